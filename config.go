@@ -1,0 +1,268 @@
+package flexfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is what an [App] is made from. [FromEnv] fills one from the
+// environment; the zero value of each field is its documented default.
+type Config struct {
+	_ [0]func()
+
+	// AccountSID is the Twilio account, AC and 32 hex digits. Required.
+	AccountSID string
+	// AuthToken is the account's auth token. Required: Flex tokens and
+	// Twilio's signatures can be checked with nothing else.
+	AuthToken string
+	// APIKeySID (SK and 32 hex digits) and APIKeySecret are used for REST
+	// calls in place of the auth token. Set both or neither.
+	APIKeySID, APIKeySecret string
+	// Region is Twilio's processing region, such as "ie1"; empty is the
+	// United States. Edge is the edge location, such as "dublin".
+	Region, Edge string
+	// WorkspaceSID is the Flex workspace, WS and 32 hex digits; needed by
+	// functions that use TaskRouter.
+	WorkspaceSID string
+	// TwilioURL, when set, receives every request for *.twilio.com; the
+	// Host header keeps the original name. Fakes and proxies stand there.
+	TwilioURL string
+
+	// AllowedOrigins lists the web origins that may call, each exactly as a
+	// browser sends it, such as "https://flex.twilio.com". Nil, or a single
+	// "*", allows any: the token is the credential, not a cookie. A list
+	// that is empty but not nil is refused.
+	AllowedOrigins []string
+
+	// FlexDeadline and StudioDeadline bound the time of one request. Zero
+	// is 10 s for Flex functions and 8 s for Studio functions.
+	FlexDeadline, StudioDeadline time.Duration
+	// MaxBodyBytes bounds a request body. Zero is 6 MiB.
+	MaxBodyBytes int64
+	// TokenTTL is how long an accepted Flex token is believed before Twilio
+	// is asked again. Zero is one minute; the longest is ten.
+	TokenTTL time.Duration
+
+	// Retry is the policy of every web-service call of this app; options
+	// given to a call come after these.
+	Retry []RetryOption
+	// RetryBudget sizes the token bucket that keeps an outage from being
+	// multiplied by retries. Zero is the default size, 100; a negative
+	// size switches the budget off.
+	RetryBudget int
+
+	// Development shows the text of unexpected errors to the caller. Never
+	// set it where strangers can call.
+	Development bool
+	// Logger receives what flexfn logs; nil is [slog.Default].
+	Logger *slog.Logger
+	// OnAttempt is called after every attempt of a web-service call, on the
+	// goroutine that made it. Nil costs nothing.
+	OnAttempt func(context.Context, Attempt)
+	// Transport sends the app's outgoing requests; nil is a transport with
+	// timeouts that survives frozen instances.
+	Transport http.RoundTripper
+
+	faults []error // found by FromLookup, reported by New
+}
+
+// FromEnv reads a Config from the process's environment; see [FromLookup].
+func FromEnv() Config { return FromLookup(os.LookupEnv) }
+
+// FromLookup reads a Config from the variables that lookup knows, which
+// docs/configuration.md lists. What is wrong with them is reported by [New],
+// all at once.
+func FromLookup(lookup func(name string) (string, bool)) Config {
+	var c Config
+	for _, s := range settings {
+		var name, value string
+		for _, n := range s.names {
+			v, ok := lookup(n)
+			if !ok || v == "" && !s.emptyCounts {
+				continue
+			}
+			if name != "" && v != value {
+				c.faults = append(c.faults, fmt.Errorf("%s and %s are both set and differ: keep one", name, n))
+			}
+			if name == "" {
+				name, value = n, v
+			}
+		}
+		if name == "" {
+			continue
+		}
+		if err := s.set(&c, value); err != nil {
+			c.faults = append(c.faults, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return c
+}
+
+// Setting is one thing that the environment can configure.
+type Setting struct {
+	// Names are the variable's spellings; the first is the usual one.
+	Names []string
+	// Doc says what it does, with unit, default and bounds.
+	Doc string
+}
+
+// Settings lists the variables that [FromEnv] reads.
+func Settings() []Setting {
+	list := make([]Setting, len(settings))
+	for i, s := range settings {
+		list[i] = Setting{Names: append([]string(nil), s.names...), Doc: s.doc}
+	}
+	return list
+}
+
+// settings is the one list of environment variables.
+var settings = []setting{
+	{names: []string{"ACCOUNT_SID", "TWILIO_ACCOUNT_SID"}, doc: "the Twilio account's SID; required",
+		set: func(c *Config, v string) error { c.AccountSID = v; return nil }},
+	{names: []string{"AUTH_TOKEN", "TWILIO_AUTH_TOKEN"}, doc: "the account's auth token; required",
+		set: func(c *Config, v string) error { c.AuthToken = v; return nil }},
+	{names: []string{"TWILIO_API_KEY"}, doc: "an API key's SID, used for REST calls in place of the auth token; with TWILIO_API_SECRET",
+		set: func(c *Config, v string) error { c.APIKeySID = v; return nil }},
+	{names: []string{"TWILIO_API_SECRET"}, doc: "the API key's secret",
+		set: func(c *Config, v string) error { c.APIKeySecret = v; return nil }},
+	{names: []string{"TWILIO_REGION"}, doc: "Twilio's processing region, such as ie1; unset is the United States",
+		set: func(c *Config, v string) error { c.Region = v; return nil }},
+	{names: []string{"TWILIO_EDGE"}, doc: "Twilio's edge location, such as dublin",
+		set: func(c *Config, v string) error { c.Edge = v; return nil }},
+	{names: []string{"TWILIO_FLEX_WORKSPACE_SID"}, doc: "the Flex workspace's SID; needed by functions that use TaskRouter",
+		set: func(c *Config, v string) error { c.WorkspaceSID = v; return nil }},
+	{names: []string{"FLEXFN_TWILIO_URL"}, doc: "a base URL that receives every request for *.twilio.com, such as http://127.0.0.1:8080; for fakes and proxies",
+		set: func(c *Config, v string) error { c.TwilioURL = v; return nil }},
+	{names: []string{"FLEXFN_ALLOWED_ORIGINS"}, emptyCounts: true, doc: "the web origins that may call, separated by commas; unset or * allows any",
+		set: func(c *Config, v string) error { c.AllowedOrigins = splitList(v); return nil }},
+	{names: []string{"FLEXFN_FLEX_DEADLINE"}, doc: "the most time that a Flex function has, such as 5s; 10s when unset",
+		set: func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err }},
+	{names: []string{"FLEXFN_STUDIO_DEADLINE"}, doc: "the most time that a Studio function has; 8s when unset",
+		set: func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err }},
+	{names: []string{"FLEXFN_MAX_BODY_BYTES"}, doc: "the longest request body, in bytes; 6291456 when unset",
+		set: func(c *Config, v string) error {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%q is not a number of bytes above zero", v)
+			}
+			c.MaxBodyBytes = n
+			return nil
+		}},
+	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; 1m when unset, 10m at most",
+		set: func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err }},
+}
+
+type setting struct {
+	names       []string
+	doc         string
+	emptyCounts bool // set to "" is not the same as unset
+	set         func(*Config, string) error
+}
+
+func splitList(v string) []string {
+	list := []string{}
+	for item := range strings.SplitSeq(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+func parseDuration(v string) (time.Duration, error) {
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a time above zero; write one such as 500ms or 8s", v)
+	}
+	return d, nil
+}
+
+var (
+	accountSID   = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
+	workspaceSID = regexp.MustCompile(`^WS[0-9a-fA-F]{32}$`)
+	apiKeySID    = regexp.MustCompile(`^SK[0-9a-fA-F]{32}$`)
+	authToken    = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
+	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+)
+
+// withDefaults checks c and fills in the defaults. The error joins every
+// fault found, each naming the field's variable and the remedy; values of
+// secrets are never in it.
+func (c Config) withDefaults() (Config, error) {
+	faults := c.faults
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	setDefault := func(d *time.Duration, fallback, most time.Duration, name string) {
+		switch {
+		case *d < 0 || *d > most:
+			fault("%s is %s: it must be above zero and at most %s", name, *d, most)
+		case *d == 0:
+			*d = fallback
+		}
+	}
+
+	switch {
+	case c.AccountSID == "":
+		fault("ACCOUNT_SID is not set: give the SID of your Twilio account (AC and 32 hex digits, shown on the console's first page)")
+	case !accountSID.MatchString(c.AccountSID):
+		fault("ACCOUNT_SID is not an account SID: it must be AC and 32 hex digits")
+	}
+	switch {
+	case c.AuthToken == "":
+		fault("AUTH_TOKEN is not set: give the auth token of your Twilio account (shown on the console's first page)")
+	case !authToken.MatchString(c.AuthToken):
+		fault("AUTH_TOKEN has characters other than letters and digits: copy it again from the console, without quotes or spaces")
+	}
+	if (c.APIKeySID == "") != (c.APIKeySecret == "") {
+		fault("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both or neither")
+	} else if c.APIKeySID != "" && !apiKeySID.MatchString(c.APIKeySID) {
+		fault("TWILIO_API_KEY is not an API key's SID: it must be SK and 32 hex digits")
+	}
+	if c.Region != "" && !locationName.MatchString(c.Region) {
+		fault("TWILIO_REGION %q is not the name of a region: write one such as ie1 or au1, or unset it", c.Region)
+	}
+	if c.Edge != "" && !locationName.MatchString(c.Edge) {
+		fault("TWILIO_EDGE %q is not the name of an edge: write one such as dublin, or unset it", c.Edge)
+	}
+	if c.WorkspaceSID != "" && !workspaceSID.MatchString(c.WorkspaceSID) {
+		fault("TWILIO_FLEX_WORKSPACE_SID %q is not a workspace SID: it must be WS and 32 hex digits", c.WorkspaceSID)
+	}
+	if c.TwilioURL != "" {
+		if _, err := parseBaseURL(c.TwilioURL); err != nil {
+			fault("FLEXFN_TWILIO_URL: %w", err)
+		}
+	}
+	faults = append(faults, checkOrigins(c.AllowedOrigins)...)
+	setDefault(&c.FlexDeadline, 10*time.Second, time.Hour, "FLEXFN_FLEX_DEADLINE")
+	setDefault(&c.StudioDeadline, 8*time.Second, time.Hour, "FLEXFN_STUDIO_DEADLINE")
+	setDefault(&c.TokenTTL, time.Minute, 10*time.Minute, "FLEXFN_TOKEN_TTL")
+	switch {
+	case c.MaxBodyBytes < 0 || c.MaxBodyBytes > math.MaxInt32:
+		fault("FLEXFN_MAX_BODY_BYTES is %d: it must be above zero and at most %d", c.MaxBodyBytes, math.MaxInt32)
+	case c.MaxBodyBytes == 0:
+		c.MaxBodyBytes = 6 << 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.faults = nil
+	return c, errors.Join(faults...)
+}
+
+// parseBaseURL takes an absolute http or https URL without query or fragment.
+func parseBaseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, fmt.Errorf("%q is not a base URL: write one such as http://127.0.0.1:8080", s)
+	}
+	return u, nil
+}

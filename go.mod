@@ -1,0 +1,3 @@
+module github.com/flexfn/flexfn
+
+go 1.26
