@@ -11,6 +11,8 @@ type App struct {
 	config Config
 	log    *slog.Logger
 	client *http.Client
+	retry  *retryPolicy
+	turns  turns
 }
 
 // New makes an App. The error joins everything that is wrong with config.
@@ -20,7 +22,7 @@ func New(config Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{config: config, log: config.Logger}
-	a.client = &http.Client{}
+	a.client, a.retry = newHTTPClient(config), newRetryPolicy(config)
 	return a, nil
 }
 
