@@ -24,6 +24,8 @@ type App struct {
 	client  *http.Client
 	origins map[string]bool // nil: any
 	tokens  *tokenValidator
+	retry   *retryPolicy
+	turns   turns
 
 	handling  sync.Mutex // held by Handle
 	functions atomic.Pointer[map[string]*Function]
@@ -40,7 +42,8 @@ func New(config Config) (*App, error) {
 	a := &App{
 		config:  config,
 		log:     config.Logger,
-		client:  &http.Client{},
+		client:  newHTTPClient(config),
+		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
 	}
 	a.functions.Store(new(map[string]*Function))

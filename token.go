@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,12 +39,12 @@ func (o Owner) HasRole(roles ...string) bool {
 func (o Owner) Guest() bool { return o.WorkerSID == "" || o.HasRole("guest") }
 
 const (
-	maxTokenBytes  = 8 << 10
-	maxTokens      = 50_000           // cached; about 300 bytes each
-	refusalTTL     = 10 * time.Second // how long a refusal is remembered
-	iamTimeout     = 3 * time.Second  // of one attempt
-	iamTotal       = 6 * time.Second  // of all attempts
-	iamAnswerBytes = 1 << 20
+	maxTokenBytes = 8 << 10
+	maxTokens     = 50_000           // cached; about 300 bytes each
+	shortestTTL   = time.Second      // of any answer
+	refusalTTL    = 10 * time.Second // how long a refusal is remembered
+	iamTimeout    = 3 * time.Second  // of one attempt
+	iamTotal      = 6 * time.Second  // of all attempts
 )
 
 // tokenValidator asks Twilio about Flex tokens and remembers the answers.
@@ -114,40 +113,61 @@ func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdic
 	key := sha256.Sum256([]byte(token))
 	// The question is asked on behalf of everyone who waits for it: the
 	// first caller's leaving must not take it away from the others.
-	v, err := t.cache.Get(context.WithoutCancel(ctx), key, otter.LoaderFunc[[sha256.Size]byte, tokenVerdict](
+	ctx = context.WithoutCancel(ctx)
+	ask := otter.LoaderFunc[[sha256.Size]byte, tokenVerdict](
 		func(ctx context.Context, _ [sha256.Size]byte) (tokenVerdict, error) {
 			ctx, cancel := context.WithTimeout(ctx, iamTotal)
 			defer cancel()
-			return t.ask(ctx, token)
-		}))
-	return v, err
+			res := ExecuteWithRetry(ctx, func(ctx context.Context) (tokenVerdict, error) {
+				return t.ask(ctx, token)
+			}, RetryLimit(2), AttemptTimeout(iamTimeout))
+			switch {
+			case res.Success:
+				return res.Data, nil
+			case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
+				return tokenVerdict{}, fmt.Errorf("Twilio refused to check a Flex token; are ACCOUNT_SID and AUTH_TOKEN right? %w", &logOnly{res.Err()})
+			}
+			return tokenVerdict{}, &Error{
+				Status:     http.StatusServiceUnavailable,
+				Message:    "Twilio could not be asked about the Flex token; try again",
+				RetryAfter: max(retryDelay(res.Err()), time.Second),
+				Err:        res.Err(),
+			}
+		})
+	for {
+		v, err := t.cache.Get(ctx, key, ask)
+		if err != nil || time.Now().Round(0).Before(v.until) {
+			return v, err
+		}
+		// Forgotten only while it is still the answer that was found stale.
+		t.cache.ComputeIfPresent(key, func(old tokenVerdict) (tokenVerdict, otter.ComputeOp) {
+			if old.until.Equal(v.until) {
+				return old, otter.InvalidateOp
+			}
+			return old, otter.CancelOp
+		})
+	}
 }
+
+// logOnly keeps an error's text and hides its type, so that an *Error in it
+// does not choose the answer.
+type logOnly struct{ err error }
+
+func (e *logOnly) Error() string { return e.err.Error() }
 
 // iamAnswer is Twilio's answer. What is not of the expected type is left out
 // rather than believed.
 type iamAnswer struct {
 	Valid       json.RawMessage `json:"valid"`
 	Message     json.RawMessage `json:"message"`
-	Expiration  time.Time       `json:"expiration"`
+	Expiration  json.RawMessage `json:"expiration"`
 	RealmUserID string          `json:"realm_user_id"`
 	Identity    string          `json:"identity"`
 	Roles       []string        `json:"roles"`
 	WorkerSID   string          `json:"worker_sid"`
 }
 
-var errIAM = errors.New("asking Twilio about a Flex token")
-
-// unavailable says that the token could not be checked, and never that it is
-// bad or good.
-func unavailable(retryAfter time.Duration, format string, args ...any) error {
-	return &Error{
-		Status:     http.StatusServiceUnavailable,
-		Message:    "Twilio could not be asked about the Flex token; try again",
-		RetryAfter: max(retryAfter, time.Second),
-		Err:        fmt.Errorf("%w: %w", errIAM, fmt.Errorf(format, args...)),
-	}
-}
-
+// ask asks Twilio once. Only HTTP status 200 with a boolean "valid" decides.
 func (t *tokenValidator) ask(ctx context.Context, token string) (tokenVerdict, error) {
 	body, err := json.Marshal(map[string]string{"token": token})
 	if err != nil {
@@ -159,33 +179,30 @@ func (t *tokenValidator) ask(ctx context.Context, token string) (tokenVerdict, e
 	}
 	req.SetBasicAuth(t.app.config.AccountSID, t.app.config.AuthToken)
 	req.Header.Set("Content-Type", jsonType)
-	resp, err := t.app.client.Do(req)
+	resp, err := CheckResponse(t.app.client.Do(req))
 	if err != nil {
-		return tokenVerdict{}, unavailable(0, "%w", err)
+		return tokenVerdict{}, err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, iamAnswerBytes))
-	switch {
-	case err != nil:
-		return tokenVerdict{}, unavailable(0, "%w", err)
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return tokenVerdict{}, fmt.Errorf("%w: it answered %s: check ACCOUNT_SID and AUTH_TOKEN", errIAM, resp.Status)
-	case resp.StatusCode != http.StatusOK:
-		return tokenVerdict{}, unavailable(0, "it answered %s", resp.Status)
+	said, err := ReadJSON[iamAnswer](resp, nil)
+	if err != nil {
+		return tokenVerdict{}, err
 	}
-	var said iamAnswer
-	if err := json.Unmarshal(text, &said); err != nil {
-		return tokenVerdict{}, unavailable(0, "its answer is not as documented: %w", err)
+	if resp.StatusCode != http.StatusOK {
+		return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(resp.Status))
 	}
 	now := time.Now().Round(0)
 	switch string(said.Valid) {
 	case "true":
 		v := tokenVerdict{until: now.Add(t.app.config.TokenTTL), owner: &Owner{
 			Identity: said.Identity, RealmUserID: said.RealmUserID, WorkerSID: said.WorkerSID,
-			Roles: said.Roles, Expiration: said.Expiration,
+			Roles: said.Roles,
 		}}
-		if e := said.Expiration; !e.IsZero() && e.Before(v.until) {
-			v.until = e
+		if e := &v.owner.Expiration; json.Unmarshal(said.Expiration, e) == nil && !e.IsZero() && e.Before(v.until) {
+			// Twilio has just said that it is valid, whatever this clock says.
+			v.until = e.Round(0)
+			if v.until.Before(now.Add(shortestTTL)) {
+				v.until = now.Add(shortestTTL)
+			}
 		}
 		return v, nil
 	case "false":
@@ -196,5 +213,5 @@ func (t *tokenValidator) ask(ctx context.Context, token string) (tokenVerdict, e
 		}
 		return v, nil
 	}
-	return tokenVerdict{}, unavailable(0, "its answer has no boolean \"valid\"")
+	return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(`no boolean "valid"`))
 }
