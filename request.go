@@ -121,9 +121,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time
 		return nil, nil
 	}
 	conn := http.NewResponseController(w)
-	if conn.SetReadDeadline(deadline) == nil { // not every host has it
-		defer conn.SetReadDeadline(time.Time{})
-	}
+	limited := conn.SetReadDeadline(deadline) == nil // not every host can
 	tooLong := Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
 	if r.ContentLength > limit {
 		drain(r)
@@ -140,6 +138,10 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time
 		return nil, &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
 	case err != nil:
 		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
+	}
+	if limited {
+		// Kept after a failure, so that the server does not wait for the rest.
+		_ = conn.SetReadDeadline(time.Time{})
 	}
 	return buf.Bytes(), nil
 }
