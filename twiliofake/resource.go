@@ -190,6 +190,9 @@ func below(routes map[string][]route) map[string][]string {
 	for host, rts := range routes {
 		for _, item := range rts {
 			prefix := strings.TrimSuffix(item.pattern(), ".json") + "/"
+			if item.ref != "" {
+				prefix = strings.Replace(prefix, "{"+item.identity()+"}/", "{"+item.ref+"}/", 1)
+			}
 			for _, rt := range rts {
 				if name, ok := strings.CutPrefix(rt.pattern(), prefix); item.item && !rt.item && ok && !strings.Contains(name, "/") {
 					m[host+item.pattern()] = append(m[host+item.pattern()], name)
