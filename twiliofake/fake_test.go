@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	account    = "AC00000000000000000000000000000001"
-	authToken  = "00000000000000000000000000000001"
-	workspace  = "WS00000000000000000000000000000001"
+	account    = twiliofake.DevelopmentAccountSID
+	authToken  = twiliofake.DevelopmentAuthToken
+	workspace  = twiliofake.DevelopmentWorkspaceSID
 	api        = "https://api.twilio.com/2010-04-01/Accounts/" + account
 	taskrouter = "https://taskrouter.twilio.com/v1/Workspaces/" + workspace
 	task       = taskrouter + "/Tasks/WT00000000000000000000000000000001"

@@ -182,7 +182,7 @@ func (f *Fault) spoil(res *response) *response {
 	}
 	switch f.action() {
 	case Cut:
-		res.header.Set("Content-Length", strconv.Itoa(max(len(res.body), 1)))
+		res.header.Set("Content-Length", strconv.Itoa(len(res.body)))
 		res.body = res.body[:len(res.body)/2]
 		return res
 	case HTML:

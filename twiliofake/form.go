@@ -107,7 +107,8 @@ func (k kind) fits(v any) (any, bool) {
 		_, ok := v.(bool)
 		return v, ok
 	case value:
-		return v, true
+		v, err := copyJSON(v)
+		return v, err == nil
 	case many:
 		switch l := v.(type) {
 		case []string:
@@ -137,6 +138,16 @@ func (k kind) fits(v any) (any, bool) {
 	}
 	_, ok := v.(string)
 	return v, ok
+}
+
+// copyJSON copies a value as deep as it goes, so that what a caller holds and
+// what a record holds never share memory.
+func copyJSON(v any) (any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return decodeJSON(bytes.NewReader(b))
 }
 
 // decodeJSON reads one JSON value and keeps numbers as they were written.

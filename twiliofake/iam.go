@@ -40,7 +40,7 @@ func (t *Twilio) MintToken(token Token) string {
 		}
 		s := "fake-" + hex.EncodeToString(b[:])
 		if _, taken := t.tokens[s]; !taken {
-			t.tokens[s] = token
+			t.tokens[s] = token.copy()
 			return s
 		}
 	}
@@ -50,7 +50,20 @@ func (t *Twilio) MintToken(token Token) string {
 func (t *Twilio) SetToken(name string, token Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tokens[name] = token
+	t.tokens[name] = token.copy()
+}
+
+func (t Token) copy() Token {
+	t.Roles = append([]string{}, t.Roles...)
+	return t
+}
+
+func copyTokens(tokens map[string]Token) map[string]Token {
+	m := map[string]Token{}
+	for name, t := range tokens {
+		m[name] = t.copy()
+	}
+	return m
 }
 
 // validateToken answers POST /v1/Accounts/{sid}/Tokens/validate.
@@ -88,7 +101,7 @@ func validateToken(c *call) (*response, *apiError) {
 		"valid": true, "code": 0, "message": nil,
 		"expiration":    expires.UTC().Format("2006-01-02T15:04:05.000Z"),
 		"realm_user_id": token.User, "identity": token.identity(),
-		"roles": append([]string{}, token.Roles...), "worker_sid": nil,
+		"roles": token.Roles, "worker_sid": nil,
 	}
 	if token.WorkerSID != "" {
 		answer["worker_sid"] = token.WorkerSID

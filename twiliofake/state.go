@@ -31,9 +31,15 @@ type State struct {
 //go:embed development.json
 var development []byte
 
+// What [DevelopmentState] names its account and its workspace.
+const (
+	DevelopmentAccountSID   = "AC00000000000000000000000000000001"
+	DevelopmentAuthToken    = "development000000000000000000000" // of the fake alone
+	DevelopmentWorkspaceSID = "WS00000000000000000000000000000001"
+)
+
 // DevelopmentState returns the world that a developer begins with: account
-// AC00000000000000000000000000000001 with the auth token
-// 00000000000000000000000000000001, a Flex workspace with two agents, a
+// [DevelopmentAccountSID], a Flex workspace with two agents, a
 // supervisor and an administrator, queues, a task with its reservation,
 // conference CF00000000000000000000000000000001 with participant
 // CA00000000000000000000000000000001, phone numbers, a conversation, a chat
@@ -76,7 +82,7 @@ func (s State) Write(w io.Writer) error {
 func (t *Twilio) State() State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := State{Resources: map[string][]Resource{}, Tokens: maps.Clone(t.tokens)}
+	s := State{Resources: map[string][]Resource{}, Tokens: copyTokens(t.tokens)}
 	for name, c := range t.store.kinds {
 		for _, rec := range c.all {
 			s.Resources[name] = append(s.Resources[name], rec.export())
@@ -125,10 +131,7 @@ func (t *Twilio) SetState(s State) error {
 	if len(errs) > 0 {
 		return fmt.Errorf("twiliofake: the state is not valid: %w", errors.Join(errs...))
 	}
-	tokens := maps.Clone(s.Tokens)
-	if tokens == nil {
-		tokens = map[string]Token{}
-	}
+	tokens := copyTokens(s.Tokens)
 	t.mu.Lock()
 	t.store, t.tokens = store, tokens
 	t.mu.Unlock()
@@ -183,8 +186,11 @@ func (r *resource) load(item Resource, account string, now time.Time) (*record, 
 func (r *record) export() Resource {
 	m := maps.Clone(r.fields)
 	for k, v := range m {
-		if v == nil {
+		switch v.(type) {
+		case nil:
 			delete(m, k)
+		case map[string]any, []any, []string:
+			m[k], _ = copyJSON(v) // it came from JSON
 		}
 	}
 	if r.version != 0 {

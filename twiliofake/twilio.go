@@ -123,7 +123,8 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		res = f.spoil(res)
 	}
-	if f != nil && f.Action.silent() {
+	// Nothing of an answer without a body could be cut off.
+	if f != nil && (f.Action.silent() || f.Action == Cut && len(res.body) == 0) {
 		t.log.end(entry, 0, body, nil)
 		if f.Action == Hang {
 			select {
