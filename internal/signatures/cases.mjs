@@ -103,7 +103,18 @@ get("port-signed-without-called-ipv6-8443", "https://[2001:db8::7]/x", { called:
 get("port-signed-443-called-ipv6-without", "https://[2001:db8::7]:443/x", { called: "https://[2001:db8::7]/x", provenance: ports });
 
 // ---- forms --------------------------------------------------------------
-form("form-documented-example", "https://mycompany.com/myapp.php?foo=1&bar=2", call, { authToken: "12345", provenance: docs + " (its example of a call, auth token 12345)" });
+// Signatures that Twilio itself published: they do not depend on any library.
+const published = "published by Twilio: documentation of webhooks security, and the tests of its libraries in several languages";
+const company = "https://mycompany.com/myapp.php?foo=1&bar=2";
+const example = [["CallSid", "CA1234567890ABCDE"], ["Caller", "+14158675309"], ["Digits", "1234"], ["From", "+14158675309"], ["To", "+18005551212"]];
+const publishedAs = (signature, more) => ({ authToken: "12345", provenance: published, published: signature, ...more });
+form("published-form", company, example, publishedAs("RSOYDt4T1cUTdK1PDd93/VVr8B8="));
+form("published-form-repeated-keys", company, [["Sid", "CA123"], ["SidAccount", "AC123"], ["Digits", "5678"], ["Digits", "1234"], ["Digits", "1234"]],
+  publishedAs("IK+Dwps556ElfBT0I3Rgjkr1wJU=", { differs: { "twilio-go": "takes only the first of repeated keys" } }));
+form("published-form-port-443", company.replace(".com", ".com:443"), example, publishedAs("kvajT1Ptam85bY51eRf/AJRuM3w=", { called: company }));
+form("published-form-port-80", company.replace("https", "http").replace(".com", ".com:80"), example, publishedAs("0ZXoZLH/DfblKGATFgpif+LLRf4=", { called: company.replace("https", "http") }));
+text("published-json", company, '{"property": "value", "boolean": true}', publishedAs("a9nBmqA0ju/hNViExpshrM61xv4="));
+text("published-json-only-hash", "https://mycompany.com/myapp.php", '{"property": "value", "boolean": true}', publishedAs("y77kIzt2vzLz71DgmJGsen2scGs="));
 form("form-sms-12-parameters", base, sms);
 const forms = {
   "repeated-key": [["Tag", "b"], ["Tag", "a"]],

@@ -42,6 +42,7 @@ function vector(c) {
   else if (isForm(c.contentType)) params = parseForm(body.toString());
   const key = c.signWith ?? c.authToken;
   let signature = c.signature ?? getExpectedTwilioSignature(key, url, params);
+  if (c.published && signature !== c.published) throw new Error(`${c.id}: the library signs ${signature}, Twilio published ${c.published}`);
   if (c.hmac) {
     signature = crypto.createHmac(c.hmac, key).update(url + Object.keys(params).sort().map((k) => k + params[k]).join("")).digest("base64");
   }
