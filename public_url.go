@@ -355,48 +355,45 @@ func parsePublicURL(s string) (calledOrigin, error) {
 	return o, nil
 }
 
-// appendURLs appends the URLs that Twilio may have called to make r, the
+// findURLs sets s.urls to the URLs that Twilio may have called to make r, the
 // likeliest first.
-func (a publicAddress) appendURLs(to []calledURL, r *http.Request) []calledURL {
+func (a publicAddress) findURLs(s *signed, r *http.Request) {
 	target := requestTarget(r)
 	if rest, ok := cutPathPrefix(target, a.added); ok {
 		target = rest
 	}
-	var room [5]calledOrigin
-	origins := room[:0]
 	if a.public != nil {
-		origins = append(origins, *a.public)
+		s.origins = append(s.origins, *a.public)
 		if _, ok := cutPathPrefix(target, a.public.prefix); ok {
 			kept := *a.public
 			kept.prefix = "" // the gateway did not strip it
-			origins = append(origins, kept)
+			s.origins = append(s.origins, kept)
 		}
 	}
 	if a.trust != nil {
-		origins = a.trust.origins(origins, r)
+		s.origins = a.trust.origins(s.origins, r)
 	}
-	if len(origins) == 0 {
+	if len(s.origins) == 0 {
 		scheme := ""
 		if r.TLS != nil {
 			scheme = "https"
 		}
-		origins = appendOrigins(origins, scheme, r.Host, "")
+		s.origins = appendOrigins(s.origins, scheme, r.Host, "")
 	}
 	written := target
 	if target == "/" || strings.HasPrefix(target, "/?") {
 		written = target[1:] // Twilio's client adds the slash to https://host
 	}
-	for _, o := range origins {
+	for _, o := range s.origins {
 		for _, target := range once(target, written) {
 			if isWebSocket(r) {
 				ws := o
 				ws.scheme = "ws" + strings.TrimPrefix(o.scheme, "http")
-				to = ws.appendURLs(to, target)
+				s.urls = ws.appendURLs(s.urls, target)
 			}
-			to = o.appendURLs(to, target)
+			s.urls = o.appendURLs(s.urls, target)
 		}
 	}
-	return to
 }
 
 // cutPathPrefix removes whole path segments from the front of a target.

@@ -34,7 +34,7 @@ func Signature(authToken, url, contentType string, body []byte) string {
 		s.form = s.form[:0]
 	}
 	s.url = append(s.url[:0], url...)
-	m := newSigningKey(authToken).take()
+	m := newSignatureMAC(authToken)
 	m.sign(s)
 	return string(m.text[:])
 }
@@ -65,7 +65,7 @@ func AddBodyHash(url string, body []byte) string {
 // authToken or signature is never valid. The comparison takes constant time.
 func ValidSignature(authToken, signature, url, contentType string, body []byte) bool {
 	origin, target, ok := splitURL(url)
-	if !ok || authToken == "" || len(signature) != signatureLength {
+	if !ok || authToken == "" {
 		return false
 	}
 	s := takeSigned()
@@ -75,7 +75,7 @@ func ValidSignature(authToken, signature, url, contentType string, body []byte) 
 	}
 	target, origin.fragment, _ = strings.Cut(target, "#")
 	s.urls = origin.appendURLs(s.urls[:0], target)
-	return newSigningKey(authToken).matches(s, signature)
+	return newSignatureMAC(authToken).matches(s, signature)
 }
 
 const (
@@ -99,11 +99,12 @@ var (
 
 // signed is what a signature of one request is made over. It is reused.
 type signed struct {
-	urls   []calledURL
-	url    []byte // the URL being tried
-	form   []byte // the parameters, in the order and shape that is signed
-	params []formParam
-	text   []byte // decoded names and values
+	origins []calledOrigin
+	urls    []calledURL
+	url     []byte // the URL being tried
+	form    []byte // the parameters, in the order and shape that is signed
+	params  []formParam
+	text    []byte // decoded names and values
 }
 
 type formParam struct{ name, value []byte }
@@ -113,10 +114,12 @@ var signedPool = sync.Pool{New: func() any { return new(signed) }}
 func takeSigned() *signed { return signedPool.Get().(*signed) }
 
 func (s *signed) release() {
-	clear(s.params)
+	clear(s.origins)
 	clear(s.urls)
-	s.urls, s.url, s.form, s.params, s.text = s.urls[:0], s.url[:0], s.form[:0], s.params[:0], s.text[:0]
-	if cap(s.form)+cap(s.text) <= maxKeptBytes {
+	clear(s.params)
+	s.origins, s.urls, s.url = s.origins[:0], s.urls[:0], s.url[:0]
+	s.form, s.params, s.text = s.form[:0], s.params[:0], s.text[:0]
+	if cap(s.form)+cap(s.text)+cap(s.url) <= maxKeptBytes {
 		signedPool.Put(s)
 	}
 }
@@ -285,34 +288,20 @@ func queryValue(target, name string) string {
 	return ""
 }
 
-// signingKey is an auth token that is ready for use.
+// signingKey is an auth token that is used again and again.
 type signingKey struct {
-	token []byte
+	token string
 	macs  sync.Pool
-}
-
-func newSigningKey(token string) *signingKey { return &signingKey{token: []byte(token)} }
-
-func (k *signingKey) take() *signatureMAC {
-	if m, ok := k.macs.Get().(*signatureMAC); ok {
-		return m
-	}
-	return &signatureMAC{Hash: hmac.New(sha1.New, k.token)}
 }
 
 // matches reports whether signature is this key's for one of s.urls.
 func (k *signingKey) matches(s *signed, signature string) bool {
-	m := k.take()
-	defer k.macs.Put(m)
-	m.given = append(m.given[:0], signature...)
-	for _, u := range s.urls {
-		s.url = u.append(s.url[:0])
-		m.sign(s)
-		if subtle.ConstantTimeCompare(m.text[:], m.given) == 1 {
-			return true
-		}
+	m, ok := k.macs.Get().(*signatureMAC)
+	if !ok {
+		m = newSignatureMAC(k.token)
 	}
-	return false
+	defer k.macs.Put(m)
+	return m.matches(s, signature)
 }
 
 // signatureMAC computes signatures with one key. Its buffers live beside the
@@ -321,7 +310,11 @@ type signatureMAC struct {
 	hash.Hash
 	sum   [sha1.Size]byte
 	text  [signatureLength]byte
-	given []byte
+	given [signatureLength]byte
+}
+
+func newSignatureMAC(token string) *signatureMAC {
+	return &signatureMAC{Hash: hmac.New(sha1.New, []byte(token))}
 }
 
 // sign sets m.text to the signature of s.url and s.form.
@@ -330,4 +323,22 @@ func (m *signatureMAC) sign(s *signed) {
 	m.Write(s.url)
 	m.Write(s.form)
 	base64.StdEncoding.Encode(m.text[:], m.Sum(m.sum[:0]))
+}
+
+// matches reports whether signature is this key's for one of s.urls. The texts
+// are compared, not the bytes that they stand for: base64 has more than one
+// text for some bytes.
+func (m *signatureMAC) matches(s *signed, signature string) bool {
+	if len(signature) != signatureLength {
+		return false
+	}
+	copy(m.given[:], signature)
+	for _, u := range s.urls {
+		s.url = u.append(s.url[:0])
+		m.sign(s)
+		if subtle.ConstantTimeCompare(m.text[:], m.given[:]) == 1 {
+			return true
+		}
+	}
+	return false
 }

@@ -36,7 +36,7 @@ func newSignatureVerifier(c Config) (*signatureVerifier, error) {
 	}
 	for _, token := range append([]string{c.AuthToken}, c.PreviousAuthTokens...) {
 		if token != "" { // an empty key would let anyone sign
-			v.keys = append(v.keys, newSigningKey(token))
+			v.keys = append(v.keys, &signingKey{token: token})
 		}
 	}
 	return v, errors.Join(faults...)
@@ -60,7 +60,7 @@ func (v *signatureVerifier) verify(r *http.Request, body []byte) error {
 	if err := s.read(r.Header.Get("Content-Type"), target, body); err != nil {
 		return err
 	}
-	s.urls = v.address.appendURLs(s.urls, r)
+	v.address.findURLs(s, r)
 	for _, key := range v.keys {
 		if key.matches(s, signature) {
 			return nil
@@ -76,7 +76,7 @@ func (v *signatureVerifier) verify(r *http.Request, body []byte) error {
 			return fmt.Errorf("%w: %w", errAuthTokens, err)
 		}
 		for _, token := range tokens {
-			if token != "" && newSigningKey(token).matches(s, signature) {
+			if token != "" && newSignatureMAC(token).matches(s, signature) {
 				return nil
 			}
 		}
