@@ -76,7 +76,7 @@ type Config struct {
 	// MaxBodyBytes bounds a request body. Zero is 6 MiB.
 	MaxBodyBytes int64
 	// TokenTTL is how long an accepted Flex token is believed before Twilio
-	// is asked again. Zero is one minute; the longest is ten.
+	// is asked again: from one second to ten minutes. Zero is one minute.
 	TokenTTL time.Duration
 
 	// Retry is the policy of every web-service call of this app; options
@@ -92,6 +92,8 @@ type Config struct {
 	Development bool
 	// Logger receives what flexfn logs; nil is [slog.Default].
 	Logger *slog.Logger
+	// LogAttempts logs every attempt of a web-service call to Logger.
+	LogAttempts bool
 	// OnAttempt is called after every attempt of a web-service call, on the
 	// goroutine that made it. Nil costs nothing.
 	OnAttempt func(context.Context, Attempt)
@@ -184,8 +186,28 @@ var settings = []setting{
 			c.MaxBodyBytes = n
 			return nil
 		}},
-	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; 1m when unset, 10m at most",
+	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset",
 		set: func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err }},
+	{names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, doc: "the most retries of a web-service call, after its first attempt; 5 when unset",
+		set: func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) }},
+	{names: []string{"TWILIO_SERVICE_MIN_BACKOFF"}, doc: "the shortest wait before a retry, in milliseconds; 100 when unset",
+		set: func(c *Config, v string) error {
+			return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return minBackoff(time.Duration(ms) * time.Millisecond) })
+		}},
+	{names: []string{"TWILIO_SERVICE_MAX_BACKOFF"}, doc: "the longest wait before a retry, in milliseconds; 300 when unset",
+		set: func(c *Config, v string) error {
+			return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return maxBackoff(time.Duration(ms) * time.Millisecond) })
+		}},
+	{names: []string{"FLEXFN_ATTEMPT_TIMEOUT"}, doc: "the most time that one attempt of a web-service call has; 5s when unset",
+		set: func(c *Config, v string) error {
+			d, err := parseDuration(v)
+			c.Retry = append(c.Retry, AttemptTimeout(d))
+			return err
+		}},
+	{names: []string{"FLEXFN_RETRY_BUDGET"}, doc: "how many retries an outage may cost before they are held to a tenth of the calls; 100 when unset, off for no such limit",
+		set: func(c *Config, v string) (err error) { c.RetryBudget, err = parseBudget(v); return err }},
+	{names: []string{"ENABLE_LOCAL_LOGGING"}, doc: "true logs every attempt of a web-service call; false when unset",
+		set: func(c *Config, v string) (err error) { c.LogAttempts, err = parseSwitch(v); return err }},
 	{names: []string{"PUBLIC_URL"}, doc: "the beginning of the URLs under which Twilio calls the app, exactly as written in Twilio, such as https://functions.example.com; the request's Host header when unset",
 		set: func(c *Config, v string) error { c.PublicURL = v; return nil }},
 	{names: []string{"FLEXFN_ADDED_PATH_PREFIX"}, doc: "a path that the gateway puts before the one that Twilio called, such as /internal",
@@ -235,12 +257,12 @@ var (
 func (c Config) withDefaults() (Config, error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	setDefault := func(d *time.Duration, fallback, most time.Duration, name string) {
+	setDefault := func(d *time.Duration, fallback, least, most time.Duration, name string) {
 		switch {
-		case *d < 0 || *d > most:
-			fault("%s is %s: it must be above zero and at most %s", name, *d, most)
 		case *d == 0:
 			*d = fallback
+		case *d < least || *d > most:
+			fault("%s is %s: it must be from %s to %s", name, *d, least, most)
 		}
 	}
 
@@ -279,14 +301,17 @@ func (c Config) withDefaults() (Config, error) {
 	if _, err := newSignatureVerifier(c); err != nil {
 		faults = append(faults, err)
 	}
-	setDefault(&c.FlexDeadline, 10*time.Second, time.Hour, "FLEXFN_FLEX_DEADLINE")
-	setDefault(&c.StudioDeadline, 8*time.Second, time.Hour, "FLEXFN_STUDIO_DEADLINE")
-	setDefault(&c.TokenTTL, time.Minute, 10*time.Minute, "FLEXFN_TOKEN_TTL")
+	setDefault(&c.FlexDeadline, 10*time.Second, time.Millisecond, time.Hour, "FLEXFN_FLEX_DEADLINE")
+	setDefault(&c.StudioDeadline, 8*time.Second, time.Millisecond, time.Hour, "FLEXFN_STUDIO_DEADLINE")
+	setDefault(&c.TokenTTL, time.Minute, shortestTTL, 10*time.Minute, "FLEXFN_TOKEN_TTL")
 	switch {
 	case c.MaxBodyBytes < 0 || c.MaxBodyBytes > math.MaxInt32:
 		fault("FLEXFN_MAX_BODY_BYTES is %d: it must be above zero and at most %d", c.MaxBodyBytes, math.MaxInt32)
 	case c.MaxBodyBytes == 0:
 		c.MaxBodyBytes = 6 << 20
+	}
+	if err := newRetryPolicy(c).fault; err != nil {
+		faults = append(faults, err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

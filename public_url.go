@@ -380,19 +380,13 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 		}
 		s.origins = appendOrigins(s.origins, scheme, r.Host, "")
 	}
-	written := target
-	if target == "/" || strings.HasPrefix(target, "/?") {
-		written = target[1:] // Twilio's client adds the slash to https://host
-	}
 	for _, o := range s.origins {
-		for _, target := range once(target, written) {
-			if isWebSocket(r) {
-				ws := o
-				ws.scheme = "ws" + strings.TrimPrefix(o.scheme, "http")
-				s.urls = ws.appendURLs(s.urls, target)
-			}
-			s.urls = o.appendURLs(s.urls, target)
+		if isWebSocket(r) {
+			ws := o
+			ws.scheme = "ws" + strings.TrimPrefix(o.scheme, "http")
+			s.urls = ws.appendURLs(s.urls, target)
 		}
+		s.urls = o.appendURLs(s.urls, target)
 	}
 }
 

@@ -1,6 +1,259 @@
 package flexfn
 
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// ExecuteWithRetry runs callback, which calls a web service, and runs it
+// again when it fails in a way that another try can mend:
+//
+//   - HTTP status 412, at once: callback reads again what changed;
+//   - 429 and 503, after a wait;
+//   - no connection, or no answer, after a wait.
+//
+// Everything else is final. An error has a status when it is, or wraps, an
+// error with a method HTTPStatus() int, as [*Error] has; with a method
+// RetryDelay() time.Duration it asks for a longer wait. What is repeated is
+// the whole callback; it may turn a failure into a success by returning nil.
+//
+// A request that changes something, that was sent through [App.HTTPClient]
+// and got no answer, may have happened; callback is not run again after it
+// unless the call is [Repeatable]. Result.OutcomeUnknown then says so. Other
+// HTTP clients do not tell whether a request was sent: after their failures
+// callback is run again whatever it does.
+//
+// The policy is that of the app that ctx carries, changed by opts. Without an
+// app it is five retries, waits of 100 to 300 ms, no attempt timeout and no
+// budget. Waits are random, grow, and are as long as the service asks, one
+// minute at most. No wait runs past ctx's deadline: the call gives up at once,
+// with an error that wraps both the last failure and
+// [context.DeadlineExceeded]. When ctx is done at the start, callback does not
+// run. A panic of callback is not caught.
+func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context) (T, error), opts ...RetryOption) Result[T] {
+	p := policyFor(ctx, opts)
+	if p.fault != nil {
+		return failed[T](p.fault, 0)
+	}
+	if ctx.Err() != nil {
+		return failed[T](gaveUp(ctx.Err(), nil), 0)
+	}
+	p.budget.deposit()
+	for n := 1; ; n++ {
+		var (
+			data T
+			err  error
+			rec  *attemptRecord
+		)
+		if p.plain() {
+			data, err = callback(ctx)
+		} else {
+			data, err, rec = tryOnce(ctx, p, callback)
+		}
+		if err == nil {
+			if rec != nil {
+				rec.report(ctx, p, n, nil, 0, false)
+			}
+			return Result[T]{Success: true, Status: 200, Data: data, Attempts: n}
+		}
+		wait, final := p.next(ctx, n, err)
+		if rec != nil {
+			rec.report(ctx, p, n, err, wait, final == nil)
+		}
+		if final == nil {
+			final = pause(ctx, wait, err)
+		}
+		if final != nil {
+			return failed[T](final, n)
+		}
+	}
+}
+
+// tryOnce is one attempt with a timeout, an observer or both.
+func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.Context) (T, error)) (data T, err error, rec *attemptRecord) {
+	if p.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.timeout)
+		defer cancel()
+	}
+	if p.onAttempt != nil {
+		rec = &attemptRecord{Context: ctx, began: time.Now()}
+		ctx = rec
+	}
+	data, err = callback(ctx)
+	return data, err, rec
+}
+
 // RetryOption adjusts how one call, or every call of an app, is retried.
+// Values that make no sense fail an app's [New], and fail a call before its
+// first attempt.
 type RetryOption interface{ applyRetry(*retryPolicy) }
 
-type retryPolicy struct{}
+type retryOption func(*retryPolicy)
+
+func (o retryOption) applyRetry(p *retryPolicy) { o(p) }
+
+// RetryLimit is the most retries after the first attempt; zero means none.
+// The default is 5.
+func RetryLimit(n int) RetryOption {
+	return retryOption(func(p *retryPolicy) { p.limit = n })
+}
+
+// Backoff bounds the random wait before a retry, shortest and longest. The
+// default is 100 ms and 300 ms; both may be zero.
+func Backoff(shortest, longest time.Duration) RetryOption {
+	return retryOption(func(p *retryPolicy) { p.shortest, p.longest = shortest, longest })
+}
+
+func minBackoff(d time.Duration) RetryOption {
+	return retryOption(func(p *retryPolicy) { p.shortest = d })
+}
+
+func maxBackoff(d time.Duration) RetryOption {
+	return retryOption(func(p *retryPolicy) { p.longest = d })
+}
+
+// AttemptTimeout bounds each attempt; an attempt that takes longer counts as
+// one that got no answer. Zero leaves only ctx's deadline. The default is 5 s
+// in an app, and none without one.
+func AttemptTimeout(d time.Duration) RetryOption {
+	return retryOption(func(p *retryPolicy) { p.timeout = d })
+}
+
+// Repeatable says that what the callback does may happen twice without harm,
+// so that it is run again even after a failure whose outcome is unknown.
+func Repeatable() RetryOption {
+	return retryOption(func(p *retryPolicy) { p.repeatable = true })
+}
+
+// retryPolicy is how calls are retried. It does not change once made.
+type retryPolicy struct {
+	limit             int
+	shortest, longest time.Duration
+	timeout           time.Duration
+	repeatable        bool
+	budget            *retryBudget // nil: none
+	onAttempt         func(context.Context, Attempt)
+	fault             error // why a call with it cannot begin
+}
+
+const (
+	defaultRetryLimit     = 5
+	defaultMinBackoff     = 100 * time.Millisecond
+	defaultMaxBackoff     = 300 * time.Millisecond
+	defaultAttemptTimeout = 5 * time.Second
+	// longestWait is the longest that a service's Retry-After is waited
+	// for; one that asks for more is left alone and the caller told.
+	longestWait = time.Minute
+)
+
+// defaultPolicy is for a ctx without an app. It is never written to.
+var defaultPolicy = retryPolicy{limit: defaultRetryLimit, shortest: defaultMinBackoff, longest: defaultMaxBackoff}
+
+// newRetryPolicy makes an app's policy; its fault tells what is wrong with c.
+func newRetryPolicy(c Config) *retryPolicy {
+	base := defaultPolicy
+	base.timeout = defaultAttemptTimeout
+	base.budget = newRetryBudget(c.RetryBudget)
+	base.onAttempt = c.attemptHook()
+	return base.with(c.Retry)
+}
+
+// policyFor is the policy of ctx's app, or the default one, changed by opts.
+func policyFor(ctx context.Context, opts []RetryOption) *retryPolicy {
+	p := &defaultPolicy
+	if c := callFrom(ctx); c != nil && c.app != nil && c.app.retry != nil {
+		p = c.app.retry
+	}
+	if len(opts) == 0 {
+		return p
+	}
+	return p.with(opts)
+}
+
+func (p *retryPolicy) with(opts []RetryOption) *retryPolicy {
+	q := *p
+	for _, o := range opts {
+		if o != nil {
+			o.applyRetry(&q)
+		}
+	}
+	q.fault = q.check()
+	return &q
+}
+
+func (p *retryPolicy) check() error {
+	switch {
+	case p.limit < 0:
+		return fmt.Errorf("the retry limit is %d (TWILIO_SERVICE_RETRY_LIMIT or RetryLimit): it must be zero or more", p.limit)
+	case p.shortest < 0 || p.longest < 0:
+		return fmt.Errorf("the backoff is %s to %s (TWILIO_SERVICE_MIN_BACKOFF and TWILIO_SERVICE_MAX_BACKOFF, or Backoff): neither may be negative", p.shortest, p.longest)
+	case p.shortest > p.longest:
+		return fmt.Errorf("the shortest backoff, %s, is above the longest, %s: set TWILIO_SERVICE_MIN_BACKOFF (100 ms when unset) and TWILIO_SERVICE_MAX_BACKOFF (300 ms when unset), or Backoff, so that it is not", p.shortest, p.longest)
+	case p.timeout < 0:
+		return fmt.Errorf("the attempt timeout is %s (FLEXFN_ATTEMPT_TIMEOUT or AttemptTimeout): it must be zero, for none, or more", p.timeout)
+	}
+	return nil
+}
+
+func (p *retryPolicy) plain() bool { return p.timeout == 0 && p.onAttempt == nil }
+
+// next decides what follows the failure of attempt n: a wait and another
+// attempt, or the end with the final error.
+func (p *retryPolicy) next(ctx context.Context, n int, err error) (wait time.Duration, final error) {
+	advice := classify(err, p.repeatable)
+	switch {
+	case advice == giveUp:
+		if done := ctx.Err(); done != nil {
+			return 0, endedBy(done, err)
+		}
+		return 0, err
+	case ctx.Err() != nil:
+		return 0, gaveUp(ctx.Err(), err)
+	case n > p.limit:
+		return 0, err
+	case advice == retryAtOnce:
+		return 0, nil
+	}
+	wait = p.backoff(n, rand.Float64())
+	asked := retryDelay(err)
+	wait = max(wait, asked)
+	if deadline, ok := ctx.Deadline(); ok && wait >= time.Until(deadline) {
+		return 0, gaveUp(context.DeadlineExceeded, err)
+	}
+	if asked > longestWait {
+		return 0, err
+	}
+	if !p.budget.take() {
+		return 0, gaveUp(ErrRetryBudget, err)
+	}
+	return wait, nil
+}
+
+// backoff is the wait before retry n, from 1; r is random in [0, 1). It is
+// drawn from a window that doubles with every retry until it reaches the
+// longest wait, and begins at half its end: long enough to help, spread
+// enough that callers who failed together do not come back together.
+func (p *retryPolicy) backoff(n int, r float64) time.Duration {
+	first := max(p.shortest, p.longest/16) // four doublings at most
+	end := min(p.longest, first<<min(n, 5))
+	begin := max(p.shortest, end/2)
+	return begin + time.Duration(r*float64(end-begin+1))
+}
+
+// pause waits; its error says that ctx ended first.
+func pause(ctx context.Context, wait time.Duration, last error) error {
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return gaveUp(ctx.Err(), last)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"slices"
 	"strings"
@@ -83,16 +84,13 @@ const (
 	signatureLength = 28 // base64 of 20 bytes
 	bodyHashName    = "bodySHA256"
 
-	// maxFormParameters bounds what a stranger can make the check sort; it
-	// is the limit of most servers' form parsers.
-	maxFormParameters = 1000
 	// maxKeptBytes bounds the buffers that are kept for the next request.
 	maxKeptBytes = 64 << 10
 )
 
 var (
 	errFormSyntax   = errors.New("the form body has a broken percent escape")
-	errFormTooLarge = errors.New("the form body has more than 1000 parameters")
+	errFormTooLarge = fmt.Errorf("the form body has more than %d parameters", maxParameters)
 	errNoBodyHash   = errors.New("the body is not a form, and the query has no bodySHA256 that vouches for it: in Twilio, send a form or JSON")
 	errBodyHash     = errors.New("the body is not the one that bodySHA256 in the query vouches for: something on the way changed it")
 )
@@ -163,7 +161,7 @@ func (s *signed) readForm(body []byte) error {
 		if len(pair) == 0 {
 			continue
 		}
-		if len(s.params) == maxFormParameters {
+		if len(s.params) == maxParameters {
 			return errFormTooLarge
 		}
 		name, value, _ := bytes.Cut(pair, []byte{'='})
@@ -208,8 +206,9 @@ func (s *signed) unescape(b []byte) ([]byte, bool) {
 			if i+2 >= len(b) {
 				return nil, false
 			}
-			high, low := unhex(b[i+1]), unhex(b[i+2])
-			if high|low > 0xf {
+			high, ok1 := fromHex(b[i+1])
+			low, ok2 := fromHex(b[i+2])
+			if !ok1 || !ok2 {
 				return nil, false
 			}
 			c = high<<4 | low
@@ -218,19 +217,6 @@ func (s *signed) unescape(b []byte) ([]byte, bool) {
 		s.text = append(s.text, c)
 	}
 	return s.text[start:len(s.text):len(s.text)], true
-}
-
-// unhex gives a hex digit's value, and 0xff for another byte.
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
 }
 
 // compareUTF16 orders UTF-8 texts by UTF-16 code units, as the languages of
@@ -266,8 +252,8 @@ func (s *signed) value(name string) string {
 
 // isForm reports whether a Content-Type is application/x-www-form-urlencoded.
 func isForm(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
+	media, _ := splitContentType(contentType)
+	return media == "application/x-www-form-urlencoded"
 }
 
 // bodyHash finds the first bodySHA256 in a target's query.

@@ -393,7 +393,7 @@ func FuzzForm(f *testing.F) {
 			names = append(names, name)
 			total += len(list)
 		}
-		if total > maxFormParameters {
+		if total > maxParameters {
 			return
 		}
 		byUTF16 := func(a, b string) int { return compareUTF16([]byte(a), []byte(b)) }
@@ -543,7 +543,7 @@ func TestSignatureSettings(t *testing.T) {
 }
 
 func TestFormLimits(t *testing.T) {
-	body := strings.Repeat("a=1&", maxFormParameters)
+	body := strings.Repeat("a=1&", maxParameters)
 	if err := new(signed).readForm([]byte(body)); err != nil {
 		t.Error(err)
 	}

@@ -228,8 +228,6 @@ seen("public-url-user-and-port-signed", "https://user:pass@functions.example.com
 seen("public-url-fragment-not-signed", base, inside, { publicUrl: "https://functions.example.com#rc=2&ct=1000" }, { provenance: "Twilio's connection overrides: the fragment never reaches the server" });
 seen("public-url-fragment-signed", base + "#rc=2&ct=1000", inside, { publicUrl: "https://functions.example.com#rc=2&ct=1000" }, { provenance: "Twilio's connection overrides, should a service sign them" });
 seen("public-url-query-raw", base + "?name=O'Neil&b=%7e&a=Jo+Ann", inside + "?name=O'Neil&b=%7e&a=Jo+Ann", { publicUrl: "https://functions.example.com" });
-seen("public-url-root-without-slash", "https://functions.example.com", "http://10.0.0.5:8080/", { publicUrl: "https://functions.example.com" });
-seen("public-url-root-without-slash-query", "https://functions.example.com?a=1", "http://10.0.0.5:8080/?a=1", { publicUrl: "https://functions.example.com" });
 seen("tls-ends-at-proxy", base, "http://functions.example.com/studio/create-task", {}, { provenance: "a proxy that keeps the host and ends TLS: the scheme that the server sees is http" });
 const https = { "X-Forwarded-Proto": "https", "X-Forwarded-Host": "functions.example.com" };
 seen("x-forwarded", base, inside, proxied(https, { xForwarded: ["10.0.0.0/8"] }));

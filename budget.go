@@ -1,0 +1,71 @@
+package flexfn
+
+import (
+	"errors"
+	"sync/atomic"
+)
+
+// ErrRetryBudget is in the error of a call that was not retried because the
+// app's retry budget is spent. It is this side's decision: the service did
+// not ask for it. See [Config].RetryBudget.
+var ErrRetryBudget = errors.New("the app's own retry budget is spent (client side)")
+
+// retryBudget keeps retries in proportion to calls: a token bucket into which
+// every call puts a tenth of a token and from which every retry after a wait
+// takes one. It begins full. While a service is down and once the bucket is
+// empty, retries add a tenth to the calls; a healthy app never empties it.
+// Retries after 412 are free: a conflict is no sign of an outage.
+//
+// The nil budget refuses nothing.
+type retryBudget struct {
+	size   int64
+	tenths atomic.Int64
+}
+
+const (
+	defaultRetryBudget = 100
+	tenthsPerRetry     = 10
+)
+
+// newRetryBudget makes a budget for size retries; zero is the default size
+// and a negative size no budget.
+func newRetryBudget(size int) *retryBudget {
+	if size < 0 {
+		return nil
+	}
+	if size == 0 {
+		size = defaultRetryBudget
+	}
+	b := &retryBudget{size: int64(size) * tenthsPerRetry}
+	b.tenths.Store(b.size)
+	return b
+}
+
+// deposit is for every call.
+func (b *retryBudget) deposit() {
+	if b == nil {
+		return
+	}
+	for {
+		have := b.tenths.Load()
+		if have >= b.size || b.tenths.CompareAndSwap(have, have+1) {
+			return
+		}
+	}
+}
+
+// take is for every retry; it is false when the bucket is empty.
+func (b *retryBudget) take() bool {
+	if b == nil {
+		return true
+	}
+	for {
+		have := b.tenths.Load()
+		if have < tenthsPerRetry {
+			return false
+		}
+		if b.tenths.CompareAndSwap(have, have-tenthsPerRetry) {
+			return true
+		}
+	}
+}

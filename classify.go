@@ -1,0 +1,221 @@
+package flexfn
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// advice is what a failure calls for.
+type advice int
+
+const (
+	giveUp advice = iota
+	retryAtOnce
+	retryLater
+)
+
+// classify says what err calls for. It is the one place that knows which
+// failures are retried.
+func classify(err error, repeatable bool) advice {
+	status := 0
+	if e, ok := errors.AsType[*Error](err); ok {
+		if e.OutcomeUnknown && !repeatable {
+			return giveUp
+		}
+		status = e.HTTPStatus()
+	} else if e, ok := errors.AsType[statusError](err); ok {
+		status = e.HTTPStatus()
+	}
+	switch {
+	case status == http.StatusPreconditionFailed:
+		return retryAtOnce
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+		return retryLater
+	case status != 0 && status < 500:
+		return giveUp // an answer, whatever caused it
+	case noAnswer(err):
+		return retryLater
+	}
+	return giveUp
+}
+
+// statusError is what any error implements to be classified by its status.
+type statusError interface {
+	error
+	HTTPStatus() int
+}
+
+// delayError is what any error implements to ask for a longer wait.
+type delayError interface {
+	error
+	RetryDelay() time.Duration
+}
+
+func retryDelay(err error) time.Duration {
+	if e, ok := errors.AsType[delayError](err); ok {
+		return e.RetryDelay()
+	}
+	return 0
+}
+
+// lostError marks a request that got no whole answer.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+// noAnswer reports whether err means that a connection, or an answer on it,
+// did not come about.
+func noAnswer(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return false // it stays wrong until a person acts
+	}
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	if _, ok := errors.AsType[*lostError](err); ok {
+		return true
+	}
+	if timedOut(err) {
+		return true
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	for _, e := range []error{
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
+		syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		io.ErrUnexpectedEOF, net.ErrClosed,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	if _, ok := errors.AsType[*url.Error](err); ok && errors.Is(err, io.EOF) {
+		return true // the server hung up; elsewhere EOF is an ordinary end
+	}
+	return lostByText(err)
+}
+
+// lostByText knows the failures of net/http that have neither type nor value
+// to tell them by.
+func lostByText(err error) bool {
+	text := err.Error()
+	for _, part := range []string{
+		"http: server closed idle connection",
+		"http2: server sent GOAWAY",
+		"http2: Transport received Server's graceful shutdown GOAWAY",
+		"http2: client connection lost",
+		"http2: client conn not usable",
+		"http2: client conn is closed",
+		"REFUSED_STREAM",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedUnread reports whether err is the word of an HTTP/2 server that it
+// did not begin to process the request (RFC 9113, section 8.7).
+func refusedUnread(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY")
+}
+
+// dialFailed reports whether err arose before there was a connection.
+func dialFailed(err error) bool {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && e.Op == "dial"
+}
+
+func timedOut(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+// lost makes the error of a request that got no answer. host is whom it was
+// for; sent says that the service may have begun to act on it, and changes
+// that acting twice would matter.
+func lost(err error, host string, sent, changes bool) *Error {
+	if host == "" {
+		host = "the service"
+	}
+	e := &Error{Err: &lostError{err}}
+	switch {
+	case timedOut(err):
+		e.Status, e.Message = http.StatusGatewayTimeout, host+" did not answer in time"
+	case errors.Is(err, context.Canceled):
+		e.Status, e.Message = http.StatusServiceUnavailable, "the call to "+host+" was cancelled"
+	case !sent:
+		e.Status, e.Message = http.StatusServiceUnavailable, host+" could not be reached"
+	default:
+		e.Status, e.Message = http.StatusBadGateway, host+" closed the connection without an answer"
+	}
+	if sent && changes {
+		e.OutcomeUnknown = true
+		e.Message += unknownOutcome
+	}
+	return e
+}
+
+const unknownOutcome = "; the request was sent, so what it asked for may have happened: check before you try again"
+
+// gaveUpError is a call that ended before its retries did.
+type gaveUpError struct{ reason, last error }
+
+func (e *gaveUpError) Error() string {
+	return fmt.Sprintf("not tried again, %v: %v", e.reason, e.last)
+}
+
+// Unwrap gives the last failure first, so that its *Error is the one found.
+func (e *gaveUpError) Unwrap() []error { return []error{e.last, e.reason} }
+
+// gaveUp is the error of a call that ended for reason, after the failure last
+// or, when that is nil, before its first attempt.
+func gaveUp(reason, last error) error {
+	if last == nil {
+		return endedBy(reason, reason)
+	}
+	if errors.Is(last, reason) {
+		return endedBy(reason, last)
+	}
+	return &gaveUpError{reason, last}
+}
+
+// endedBy gives an error that ctx's own end caused the words for the caller.
+func endedBy(reason, err error) error {
+	if _, ok := errors.AsType[*Error](err); ok || !errors.Is(err, reason) {
+		return err
+	}
+	if reason == context.DeadlineExceeded {
+		return &Error{Status: http.StatusGatewayTimeout, Message: "the time for this request ran out", Err: err}
+	}
+	return &Error{Status: http.StatusServiceUnavailable, Message: "the request was cancelled", Err: err}
+}

@@ -1,0 +1,42 @@
+package flexfn
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxEnvCount bounds the whole numbers of the retry variables: a day in
+// milliseconds.
+const maxEnvCount = 24 * 60 * 60 * 1000
+
+// addRetry reads a whole number and adds the option made from it to c.
+func addRetry(c *Config, v, unit string, option func(int) RetryOption) error {
+	n, err := strconv.Atoi(strings.TrimSpace(v))
+	if err != nil || n < 0 || n > maxEnvCount {
+		return fmt.Errorf("%q is not a number of %s: write a whole number from 0 to %d, or unset it", v, unit, maxEnvCount)
+	}
+	c.Retry = append(c.Retry, option(n))
+	return nil
+}
+
+func parseBudget(v string) (int, error) {
+	if v == "off" {
+		return -1, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > maxEnvCount {
+		return 0, fmt.Errorf("%q is not a number of retries: write a whole number from 1 to %d, or off", v, maxEnvCount)
+	}
+	return n, nil
+}
+
+func parseSwitch(v string) (bool, error) {
+	switch v {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", v)
+}

@@ -1,0 +1,273 @@
+package flexfn
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// HTTPClient returns the app's client for web services. It is safe for
+// concurrent use; do not change it. Beside what [http.Client] does:
+//
+//   - it sends each request at most once, where Go's own transport repeats
+//     some on its own when a reused connection turns out dead;
+//   - a request that gets no answer fails with an [*Error], which says whether
+//     the outcome is unknown: whether a POST or PATCH (from Twilio, one to a list
+//     of resources) without an Idempotency-Key header was sent;
+//   - it notices that the machine was frozen, and does not use connections from before;
+//   - it does not follow redirects from Twilio;
+//   - it obeys [Config].TwilioURL, and tells [Config].OnAttempt.
+func (a *App) HTTPClient() *http.Client { return a.client }
+
+// newHTTPClient makes the app's client. c has been checked.
+func newHTTPClient(c Config) *http.Client {
+	t := &transport{base: c.Transport}
+	if t.base == nil {
+		t.base = newBaseTransport()
+	}
+	if c.TwilioURL != "" {
+		t.twilio, _ = parseBaseURL(c.TwilioURL)
+	}
+	return &http.Client{Transport: t, CheckRedirect: checkRedirect}
+}
+
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if isTwilio(via[len(via)-1].URL.Hostname()) || len(via) >= 10 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// newBaseTransport is what sends when Config.Transport is nil. It speaks
+// HTTP/1.1 only: with one request at a time on a connection it is known
+// exactly whether anything of a request was written, and a connection that
+// died in a freeze takes no other request with it.
+func newBaseTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           countWrites(dialer.DialContext),
+		TLSHandshakeTimeout:   3 * time.Second,
+		ResponseHeaderTimeout: 30 * time.Second,
+		IdleConnTimeout:       60 * time.Second,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   64,
+		Protocols:             protocols,
+	}
+}
+
+// frozenAfter is the gap between two requests, by the wall clock, after which
+// idle connections are not trusted. A host that freezes an instance stops its
+// monotonic clock and its timers, but not the other end's.
+const frozenAfter = 4 * time.Second
+
+// transport is the http.RoundTripper of [App.HTTPClient].
+type transport struct {
+	base    http.RoundTripper
+	twilio  *url.URL     // receives what is for Twilio; nil: Twilio does
+	lastUse atomic.Int64 // wall clock, in nanoseconds
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.distrustIdle()
+	resp, err := t.exchange(req)
+	t.lastUse.Store(time.Now().UnixNano())
+	noteExchange(req, resp)
+	return resp, err
+}
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
+func (t *transport) CloseIdleConnections() {
+	if b, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		b.CloseIdleConnections()
+	}
+}
+
+func (t *transport) distrustIdle() {
+	now := time.Now().UnixNano() // no monotonic clock in it
+	last := t.lastUse.Swap(now)
+	if gap := time.Duration(now - last).Abs(); last != 0 && gap > frozenAfter {
+		t.CloseIdleConnections()
+	}
+}
+
+// exchange sends req once. When a reused connection fails before anything of
+// the request was written to it, nothing was sent, and it is tried once more
+// on a new one.
+func (t *transport) exchange(req *http.Request) (*http.Response, error) {
+	resp, w, err := t.send(req, req.Body)
+	if err != nil && w.reused.Load() && !w.written() && req.Context().Err() == nil {
+		t.CloseIdleConnections()
+		switch {
+		case req.Body == nil || req.Body == http.NoBody:
+			resp, w, err = t.send(req, req.Body)
+		case req.GetBody != nil:
+			if body, bodyErr := req.GetBody(); bodyErr == nil {
+				resp, w, err = t.send(req, body)
+			}
+		}
+	}
+	if err != nil {
+		sent := !dialFailed(err) && !refusedUnread(err) && (!w.traced.Load() || w.written())
+		return nil, lost(err, req.URL.Hostname(), sent, changesOnce(req))
+	}
+	resp.Request = req
+	return resp, nil
+}
+
+func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response, *writeWatch, error) {
+	w := &writeWatch{}
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), w.trace()))
+	// Go's transport repeats a request on its own only when it can rewind
+	// its body, or when there is none.
+	out.GetBody = nil
+	out.Body = body
+	if (body == nil || body == http.NoBody) && goRepeats(req) {
+		out.Body = io.NopCloser(strings.NewReader(""))
+	}
+	if t.twilio != nil && isTwilio(req.URL.Hostname()) {
+		u := *req.URL
+		u.Scheme, u.Host = t.twilio.Scheme, t.twilio.Host
+		if prefix := strings.TrimSuffix(t.twilio.EscapedPath(), "/"); prefix != "" {
+			u.Path = strings.TrimSuffix(t.twilio.Path, "/") + req.URL.Path
+			u.RawPath = prefix + req.URL.EscapedPath()
+		}
+		out.URL = &u
+		if out.Host == "" {
+			out.Host = req.URL.Host
+		}
+	}
+	resp, err := t.base.RoundTrip(out)
+	return resp, w, err
+}
+
+// goRepeats reports whether net/http would repeat req, without a body, after
+// the connection died.
+func goRepeats(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return hasIdempotencyKey(req)
+}
+
+func hasIdempotencyKey(req *http.Request) bool {
+	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
+}
+
+// changesOnce reports whether doing req twice could do something twice.
+func changesOnce(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodPost, http.MethodPatch:
+	default:
+		return false // idempotent by RFC 9110, section 9.2.2
+	}
+	if hasIdempotencyKey(req) {
+		return false
+	}
+	return !isTwilio(req.URL.Hostname()) || !updatesInstance(req.URL.Path)
+}
+
+// updatesInstance reports whether a POST to this path of Twilio's API sets
+// what is already there. Such a path ends in a SID, in a name within a
+// collection whose members have names, or in one of a few words; every other
+// POST counts as a create.
+func updatesInstance(path string) bool {
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "/"), ".json")
+	parts := strings.Split(path, "/")
+	last := parts[len(parts)-1]
+	if sid.MatchString(last) {
+		return true
+	}
+	switch last {
+	case "Configuration", "SubscribeRules", "RecordingRules", "validate":
+		return true
+	}
+	if len(parts) < 2 {
+		return false
+	}
+	switch parts[len(parts)-2] {
+	case "Participants", "Documents", "Lists", "Maps", "Items", "Users", "Conversations":
+		return true
+	}
+	return false
+}
+
+var sid = regexp.MustCompile(`^[A-Z]{2}[0-9a-fA-F]{32}$`)
+
+// isTwilio reports whether host is Twilio's.
+func isTwilio(host string) bool {
+	host = strings.ToLower(host)
+	return host == "twilio.com" || strings.HasSuffix(host, ".twilio.com")
+}
+
+// writeWatch learns whether anything of a request was written.
+type writeWatch struct {
+	traced  atomic.Bool // the transport tells us
+	reused  atomic.Bool
+	headers atomic.Bool // the headers were written, at least to a buffer
+	conn    atomic.Pointer[countedConn]
+	start   int64
+}
+
+func (w *writeWatch) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { w.traced.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			w.reused.Store(info.Reused)
+			conn := info.Conn
+			if c, ok := conn.(*tls.Conn); ok {
+				if c.ConnectionState().NegotiatedProtocol == "h2" {
+					return // shared: what it writes need not be ours
+				}
+				conn = c.NetConn()
+			}
+			if c, ok := conn.(*countedConn); ok {
+				w.start = c.written.Load()
+				w.conn.Store(c)
+			}
+		},
+		WroteHeaders: func() { w.headers.Store(true) },
+	}
+}
+
+func (w *writeWatch) written() bool {
+	if c := w.conn.Load(); c != nil {
+		return c.written.Load() > w.start
+	}
+	return w.headers.Load()
+}
+
+// countedConn counts the bytes that the other end may have got.
+type countedConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func countWrites(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &countedConn{Conn: c}, nil
+	}
+}

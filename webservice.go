@@ -1,0 +1,201 @@
+package flexfn
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxAnswerBytes bounds an answer that is read whole.
+	maxAnswerBytes = 32 << 20
+	// maxDrainBytes bounds what is read of a body that nobody wants, so that
+	// its connection can be used again.
+	maxDrainBytes = 256 << 10
+	// maxErrorBytes bounds what is kept of an error's body.
+	maxErrorBytes = 64 << 10
+	// maxRetryAfter is the longest Retry-After that is believed.
+	maxRetryAfter = 24 * time.Hour
+)
+
+// ReadJSON reads the answer of a web service as JSON. It takes what
+// [http.Client.Do] returns:
+//
+//	user, err := flexfn.ReadJSON[User](client.Do(req))
+//
+// It fails as [CheckResponse] does, and with an [*Error] of status 502 when
+// the body is no JSON that fits T or is longer than 32 MiB. An empty body is T's zero value unless
+// the status is 200. The body is always read and closed.
+func ReadJSON[T any](resp *http.Response, err error) (T, error) {
+	var data T
+	resp, err = CheckResponse(resp, err)
+	if err != nil {
+		return data, err
+	}
+	body, err := ReadBody(resp)
+	if err != nil {
+		return data, err
+	}
+	if len(body) == 0 && resp.StatusCode != http.StatusOK {
+		return data, nil
+	}
+	if err := json.Unmarshal(body, &data); err != nil {
+		var zero T
+		return zero, badAnswer(resp, "sent an answer that is not the expected JSON", err)
+	}
+	return data, nil
+}
+
+// CheckResponse turns whatever is no success into an [*Error]. It takes what
+// [http.Client.Do] returns:
+//
+//	resp, err := flexfn.CheckResponse(client.Do(req))
+//
+// A failure to get an answer has status 502, 503 or 504. An answer of 400 or more
+// has its own status, the service's Retry-After and, from Twilio, Twilio's
+// message, code and page; the beginning of its body is in Err only, for the
+// log. Any other answer but 2xx, a redirect for instance, has status 502.
+//
+// After an error the body has been closed; after a success closing it is the
+// caller's duty, which [ReadBody] and [ReadJSON] fulfil.
+func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
+	if err != nil {
+		if resp != nil { // a failed CheckRedirect leaves both
+			resp.Body.Close()
+		}
+		if e, ok := errors.AsType[*Error](err); ok {
+			return nil, e
+		}
+		if !noAnswer(err) {
+			return nil, err
+		}
+		host := ""
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			if u, err := url.Parse(e.URL); err == nil {
+				host = u.Hostname()
+			}
+		}
+		return nil, lost(err, host, !dialFailed(err), false)
+	}
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		return resp, nil
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what came of it
+	closeBody(resp)
+	if resp.StatusCode < 400 || resp.StatusCode > 599 {
+		return nil, badAnswer(resp, fmt.Sprintf("sent an unexpected answer (HTTP status %d)", resp.StatusCode), excerpt(body))
+	}
+	e := &Error{
+		Status:     resp.StatusCode,
+		Message:    fmt.Sprintf("%s answered with HTTP status %d", hostOf(resp), resp.StatusCode),
+		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		Err:        excerpt(body),
+	}
+	if isTwilio(hostOf(resp)) {
+		e.readTwilio(body)
+	}
+	return nil, e
+}
+
+// ReadBody reads and closes the body of a successful answer. It fails with an
+// [*Error] when the body is cut short, which [ExecuteWithRetry] retries, or is
+// longer than 32 MiB.
+func ReadBody(resp *http.Response) ([]byte, error) {
+	defer closeBody(resp)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	switch {
+	case err != nil:
+		changes := resp.Request != nil && changesOnce(resp.Request)
+		e := lost(err, hostOf(resp), true, changes)
+		if e.Status == http.StatusBadGateway {
+			e.Message = hostOf(resp) + " sent an answer that was cut short"
+			if changes {
+				e.Message += unknownOutcome
+			}
+		}
+		return nil, e
+	case len(body) > maxAnswerBytes:
+		return nil, badAnswer(resp, fmt.Sprintf("sent an answer longer than %d bytes", maxAnswerBytes), nil)
+	}
+	return body, nil
+}
+
+// readTwilio takes over what Twilio's error body tells: its older form has
+// code, message and more_info; the newer one has user_error or params beside.
+func (e *Error) readTwilio(body []byte) {
+	var told struct {
+		Code     json.Number `json:"code"`
+		Message  any         `json:"message"`
+		MoreInfo any         `json:"more_info"`
+	}
+	if json.Unmarshal(body, &told) != nil {
+		return
+	}
+	if text, ok := told.Message.(string); ok && text != "" {
+		e.Message = text
+	}
+	if code, err := strconv.Atoi(told.Code.String()); err == nil {
+		e.TwilioErrorCode = code
+	}
+	if page, ok := told.MoreInfo.(string); ok {
+		e.TwilioDocPage = page
+	}
+}
+
+func badAnswer(resp *http.Response, what string, err error) *Error {
+	return &Error{Status: http.StatusBadGateway, Message: hostOf(resp) + " " + what, Err: err}
+}
+
+// excerpt is the beginning of a body, for the log.
+func excerpt(body []byte) error {
+	const most = 512
+	if len(body) == 0 {
+		return nil
+	}
+	more := ""
+	if len(body) > most {
+		body, more = body[:most], "…"
+	}
+	return fmt.Errorf("body %q%s", redact(string(body)), more)
+}
+
+func hostOf(resp *http.Response) string {
+	if resp.Request == nil || resp.Request.URL == nil {
+		return "the service"
+	}
+	return resp.Request.URL.Hostname()
+}
+
+// closeBody reads a little of what is left, so that the connection can be used
+// again, and closes.
+func closeBody(resp *http.Response) {
+	io.CopyN(io.Discard, resp.Body, maxDrainBytes)
+	resp.Body.Close()
+}
+
+// parseRetryAfter reads seconds or a date (RFC 9110, section 10.2.3); anything
+// else, and what has passed, is zero. It is at most a day.
+func parseRetryAfter(v string, now time.Time) time.Duration {
+	v = strings.TrimSpace(v)
+	if v == "" {
+		return 0
+	}
+	if strings.Trim(v, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || seconds > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
