@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // errAuthTokens says that a sub-account's auth tokens could not be had, so
@@ -82,6 +83,20 @@ func (v *signatureVerifier) verify(r *http.Request, body []byte) error {
 		}
 	}
 	return v.explain(r, s.urls, account)
+}
+
+// checkSignature lets only Twilio call. The log says why another was refused,
+// the answer does not.
+func (c *call) checkSignature(body []byte) error {
+	err := c.app.signed.verify(c.request, body)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errAuthTokens):
+		return &Error{Status: http.StatusServiceUnavailable, Message: "The signature cannot be checked at the moment; try again", RetryAfter: time.Second, Err: err}
+	}
+	c.logger().WarnContext(c, "signature refused", "reason", c.redact(err.Error()))
+	return &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
 }
 
 // accountSID returns the account that the request says it is from, empty when
