@@ -24,6 +24,8 @@ type App struct {
 	client  *http.Client
 	origins map[string]bool // nil: any
 	tokens  *tokenValidator
+	signed  *signatureVerifier
+	replies *deduplicator
 	retry   *retryPolicy
 	turns   turns
 
@@ -47,8 +49,11 @@ func New(config Config) (*App, error) {
 		origins: originSet(config.AllowedOrigins),
 	}
 	a.functions.Store(new(map[string]*Function))
-	a.tokens, err = newTokenValidator(a)
-	return a, err
+	var faults [3]error
+	a.tokens, faults[0] = newTokenValidator(a)
+	a.signed, faults[1] = newSignatureVerifier(config)
+	a.replies, faults[2] = newDeduplicator()
+	return a, errors.Join(faults[:]...)
 }
 
 // Config returns what the app was made from, defaults filled in. It holds
@@ -177,7 +182,14 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 		limit = a.config.FlexDeadline
 	}
 	start := time.Now()
-	ctx, cancel := context.WithDeadline(c.request.Context(), start.Add(limit))
+	ctx := c.request.Context()
+	if c.deduplicated() {
+		// A delivery that Twilio gives up is repeated: this one goes on, so
+		// that the next one finds its answer.
+		limit = remaining(ctx, limit)
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithDeadline(ctx, start.Add(limit))
 	c.Context = ctx
 
 	body, err := readBody(w, c.request, a.config.MaxBodyBytes, start.Add(limit))
@@ -237,9 +249,19 @@ func (c *call) run(body []byte, limit time.Duration, start time.Time) (ans answe
 			ans.requestID = c.id
 		}
 	}()
-	out, err := c.perform(body)
+	vs, err := c.admit(body)
 	if err == nil {
-		ans, err = c.success(out)
+		ans, err = c.once(func() answer {
+			out, err := c.fn.invoke(c, vs)
+			var ans answer
+			if err == nil {
+				ans, err = c.success(out)
+			}
+			if err != nil {
+				ans = c.failed(err, limit, time.Since(start))
+			}
+			return ans
+		})
 	}
 	if err != nil {
 		ans = c.failed(err, limit, time.Since(start))
@@ -250,18 +272,18 @@ func (c *call) run(body []byte, limit time.Duration, start time.Time) (ans answe
 
 var errPanic = errors.New("the handler panicked")
 
-// perform checks who calls, and runs the handler.
-func (c *call) perform(body []byte) (any, error) {
-	vs, err := parseValues(c.request, body)
-	if err != nil {
-		return nil, err
-	}
-	if !c.fn.studio {
-		if c.owner, err = c.app.tokens.admit(c, vs); err != nil {
+// admit checks who calls, and reads the parameters.
+func (c *call) admit(body []byte) (*values, error) {
+	if c.fn.studio && !c.fn.open {
+		if err := c.checkSignature(body); err != nil {
 			return nil, err
 		}
 	}
-	return c.fn.invoke(c, vs)
+	vs, err := parseValues(c.request, body)
+	if err == nil && !c.fn.studio {
+		c.owner, err = c.app.tokens.admit(c, vs)
+	}
+	return vs, err
 }
 
 // overdue reports whether err is there because the deadline has passed.
@@ -277,7 +299,7 @@ func (c *call) debug(err error) {
 
 // redact hides in a text for the log what must never be there.
 func (c *call) redact(s string) string {
-	for _, secret := range []string{c.token, c.app.config.AuthToken, c.app.config.APIKeySecret} {
+	for _, secret := range append([]string{c.token, c.app.config.AuthToken, c.app.config.APIKeySecret}, c.app.config.PreviousAuthTokens...) {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, "(secret)")
 		}
