@@ -43,7 +43,7 @@ func New(config Config) (*App, error) {
 	}
 	a := &App{
 		config:  config,
-		log:     config.Logger,
+		log:     newLogger(config),
 		client:  newHTTPClient(config),
 		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
@@ -243,7 +243,7 @@ func lateMessage(limit time.Duration) string {
 func (c *call) run(body []byte, limit time.Duration, start time.Time) (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.logger().Error("handler panicked", "panic", c.redact(fmt.Sprint(p)), "stack", string(debug.Stack()))
+			c.logger().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.header = nil
 			ans = c.failed(errPanic, limit, time.Since(start))
 			ans.requestID = c.id
@@ -293,16 +293,6 @@ func (c *call) overdue(err error) bool {
 
 func (c *call) debug(err error) {
 	if log := c.app.log; log.Enabled(c, slog.LevelDebug) {
-		c.logger().DebugContext(c, "request refused", "error", c.redact(err.Error()))
+		c.logger().DebugContext(c, "request refused", "error", err)
 	}
-}
-
-// redact hides in a text for the log what must never be there.
-func (c *call) redact(s string) string {
-	for _, secret := range append([]string{c.token, c.app.config.AuthToken, c.app.config.APIKeySecret}, c.app.config.PreviousAuthTokens...) {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, "(secret)")
-		}
-	}
-	return redact(s)
 }

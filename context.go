@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,9 +16,9 @@ type call struct {
 	app     *App
 	fn      *Function // nil outside a function
 	path    string
-	request *http.Request // nil outside a function
-	owner   *Owner        // nil unless a Flex token was accepted
-	token   string        // to be kept out of logs
+	request *http.Request          // nil outside a function
+	owner   *Owner                 // nil unless a Flex token was accepted
+	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
 
 	// For the answer; written by the handler's goroutine only.
 	header http.Header
@@ -114,7 +115,8 @@ func (c *call) requestID() string {
 }
 
 // Logger returns the app's logger with the function and the request id as
-// attributes; slog's default outside a function.
+// attributes; slog's default outside a function. The app's auth tokens, the
+// request's Flex token and telephone numbers are hidden in what it logs.
 func Logger(ctx context.Context) *slog.Logger {
 	c := callFrom(ctx)
 	if c == nil {
@@ -127,7 +129,8 @@ func (c *call) logger() *slog.Logger {
 	if c.request == nil {
 		return c.app.log
 	}
-	return c.app.log.With("function", c.path, "request_id", c.requestID())
+	r, _ := c.app.log.Handler().(*redactor)
+	return slog.New(r.of(c)).With("function", c.path, "request_id", c.requestID())
 }
 
 // deadline is the shorter of d and what is left of ctx's own deadline.

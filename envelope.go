@@ -212,7 +212,7 @@ func (c *call) failed(err error, deadline time.Duration, took time.Duration) ans
 	}
 	if status >= 500 {
 		body.RequestID = c.requestID()
-		c.logger().ErrorContext(c, "function failed", "status", status, "error", c.redact(err.Error()), "duration", took)
+		c.logger().ErrorContext(c, "function failed", "status", status, "error", err, "duration", took)
 	} else {
 		c.debug(err)
 	}

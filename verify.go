@@ -95,7 +95,7 @@ func (c *call) checkSignature(body []byte) error {
 	case errors.Is(err, errAuthTokens):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "The signature cannot be checked at the moment; try again", RetryAfter: time.Second, Err: err}
 	}
-	c.logger().WarnContext(c, "signature refused", "reason", c.redact(err.Error()))
+	c.logger().WarnContext(c, "signature refused", "reason", err)
 	return &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
 }
 
