@@ -181,38 +181,30 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 	default:
 		limit = a.config.FlexDeadline
 	}
-	start := time.Now()
-	ctx := c.request.Context()
+	c.start, c.parent = time.Now(), c.request.Context()
+	c.limit = remaining(c.parent, limit)
+	c.deadline = c.start.Add(c.limit)
 	if c.deduplicated() {
 		// A delivery that Twilio gives up is repeated: this one goes on, so
 		// that the next one finds its answer.
-		limit = remaining(ctx, limit)
-		ctx = context.WithoutCancel(ctx)
+		c.parent = context.WithoutCancel(c.parent)
 	}
-	ctx, cancel := context.WithDeadline(ctx, start.Add(limit))
-	c.Context = ctx
 
-	body, err := readBody(w, c.request, a.config.MaxBodyBytes, start.Add(limit))
+	body, err := readBody(w, c.request, a.config.MaxBodyBytes, c.deadline)
 	if err != nil {
-		cancel()
-		ans := c.failed(err, limit, time.Since(start))
+		defer c.end()
+		ans := c.failed(err)
 		ans.requestID = c.id
 		return ans
 	}
 
 	done := make(chan answer, 1)
 	go func() {
-		defer cancel()
-		done <- c.run(body, limit, start)
+		defer c.end()
+		done <- c.run(body)
 	}()
 
-	select {
-	case ans := <-done:
-		return ans
-	case <-ctx.Done():
-	}
-	// The deadline passed, the caller left, or the answer is there.
-	timer := time.NewTimer(time.Until(start.Add(limit + grace)))
+	timer := time.NewTimer(time.Until(c.deadline) + grace)
 	defer timer.Stop()
 	select {
 	case ans := <-done:
@@ -221,16 +213,16 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 	}
 	a.overdue.Go(func() {
 		<-done
-		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(start))
+		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(c.start))
 	})
-	return c.late(limit)
+	return c.late()
 }
 
 // late answers for a handler that is still running: of c it uses only what
 // the handler's goroutine never changes.
-func (c *call) late(limit time.Duration) answer {
-	c.logger().Error("the handler is still running after its deadline; it should honour its ctx", "deadline", limit)
-	ans := failure(http.StatusGatewayTimeout, failureBody{Message: lateMessage(limit), RequestID: c.requestID()})
+func (c *call) late() answer {
+	c.logger().Error("the handler is still running after its deadline; it should honour its ctx", "deadline", c.limit)
+	ans := failure(http.StatusGatewayTimeout, failureBody{Message: lateMessage(c.limit), RequestID: c.requestID()})
 	ans.requestID = c.requestID()
 	return ans
 }
@@ -240,33 +232,38 @@ func lateMessage(limit time.Duration) string {
 }
 
 // run does everything for a request that can take time. It never panics.
-func (c *call) run(body []byte, limit time.Duration, start time.Time) (ans answer) {
+func (c *call) run(body []byte) (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.logger().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.header = nil
-			ans = c.failed(errPanic, limit, time.Since(start))
+			ans = c.failed(errPanic)
 			ans.requestID = c.id
 		}
 	}()
 	vs, err := c.admit(body)
-	if err == nil {
-		ans, err = c.once(func() answer {
-			out, err := c.fn.invoke(c, vs)
-			var ans answer
-			if err == nil {
-				ans, err = c.success(out)
-			}
-			if err != nil {
-				ans = c.failed(err, limit, time.Since(start))
-			}
-			return ans
-		})
-	}
-	if err != nil {
-		ans = c.failed(err, limit, time.Since(start))
+	switch {
+	case err != nil:
+		ans = c.failed(err)
+	case c.deduplicated():
+		ans = c.once(vs)
+	default:
+		ans = c.handle(vs)
 	}
 	ans.requestID = c.id
+	return ans
+}
+
+// handle runs the handler.
+func (c *call) handle(vs *values) answer {
+	out, err := c.fn.invoke(c, vs)
+	if err != nil {
+		return c.failed(err)
+	}
+	ans, err := c.success(out)
+	if err != nil {
+		return c.failed(err)
+	}
 	return ans
 }
 

@@ -45,11 +45,12 @@ func (c *call) deduplicated() bool { return c.fn.fresh > 0 && IdempotencyToken(c
 
 // once runs the handler, unless the request is a redelivery that was answered
 // before.
-func (c *call) once(run func() answer) (answer, error) {
-	if !c.deduplicated() {
-		return run(), nil
+func (c *call) once(vs *values) answer {
+	ans, err := c.app.replies.do(c, c.path+"\x00"+IdempotencyToken(c), c.fn.fresh, func() answer { return c.handle(vs) })
+	if err != nil {
+		return c.failed(err)
 	}
-	return c.app.replies.do(c, c.path+"\x00"+IdempotencyToken(c), c.fn.fresh, run)
+	return ans
 }
 
 const maxReplyBytes = 16 << 20
