@@ -93,6 +93,9 @@ func parseNetworks(list []string) ([]netip.Prefix, error) {
 			address = address.Unmap()
 			n = netip.PrefixFrom(address, address.BitLen())
 		}
+		if n.Addr().Is4In6() {
+			return nil, fmt.Errorf("%q is an IPv4 network in IPv6 notation: write it as IPv4, such as 10.0.0.0/8", s)
+		}
 		if n != n.Masked() {
 			return nil, fmt.Errorf("%q has bits set beyond the network: write %s", s, n.Masked())
 		}
@@ -324,7 +327,7 @@ func newPublicAddress(c Config) (a publicAddress, faults []error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.ProxyTrust != nil {
 		if err := c.ProxyTrust.fault(); err != nil {
-			fault("FLEXFN_TRUSTED_PROXIES: %w", err)
+			fault("ProxyTrust (FLEXFN_TRUSTED_PROXIES): %w", err)
 		}
 	}
 	if c.PublicURL != "" {

@@ -83,5 +83,5 @@ func ExampleTrustXForwarded() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// FLEXFN_TRUSTED_PROXIES: no trusted proxy is named: write addresses or networks such as 10.0.0.0/8
+	// ProxyTrust (FLEXFN_TRUSTED_PROXIES): no trusted proxy is named: write addresses or networks such as 10.0.0.0/8
 }

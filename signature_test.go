@@ -521,6 +521,7 @@ func TestSignatureSettings(t *testing.T) {
 		{"FLEXFN_TRUSTED_PROXIES", "", "no trusted proxy is named"},
 		{"FLEXFN_TRUSTED_PROXIES", "all", `"all" is not an address`},
 		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.1/8", "write 10.0.0.0/8"},
+		{"FLEXFN_TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "write it as IPv4"},
 		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.0/8, ::1", ""},
 		{"FLEXFN_TRUSTED_PROXIES", "anyone", ""},
 		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc, 'x'", "FLEXFN_PREVIOUS_AUTH_TOKENS"},

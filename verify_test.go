@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -93,4 +94,28 @@ func TestStudioFunctionTakesSignedJSON(t *testing.T) {
 	if want := `{"n":1,"success":true}`; w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
+}
+
+// One verifier serves many requests at once.
+func TestVerifyConcurrently(t *testing.T) {
+	byToken := map[string]*signatureVerifier{}
+	var all sync.WaitGroup
+	for _, v := range signatureVectors(t) {
+		if v.Server.PublicURL != "" || v.Server.Trust.XForwarded != nil || v.Server.Trust.Forwarded != nil || v.Server.Trust.XForwardedAnyone || v.Server.Subaccounts != nil {
+			continue
+		}
+		key := v.AuthToken + strings.Join(v.config().PreviousAuthTokens, "")
+		if byToken[key] == nil {
+			byToken[key] = v.verifier(t)
+		}
+		verifier, r := byToken[key], v.request(t)
+		all.Go(func() {
+			for range 10 {
+				if err := verifier.verify(r, v.body()); (err == nil) != (v.Expected == "accept") {
+					t.Errorf("%s: expected %s, got %v", v.ID, v.Expected, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
