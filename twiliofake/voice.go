@@ -98,13 +98,9 @@ func updateCall(c *call, rec *record) *apiError {
 	if !live(status) {
 		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
 	}
-	if c.form.Has("Twiml") || c.form.Has("Url") {
-		if status != "in-progress" {
-			return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
-		}
-		c.redirect(rec)
-		// A call that gets other instructions leaves its conference.
-		c.leave(rec.text("sid"))
+	redirected := c.form.Has("Twiml") || c.form.Has("Url")
+	if redirected && status != "in-progress" {
+		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
 	}
 	switch next := rec.text("status"); next {
 	case status:
@@ -118,6 +114,10 @@ func updateCall(c *call, rec *record) *apiError {
 		rec.fields["status"] = "canceled"
 	default:
 		return invalid("Invalid value for parameter Status: %.100q", next)
+	}
+	if redirected {
+		c.redirect(rec)
+		c.leave(rec.text("sid")) // other instructions end its part in a conference
 	}
 	return nil
 }
