@@ -2,10 +2,9 @@ module github.com/flexfn/flexfn
 
 go 1.26
 
-require (
-	github.com/maypok86/otter/v2 v2.4.0
-	github.com/twilio/twilio-go v1.31.0
-)
+require github.com/twilio/twilio-go v1.31.0
+
+require github.com/maypok86/otter/v2 v2.4.0
 
 require (
 	github.com/beevik/etree v1.1.0 // indirect

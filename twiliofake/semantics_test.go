@@ -462,3 +462,39 @@ func TestUnmodelled(t *testing.T) {
 		}
 	}
 }
+
+// TestConcurrentUse does everything at once; the race detector watches.
+func TestConcurrentUse(t *testing.T) {
+	fake := newFake(t)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 20 {
+				switch i {
+				case 0:
+					if err := fake.SetState(twiliofake.DevelopmentState()); err != nil {
+						t.Error(err)
+					}
+				case 1:
+					if err := fake.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Host: "chat"}, Probability: .5}); err != nil {
+						t.Error(err)
+					}
+				case 2:
+					fake.Requests(twiliofake.Match{Method: "GET"})
+					fake.ClearRequests()
+				case 3:
+					fake.MintToken(twiliofake.Token{User: "x"})
+					fake.State()
+				case 4:
+					ask(t, fake, "POST", customer, "Hold=true")
+				case 5:
+					ask(t, fake, "POST", conference+"/Participants.json", "From=%2B15550002222&To=%2B15550007777")
+				default:
+					ask(t, fake, "GET", taskrouter+"/Workers", "").want(t, 200)
+					ask(t, fake, "GET", "https://chat.twilio.com/v2/Services", "")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -266,15 +266,23 @@ func updateTask(c *call, rec *record) *apiError {
 	if !c.form.Has("AssignmentStatus") {
 		return nil
 	}
-	was, next := c.before.text("assignment_status"), rec.text("assignment_status")
-	from, known := assignment[next]
-	if !known {
-		return invalid("Invalid value for parameter AssignmentStatus: %.100q", next)
-	}
-	if !slices.Contains(from, was) {
-		return invalid("Cannot move task %s to %s: it is %s", rec.text("sid"), next, was)
+	next := rec.text("assignment_status")
+	if err := c.follows(rec, "assignment_status", assignment[next]); err != nil {
+		return err
 	}
 	c.reservations(rec, next)
+	return nil
+}
+
+// follows refuses a status that is none or that does not follow the one before.
+func (c *call) follows(rec *record, status string, from []string) *apiError {
+	was, next := c.before.text(status), rec.text(status)
+	if len(from) == 0 {
+		return invalid("Invalid value for parameter %s: %.100q", pascal(status), next)
+	}
+	if !slices.Contains(from, was) {
+		return invalid("Cannot move %s to %s: it is %s", rec.text("sid"), next, was)
+	}
 	return nil
 }
 
@@ -324,13 +332,9 @@ func updateReservation(c *call, rec *record) *apiError {
 	if !c.form.Has("ReservationStatus") {
 		return nil
 	}
-	was, next := c.before.text("reservation_status"), rec.text("reservation_status")
-	move, known := reserved[next]
-	if !known {
-		return invalid("Invalid value for parameter ReservationStatus: %.100q", next)
-	}
-	if !slices.Contains(move.from, was) {
-		return invalid("Cannot move reservation %s to %s: it is %s", rec.text("sid"), next, was)
+	move := reserved[rec.text("reservation_status")]
+	if err := c.follows(rec, "reservation_status", move.from); err != nil {
+		return err
 	}
 	if task := c.store.one("tasks", c.in("sid", rec.text("task_sid"))); task != nil {
 		c.set("tasks", task, map[string]any{"assignment_status": move.task})

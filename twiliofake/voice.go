@@ -55,20 +55,31 @@ func national(number string) string {
 	return number
 }
 
-func createCall(c *call, rec *record) *apiError {
-	to, from := c.form.Get("To"), c.form.Get("From")
+// mayDial refuses a call from or to an address that cannot be; unreachable is
+// the refusal of the latter.
+func (c *call) mayDial(from, to string, unreachable *apiError) *apiError {
 	switch {
 	case to == "":
 		return refuse(http.StatusBadRequest, 21201, "No 'To' number is specified")
 	case from == "":
 		return refuse(http.StatusBadRequest, 21213, "No 'From' number is specified")
 	case !reachable(to):
-		return refuse(http.StatusBadRequest, 21211, "The phone number you are attempting to call, %s, is not valid.", to)
+		return unreachable
 	case !reachable(from):
 		return refuse(http.StatusBadRequest, 21212, "%s is not a valid phone number or outgoing caller ID.", from)
 	case !c.mayCallFrom(from):
 		return refuse(http.StatusBadRequest, 21210, "The source phone number provided, %s, is not yet verified for your account.", from)
-	case c.form.Get("Url") == "" && c.form.Get("Twiml") == "" && c.form.Get("ApplicationSid") == "":
+	}
+	return nil
+}
+
+func createCall(c *call, rec *record) *apiError {
+	to, from := c.form.Get("To"), c.form.Get("From")
+	err := c.mayDial(from, to, refuse(http.StatusBadRequest, 21211, "The phone number you are attempting to call, %s, is not valid.", to))
+	if err != nil {
+		return err
+	}
+	if c.form.Get("Url") == "" && c.form.Get("Twiml") == "" && c.form.Get("ApplicationSid") == "" {
 		return refuse(http.StatusBadRequest, 21205, "Url parameter is required.")
 	}
 	c.dialled(rec, from, to)
@@ -98,13 +109,9 @@ func updateCall(c *call, rec *record) *apiError {
 	if !live(status) {
 		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
 	}
-	if c.form.Has("Twiml") || c.form.Has("Url") {
-		if status != "in-progress" {
-			return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
-		}
-		c.redirect(rec)
-		// A call that gets other instructions leaves its conference.
-		c.leave(rec.text("sid"))
+	redirected := c.form.Has("Twiml") || c.form.Has("Url")
+	if redirected && status != "in-progress" {
+		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
 	}
 	switch next := rec.text("status"); next {
 	case status:
@@ -118,6 +125,10 @@ func updateCall(c *call, rec *record) *apiError {
 		rec.fields["status"] = "canceled"
 	default:
 		return invalid("Invalid value for parameter Status: %.100q", next)
+	}
+	if redirected {
+		c.redirect(rec)
+		c.leave(rec.text("sid")) // other instructions end its part in a conference
 	}
 	return nil
 }
@@ -207,17 +218,11 @@ func createParticipant(c *call, rec *record) *apiError {
 			"friendly_name": name, "status": "in-progress", "account_sid": c.account.text("sid"),
 		})
 	}
-	switch {
-	case conference == nil && strings.HasPrefix(name, "CF"):
+	if conference == nil && strings.HasPrefix(name, "CF") {
 		return notFound(c.path)
-	case to == "":
-		return refuse(http.StatusBadRequest, 21201, "No 'To' number is specified")
-	case from == "":
-		return refuse(http.StatusBadRequest, 21213, "No 'From' number is specified")
-	case !reachable(to):
-		return refuse(http.StatusBadRequest, 13223, "Dial: Invalid phone number format: %s", to)
-	case !c.mayCallFrom(from):
-		return refuse(http.StatusBadRequest, 21210, "The source phone number provided, %s, is not yet verified for your account.", from)
+	}
+	if err := c.mayDial(from, to, refuse(http.StatusBadRequest, 13223, "Dial: Invalid phone number format: %s", to)); err != nil {
+		return err
 	}
 	if err := c.checkCoach(rec); err != nil {
 		return err
