@@ -172,7 +172,7 @@ func lost(err error, host string, sent, changes bool) *Error {
 	case timedOut(err):
 		e.Status, e.Message = http.StatusGatewayTimeout, host+" did not answer in time"
 	case errors.Is(err, context.Canceled):
-		e.Status, e.Message = http.StatusServiceUnavailable, "the call to "+host+" was cancelled"
+		e.Status, e.Message = http.StatusGatewayTimeout, "the call to "+host+" was cancelled"
 	case !sent:
 		e.Status, e.Message = http.StatusServiceUnavailable, host+" could not be reached"
 	default:

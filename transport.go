@@ -30,8 +30,11 @@ func (a *App) HTTPClient() *http.Client { return a.client }
 // newHTTPClient makes the app's client. c has been checked.
 func newHTTPClient(c Config) *http.Client {
 	t := &transport{base: c.Transport}
-	if t.base == nil {
+	switch base := c.Transport.(type) {
+	case nil:
 		t.base = newBaseTransport()
+	case *http.Transport:
+		t.base = counting(base)
 	}
 	if c.TwilioURL != "" {
 		t.twilio, _ = parseBaseURL(c.TwilioURL)
@@ -54,16 +57,26 @@ func newBaseTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Transport{
+	return counting(&http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           countWrites(dialer.DialContext),
+		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   3 * time.Second,
 		ResponseHeaderTimeout: 30 * time.Second,
-		IdleConnTimeout:       60 * time.Second,
+		IdleConnTimeout:       20 * time.Second,
 		MaxIdleConns:          256,
 		MaxIdleConnsPerHost:   64,
 		Protocols:             protocols,
+	})
+}
+
+// counting is a copy of base whose connections count what they write.
+func counting(base *http.Transport) *http.Transport {
+	base = base.Clone()
+	if base.DialContext == nil {
+		base.DialContext = new(net.Dialer).DialContext
 	}
+	base.DialContext = countWrites(base.DialContext)
+	return base
 }
 
 // frozenAfter is the gap between two requests, by the wall clock, after which
