@@ -168,8 +168,8 @@ func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response,
 // the connection died.
 func goRepeats(req *http.Request) bool {
 	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodDelete:
+		return true // DELETE only on HTTP/2
 	}
 	return hasIdempotencyKey(req)
 }

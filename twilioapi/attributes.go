@@ -99,7 +99,7 @@ const (
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	app := flexfn.FromContext(ctx)
 	if app == nil {
-		return flexfn.Failed[json.RawMessage](errNoApp)
+		return flexfn.Failed[json.RawMessage](noApp())
 	}
 	workspace := app.Config().WorkspaceSID
 	switch {

@@ -55,15 +55,17 @@ func ResponseHeader(client *twilio.RestClient) http.Header {
 	return http.Header{}
 }
 
-var errNoApp error = &flexfn.Error{
-	Status:  http.StatusInternalServerError,
-	Message: "no Twilio account: call Twilio with the ctx of a handler, or with one from App.Context",
+func noApp() error {
+	return &flexfn.Error{
+		Status:  http.StatusInternalServerError,
+		Message: "no Twilio account: call Twilio with the ctx of a handler, or with one from App.Context",
+	}
 }
 
 func newClient(ctx context.Context) (*twilio.RestClient, error) {
 	app := flexfn.FromContext(ctx)
 	if app == nil {
-		return nil, errNoApp
+		return nil, noApp()
 	}
 	config := app.Config()
 	client := twilio.NewRestClientWithParams(twilio.ClientParams{Client: &sender{
