@@ -12,7 +12,8 @@ import (
 // checkAddress refuses a URL that is not what twilio-go's template meant:
 // twilio-go puts parameters into paths as they are, so that a SID with "../",
 // "?" or "%2f" in it would reach another resource with the account's
-// credentials.
+// credentials. A SID that holds a plain slash cannot be told from a longer
+// path here: check SIDs where they come from.
 func checkAddress(u *url.URL, queryAllowed bool) error {
 	if u.Scheme != "https" || u.User != nil || u.Port() != "" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))

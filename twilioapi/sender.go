@@ -113,6 +113,7 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 	if err != nil {
 		return nil, bentAddress(err)
 	}
+	req.Header.Set("Accept", "application/json")
 	for name, value := range headers {
 		req.Header.Set(name, fmt.Sprint(value))
 	}
