@@ -149,7 +149,7 @@ func dialFailed(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
+	return ok && e.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func timedOut(err error) bool {
