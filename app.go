@@ -1,18 +1,36 @@
 package flexfn
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// App runs functions: it is the http.Handler that answers for them, and holds
-// what they share. Make one with [New]. It is safe for concurrent use.
+// App runs functions: it is the [http.Handler] that answers for them, and
+// holds what they share. Make one with [New] and give it functions with
+// [App.Handle]. It is safe for concurrent use.
 type App struct {
-	config Config
-	log    *slog.Logger
-	client *http.Client
-	retry  *retryPolicy
-	turns  turns
+	config  Config
+	log     *slog.Logger
+	client  *http.Client
+	origins map[string]bool // nil: any
+	tokens  *tokenValidator
+	retry   *retryPolicy
+	turns   turns
+
+	handling  sync.Mutex // held by Handle
+	functions atomic.Pointer[map[string]*Function]
+
+	overdue sync.WaitGroup // handlers that outlived their answer
 }
 
 // New makes an App. The error joins everything that is wrong with config.
@@ -21,19 +39,248 @@ func New(config Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{config: config, log: config.Logger}
-	a.client, a.retry = newHTTPClient(config), newRetryPolicy(config)
-	return a, nil
+	a := &App{
+		config:  config,
+		log:     config.Logger,
+		client:  newHTTPClient(config),
+		retry:   newRetryPolicy(config),
+		origins: originSet(config.AllowedOrigins),
+	}
+	a.functions.Store(new(map[string]*Function))
+	a.tokens, err = newTokenValidator(a)
+	return a, err
 }
 
 // Config returns what the app was made from, defaults filled in. It holds
 // secrets.
 func (a *App) Config() Config { return a.config }
 
-// Function describes what [PrepareFlexFunction] and [PrepareStudioFunction]
-// made.
-type Function struct{}
+// Handle lets f answer on path, which must be absolute, without a trailing
+// slash, and made of letters, digits and "-._~" between its slashes. Requests
+// match it exactly.
+//
+// It panics, as [http.ServeMux.Handle] does, when the path is malformed or
+// taken, or when the function's definition is faulty: these are mistakes in
+// the program, and best found at its start.
+func (a *App) Handle(path string, f *Function) {
+	if err := checkPath(path); err != nil {
+		panic("flexfn: Handle: " + err.Error())
+	}
+	if f == nil {
+		panic("flexfn: Handle " + path + ": the function is nil")
+	}
+	if f.fault != nil {
+		panic("flexfn: Handle " + path + ": " + f.fault.Error())
+	}
+	a.handling.Lock()
+	defer a.handling.Unlock()
+	old := *a.functions.Load()
+	if _, taken := old[path]; taken {
+		panic("flexfn: Handle " + path + ": the path is taken")
+	}
+	// Copied, so that requests never wait for a lock.
+	functions := make(map[string]*Function, len(old)+1)
+	maps.Copy(functions, old)
+	functions[path] = f
+	a.functions.Store(&functions)
+}
 
-// Owner is whom a Flex token belongs to.
-type Owner struct{}
-func checkOrigins([]string) []error { return nil }
+func checkPath(path string) error {
+	if !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") {
+		return fmt.Errorf("the path %q must begin with a slash, name something, and not end with a slash", path)
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if segment == "" || segment == "." || segment == ".." || strings.ContainsFunc(segment, func(r rune) bool {
+			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", r)
+		}) {
+			return fmt.Errorf("the path %q has the segment %q: use letters, digits and -._~", path, segment)
+		}
+	}
+	return nil
+}
+
+// Route is a function and where it answers.
+type Route struct {
+	Path     string
+	Function *Function
+}
+
+// Routes lists the functions by path.
+func (a *App) Routes() []Route {
+	functions := *a.functions.Load()
+	list := make([]Route, 0, len(functions))
+	for _, path := range slices.Sorted(maps.Keys(functions)) {
+		list = append(list, Route{path, functions[path]})
+	}
+	return list
+}
+
+// Wait waits for handlers that were still running when their deadline passed
+// and their answer was given, and for ctx at the most. Call it after the
+// server was shut down.
+func (a *App) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		a.overdue.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("handlers are still running past their deadline: %w", ctx.Err())
+	}
+}
+
+// ServeHTTP answers one request. Whatever happens, the answer is a JSON
+// object with CORS headers, unless the handler chose otherwise with
+// [Response].
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowed := a.cors(w.Header(), r)
+	if r.Method == http.MethodOptions {
+		// On every path, so that a page can read the 404 of a wrong one.
+		w.Header()["Allow"] = allowMethods
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if !allowed {
+		refuse(http.StatusForbidden, "This origin is not on the server's list of allowed origins").write(w, r)
+		return
+	}
+	f := (*a.functions.Load())[r.URL.Path]
+	if f == nil || r.URL.RawPath != "" {
+		refuse(http.StatusNotFound, "There is no function at this path").write(w, r)
+		return
+	}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header()["Allow"] = allowMethods
+		refuse(http.StatusMethodNotAllowed, "Functions are called with GET or POST, not %q", r.Method).write(w, r)
+		return
+	}
+	c := &call{app: a, fn: f, path: r.URL.Path, request: r}
+	a.answer(c, w).write(w, r)
+}
+
+// grace is how long after its deadline a handler may still return: one that
+// honours its ctx has a better answer to give than a bare 504.
+const grace = 100 * time.Millisecond
+
+// answer runs c's function, on a goroutine of its own so that its deadline
+// holds whatever the handler does.
+func (a *App) answer(c *call, w http.ResponseWriter) answer {
+	limit := c.fn.deadline
+	switch {
+	case limit != 0:
+	case c.fn.studio:
+		limit = a.config.StudioDeadline
+	default:
+		limit = a.config.FlexDeadline
+	}
+	start := time.Now()
+	ctx, cancel := context.WithDeadline(c.request.Context(), start.Add(limit))
+	c.Context = ctx
+
+	body, err := readBody(w, c.request, a.config.MaxBodyBytes, start.Add(limit))
+	if err != nil {
+		cancel()
+		ans := c.failed(err, limit, time.Since(start))
+		ans.requestID = c.id
+		return ans
+	}
+
+	done := make(chan answer, 1)
+	go func() {
+		defer cancel()
+		done <- c.run(body, limit, start)
+	}()
+
+	select {
+	case ans := <-done:
+		return ans
+	case <-ctx.Done():
+	}
+	// The deadline passed, the caller left, or the answer is there.
+	timer := time.NewTimer(time.Until(start.Add(limit + grace)))
+	defer timer.Stop()
+	select {
+	case ans := <-done:
+		return ans
+	case <-timer.C:
+	}
+	a.overdue.Go(func() {
+		<-done
+		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(start))
+	})
+	return c.late(limit)
+}
+
+// late answers for a handler that is still running: of c it uses only what
+// the handler's goroutine never changes.
+func (c *call) late(limit time.Duration) answer {
+	c.logger().Error("the handler is still running after its deadline; it should honour its ctx", "deadline", limit)
+	ans := failure(http.StatusGatewayTimeout, failureBody{Message: lateMessage(limit), RequestID: c.requestID()})
+	ans.requestID = c.requestID()
+	return ans
+}
+
+func lateMessage(limit time.Duration) string {
+	return fmt.Sprintf("The function did not finish within %s", limit)
+}
+
+// run does everything for a request that can take time. It never panics.
+func (c *call) run(body []byte, limit time.Duration, start time.Time) (ans answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.logger().Error("handler panicked", "panic", c.redact(fmt.Sprint(p)), "stack", string(debug.Stack()))
+			c.header = nil
+			ans = c.failed(errPanic, limit, time.Since(start))
+			ans.requestID = c.id
+		}
+	}()
+	out, err := c.perform(body)
+	if err == nil {
+		ans, err = c.success(out)
+	}
+	if err != nil {
+		ans = c.failed(err, limit, time.Since(start))
+	}
+	ans.requestID = c.id
+	return ans
+}
+
+var errPanic = errors.New("the handler panicked")
+
+// perform checks who calls, and runs the handler.
+func (c *call) perform(body []byte) (any, error) {
+	vs, err := parseValues(c.request, body)
+	if err != nil {
+		return nil, err
+	}
+	if !c.fn.studio {
+		if c.owner, err = c.app.tokens.admit(c, vs); err != nil {
+			return nil, err
+		}
+	}
+	return c.fn.invoke(c, vs)
+}
+
+// overdue reports whether err is there because the deadline has passed.
+func (c *call) overdue(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) && c.Err() != nil
+}
+
+func (c *call) debug(err error) {
+	if log := c.app.log; log.Enabled(c, slog.LevelDebug) {
+		c.logger().DebugContext(c, "request refused", "error", c.redact(err.Error()))
+	}
+}
+
+// redact hides in a text for the log what must never be there.
+func (c *call) redact(s string) string {
+	for _, secret := range []string{c.token, c.app.config.AuthToken, c.app.config.APIKeySecret} {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "(secret)")
+		}
+	}
+	return redact(s)
+}

@@ -77,7 +77,7 @@ func (e *lostError) Unwrap() error { return e.err }
 // noAnswer reports whether err means that a connection, or an answer on it,
 // did not come about.
 func noAnswer(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if badCertificate(err) {
 		return false // it stays wrong until a person acts
 	}
 	if errors.Is(err, context.Canceled) {
@@ -152,6 +152,11 @@ func dialFailed(err error) bool {
 	return ok && e.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED)
 }
 
+func badCertificate(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
+}
+
 func timedOut(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
@@ -169,6 +174,8 @@ func lost(err error, host string, sent, changes bool) *Error {
 	}
 	e := &Error{Err: &lostError{err}}
 	switch {
+	case badCertificate(err):
+		e.Status, e.Message = http.StatusBadGateway, host+" could not prove who it is (TLS certificate)"
 	case timedOut(err):
 		e.Status, e.Message = http.StatusGatewayTimeout, host+" did not answer in time"
 	case errors.Is(err, context.Canceled):

@@ -50,7 +50,7 @@ type Config struct {
 	// MaxBodyBytes bounds a request body. Zero is 6 MiB.
 	MaxBodyBytes int64
 	// TokenTTL is how long an accepted Flex token is believed before Twilio
-	// is asked again. Zero is one minute; the longest is ten.
+	// is asked again: from one second to ten minutes. Zero is one minute.
 	TokenTTL time.Duration
 
 	// Retry is the policy of every web-service call of this app; options
@@ -160,7 +160,7 @@ var settings = []setting{
 			c.MaxBodyBytes = n
 			return nil
 		}},
-	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; 1m when unset, 10m at most",
+	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset",
 		set: func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err }},
 	{names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, doc: "the most retries of a web-service call, after its first attempt; 5 when unset",
 		set: func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) }},
@@ -223,12 +223,12 @@ var (
 func (c Config) withDefaults() (Config, error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	setDefault := func(d *time.Duration, fallback, most time.Duration, name string) {
+	setDefault := func(d *time.Duration, fallback, least, most time.Duration, name string) {
 		switch {
-		case *d < 0 || *d > most:
-			fault("%s is %s: it must be above zero and at most %s", name, *d, most)
 		case *d == 0:
 			*d = fallback
+		case *d < least || *d > most:
+			fault("%s is %s: it must be from %s to %s", name, *d, least, most)
 		}
 	}
 
@@ -264,9 +264,9 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	faults = append(faults, checkOrigins(c.AllowedOrigins)...)
-	setDefault(&c.FlexDeadline, 10*time.Second, time.Hour, "FLEXFN_FLEX_DEADLINE")
-	setDefault(&c.StudioDeadline, 8*time.Second, time.Hour, "FLEXFN_STUDIO_DEADLINE")
-	setDefault(&c.TokenTTL, time.Minute, 10*time.Minute, "FLEXFN_TOKEN_TTL")
+	setDefault(&c.FlexDeadline, 10*time.Second, time.Millisecond, time.Hour, "FLEXFN_FLEX_DEADLINE")
+	setDefault(&c.StudioDeadline, 8*time.Second, time.Millisecond, time.Hour, "FLEXFN_STUDIO_DEADLINE")
+	setDefault(&c.TokenTTL, time.Minute, shortestTTL, 10*time.Minute, "FLEXFN_TOKEN_TTL")
 	switch {
 	case c.MaxBodyBytes < 0 || c.MaxBodyBytes > math.MaxInt32:
 		fault("FLEXFN_MAX_BODY_BYTES is %d: it must be above zero and at most %d", c.MaxBodyBytes, math.MaxInt32)

@@ -17,6 +17,7 @@ type call struct {
 	path    string
 	request *http.Request // nil outside a function
 	owner   *Owner        // nil unless a Flex token was accepted
+	token   string        // to be kept out of logs
 
 	// For the answer; written by the handler's goroutine only.
 	header http.Header

@@ -2,7 +2,10 @@ module github.com/flexfn/flexfn
 
 go 1.26
 
-require github.com/twilio/twilio-go v1.31.0
+require (
+	github.com/maypok86/otter/v2 v2.4.0
+	github.com/twilio/twilio-go v1.31.0
+)
 
 require (
 	github.com/golang-jwt/jwt/v5 v5.2.2 // indirect

@@ -3,6 +3,7 @@ package flexfn
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -131,7 +132,11 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 		}
 	}
 	if err != nil {
-		sent := !dialFailed(err) && !refusedUnread(err) && (!w.traced.Load() || w.written())
+		traced := w.traced.Load()
+		if !traced && !noAnswer(err) && !errors.Is(err, context.Canceled) {
+			return nil, err // a mistake in the request, or who knows
+		}
+		sent := !dialFailed(err) && !refusedUnread(err) && (!traced || w.written())
 		return nil, lost(err, req.URL.Hostname(), sent, changesOnce(req))
 	}
 	resp.Request = req

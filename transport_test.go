@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"syscall"
@@ -257,6 +259,29 @@ func TestDeadlineOfARequest(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestMistakesAreNotRetried(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ctx := testApp(t, nil).Context(t.Context())
+	for url, want := range map[string]int{
+		"ftp://crm.test/": 500,
+		"http:///nowhere": 500,
+		server.URL:        502, // its certificate is nobody's
+	} {
+		res := ExecuteWithRetry(ctx, func(ctx context.Context) (struct{}, error) {
+			req, err := http.NewRequestWithContext(ctx, "POST", url, nil)
+			if err != nil {
+				return struct{}{}, err
+			}
+			return ReadJSON[struct{}](FromContext(ctx).HTTPClient().Do(req))
+		})
+		if res.Attempts != 1 || res.Status != want || res.OutcomeUnknown {
+			t.Errorf("%s: %+v, %v", url, res, res.Err())
+		}
+	}
 }
 
 func TestUpdatesInstance(t *testing.T) {

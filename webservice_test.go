@@ -25,7 +25,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) Close() error { b.closed = true; return nil }
 
-func answer(host string, code int, text string, header ...string) (*http.Response, *body) {
+func reply(host string, code int, text string, header ...string) (*http.Response, *body) {
 	b := &body{Reader: strings.NewReader(text)}
 	h := http.Header{}
 	for i := 0; i < len(header); i += 2 {
@@ -71,7 +71,7 @@ func TestReadJSON(t *testing.T) {
 		{"long error", other, 500, long, nil, &Error{Status: 500, Message: "crm.test answered with HTTP status 500"}, user{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			resp, b := answer(tt.host, tt.code, tt.text, tt.header...)
+			resp, b := reply(tt.host, tt.code, tt.text, tt.header...)
 			data, err := ReadJSON[user](resp, nil)
 			if data != tt.data {
 				t.Errorf("data %+v", data)
@@ -102,7 +102,7 @@ func TestReadJSON(t *testing.T) {
 }
 
 func TestCheckResponseExcerptIsForTheLog(t *testing.T) {
-	resp, _ := answer("crm.test", 400, "no such customer +15551234567")
+	resp, _ := reply("crm.test", 400, "no such customer +15551234567")
 	_, err := CheckResponse(resp, nil)
 	e := err.(*Error)
 	if strings.Contains(e.Message, "customer") || !strings.Contains(e.Error(), "no such customer") || strings.Contains(e.Error(), "555") {

@@ -1,260 +1,195 @@
-// Package contract reads the recordings of the reference in testdata/contract
-// and plays the upstream of a case.
+// Package contract reads the recordings of the reference, so that tests can
+// send the same requests and play the same upstream. recordings/README.md
+// says where they come from.
 package contract
 
 import (
+	"bytes"
+	"embed"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"regexp"
-	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"syscall"
-	"testing"
-
-	"github.com/flexfn/flexfn/internal/memnet"
 )
 
-// Case is one recording; testdata/contract/README.md describes its fields.
+//go:embed recordings/*.json
+var recordings embed.FS
+
+// Case is one recorded exchange.
 type Case struct {
-	ID       string `json:"id"`
-	Function struct {
-		Path               string `json:"path"`
-		Wrapper            string `json:"wrapper"`
-		RequiredParameters []any  `json:"requiredParameters"` // a key, or key and purpose
-		Handler            string `json:"handler"`
-	} `json:"function"`
-	Env                map[string]*string      `json:"env"`
-	ConnectFaults      map[string]ConnectFault `json:"connect_faults"`
-	Request            Request                 `json:"request"`
-	SequentialRequests []Request               `json:"sequential_requests"`
-	ConcurrentRequests []Request               `json:"concurrent_requests"`
-	Response           Response                `json:"response"`
-	Responses          []Response              `json:"responses"`
-	UpstreamCalls      []Call                  `json:"upstream_calls"`
-	UpstreamFinalState json.RawMessage         `json:"upstream_final_state"`
-	Note               string                  `json:"note"`
+	ID                 string             `json:"id"`
+	Function           *Function          `json:"function"`
+	Env                map[string]*string `json:"env"`
+	Request            *Request           `json:"request"`
+	SequentialRequests []Request          `json:"sequential_requests"`
+	ConcurrentRequests []Request          `json:"concurrent_requests"`
+	Response           *Response          `json:"response"`
+	Responses          []Response         `json:"responses"`
+	UpstreamCalls      []UpstreamCall     `json:"upstream_calls"`
+	ConnectFaults      map[string]struct {
+		Mode  string `json:"mode"`
+		Times int    `json:"times"` // zero: always
+	} `json:"connect_faults"`
+	UpstreamFinalState json.RawMessage `json:"upstream_final_state"`
+	Note               string          `json:"note"`
 }
 
-// ConnectFault fails connections to the hosts that its key matches.
-type ConnectFault struct {
-	Mode  string `json:"mode"`
-	Times int    `json:"times"` // zero: always
+// Function says what was called.
+type Function struct {
+	Path               string          `json:"path"`
+	Wrapper            string          `json:"wrapper"`
+	RequiredParameters json.RawMessage `json:"requiredParameters"`
+	Handler            string          `json:"handler"`
 }
 
-// Request is one request to the function.
+// Request is a request to a function.
 type Request struct {
 	Method  string      `json:"method"`
-	Path    string      `json:"path"`
+	Path    Text        `json:"path"`
 	Headers [][2]string `json:"headers"`
-	Body    *string     `json:"body"`
+	Body    Text        `json:"body"`
 }
 
-// Response is the function's answer.
+// Response is a function's answer; Status 0 means that none came.
 type Response struct {
 	Status  int         `json:"status"`
 	Headers [][2]string `json:"headers"`
-	Body    string      `json:"body"`
+	Body    Text        `json:"body"`
 }
 
-// Call is one request that the upstream got, and its answer.
-type Call struct {
+// UpstreamCall is a request that the function sent, and the answer it got.
+type UpstreamCall struct {
 	Host     string      `json:"host"`
 	Method   string      `json:"method"`
 	Path     string      `json:"path"`
 	Headers  [][2]string `json:"headers"`
-	Body     string      `json:"body"`
+	Body     Text        `json:"body"`
 	Response struct {
 		Status  int               `json:"status"`
 		Headers map[string]string `json:"headers"`
-		Body    string            `json:"body"`
+		Body    Text              `json:"body"`
 		Fault   string            `json:"fault"`
 	} `json:"response"`
 }
 
-// Load reads the cases of a file.
-func Load(t testing.TB, path string) []Case {
-	t.Helper()
-	b, err := os.ReadFile(path)
+// Load reads a topic: cors, functions, handler, params, required, retry or
+// token.
+func Load(topic string) ([]Case, error) {
+	text, err := recordings.ReadFile("recordings/" + topic + ".json")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var cases []Case
-	if err := json.Unmarshal(b, &cases); err != nil {
-		t.Fatalf("%s: %v", path, err)
+	if err := json.Unmarshal(text, &cases); err != nil {
+		return nil, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	return cases
+	return cases, nil
 }
 
-// defaults is the environment that the cases were recorded in.
-var defaults = map[string]string{
-	"ACCOUNT_SID":                "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	"AUTH_TOKEN":                 "0123456789abcdef0123456789abcdef",
-	"TWILIO_FLEX_WORKSPACE_SID":  "WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	"TWILIO_SERVICE_RETRY_LIMIT": "5",
-	"TWILIO_SERVICE_MIN_BACKOFF": "100",
-	"TWILIO_SERVICE_MAX_BACKOFF": "300",
-}
-
-// Lookup reads the case's environment, as os.LookupEnv does.
-func (c Case) Lookup(name string) (string, bool) {
-	if v, ok := c.Env[name]; ok {
-		if v == nil {
-			return "", false
-		}
-		return *v, true
+// Requests gives the case's requests in order, however they were sent.
+func (c Case) Requests() []Request {
+	if c.Request != nil {
+		return []Request{*c.Request}
 	}
-	v, ok := defaults[name]
-	return v, ok
+	return append(c.SequentialRequests, c.ConcurrentRequests...)
 }
 
-// Upstream plays the upstream of a case: each request gets the answer of the
-// first recorded call like it that is not used up, and after that the last
-// one's again.
-type Upstream struct {
-	*memnet.Network
-
-	mu       sync.Mutex
-	left     []Call
-	used     []Call
-	got      int
-	surprise []string
+// Answers gives the answers, one for each of Requests.
+func (c Case) Answers() []Response {
+	if c.Response != nil {
+		return []Response{*c.Response}
+	}
+	return c.Responses
 }
 
-// Upstream makes the upstream of the case. Use it in a synctest bubble, or
-// outside one.
-func (c Case) Upstream(t testing.TB) *Upstream {
-	u := &Upstream{left: slices.Clone(c.UpstreamCalls)}
-	u.Network = memnet.Serve(t, u)
-	for _, f := range c.ConnectFaults { // the recordings have one host each
-		u.Refuse = func(n int) error {
-			if f.Times > 0 && n > f.Times {
-				return nil
-			}
-			return f.err()
+// HTTP makes the request for a server at base, such as "http://127.0.0.1".
+func (r Request) HTTP(base string) (*http.Request, error) {
+	req, err := http.NewRequest(r.Method, base+string(r.Path), bytes.NewReader([]byte(r.Body)))
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range r.Headers {
+		req.Header.Add(h[0], h[1])
+	}
+	return req, nil
+}
+
+// Header gives the first value of a header, named in lower case.
+func (r Response) Header(name string) string { return header(r.Headers, name) }
+
+// Header gives the first value of a header, named in lower case.
+func (u UpstreamCall) Header(name string) string { return header(u.Headers, name) }
+
+func header(list [][2]string, name string) string {
+	for _, h := range list {
+		if h[0] == name {
+			return h[1]
 		}
 	}
-	return u
+	return ""
 }
 
-// Got counts the requests that came, and connections that were refused.
-func (u *Upstream) Got() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.got
-}
+// Text is a body or a path, written out or described.
+type Text string
 
-// Surprises lists the requests that the case does not have, and the calls of
-// the case that were not made.
-func (u *Upstream) Surprises() []string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	list := slices.Clone(u.surprise)
-	for _, c := range u.left {
-		list = append(list, fmt.Sprintf("missing: %s %s%s %q", c.Method, c.Host, c.Path, c.Body))
+// UnmarshalJSON reads a string, null, {"base64": …} or {"generated": …}.
+func (t *Text) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' || string(b) == "null" {
+		var s string
+		err := json.Unmarshal(b, &s)
+		*t = Text(s)
+		return err
 	}
-	return list
+	var d struct {
+		Base64    *string         `json:"base64"`
+		Generated json.RawMessage `json:"generated"`
+		Bytes     int             `json:"bytes"`
+	}
+	if err := json.Unmarshal(b, &d); err != nil {
+		return err
+	}
+	if d.Base64 != nil {
+		raw, err := base64.StdEncoding.DecodeString(*d.Base64)
+		*t = Text(raw)
+		return err
+	}
+	s, err := generate(d.Generated)
+	if err == nil && len(s) != d.Bytes {
+		err = fmt.Errorf("generated %d bytes of %s, want %d", len(s), d.Generated, d.Bytes)
+	}
+	*t = Text(s)
+	return err
 }
 
-func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	call, ok := u.take(r, string(body))
-	if !ok {
-		http.Error(w, "the case has no such request (any more)", http.StatusNotImplemented)
-		return
+func generate(how json.RawMessage) (string, error) {
+	if bytes.HasPrefix(how, []byte(`"`)) {
+		var s string
+		err := json.Unmarshal(how, &s)
+		return s, err
 	}
-	switch fault := call.Response.Fault; {
-	case fault == "":
-		for name, value := range call.Response.Headers {
-			w.Header().Set(name, value)
+	var d struct {
+		Gen, Prefix, Suffix, S string
+		N                      int
+	}
+	if err := json.Unmarshal(how, &d); err != nil {
+		return "", err
+	}
+	parts := make([]string, d.N)
+	switch d.Gen {
+	case "repeat":
+		return d.Prefix + strings.Repeat(d.S, d.N) + d.Suffix, nil
+	case "params":
+		for i := range parts {
+			parts[i] = "p" + strconv.Itoa(i) + "=" + strconv.Itoa(i)
 		}
-		w.WriteHeader(call.Response.Status)
-		io.WriteString(w, call.Response.Body)
-	case strings.Contains(fault, "RST"):
-		memnet.Reset(w, r)
-	case strings.Contains(fault, "closed without"):
-		memnet.HangUp(w, r)
-	case strings.Contains(fault, "promise"):
-		memnet.Cut(w, r)
-	case strings.Contains(fault, "never answers"):
-		memnet.Hang(w, r)
-	default:
-		panic("unknown fault " + fault)
-	}
-}
-
-func (u *Upstream) take(r *http.Request, body string) (Call, bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.got++
-	i := slices.IndexFunc(u.left, func(c Call) bool { return c.matches(r, body) })
-	if i < 0 {
-		u.surprise = append(u.surprise, fmt.Sprintf("unexpected: %s %s%s %q", r.Method, r.Host, r.URL.RequestURI(), body))
-		for _, call := range slices.Backward(u.used) {
-			if call.matches(r, body) {
-				return call, true
-			}
+		return d.Prefix + strings.Join(parts, "&"), nil
+	case "jsonparams":
+		for i := range parts {
+			parts[i] = `"p` + strconv.Itoa(i) + `":` + strconv.Itoa(i)
 		}
-		return Call{}, false
+		return "{" + strings.Join(parts, ",") + "}", nil
 	}
-	call := u.left[i]
-	u.left = slices.Delete(u.left, i, i+1)
-	u.used = append(u.used, call)
-	return call, true
-}
-
-func (c Call) matches(r *http.Request, body string) bool {
-	if c.Method != r.Method || c.Host != r.Host || c.Path != r.URL.RequestURI() || !sameBody(c.Body, body) {
-		return false
-	}
-	for _, h := range c.Headers {
-		// If-Match says nothing on a GET.
-		if h[0] == "authorization" || h[0] == "if-match" && c.Method != http.MethodGet {
-			if r.Header.Get(h[0]) != h[1] {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// sameBody compares bodies, as forms when their order may differ.
-func sameBody(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if !formBody.MatchString(a) {
-		return false
-	}
-	x, errA := url.ParseQuery(a)
-	y, errB := url.ParseQuery(b)
-	return errA == nil && errB == nil && x.Encode() == y.Encode()
-}
-
-var formBody = regexp.MustCompile(`^[A-Za-z.]+=`)
-
-func (f ConnectFault) err() error {
-	switch f.Mode {
-	case "ENOTFOUND", "REALDNS":
-		return &net.DNSError{Err: "no such host", IsNotFound: true}
-	case "EAI_AGAIN":
-		return &net.DNSError{Err: "server misbehaving", IsTemporary: true}
-	}
-	for _, e := range []struct {
-		name string
-		err  syscall.Errno
-	}{
-		{"ECONNREFUSED", syscall.ECONNREFUSED}, {"ECONNRESET", syscall.ECONNRESET}, {"EHOSTUNREACH", syscall.EHOSTUNREACH},
-		{"ETIMEDOUT", syscall.ETIMEDOUT}, {"EPIPE", syscall.EPIPE},
-	} {
-		if e.name == f.Mode {
-			return memnet.Refused(e.err)
-		}
-	}
-	panic("unknown connect fault " + f.Mode)
+	return "", fmt.Errorf("unknown way to generate text: %s", how)
 }

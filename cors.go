@@ -1,0 +1,113 @@
+package flexfn
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Header values that never change. They are shared between requests, so
+// nothing may write to them; slices.Clip makes an append copy.
+var (
+	anyOrigin        = slices.Clip([]string{"*"})
+	allowMethods     = slices.Clip([]string{"GET, HEAD, POST, OPTIONS"})
+	allowHeaders     = slices.Clip([]string{"Authorization, Content-Type"})
+	exposeHeaders    = slices.Clip([]string{"Retry-After, X-Request-Id"})
+	maxAge           = slices.Clip([]string{"86400"})
+	noStore          = slices.Clip([]string{"no-store"})
+	noSniff          = slices.Clip([]string{"nosniff"})
+	varyOrigin       = slices.Clip([]string{"Origin"})
+	varyPreflight    = slices.Clip([]string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network"})
+	privateNetworkOK = slices.Clip([]string{"true"})
+	jsonTypeHeader   = slices.Clip([]string{jsonType})
+)
+
+// cors sets the headers that every answer has, and reports whether the origin
+// may call. By default any may: the Flex token is the credential, not a
+// cookie, so another web page has nothing to ride on.
+//
+// Source: the Fetch standard, section "CORS protocol"; Private Network Access
+// (WICG) for the preflight of a page that calls into a private network, which
+// is granted to listed origins only.
+func (a *App) cors(h http.Header, r *http.Request) (allowed bool) {
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	h["Access-Control-Allow-Methods"] = allowMethods
+	h["Access-Control-Allow-Headers"] = allowHeaders
+	h["Access-Control-Expose-Headers"] = exposeHeaders
+	preflight := r.Method == http.MethodOptions
+	if preflight {
+		h["Access-Control-Max-Age"] = maxAge
+	}
+	if a.origins == nil {
+		h["Access-Control-Allow-Origin"] = anyOrigin
+		return true
+	}
+	h["Vary"] = varyOrigin
+	if preflight {
+		h["Vary"] = varyPreflight
+	}
+	origin := r.Header["Origin"]
+	if len(origin) == 0 {
+		return true // no browser page of another origin
+	}
+	if len(origin) > 1 || !a.origins[origin[0]] {
+		return false
+	}
+	h["Access-Control-Allow-Origin"] = origin
+	if preflight && r.Header.Get("Access-Control-Request-Private-Network") == "true" {
+		h["Access-Control-Allow-Private-Network"] = privateNetworkOK
+	}
+	return true
+}
+
+// originSet is nil when any origin may call.
+func originSet(list []string) map[string]bool {
+	if list == nil || len(list) == 1 && list[0] == "*" {
+		return nil
+	}
+	set := make(map[string]bool, len(list))
+	for _, o := range list {
+		set[o] = true
+	}
+	return set
+}
+
+// checkOrigins refuses what no browser would ever send as its Origin.
+func checkOrigins(list []string) (faults []error) {
+	if list != nil && len(list) == 0 {
+		return []error{fmt.Errorf("FLEXFN_ALLOWED_ORIGINS is empty: list the origins that may call, or unset it to allow any")}
+	}
+	if originSet(list) == nil {
+		return nil
+	}
+	for _, o := range list {
+		if remedy := originFault(o); remedy != "" {
+			faults = append(faults, fmt.Errorf("FLEXFN_ALLOWED_ORIGINS: %q is not an origin: %s", o, remedy))
+		}
+	}
+	return faults
+}
+
+func originFault(origin string) (remedy string) {
+	u, err := url.Parse(origin)
+	switch {
+	case origin == "null":
+		return "sandboxed pages and files share it, so anyone can send it"
+	case strings.Contains(origin, "*"):
+		return "write each origin out; * stands alone, for any origin"
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Hostname() == "":
+		return "write scheme and host, such as https://flex.twilio.com"
+	case origin != strings.ToLower(origin):
+		return "browsers send it in lower case"
+	case origin != u.Scheme+"://"+u.Host:
+		return "leave out user, path, query and the trailing slash"
+	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(u.Host, ":"):
+		return "browsers leave the standard port out"
+	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' || r <= ' ' }):
+		return "browsers send the host in ASCII (xn--…)"
+	}
+	return ""
+}

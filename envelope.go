@@ -1,0 +1,261 @@
+package flexfn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Response gives a handler full control of its answer. Return *Response as
+// Out.
+type Response struct {
+	// Status is the HTTP status, from 200 to 599; zero is 200.
+	Status int
+	// Header is added to the headers that flexfn sets; Content-Type replaces
+	// flexfn's. CORS headers and Content-Length are flexfn's alone.
+	Header http.Header
+	// Body is the answer. A string or []byte is sent as it is, as text/plain
+	// unless Header says otherwise; anything else is encoded in the JSON
+	// envelope. Nil is the bare envelope.
+	Body any
+}
+
+// answer is what goes on the wire, CORS headers apart.
+type answer struct {
+	status      int
+	contentType string // empty is JSON
+	header      http.Header
+	body        []byte
+	requestID   string // when the logs have one
+}
+
+const jsonType = "application/json" // exactly: Studio parses nothing else
+
+// success encodes what a handler returned.
+func (c *call) success(out any) (answer, error) {
+	a := answer{status: http.StatusOK, header: c.header}
+	switch {
+	case c.status != 0 && (c.status < 200 || c.status > 299 || c.status == http.StatusNoContent || c.status == http.StatusResetContent):
+		return a, fmt.Errorf("SetStatus(%d): a successful answer with a body has a status from 200 to 299, and not 204 or 205", c.status)
+	case c.status != 0:
+		a.status = c.status
+	}
+	r, ok := out.(*Response)
+	if !ok {
+		var err error
+		a.body, err = envelope(true, out, c.fn.keys)
+		return a, err
+	}
+	if r == nil {
+		r = new(Response)
+	}
+	switch {
+	case r.Status != 0 && (r.Status < 200 || r.Status > 599):
+		return a, fmt.Errorf("the handler's Response has the status %d: it must be from 200 to 599", r.Status)
+	case r.Status != 0:
+		a.status = r.Status
+	}
+	if len(r.Header) > 0 {
+		if a.header = maps.Clone(a.header); a.header == nil {
+			a.header = http.Header{}
+		}
+		for k, v := range r.Header {
+			a.header[http.CanonicalHeaderKey(k)] = v
+		}
+	}
+	switch body := r.Body.(type) {
+	case []byte:
+		a.body, a.contentType = body, "text/plain; charset=utf-8"
+	case string:
+		a.body, a.contentType = []byte(body), "text/plain; charset=utf-8"
+	default:
+		var err error
+		a.body, err = envelope(a.status < 400, body, nil)
+		return a, err
+	}
+	return a, nil
+}
+
+// envelope encodes v as a JSON object that has a key "success". An object
+// keeps its own "success"; what is no object stands under "data". keys is
+// what is known of v's type.
+func envelope(success bool, v any, keys *answerKeys) ([]byte, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("the answer cannot be JSON: %w", err)
+	}
+	ending := `"success":` + strconv.FormatBool(success) + "}"
+	switch {
+	case string(body) == "null" || string(body) == "{}":
+		return []byte("{" + ending), nil
+	case body[0] != '{':
+		return fmt.Appendf(nil, `{"data":%s,%s`, body, ending), nil
+	}
+	if keys == nil {
+		if keys, err = keysOf(body); err != nil {
+			return nil, err
+		}
+	}
+	if keys.status {
+		return nil, errStatusKey
+	}
+	if keys.success {
+		return body, nil
+	}
+	body[len(body)-1] = ','
+	return append(body, ending...), nil
+}
+
+// answerKeys tells which keys with a meaning an answer has of its own.
+type answerKeys struct{ success, status bool }
+
+var errStatusKey = errors.New(`the answer has a key "status", which hides the HTTP status from Flex plugins; name it otherwise`)
+
+// keysOfType looks at a struct's fields; nil when the type does not tell.
+func keysOfType(t reflect.Type) *answerKeys {
+	for t.Kind() == reflect.Pointer && !t.Implements(jsonMarshalerType) {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType) {
+		return nil
+	}
+	keys := new(answerKeys)
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous && f.Type.Kind() != reflect.Struct {
+			return nil // what it adds shows only when encoded
+		}
+		if f.IsExported() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			keys.success = keys.success || name == "success"
+			keys.status = keys.status || name == "status"
+		}
+	}
+	return keys
+}
+
+var jsonMarshalerType = reflect.TypeFor[json.Marshaler]()
+
+// keysOf looks at an encoded object.
+func keysOf(body []byte) (*answerKeys, error) {
+	var object map[string]json.RawMessage
+	err := json.Unmarshal(body, &object)
+	return &answerKeys{success: object["success"] != nil, status: object["status"] != nil}, err
+}
+
+// failureBody is the failure envelope. Absent fields vanish, but for "data"
+// in a parameter fault, where the reference has it too.
+type failureBody struct {
+	Success         bool             `json:"success"`
+	Data            *json.RawMessage `json:"data,omitempty"`
+	Message         string           `json:"message"`
+	TwilioErrorCode int              `json:"twilioErrorCode,omitempty"`
+	TwilioDocPage   string           `json:"twilioDocPage,omitempty"`
+	OutcomeUnknown  bool             `json:"outcomeUnknown,omitempty"`
+	RequestID       string           `json:"requestId,omitempty"`
+	*parameterFaults
+}
+
+func failure(status int, body failureBody) answer {
+	b, err := json.Marshal(body)
+	if err != nil {
+		b = []byte(`{"success":false}`) // cannot be: every field has a JSON form
+	}
+	return answer{status: status, body: b}
+}
+
+// refuse makes the answer for an *Error that flexfn itself decided on before
+// a handler ran.
+func refuse(status int, format string, args ...any) answer {
+	return failure(status, failureBody{Message: fmt.Sprintf(format, args...)})
+}
+
+// statusCallerGone is nginx's status for its log; nobody is left to read it.
+const statusCallerGone = 499
+
+var jsonNull = json.RawMessage("null")
+
+// failed makes the answer for what went wrong in a function, and logs what
+// its maintainers should know.
+func (c *call) failed(err error, deadline time.Duration, took time.Duration) answer {
+	if p, ok := errors.AsType[*parameterError](err); ok {
+		c.debug(err)
+		return failure(http.StatusBadRequest, failureBody{Data: &jsonNull, Message: p.message, parameterFaults: p.faults})
+	}
+	told, ok := errors.AsType[*Error](err)
+	switch v, invalid := errors.AsType[*validationError](err); {
+	case ok:
+	case invalid:
+		told = &Error{Status: http.StatusBadRequest, Message: v.Error()}
+	case c.overdue(err):
+		told = &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(deadline)}
+	case errors.Is(err, context.Canceled) && c.Err() != nil:
+		told = &Error{Status: statusCallerGone, Message: "The caller went away"}
+	default:
+		told = &Error{Message: "Something went wrong; the log has the details under this request id"}
+		if c.app.config.Development {
+			told.Message = err.Error()
+		}
+	}
+	status := told.HTTPStatus()
+	body := failureBody{
+		Message: told.message(), TwilioErrorCode: told.TwilioErrorCode, TwilioDocPage: told.TwilioDocPage,
+		OutcomeUnknown: told.OutcomeUnknown,
+	}
+	if status >= 500 {
+		body.RequestID = c.requestID()
+		c.logger().ErrorContext(c, "function failed", "status", status, "error", c.redact(err.Error()), "duration", took)
+	} else {
+		c.debug(err)
+	}
+	a := failure(status, body)
+	a.header = c.header
+	if told.RetryAfter > 0 {
+		a.header = maps.Clone(a.header)
+		if a.header == nil {
+			a.header = http.Header{}
+		}
+		a.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(told.RetryAfter.Seconds()))))
+	}
+	return a
+}
+
+// write sends a. Nothing of it can override the CORS headers, which were set
+// before.
+func (a answer) write(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Content-Type"] = jsonTypeHeader
+	if a.contentType != "" {
+		h.Set("Content-Type", a.contentType)
+	}
+	for k, v := range a.header {
+		switch {
+		case strings.HasPrefix(k, "Access-Control-") || k == "Content-Length":
+		case k == "Vary":
+			h[k] = append(slices.Clone(h[k]), v...)
+		default:
+			h[k] = v
+		}
+	}
+	if a.requestID != "" {
+		h["X-Request-Id"] = []string{a.requestID}
+	}
+	if a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		delete(h, "Content-Type")
+		w.WriteHeader(a.status)
+		return
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(a.body) // a caller who is gone cannot be told
+	}
+}

@@ -1,0 +1,251 @@
+package flexfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Function is a handler together with what is known about it: its
+// parameters, its types, who may call it. Make one with
+// [PrepareFlexFunction] or [PrepareStudioFunction] and give it a path with
+// [App.Handle]. It holds no credentials and never changes, so it can be a
+// package-level value, and several apps can use it.
+type Function struct {
+	studio     bool
+	doc        string
+	parameters []parameter
+	in, out    reflect.Type
+	keys       *answerKeys   // of out; nil when the type does not tell
+	deadline   time.Duration // zero: the app's
+
+	roles  []string
+	guests bool
+
+	open bool
+
+	required []Parameter // of Require
+	invoke   func(context.Context, *values) (any, error)
+	fault    error // what is wrong with the definition
+}
+
+// FlexOption adjusts a Flex function.
+type FlexOption interface{ applyFlex(*Function) }
+
+// StudioOption adjusts a Studio function.
+type StudioOption interface{ applyStudio(*Function) }
+
+// Option adjusts a function of either kind.
+type Option interface {
+	FlexOption
+	StudioOption
+}
+
+type option func(*Function)
+
+func (o option) applyFlex(f *Function)   { o(f) }
+func (o option) applyStudio(f *Function) { o(f) }
+
+// Require names a parameter that an untyped function must be given, and what
+// it is for. Typed functions say it with the purpose tag.
+func Require(key, purpose string) Option {
+	return option(func(f *Function) {
+		f.required = append(f.required, Parameter{Name: key, Purpose: purpose, Required: true})
+	})
+}
+
+// Deadline bounds the time of one request of this function, in place of the
+// app's FlexDeadline or StudioDeadline. It must be above zero.
+func Deadline(d time.Duration) Option {
+	return option(func(f *Function) {
+		f.deadline = d
+		if d <= 0 {
+			f.fail("the deadline %s must be above zero", d)
+		}
+	})
+}
+
+// Doc says in a sentence what the function does, for lists and generated
+// documents.
+func Doc(sentence string) Option {
+	return option(func(f *Function) { f.doc = sentence })
+}
+
+// Roles narrows a Flex function to callers whose token has at least one of
+// roles, such as "supervisor" or "admin".
+func Roles(roles ...string) FlexOption {
+	return option(func(f *Function) {
+		if len(roles) == 0 || slices.Contains(roles, "") {
+			f.fail("Roles names no role, or an empty one")
+		}
+		f.roles = append(f.roles, roles...)
+	})
+}
+
+// AdmitGuests lets callers in whose token belongs to no worker. Legacy web
+// chat hands such tokens to anyone who asks.
+func AdmitGuests() FlexOption {
+	return option(func(f *Function) { f.guests = true })
+}
+
+// OpenToAnyone lets anyone on the internet call a Studio function: Twilio's
+// signature is not asked for.
+func OpenToAnyone() StudioOption {
+	return option(func(f *Function) { f.open = true })
+}
+
+func (f *Function) fail(format string, args ...any) {
+	f.fault = errors.Join(f.fault, fmt.Errorf(format, args...))
+}
+
+// PrepareFlexFunction makes a function for Flex plugins. A request must carry
+// a valid Flex token, in the parameter Token or as Authorization: Bearer, or
+// the handler does not run; [TokenOwner] tells whose it was.
+//
+// In is a struct whose fields are the parameters, or [Event]. A field with a
+// purpose tag is required. Out is a struct or map: its fields become those of
+// the answer, beside "success": true. Out may be *[Response] for control of
+// status, headers and body. An error becomes the failure envelope; see
+// [Error].
+//
+// A faulty definition, such as a parameter of an impossible type, is reported
+// by [App.Handle].
+func PrepareFlexFunction[In, Out any](handler func(context.Context, In) (Out, error), options ...FlexOption) *Function {
+	f := prepare(handler)
+	for _, o := range options {
+		o.applyFlex(f)
+	}
+	f.finish()
+	return f
+}
+
+// PrepareStudioFunction makes a function for Studio flows and Twilio's
+// webhooks. A request must carry Twilio's signature, unless [OpenToAnyone]
+// is given. In, Out and errors are as for [PrepareFlexFunction].
+func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, error), options ...StudioOption) *Function {
+	f := prepare(handler)
+	f.studio = true
+	for _, o := range options {
+		o.applyStudio(f)
+	}
+	f.finish()
+	return f
+}
+
+func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Function {
+	f := &Function{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
+	if handler == nil {
+		f.fail("the handler is nil")
+		return f
+	}
+	if f.keys = keysOfType(f.out); f.keys != nil && f.keys.status {
+		f.fail("%s: %w", f.out, errStatusKey)
+	}
+	if f.in == reflect.TypeFor[Event]() {
+		f.invoke = func(ctx context.Context, vs *values) (any, error) {
+			c := callFrom(ctx)
+			if err := f.checkRequired(c.path, vs); err != nil {
+				return nil, err
+			}
+			return handler(ctx, any(vs.event(f.tokenKey())).(In))
+		}
+		return f
+	}
+	var err error
+	if f.parameters, err = parametersOf(f.in); err != nil {
+		f.fail("%w", err)
+	}
+	f.invoke = func(ctx context.Context, vs *values) (any, error) {
+		in := new(In) // fresh for each request: nothing of another's can stay in it
+		if err := bind(callFrom(ctx).path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
+			return nil, err
+		}
+		if v, ok := any(in).(Validator); ok {
+			if err := v.Validate(); err != nil {
+				return nil, &validationError{err}
+			}
+		}
+		return handler(ctx, *in)
+	}
+	return f
+}
+
+// finish completes what depends on the options.
+func (f *Function) finish() {
+	if f.in != reflect.TypeFor[Event]() && len(f.required) > 0 {
+		f.fail("Require is for untyped functions: give the field of %s a purpose tag", f.in)
+	}
+	for _, p := range f.Parameters() {
+		switch {
+		case p.Name == "":
+			f.fail("Require names an empty parameter")
+		case p.Name == f.tokenKey():
+			f.fail("the parameter %s is the Flex token, which only flexfn reads; use flexfn.TokenOwner", p.Name)
+		}
+	}
+}
+
+// tokenKey is the parameter that is kept from the handler.
+func (f *Function) tokenKey() string {
+	if f.studio {
+		return ""
+	}
+	return "Token"
+}
+
+func (f *Function) checkRequired(path string, vs *values) error {
+	var faults *parameterFaults
+	for _, p := range f.required {
+		if vs.get(p.Name).missing() {
+			faults = faults.missing(p.Name, p.Purpose)
+		}
+	}
+	return faults.answer(path, vs)
+}
+
+// validationError is what Validate returned; its text is for the caller.
+type validationError struct{ error }
+
+func (e *validationError) Unwrap() error { return e.error }
+
+// Parameters lists the parameters in the order of their declaration; for an
+// untyped function, the required ones.
+func (f *Function) Parameters() []Parameter {
+	list := slices.Clone(f.required)
+	for _, p := range f.parameters {
+		list = append(list, p.Parameter)
+	}
+	return list
+}
+
+// Doc is the sentence given by the option [Doc].
+func (f *Function) Doc() string { return f.doc }
+
+// Studio reports whether the function was made by [PrepareStudioFunction].
+func (f *Function) Studio() bool { return f.studio }
+
+// Open reports whether anyone may call; see [OpenToAnyone].
+func (f *Function) Open() bool { return f.open }
+
+// Access says in words who may call.
+func (f *Function) Access() string {
+	switch {
+	case f.open:
+		return "ANYONE (no signature asked for)"
+	case f.studio:
+		return "Twilio (signature)"
+	case len(f.roles) > 0:
+		who := "workers who are " + strings.Join(f.roles, " or ")
+		if f.guests {
+			who += ", and guests with such a role"
+		}
+		return who
+	case f.guests:
+		return "workers and guests"
+	}
+	return "workers"
+}

@@ -1,0 +1,154 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// Player is an [http.RoundTripper] that answers as the recorded upstream did:
+// each request gets the answer of the first recorded call, not yet played,
+// with its method, host and path, and when there is none left, that of the
+// last one again. It is safe for concurrent use.
+type Player struct {
+	c Case
+
+	mu     sync.Mutex
+	played []bool
+	faults int // connect faults so far
+	seen   []Seen
+}
+
+// Seen is a request that came to the player.
+type Seen struct {
+	Method, Host, Path, Body string
+	Header                   http.Header
+	// Recorded is the index of the recorded call that answered; -1 when
+	// there was none left.
+	Recorded int
+}
+
+// NewPlayer plays the upstream of c.
+func NewPlayer(c Case) *Player {
+	return &Player{c: c, played: make([]bool, len(c.UpstreamCalls))}
+}
+
+// Seen lists the requests so far.
+func (p *Player) Seen() []Seen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]Seen(nil), p.seen...)
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
+	for pattern, fault := range p.c.ConnectFaults {
+		if regexp.MustCompile(pattern).MatchString(req.URL.Host) && p.faultStrikes(fault.Times) {
+			return nil, connectFault(fault.Mode, req.URL.Hostname())
+		}
+	}
+	var body []byte
+	if req.Body != nil {
+		var err error
+		body, err = io.ReadAll(req.Body)
+		req.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	call := p.take(req, body)
+	if call == nil {
+		return nil, fmt.Errorf("the recording has no further %s %s%s", req.Method, req.URL.Host, req.URL.RequestURI())
+	}
+	switch f := call.Response.Fault; {
+	case f == "never answers":
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	case f == "TCP RST":
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	case f == "connection closed without an answer":
+		return nil, io.EOF
+	}
+	resp := &http.Response{
+		StatusCode: call.Response.Status,
+		Status:     strconv.Itoa(call.Response.Status) + " " + http.StatusText(call.Response.Status),
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{},
+		Body:          io.NopCloser(strings.NewReader(string(call.Response.Body))),
+		ContentLength: int64(len(call.Response.Body)),
+		Request:       req,
+	}
+	for k, v := range call.Response.Headers {
+		resp.Header.Set(k, v)
+	}
+	if strings.HasPrefix(call.Response.Fault, "headers promise") {
+		resp.ContentLength = 1000
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader([]byte(call.Response.Body)), cut{}))
+	}
+	return resp, nil
+}
+
+func (p *Player) take(req *http.Request, body []byte) *UpstreamCall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := Seen{
+		Method: req.Method, Host: req.URL.Host, Path: req.URL.RequestURI(), Body: string(body),
+		Header: req.Header.Clone(), Recorded: -1,
+	}
+	var call *UpstreamCall
+	for i, c := range p.c.UpstreamCalls {
+		if c.Method != s.Method || c.Host != s.Host || c.Path != s.Path {
+			continue
+		}
+		call = &p.c.UpstreamCalls[i]
+		if !p.played[i] {
+			p.played[i] = true
+			s.Recorded = i
+			break
+		}
+	}
+	p.seen = append(p.seen, s)
+	return call
+}
+
+func (p *Player) faultStrikes(times int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults++
+	return times == 0 || p.faults <= times
+}
+
+func connectFault(mode, host string) error {
+	var cause error
+	switch mode {
+	case "ENOTFOUND", "REALDNS":
+		cause = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	case "EAI_AGAIN":
+		cause = &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}
+	case "ECONNREFUSED":
+		cause = syscall.ECONNREFUSED
+	case "ECONNRESET":
+		cause = syscall.ECONNRESET
+	case "EHOSTUNREACH":
+		cause = syscall.EHOSTUNREACH
+	case "EPIPE":
+		cause = syscall.EPIPE
+	case "ETIMEDOUT":
+		cause = syscall.ETIMEDOUT
+	default:
+		cause = fmt.Errorf("unknown recorded fault %s", mode)
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Err: cause}
+}
+
+// cut is a body that ends too early.
+type cut struct{}
+
+func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -1,0 +1,555 @@
+package flexfn
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Parameter describes one parameter of a function.
+type Parameter struct {
+	// Name is the key that callers use; case matters.
+	Name string
+	// Required parameters must be there: neither absent nor null, "" or [].
+	Required bool
+	// Purpose says what a required parameter is for, and Doc an optional
+	// one: the purpose or doc tag.
+	Purpose, Doc string
+	// Kind restricts a string: SID prefixes separated by "|", such as
+	// "CF|WT", or "e164" for a telephone number; empty for any string.
+	Kind string
+	// Type is the Go type of the value; nil in an untyped function.
+	Type reflect.Type
+}
+
+// Validator is implemented by inputs with rules that tags cannot say. It is
+// called after all parameters have been read. Its error is answered as 400
+// with the error's text, so it must be meant for the caller; an [Error]
+// chooses its own status.
+type Validator interface{ Validate() error }
+
+// parameter is a Parameter and the way into the struct.
+type parameter struct {
+	Parameter
+	index []int
+	set   setter
+}
+
+// setter puts v into the field. What it returns completes the sentence
+// "expected …" for the caller; empty when v fits.
+type setter func(field reflect.Value, v value) (expected string)
+
+// parametersOf reads the fields of a struct type, embedded structs included.
+// The error is about the struct's definition.
+func parametersOf(t reflect.Type) ([]parameter, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("the input is %s: it must be a struct or flexfn.Event", t)
+	}
+	d := definition{names: map[string]string{}}
+	d.add(t, nil)
+	return d.list, errors.Join(d.faults...)
+}
+
+type definition struct {
+	list   []parameter
+	names  map[string]string // parameter → field
+	faults []error
+}
+
+func (d *definition) add(t reflect.Type, parent []int) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		index := append(parent[:len(parent):len(parent)], i)
+		if f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct {
+			d.add(f.Type, index)
+			continue
+		}
+		if !f.IsExported() || tag == "-" {
+			continue
+		}
+		fault := func(format string, args ...any) {
+			d.faults = append(d.faults, fmt.Errorf("%s.%s: %s", t, f.Name, fmt.Sprintf(format, args...)))
+		}
+		p := parameter{index: index}
+		p.Name, p.Kind, p.Doc, p.Type = tag, f.Tag.Get("kind"), f.Tag.Get("doc"), f.Type
+		if p.Name == "" {
+			p.Name = f.Name
+		}
+		p.Purpose, p.Required = f.Tag.Lookup("purpose")
+		if p.Required && p.Purpose == "" {
+			fault("the purpose tag is empty: say what the parameter is for, or leave the tag out when it is optional")
+		}
+		if other, ok := d.names[p.Name]; ok {
+			fault("the parameter %q is also field %s", p.Name, other)
+		}
+		d.names[p.Name] = f.Name
+		var err error
+		if p.set, err = setterFor(f.Type, p.Kind); err != nil {
+			fault("%v", err)
+		}
+		d.list = append(d.list, p)
+	}
+}
+
+var (
+	timeType            = reflect.TypeFor[time.Time]()
+	durationType        = reflect.TypeFor[time.Duration]()
+	numberType          = reflect.TypeFor[json.Number]()
+	rawMessageType      = reflect.TypeFor[json.RawMessage]()
+	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+	jsonUnmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+)
+
+// setterFor finds how text and JSON become a t.
+func setterFor(t reflect.Type, kind string) (setter, error) {
+	if t.Kind() == reflect.Pointer {
+		set, err := setterFor(t.Elem(), kind)
+		return func(field reflect.Value, v value) string {
+			field.Set(reflect.New(t.Elem()))
+			return set(field.Elem(), v)
+		}, err
+	}
+	if kind != "" {
+		check, err := kindCheck(kind)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case t.Kind() == reflect.String && t != numberType:
+			return func(field reflect.Value, v value) string {
+				if expected := setString(field, v); expected != "" {
+					return expected
+				}
+				return check(field.String())
+			}, nil
+		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
+			return sliceSetter(t, kind)
+		}
+		return nil, fmt.Errorf("the kind tag is for strings, not for %s", t)
+	}
+	switch {
+	case t == timeType:
+		return setTime, nil
+	case t == durationType:
+		return setDuration, nil
+	case t == numberType:
+		return setNumber, nil
+	case t == rawMessageType, t.Kind() == reflect.Interface && t.NumMethod() == 0:
+		return setAny, nil
+	case reflect.PointerTo(t).Implements(textUnmarshalerType):
+		return setText, nil
+	case reflect.PointerTo(t).Implements(jsonUnmarshalerType):
+		return setJSON, nil
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return setString, nil
+	case reflect.Bool:
+		return setBool, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return setInt, nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return setUint, nil
+	case reflect.Float32, reflect.Float64:
+		return setFloat, nil
+	case reflect.Slice:
+		if t.Elem().Kind() != reflect.Uint8 {
+			return sliceSetter(t, "")
+		}
+	case reflect.Struct, reflect.Map, reflect.Array:
+		return setJSON, nil
+	}
+	return nil, fmt.Errorf("a parameter cannot be %s", t)
+}
+
+// kindCheck returns the rule of a kind tag.
+func kindCheck(kind string) (func(string) (expected string), error) {
+	if kind == "e164" {
+		return func(s string) string {
+			if ValidE164(s) {
+				return ""
+			}
+			return "a telephone number in E.164 form, such as +15550100"
+		}, nil
+	}
+	prefixes := strings.Split(kind, "|")
+	for _, p := range prefixes {
+		if len(p) != 2 || p[0] < 'A' || p[0] > 'Z' || p[1] < 'A' || p[1] > 'Z' {
+			return nil, fmt.Errorf("the kind %q is unknown: write SID prefixes such as CF or CF|WT, or e164", kind)
+		}
+	}
+	expected := "a SID: " + strings.Join(prefixes, " or ") + " and 32 hex digits"
+	return func(s string) string {
+		if ValidSID(s, prefixes...) {
+			return ""
+		}
+		return expected
+	}, nil
+}
+
+// ValidSID reports whether s is one of prefixes followed by 32 hex digits, as
+// every SID of Twilio is. A text that is not cannot be part of an API URL.
+func ValidSID(s string, prefixes ...string) bool {
+	if len(s) != 34 {
+		return false
+	}
+	for i := 2; i < len(s); i++ {
+		if _, ok := fromHex(s[i]); !ok {
+			return false
+		}
+	}
+	for _, p := range prefixes {
+		if s[:2] == p {
+			return true
+		}
+	}
+	return false
+}
+
+// ValidE164 reports whether s is a telephone number in E.164 form: a plus
+// sign and up to 15 digits, the first not zero (ITU-T E.164, section 6).
+func ValidE164(s string) bool {
+	if len(s) < 3 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// got describes v after what was expected. Only short values of kinds that
+// are not personal are repeated.
+func got(v value) string {
+	switch v.kind {
+	case listValue:
+		return fmt.Sprintf("; it was given %d times", len(v.list))
+	case objectValue:
+		return ", not an object"
+	case arrayValue:
+		return ", not a list"
+	case numberValue, boolValue, stringValue:
+		if len(v.text) <= 24 {
+			return fmt.Sprintf(", not %q", v.text)
+		}
+	}
+	return ""
+}
+
+func (v value) isText() bool {
+	return v.kind == stringValue || v.kind == numberValue || v.kind == boolValue
+}
+
+func setString(field reflect.Value, v value) string {
+	if !v.isText() {
+		return "a text" + got(v)
+	}
+	field.SetString(v.text)
+	return ""
+}
+
+func setBool(field reflect.Value, v value) string {
+	switch {
+	case !v.isText(), v.kind == numberValue, v.text != "true" && v.text != "false":
+		return "true or false" + got(v)
+	}
+	field.SetBool(v.text == "true")
+	return ""
+}
+
+func setInt(field reflect.Value, v value) string {
+	n, err := strconv.ParseInt(v.text, 10, field.Type().Bits())
+	if err != nil || !v.isText() {
+		return "a whole number" + limits(err, field.Type()) + got(v)
+	}
+	field.SetInt(n)
+	return ""
+}
+
+func setUint(field reflect.Value, v value) string {
+	n, err := strconv.ParseUint(v.text, 10, field.Type().Bits())
+	if err != nil || !v.isText() {
+		return "a whole number, zero or more" + limits(err, field.Type()) + got(v)
+	}
+	field.SetUint(n)
+	return ""
+}
+
+func limits(err error, t reflect.Type) string {
+	if errors.Is(err, strconv.ErrRange) {
+		return fmt.Sprintf(" of at most %d bits", t.Bits())
+	}
+	return ""
+}
+
+func setFloat(field reflect.Value, v value) string {
+	n, err := strconv.ParseFloat(v.text, field.Type().Bits())
+	if err != nil || !v.isText() || !isNumber(v.text) || math.IsInf(n, 0) {
+		return "a number" + limits(err, field.Type()) + got(v)
+	}
+	field.SetFloat(n)
+	return ""
+}
+
+func setNumber(field reflect.Value, v value) string {
+	if !v.isText() || !isNumber(v.text) {
+		return "a number" + got(v)
+	}
+	field.SetString(v.text)
+	return ""
+}
+
+// isNumber reports whether s is a number as JSON writes it.
+func isNumber(s string) bool {
+	return s != "" && (s[0] == '-' || '0' <= s[0] && s[0] <= '9') && json.Valid([]byte(s))
+}
+
+func setTime(field reflect.Value, v value) string {
+	t, err := time.Parse(time.RFC3339, v.text)
+	if err != nil || v.kind != stringValue {
+		return "a time such as 2026-01-31T15:04:05Z" + got(v)
+	}
+	field.Set(reflect.ValueOf(t))
+	return ""
+}
+
+// setDuration takes Go's notation, and a bare number as seconds, which is
+// Twilio's unit.
+func setDuration(field reflect.Value, v value) string {
+	const expected = "a time span: a number of seconds, or one such as 1m30s"
+	if !v.isText() {
+		return expected + got(v)
+	}
+	text := v.text
+	if isNumber(text) {
+		text += "s"
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return expected + got(v)
+	}
+	field.SetInt(int64(d))
+	return ""
+}
+
+func setText(field reflect.Value, v value) string {
+	if !v.isText() {
+		return "a text" + got(v)
+	}
+	if err := field.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(v.text)); err != nil {
+		return "another text: " + err.Error()
+	}
+	return ""
+}
+
+// jsonText gives the JSON that v stands for: a string is taken for JSON
+// itself, since plugins send nested values with JSON.stringify.
+func (v value) jsonText() (text string, ok bool) {
+	if v.kind == listValue {
+		return "", false
+	}
+	return v.text, v.kind != stringValue || json.Valid([]byte(v.text)) && checkDepth(v.text) == nil
+}
+
+// setJSON decodes nested JSON into a struct, a map, an array, or a type that
+// decodes itself. Numbers in untyped parts keep their digits.
+func setJSON(field reflect.Value, v value) string {
+	what := "JSON"
+	switch field.Kind() {
+	case reflect.Struct, reflect.Map:
+		what = "a JSON object"
+	case reflect.Array, reflect.Slice:
+		what = "a JSON list"
+	}
+	text, ok := v.jsonText()
+	if !ok {
+		return what
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	err := d.Decode(field.Addr().Interface())
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		return fmt.Sprintf("%s whose %s is %s", what, wrong.Field, describe(wrong.Type))
+	}
+	if err != nil {
+		return what
+	}
+	return ""
+}
+
+func describe(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	}
+	if t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64 {
+		return "a number that fits"
+	}
+	return "of another type"
+}
+
+// setAny keeps a string that is not an object or a list as a string.
+func setAny(field reflect.Value, v value) string {
+	raw := field.Type() == rawMessageType
+	var text string
+	switch v.kind {
+	case listValue:
+		b, _ := json.Marshal(v.list)
+		text = string(b)
+	case stringValue:
+		inner, ok := v.jsonText()
+		if ok && (raw || strings.HasPrefix(strings.TrimSpace(inner), "{") || strings.HasPrefix(strings.TrimSpace(inner), "[")) {
+			text = inner
+		} else if raw {
+			return "JSON"
+		} else {
+			field.Set(reflect.ValueOf(v.text))
+			return ""
+		}
+	default:
+		text = v.text
+	}
+	if raw {
+		field.SetBytes([]byte(text))
+	} else {
+		field.Set(reflect.ValueOf(decodeAny(text)))
+	}
+	return ""
+}
+
+// sliceSetter takes a repeated key, a JSON list, a JSON list in a string, or
+// a single value as a list of one.
+func sliceSetter(t reflect.Type, kind string) (setter, error) {
+	set, err := setterFor(t.Elem(), kind)
+	if err != nil {
+		return nil, err
+	}
+	return func(field reflect.Value, v value) string {
+		items := []value{v}
+		switch {
+		case v.kind == listValue:
+			items = items[:0]
+			for _, s := range v.list {
+				items = append(items, value{kind: stringValue, text: s})
+			}
+		case v.kind == arrayValue, v.kind == stringValue && strings.HasPrefix(strings.TrimSpace(v.text), "["):
+			text, ok := v.jsonText()
+			var raws []json.RawMessage
+			if !ok || json.Unmarshal([]byte(text), &raws) != nil {
+				return "a JSON list"
+			}
+			items = items[:0]
+			for _, raw := range raws {
+				items = append(items, jsonValue(raw))
+			}
+		}
+		slice := reflect.MakeSlice(t, len(items), len(items))
+		for i, item := range items {
+			if expected := set(slice.Index(i), item); expected != "" {
+				return fmt.Sprintf("%s (item %d of the list)", expected, i+1)
+			}
+		}
+		field.Set(slice)
+		return ""
+	}, nil
+}
+
+// bind fills in, a struct, from vs. The error is an answer.
+func bind(path string, list []parameter, vs *values, in reflect.Value) error {
+	var faults *parameterFaults
+	for i := range list {
+		p := &list[i]
+		v := vs.get(p.Name)
+		if v.missing() {
+			if p.Required {
+				faults = faults.missing(p.Name, p.Purpose)
+			}
+			continue
+		}
+		if expected := p.set(in.FieldByIndex(p.index), v); expected != "" {
+			faults = faults.invalid(p.Name, p.Purpose, expected)
+		}
+	}
+	return faults.answer(path, vs)
+}
+
+// parameterFaults collects what is wrong with the parameters of a request.
+type parameterFaults struct {
+	Missing []missingParameter `json:"missing,omitempty"`
+	Invalid []invalidParameter `json:"invalid,omitempty"`
+}
+
+type missingParameter struct {
+	Key     string `json:"key"`
+	Purpose string `json:"purpose"`
+}
+
+type invalidParameter struct {
+	missingParameter
+	Expected string `json:"expected"`
+}
+
+func (f *parameterFaults) missing(key, purpose string) *parameterFaults {
+	if f == nil {
+		f = new(parameterFaults)
+	}
+	f.Missing = append(f.Missing, missingParameter{key, purpose})
+	return f
+}
+
+func (f *parameterFaults) invalid(key, purpose, expected string) *parameterFaults {
+	if f == nil {
+		f = new(parameterFaults)
+	}
+	f.Invalid = append(f.Invalid, invalidParameter{missingParameter{key, purpose}, expected})
+	return f
+}
+
+// answer makes the 400 answer, nil when there was no fault.
+func (f *parameterFaults) answer(path string, vs *values) error {
+	if f == nil {
+		return nil
+	}
+	var parts []string
+	for _, m := range f.Missing {
+		part := fmt.Sprintf("(%s) Missing %s", path, m.Key)
+		if m.Purpose != "" {
+			part += ": " + m.Purpose
+		}
+		parts = append(parts, part)
+	}
+	for _, i := range f.Invalid {
+		parts = append(parts, fmt.Sprintf("(%s) Invalid %s: expected %s", path, i.Key, i.Expected))
+	}
+	if vs.ignored != "" {
+		parts = append(parts, "the request body was not read: send it as application/x-www-form-urlencoded or application/json")
+	}
+	return &parameterError{faults: f, message: strings.Join(parts, "; ")}
+}
+
+// parameterError is answered as 400 with the lists of faults. Its text names
+// parameters but none of their values.
+type parameterError struct {
+	faults  *parameterFaults
+	message string
+}
+
+func (e *parameterError) Error() string {
+	return fmt.Sprintf("%d %d parameters missing, %d invalid", http.StatusBadRequest, len(e.faults.Missing), len(e.faults.Invalid))
+}

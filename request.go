@@ -1,0 +1,326 @@
+package flexfn
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits on what a stranger may send, beside the bytes of the body.
+const (
+	maxParameters = 1000 // of a query or a form
+	maxDepth      = 100  // of nested JSON
+	maxDrain      = 32 << 20
+)
+
+// values are the parameters of one request as they came: the query's, then
+// the body's, which win.
+type values struct {
+	query, form []pair
+	json        map[string]json.RawMessage
+	// ignored is the content type of a body that was not read as parameters.
+	ignored string
+}
+
+type pair struct{ key, value string }
+
+type valueKind uint8
+
+const (
+	absentValue valueKind = iota
+	stringValue           // from a query, a form, or a JSON string
+	numberValue
+	boolValue
+	nullValue
+	objectValue // text is its JSON
+	arrayValue  // text is its JSON
+	listValue   // a key given more than once in a query or a form
+)
+
+// value is one parameter.
+type value struct {
+	kind valueKind
+	text string
+	list []string
+}
+
+// missing follows the reference: absent, null, "" and [] are missing; 0,
+// false, {} and " " are not.
+func (v value) missing() bool {
+	switch v.kind {
+	case absentValue, nullValue:
+		return true
+	case stringValue:
+		return v.text == ""
+	case arrayValue:
+		return strings.TrimSpace(v.text[1:len(v.text)-1]) == ""
+	}
+	return false
+}
+
+func (vs *values) get(key string) value {
+	if raw, ok := vs.json[key]; ok {
+		return jsonValue(raw)
+	}
+	if v, ok := lookup(vs.form, key); ok {
+		return v
+	}
+	v, _ := lookup(vs.query, key)
+	return v
+}
+
+func lookup(pairs []pair, key string) (v value, ok bool) {
+	for _, p := range pairs {
+		if p.key != key {
+			continue
+		}
+		switch v.kind {
+		case absentValue:
+			v = value{kind: stringValue, text: p.value}
+		case stringValue:
+			v = value{kind: listValue, list: []string{v.text, p.value}}
+		default:
+			v.list = append(v.list, p.value)
+		}
+	}
+	return v, v.kind != absentValue
+}
+
+// jsonValue takes valid JSON.
+func jsonValue(raw json.RawMessage) value {
+	text := string(bytes.TrimSpace(raw))
+	switch text[0] {
+	case '"':
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			return value{kind: nullValue}
+		}
+		return value{kind: stringValue, text: s}
+	case '{':
+		return value{kind: objectValue, text: text}
+	case '[':
+		return value{kind: arrayValue, text: text}
+	case 't', 'f':
+		return value{kind: boolValue, text: text}
+	case 'n':
+		return value{kind: nullValue}
+	}
+	return value{kind: numberValue, text: text}
+}
+
+// readBody reads the body whole, at most limit bytes of it and until the
+// deadline at most. The error is an answer.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time.Time) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return nil, nil
+	}
+	conn := http.NewResponseController(w)
+	if conn.SetReadDeadline(deadline) == nil { // not every host has it
+		defer conn.SetReadDeadline(time.Time{})
+	}
+	tooLong := Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
+	if r.ContentLength > limit {
+		drain(r)
+		return nil, tooLong
+	}
+	// Not more than the sender has sent is set aside for it.
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 512), 64<<10)+bytes.MinRead))
+	_, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	switch {
+	case int64(buf.Len()) > limit:
+		drain(r)
+		return nil, tooLong
+	case err != nil && !deadline.After(time.Now()):
+		return nil, &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
+	case err != nil:
+		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
+	}
+	return buf.Bytes(), nil
+}
+
+// drain reads on, within reason, so that a browser that is still sending
+// gets to read the refusal.
+func drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+	}
+}
+
+// parseValues takes the parameters from the query and the body.
+func parseValues(r *http.Request, body []byte) (*values, error) {
+	vs := new(values)
+	var err error
+	if vs.query, err = parsePairs(r.URL.RawQuery); err != nil {
+		return nil, Errorf(http.StatusBadRequest, "The query has more than %d parameters", maxParameters)
+	}
+	// Without a key there is no parameter; a form may have an empty one.
+	vs.query = deleteEmptyKeys(vs.query)
+	if len(body) == 0 {
+		return vs, nil
+	}
+	contentType := r.Header.Get("Content-Type")
+	media, charset := splitContentType(contentType)
+	isForm, isJSON := media == "application/x-www-form-urlencoded", media == "application/json"
+	if !isForm && !isJSON {
+		vs.ignored = contentType
+		return vs, nil
+	}
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is compressed; send it without Content-Encoding")
+	}
+	if charset != "" && charset != "utf-8" && charset != "us-ascii" {
+		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is not UTF-8; send it with charset=utf-8")
+	}
+	if isForm {
+		if vs.form, err = parsePairs(string(body)); err != nil {
+			return nil, Errorf(http.StatusRequestEntityTooLarge, "The form has more than %d parameters", maxParameters)
+		}
+		return vs, nil
+	}
+	vs.json, err = parseObject(body)
+	return vs, err
+}
+
+// splitContentType gives the media type and the charset in lower case.
+func splitContentType(s string) (media, charset string) {
+	if s == "application/x-www-form-urlencoded" || s == "application/json" {
+		return s, ""
+	}
+	media, rest, _ := strings.Cut(s, ";")
+	for p := range strings.SplitSeq(rest, ";") {
+		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "charset") {
+			charset = strings.ToLower(strings.Trim(strings.TrimSpace(v), `"`))
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(media)), charset
+}
+
+var errTooMany = errors.New("too many parameters")
+
+// parsePairs reads the form encoding the way browsers and Node.js do: '+' is
+// a space, ';' is an ordinary character, a key may come without a value, and
+// what is not correctly encoded UTF-8 stays as it was sent.
+func parsePairs(s string) ([]pair, error) {
+	if s == "" {
+		return nil, nil
+	}
+	pairs := make([]pair, 0, min(strings.Count(s, "&")+1, maxParameters))
+	for s != "" {
+		var item string
+		item, s, _ = strings.Cut(s, "&")
+		if item == "" {
+			continue
+		}
+		if len(pairs) == maxParameters {
+			return nil, errTooMany
+		}
+		k, v, _ := strings.Cut(item, "=")
+		pairs = append(pairs, pair{unescape(k), unescape(v)})
+	}
+	return pairs, nil
+}
+
+func deleteEmptyKeys(pairs []pair) []pair {
+	for i := 0; i < len(pairs); i++ {
+		if pairs[i].key == "" {
+			pairs = append(pairs[:i], pairs[i+1:]...)
+			i--
+		}
+	}
+	return pairs
+}
+
+func unescape(s string) string {
+	if strings.IndexByte(s, '+') >= 0 {
+		s = strings.ReplaceAll(s, "+", " ")
+	}
+	if strings.IndexByte(s, '%') >= 0 {
+		if b, ok := percentDecode(s); ok && utf8.Valid(b) {
+			return string(b)
+		}
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func percentDecode(s string) ([]byte, bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return nil, false
+		}
+		hi, ok1 := fromHex(s[i+1])
+		lo, ok2 := fromHex(s[i+2])
+		if !ok1 || !ok2 {
+			return nil, false
+		}
+		b = append(b, hi<<4|lo)
+		i += 2
+	}
+	return b, true
+}
+
+func fromHex(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// parseObject reads a JSON object; the last of equal keys wins.
+func parseObject(body []byte) (map[string]json.RawMessage, error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	if err := checkDepth(body); err != nil {
+		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is " + err.Error()}
+	}
+	var object map[string]json.RawMessage
+	err := json.Unmarshal(body, &object)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("The request body is not valid JSON (at byte %d)", syntax.Offset)}
+	}
+	if err != nil || object == nil {
+		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is JSON but not an object: send {\"key\": value, …}"}
+	}
+	return object, nil
+}
+
+// checkDepth counts brackets outside strings.
+func checkDepth[T string | []byte](text T) error {
+	depth, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				inString = false
+			}
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("JSON nested more than %d levels deep", maxDepth)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
