@@ -108,7 +108,12 @@ func ExampleRepeatable() {
 	}
 	res := flexfn.ExecuteWithRetry(context.Background(), lost)
 	fmt.Println(res.Attempts, res.OutcomeUnknown)
-	// Output: 1 true
+
+	res = flexfn.ExecuteWithRetry(context.Background(), lost, flexfn.Repeatable(), flexfn.Backoff(0, 0))
+	fmt.Println(res.Attempts)
+	// Output:
+	// 1 true
+	// 6
 }
 
 func ExampleErrRetryBudget() {
@@ -130,7 +135,7 @@ func ExampleErrRetryBudget() {
 	}
 	// Output:
 	// 6 false
-	// 6 true
+	// 6 false
 	// 1 true
 	// 1 true
 	// 1 true
