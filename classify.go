@@ -29,7 +29,10 @@ const (
 func classify(err error, repeatable bool) advice {
 	status := 0
 	if e, ok := errors.AsType[*Error](err); ok {
-		if e.OutcomeUnknown && !repeatable {
+		switch {
+		case e.OutcomeUnknown && repeatable:
+			return retryLater // no answer came, whatever the cause is called
+		case e.OutcomeUnknown:
 			return giveUp
 		}
 		status = e.HTTPStatus()
