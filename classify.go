@@ -29,7 +29,10 @@ const (
 func classify(err error, repeatable bool) advice {
 	status := 0
 	if e, ok := errors.AsType[*Error](err); ok {
-		if e.OutcomeUnknown && !repeatable {
+		switch {
+		case e.OutcomeUnknown && repeatable:
+			return retryLater // no answer came, whatever the cause is called
+		case e.OutcomeUnknown:
 			return giveUp
 		}
 		status = e.HTTPStatus()
@@ -77,7 +80,7 @@ func (e *lostError) Unwrap() error { return e.err }
 // noAnswer reports whether err means that a connection, or an answer on it,
 // did not come about.
 func noAnswer(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if badCertificate(err) {
 		return false // it stays wrong until a person acts
 	}
 	if errors.Is(err, context.Canceled) {
@@ -149,7 +152,12 @@ func dialFailed(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
+	return ok && e.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+func badCertificate(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
 }
 
 func timedOut(err error) bool {
@@ -169,10 +177,12 @@ func lost(err error, host string, sent, changes bool) *Error {
 	}
 	e := &Error{Err: &lostError{err}}
 	switch {
+	case badCertificate(err):
+		e.Status, e.Message = http.StatusBadGateway, host+" could not prove who it is (TLS certificate)"
 	case timedOut(err):
 		e.Status, e.Message = http.StatusGatewayTimeout, host+" did not answer in time"
 	case errors.Is(err, context.Canceled):
-		e.Status, e.Message = http.StatusServiceUnavailable, "the call to "+host+" was cancelled"
+		e.Status, e.Message = http.StatusGatewayTimeout, "the call to "+host+" was cancelled"
 	case !sent:
 		e.Status, e.Message = http.StatusServiceUnavailable, host+" could not be reached"
 	default:

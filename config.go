@@ -97,8 +97,8 @@ type Config struct {
 	// OnAttempt is called after every attempt of a web-service call, on the
 	// goroutine that made it. Nil costs nothing.
 	OnAttempt func(context.Context, Attempt)
-	// Transport sends the app's outgoing requests; nil is a transport with
-	// timeouts that survives frozen instances.
+	// Transport sends the app's outgoing requests; nil is one with short
+	// timeouts. Of an *http.Transport the app uses a copy.
 	Transport http.RoundTripper
 
 	faults []error // found by FromLookup, reported by New

@@ -3,6 +3,7 @@ package flexfn
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -30,8 +31,11 @@ func (a *App) HTTPClient() *http.Client { return a.client }
 // newHTTPClient makes the app's client. c has been checked.
 func newHTTPClient(c Config) *http.Client {
 	t := &transport{base: c.Transport}
-	if t.base == nil {
+	switch base := c.Transport.(type) {
+	case nil:
 		t.base = newBaseTransport()
+	case *http.Transport:
+		t.base = counting(base)
 	}
 	if c.TwilioURL != "" {
 		t.twilio, _ = parseBaseURL(c.TwilioURL)
@@ -54,16 +58,26 @@ func newBaseTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Transport{
+	return counting(&http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           countWrites(dialer.DialContext),
+		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   3 * time.Second,
 		ResponseHeaderTimeout: 30 * time.Second,
-		IdleConnTimeout:       60 * time.Second,
+		IdleConnTimeout:       20 * time.Second,
 		MaxIdleConns:          256,
 		MaxIdleConnsPerHost:   64,
 		Protocols:             protocols,
+	})
+}
+
+// counting is a copy of base whose connections count what they write.
+func counting(base *http.Transport) *http.Transport {
+	base = base.Clone()
+	if base.DialContext == nil {
+		base.DialContext = new(net.Dialer).DialContext
 	}
+	base.DialContext = countWrites(base.DialContext)
+	return base
 }
 
 // frozenAfter is the gap between two requests, by the wall clock, after which
@@ -118,7 +132,11 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 		}
 	}
 	if err != nil {
-		sent := !dialFailed(err) && !refusedUnread(err) && (!w.traced.Load() || w.written())
+		traced := w.traced.Load()
+		if !traced && !noAnswer(err) && !errors.Is(err, context.Canceled) {
+			return nil, err // a mistake in the request, or who knows
+		}
+		sent := !dialFailed(err) && !refusedUnread(err) && (!traced || w.written())
 		return nil, lost(err, req.URL.Hostname(), sent, changesOnce(req))
 	}
 	resp.Request = req
@@ -155,8 +173,8 @@ func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response,
 // the connection died.
 func goRepeats(req *http.Request) bool {
 	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodDelete:
+		return true // DELETE only on HTTP/2
 	}
 	return hasIdempotencyKey(req)
 }

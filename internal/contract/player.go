@@ -15,7 +15,8 @@ import (
 
 // Player is an [http.RoundTripper] that answers as the recorded upstream did:
 // each request gets the answer of the first recorded call, not yet played,
-// with its method, host and path. It is safe for concurrent use.
+// with its method, host and path, and when there is none left, that of the
+// last one again. It is safe for concurrent use.
 type Player struct {
 	c Case
 
@@ -30,7 +31,7 @@ type Seen struct {
 	Method, Host, Path, Body string
 	Header                   http.Header
 	// Recorded is the index of the recorded call that answered; -1 when
-	// there was none.
+	// there was none left.
 	Recorded int
 }
 
@@ -101,18 +102,20 @@ func (p *Player) take(req *http.Request, body []byte) *UpstreamCall {
 		Method: req.Method, Host: req.URL.Host, Path: req.URL.RequestURI(), Body: string(body),
 		Header: req.Header.Clone(), Recorded: -1,
 	}
+	var call *UpstreamCall
 	for i, c := range p.c.UpstreamCalls {
-		if !p.played[i] && c.Method == s.Method && c.Host == s.Host && c.Path == s.Path {
+		if c.Method != s.Method || c.Host != s.Host || c.Path != s.Path {
+			continue
+		}
+		call = &p.c.UpstreamCalls[i]
+		if !p.played[i] {
 			p.played[i] = true
 			s.Recorded = i
 			break
 		}
 	}
 	p.seen = append(p.seen, s)
-	if s.Recorded < 0 {
-		return nil
-	}
-	return &p.c.UpstreamCalls[s.Recorded]
+	return call
 }
 
 func (p *Player) faultStrikes(times int) bool {

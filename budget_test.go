@@ -1,0 +1,135 @@
+package flexfn
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+func TestRetryBudgetInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := testApp(t, func(c *Config) { c.RetryBudget = 20 }).Context(t.Context())
+		count := func(calls int) (attempts int) {
+			for range calls {
+				attempts += ExecuteWithRetry(ctx, always(status(503))).Attempts
+			}
+			return attempts
+		}
+		if spent := count(20) - 20; spent < 20 || spent > 22 {
+			t.Errorf("%d retries until it was spent", spent)
+		}
+		if n := count(1000); n > 1100 || n < 1095 {
+			t.Errorf("%d attempts for 1000 calls", n)
+		}
+		res := ExecuteWithRetry(ctx, always(status(503)))
+		if !errors.Is(res.Err(), ErrRetryBudget) || res.Status != 503 || res.Message != "upstream says 503" {
+			t.Errorf("%+v, %v", res, res.Err())
+		}
+		if !strings.Contains(res.Err().Error(), "client side") {
+			t.Errorf("does not say who refused: %v", res.Err())
+		}
+		// Conflicts are no outage.
+		if n := ExecuteWithRetry(ctx, always(status(412))).Attempts; n != 6 {
+			t.Errorf("%d attempts at a conflict", n)
+		}
+	})
+}
+
+func TestRetryBudgetSparesTheHealthy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := testApp(t, nil).Context(t.Context())
+		for i := range 10_000 { // one call in twenty is refused once
+			var errs []error
+			if i%20 == 0 {
+				errs = append(errs, status(429))
+			}
+			callback, _ := script(errs...)
+			if res := ExecuteWithRetry(ctx, callback); !res.Success {
+				t.Fatalf("call %d: %v", i, res.Err())
+			}
+		}
+	})
+}
+
+func TestRetryBudgetOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := testApp(t, func(c *Config) { c.RetryBudget = -1 }).Context(t.Context())
+		for range 200 {
+			if n := ExecuteWithRetry(ctx, always(status(503))).Attempts; n != 6 {
+				t.Fatalf("%d attempts", n)
+			}
+		}
+	})
+}
+
+func TestRetryBudgetTogether(t *testing.T) {
+	b := newRetryBudget(50)
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				if b.take() {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() != 50 {
+		t.Errorf("took %d of 50", taken.Load())
+	}
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				b.deposit()
+			}
+		})
+	}
+	wg.Wait()
+	if b.tenths.Load() != b.size {
+		t.Errorf("holds %d of %d", b.tenths.Load(), b.size)
+	}
+}
+
+func TestTakeTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := testApp(t, nil)
+		first, err := app.TakeTurn(t.Context(), "WT1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, err := app.TakeTurn(t.Context(), "WT2"); err != nil {
+			t.Error("another key has to wait:", err)
+		} else {
+			other()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var got atomic.Bool
+		go func() {
+			if _, err := app.TakeTurn(ctx, "WT1"); err != nil {
+				got.Store(errors.Is(err, context.Canceled))
+			}
+		}()
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if !got.Load() {
+			t.Error("a cancelled wait did not end")
+		}
+		first()
+		first() // a second call does nothing
+		again, err := app.TakeTurn(t.Context(), "WT1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again()
+		if n := len(app.turns.taken); n != 0 {
+			t.Errorf("%d turns are kept", n)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+// Package memnet is a network in memory for tests in virtual time, where real
+// sockets cannot be used, and the faults that real networks have.
+package memnet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// Network is one server's network. Its zero value is not ready: see [Serve].
+type Network struct {
+	listener *listener
+	// Refuse, when set, is asked before each connection, counted from 1.
+	// An error fails the dialling; see [Refused].
+	Refuse func(n int) error
+	// Accepted, when set, gets each connection before the server does; the
+	// server does not get it when false is returned.
+	Accepted func(n int, c *Conn) bool
+
+	dialled atomic.Int64
+}
+
+// Serve lets handler answer on a new network until the test ends.
+func Serve(t testing.TB, handler http.Handler) *Network {
+	n := NewNetwork(t)
+	server := &http.Server{Handler: handler}
+	var running sync.WaitGroup
+	running.Go(func() { server.Serve(n.listener) })
+	t.Cleanup(func() {
+		server.Close()
+		running.Wait()
+	})
+	return n
+}
+
+// NewNetwork makes a network on which nobody answers yet.
+func NewNetwork(t testing.TB) *Network {
+	n := &Network{listener: &listener{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	t.Cleanup(func() { n.listener.Close() })
+	return n
+}
+
+// Dialled counts the connections asked for.
+func (n *Network) Dialled() int { return int(n.dialled.Load()) }
+
+// Transport makes a transport whose every connection leads to the server.
+func (n *Network) Transport() *http.Transport {
+	return &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 64}
+}
+
+// Dial connects to the server, whatever the address.
+func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	count := int(n.dialled.Add(1))
+	if n.Refuse != nil {
+		if err := n.Refuse(count); err != nil {
+			return nil, err
+		}
+	}
+	near, far := net.Pipe()
+	reset := new(atomic.Bool)
+	client, server := &Conn{near, reset}, &Conn{far, reset}
+	if n.Accepted != nil && !n.Accepted(count, server) {
+		return client, nil
+	}
+	select {
+	case n.listener.conns <- server:
+		return client, nil
+	case <-n.listener.closed:
+		return nil, Refused(syscall.ECONNREFUSED)
+	case <-ctx.Done():
+		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
+	}
+}
+
+// Refused is the error of a connection that failed for reason.
+func Refused(reason error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: reason} }
+
+// Conn is one end of a connection.
+type Conn struct {
+	net.Conn
+	reset *atomic.Bool
+}
+
+// Reset ends the connection as a TCP reset does.
+func (c *Conn) Reset() {
+	c.reset.Store(true)
+	c.Close()
+}
+
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, c.translate("read", err, syscall.ECONNRESET)
+}
+
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.translate("write", err, syscall.EPIPE)
+}
+
+func (c *Conn) translate(op string, err error, reason syscall.Errno) error {
+	if (errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)) && c.reset.Load() {
+		return &net.OpError{Op: op, Net: "tcp", Err: reason}
+	}
+	return err
+}
+
+type listener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *listener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }

@@ -1,0 +1,311 @@
+package flexfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/memnet"
+)
+
+// hits is a handler that counts, and tells what it was asked.
+type hits struct {
+	mu   sync.Mutex
+	seen []string
+	next http.HandlerFunc
+}
+
+func (h *hits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	h.seen = append(h.seen, fmt.Sprintf("%s %s%s", r.Method, r.Host, r.URL.RequestURI()))
+	h.mu.Unlock()
+	if h.next != nil {
+		h.next(w, r)
+	}
+}
+
+func (h *hits) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.seen)
+}
+
+func send(client *http.Client, method, url, text string, header ...string) (*http.Response, error) {
+	var reader io.Reader
+	if text != "" {
+		reader = strings.NewReader(text)
+	}
+	req, err := http.NewRequest(method, url, reader)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := CheckResponse(client.Do(req))
+	if err == nil {
+		_, err = ReadBody(resp)
+	}
+	return resp, err
+}
+
+const (
+	listURL     = "http://api.twilio.com/2010-04-01/Accounts/ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/Messages.json"
+	instanceURL = "http://taskrouter.twilio.com/v1/Workspaces/WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/Tasks/WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+)
+
+// TestSentOnce lets a reused connection die after it got the request, which is
+// when Go's own transport repeats some requests by itself.
+func TestSentOnce(t *testing.T) {
+	for _, tt := range []struct {
+		method, url, text string
+		header            []string
+		unknown           bool
+	}{
+		{"GET", instanceURL, "", nil, false},
+		{"HEAD", instanceURL, "", nil, false},
+		{"DELETE", instanceURL, "", nil, false},
+		{"POST", instanceURL, "A=1", nil, false},
+		{"POST", instanceURL, "", nil, false},
+		{"POST", listURL, "A=1", nil, true},
+		{"PUT", "http://crm.test/x", "{}", nil, false},
+		{"POST", "http://crm.test/x", "{}", nil, true},
+		{"POST", "http://crm.test/x", "", nil, true},
+		{"PATCH", "http://crm.test/x", "{}", nil, true},
+		{"POST", "http://crm.test/x", "{}", []string{"Idempotency-Key", "k"}, false},
+		{"POST", "http://crm.test/x", "", []string{"Idempotency-Key", "k"}, false},
+	} {
+		for name, fault := range map[string]http.HandlerFunc{"reset": memnet.Reset, "hang up": memnet.HangUp} {
+			t.Run(fmt.Sprint(tt.method, tt.url, len(tt.text), tt.header, name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := &hits{}
+					upstream := memnet.Serve(t, h)
+					app := testApp(t, func(c *Config) { c.Transport = upstream.Transport() })
+					defer app.HTTPClient().CloseIdleConnections()
+					if _, err := send(app.HTTPClient(), "GET", tt.url, ""); err != nil {
+						t.Fatal(err) // the connection is now there to be reused
+					}
+					synctest.Wait()
+					h.next = fault
+					_, err := send(app.HTTPClient(), tt.method, tt.url, tt.text, tt.header...)
+					e, ok := err.(*Error)
+					if !ok || e.Status != 502 || e.OutcomeUnknown != tt.unknown {
+						t.Errorf("got %#v", err)
+					}
+					if h.count() != 2 || upstream.Dialled() != 1 {
+						t.Errorf("over %d connections came %q", upstream.Dialled(), h.seen)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestGoRepeats shows that the test above would find what it looks for.
+func TestGoRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hits{}
+		upstream := memnet.Serve(t, h)
+		client := &http.Client{Transport: upstream.Transport()}
+		defer client.CloseIdleConnections()
+		send(client, "GET", instanceURL, "")
+		synctest.Wait()
+		h.next = memnet.Reset
+		send(client, "GET", instanceURL, "")
+		if h.count() != 3 {
+			t.Errorf("came %q", h.seen)
+		}
+	})
+}
+
+func TestNothingWritten(t *testing.T) {
+	for _, method := range []string{"GET", "POST"} {
+		t.Run(method+" on a new connection", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &hits{}
+				upstream := memnet.Serve(t, h)
+				upstream.Accepted = func(n int, c *memnet.Conn) bool { c.Reset(); return false }
+				app := testApp(t, func(c *Config) { c.Transport = upstream.Transport() })
+				_, err := send(app.HTTPClient(), method, listURL, "")
+				e, ok := err.(*Error)
+				if !ok || e.Status != 503 || e.OutcomeUnknown || e.Message != "api.twilio.com could not be reached" {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+		t.Run(method+" refused", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				upstream := memnet.NewNetwork(t)
+				upstream.Refuse = func(int) error { return memnet.Refused(syscall.ECONNREFUSED) }
+				app := testApp(t, func(c *Config) { c.Transport = upstream.Transport() })
+				_, err := send(app.HTTPClient(), method, listURL, "")
+				if e, ok := err.(*Error); !ok || e.Status != 503 || e.OutcomeUnknown || !errors.Is(err, syscall.ECONNREFUSED) {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestStaleConnection lets a reused connection refuse every byte: nothing was
+// sent, so that a new one may be tried at once, for a create too.
+func TestStaleConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hits{}
+		upstream := memnet.Serve(t, h)
+		base := upstream.Transport()
+		var stale staleConns
+		base.DialContext = stale.dial(upstream.Dial)
+		app := testApp(t, func(c *Config) { c.Transport = base })
+		defer app.HTTPClient().CloseIdleConnections()
+		send(app.HTTPClient(), "GET", listURL, "")
+		synctest.Wait()
+		stale.refuse()
+		if _, err := send(app.HTTPClient(), "POST", listURL, "Body=hello"); err != nil {
+			t.Error(err)
+		}
+		if h.count() != 2 || upstream.Dialled() != 2 {
+			t.Errorf("over %d connections came %q", upstream.Dialled(), h.seen)
+		}
+	})
+}
+
+func TestFrozenInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hits{}
+		upstream := memnet.Serve(t, h)
+		base := upstream.Transport()
+		base.IdleConnTimeout = 0 // its timer would be frozen too
+		app := testApp(t, func(c *Config) { c.Transport = base })
+		defer app.HTTPClient().CloseIdleConnections()
+		for _, pause := range []time.Duration{0, 3 * time.Second, 3 * time.Second} {
+			time.Sleep(pause)
+			send(app.HTTPClient(), "GET", listURL, "")
+			synctest.Wait()
+		}
+		if upstream.Dialled() != 1 {
+			t.Errorf("%d connections for three requests in a row", upstream.Dialled())
+		}
+		time.Sleep(time.Minute)
+		send(app.HTTPClient(), "POST", listURL, "")
+		if upstream.Dialled() != 2 {
+			t.Errorf("%d connections after a frozen minute", upstream.Dialled())
+		}
+	})
+}
+
+func TestTwilioURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hits{}
+		upstream := memnet.Serve(t, h)
+		app := testApp(t, func(c *Config) {
+			c.Transport = upstream.Transport()
+			c.TwilioURL = "http://fake.test:8080/twilio/"
+		})
+		defer app.HTTPClient().CloseIdleConnections()
+		for _, url := range []string{"https://api.twilio.com/a%2Fb/c?d=e", "https://iam.ie1.twilio.com/v1", "http://crm.test/x", "http://eviltwilio.com/"} {
+			resp, err := send(app.HTTPClient(), "GET", url, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.Request.URL.String() != url {
+				t.Errorf("the answer tells of %s", resp.Request.URL)
+			}
+		}
+		want := []string{"GET api.twilio.com/twilio/a%2Fb/c?d=e", "GET iam.ie1.twilio.com/twilio/v1", "GET crm.test/x", "GET eviltwilio.com/"}
+		if fmt.Sprint(h.seen) != fmt.Sprint(want) {
+			t.Errorf("came %q", h.seen)
+		}
+	})
+}
+
+func TestRedirects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hits{next: func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/from" {
+				http.Redirect(w, r, "http://elsewhere.test/to", http.StatusFound)
+			}
+		}}
+		app := testApp(t, func(c *Config) { c.Transport = memnet.Serve(t, h).Transport() })
+		defer app.HTTPClient().CloseIdleConnections()
+		if _, err := send(app.HTTPClient(), "GET", "http://api.twilio.com/from", ""); err == nil || h.count() != 1 {
+			t.Errorf("followed Twilio: %v %q", err, h.seen)
+		}
+		if _, err := send(app.HTTPClient(), "GET", "http://crm.test/from", ""); err != nil || h.count() != 3 {
+			t.Errorf("did not follow another: %v %q", err, h.seen)
+		}
+	})
+}
+
+func TestDeadlineOfARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := testApp(t, func(c *Config) { c.Transport = memnet.Serve(t, http.HandlerFunc(memnet.Hang)).Transport() })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		req, _ := http.NewRequestWithContext(ctx, "POST", listURL, strings.NewReader("A=1"))
+		_, err := CheckResponse(app.HTTPClient().Do(req))
+		e, ok := err.(*Error)
+		if !ok || e.Status != 504 || !e.OutcomeUnknown || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestMistakesAreNotRetried(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ctx := testApp(t, nil).Context(t.Context())
+	for url, want := range map[string]int{
+		"ftp://crm.test/": 500,
+		"http:///nowhere": 500,
+		server.URL:        502, // its certificate is nobody's
+	} {
+		res := ExecuteWithRetry(ctx, func(ctx context.Context) (struct{}, error) {
+			req, err := http.NewRequestWithContext(ctx, "POST", url, nil)
+			if err != nil {
+				return struct{}{}, err
+			}
+			return ReadJSON[struct{}](FromContext(ctx).HTTPClient().Do(req))
+		})
+		if res.Attempts != 1 || res.Status != want || res.OutcomeUnknown {
+			t.Errorf("%s: %+v, %v", url, res, res.Err())
+		}
+	}
+}
+
+func TestUpdatesInstance(t *testing.T) {
+	const sid = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	for path, want := range map[string]bool{
+		"/v1/Workspaces/WS" + sid + "/Tasks/WT" + sid:                                          true,
+		"/v1/Workspaces/WS" + sid + "/Tasks":                                                   false,
+		"/v1/Workspaces/WS" + sid + "/Tasks/":                                                  false,
+		"/2010-04-01/Accounts/AC" + sid + "/Calls.json":                                        false,
+		"/2010-04-01/Accounts/AC" + sid + "/Calls/CA" + sid + ".json":                          true,
+		"/2010-04-01/Accounts/AC" + sid + "/IncomingPhoneNumbers/Local.json":                   false,
+		"/2010-04-01/Accounts/AC" + sid + "/SIP/Domains.json":                                  false,
+		"/2010-04-01/Accounts/AC" + sid + "/Conferences/CF" + sid + "/Participants/agent.json": true,
+		"/2010-04-01/Accounts/AC" + sid + "/Conferences/CF" + sid + "/Participants.json":       false,
+		"/v2/Flows/FW" + sid + "/Executions":                                                   false,
+		"/v1/Configuration":                                                                    true,
+		"/v1/Accounts/AC" + sid + "/Tokens/validate":                                           true,
+		"/v1/Services/IS" + sid + "/Documents/name":                                            true,
+		"/v1/Conversations":                                                                    false,
+		"":                                                                                     false,
+		"/":                                                                                    false,
+	} {
+		if got := updatesInstance(path); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
+}

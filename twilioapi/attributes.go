@@ -1,0 +1,172 @@
+package twilioapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/twilio/twilio-go"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// UpdateTaskAttributes merges update, a JSON object, into the attributes of a
+// task in the app's Flex workspace, and returns what is then stored: deeply,
+// lists by index; a null at the top removes its key. What nobody changes
+// keeps its order and its digits.
+//
+// Concurrent updates lose nothing: the update holds only for the version that
+// was read (Twilio's ETag and If-Match); after a conflict it is read, merged
+// and sent again. Updates of one task take turns within an app. An answer
+// that never comes is no danger, since merging twice changes nothing.
+func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
+	change := func(old json.RawMessage) (json.RawMessage, error) {
+		merged, err := mergeObjects(old, update)
+		if err != nil {
+			return nil, err
+		}
+		return dropNulls(merged)
+	}
+	return updateAttributes(ctx, tasks, taskSID, change, opts)
+}
+
+// UpdateWorkerAttributes is [UpdateTaskAttributes] for a worker, except that a
+// null is stored.
+func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
+	change := func(old json.RawMessage) (json.RawMessage, error) { return mergeObjects(old, update) }
+	return updateAttributes(ctx, workers, workerSID, change, opts)
+}
+
+// attributed is a kind of TaskRouter resource that has attributes.
+type attributed struct {
+	name  string
+	sid   *regexp.Regexp
+	fetch func(client *twilio.RestClient, workspace, sid string) (*string, error)
+	store func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error)
+}
+
+var tasks = attributed{
+	name: "task",
+	sid:  regexp.MustCompile(`^WT[0-9a-fA-F]{32}$`),
+	fetch: func(client *twilio.RestClient, workspace, sid string) (*string, error) {
+		task, err := client.TaskrouterV1.FetchTask(workspace, sid)
+		if err != nil {
+			return nil, err
+		}
+		return task.Attributes, nil
+	},
+	store: func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error) {
+		task, err := client.TaskrouterV1.UpdateTask(workspace, sid, &taskrouter.UpdateTaskParams{IfMatch: &etag, Attributes: &attributes})
+		if err != nil {
+			return nil, err
+		}
+		return task.Attributes, nil
+	},
+}
+
+var workers = attributed{
+	name: "worker",
+	sid:  regexp.MustCompile(`^WK[0-9a-fA-F]{32}$`),
+	fetch: func(client *twilio.RestClient, workspace, sid string) (*string, error) {
+		worker, err := client.TaskrouterV1.FetchWorker(workspace, sid)
+		if err != nil {
+			return nil, err
+		}
+		return worker.Attributes, nil
+	},
+	store: func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error) {
+		worker, err := client.TaskrouterV1.UpdateWorker(workspace, sid, &taskrouter.UpdateWorkerParams{IfMatch: &etag, Attributes: &attributes})
+		if err != nil {
+			return nil, err
+		}
+		return worker.Attributes, nil
+	},
+}
+
+// conflictRounds is how often the retries of one update are begun anew while
+// others keep winning. The pauses between them are random, so that someone
+// wins each time.
+const (
+	conflictRounds = 10
+	conflictPause  = 50 * time.Millisecond
+)
+
+func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
+	app := flexfn.FromContext(ctx)
+	if app == nil {
+		return flexfn.Failed[json.RawMessage](noApp())
+	}
+	workspace := app.Config().WorkspaceSID
+	switch {
+	case workspace == "":
+		return flexfn.Failed[json.RawMessage](&flexfn.Error{Status: http.StatusInternalServerError, Message: "TWILIO_FLEX_WORKSPACE_SID is not set"})
+	case !kind.sid.MatchString(sid):
+		return flexfn.Failed[json.RawMessage](&flexfn.Error{Status: http.StatusBadRequest, Message: "this is not the SID of a " + kind.name, Err: fmt.Errorf("%q", sid)})
+	}
+	done, err := app.TakeTurn(ctx, sid)
+	if err != nil {
+		return flexfn.Failed[json.RawMessage](&flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other updates of this " + kind.name + " took too long", Err: err})
+	}
+	defer done()
+
+	attempts := 0
+	for round := 1; ; round++ {
+		res := ExecuteTwilio(ctx, func(client *twilio.RestClient) (json.RawMessage, error) {
+			return updateOnce(client, kind, workspace, sid, change)
+		}, opts...)
+		attempts += res.Attempts
+		res.Attempts = attempts
+		if res.Status != http.StatusPreconditionFailed || round == conflictRounds || !pause(ctx, rand.N(conflictPause*time.Duration(round))) {
+			return res
+		}
+	}
+}
+
+// updateOnce reads, changes and stores; it fails with status 412 when someone
+// else stored in between.
+func updateOnce(client *twilio.RestClient, kind attributed, workspace, sid string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
+	old, err := kind.fetch(client, workspace, sid)
+	if err != nil {
+		return nil, err
+	}
+	etag := revision(ResponseHeader(client).Get("ETag"))
+	if etag == "" {
+		return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent the " + kind.name + " without a version (ETag), so that it cannot be updated safely"}
+	}
+	if old == nil || *old == "" {
+		old = new("{}")
+	}
+	changed, err := change(json.RawMessage(*old))
+	if err != nil {
+		return nil, err
+	}
+	stored, err := kind.store(client, workspace, sid, etag, string(changed))
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return changed, nil
+	}
+	return json.RawMessage(*stored), nil
+}
+
+// revision is an ETag as Twilio takes it in If-Match: without its quotes, and
+// without the mark of a weak one.
+func revision(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
+
+// pause is false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

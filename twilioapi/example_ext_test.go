@@ -1,0 +1,98 @@
+package twilioapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// exampleApp makes an app whose Twilio is a small stand-in. In a function, ctx
+// is the handler's.
+func exampleApp() (ctx context.Context, stop func()) {
+	task := `{"name":"Ann"}`
+	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"0"`)
+		switch {
+		case r.Host == "api.twilio.com":
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code":21211,"message":"Invalid 'To' Phone Number","more_info":"https://www.twilio.com/docs/errors/21211","status":400}`)
+			return
+		case r.Method == http.MethodPost:
+			task = r.PostFormValue("Attributes")
+		}
+		attributes, _ := json.Marshal(task)
+		fmt.Fprintf(w, `{"sid":"WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","attributes":%s}`, attributes)
+	}))
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID:   "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		AuthToken:    "0123456789abcdef0123456789abcdef",
+		WorkspaceSID: "WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		TwilioURL:    standIn.URL,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return app.Context(context.Background()), standIn.Close
+}
+
+func ExampleExecuteTwilio() {
+	ctx, stop := exampleApp()
+	defer stop()
+
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
+		return client.TaskrouterV1.FetchTask("WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	})
+	fmt.Println(res.Success, *res.Data.Sid)
+	// Output: true WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+}
+
+// A refusal has Twilio's words; returned by a handler, it answers the plugin
+// with them.
+func ExampleExecuteTwilio_refused() {
+	ctx, stop := exampleApp()
+	defer stop()
+
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Message, error) {
+		return client.Api.CreateMessage(&api.CreateMessageParams{To: new("nonsense"), Body: new("Hello")})
+	})
+	fmt.Println(res.Status, res.Message, res.TwilioErrorCode)
+	// Output: 400 Invalid 'To' Phone Number 21211
+}
+
+func ExampleResponseHeader() {
+	ctx, stop := exampleApp()
+	defer stop()
+
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
+		_, err := client.TaskrouterV1.FetchTask("WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+		return twilioapi.ResponseHeader(client).Get("ETag"), err
+	})
+	fmt.Println(res.Data)
+	// Output: "0"
+}
+
+func ExampleUpdateTaskAttributes() {
+	ctx, stop := exampleApp()
+	defer stop()
+
+	res := twilioapi.UpdateTaskAttributes(ctx, "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", json.RawMessage(`{"orders":[7]}`))
+	fmt.Println(string(res.Data), res.Err())
+	// Output: {"name":"Ann","orders":[7]} <nil>
+}
+
+func ExampleUpdateWorkerAttributes() {
+	ctx, stop := exampleApp()
+	defer stop()
+
+	res := twilioapi.UpdateWorkerAttributes(ctx, "WKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", json.RawMessage(`{"team":null}`))
+	fmt.Println(string(res.Data), res.Err())
+	// Output: {"name":"Ann","team":null} <nil>
+}

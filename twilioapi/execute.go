@@ -1,0 +1,79 @@
+// Package twilioapi calls Twilio's REST API through twilio-go, with what that
+// library lacks: the ctx and its deadline on every request, response headers,
+// typed errors, retries that repeat nothing by accident, and updates of
+// attributes that lose nothing.
+package twilioapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/flexfn/flexfn"
+	"github.com/twilio/twilio-go"
+)
+
+// ExecuteTwilio is [flexfn.ExecuteWithRetry] for calls to Twilio: callback
+// gets a client made for this attempt, with the account, region and edge of
+// the app that ctx carries. Without an app in ctx it fails; [flexfn.App.Context]
+// gives one outside a function.
+//
+// Each request that callback makes is sent once. Its failure is an
+// [*flexfn.Error] with Twilio's status, message, code and page; a Twilio
+// answer that is cut short, is no JSON, or redirects, has status 502. A create
+// (a POST to a list of resources) that was sent and got no answer is not
+// repeated unless the call is [flexfn.Repeatable], and the Result says that
+// its outcome is unknown.
+//
+// A request whose address was bent by a parameter, such as a SID that holds
+// "../", is refused with status 400 and never sent.
+//
+// The client is good until callback returns, and for one goroutine.
+func ExecuteTwilio[T any](ctx context.Context, callback func(client *twilio.RestClient) (T, error), opts ...flexfn.RetryOption) flexfn.Result[T] {
+	return flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (T, error) {
+		client, err := newClient(ctx)
+		if err != nil {
+			var zero T
+			return zero, err
+		}
+		data, err := callback(client)
+		if e, ok := errors.AsType[*url.Error](err); ok && e.Op == "parse" {
+			err = bentAddress(err) // found by twilio-go, before it asked us to send
+		}
+		return data, err
+	}, opts...)
+}
+
+// ResponseHeader returns the headers of the last answer that client got, such
+// as ETag and Twilio-Request-Id; it is empty before the first answer, and for
+// a client that did not come from [ExecuteTwilio].
+func ResponseHeader(client *twilio.RestClient) http.Header {
+	if s, ok := client.RequestHandler.Client.(*sender); ok && s.header != nil {
+		return s.header
+	}
+	return http.Header{}
+}
+
+func noApp() error {
+	return &flexfn.Error{
+		Status:  http.StatusInternalServerError,
+		Message: "no Twilio account: call Twilio with the ctx of a handler, or with one from App.Context",
+	}
+}
+
+func newClient(ctx context.Context) (*twilio.RestClient, error) {
+	app := flexfn.FromContext(ctx)
+	if app == nil {
+		return nil, noApp()
+	}
+	config := app.Config()
+	client := twilio.NewRestClientWithParams(twilio.ClientParams{Client: &sender{
+		ctx:    ctx,
+		config: config,
+		client: app.HTTPClient(),
+	}})
+	// twilio-go reads these from the environment; the app's word counts.
+	client.RequestHandler.Region, client.RequestHandler.Edge = config.Region, config.Edge
+	return client, nil
+}

@@ -1,0 +1,333 @@
+package twilioapi_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/memnet"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	conversations "github.com/twilio/twilio-go/rest/conversations/v2"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// upstream records what it is asked and answers with next, or with {}.
+type upstream struct {
+	mu   sync.Mutex
+	seen []string
+	last *http.Request
+	body string
+	next http.HandlerFunc
+}
+
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	u.mu.Lock()
+	u.seen = append(u.seen, r.Method+" "+r.Host+r.URL.RequestURI())
+	u.last, u.body = r, string(body)
+	next := u.next
+	u.mu.Unlock()
+	if next != nil {
+		next(w, r)
+		return
+	}
+	io.WriteString(w, "{}")
+}
+
+// serve is for what needs no virtual time.
+func serve(t *testing.T, change func(*flexfn.Config)) (*upstream, context.Context) {
+	u := &upstream{}
+	server := httptest.NewServer(u)
+	t.Cleanup(server.Close)
+	app := newApp(t, nil, func(c *flexfn.Config) {
+		c.TwilioURL = server.URL
+		if change != nil {
+			change(c)
+		}
+	})
+	return u, app.Context(t.Context())
+}
+
+func fetchTask(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
+	return client.TaskrouterV1.FetchTask(workspaceSID, taskSID)
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+func TestRequest(t *testing.T) {
+	u, ctx := serve(t, nil)
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Message, error) {
+		return client.Api.CreateMessage(&api.CreateMessageParams{To: new("+15005550006"), Body: new("a b&c=1.5"), MediaUrl: &[]string{"https://a.test/1", "https://a.test/2"}})
+	})
+	if !res.Success {
+		t.Fatal(res.Err())
+	}
+	if want := "POST api.twilio.com/2010-04-01/Accounts/" + accountSID + "/Messages.json"; u.seen[0] != want {
+		t.Errorf("asked %s", u.seen[0])
+	}
+	if u.body != "Body=a+b%26c%3D1.5&MediaUrl=https%3A%2F%2Fa.test%2F1&MediaUrl=https%3A%2F%2Fa.test%2F2&To=%2B15005550006" {
+		t.Errorf("body %s", u.body)
+	}
+	for name, want := range map[string]string{
+		"Content-Type":  "application/x-www-form-urlencoded",
+		"Authorization": basic(accountSID, "0123456789abcdef0123456789abcdef"),
+		"Accept":        "application/json",
+	} {
+		if got := u.last.Header.Get(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestQueryKeepsItsValues(t *testing.T) {
+	u, ctx := serve(t, nil)
+	twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) {
+		return client.TaskrouterV1.PageWorker(workspaceSID, &taskrouter.ListWorkerParams{TargetWorkersExpression: new("score > 1.5"), FriendlyName: new("v.2")}, "", "")
+	})
+	if !strings.Contains(u.seen[0], "FriendlyName=v.2") || !strings.Contains(u.seen[0], "1.5") {
+		t.Errorf("asked %s", u.seen[0])
+	}
+}
+
+func TestAPIKey(t *testing.T) {
+	u, ctx := serve(t, func(c *flexfn.Config) {
+		c.APIKeySID, c.APIKeySecret = "SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret"
+	})
+	twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) { return client.Api.FetchBalance(nil) })
+	if !strings.Contains(u.seen[0], accountSID) || u.last.Header.Get("Authorization") != basic("SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret") {
+		t.Errorf("asked %s as %s", u.seen[0], u.last.Header.Get("Authorization"))
+	}
+}
+
+func TestRegionAndEdge(t *testing.T) {
+	t.Setenv("TWILIO_REGION", "au1") // not the app's
+	for _, tt := range []struct{ region, edge, host string }{
+		{"", "", "taskrouter.twilio.com"},
+		{"ie1", "", "taskrouter.ie1.twilio.com"},
+		{"ie1", "dublin", "taskrouter.dublin.ie1.twilio.com"},
+		{"", "dublin", "taskrouter.dublin.us1.twilio.com"},
+		{"stage-us1", "", "taskrouter.stage-us1.twilio.com"},
+	} {
+		u, ctx := serve(t, func(c *flexfn.Config) { c.Region, c.Edge = tt.region, tt.edge })
+		if res := twilioapi.ExecuteTwilio(ctx, fetchTask); !res.Success || u.last.Host != tt.host {
+			t.Errorf("%+v: %v, asked %s", tt, res.Err(), u.seen)
+		}
+	}
+}
+
+func TestResponseHeader(t *testing.T) {
+	u, ctx := serve(t, nil)
+	u.next = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"7"`)
+		io.WriteString(w, "{}")
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
+		if n := len(twilioapi.ResponseHeader(client)); n != 0 {
+			t.Errorf("%d headers before the first answer", n)
+		}
+		_, err := fetchTask(client)
+		return twilioapi.ResponseHeader(client).Get("ETag"), err
+	})
+	if res.Data != `"7"` {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestWithoutApp(t *testing.T) {
+	res := twilioapi.ExecuteTwilio(t.Context(), fetchTask)
+	if res.Success || res.Status != 500 || !strings.Contains(res.Message, "App.Context") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// TestNewerAPIsSendOnce calls an API for which twilio-go's own client sends a
+// request again when it cannot read the error.
+func TestNewerAPIsSendOnce(t *testing.T) {
+	for _, body := range []string{"<html>", "", `{"code":20500,"message":"sorry","httpStatusCode":500,"userError":false}`} {
+		u, ctx := serve(t, nil)
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(500)
+			io.WriteString(w, body)
+		}
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) {
+			return client.ConversationsV2.CreateConfiguration(&conversations.CreateConfigurationParams{})
+		})
+		if res.Status != 500 || len(u.seen) != 1 {
+			t.Errorf("%q: %+v, asked %q", body, res, u.seen)
+		}
+	}
+}
+
+func TestAnswersThatAreNoJSON(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+	}{"text": {200, "<html>"}, "nothing": {200, ""}, "created nothing": {201, ""}, "half": {200, `{"sid":`}} {
+		u, ctx := serve(t, nil)
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(tt.status)
+			io.WriteString(w, tt.body)
+		}
+		res := twilioapi.ExecuteTwilio(ctx, fetchTask)
+		if res.Status != 502 || res.Message != "taskrouter.twilio.com sent an answer that is not JSON" || len(u.seen) != 1 {
+			t.Errorf("%s: %+v, asked %q", name, res, u.seen)
+		}
+	}
+}
+
+func TestCallbackMayTurnAFailureIntoASuccess(t *testing.T) {
+	u, ctx := serve(t, nil)
+	u.next = answers(404, twilioError(404))
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
+		_, err := fetchTask(client)
+		if e, ok := errors.AsType[*flexfn.Error](err); ok && e.TwilioErrorCode == 20404 {
+			return "gone already", nil
+		}
+		return "", err
+	})
+	if !res.Success || res.Data != "gone already" {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestRepeatableCreate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			if len(u.seen) == 1 {
+				memnet.Reset(w, r)
+				return
+			}
+			io.WriteString(w, "{}")
+		}
+		app := newApp(t, memnet.Serve(t, u).Transport(), nil)
+		res := twilioapi.ExecuteTwilio(app.Context(t.Context()), requests[2].send, flexfn.Repeatable())
+		if !res.Success || res.Attempts != 2 || len(u.seen) != 2 {
+			t.Errorf("%+v, asked %q", res, u.seen)
+		}
+	})
+}
+
+func TestUnknownOutcomeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t, memnet.Serve(t, http.HandlerFunc(memnet.Reset)).Transport(), nil)
+		res := twilioapi.ExecuteTwilio(app.Context(t.Context()), requests[2].send)
+		if !res.OutcomeUnknown || !strings.Contains(res.Message, "may have happened") {
+			t.Errorf("%+v", res)
+		}
+	})
+}
+
+// TestConnectionsAreReused counts connections over successes, refusals,
+// retries and errors with bodies.
+func TestConnectionsAreReused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		network := memnet.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch n++; n % 4 {
+			case 0:
+				answers(404, twilioError(404))(w, r)
+			case 1:
+				answers(503, strings.Repeat("x", 100_000))(w, r)
+			case 2:
+				answers(302, "elsewhere")(w, r)
+			default:
+				answers(200, "{}")(w, r)
+			}
+		}))
+		ctx := newApp(t, network.Transport(), nil).Context(t.Context())
+		for range 20 {
+			twilioapi.ExecuteTwilio(ctx, fetchTask)
+		}
+		if network.Dialled() != 1 {
+			t.Errorf("%d connections for %d requests", network.Dialled(), n)
+		}
+	})
+}
+
+func TestSetTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := newApp(t, memnet.Serve(t, http.HandlerFunc(memnet.Hang)).Transport(), nil).Context(t.Context())
+		began := time.Now()
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) {
+			client.SetTimeout(time.Second)
+			return fetchTask(client)
+		}, flexfn.RetryLimit(0))
+		if took := time.Since(began); took != time.Second || res.Status != 504 {
+			t.Errorf("took %s: %+v", took, res)
+		}
+	})
+}
+
+// A plain slash is not among them: on the wire "WT…/Reservations" as a SID is
+// the address of another resource, like any. SIDs are checked where they enter.
+func TestBentAddressesAreNotSent(t *testing.T) {
+	for _, sid := range []string{
+		"", ".", "..", "../Workers/" + workerSID, `..\Workers\` + workerSID, "a//b", "/", "%2e%2e", "%2E%2E%2fWorkers",
+		"%252e%252e", "..%2fWorkers", "..%5cWorkers", taskSID + "?x=y", taskSID + "?", taskSID + "#x",
+		taskSID + "/", "%", "%zz", "a\nb", "a\r\nHost: evil.test", "a\x00", ".json", "..;/x", "\xff",
+	} {
+		u, ctx := serve(t, nil)
+		for name, send := range map[string]func(*twilio.RestClient) (any, error){
+			"GET":    func(c *twilio.RestClient) (any, error) { return c.TaskrouterV1.FetchTask(workspaceSID, sid) },
+			"POST":   func(c *twilio.RestClient) (any, error) { return c.TaskrouterV1.UpdateTask(workspaceSID, sid, nil) },
+			"DELETE": func(c *twilio.RestClient) (any, error) { return nil, c.TaskrouterV1.DeleteTask(workspaceSID, sid, nil) },
+			"middle": func(c *twilio.RestClient) (any, error) {
+				return c.TaskrouterV1.PageTaskReservation(workspaceSID, sid, nil, "", "")
+			},
+		} {
+			res := twilioapi.ExecuteTwilio(ctx, send)
+			if res.Status != 400 || res.Success || len(u.seen) != 0 {
+				t.Errorf("%s %q: %+v, asked %q (%v)", name, sid, res, u.seen, res.Err())
+				u.seen = nil
+			}
+		}
+	}
+}
+
+func TestOrdinaryNamesAreSent(t *testing.T) {
+	for name, path := range map[string]string{
+		"agent@example.com": "agent@example.com",
+		"Ann Lee":           "Ann%20Lee",
+		"+15005550006":      "+15005550006",
+		"é":                 "%C3%A9",
+		"a.b-c_d~e":         "a.b-c_d~e",
+	} {
+		u, ctx := serve(t, nil)
+		res := twilioapi.ExecuteTwilio(ctx, func(c *twilio.RestClient) (any, error) { return c.ConversationsV1.FetchUser(name) })
+		if !res.Success || u.seen[0] != "GET conversations.twilio.com/v1/Users/"+path {
+			t.Errorf("%q: %v, asked %q", name, res.Err(), u.seen)
+		}
+	}
+}
+
+func TestPaging(t *testing.T) {
+	u, ctx := serve(t, nil)
+	u.next = func(w http.ResponseWriter, r *http.Request) {
+		next := "null"
+		if len(u.seen) == 1 {
+			next = fmt.Sprintf("%q", "https://taskrouter.twilio.com/v1/Workspaces/"+workspaceSID+"/Tasks?PageSize=1&Page=1&PageToken=x")
+		}
+		fmt.Fprintf(w, `{"tasks":[{"sid":"WT%d"}],"meta":{"key":"tasks","next_page_url":%s}}`, len(u.seen), next)
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]taskrouter.TaskrouterV1Task, error) {
+		return client.TaskrouterV1.ListTask(workspaceSID, &taskrouter.ListTaskParams{PageSize: new(1)})
+	})
+	if !res.Success || len(res.Data) != 2 || len(u.seen) != 2 {
+		t.Errorf("%v: %d tasks, asked %q", res.Err(), len(res.Data), u.seen)
+	}
+}

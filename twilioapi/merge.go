@@ -1,0 +1,172 @@
+package twilioapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/flexfn/flexfn"
+)
+
+// mergeObjects merges update into old, two JSON objects: objects by key, lists
+// by index, and everything else by taking update's value. Keys stay in old's
+// order, new ones follow; values are copied byte for byte.
+func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
+	if kind(update) != '{' || !json.Valid(update) {
+		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
+	}
+	if kind(old) != '{' || !json.Valid(old) {
+		return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
+	}
+	merged, err := merge(old, update, 0)
+	if errors.Is(err, errTooDeep) {
+		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is nested too deeply", Err: err}
+	}
+	return merged, err
+}
+
+// maxDepth bounds nesting; encoding/json itself stops at 10,000.
+const maxDepth = 200
+
+var errTooDeep = fmt.Errorf("nested more than %d deep", maxDepth)
+
+func merge(old, update json.RawMessage, depth int) (json.RawMessage, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	switch {
+	case kind(old) == '{' && kind(update) == '{':
+		into, err := parseObject(old)
+		if err != nil {
+			return nil, err
+		}
+		from, err := parseObject(update)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range from.members {
+			i, ok := into.index[m.name]
+			if !ok {
+				into.set(m)
+				continue
+			}
+			if into.members[i].value, err = merge(into.members[i].value, m.value, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return into.json(), nil
+	case kind(old) == '[' && kind(update) == '[':
+		var into, from []json.RawMessage
+		if err := errors.Join(json.Unmarshal(old, &into), json.Unmarshal(update, &from)); err != nil {
+			return nil, err
+		}
+		for i, value := range from {
+			if i >= len(into) {
+				into = append(into, value)
+				continue
+			}
+			var err error
+			if into[i], err = merge(into[i], value, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		var b bytes.Buffer
+		b.WriteByte('[')
+		for i, value := range into {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.Write(value)
+		}
+		b.WriteByte(']')
+		return b.Bytes(), nil
+	}
+	return update, nil
+}
+
+// dropNulls removes the keys of a JSON object whose value is null.
+func dropNulls(raw json.RawMessage) (json.RawMessage, error) {
+	o, err := parseObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	kept := object{}
+	for _, m := range o.members {
+		if kind(m.value) != 'n' {
+			kept.set(m)
+		}
+	}
+	return kept.json(), nil
+}
+
+// kind is the first byte of a JSON value, which tells its type.
+func kind(raw json.RawMessage) byte {
+	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) > 0 {
+		return raw[0]
+	}
+	return 0
+}
+
+// object is a JSON object in its own order. Of a repeated key the last value
+// counts, in the first one's place.
+type object struct {
+	members []member
+	index   map[string]int
+}
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+func (o *object) set(m member) {
+	if i, ok := o.index[m.name]; ok {
+		o.members[i].value = m.value
+		return
+	}
+	if o.index == nil {
+		o.index = make(map[string]int)
+	}
+	o.index[m.name] = len(o.members)
+	o.members = append(o.members, m)
+}
+
+func parseObject(raw json.RawMessage) (object, error) {
+	var o object
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil { // the brace
+		return o, err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return o, err
+		}
+		m := member{name: name.(string)}
+		if err := d.Decode(&m.value); err != nil {
+			return o, err
+		}
+		o.set(m)
+	}
+	return o, nil
+}
+
+func (o *object) json() json.RawMessage {
+	var b bytes.Buffer
+	names := json.NewEncoder(&b)
+	names.SetEscapeHTML(false)
+	b.WriteByte('{')
+	for i, m := range o.members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		names.Encode(m.name) // a string cannot fail
+		b.Truncate(b.Len() - 1)
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}

@@ -1,0 +1,98 @@
+package twilioapi
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/flexfn/flexfn"
+)
+
+func TestMergeObjects(t *testing.T) {
+	for _, tt := range []struct{ old, update, want string }{
+		{`{}`, `{}`, `{}`},
+		{`{"a":1,"nested":{"x":1,"y":2},"list":[1,2,3]}`, `{"b":2,"nested":{"y":3}}`, `{"a":1,"nested":{"x":1,"y":3},"list":[1,2,3],"b":2}`},
+		{`{"list":[1,2,3]}`, `{"list":[]}`, `{"list":[1,2,3]}`},
+		{`{"list":[1,2,3]}`, `{"list":[9]}`, `{"list":[9,2,3]}`},
+		{`{"list":[1]}`, `{"list":[2,3]}`, `{"list":[2,3]}`},
+		{`{"list":[{"a":1},2]}`, `{"list":[{"b":2}]}`, `{"list":[{"a":1,"b":2},2]}`},
+		{`{"a":{"b":1}}`, `{"a":null}`, `{"a":null}`},
+		{`{"a":{"b":1}}`, `{"a":{"b":null}}`, `{"a":{"b":null}}`},
+		{`{"a":[1]}`, `{"a":{"0":2}}`, `{"a":{"0":2}}`},
+		{`{"a":{"x":1}}`, `{"a":[1]}`, `{"a":[1]}`},
+		{`{"a":"x"}`, `{"a":{"y":1}}`, `{"a":{"y":1}}`},
+		{`{"id":12345678901234567890,"x":1.10,"e":1E+400}`, `{"big":9007199254740993,"f":1.0,"neg":-0}`, `{"id":12345678901234567890,"x":1.10,"e":1E+400,"big":9007199254740993,"f":1.0,"neg":-0}`},
+		{`{"z":1,"a":1}`, `{"a":2,"2":1,"1":1}`, `{"z":1,"a":2,"2":1,"1":1}`},
+		{`{"a":1,"a":2}`, `{"b":1,"b":3}`, `{"a":2,"b":3}`},
+		{` { "a" : 1 } `, `{"<&>":"é😀 \u0041"}`, `{"a":1,"<&>":"é😀 \u0041"}`},
+		{`{}`, `{"__proto__":{"a":1},"":0}`, `{"__proto__":{"a":1},"":0}`},
+	} {
+		got, err := mergeObjects(json.RawMessage(tt.old), json.RawMessage(tt.update))
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%s with %s:\ngot  %s, %v\nwant %s", tt.old, tt.update, got, err, tt.want)
+		}
+	}
+}
+
+func TestMergeRefuses(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000)
+	for _, tt := range []struct {
+		old, update string
+		status      int
+	}{
+		{`{}`, ``, 400},
+		{`{}`, `[7]`, 400},
+		{`{}`, `true`, 400},
+		{`{}`, `null`, 400},
+		{`{}`, `{"a":1`, 400},
+		{`{}`, `{"a":1}{}`, 400},
+		{`not json`, `{}`, 502},
+		{`[1]`, `{}`, 502},
+		{deep, deep, 400},
+	} {
+		_, err := mergeObjects(json.RawMessage(tt.old), json.RawMessage(tt.update))
+		if e, ok := errors.AsType[*flexfn.Error](err); !ok || e.Status != tt.status {
+			t.Errorf("%.20s with %.20s: %v", tt.old, tt.update, err)
+		}
+	}
+}
+
+func TestDropNulls(t *testing.T) {
+	got, err := dropNulls(json.RawMessage(`{"a":null,"b":{"c":null},"d": null ,"e":"null"}`))
+	if err != nil || string(got) != `{"b":{"c":null},"e":"null"}` {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func FuzzMergeObjects(f *testing.F) {
+	f.Add(`{"a":1,"nested":{"x":1},"list":[1,{"y":2}]}`, `{"nested":{"x":null},"list":[3]}`)
+	f.Add(`{"a":1,"a":2}`, `{"\u0061":[1e400]}`)
+	f.Fuzz(func(t *testing.T, old, update string) {
+		merged, err := mergeObjects(json.RawMessage(old), json.RawMessage(update))
+		if err != nil {
+			return
+		}
+		if !json.Valid(merged) {
+			t.Fatalf("no JSON: %s", merged)
+		}
+		again, err := mergeObjects(merged, json.RawMessage(update))
+		if err != nil || string(again) != string(merged) {
+			t.Errorf("merging again changed it: %s, %v\n%s", again, err, merged)
+		}
+		if kept, err := dropNulls(merged); err != nil || !json.Valid(kept) {
+			t.Errorf("without nulls: %s, %v", kept, err)
+		}
+	})
+}
+
+func FuzzPlainSegment(f *testing.F) {
+	for _, s := range []string{"WT1", "..", "a/b", "%2e%2e", "a?b", "\\", "\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if plainSegment(s) && (s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\\?#%\x00\r\n")) {
+			t.Errorf("%q passes", s)
+		}
+	})
+}

@@ -1,0 +1,125 @@
+package twilioapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/twilio/twilio-go/client"
+)
+
+const userAgent = "flexfn twilio-go/" + client.LibraryVersion
+
+// sender is the client.BaseClient of one attempt: what sends twilio-go's
+// requests in place of its own client.
+type sender struct {
+	ctx    context.Context
+	config flexfn.Config
+	client *http.Client
+	header http.Header // of the last answer
+	limit  time.Duration
+}
+
+var _ client.BaseClient = (*sender)(nil)
+
+func (s *sender) AccountSid() string { return s.config.AccountSID }
+
+// SetTimeout bounds each request, beside ctx and the attempt's own timeout.
+func (s *sender) SetTimeout(d time.Duration) { s.limit = d }
+
+// SetOauth does nothing: the app's credentials are used.
+func (s *sender) SetOauth(client.OAuth) {}
+
+func (s *sender) OAuth() client.OAuth { return nil }
+
+func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map[string]any, body ...byte) (*http.Response, error) {
+	ctx := s.ctx
+	if s.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.limit)
+		defer cancel() // the body has been read by then
+	}
+	req, err := newRequest(ctx, method, rawURL, data, headers, body)
+	if err != nil {
+		return nil, err
+	}
+	if s.config.APIKeySID != "" {
+		req.SetBasicAuth(s.config.APIKeySID, s.config.APIKeySecret)
+	} else {
+		req.SetBasicAuth(s.config.AccountSID, s.config.AuthToken)
+	}
+	req.Header.Set("User-Agent", userAgent)
+
+	resp, err := s.client.Do(req)
+	if resp != nil {
+		s.header = resp.Header
+	}
+	resp, err = flexfn.CheckResponse(resp, err)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := flexfn.ReadBody(resp)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated) {
+		return nil, &flexfn.Error{
+			Status:  http.StatusBadGateway,
+			Message: req.URL.Hostname() + " sent an answer that is not JSON",
+			Err:     fmt.Errorf("%s %s: status %d, %d bytes", method, req.URL.Path, resp.StatusCode, len(answer)),
+		}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(answer))
+	return resp, nil
+}
+
+// newRequest makes the request that twilio-go's arguments describe. Where it
+// differs from twilio-go: values such as "1.5" in a query stay whole.
+func newRequest(ctx context.Context, method, rawURL string, data url.Values, headers map[string]any, body []byte) (*http.Request, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, bentAddress(err)
+	}
+	// Only the address of a next page, which comes with nothing beside it,
+	// has a query of its own.
+	if err := checkAddress(u, data == nil && headers == nil); err != nil {
+		return nil, err
+	}
+	var reader io.Reader = http.NoBody
+	contentType, _ := headers["Content-Type"].(string)
+	switch {
+	case method == http.MethodGet || method == http.MethodDelete:
+		if data != nil {
+			u.RawQuery = data.Encode()
+		}
+		contentType = ""
+	case strings.HasPrefix(contentType, "application/json"):
+		if data != nil {
+			u.RawQuery = data.Encode()
+		}
+		reader = bytes.NewReader(body)
+	default:
+		contentType = "application/x-www-form-urlencoded"
+		reader = strings.NewReader(data.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
+	if err != nil {
+		return nil, bentAddress(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	for name, value := range headers {
+		req.Header.Set(name, fmt.Sprint(value))
+	}
+	req.Header.Del("Content-Type")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	return req, nil
+}

@@ -1,0 +1,155 @@
+package flexfn
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// body tells whether it was read to its end and closed.
+type body struct {
+	io.Reader
+	ended, closed bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.ended = b.ended || err == io.EOF
+	return n, err
+}
+
+func (b *body) Close() error { b.closed = true; return nil }
+
+func reply(host string, code int, text string, header ...string) (*http.Response, *body) {
+	b := &body{Reader: strings.NewReader(text)}
+	h := http.Header{}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	req, _ := http.NewRequest("GET", "https://"+host+"/path", nil)
+	return &http.Response{StatusCode: code, Header: h, Body: b, Request: req}, b
+}
+
+func TestReadJSON(t *testing.T) {
+	type user struct {
+		Name string `json:"name"`
+	}
+	const twilio, other = "api.twilio.com", "crm.test"
+	long := strings.Repeat("x", maxErrorBytes+100)
+	for _, tt := range []struct {
+		name, host string
+		code       int
+		text       string
+		header     []string
+		want       *Error // nil: success
+		data       user
+	}{
+		{"success", other, 200, `{"name":"Ann"}`, nil, nil, user{"Ann"}},
+		{"no content", other, 204, ``, nil, nil, user{}},
+		{"empty 200", other, 200, ``, nil, &Error{Status: 502, Message: "crm.test sent an answer that is not the expected JSON"}, user{}},
+		{"no JSON", other, 200, `<html>`, nil, &Error{Status: 502, Message: "crm.test sent an answer that is not the expected JSON"}, user{}},
+		{"half JSON", other, 200, `{"name":"An`, nil, &Error{Status: 502, Message: "crm.test sent an answer that is not the expected JSON"}, user{}},
+		{"wrong type", other, 200, `{"name":5}`, nil, &Error{Status: 502, Message: "crm.test sent an answer that is not the expected JSON"}, user{}},
+		{"redirect", other, 302, ``, []string{"Location", "/"}, &Error{Status: 502, Message: "crm.test sent an unexpected answer (HTTP status 302)"}, user{}},
+		{"not modified", twilio, 304, ``, nil, &Error{Status: 502, Message: "api.twilio.com sent an unexpected answer (HTTP status 304)"}, user{}},
+		{"status 600", other, 600, ``, nil, &Error{Status: 502, Message: "crm.test sent an unexpected answer (HTTP status 600)"}, user{}},
+		{"busy", other, 429, `slow down`, []string{"Retry-After", "7"}, &Error{Status: 429, Message: "crm.test answered with HTTP status 429", RetryAfter: 7 * time.Second}, user{}},
+		{"another's JSON error", other, 400, `{"message":"internal detail","code":7}`, nil, &Error{Status: 400, Message: "crm.test answered with HTTP status 400"}, user{}},
+		{"Twilio's error", twilio, 404, `{"code":20404,"message":"not found","more_info":"https://www.twilio.com/docs/errors/20404","status":404}`, nil,
+			&Error{Status: 404, Message: "not found", TwilioErrorCode: 20404, TwilioDocPage: "https://www.twilio.com/docs/errors/20404"}, user{}},
+		{"Twilio's newer error", twilio, 400, `{"code":20001,"message":"bad","httpStatusCode":400,"userError":true,"params":{}}`, nil,
+			&Error{Status: 400, Message: "bad", TwilioErrorCode: 20001}, user{}},
+		{"Twilio's empty error", twilio, 400, `{}`, nil, &Error{Status: 400, Message: "api.twilio.com answered with HTTP status 400"}, user{}},
+		{"Twilio's text error", twilio, 503, `<html>`, nil, &Error{Status: 503, Message: "api.twilio.com answered with HTTP status 503"}, user{}},
+		{"Twilio's odd error", twilio, 500, `{"code":"x","message":{"a":1},"more_info":7}`, nil, &Error{Status: 500, Message: "api.twilio.com answered with HTTP status 500"}, user{}},
+		{"no Twilio", "twilio.com.evil.test", 400, `{"message":"pay here"}`, nil, &Error{Status: 400, Message: "twilio.com.evil.test answered with HTTP status 400"}, user{}},
+		{"long error", other, 500, long, nil, &Error{Status: 500, Message: "crm.test answered with HTTP status 500"}, user{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp, b := reply(tt.host, tt.code, tt.text, tt.header...)
+			data, err := ReadJSON[user](resp, nil)
+			if data != tt.data {
+				t.Errorf("data %+v", data)
+			}
+			if !b.ended || !b.closed {
+				t.Errorf("body read %t, closed %t", b.ended, b.closed)
+			}
+			if tt.want == nil {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			e, ok := err.(*Error)
+			if !ok {
+				t.Fatalf("got %v", err)
+			}
+			got := *e
+			got.Err = nil
+			if got != *tt.want {
+				t.Errorf("got %+v", got)
+			}
+			if len(err.Error()) > 1000 {
+				t.Errorf("%d bytes of error", len(err.Error()))
+			}
+		})
+	}
+}
+
+func TestCheckResponseExcerptIsForTheLog(t *testing.T) {
+	resp, _ := reply("crm.test", 400, "no such customer +15551234567")
+	_, err := CheckResponse(resp, nil)
+	e := err.(*Error)
+	if strings.Contains(e.Message, "customer") || !strings.Contains(e.Error(), "no such customer") || strings.Contains(e.Error(), "555") {
+		t.Errorf("message %q, log %q", e.Message, e)
+	}
+}
+
+func TestCheckResponseOfAFailure(t *testing.T) {
+	cause := &url.Error{Op: "Get", URL: "https://crm.test/?key=secret", Err: syscall.ECONNRESET}
+	_, err := CheckResponse(nil, cause)
+	e, ok := err.(*Error)
+	if !ok || e.Status != 502 || e.Message != "crm.test closed the connection without an answer" || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v", err)
+	}
+	mistake := errors.New("no such scheme")
+	if _, err := CheckResponse(nil, mistake); err != mistake {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestParseRetryAfter(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for v, want := range map[string]time.Duration{
+		"":                              0,
+		"0":                             0,
+		" 12 ":                          12 * time.Second,
+		"-5":                            0,
+		"1.5":                           0,
+		"soon":                          0,
+		"99999999999999999999999":       maxRetryAfter,
+		"86401":                         maxRetryAfter,
+		"Wed, 04 Mar 2026 05:06:37 GMT": 30 * time.Second,
+		"Wed, 04 Mar 2026 05:06:00 GMT": 0,
+		"Wed, 04 Mar 2099 05:06:00 GMT": maxRetryAfter,
+	} {
+		if got := parseRetryAfter(v, now); got != want {
+			t.Errorf("%q: %s, want %s", v, got, want)
+		}
+	}
+}
+
+func FuzzParseRetryAfter(f *testing.F) {
+	f.Add("1")
+	f.Add("Wed, 04 Mar 2026 05:06:37 GMT")
+	f.Fuzz(func(t *testing.T, v string) {
+		if d := parseRetryAfter(v, time.Unix(0, 0)); d < 0 || d > maxRetryAfter {
+			t.Errorf("%q: %s", v, d)
+		}
+	})
+}
