@@ -174,8 +174,10 @@ func TestLostAnswers(t *testing.T) {
 					before, _ := fake.Resource("tasks", "WT00000000000000000000000000000001")
 					setFaults(t, fake, twiliofake.Fault{Action: action, Apply: apply})
 					_, err := client.Do(request(t, "POST", plain(task), "Attributes=%7B%7D"))
-					if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
-						t.Errorf("%s: %v, want a lost connection", action, err)
+					// A request that nobody reads may fail while it is written.
+					unread := action == twiliofake.Reset && !apply && errors.Is(err, syscall.EPIPE)
+					if !errors.Is(err, syscall.ECONNRESET) && !unread {
+						t.Errorf("%s: %v, want a reset", action, err)
 					}
 					after, _ := fake.Resource("tasks", "WT00000000000000000000000000000001")
 					if changed := !reflect.DeepEqual(before["_version"], after["_version"]); changed != apply {
