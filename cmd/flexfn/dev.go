@@ -66,6 +66,8 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 		}
 		logged.ServeHTTP(w, r)
 	})
+	stop := context.AfterFunc(ctx, func() { fake.Close() }) // ends requests that a fault holds
+	defer stop()
 	err = serveUntil(ctx, listener, handler, config.Logger, 2*time.Second)
 	if err == nil {
 		fmt.Fprintln(env.stdout, "flexfn dev: ended")

@@ -19,21 +19,18 @@ type fakeCommand struct {
 
 // Run serves until ctx ends.
 func (f *fakeCommand) Run(ctx context.Context, env environment) error {
-	var config twiliofake.Config
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		return err
+	}
 	if f.State != "" {
 		file, err := os.Open(f.State)
 		if err != nil {
 			return err
 		}
-		state, err := twiliofake.ReadState(file)
-		if err = errors.Join(err, file.Close()); err != nil {
+		if err = errors.Join(fake.Load(file), file.Close()); err != nil {
 			return fmt.Errorf("%s: %w", f.State, err)
 		}
-		config.State = &state
-	}
-	fake, err := twiliofake.New(config)
-	if err != nil {
-		return err
 	}
 	listener, err := listen(ctx, f.Addr)
 	if err != nil {
@@ -50,6 +47,8 @@ TWILIO_FLEX_WORKSPACE_SID=%[4]s
 Its state, faults and request log are under %[1]s%[5]s
 `, base, twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken, twiliofake.DevelopmentWorkspaceSID, twiliofake.ControlPath)
 	log := slog.New(slog.NewTextHandler(env.stderr, nil))
+	stop := context.AfterFunc(ctx, func() { fake.Close() }) // ends requests that a fault holds
+	defer stop()
 	err = serveUntil(ctx, listener, fake, log, time.Second)
 	if f.Save != "" {
 		err = errors.Join(err, saveState(fake, f.Save))
@@ -62,5 +61,5 @@ func saveState(fake *twiliofake.Twilio, path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(fake.State().Write(file), file.Close())
+	return errors.Join(fake.Save(file), file.Close())
 }

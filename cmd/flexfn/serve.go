@@ -38,7 +38,7 @@ func (s *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	log.Info("serving", "address", listener.Addr().String())
 	err = serveUntil(ctx, listener, app, log, drainTime)
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), config.FlexDeadline)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err = errors.Join(err, app.Wait(wait))
 	if err == nil {
