@@ -24,6 +24,8 @@ type App struct {
 	client  *http.Client
 	origins map[string]bool // nil: any
 	tokens  *tokenValidator
+	signed  *signatureVerifier
+	replies *deduplicator
 	retry   *retryPolicy
 	turns   turns
 
@@ -41,14 +43,17 @@ func New(config Config) (*App, error) {
 	}
 	a := &App{
 		config:  config,
-		log:     config.Logger,
+		log:     newLogger(config),
 		client:  newHTTPClient(config),
 		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
 	}
 	a.functions.Store(new(map[string]*Function))
-	a.tokens, err = newTokenValidator(a)
-	return a, err
+	var faults [3]error
+	a.tokens, faults[0] = newTokenValidator(a)
+	a.signed, faults[1] = newSignatureVerifier(config)
+	a.replies, faults[2] = newDeduplicator()
+	return a, errors.Join(faults[:]...)
 }
 
 // Config returns what the app was made from, defaults filled in. It holds
@@ -176,31 +181,30 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 	default:
 		limit = a.config.FlexDeadline
 	}
-	start := time.Now()
-	ctx, cancel := context.WithDeadline(c.request.Context(), start.Add(limit))
-	c.Context = ctx
+	c.start, c.parent = time.Now(), c.request.Context()
+	c.limit = remaining(c.parent, limit)
+	c.deadline = c.start.Add(c.limit)
+	if c.deduplicated() {
+		// A delivery that Twilio gives up is repeated: this one goes on, so
+		// that the next one finds its answer.
+		c.parent = context.WithoutCancel(c.parent)
+	}
 
-	body, err := readBody(w, c.request, a.config.MaxBodyBytes, start.Add(limit))
+	body, err := readBody(w, c.request, a.config.MaxBodyBytes, c.deadline)
 	if err != nil {
-		cancel()
-		ans := c.failed(err, limit, time.Since(start))
+		defer c.end()
+		ans := c.failed(err)
 		ans.requestID = c.id
 		return ans
 	}
 
 	done := make(chan answer, 1)
 	go func() {
-		defer cancel()
-		done <- c.run(body, limit, start)
+		defer c.end()
+		done <- c.run(body)
 	}()
 
-	select {
-	case ans := <-done:
-		return ans
-	case <-ctx.Done():
-	}
-	// The deadline passed, the caller left, or the answer is there.
-	timer := time.NewTimer(time.Until(start.Add(limit + grace)))
+	timer := time.NewTimer(time.Until(c.deadline) + grace)
 	defer timer.Stop()
 	select {
 	case ans := <-done:
@@ -209,16 +213,16 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 	}
 	a.overdue.Go(func() {
 		<-done
-		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(start))
+		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(c.start))
 	})
-	return c.late(limit)
+	return c.late()
 }
 
 // late answers for a handler that is still running: of c it uses only what
 // the handler's goroutine never changes.
-func (c *call) late(limit time.Duration) answer {
-	c.logger().Error("the handler is still running after its deadline; it should honour its ctx", "deadline", limit)
-	ans := failure(http.StatusGatewayTimeout, failureBody{Message: lateMessage(limit), RequestID: c.requestID()})
+func (c *call) late() answer {
+	c.logger().Error("the handler is still running after its deadline; it should honour its ctx", "deadline", c.limit)
+	ans := failure(http.StatusGatewayTimeout, failureBody{Message: lateMessage(c.limit), RequestID: c.requestID()})
 	ans.requestID = c.requestID()
 	return ans
 }
@@ -228,40 +232,55 @@ func lateMessage(limit time.Duration) string {
 }
 
 // run does everything for a request that can take time. It never panics.
-func (c *call) run(body []byte, limit time.Duration, start time.Time) (ans answer) {
+func (c *call) run(body []byte) (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.logger().Error("handler panicked", "panic", c.redact(fmt.Sprint(p)), "stack", string(debug.Stack()))
+			c.logger().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.header = nil
-			ans = c.failed(errPanic, limit, time.Since(start))
+			ans = c.failed(errPanic)
 			ans.requestID = c.id
 		}
 	}()
-	out, err := c.perform(body)
-	if err == nil {
-		ans, err = c.success(out)
-	}
-	if err != nil {
-		ans = c.failed(err, limit, time.Since(start))
+	vs, err := c.admit(body)
+	switch {
+	case err != nil:
+		ans = c.failed(err)
+	case c.deduplicated():
+		ans = c.once(vs)
+	default:
+		ans = c.handle(vs)
 	}
 	ans.requestID = c.id
 	return ans
 }
 
+// handle runs the handler.
+func (c *call) handle(vs *values) answer {
+	out, err := c.fn.invoke(c, vs)
+	if err != nil {
+		return c.failed(err)
+	}
+	ans, err := c.success(out)
+	if err != nil {
+		return c.failed(err)
+	}
+	return ans
+}
+
 var errPanic = errors.New("the handler panicked")
 
-// perform checks who calls, and runs the handler.
-func (c *call) perform(body []byte) (any, error) {
-	vs, err := parseValues(c.request, body)
-	if err != nil {
-		return nil, err
-	}
-	if !c.fn.studio {
-		if c.owner, err = c.app.tokens.admit(c, vs); err != nil {
+// admit checks who calls, and reads the parameters.
+func (c *call) admit(body []byte) (*values, error) {
+	if c.fn.studio && !c.fn.open {
+		if err := c.checkSignature(body); err != nil {
 			return nil, err
 		}
 	}
-	return c.fn.invoke(c, vs)
+	vs, err := parseValues(c.request, body)
+	if err == nil && !c.fn.studio {
+		c.owner, err = c.app.tokens.admit(c, vs)
+	}
+	return vs, err
 }
 
 // overdue reports whether err is there because the deadline has passed.
@@ -271,16 +290,6 @@ func (c *call) overdue(err error) bool {
 
 func (c *call) debug(err error) {
 	if log := c.app.log; log.Enabled(c, slog.LevelDebug) {
-		c.logger().DebugContext(c, "request refused", "error", c.redact(err.Error()))
+		c.logger().DebugContext(c, "request refused", "error", err)
 	}
-}
-
-// redact hides in a text for the log what must never be there.
-func (c *call) redact(s string) string {
-	for _, secret := range []string{c.token, c.app.config.AuthToken, c.app.config.APIKeySecret} {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, "(secret)")
-		}
-	}
-	return redact(s)
 }

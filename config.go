@@ -44,6 +44,32 @@ type Config struct {
 	// that is empty but not nil is refused.
 	AllowedOrigins []string
 
+	// PublicURL is the beginning of the URLs under which Twilio calls the
+	// app, exactly as they are written in Twilio, such as
+	// "https://functions.example.com": Twilio signs it. A path in it is one
+	// that the gateway strips; user and password, and connection overrides
+	// after a #, may be part of it. Empty takes the request's Host header, or
+	// what a proxy says that ProxyTrust believes. When it is set, the Host
+	// header counts for nothing, so that a request which Twilio signed for
+	// another server of the same account is refused here.
+	PublicURL string
+	// AddedPathPrefix is a path such as "/internal" that the gateway puts
+	// before the one that Twilio called.
+	AddedPathPrefix string
+	// ProxyTrust says which proxies' forwarded headers tell the URL that
+	// Twilio called. Nil believes none.
+	ProxyTrust ProxyTrust
+	// PreviousAuthTokens are auth tokens with which Twilio may sign besides
+	// AuthToken, while the account's token is being rotated. Remove them
+	// afterwards.
+	PreviousAuthTokens []string
+	// SubaccountAuthTokens returns the auth tokens of another account than
+	// AccountSID, which a request names in AccountSid: each sub-account signs
+	// with its own. It is asked before the request is known to be Twilio's,
+	// so it must be cheap, and must know only accounts that may call; for
+	// others it returns nothing. It is called concurrently. Nil knows none.
+	SubaccountAuthTokens func(ctx context.Context, accountSID string) ([]string, error)
+
 	// FlexDeadline and StudioDeadline bound the time of one request. Zero
 	// is 10 s for Flex functions and 8 s for Studio functions.
 	FlexDeadline, StudioDeadline time.Duration
@@ -182,6 +208,14 @@ var settings = []setting{
 		set: func(c *Config, v string) (err error) { c.RetryBudget, err = parseBudget(v); return err }},
 	{names: []string{"ENABLE_LOCAL_LOGGING"}, doc: "true logs every attempt of a web-service call; false when unset",
 		set: func(c *Config, v string) (err error) { c.LogAttempts, err = parseSwitch(v); return err }},
+	{names: []string{"PUBLIC_URL"}, doc: "the beginning of the URLs under which Twilio calls the app, exactly as written in Twilio, such as https://functions.example.com; the request's Host header when unset",
+		set: func(c *Config, v string) error { c.PublicURL = v; return nil }},
+	{names: []string{"FLEXFN_ADDED_PATH_PREFIX"}, doc: "a path that the gateway puts before the one that Twilio called, such as /internal",
+		set: func(c *Config, v string) error { c.AddedPathPrefix = v; return nil }},
+	{names: []string{"FLEXFN_TRUSTED_PROXIES"}, emptyCounts: true, doc: "the proxies whose X-Forwarded-Proto, -Host and -Port are believed: addresses and networks such as 10.0.0.0/8, separated by commas, or the word anyone; none when unset",
+		set: func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil }},
+	{names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas",
+		set: func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil }},
 }
 
 type setting struct {
@@ -264,6 +298,9 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	faults = append(faults, checkOrigins(c.AllowedOrigins)...)
+	if _, err := newSignatureVerifier(c); err != nil {
+		faults = append(faults, err)
+	}
 	setDefault(&c.FlexDeadline, 10*time.Second, time.Millisecond, time.Hour, "FLEXFN_FLEX_DEADLINE")
 	setDefault(&c.StudioDeadline, 8*time.Second, time.Millisecond, time.Hour, "FLEXFN_STUDIO_DEADLINE")
 	setDefault(&c.TokenTTL, time.Minute, shortestTTL, 10*time.Minute, "FLEXFN_TOKEN_TTL")

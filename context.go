@@ -5,19 +5,25 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // call is one request on its way through a function: the ctx that the
 // handler gets, and what the accessors below read from it.
 type call struct {
-	context.Context
+	parent   context.Context
+	deadline time.Time // zero: the parent's
+	waited   lazyContext
+
 	app     *App
 	fn      *Function // nil outside a function
 	path    string
 	request *http.Request // nil outside a function
-	owner   *Owner        // nil unless a Flex token was accepted
-	token   string        // to be kept out of logs
+	start   time.Time
+	limit   time.Duration          // the function's deadline, from start
+	owner   *Owner                 // nil unless a Flex token was accepted
+	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
 
 	// For the answer; written by the handler's goroutine only.
 	header http.Header
@@ -27,13 +33,59 @@ type call struct {
 	id     string
 }
 
+// lazyContext is what a call's ctx becomes when somebody waits for it: a
+// timer costs as much as the rest of a short request.
+type lazyContext struct {
+	once   sync.Once
+	ctx    context.Context
+	cancel context.CancelFunc
+	made   atomic.Bool
+}
+
+// endedContext is of calls that end before anybody waited for their ctx.
+var endedContext = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+func (c *call) context() context.Context {
+	if c.deadline.IsZero() {
+		return c.parent
+	}
+	c.waited.once.Do(func() {
+		c.waited.ctx, c.waited.cancel = context.WithDeadline(c.parent, c.deadline)
+		c.waited.made.Store(true)
+	})
+	return c.waited.ctx
+}
+
+// end cancels the ctx.
+func (c *call) end() {
+	c.waited.once.Do(func() { c.waited.ctx, c.waited.cancel = endedContext, func() {} })
+	c.waited.cancel()
+}
+
+func (c *call) Done() <-chan struct{} { return c.context().Done() }
+func (c *call) Err() error            { return c.context().Err() }
+
+func (c *call) Deadline() (time.Time, bool) {
+	if c.deadline.IsZero() {
+		return c.parent.Deadline()
+	}
+	return c.deadline, true
+}
+
 type callKey struct{}
 
 func (c *call) Value(key any) any {
 	if key == (callKey{}) {
 		return c
 	}
-	return c.Context.Value(key)
+	if c.waited.made.Load() {
+		return c.waited.ctx.Value(key) // context looks for its own kind there
+	}
+	return c.parent.Value(key)
 }
 
 func callFrom(ctx context.Context) *call {
@@ -54,7 +106,7 @@ func FromContext(ctx context.Context) *App {
 // policy, its Twilio account, its client. It is for calls made outside a
 // function, in a job or a test.
 func (a *App) Context(parent context.Context) context.Context {
-	return &call{Context: parent, app: a}
+	return &call{parent: parent, app: a}
 }
 
 // TokenOwner returns whose Flex token came with the request. It is false
@@ -114,7 +166,8 @@ func (c *call) requestID() string {
 }
 
 // Logger returns the app's logger with the function and the request id as
-// attributes; slog's default outside a function.
+// attributes; slog's default outside a function. The app's auth tokens, the
+// request's Flex token and telephone numbers are hidden in what it logs.
 func Logger(ctx context.Context) *slog.Logger {
 	c := callFrom(ctx)
 	if c == nil {
@@ -127,10 +180,11 @@ func (c *call) logger() *slog.Logger {
 	if c.request == nil {
 		return c.app.log
 	}
-	return c.app.log.With("function", c.path, "request_id", c.requestID())
+	r, _ := c.app.log.Handler().(*redactor)
+	return slog.New(r.of(c)).With("function", c.path, "request_id", c.requestID())
 }
 
-// deadline is the shorter of d and what is left of ctx's own deadline.
+// remaining is the shorter of d and what is left of ctx's own deadline.
 func remaining(ctx context.Context, d time.Duration) time.Duration {
 	if at, ok := ctx.Deadline(); ok {
 		return min(d, time.Until(at))

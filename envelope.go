@@ -185,7 +185,7 @@ var jsonNull = json.RawMessage("null")
 
 // failed makes the answer for what went wrong in a function, and logs what
 // its maintainers should know.
-func (c *call) failed(err error, deadline time.Duration, took time.Duration) answer {
+func (c *call) failed(err error) answer {
 	if p, ok := errors.AsType[*parameterError](err); ok {
 		c.debug(err)
 		return failure(http.StatusBadRequest, failureBody{Data: &jsonNull, Message: p.message, parameterFaults: p.faults})
@@ -196,7 +196,7 @@ func (c *call) failed(err error, deadline time.Duration, took time.Duration) ans
 	case invalid:
 		told = &Error{Status: http.StatusBadRequest, Message: v.Error()}
 	case c.overdue(err):
-		told = &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(deadline)}
+		told = &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(c.limit)}
 	case errors.Is(err, context.Canceled) && c.Err() != nil:
 		told = &Error{Status: statusCallerGone, Message: "The caller went away"}
 	default:
@@ -212,7 +212,7 @@ func (c *call) failed(err error, deadline time.Duration, took time.Duration) ans
 	}
 	if status >= 500 {
 		body.RequestID = c.requestID()
-		c.logger().ErrorContext(c, "function failed", "status", status, "error", c.redact(err.Error()), "duration", took)
+		c.logger().ErrorContext(c, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
 	} else {
 		c.debug(err)
 	}

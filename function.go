@@ -26,7 +26,8 @@ type Function struct {
 	roles  []string
 	guests bool
 
-	open bool
+	open  bool
+	fresh time.Duration // how long a redelivery gets the first answer; zero: none does
 
 	required []Parameter // of Require
 	invoke   func(context.Context, *values) (any, error)
@@ -178,6 +179,9 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 func (f *Function) finish() {
 	if f.in != reflect.TypeFor[Event]() && len(f.required) > 0 {
 		f.fail("Require is for untyped functions: give the field of %s a purpose tag", f.in)
+	}
+	if f.open && f.fresh != 0 {
+		f.fail("Deduplicate cannot go with OpenToAnyone: a stranger could ask for another's answer")
 	}
 	for _, p := range f.Parameters() {
 		switch {

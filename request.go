@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,6 +24,7 @@ const (
 // the body's, which win.
 type values struct {
 	query, form []pair
+	few         [8]pair // room for the form, mostly enough
 	json        map[string]json.RawMessage
 	// ignored is the content type of a body that was not read as parameters.
 	ignored string
@@ -120,28 +122,38 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil, nil
 	}
-	conn := http.NewResponseController(w)
-	if conn.SetReadDeadline(deadline) == nil { // not every host has it
-		defer conn.SetReadDeadline(time.Time{})
-	}
-	tooLong := Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
-	if r.ContentLength > limit {
+	tooLong := func() error {
 		drain(r)
-		return nil, tooLong
+		return Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
+	}
+	conn := http.NewResponseController(w)
+	limited := conn.SetReadDeadline(deadline) == nil // not every host can
+	if r.ContentLength > limit {
+		return nil, tooLong()
 	}
 	// Not more than the sender has sent is set aside for it.
-	buf := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 512), 64<<10)+bytes.MinRead))
-	_, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
-	switch {
-	case int64(buf.Len()) > limit:
-		drain(r)
-		return nil, tooLong
-	case err != nil && !deadline.After(time.Now()):
-		return nil, &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
-	case err != nil:
-		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
+	body := make([]byte, 0, min(max(r.ContentLength, 127), 64<<10)+1)
+	for {
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			return nil, tooLong()
+		case err == io.EOF:
+			if limited {
+				// Kept after a failure, so that the server does not wait for the rest.
+				_ = conn.SetReadDeadline(time.Time{})
+			}
+			return body, nil
+		case err != nil && !deadline.After(time.Now()):
+			return nil, &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
+		case err != nil:
+			return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
+		}
+		if len(body) == cap(body) {
+			body = slices.Grow(body, len(body))
+		}
 	}
-	return buf.Bytes(), nil
 }
 
 // drain reads on, within reason, so that a browser that is still sending
@@ -156,7 +168,7 @@ func drain(r *http.Request) {
 func parseValues(r *http.Request, body []byte) (*values, error) {
 	vs := new(values)
 	var err error
-	if vs.query, err = parsePairs(r.URL.RawQuery); err != nil {
+	if vs.query, err = parsePairs(nil, r.URL.RawQuery); err != nil {
 		return nil, Errorf(http.StatusBadRequest, "The query has more than %d parameters", maxParameters)
 	}
 	// Without a key there is no parameter; a form may have an empty one.
@@ -178,7 +190,7 @@ func parseValues(r *http.Request, body []byte) (*values, error) {
 		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is not UTF-8; send it with charset=utf-8")
 	}
 	if isForm {
-		if vs.form, err = parsePairs(string(body)); err != nil {
+		if vs.form, err = parsePairs(vs.few[:0], string(body)); err != nil {
 			return nil, Errorf(http.StatusRequestEntityTooLarge, "The form has more than %d parameters", maxParameters)
 		}
 		return vs, nil
@@ -203,14 +215,10 @@ func splitContentType(s string) (media, charset string) {
 
 var errTooMany = errors.New("too many parameters")
 
-// parsePairs reads the form encoding the way browsers and Node.js do: '+' is
+// parsePairs reads the form encoding into pairs, the way browsers and Node.js do: '+' is
 // a space, ';' is an ordinary character, a key may come without a value, and
 // what is not correctly encoded UTF-8 stays as it was sent.
-func parsePairs(s string) ([]pair, error) {
-	if s == "" {
-		return nil, nil
-	}
-	pairs := make([]pair, 0, min(strings.Count(s, "&")+1, maxParameters))
+func parsePairs(pairs []pair, s string) ([]pair, error) {
 	for s != "" {
 		var item string
 		item, s, _ = strings.Cut(s, "&")
@@ -237,36 +245,40 @@ func deleteEmptyKeys(pairs []pair) []pair {
 }
 
 func unescape(s string) string {
-	if strings.IndexByte(s, '+') >= 0 {
-		s = strings.ReplaceAll(s, "+", " ")
+	special := strings.IndexAny(s, "%+")
+	if special < 0 {
+		return strings.ToValidUTF8(s, "\uFFFD")
 	}
-	if strings.IndexByte(s, '%') >= 0 {
-		if b, ok := percentDecode(s); ok && utf8.Valid(b) {
-			return string(b)
+	b := make([]byte, 0, len(s))
+	b = append(b, s[:special]...)
+	for i := special; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '+':
+			b = append(b, ' ')
+		case '%':
+			if i+2 >= len(s) {
+				return onlySpaces(s)
+			}
+			hi, ok1 := fromHex(s[i+1])
+			lo, ok2 := fromHex(s[i+2])
+			if !ok1 || !ok2 {
+				return onlySpaces(s)
+			}
+			b = append(b, hi<<4|lo)
+			i += 2
+		default:
+			b = append(b, c)
 		}
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	if !utf8.Valid(b) {
+		return onlySpaces(s)
+	}
+	return string(b)
 }
 
-func percentDecode(s string) ([]byte, bool) {
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b = append(b, s[i])
-			continue
-		}
-		if i+2 >= len(s) {
-			return nil, false
-		}
-		hi, ok1 := fromHex(s[i+1])
-		lo, ok2 := fromHex(s[i+2])
-		if !ok1 || !ok2 {
-			return nil, false
-		}
-		b = append(b, hi<<4|lo)
-		i += 2
-	}
-	return b, true
+// onlySpaces is for what is not correctly encoded.
+func onlySpaces(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "+", " "), "\uFFFD")
 }
 
 func fromHex(c byte) (byte, bool) {

@@ -93,7 +93,7 @@ func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 	case token.kind != stringValue || len(token.text) > maxTokenBytes:
 		return nil, Errorf(http.StatusForbidden, "Unauthorized: Token is not one string of at most %d bytes", maxTokenBytes)
 	}
-	c.token = token.text
+	c.token.Store(&token.text)
 	v, err := t.verdict(c, token.text)
 	switch {
 	case err != nil:

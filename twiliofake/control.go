@@ -1,0 +1,142 @@
+package twiliofake
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// ControlPath begins the paths of the control API, on whatever host. Twilio
+// has none like it.
+//
+//	GET    /__twiliofake/state     the state as a document
+//	PUT    /__twiliofake/state     another state in its place
+//	GET    /__twiliofake/faults    the rules in force, a JSON array
+//	PUT    /__twiliofake/faults    other rules in their place
+//	POST   /__twiliofake/faults    one more rule
+//	DELETE /__twiliofake/faults    no rules
+//	GET    /__twiliofake/requests  the request log, a JSON array, narrowed by
+//	                               the query's method, host and path
+//	DELETE /__twiliofake/requests  an empty log
+//	POST   /__twiliofake/tokens    a new Flex token for the [Token] in the
+//	                               body: {"token": …}
+//
+// A refusal is {"error": …}. The API is for the developer's own machine and
+// asks for no credentials. It refuses pages of other origins, which a
+// browser names, and hosts that are neither an address, nor localhost, nor
+// Twilio's, so that no name of a stranger's can lead a browser to it.
+const ControlPath = "/__twiliofake/"
+
+func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
+	status, answer := http.StatusOK, any(struct{}{})
+	err := guard(r)
+	if err != nil {
+		status = http.StatusForbidden
+	} else {
+		r.Body = http.MaxBytesReader(w, r.Body, maxState)
+		answer, err = t.command(r)
+		switch {
+		case errors.Is(err, errNoCommand):
+			status = http.StatusNotFound
+		case errors.As(err, new(*http.MaxBytesError)):
+			status = http.StatusRequestEntityTooLarge
+		case err != nil:
+			status = http.StatusBadRequest
+		}
+	}
+	if err != nil {
+		answer = map[string]string{"error": err.Error()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(answer) //nolint:errcheck // a client that left
+}
+
+// maxState bounds the body of a control request.
+const maxState = 64 << 20
+
+var errNoCommand = errors.New("the control API has no such command")
+
+func (t *Twilio) command(r *http.Request) (any, error) {
+	done := struct{}{}
+	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, ControlPath) {
+	case "GET state":
+		return t.State(), nil
+	case "PUT state":
+		return done, t.Load(r.Body)
+	case "GET faults":
+		return t.Faults(), nil
+	case "PUT faults":
+		rules, err := decode[[]Fault](r.Body)
+		if err != nil {
+			return nil, err
+		}
+		return done, t.SetFaults(rules...)
+	case "POST faults":
+		rule, err := decode[Fault](r.Body)
+		if err != nil {
+			return nil, err
+		}
+		return done, t.AddFault(rule)
+	case "DELETE faults":
+		return done, t.SetFaults()
+	case "GET requests":
+		q := r.URL.Query()
+		m := Match{q.Get("method"), q.Get("host"), q.Get("path")}
+		return append([]Request{}, t.Requests(m)...), m.check()
+	case "DELETE requests":
+		t.ClearRequests()
+		return done, nil
+	case "POST tokens":
+		token, err := decode[Token](r.Body)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]string{"token": t.MintToken(token)}, nil
+	}
+	return nil, fmt.Errorf("%w: %s %s", errNoCommand, r.Method, r.URL.Path)
+}
+
+// decode reads one JSON value that has no keys unknown to T.
+func decode[T any](r io.Reader) (v T, err error) {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil {
+		return v, fmt.Errorf("the body: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return v, fmt.Errorf("the body: %w", errTrailing)
+	}
+	return v, nil
+}
+
+// guard refuses what a page of a stranger's could send through a browser.
+func guard(r *http.Request) error {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return fmt.Errorf("the control API refuses pages of another origin, such as %.100q", origin)
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return errors.New("the control API refuses pages of another origin")
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" ||
+		strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".twilio.com") {
+		return nil
+	}
+	return fmt.Errorf("the control API does not answer on the host %.100q; use localhost or an address", r.Host)
+}

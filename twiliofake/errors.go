@@ -1,0 +1,58 @@
+package twiliofake
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// An apiError is a refusal as Twilio writes it.
+type apiError struct {
+	status, code int
+	message      string
+}
+
+func (e *apiError) Error() string { return fmt.Sprintf("%d (%d): %s", e.status, e.code, e.message) }
+
+// refuse makes an error with one of Twilio's codes
+// (https://www.twilio.com/docs/api/errors).
+func refuse(status, code int, format string, args ...any) *apiError {
+	return &apiError{status, code, fmt.Sprintf(format, args...)}
+}
+
+// invalid is 400 with code 20001, the answer to a parameter that does not fit.
+func invalid(format string, args ...any) *apiError {
+	return refuse(http.StatusBadRequest, 20001, format, args...)
+}
+
+func notFound(path string) *apiError {
+	return refuse(http.StatusNotFound, 20404, "The requested resource %s was not found", path)
+}
+
+// unmodelled is the answer to what Twilio may well do and the fake does not.
+func unmodelled(format string, args ...any) *apiError {
+	return refuse(http.StatusNotImplemented, 20501, "twiliofake does not model "+format, args...)
+}
+
+// A response is an answer before it is written, so that a fault can spoil it.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func jsonResponse(status int, body any) *response {
+	b, err := json.Marshal(body)
+	if err != nil { // records hold only what came from JSON
+		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response()
+	}
+	return &response{status, http.Header{"Content-Type": {"application/json"}}, b}
+}
+
+func (e *apiError) response() *response {
+	return jsonResponse(e.status, map[string]any{
+		"code": e.code, "message": e.message, "status": e.status,
+		"more_info": "https://www.twilio.com/docs/errors/" + strconv.Itoa(e.code),
+	})
+}

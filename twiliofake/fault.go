@@ -1,0 +1,349 @@
+package twiliofake
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// An Action is what a fault does to a request.
+type Action string
+
+// The actions. Unless Apply says otherwise, a request that is struck is not
+// carried out; Slow and RateLimit let it pass when they do not refuse it.
+const (
+	// Slow only waits for Delay; every other action waits first too.
+	Slow Action = "slow"
+	// Status answers with Status, Code, Message and RetryAfter.
+	Status Action = "status"
+	// RateLimit answers 429, code 20429, to what comes faster than PerSecond.
+	RateLimit Action = "rate-limit"
+	// HTML answers with a page where JSON is expected, as a proxy does.
+	HTML Action = "html"
+	// Cut carries the request out and loses the connection in the middle of
+	// the answer's body.
+	Cut Action = "cut"
+	// Reset loses the connection before the request has been read.
+	Reset Action = "reset"
+	// ResetAfter loses the connection after the request has been read.
+	ResetAfter Action = "reset-after"
+	// Hang never answers; it ends when the client leaves.
+	Hang Action = "hang"
+)
+
+// silent reports whether the client gets no answer at all.
+func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Hang }
+
+// A Fault is a rule by which the fake misbehaves. The first rule that chooses
+// a request strikes; slow ones only add their delay and let later rules strike.
+type Fault struct {
+	// Name says in the request log which rule struck; empty is the action.
+	Name string `json:"name,omitempty"`
+	Match
+	// Skip lets that many of the chosen requests pass first: the nth request
+	// is Skip n-1 with Times 1.
+	Skip int `json:"skip,omitempty"`
+	// Times is how often the rule strikes at most; zero is without end.
+	Times int `json:"times,omitempty"`
+	// Probability is the share of the chosen requests that is struck, above
+	// 0 to 1, drawn from State.FaultSeed; zero is all of them.
+	Probability float64 `json:"probability,omitempty"`
+	// From and Until bound the time in which the rule strikes: an outage.
+	// Zero does not bound it.
+	From  time.Time `json:"from,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+
+	// Action is what happens; empty is [Status].
+	Action Action `json:"action,omitempty"`
+	// Apply carries the request out although its answer is lost or replaced:
+	// the call was made, the client does not learn it.
+	Apply bool `json:"apply,omitempty"`
+	// Delay is waited before anything else. In JSON it is a duration such as
+	// "250ms".
+	Delay time.Duration `json:"-"`
+	// Status is the HTTP status of Status and HTML, 200 to 599; zero is 503.
+	Status int `json:"status,omitempty"`
+	// Code is Twilio's code; zero is 20000 plus the status.
+	Code int `json:"code,omitempty"`
+	// Message is the error's text; empty is the status's own.
+	Message string `json:"message,omitempty"`
+	// RetryAfter is the header's value, sent as it is: seconds, a date,
+	// nonsense. Empty sends none.
+	RetryAfter string `json:"retry_after,omitempty"`
+	// PerSecond is what RateLimit lets pass; above zero.
+	PerSecond float64 `json:"per_second,omitempty"`
+}
+
+type faultJSON Fault
+
+type faultDocument struct {
+	faultJSON
+	Delay string `json:"delay,omitempty"`
+}
+
+// MarshalJSON writes the rule with its delay as text.
+func (f Fault) MarshalJSON() ([]byte, error) {
+	d := faultDocument{faultJSON: faultJSON(f)}
+	if f.Delay != 0 {
+		d.Delay = f.Delay.String()
+	}
+	return json.Marshal(d)
+}
+
+// UnmarshalJSON reads the rule; keys that it does not know are errors.
+func (f *Fault) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	var d faultDocument
+	if err := dec.Decode(&d); err != nil {
+		return err
+	}
+	*f = Fault(d.faultJSON)
+	if d.Delay != "" {
+		delay, err := time.ParseDuration(d.Delay)
+		if err != nil {
+			return fmt.Errorf("delay %q is not a duration such as 250ms", d.Delay)
+		}
+		f.Delay = delay
+	}
+	return nil
+}
+
+func (f Fault) name() string {
+	if f.Name != "" {
+		return f.Name
+	}
+	return string(f.action())
+}
+
+func (f Fault) action() Action {
+	if f.Action == "" {
+		return Status
+	}
+	return f.Action
+}
+
+// check reports every field of the rule that makes no sense.
+func (f Fault) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch f.action() {
+	case Slow:
+		if f.Delay <= 0 {
+			bad("slow needs a delay")
+		}
+	case RateLimit:
+		if !(f.PerSecond > 0) || math.IsInf(f.PerSecond, 0) {
+			bad("rate-limit needs per_second above 0")
+		}
+	case Status, HTML, Cut, Reset, ResetAfter, Hang:
+	default:
+		bad("there is no action %q", f.Action)
+	}
+	if !(f.Probability >= 0 && f.Probability <= 1) {
+		bad("probability %v is not from 0 to 1", f.Probability)
+	}
+	if f.Skip < 0 || f.Times < 0 || f.Delay < 0 {
+		bad("skip, times and delay cannot be negative")
+	}
+	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
+		bad("status %d is not from 200 to 599", f.Status)
+	}
+	if err := f.Match.check(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func checkFaults(rules []Fault) error {
+	var errs []error
+	for i, f := range rules {
+		if err := f.check(); err != nil {
+			errs = append(errs, fmt.Errorf("faults[%d]: %w", i, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// spoil makes the answer of a fault out of the true one, which is nil when
+// the request was not carried out.
+func (f *Fault) spoil(res *response) *response {
+	status := f.Status
+	if status == 0 {
+		status = http.StatusServiceUnavailable
+	}
+	switch f.action() {
+	case Cut:
+		res.header.Set("Content-Length", strconv.Itoa(len(res.body)))
+		res.body = res.body[:len(res.body)/2]
+		return res
+	case HTML:
+		page := fmt.Sprintf("<html><head><title>%d %s</title></head><body><h1>%[2]s</h1></body></html>\n", status, http.StatusText(status))
+		res = &response{status, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, []byte(page)}
+	case RateLimit:
+		res = refuse(http.StatusTooManyRequests, 20429, "Too Many Requests").response()
+		res.header.Set("Retry-After", "1")
+	default:
+		code, message := f.Code, f.Message
+		if code == 0 {
+			code = 20000 + status
+		}
+		if message == "" {
+			message = http.StatusText(status)
+		}
+		res = refuse(status, code, "%s", message).response()
+	}
+	if f.RetryAfter != "" {
+		res.header.Set("Retry-After", f.RetryAfter)
+	}
+	return res
+}
+
+// abort loses the connection: with a reset where there is a TCP connection,
+// and as net/http does it elsewhere.
+func abort(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0) //nolint:errcheck // it is closed next
+		}
+		conn.Close() //nolint:errcheck // it is meant to be lost
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// faults are the rules in force, with their counts.
+type faults struct {
+	mu    sync.Mutex
+	rules []rule
+	seed  uint64
+	dice  *rand.Rand
+}
+
+type rule struct {
+	Fault
+	seen, struck int
+	tokens       float64 // of the rate limit's bucket
+	filled       time.Time
+}
+
+// A stroke is what the rules do to one request.
+type stroke struct {
+	fault *Fault // nil lets the request through
+	delay time.Duration
+	names []string
+}
+
+func (f *faults) set(rules []Fault, seed uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rules, f.seed, f.dice = nil, seed, rand.New(rand.NewPCG(seed, 0x666c74))
+	for _, r := range rules {
+		f.add(r)
+	}
+}
+
+func (f *faults) add(r Fault) { f.rules = append(f.rules, rule{Fault: r}) }
+
+func (f *faults) list() ([]Fault, uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]Fault, len(f.rules))
+	for i := range f.rules {
+		out[i] = f.rules[i].Fault
+	}
+	return out, f.seed
+}
+
+func (f *faults) strike(r *http.Request, now time.Time) stroke {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var s stroke
+	for i := range f.rules {
+		rule := &f.rules[i]
+		if !rule.Matches(r) || !rule.hits(now, f.dice) {
+			continue
+		}
+		s.delay += rule.Delay
+		s.names = append(s.names, rule.name())
+		if rule.action() != Slow {
+			fault := rule.Fault
+			fault.Action = fault.action()
+			s.fault = &fault
+			break
+		}
+	}
+	return s
+}
+
+// hits counts a request that the rule chooses and says whether it is struck.
+func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
+	if !r.From.IsZero() && now.Before(r.From) || !r.Until.IsZero() && !now.Before(r.Until) {
+		return false
+	}
+	r.seen++
+	if r.seen <= r.Skip || r.Times > 0 && r.struck >= r.Times {
+		return false
+	}
+	if r.Probability > 0 && dice.Float64() >= r.Probability {
+		return false
+	}
+	if r.action() == RateLimit && r.allow(now) {
+		return false
+	}
+	r.struck++
+	return true
+}
+
+// allow takes a token from the bucket of the rate limit, which holds a
+// second's worth.
+func (r *rule) allow(now time.Time) bool {
+	burst := math.Max(r.PerSecond, 1)
+	if r.filled.IsZero() {
+		r.tokens = burst
+	} else {
+		r.tokens = math.Min(burst, r.tokens+now.Sub(r.filled).Seconds()*r.PerSecond)
+	}
+	r.filled = now
+	if r.tokens < 1 {
+		return false
+	}
+	r.tokens--
+	return true
+}
+
+// Faults returns the rules in force.
+func (t *Twilio) Faults() []Fault {
+	f, _ := t.faults.list()
+	return f
+}
+
+// SetFaults puts rules in the place of those in force, with their counts at
+// zero; without any the fake behaves. When a rule makes no sense nothing
+// changes, and the error names every fault of it.
+func (t *Twilio) SetFaults(rules ...Fault) error {
+	if err := checkFaults(rules); err != nil {
+		return fmt.Errorf("twiliofake: %w", err)
+	}
+	_, seed := t.faults.list()
+	t.faults.set(rules, seed)
+	return nil
+}
+
+// AddFault adds a rule after those in force.
+func (t *Twilio) AddFault(f Fault) error {
+	if err := f.check(); err != nil {
+		return fmt.Errorf("twiliofake: %w", err)
+	}
+	t.faults.mu.Lock()
+	defer t.faults.mu.Unlock()
+	t.faults.add(f)
+	return nil
+}

@@ -1,0 +1,178 @@
+package twiliofake
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// assign puts the parameters of a form into a record. Parameters that name no
+// field are ignored, as Twilio ignores them.
+func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
+	for _, param := range slices.Sorted(maps.Keys(form)) {
+		f, ok := r.field(param)
+		if !ok || f.set&on == 0 {
+			continue
+		}
+		v, ok := f.kind.parse(form[param])
+		if !ok {
+			return invalid("Invalid value for parameter %s: %.100q", param, form.Get(param))
+		}
+		rec.fields[f.name] = v
+	}
+	return nil
+}
+
+// missing returns the first required parameter that a create does not have.
+func (r *resource) missing(form url.Values) (string, bool) {
+	for _, f := range r.fields {
+		if f.set&required == 0 {
+			continue
+		}
+		param := r.param(f.name)
+		if form.Get(param) == "" {
+			return param, true
+		}
+	}
+	return "", false
+}
+
+// param is the parameter that sets a field.
+func (r *resource) param(name string) string {
+	for p, f := range r.params {
+		if f == name {
+			return p
+		}
+	}
+	return pascal(name)
+}
+
+// parse reads the values of a form parameter.
+func (k kind) parse(values []string) (any, bool) {
+	s := ""
+	if len(values) > 0 {
+		s = values[0]
+	}
+	switch k {
+	case integer:
+		n, err := strconv.Atoi(s)
+		return n, err == nil
+	case boolean:
+		switch strings.ToLower(s) {
+		case "true", "1", "yes":
+			return true, true
+		case "false", "0", "no":
+			return false, true
+		}
+		return nil, false
+	case instant:
+		t, err := time.Parse(time.RFC3339, s)
+		return t.UTC().Format(time.RFC3339), err == nil
+	case document:
+		return s, s == "" || json.Valid([]byte(s))
+	case value:
+		v, err := decodeJSON(strings.NewReader(s))
+		return v, err == nil
+	case many:
+		return slices.Clone(values), true
+	}
+	return s, true
+}
+
+// fits brings a value of a state document or a JSON body to the form in which
+// records hold it; it reports whether the value is of the kind at all.
+func (k kind) fits(v any) (any, bool) {
+	if v == nil {
+		return nil, true
+	}
+	switch k {
+	case integer:
+		switch n := v.(type) {
+		case json.Number:
+			i, err := strconv.Atoi(n.String())
+			return i, err == nil
+		case float64:
+			return int(n), n == float64(int(n))
+		case int:
+			return n, true
+		}
+		return nil, false
+	case boolean:
+		_, ok := v.(bool)
+		return v, ok
+	case value:
+		v, err := copyJSON(v)
+		return v, err == nil
+	case many:
+		switch l := v.(type) {
+		case []string:
+			return slices.Clone(l), true
+		case []any:
+			out := make([]string, len(l))
+			for i, e := range l {
+				s, ok := e.(string)
+				if !ok {
+					return nil, false
+				}
+				out[i] = s
+			}
+			return out, true
+		}
+		return nil, false
+	case instant:
+		s, ok := v.(string)
+		if !ok {
+			return nil, false
+		}
+		_, err := time.Parse(time.RFC3339, s)
+		return s, err == nil
+	case document:
+		s, ok := v.(string)
+		return v, ok && (s == "" || json.Valid([]byte(s)))
+	}
+	_, ok := v.(string)
+	return v, ok
+}
+
+// copyJSON copies a value as deep as it goes, so that what a caller holds and
+// what a record holds never share memory.
+func copyJSON(v any) (any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return decodeJSON(bytes.NewReader(b))
+}
+
+// decodeJSON reads one JSON value and keeps numbers as they were written.
+func decodeJSON(r io.Reader) (any, error) {
+	d := json.NewDecoder(r)
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errTrailing
+	}
+	return v, nil
+}
+
+// decodeObject reads one JSON object.
+func decodeObject(b []byte) (map[string]any, error) {
+	v, err := decodeJSON(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, errNotObject
+	}
+	return m, nil
+}

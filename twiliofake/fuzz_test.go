@@ -1,0 +1,129 @@
+package twiliofake_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// forms are the places that read a form; each has its own semantics behind it.
+var forms = []string{
+	task, taskrouter + "/Tasks", taskrouter + "/TaskQueues", taskrouter + "/Workers", taskrouter + "/Workers/WK00000000000000000000000000000001",
+	taskrouter + "/Workers/WK00000000000000000000000000000001/Channels/voice",
+	task + "/Reservations/WR00000000000000000000000000000001", "https://taskrouter.twilio.com/v1/Workspaces",
+	customer, conference + ".json", conference + "/Participants.json", api + "/Calls.json", api + "/Calls/CA00000000000000000000000000000001.json",
+	api + "/Calls/CA00000000000000000000000000000001/Recordings/Twilio.CURRENT.json", api + "/Messages.json", api + "/IncomingPhoneNumbers.json",
+	"https://conversations.twilio.com/v1/Conversations", "https://conversations.twilio.com/v1/Conversations/customer/Participants",
+	"https://chat.twilio.com/v2/Services/IS00000000000000000000000000000001/Channels",
+	"https://voice.twilio.com/v1/DialingPermissions/BulkCountryUpdates", "https://flex-api.twilio.com/v1/Configuration",
+	"https://iam.twilio.com/v1/Accounts/" + account + "/Tokens/validate",
+}
+
+// FuzzForm posts any body to any place that reads one: the answer is JSON, a
+// refusal changes nothing, and what was accepted can be saved and loaded.
+func FuzzForm(f *testing.F) {
+	for i, body := range []string{
+		"Attributes=%7B%22a%22%3A1%7D", "AssignmentStatus=completed&Reason=x", "FriendlyName=q&MaxReservedWorkers=3", "Capacity=3&Available=true",
+		"ReservationStatus=wrapping", "Hold=true&HoldUrl=u", "From=%2B15550002222&To=%2B15550007777&Twiml=x", "Status=completed", "Status=paused",
+		"Identity=a&MessagingBinding.Address=b", `{"token":"dev-agent"}`, `{"ui_attributes":{"a":[1,2e400]}}`, `UpdateRequest=[{"iso_code":"GB","low_risk_numbers_enabled":false}]`,
+		"%zz", "a=1&a=2", "VirtualStartTime=2024-01-02T03:04:05%2B01:00", "=", ";", "WebhookFilters=a&WebhookFilters=b",
+	} {
+		f.Add(uint8(i), body, i%2 == 0)
+	}
+	var before bytes.Buffer
+	{
+		fake, err := twiliofake.New(twiliofake.Config{})
+		if err != nil {
+			f.Fatal(err)
+		}
+		if err := fake.Save(&before); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, place uint8, body string, isJSON bool) {
+		fake, err := twiliofake.New(twiliofake.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Dates that a document leaves out are the time of loading: compare
+		// with what this fake began with.
+		if err := fake.Load(bytes.NewReader(before.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+		header := []string{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}
+		if isJSON {
+			header[1] = "application/json"
+		}
+		a := ask(t, fake, "POST", forms[int(place)%len(forms)], body, header...)
+		if a.body == nil {
+			t.Fatalf("the answer is not a JSON object: %s", a.text)
+		}
+		var after bytes.Buffer
+		if err := fake.Save(&after); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case a.status == 200 || a.status == 201:
+			again := newFake(t)
+			if err := again.Load(bytes.NewReader(after.Bytes())); err != nil {
+				t.Fatalf("what the fake accepted it cannot load: %v", err)
+			}
+		case a.status >= 400 && a.status < 500 || a.status == 501 || a.status == 503:
+			if after.String() != before.String() {
+				t.Fatalf("a request that was refused with %d changed the state", a.status)
+			}
+		default:
+			t.Fatalf("status %d", a.status)
+		}
+	})
+}
+
+// FuzzControl sends anything to the control API: it answers JSON, and a
+// refusal changes nothing.
+func FuzzControl(f *testing.F) {
+	for _, c := range [][3]string{
+		{"PUT", "state", `{"resources":{"accounts":[{"sid":"AC1"}]},"tokens":{"a":{"roles":["x"],"expires":"2024-01-02T03:04:05Z"}}}`},
+		{"PUT", "state", `{"resources":{"tasks":[{"sid":"WT1","_version":1e3}]}}`},
+		{"PUT", "faults", `[{"method":"GET","path":"/v1/**","probability":0.5,"delay":"1s","from":"2024-01-02T03:04:05Z"}]`},
+		{"POST", "faults", `{"action":"rate-limit","per_second":5}`},
+		{"DELETE", "faults", ``},
+		{"GET", "requests?path=/a/*&host=api", ``},
+		{"POST", "tokens", `{"user":"a","roles":null}`},
+		{"GET", "state", ``},
+	} {
+		f.Add(c[0], c[1], c[2])
+	}
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		fake := newFake(t)
+		if err := fake.SetFaults(twiliofake.Fault{Name: "before", Skip: 1 << 30}); err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", twiliofake.ControlPath, strings.NewReader(body))
+		r.Host = "localhost"
+		r.Method = method
+		path, r.URL.RawQuery, _ = strings.Cut(path, "?")
+		r.URL.Path += path
+		before := fake.State()
+		w := httptest.NewRecorder()
+		fake.ServeHTTP(w, r)
+		if !json.Valid(w.Body.Bytes()) {
+			t.Fatalf("the answer is not JSON: %s", w.Body)
+		}
+		after := fake.State()
+		if w.Code != 200 && (len(after.Faults) != 1 || len(after.Tokens) != len(before.Tokens)) {
+			t.Fatal("a refused command changed the fake")
+		}
+		// Whatever it accepted it can write and read again.
+		var doc bytes.Buffer
+		if err := fake.Save(&doc); err != nil {
+			t.Fatal(err)
+		}
+		if err := newFake(t).Load(&doc); err != nil {
+			t.Fatalf("what the fake accepted it cannot load: %v", err)
+		}
+	})
+}

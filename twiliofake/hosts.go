@@ -1,0 +1,24 @@
+package twiliofake
+
+import (
+	"net"
+	"strings"
+)
+
+// product returns the product that a Host header names: "taskrouter" for
+// taskrouter.twilio.com, taskrouter.ie1.twilio.com and
+// taskrouter.dublin.ie1.twilio.com, with or without a port.
+func product(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	name, ok := strings.CutSuffix(strings.ToLower(host), ".twilio.com")
+	if !ok {
+		return ""
+	}
+	labels := strings.Split(name, ".")
+	if len(labels) > 3 { // product, edge, region
+		return ""
+	}
+	return labels[0]
+}

@@ -1,0 +1,128 @@
+package twiliofake
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A Token is what IAM knows of a Flex token. The zero value is the token of
+// somebody without a role and a worker, and never expires.
+type Token struct {
+	// User is the realm user id, such as "agent@example.com".
+	User string `json:"user,omitempty"`
+	// Identity is the user's identity on Twilio; empty derives it from User
+	// as Twilio does (agent_40example_2Ecom).
+	Identity string `json:"identity,omitempty"`
+	// Roles are the user's roles: agent, supervisor, admin, guest.
+	Roles []string `json:"roles"`
+	// WorkerSID is the user's worker; a guest has none.
+	WorkerSID string `json:"worker_sid,omitempty"`
+	// Expires is when the token ends; zero is an hour after each validation.
+	Expires time.Time `json:"expires,omitzero"`
+	// Invalid is the reason for which IAM refuses the token; empty admits it.
+	Invalid string `json:"invalid,omitempty"`
+	// Outage makes IAM answer 503 when it is asked about the token.
+	Outage bool `json:"outage,omitempty"`
+}
+
+// MintToken makes a new Flex token that IAM knows, and returns it. A user
+// without Expires stays signed in until the state is replaced.
+func (t *Twilio) MintToken(token Token) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		var b [16]byte
+		for i := range b {
+			b[i] = byte(t.store.sids.Uint32())
+		}
+		s := "fake-" + hex.EncodeToString(b[:])
+		if _, taken := t.tokens[s]; !taken {
+			t.tokens[s] = token.copy()
+			return s
+		}
+	}
+}
+
+// SetToken makes IAM know a token under a name of one's own, or changes one.
+func (t *Twilio) SetToken(name string, token Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tokens[name] = token.copy()
+}
+
+func (t Token) copy() Token {
+	t.Roles = append([]string{}, t.Roles...)
+	return t
+}
+
+func copyTokens(tokens map[string]Token) map[string]Token {
+	m := map[string]Token{}
+	for name, t := range tokens {
+		m[name] = t.copy()
+	}
+	return m
+}
+
+// validateToken answers POST /v1/Accounts/{sid}/Tokens/validate.
+func validateToken(c *call) (*response, *apiError) {
+	if c.apiKey {
+		return nil, refuse(http.StatusUnauthorized, 20003, "Authenticate: tokens are validated with the account's auth token, not with an API key")
+	}
+	body, err := decodeObject(c.body)
+	if err != nil {
+		return nil, invalid("Invalid JSON body")
+	}
+	refused := func(reason string) (*response, *apiError) {
+		return jsonResponse(http.StatusOK, map[string]any{"valid": false, "code": 40001, "message": reason}), nil
+	}
+	name, ok := body["token"].(string)
+	if !ok {
+		return refused("Token is not a string")
+	}
+	token, ok := c.tokens[name]
+	switch {
+	case !ok:
+		return refused("Token is invalid")
+	case token.Outage:
+		return nil, refuse(http.StatusServiceUnavailable, 20503, "Service Unavailable")
+	case token.Invalid != "":
+		return refused(token.Invalid)
+	case !token.Expires.IsZero() && !c.now.Before(token.Expires):
+		return refused("Token has expired")
+	}
+	expires := token.Expires
+	if expires.IsZero() {
+		expires = c.now.Add(time.Hour)
+	}
+	answer := map[string]any{
+		"valid": true, "code": 0, "message": nil,
+		"expiration":    expires.UTC().Format("2006-01-02T15:04:05.000Z"),
+		"realm_user_id": token.User, "identity": token.identity(),
+		"roles": token.Roles, "worker_sid": nil,
+	}
+	if token.WorkerSID != "" {
+		answer["worker_sid"] = token.WorkerSID
+	}
+	return jsonResponse(http.StatusOK, answer), nil
+}
+
+// identity writes what is not a letter or a digit as an underscore and its
+// code in hex, as Twilio does with the user ids of Flex.
+func (t Token) identity() string {
+	if t.Identity != "" {
+		return t.Identity
+	}
+	var b strings.Builder
+	for _, c := range []byte(t.User) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "_%02X", c)
+		}
+	}
+	return b.String()
+}

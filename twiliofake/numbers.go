@@ -1,0 +1,113 @@
+package twiliofake
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// lookup answers from the form of a number and from the countries of the
+// dialing permissions; an item of the state overrides both.
+func lookup(c *call) (*response, *apiError) {
+	if f := c.query.Get("Fields"); f != "" && f != "validation" {
+		for name := range strings.SplitSeq(f, ",") {
+			if _, ok := c.resource.field(pascal(name)); !ok {
+				return nil, unmodelled("the lookup field %.40q", name)
+			}
+		}
+	}
+	number := c.vars["phone_number"]
+	answer := map[string]any{
+		"phone_number": number, "national_format": national(number), "calling_country_code": nil, "country_code": nil,
+		"validation_errors": []string{}, "valid": true, "url": c.base() + "/v2/PhoneNumbers/" + url.PathEscape(number),
+		"caller_name": nil, "sim_swap": nil, "call_forwarding": nil, "line_type_intelligence": nil, "line_status": nil,
+		"identity_match": nil, "reassigned_number": nil, "sms_pumping_risk": nil, "phone_number_quality_score": nil, "pre_fill": nil,
+	}
+	errs := []string{}
+	digits, plus := strings.CutPrefix(number, "+")
+	switch {
+	case !plus || strings.Trim(digits, "0123456789") != "" || digits == "":
+		errs = append(errs, "NOT_A_NUMBER")
+	case len(digits) < 8:
+		errs = append(errs, "TOO_SHORT")
+	case len(digits) > 15:
+		errs = append(errs, "TOO_LONG")
+	}
+	if len(errs) == 0 {
+		country, code := c.country(digits)
+		switch {
+		case country == nil:
+			errs = append(errs, "INVALID_COUNTRY_CODE")
+		case code == "1" && len(digits) < 11:
+			errs = append(errs, "TOO_SHORT")
+		case code == "1" && len(digits) > 11:
+			errs = append(errs, "TOO_LONG")
+		}
+		if country != nil {
+			answer["calling_country_code"], answer["country_code"] = code, country.text("iso_code")
+		}
+	}
+	answer["valid"], answer["validation_errors"] = len(errs) == 0, errs
+	if rec := c.store.one("lookups", map[string]any{"phone_number": number}); rec != nil {
+		for k, v := range rec.export() {
+			if _, ok := answer[k]; ok {
+				answer[k] = v
+			}
+		}
+	}
+	return jsonResponse(http.StatusOK, answer), nil
+}
+
+// country finds the country whose calling code begins the digits.
+func (c *call) country(digits string) (*record, string) {
+	var best *record
+	longest := ""
+	for _, rec := range c.store.kind("dialing_permissions_countries").all {
+		codes, _ := rec.fields["country_codes"].([]string)
+		for _, code := range codes {
+			if strings.HasPrefix(digits, code) && len(code) > len(longest) {
+				best, longest = rec, code
+			}
+		}
+	}
+	return best, longest
+}
+
+// updateCountries answers POST /v1/DialingPermissions/BulkCountryUpdates,
+// which changes all the countries or none.
+func updateCountries(c *call) (*response, *apiError) {
+	var updates []map[string]any
+	if err := json.Unmarshal([]byte(c.form.Get("UpdateRequest")), &updates); err != nil {
+		return nil, invalid("UpdateRequest must be a JSON array of objects")
+	}
+	kind := c.kinds["dialing_permissions_countries"]
+	changed := map[*record]*record{}
+	for _, u := range updates {
+		iso, _ := u["iso_code"].(string)
+		rec := c.lookFor(kind, iso, nil)
+		if rec == nil {
+			return nil, invalid("UpdateRequest: there is no country %.10q", iso)
+		}
+		form := url.Values{}
+		for k, v := range u {
+			if s, ok := v.(string); ok {
+				form.Set(pascal(k), s)
+			} else if b, ok := v.(bool); ok {
+				form.Set(pascal(k), map[bool]string{true: "true", false: "false"}[b])
+			}
+		}
+		next := rec.clone()
+		if err := kind.assign(next, form, onUpdate); err != nil {
+			return nil, err
+		}
+		changed[rec] = next
+	}
+	for rec, next := range changed {
+		maps.Copy(rec.fields, next.fields)
+	}
+	return jsonResponse(http.StatusCreated, map[string]any{
+		"update_count": len(updates), "update_request": c.form.Get("UpdateRequest"),
+	}), nil
+}

@@ -1,0 +1,293 @@
+package twiliofake
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A resource is one row of the description table: everything that the engine
+// has to know to play one kind of Twilio resource. A new kind is a new row.
+type resource struct {
+	// name is the key of the kind in the state document, such as "tasks".
+	name string
+	// host is the product whose host serves it, such as "taskrouter".
+	host string
+	// paths are the paths of one item. A variable in braces names the JSON
+	// field that it must equal; the last one is the identity. The collection
+	// is the path without it. A path that ends in a literal is a singleton,
+	// one an account. The first path makes the item's url; the others are
+	// views of the same items, such as the reservations of a worker.
+	paths []string
+	// can lists what requests may do.
+	can verbs
+	// prefix begins the SIDs of new items.
+	prefix string
+	// ref is the variable by which paths below an item name it. Requests
+	// below an item that does not exist answer 404.
+	ref string
+	// alias are fields by which an item may be addressed instead of its SID.
+	alias []string
+	// list is the key of the items in a page; empty derives it from the path
+	// (TaskQueues: task_queues).
+	list string
+	// etag answers with an ETag and honours If-Match.
+	etag bool
+	// bare items have no SID, account and dates in their body.
+	bare bool
+	// founding creates may name a parent that does not exist; the hook makes it.
+	founding bool
+	// json bodies are accepted: an object whose keys are the fields.
+	json bool
+	// fields are the fields of an item's body beside those that every item of
+	// its API has: sid, account_sid, date_created, date_updated, and url with
+	// links or uri with subresource_uris.
+	fields []field
+	// filters are the fields by which a list may be narrowed.
+	filters []string
+	// params names the field of each parameter whose name is not the field's
+	// in Pascal case (friendly_name: FriendlyName).
+	params map[string]string
+
+	// Hooks hold what is special. They run under the lock; create and update
+	// after the parameters were put into the record, update with a copy that
+	// is dropped when the hook refuses; remove before the record goes.
+	create, update, remove func(*call, *record) *apiError
+	// find looks an item up by a name that is neither its SID nor an alias.
+	find func(*call, string) *record
+	// view completes the body of an answer.
+	view func(*call, *record, map[string]any)
+	// special answers every request to the path by itself.
+	special func(*call) (*response, *apiError)
+}
+
+// verbs is a set of operations.
+type verbs uint8
+
+const (
+	create verbs = 1 << iota
+	fetch
+	update
+	remove
+	list
+
+	readOnly = fetch | list
+	all      = create | fetch | update | remove | list
+)
+
+// A field is one field of a resource's body.
+type field struct {
+	name string
+	kind kind
+	// initial is the value of a new item; nil is null.
+	initial any
+	set     setting
+}
+
+// setting says which requests may set a field by a form parameter.
+type setting uint8
+
+const (
+	onCreate setting = 1 << iota
+	onUpdate
+	required         // on create
+	never    setting = 0
+	always           = onCreate | onUpdate
+)
+
+// kind says how a form parameter becomes a JSON value.
+type kind uint8
+
+const (
+	text     kind = iota
+	integer       // a JSON number
+	boolean       // true, false
+	instant       // a point in time, ISO 8601
+	document      // JSON in a string, as attributes are
+	value         // any JSON
+	many          // a list of strings; a repeated parameter
+)
+
+// A route is a resource under one of its paths, as an item or a collection.
+type route struct {
+	*resource
+	segments []string
+	item     bool
+}
+
+// identity is the field that the path's last variable names.
+func (r *resource) identity() string { return identityOf(r.paths[0]) }
+
+func identityOf(path string) string {
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	name, ok := variable(strings.TrimSuffix(last, ".json"))
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// singleton reports whether there is one item an account.
+func (r *resource) singleton() bool { return r.identity() == "" }
+
+// classic reports whether the resource belongs to the API of 2010, which has
+// its own dates, links and pages.
+func (r *resource) classic() bool { return strings.HasPrefix(r.paths[0], "/2010-04-01/") }
+
+// listKey is the key of the items in a page.
+func (r *resource) listKey() string {
+	if r.list != "" {
+		return r.list
+	}
+	parts := strings.Split(collectionOf(r.paths[0]), "/")
+	return snake(strings.TrimSuffix(parts[len(parts)-1], ".json"))
+}
+
+// field returns the field that a parameter sets.
+func (r *resource) field(param string) (field, bool) {
+	name, ok := r.params[param]
+	if !ok {
+		name = snake(param)
+		if pascal(name) != param {
+			return field{}, false
+		}
+	}
+	for _, f := range r.fields {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+// collectionOf is an item's path without its identity.
+func collectionOf(path string) string {
+	c := path[:strings.LastIndexByte(path, '/')]
+	if strings.HasSuffix(path, ".json") {
+		c += ".json"
+	}
+	return c
+}
+
+// routes lists every path that the table describes, by host.
+func routes(table []resource) map[string][]route {
+	m := map[string][]route{}
+	for i := range table {
+		r := &table[i]
+		for _, p := range r.paths {
+			m[r.host] = append(m[r.host], route{r, segments(p), true})
+			if identityOf(p) != "" && r.special == nil {
+				m[r.host] = append(m[r.host], route{r, segments(collectionOf(p)), false})
+			}
+		}
+	}
+	return m
+}
+
+// below lists, by host and item path, the last segments of the collections
+// that stand right below the item.
+func below(routes map[string][]route) map[string][]string {
+	m := map[string][]string{}
+	for host, rts := range routes {
+		for _, item := range rts {
+			prefix := strings.TrimSuffix(item.pattern(), ".json") + "/"
+			if item.ref != "" {
+				prefix = strings.Replace(prefix, "{"+item.identity()+"}/", "{"+item.ref+"}/", 1)
+			}
+			for _, rt := range rts {
+				if name, ok := strings.CutPrefix(rt.pattern(), prefix); item.item && !rt.item && ok && !strings.Contains(name, "/") {
+					m[host+item.pattern()] = append(m[host+item.pattern()], name)
+				}
+			}
+		}
+	}
+	return m
+}
+
+// pattern is the path of the route.
+func (rt route) pattern() string { return "/" + strings.Join(rt.segments, "/") }
+
+// match binds the variables of the route to the segments of a path.
+func (rt route) match(path []string) (map[string]string, bool) {
+	if len(path) != len(rt.segments) {
+		return nil, false
+	}
+	vars := map[string]string{}
+	for i, s := range rt.segments {
+		p := path[i]
+		if lit, ok := strings.CutSuffix(s, ".json"); ok {
+			if p, ok = strings.CutSuffix(p, ".json"); !ok {
+				return nil, false
+			}
+			s = lit
+		}
+		if name, ok := variable(s); ok {
+			vars[name] = p
+		} else if s != p {
+			return nil, false
+		}
+	}
+	return vars, true
+}
+
+// verb is the operation that a method asks of the route.
+func (rt route) verb(method string) verbs {
+	switch {
+	case method == http.MethodGet && rt.item:
+		return fetch
+	case method == http.MethodGet:
+		return list
+	case method == http.MethodPost && rt.item:
+		return update
+	case method == http.MethodPost:
+		return create
+	case method == http.MethodDelete && rt.item:
+		return remove
+	}
+	return 0
+}
+
+func segments(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
+
+func variable(segment string) (string, bool) {
+	if strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}") {
+		return segment[1 : len(segment)-1], true
+	}
+	return "", false
+}
+
+// variables are the names of the variables of a path.
+func variables(path string) []string {
+	var names []string
+	for _, s := range segments(path) {
+		if name, ok := variable(strings.TrimSuffix(s, ".json")); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// snake writes FriendlyName as friendly_name.
+func snake(pascal string) string {
+	var b strings.Builder
+	for i, r := range pascal {
+		if 'A' <= r && r <= 'Z' {
+			if i > 0 {
+				b.WriteByte('_')
+			}
+			r += 'a' - 'A'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// pascal writes friendly_name as FriendlyName.
+func pascal(snake string) string {
+	var b strings.Builder
+	for w := range strings.SplitSeq(snake, "_") {
+		if w != "" {
+			b.WriteString(strings.ToUpper(w[:1]) + w[1:])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,106 @@
+package twiliofake
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// Client returns a client whose every request to any host goes to the fake,
+// in memory: no port, no goroutine. It is what tests in a synctest bubble
+// need. Faults reach it as they would over a network: a lost connection is an
+// error that is syscall.ECONNRESET, a cut body ends in io.ErrUnexpectedEOF, a
+// hang lasts until the request's context ends.
+func (t *Twilio) Client() *http.Client { return &http.Client{Transport: t.Transport()} }
+
+// Transport returns the round tripper of [Twilio.Client].
+func (t *Twilio) Transport() http.RoundTripper { return memory{t} }
+
+type memory struct{ handler http.Handler }
+
+func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
+	ctx := r.Context()
+	if r.Body != nil {
+		defer r.Body.Close() //nolint:errcheck // as RoundTripper requires
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	in := r.Clone(ctx)
+	if in.Host == "" {
+		in.Host = r.URL.Host
+	}
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
+	rec := &recorder{header: http.Header{}}
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if e, ok := p.(error); !ok || !errors.Is(e, http.ErrAbortHandler) {
+			panic(p)
+		}
+		if err = ctx.Err(); err != nil {
+			return
+		}
+		if rec.flushed { // the head was sent; the body breaks off
+			res, err = answered(r, rec), nil
+			return
+		}
+		err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}()
+	m.handler.ServeHTTP(rec, in)
+	return answered(r, rec), nil
+}
+
+// answered is the recorded response, whose body ends in an error when it is
+// shorter than its Content-Length.
+func answered(r *http.Request, rec *recorder) *http.Response {
+	body := rec.body.Bytes()
+	res := &http.Response{
+		Status: strconv.Itoa(rec.status) + " " + http.StatusText(rec.status), StatusCode: rec.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: rec.header, Request: r,
+		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	if n, err := strconv.ParseInt(rec.header.Get("Content-Length"), 10, 64); err == nil && n > int64(len(body)) {
+		res.ContentLength = n
+		res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{}))
+	}
+	return res
+}
+
+// broken is where a body breaks off.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// recorder is the [http.ResponseWriter] of a request in memory.
+type recorder struct {
+	header  http.Header
+	status  int
+	body    bytes.Buffer
+	flushed bool
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	return r.body.Write(b)
+}
+
+func (r *recorder) Flush() { r.flushed = true }

@@ -1,0 +1,223 @@
+package twiliofake
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config is what a [Twilio] is made from. The zero value is a fake in the
+// state of [DevelopmentState] that makes the same SIDs on every run.
+type Config struct {
+	_ [0]func()
+
+	// State is the state to begin with; nil is [DevelopmentState].
+	State *State
+	// Seed seeds the SIDs of what is created. Equal seeds and equal requests
+	// in equal order make equal SIDs.
+	Seed uint64
+	// MaxRequests bounds the request log; when it is full the oldest entry
+	// goes. Zero is 1000.
+	MaxRequests int
+}
+
+// A Twilio is a fake Twilio in memory. It is an [http.Handler] that plays the
+// product named by a request's Host header. All methods may be called
+// concurrently; requests are carried out one at a time, so that each sees
+// all the effects of those before it.
+type Twilio struct {
+	routes map[string][]route   // by product
+	kinds  map[string]*resource // by name
+	refs   map[string]*resource // by the variable that names the kind's items
+	below  map[string][]string  // names of the collections below an item
+
+	mu     sync.Mutex // guards what follows
+	store  *store
+	tokens map[string]Token
+	seed   uint64
+
+	faults faults
+	log    requestLog
+
+	closing func()
+	closed  <-chan struct{}
+}
+
+// New makes a fake. It fails when the state is not valid; the error names
+// every fault of it.
+func New(cfg Config) (*Twilio, error) {
+	rows := table()
+	t := &Twilio{
+		routes: routes(rows), kinds: map[string]*resource{}, refs: map[string]*resource{},
+		seed: cfg.Seed,
+	}
+	t.below = below(t.routes)
+	for i := range rows {
+		t.kinds[rows[i].name] = &rows[i]
+		if rows[i].ref != "" {
+			t.refs[rows[i].ref] = &rows[i]
+		}
+	}
+	t.log.max = cfg.MaxRequests
+	if t.log.max <= 0 {
+		t.log.max = 1000
+	}
+	t.log.ids = rand.New(rand.NewPCG(cfg.Seed, 0x5251))
+	closed := make(chan struct{})
+	t.closed, t.closing = closed, sync.OnceFunc(func() { close(closed) })
+	state := DevelopmentState()
+	if cfg.State != nil {
+		state = *cfg.State
+	}
+	if err := t.SetState(state); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close ends the requests that a fault holds, as if the connection had been
+// lost; later hangs and delays end at once. A server that serves the fake can
+// then shut down.
+func (t *Twilio) Close() { t.closing() }
+
+// maxBody bounds the body of a request; Twilio's own are far smaller.
+const maxBody = 4 << 20
+
+// ServeHTTP plays Twilio, or answers on the control API for paths that begin
+// with [ControlPath].
+func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, ControlPath) {
+		t.control(w, r)
+		return
+	}
+	started := time.Now()
+	struck := t.faults.strike(r, started)
+	entry := t.log.begin(r, started, struck.names)
+	if !t.wait(r, struck.delay) {
+		t.log.end(entry, 0, nil, nil)
+		panic(http.ErrAbortHandler)
+	}
+	f := struck.fault
+	if f != nil && f.Action == Reset && !f.Apply {
+		t.log.end(entry, 0, nil, nil)
+		abort(w)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var res *response
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		res = refuse(http.StatusRequestEntityTooLarge, 20413, "The body is larger than %d bytes", maxBody).response()
+	case err != nil:
+		t.log.end(entry, 0, nil, nil)
+		panic(http.ErrAbortHandler) // the client left
+	case f == nil:
+		res = t.carryOut(r, body)
+	default:
+		if f.Apply || f.Action == Cut {
+			res = t.carryOut(r, body)
+		}
+		res = f.spoil(res)
+	}
+	// Nothing of an answer without a body could be cut off.
+	if f != nil && (f.Action.silent() || f.Action == Cut && len(res.body) == 0) {
+		t.log.end(entry, 0, body, nil)
+		if f.Action == Hang {
+			select {
+			case <-r.Context().Done():
+			case <-t.closed:
+			}
+		}
+		abort(w)
+	}
+	t.log.end(entry, res.status, body, res)
+	res.write(w, entry.ID)
+	if f != nil && f.Action == Cut {
+		http.NewResponseController(w).Flush() //nolint:errcheck // the connection is lost next
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// wait reports whether the client was still there after the delay.
+func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-t.closed:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+// write sends the response with the headers that all of Twilio's have.
+func (res *response) write(w http.ResponseWriter, requestID string) {
+	h := w.Header()
+	for k, v := range res.header {
+		h[k] = v
+	}
+	h.Set("Twilio-Request-Id", requestID)
+	h.Set("Twilio-Concurrent-Requests", "1")
+	h.Set("Twilio-Request-Duration", "0.001")
+	w.WriteHeader(res.status)
+	w.Write(res.body) //nolint:errcheck // a client that left
+}
+
+// Resource is one item as the state document holds it: the fields that Twilio
+// sends, by their names on the wire. A field whose name begins with an
+// underscore is kept and never sent; _version counts the changes and makes the
+// ETag.
+type Resource = map[string]any
+
+// Resource returns the item of a kind, such as "tasks", whose identity is id:
+// its SID, or what else names it in the path of the API (a participant's call
+// SID, a country's ISO code). The second result is false when there is none.
+// The map is a copy.
+func (t *Twilio) Resource(kind, id string) (Resource, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if recs := t.store.kind(kind).byID[id]; len(recs) > 0 {
+		return recs[0].export(), true
+	}
+	return nil, false
+}
+
+// SetResource adds an item to a kind, or replaces the one of the same
+// identity. Fields that are left out get their initial values. It fails when
+// the kind, a field or a value is not one that the fake knows.
+func (t *Twilio) SetResource(kind string, item Resource) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, ok := t.kinds[kind]
+	if !ok {
+		return fmt.Errorf("twiliofake: there is no kind of resource %q", kind)
+	}
+	rec, err := r.load(item, t.mainAccount(), time.Now().UTC())
+	if err != nil {
+		return fmt.Errorf("twiliofake: %s: %w", kind, err)
+	}
+	t.store.put(r, rec)
+	return nil
+}
+
+// RemoveResource takes an item away, without the effects that a DELETE has.
+// It reports whether there was one.
+func (t *Twilio) RemoveResource(kind, id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	recs := t.store.kind(kind).byID[id]
+	if len(recs) == 0 {
+		return false
+	}
+	t.store.remove(t.kinds[kind], recs[0])
+	return true
+}

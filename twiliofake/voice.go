@@ -1,0 +1,403 @@
+package twiliofake
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var e164 = regexp.MustCompile(`^\+[1-9]\d{6,14}$`)
+
+// reachable reports whether a call can go to an address: a number, a SIP
+// address, a client.
+func reachable(to string) bool {
+	return e164.MatchString(to) || strings.HasPrefix(to, "sip:") || strings.HasPrefix(to, "client:")
+}
+
+// mayCallFrom reports whether the account may show an address as the caller:
+// a client or a SIP address, or a number that it has or has verified.
+func (c *call) mayCallFrom(from string) bool {
+	if !e164.MatchString(from) {
+		return reachable(from)
+	}
+	number := map[string]any{"account_sid": c.account.text("sid"), "phone_number": from}
+	return c.store.one("incoming_phone_numbers", number) != nil || c.store.one("outgoing_caller_ids", number) != nil
+}
+
+// dial makes a call from the account to somebody, who answers at once.
+func (c *call) dial(from, to string) *record {
+	rec := c.blank(c.kinds["calls"])
+	c.dialled(rec, from, to)
+	c.store.add(c.kinds["calls"], rec)
+	return rec
+}
+
+func (c *call) dialled(rec *record, from, to string) {
+	rec.fields["from"], rec.fields["to"] = from, to
+	rec.fields["from_formatted"], rec.fields["to_formatted"] = national(from), national(to)
+	rec.fields["direction"] = "outbound-api"
+	rec.fields["start_time"] = c.now.Format(time.RFC1123Z)
+	number := map[string]any{"account_sid": c.account.text("sid"), "phone_number": from}
+	for _, kind := range []string{"incoming_phone_numbers", "outgoing_caller_ids"} {
+		if own := c.store.one(kind, number); own != nil {
+			rec.fields["phone_number_sid"] = own.text("sid")
+		}
+	}
+}
+
+// national writes a North American number as Twilio formats it.
+func national(number string) string {
+	if d, ok := strings.CutPrefix(number, "+1"); ok && len(d) == 10 {
+		return "(" + d[:3] + ") " + d[3:6] + "-" + d[6:]
+	}
+	return number
+}
+
+// mayDial refuses a call from or to an address that cannot be; unreachable is
+// the refusal of the latter.
+func (c *call) mayDial(from, to string, unreachable *apiError) *apiError {
+	switch {
+	case to == "":
+		return refuse(http.StatusBadRequest, 21201, "No 'To' number is specified")
+	case from == "":
+		return refuse(http.StatusBadRequest, 21213, "No 'From' number is specified")
+	case !reachable(to):
+		return unreachable
+	case !reachable(from):
+		return refuse(http.StatusBadRequest, 21212, "%s is not a valid phone number or outgoing caller ID.", from)
+	case !c.mayCallFrom(from):
+		return refuse(http.StatusBadRequest, 21210, "The source phone number provided, %s, is not yet verified for your account.", from)
+	}
+	return nil
+}
+
+func createCall(c *call, rec *record) *apiError {
+	to, from := c.form.Get("To"), c.form.Get("From")
+	err := c.mayDial(from, to, refuse(http.StatusBadRequest, 21211, "The phone number you are attempting to call, %s, is not valid.", to))
+	if err != nil {
+		return err
+	}
+	if c.form.Get("Url") == "" && c.form.Get("Twiml") == "" && c.form.Get("ApplicationSid") == "" {
+		return refuse(http.StatusBadRequest, 21205, "Url parameter is required.")
+	}
+	c.dialled(rec, from, to)
+	c.redirect(rec)
+	return nil
+}
+
+// redirect keeps the TwiML or the URL that a call was sent to, for tests to
+// look at.
+func (c *call) redirect(rec *record) {
+	delete(rec.fields, "_twiml")
+	delete(rec.fields, "_url")
+	if v := c.form.Get("Twiml"); v != "" {
+		rec.fields["_twiml"] = v
+	} else {
+		rec.fields["_url"] = c.form.Get("Url")
+	}
+}
+
+// live reports whether a call's status is one that can be changed.
+func live(status string) bool {
+	return status == "queued" || status == "ringing" || status == "in-progress"
+}
+
+func updateCall(c *call, rec *record) *apiError {
+	status := c.before.text("status")
+	if !live(status) {
+		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
+	}
+	redirected := c.form.Has("Twiml") || c.form.Has("Url")
+	if redirected && status != "in-progress" {
+		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
+	}
+	switch next := rec.text("status"); next {
+	case status:
+	case "completed":
+		c.hangUp(rec)
+	case "canceled":
+		if status == "in-progress" {
+			return refuse(http.StatusBadRequest, 21220, "Call is in-progress. Cannot cancel.")
+		}
+		c.hangUp(rec)
+		rec.fields["status"] = "canceled"
+	default:
+		return invalid("Invalid value for parameter Status: %.100q", next)
+	}
+	if redirected {
+		c.redirect(rec)
+		c.leave(rec.text("sid")) // other instructions end its part in a conference
+	}
+	return nil
+}
+
+func removeCall(_ *call, rec *record) *apiError {
+	if live(rec.text("status")) {
+		return refuse(http.StatusConflict, 20009, "Call is in progress and cannot be deleted")
+	}
+	return nil
+}
+
+// hangUp ends a call, its recordings and its part in a conference.
+func (c *call) hangUp(rec *record) {
+	rec.fields["status"] = "completed"
+	rec.fields["end_time"] = c.now.Format(time.RFC1123Z)
+	rec.fields["duration"] = seconds(rec.text("start_time"), c.now)
+	for _, r := range c.store.where("recordings", map[string]any{"call_sid": rec.text("sid")}) {
+		c.stopRecording(r)
+	}
+	c.leave(rec.text("sid"))
+}
+
+// leave takes a call out of the conference that it is in.
+func (c *call) leave(callSID string) {
+	for _, p := range c.store.where("participants", map[string]any{"call_sid": callSID}) {
+		c.depart(p)
+	}
+}
+
+// depart takes a participant out of its conference; the conference ends when
+// it was the last one, or one whose leaving ends it.
+func (c *call) depart(p *record) {
+	c.store.remove(c.kinds["participants"], p)
+	conference := c.store.one("conferences", map[string]any{"sid": p.text("conference_sid"), "status": "in-progress"})
+	if conference == nil {
+		return
+	}
+	switch {
+	case p.flag("end_conference_on_exit"):
+		c.endConference(conference, "participant-with-end-conference-on-exit-left", p.text("call_sid"))
+	case c.store.one("participants", map[string]any{"conference_sid": conference.text("sid")}) == nil:
+		c.endConference(conference, "last-participant-left", p.text("call_sid"))
+	}
+}
+
+// endConference ends a conference and the calls of those who are in it.
+func (c *call) endConference(conference *record, reason, by string) {
+	fields := map[string]any{"status": "completed", "reason_conference_ended": reason}
+	if by != "" {
+		fields["call_sid_ending_conference"] = by
+	}
+	c.set("conferences", conference, fields)
+	for _, p := range c.store.where("participants", map[string]any{"conference_sid": conference.text("sid")}) {
+		c.store.remove(c.kinds["participants"], p)
+		c.endCall(p.text("call_sid"))
+	}
+	for _, r := range c.store.where("recordings", map[string]any{"conference_sid": conference.text("sid")}) {
+		c.stopRecording(r)
+	}
+}
+
+func (c *call) endCall(sid string) {
+	if rec := c.store.one("calls", map[string]any{"sid": sid}); rec != nil && live(rec.text("status")) {
+		c.hangUp(rec)
+		c.touch(c.kinds["calls"], rec)
+	}
+}
+
+func updateConference(c *call, rec *record) *apiError {
+	if !c.form.Has("Status") {
+		return nil
+	}
+	if rec.text("status") != "completed" {
+		return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
+	}
+	c.endConference(rec, "conference-ended-via-api", "")
+	return nil
+}
+
+// createParticipant calls somebody into a conference. The conference may be
+// named by its SID or its friendly name; one that nobody is in begins.
+func createParticipant(c *call, rec *record) *apiError {
+	to, from, name := c.form.Get("To"), c.form.Get("From"), c.vars["conference_sid"]
+	conference := c.store.one("conferences", map[string]any{"sid": name, "status": "in-progress"})
+	if conference == nil {
+		conference = c.store.one("conferences", map[string]any{
+			"friendly_name": name, "status": "in-progress", "account_sid": c.account.text("sid"),
+		})
+	}
+	if conference == nil && strings.HasPrefix(name, "CF") {
+		return notFound(c.path)
+	}
+	if err := c.mayDial(from, to, refuse(http.StatusBadRequest, 13223, "Dial: Invalid phone number format: %s", to)); err != nil {
+		return err
+	}
+	if err := c.checkCoach(rec); err != nil {
+		return err
+	}
+	if conference == nil {
+		conference = c.blank(c.kinds["conferences"])
+		conference.fields["friendly_name"] = name
+		c.store.add(c.kinds["conferences"], conference)
+	}
+	rec.fields["conference_sid"] = conference.text("sid")
+	rec.fields["call_sid"] = c.dial(from, to).text("sid")
+	return nil
+}
+
+func (c *call) checkCoach(rec *record) *apiError {
+	if !rec.flag("coaching") {
+		return nil
+	}
+	coached := map[string]any{"call_sid": rec.text("call_sid_to_coach")}
+	if c.store.one("participants", coached) == nil {
+		return invalid("CallSidToCoach %.40q is not in the conference", rec.text("call_sid_to_coach"))
+	}
+	return nil
+}
+
+func updateParticipant(c *call, rec *record) *apiError {
+	if rec.flag("hold") {
+		rec.fields["_hold_url"] = c.form.Get("HoldUrl")
+	} else {
+		delete(rec.fields, "_hold_url")
+	}
+	return c.checkCoach(rec)
+}
+
+func removeParticipant(c *call, rec *record) *apiError {
+	c.depart(rec)
+	c.endCall(rec.text("call_sid"))
+	return nil
+}
+
+// currentRecording finds the call's recording that is under way, which the
+// API calls Twilio.CURRENT.
+func currentRecording(c *call, id string) *record {
+	if id != "Twilio.CURRENT" {
+		return nil
+	}
+	want := map[string]any{}
+	for k, v := range c.parents() {
+		want[k] = v
+	}
+	for _, rec := range c.store.where("recordings", want) {
+		if s := rec.text("status"); s == "in-progress" || s == "paused" {
+			return rec
+		}
+	}
+	return nil
+}
+
+func createRecording(c *call, rec *record) *apiError {
+	sid := c.vars["call_sid"]
+	if sid == "" {
+		return unmodelled("POST on %s: a recording begins on a call", c.path)
+	}
+	running := c.store.one("calls", map[string]any{"sid": sid, "status": "in-progress"})
+	if running == nil {
+		return refuse(http.StatusBadRequest, 21220, "Requested resource is not eligible for recording")
+	}
+	if p := c.store.one("participants", map[string]any{"call_sid": sid}); p != nil {
+		rec.fields["conference_sid"] = p.text("conference_sid")
+	}
+	rec.fields["start_time"] = c.now.Format(time.RFC1123Z)
+	return nil
+}
+
+func updateRecording(c *call, rec *record) *apiError {
+	switch was := c.before.text("status"); rec.text("status") {
+	case "in-progress", "paused", "stopped":
+		if was != "in-progress" && was != "paused" {
+			return refuse(http.StatusBadRequest, 21220, "Requested resource is not eligible for recording")
+		}
+		if rec.text("status") == "stopped" {
+			rec.fields["duration"] = seconds(rec.text("start_time"), c.now)
+		}
+		return nil
+	}
+	return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
+}
+
+func (c *call) stopRecording(rec *record) {
+	if s := rec.text("status"); s == "in-progress" || s == "paused" {
+		c.set("recordings", rec, map[string]any{
+			"status": "completed", "duration": seconds(rec.text("start_time"), c.now),
+		})
+	}
+}
+
+func viewRecording(c *call, rec *record, m map[string]any) {
+	if c.pattern() == c.paths[0] || c.pattern() == collectionOf(c.paths[0]) {
+		m["media_url"] = c.base() + strings.TrimSuffix(c.itemPath(rec), ".json")
+		delete(m, "track")
+	}
+}
+
+func createNumber(c *call, rec *record) *apiError {
+	number := rec.text("phone_number")
+	if !e164.MatchString(number) {
+		return refuse(http.StatusBadRequest, 21421, "PhoneNumber %s is invalid", number)
+	}
+	if c.store.one("incoming_phone_numbers", map[string]any{"phone_number": number}) != nil {
+		return refuse(http.StatusBadRequest, 21422, "%s is not available", number)
+	}
+	if rec.text("friendly_name") == "" {
+		rec.fields["friendly_name"] = national(number)
+	}
+	return nil
+}
+
+func createMessage(c *call, rec *record) *apiError {
+	to, from := rec.text("to"), rec.text("from")
+	number := strings.TrimPrefix(to, "whatsapp:")
+	switch {
+	case to == "":
+		return refuse(http.StatusBadRequest, 21604, "A 'To' phone number is required.")
+	case from == "" && rec.text("messaging_service_sid") == "":
+		return refuse(http.StatusBadRequest, 21603, "A 'From' phone number is required.")
+	case rec.text("body") == "" && c.form.Get("MediaUrl") == "" && c.form.Get("ContentSid") == "":
+		return refuse(http.StatusBadRequest, 21602, "Message body is required.")
+	case !e164.MatchString(number):
+		return refuse(http.StatusBadRequest, 21211, "Invalid 'To' Phone Number: %s", to)
+	case from != "" && e164.MatchString(from) && !c.mayCallFrom(from):
+		return refuse(http.StatusBadRequest, 21606, "The 'From' phone number provided (%s) is not a valid message-capable Twilio phone number for this destination.", from)
+	}
+	return nil
+}
+
+func updateMessage(c *call, rec *record) *apiError {
+	if c.form.Has("Status") && rec.text("status") != "canceled" {
+		return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
+	}
+	if c.form.Has("Body") && rec.text("body") != "" {
+		return invalid("Body can only be redacted, with an empty value")
+	}
+	return nil
+}
+
+func createAccount(c *call, rec *record) *apiError {
+	if c.apiKey {
+		return refuse(http.StatusUnauthorized, 20003, "Authenticate")
+	}
+	rec.fields["owner_account_sid"] = c.account.text("sid")
+	rec.fields["auth_token"] = c.store.sid("accounts", "")
+	return nil
+}
+
+func viewAccount(_ *call, _ *record, m map[string]any) { delete(m, "account_sid") }
+
+func createKey(c *call, rec *record) *apiError {
+	rec.fields["_secret"] = c.store.sid("keys", "")
+	return nil
+}
+
+// viewKey shows the secret once, in the answer that made the key.
+func viewKey(c *call, rec *record, m map[string]any) {
+	delete(m, "account_sid")
+	delete(m, "subresource_uris")
+	if c.method == http.MethodPost && !c.item {
+		m["secret"] = rec.text("_secret")
+	}
+}
+
+// seconds is the time since a date of the API of 2010, as a string.
+func seconds(since string, now time.Time) string {
+	t, err := time.Parse(time.RFC1123Z, since)
+	if err != nil {
+		return "0"
+	}
+	return strconv.Itoa(int(now.Sub(t) / time.Second))
+}

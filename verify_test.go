@@ -1,0 +1,121 @@
+package flexfn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestStudioFunctionAsksForTheSignature(t *testing.T) {
+	ran := false
+	handler := func(_ context.Context, in Event) (map[string]any, error) {
+		ran = true
+		return map[string]any{"got": in["From"]}, nil
+	}
+	const zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	const body = "From=%2B15005550006"
+	for _, c := range []struct {
+		name   string
+		option []StudioOption
+		config func(*Config)
+		body   string
+		header []string
+		want   int
+		log    string
+	}{
+		{name: "signed", want: 200},
+		{name: "unsigned", header: []string{signatureHeader, ""}, want: 403, log: "has no X-Twilio-Signature"},
+		{name: "forged", header: []string{signatureHeader, zeros}, want: 403, log: "functions.example.com/studio/x"},
+		{name: "forged, in development", config: func(c *Config) { c.Development = true }, header: []string{signatureHeader, zeros}, want: 403, log: "correct PUBLIC_URL"},
+		{name: "other type", header: []string{"Content-Type", "application/json"}, want: 403, log: "no bodySHA256"},
+		{name: "open", option: []StudioOption{OpenToAnyone()}, header: []string{signatureHeader, ""}, want: 200},
+		{name: "too long", config: func(c *Config) { c.MaxBodyBytes = 10 }, want: 413},
+		{name: "rotated", config: func(c *Config) { c.AuthToken, c.PreviousAuthTokens = "e4f5", []string{"a0b1c2d3"} }, want: 200},
+		{name: "token store down", body: "AccountSid=AC" + strings.Repeat("b", 32), header: []string{signatureHeader, zeros}, want: 503, log: "down",
+			config: func(c *Config) {
+				c.SubaccountAuthTokens = func(context.Context, string) ([]string, error) { return nil, errors.New("down") }
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ran = false
+			var log bytes.Buffer
+			post := studioApp(t, "/studio/x", PrepareStudioFunction(handler, c.option...), func(config *Config) {
+				config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				if c.config != nil {
+					c.config(config)
+				}
+			})
+			if c.body == "" {
+				c.body = body
+			}
+			w := post(c.body, c.header...)
+			if w.Code != c.want || ran != (c.want == 200) {
+				t.Errorf("got %d (ran: %t) %s; log %s", w.Code, ran, w.Body, &log)
+			}
+			if c.want == 503 && w.Header().Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			if !strings.Contains(log.String(), c.log) {
+				t.Errorf("no %q in the log: %s", c.log, &log)
+			}
+			for _, secret := range []string{"a0b1c2d3", "15005550006", zeros} {
+				if strings.Contains(log.String(), secret) {
+					t.Errorf("%q in the log: %s", secret, &log)
+				}
+			}
+			if c.want != 200 && strings.Contains(w.Body.String(), "example.com") {
+				t.Errorf("the answer says which URL was tried: %s", w.Body)
+			}
+		})
+	}
+}
+
+func TestStudioFunctionTakesSignedJSON(t *testing.T) {
+	app, err := New(Config{AccountSID: "AC" + strings.Repeat("a", 32), AuthToken: "a0b1c2d3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Handle("/studio/x", PrepareStudioFunction(func(_ context.Context, in Event) (map[string]any, error) {
+		return map[string]any{"n": in["n"]}, nil
+	}))
+	body := []byte(`{"n": 1}`)
+	url := AddBodyHash("https://example.com/studio/x?b=1&a=2", body)
+	r := httptest.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(signatureHeader, Signature("a0b1c2d3", url, "application/json", body))
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, r)
+	if want := `{"n":1,"success":true}`; w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// One verifier serves many requests at once.
+func TestVerifyConcurrently(t *testing.T) {
+	byToken := map[string]*signatureVerifier{}
+	var all sync.WaitGroup
+	for _, v := range signatureVectors(t) {
+		if v.Server.PublicURL != "" || v.Server.Trust.XForwarded != nil || v.Server.Trust.Forwarded != nil || v.Server.Trust.XForwardedAnyone || v.Server.Subaccounts != nil {
+			continue
+		}
+		key := v.AuthToken + strings.Join(v.config().PreviousAuthTokens, "")
+		if byToken[key] == nil {
+			byToken[key] = v.verifier(t)
+		}
+		verifier, r := byToken[key], v.request(t)
+		all.Go(func() {
+			for range 10 {
+				if err := verifier.verify(r, v.body()); (err == nil) != (v.Expected == "accept") {
+					t.Errorf("%s: expected %s, got %v", v.ID, v.Expected, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
