@@ -12,12 +12,14 @@ import (
 
 // mergeObjects merges update into old, two JSON objects: objects by key, lists
 // by index, and everything else by taking update's value. Keys stay in old's
-// order, new ones follow; values are copied byte for byte.
+// order, new ones follow; numbers and strings stay as they are written.
 func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
-	if kind(update) != '{' || !json.Valid(update) {
+	old, okOld := compactObject(old)
+	update, okUpdate := compactObject(update)
+	if !okUpdate {
 		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
 	}
-	if kind(old) != '{' || !json.Valid(old) {
+	if !okOld {
 		return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
 	}
 	merged, err := merge(old, update, 0)
@@ -25,6 +27,13 @@ func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is nested too deeply", Err: err}
 	}
 	return merged, err
+}
+
+// compactObject is raw without white space; false when it is no JSON object.
+func compactObject(raw json.RawMessage) (json.RawMessage, bool) {
+	var b bytes.Buffer
+	err := json.Compact(&b, raw)
+	return b.Bytes(), err == nil && kind(b.Bytes()) == '{'
 }
 
 // maxDepth bounds nesting; encoding/json itself stops at 10,000.
@@ -101,12 +110,12 @@ func dropNulls(raw json.RawMessage) (json.RawMessage, error) {
 	return kept.json(), nil
 }
 
-// kind is the first byte of a JSON value, which tells its type.
+// kind is the first byte of a compact JSON value, which tells its type.
 func kind(raw json.RawMessage) byte {
-	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) > 0 {
-		return raw[0]
+	if len(raw) == 0 {
+		return 0
 	}
-	return 0
+	return raw[0]
 }
 
 // object is a JSON object in its own order. Of a repeated key the last value
