@@ -14,17 +14,43 @@ import (
 // by index, and everything else by taking update's value. Keys stay in old's
 // order, new ones follow; values are copied byte for byte.
 func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
-	if kind(update) != '{' || !json.Valid(update) {
-		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
-	}
-	if kind(old) != '{' || !json.Valid(old) {
-		return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
+	if err := checkObjects(old, update); err != nil {
+		return nil, err
 	}
 	merged, err := merge(old, update, 0)
 	if errors.Is(err, errTooDeep) {
 		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is nested too deeply", Err: err}
 	}
 	return merged, err
+}
+
+// assignObject puts the members of update in the place of those of old, whole.
+func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
+	if err := checkObjects(old, update); err != nil {
+		return nil, err
+	}
+	into, err := parseObject(old)
+	if err != nil {
+		return nil, err
+	}
+	from, err := parseObject(update)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range from.members {
+		into.set(m)
+	}
+	return into.json(), nil
+}
+
+func checkObjects(old, update json.RawMessage) error {
+	if kind(update) != '{' || !json.Valid(update) {
+		return &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
+	}
+	if kind(old) != '{' || !json.Valid(old) {
+		return &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
+	}
+	return nil
 }
 
 // maxDepth bounds nesting; encoding/json itself stops at 10,000.
