@@ -36,11 +36,29 @@ func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMe
 	return updateAttributes(ctx, tasks, taskSID, change, opts)
 }
 
-// UpdateWorkerAttributes is [UpdateTaskAttributes] for a worker, except that a
-// null is stored.
-func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
-	change := func(old json.RawMessage) (json.RawMessage, error) { return mergeObjects(old, update) }
-	return updateAttributes(ctx, workers, workerSID, change, opts)
+// UpdateWorkerAttributes puts each key of update, a JSON object, in the place
+// of that key of a worker's attributes, and returns the worker as it is then
+// stored. A list such as skills is replaced as a whole, and a null is stored.
+// Concurrent updates lose nothing, as with [UpdateTaskAttributes].
+func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Worker] {
+	var stored *taskrouter.TaskrouterV1Worker
+	kind := workers
+	kind.store = func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error) {
+		var err error
+		stored, err = client.TaskrouterV1.UpdateWorker(workspace, sid, &taskrouter.UpdateWorkerParams{IfMatch: &etag, Attributes: &attributes})
+		if err != nil {
+			return nil, err
+		}
+		return stored.Attributes, nil
+	}
+	change := func(old json.RawMessage) (json.RawMessage, error) { return assignObject(old, update) }
+	res := updateAttributes(ctx, kind, workerSID, change, opts)
+	worker := flexfn.Result[*taskrouter.TaskrouterV1Worker]{Success: true, Status: res.Status, Data: stored}
+	if !res.Success {
+		worker = flexfn.Failed[*taskrouter.TaskrouterV1Worker](res.Err())
+	}
+	worker.Attempts = res.Attempts
+	return worker
 }
 
 // attributed is a kind of TaskRouter resource that has attributes.
@@ -70,18 +88,11 @@ var tasks = attributed{
 	},
 }
 
-var workers = attributed{
+var workers = attributed{ // store is UpdateWorkerAttributes' own
 	name: "worker",
 	sid:  regexp.MustCompile(`^WK[0-9a-fA-F]{32}$`),
 	fetch: func(client *twilio.RestClient, workspace, sid string) (*string, error) {
 		worker, err := client.TaskrouterV1.FetchWorker(workspace, sid)
-		if err != nil {
-			return nil, err
-		}
-		return worker.Attributes, nil
-	},
-	store: func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error) {
-		worker, err := client.TaskrouterV1.UpdateWorker(workspace, sid, &taskrouter.UpdateWorkerParams{IfMatch: &etag, Attributes: &attributes})
 		if err != nil {
 			return nil, err
 		}

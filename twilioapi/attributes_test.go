@@ -69,13 +69,17 @@ func TestUpdateTaskAttributes(t *testing.T) {
 	})
 }
 
-func TestUpdateWorkerAttributesStoresNull(t *testing.T) {
+func TestUpdateWorkerAttributes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &etagServer{attributes: `{"keep":true}`}
+		s := &etagServer{attributes: `{"keep":true,"skills":["a","b"],"nested":{"x":1,"y":2},"id":12345678901234567890}`}
 		ctx := newApp(t, memnet.Serve(t, s).Transport(), nil).Context(t.Context())
-		res := twilioapi.UpdateWorkerAttributes(ctx, workerSID, json.RawMessage(`{"keep":null}`))
-		if !res.Success || s.attributes != `{"keep":null}` || !strings.Contains(s.seen[0], "/Workers/"+workerSID) {
+		res := twilioapi.UpdateWorkerAttributes(ctx, workerSID, json.RawMessage(`{"keep":null,"skills":["x"],"nested":{"x":3}}`))
+		const want = `{"keep":null,"skills":["x"],"nested":{"x":3},"id":12345678901234567890}`
+		if !res.Success || s.attributes != want || *res.Data.Attributes != want || !strings.Contains(s.seen[0], "/Workers/"+workerSID) || !strings.HasSuffix(s.seen[1], " 0") {
 			t.Errorf("%v, stored %s, asked %q", res.Err(), s.attributes, s.seen)
+		}
+		if res = twilioapi.UpdateWorkerAttributes(ctx, workerSID, json.RawMessage(`[1]`)); res.Status != 400 || res.Data != nil || res.Attempts != 1 {
+			t.Errorf("%+v", res)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
@@ -93,6 +94,21 @@ func ExampleUpdateWorkerAttributes() {
 	defer stop()
 
 	res := twilioapi.UpdateWorkerAttributes(ctx, "WKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", json.RawMessage(`{"team":null}`))
-	fmt.Println(string(res.Data), res.Err())
+	fmt.Println(*res.Data.Attributes, res.Err())
 	// Output: {"name":"Ann","team":null} <nil>
+}
+
+func ExampleView() {
+	task := &taskrouter.TaskrouterV1Task{
+		Sid: new("WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), Priority: 5, DateCreated: new(time.Unix(1704164645, 0)),
+	}
+	view := twilioapi.View(task)
+	fmt.Println(view["sid"], view["priority"], view["dateCreated"], view["taskQueueSid"])
+	// Output: WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 5 2024-01-02T03:04:05.000Z <nil>
+}
+
+func ExampleViews() {
+	channels := []taskrouter.TaskrouterV1WorkerChannel{{TaskChannelUniqueName: new("voice"), ConfiguredCapacity: 1}}
+	fmt.Println(twilioapi.Views(channels)[0]["taskChannelUniqueName"])
+	// Output: voice
 }

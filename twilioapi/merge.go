@@ -14,13 +14,9 @@ import (
 // by index, and everything else by taking update's value. Keys stay in old's
 // order, new ones follow; numbers and strings stay as they are written.
 func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
-	old, okOld := compactObject(old)
-	update, okUpdate := compactObject(update)
-	if !okUpdate {
-		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
-	}
-	if !okOld {
-		return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
+	old, update, err := compactObjects(old, update)
+	if err != nil {
+		return nil, err
 	}
 	merged, err := merge(old, update, 0)
 	if errors.Is(err, errTooDeep) {
@@ -29,11 +25,37 @@ func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 	return merged, err
 }
 
-// compactObject is raw without white space; false when it is no JSON object.
-func compactObject(raw json.RawMessage) (json.RawMessage, bool) {
-	var b bytes.Buffer
-	err := json.Compact(&b, raw)
-	return b.Bytes(), err == nil && kind(b.Bytes()) == '{'
+// assignObject puts the members of update in the place of those of old, whole.
+func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
+	old, update, err := compactObjects(old, update)
+	if err != nil {
+		return nil, err
+	}
+	into, err := parseObject(old)
+	if err != nil {
+		return nil, err
+	}
+	from, err := parseObject(update)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range from.members {
+		into.set(m)
+	}
+	return into.json(), nil
+}
+
+// compactObjects checks that both are JSON objects, and leaves out their white
+// space.
+func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err error) {
+	var o, u bytes.Buffer
+	if json.Compact(&u, update) != nil || kind(u.Bytes()) != '{' {
+		return nil, nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
+	}
+	if json.Compact(&o, old) != nil || kind(o.Bytes()) != '{' {
+		return nil, nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
+	}
+	return o.Bytes(), u.Bytes(), nil
 }
 
 // maxDepth bounds nesting; encoding/json itself stops at 10,000.

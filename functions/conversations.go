@@ -1,0 +1,29 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
+)
+
+// UpdateConversationAttributes replaces the attributes of a conversation, all
+// of them. Twilio has no If-Match for conversations: the last change wins.
+var UpdateConversationAttributes = flexfn.PrepareFlexFunction(updateConversationAttributes, flexfn.Doc("Replaces the attributes of a conversation."))
+
+type conversationParams struct {
+	Conversation string          `json:"conversationSid" purpose:"conversation to be updated" kind:"CH"`
+	Attributes   json.RawMessage `json:"attributes" purpose:"new attributes"`
+}
+
+func updateConversationAttributes(ctx context.Context, in conversationParams) (done, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*conversations.ConversationsV1Conversation, error) {
+		return client.ConversationsV1.UpdateConversation(in.Conversation, &conversations.UpdateConversationParams{
+			Attributes: new(string(in.Attributes)),
+		})
+	})
+	return done{}, res.Err()
+}

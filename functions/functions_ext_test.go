@@ -1,0 +1,103 @@
+package functions_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/contract"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// newApp is an app with the ready-made functions and a fake Twilio.
+func newApp(t *testing.T, change func(*flexfn.Config)) (*flexfn.App, *twiliofake.Twilio) {
+	t.Helper()
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := flexfn.Config{
+		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, Transport: fake.Client().Transport,
+	}
+	if change != nil {
+		change(&config)
+	}
+	app, err := flexfn.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := functions.Add(app); err != nil {
+		t.Fatal(err)
+	}
+	return app, fake
+}
+
+// TestRoutes holds paths, parameters and purposes against the recordings.
+func TestRoutes(t *testing.T) {
+	cases, err := contract.Load("functions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[string]string{}
+	for _, c := range cases {
+		recorded[c.Function.Path] = string(c.Function.RequiredParameters)
+	}
+	for _, r := range functions.Routes() {
+		want, ok := recorded[r.Path]
+		if !ok {
+			t.Errorf("%s is not recorded", r.Path)
+		}
+		delete(recorded, r.Path)
+		var got []string
+		for _, p := range r.Function.Parameters() {
+			if p.Required {
+				got = append(got, `{"key":"`+p.Name+`","purpose":"`+p.Purpose+`"}`)
+			}
+			if p.Purpose == "" && p.Doc == "" {
+				t.Errorf("%s: parameter %s has no description", r.Path, p.Name)
+			}
+		}
+		want = strings.NewReplacer("\n", "", `": "`, `":"`, `, {`, `,{`, `, "`, `,"`).Replace(want)
+		if "["+strings.Join(got, ",")+"]" != want {
+			t.Errorf("%s requires %s, recorded %s", r.Path, got, want)
+		}
+		if r.Function.Doc() == "" {
+			t.Errorf("%s has no description", r.Path)
+		}
+	}
+	for path := range recorded {
+		t.Errorf("there is no function at %s", path)
+	}
+}
+
+func TestDisabled(t *testing.T) {
+	const path = "/common/flex/taskrouter/get-queues"
+	app, _ := newApp(t, func(c *flexfn.Config) { c.DisabledFunctions = []string{path} })
+	if n := len(app.Routes()); n != 17 || slices.ContainsFunc(app.Routes(), func(r flexfn.Route) bool { return r.Path == path }) {
+		t.Errorf("%d functions", n)
+	}
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, nil))
+	if w.Code != 404 {
+		t.Errorf("status %d", w.Code)
+	}
+	app.Handle(path, functions.GetQueues) // one's own in its place
+
+	env := map[string]string{
+		"ACCOUNT_SID": twiliofake.DevelopmentAccountSID, "AUTH_TOKEN": twiliofake.DevelopmentAuthToken,
+		"FLEXFN_DISABLED_FUNCTIONS": path + ", taskrouter/get-queues",
+	}
+	app, err := flexfn.New(flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = functions.Add(app)
+	if err == nil || !strings.Contains(err.Error(), `FLEXFN_DISABLED_FUNCTIONS names "taskrouter/get-queues"`) || len(app.Routes()) != 0 {
+		t.Errorf("%v, %d functions", err, len(app.Routes()))
+	}
+}

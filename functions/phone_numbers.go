@@ -1,0 +1,148 @@
+package functions
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	lookups "github.com/twilio/twilio-go/rest/lookups/v2"
+	voice "github.com/twilio/twilio-go/rest/voice/v1"
+)
+
+// ListPhoneNumbers lists the account's telephone numbers, all of them.
+var ListPhoneNumbers = flexfn.PrepareFlexFunction(listPhoneNumbers, flexfn.Doc("Lists the account's telephone numbers."))
+
+type numbersParams struct {
+	IncludeOutgoing bool `json:"IncludeOutgoing" doc:"whether to list verified caller IDs too; false when left out"`
+}
+
+type numbersReply struct {
+	Numbers []number `json:"phoneNumbers"`
+}
+
+type number struct {
+	FriendlyName *string `json:"friendlyName"`
+	PhoneNumber  *string `json:"phoneNumber"`
+}
+
+func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, error) {
+	reply := numbersReply{Numbers: []number{}}
+	incoming := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]api.ApiV2010IncomingPhoneNumber, error) {
+		return client.Api.ListIncomingPhoneNumber(&api.ListIncomingPhoneNumberParams{PageSize: new(pageSize)})
+	})
+	for _, n := range incoming.Data {
+		reply.Numbers = append(reply.Numbers, number{n.FriendlyName, n.PhoneNumber})
+	}
+	if !incoming.Success || !in.IncludeOutgoing {
+		return reply, incoming.Err()
+	}
+	outgoing := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]api.ApiV2010OutgoingCallerId, error) {
+		return client.Api.ListOutgoingCallerId(&api.ListOutgoingCallerIdParams{PageSize: new(pageSize)})
+	})
+	for _, n := range outgoing.Data {
+		reply.Numbers = append(reply.Numbers, number{n.FriendlyName, n.PhoneNumber})
+	}
+	return reply, outgoing.Err()
+}
+
+// ValidatePhoneNumber says whether the account can call a number: whether it
+// is one, and whether Voice dialing permissions allow it. What cannot be found
+// out is an error, never a yes.
+var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Says whether a telephone number can be called."))
+
+type validateParams struct {
+	PhoneNumber string `json:"phoneNumber" purpose:"phone number to validate"`
+}
+
+// Validate refuses what would not be one segment of a URL's path; whether the
+// rest is a number is Twilio's to say.
+func (p validateParams) Validate() error {
+	if len(p.PhoneNumber) > 64 || strings.ContainsFunc(p.PhoneNumber, func(r rune) bool {
+		return !strings.ContainsRune("+0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ()-._*", r)
+	}) || strings.Trim(p.PhoneNumber, ".") == "" {
+		return errors.New("phoneNumber is not a telephone number: write one such as +15550100")
+	}
+	return nil
+}
+
+type validateReply struct {
+	Valid bool `json:"valid"`
+	// InvalidReason is COUNTRY_UNKNOWN, COUNTRY_DISABLED,
+	// HIGH_RISK_SPECIAL_NUMBER_DISABLED, or codes of Twilio Lookup separated
+	// by ", "; null when the number is valid.
+	InvalidReason *string `json:"invalidReason"`
+}
+
+func validatePhoneNumber(ctx context.Context, in validateParams) (validateReply, error) {
+	return twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (validateReply, error) {
+		found, err := client.LookupsV2.FetchPhoneNumber(in.PhoneNumber, nil)
+		if err != nil {
+			return validateReply{}, err
+		}
+		if !found.Valid {
+			reasons := make([]string, len(found.ValidationErrors))
+			for i, e := range found.ValidationErrors {
+				reasons[i] = string(e)
+			}
+			return invalid(strings.Join(reasons, ", ")), nil
+		}
+		return dialingPermission(client, found)
+	}).Get()
+}
+
+func invalid(reason string) validateReply { return validateReply{InvalidReason: &reason} }
+
+// dialingPermission checks a number that exists against the account's Voice
+// dialing permissions.
+func dialingPermission(client *twilio.RestClient, found *lookups.LookupResponse) (validateReply, error) {
+	if found.CallingCountryCode == nil || found.PhoneNumber == nil {
+		return validateReply{}, errNoCountry
+	}
+	countries, err := client.VoiceV1.ListDialingPermissionsCountry(&voice.ListDialingPermissionsCountryParams{
+		CountryCode: found.CallingCountryCode, PageSize: new(pageSize),
+	})
+	if err != nil {
+		return validateReply{}, err
+	}
+	if len(countries) == 0 {
+		return invalid("COUNTRY_UNKNOWN"), nil
+	}
+	// Countries share a calling code, as the United States and Canada do.
+	isOf := func(c voice.VoiceV1DialingPermissionsCountry) bool {
+		return c.IsoCode != nil && found.CountryCode != nil && *c.IsoCode == *found.CountryCode
+	}
+	if i := slices.IndexFunc(countries, isOf); i >= 0 {
+		countries = countries[i : i+1]
+	}
+	for _, country := range countries {
+		if !allowed(country.LowRiskNumbersEnabled) {
+			return invalid("COUNTRY_DISABLED"), nil
+		}
+		if allowed(country.HighRiskSpecialNumbersEnabled) {
+			continue
+		}
+		if country.IsoCode == nil {
+			return validateReply{}, errNoCountry
+		}
+		prefixes, err := client.VoiceV1.ListDialingPermissionsHrsPrefixes(*country.IsoCode, &voice.ListDialingPermissionsHrsPrefixesParams{PageSize: new(pageSize)})
+		if err != nil {
+			return validateReply{}, err
+		}
+		for _, p := range prefixes {
+			if p.Prefix != nil && strings.HasPrefix(*found.PhoneNumber, *p.Prefix) {
+				return invalid("HIGH_RISK_SPECIAL_NUMBER_DISABLED"), nil
+			}
+		}
+	}
+	return validateReply{Valid: true}, nil
+}
+
+var errNoCountry = flexfn.Errorf(http.StatusBadGateway, "Twilio did not say which country the number is of")
+
+func allowed(yes *bool) bool { return yes != nil && *yes }

@@ -1,0 +1,66 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// CreateTask creates a task, for Studio flows. It is not repeated when its
+// outcome is unknown.
+var CreateTask = flexfn.PrepareStudioFunction(createTask, flexfn.Doc("Creates a task."))
+
+type createTaskParams struct {
+	Workflow   string         `json:"workflowSid" purpose:"workflow to execute" kind:"WW"`
+	Channel    string         `json:"taskChannel" purpose:"task channel for task"`
+	Attributes taskAttributes `json:"attributes" purpose:"attributes for task"`
+	Priority   *int           `json:"priority" doc:"priority of the task, zero or more; 0 when left out"`
+	Timeout    *int           `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
+}
+
+// taskAttributes are the JSON text of an object.
+type taskAttributes string
+
+func (a *taskAttributes) UnmarshalJSON(b []byte) error {
+	*a = taskAttributes(b)
+	return json.Unmarshal(b, new(map[string]json.RawMessage))
+}
+
+type createTaskReply struct {
+	Task twilioapi.Resource `json:"task"`
+	SID  string             `json:"taskSid"`
+}
+
+func createTask(ctx context.Context, in createTaskParams) (createTaskReply, error) {
+	workspace, err := workspace(ctx)
+	if err != nil {
+		return createTaskReply{}, err
+	}
+	if in.Priority == nil {
+		in.Priority = new(0)
+	}
+	if in.Timeout == nil {
+		in.Timeout = new(86400)
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
+		return client.TaskrouterV1.CreateTask(workspace, &taskrouter.CreateTaskParams{
+			WorkflowSid: &in.Workflow, TaskChannel: &in.Channel, Attributes: new(string(in.Attributes)),
+			Priority: in.Priority, Timeout: in.Timeout,
+		})
+	})
+	if err := res.Err(); err != nil {
+		return createTaskReply{}, err
+	}
+	reply := createTaskReply{Task: twilioapi.View(res.Data)}
+	if sid := res.Data.Sid; sid != nil {
+		reply.SID = *sid
+	}
+	if text, ok := reply.Task["attributes"].(string); ok && json.Valid([]byte(text)) {
+		reply.Task["attributes"] = json.RawMessage(text)
+	}
+	return reply, nil
+}

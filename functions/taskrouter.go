@@ -1,0 +1,184 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// workspace is the Flex workspace's SID.
+func workspace(ctx context.Context) (string, error) {
+	return configured(flexfn.FromContext(ctx).Config().WorkspaceSID, "TWILIO_FLEX_WORKSPACE_SID")
+}
+
+// configured refuses a setting that is empty.
+func configured(value, name string) (string, error) {
+	if value == "" {
+		return "", flexfn.Errorf(http.StatusInternalServerError, "%s is not set", name)
+	}
+	return value, nil
+}
+
+// GetQueues lists the task queues, all of them.
+var GetQueues = flexfn.PrepareFlexFunction(getQueues, flexfn.Doc("Lists the task queues."))
+
+type queuesReply struct {
+	Queues []queue `json:"queues"`
+}
+
+type queue struct {
+	TargetWorkers *string `json:"targetWorkers"`
+	FriendlyName  *string `json:"friendlyName"`
+	SID           *string `json:"sid"`
+}
+
+func getQueues(ctx context.Context, _ struct{}) (queuesReply, error) {
+	workspace, err := workspace(ctx)
+	if err != nil {
+		return queuesReply{}, err
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]taskrouter.TaskrouterV1TaskQueue, error) {
+		return client.TaskrouterV1.ListTaskQueue(workspace, &taskrouter.ListTaskQueueParams{PageSize: new(pageSize)})
+	})
+	reply := queuesReply{Queues: []queue{}}
+	for _, q := range res.Data {
+		reply.Queues = append(reply.Queues, queue{q.TargetWorkers, q.FriendlyName, q.Sid})
+	}
+	return reply, res.Err()
+}
+
+// pageSize is the most that Twilio sends at once.
+const pageSize = 1000
+
+// GetWorkerChannels lists a worker's channels.
+var GetWorkerChannels = flexfn.PrepareFlexFunction(getWorkerChannels, flexfn.Doc("Lists the channels of a worker."))
+
+type workerParams struct {
+	Worker string `json:"workerSid" purpose:"unique ID of the worker" kind:"WK"`
+}
+
+type workerChannelsReply struct {
+	Channels []twilioapi.Resource `json:"workerChannels"`
+}
+
+func getWorkerChannels(ctx context.Context, in workerParams) (workerChannelsReply, error) {
+	workspace, err := workspace(ctx)
+	if err != nil {
+		return workerChannelsReply{}, err
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]taskrouter.TaskrouterV1WorkerChannel, error) {
+		return client.TaskrouterV1.ListWorkerChannel(workspace, in.Worker, &taskrouter.ListWorkerChannelParams{PageSize: new(pageSize)})
+	})
+	return workerChannelsReply{twilioapi.Views(res.Data)}, res.Err()
+}
+
+// UpdateTaskAttributes merges into a task's attributes as
+// [twilioapi.UpdateTaskAttributes] does; concurrent changes lose nothing.
+var UpdateTaskAttributes = flexfn.PrepareFlexFunction(updateTaskAttributes, flexfn.Doc("Merges an object into the attributes of a task."))
+
+type taskAttributesParams struct {
+	Task   string          `json:"taskSid" purpose:"unique ID of task to update" kind:"WT"`
+	Update json.RawMessage `json:"attributesUpdate" purpose:"object to overwrite on existing task attributes"`
+}
+
+func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, error) {
+	return done{}, twilioapi.UpdateTaskAttributes(ctx, in.Task, in.Update).Err()
+}
+
+// UpdateTaskAssignmentStatus moves a task on. That the task is gone (Twilio
+// error 20404), or can no longer change so (20001), counts as success.
+var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignmentStatus, flexfn.Doc("Sets the assignment status of a task."))
+
+type taskStatusParams struct {
+	Task   string `json:"taskSid" purpose:"unique ID of task to update" kind:"WT"`
+	Status string `json:"assignmentStatus" purpose:"Set task to assignemnt status of: pending, reserved, assigned, canceled, wrapping, or completed"`
+}
+
+// Validate refuses what is no status: Twilio's error for it is one of those
+// that count as success.
+func (p taskStatusParams) Validate() error {
+	statuses := []string{"pending", "reserved", "assigned", "canceled", "wrapping", "completed"}
+	if !slices.Contains(statuses, p.Status) {
+		return errors.New("assignmentStatus must be one of " + strings.Join(statuses, ", "))
+	}
+	return nil
+}
+
+func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done, error) {
+	workspace, err := workspace(ctx)
+	if err != nil {
+		return done{}, err
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (done, error) {
+		_, err := client.TaskrouterV1.UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{AssignmentStatus: &in.Status})
+		if e, ok := errors.AsType[*flexfn.Error](err); ok && (e.TwilioErrorCode == 20001 || e.TwilioErrorCode == 20404) {
+			err = nil
+		}
+		return done{}, err
+	})
+	return res.Data, res.Err()
+}
+
+// UpdateWorkerAttributes changes a worker's attributes as
+// [twilioapi.UpdateWorkerAttributes] does. It is for supervisors and
+// administrators.
+var UpdateWorkerAttributes = flexfn.PrepareFlexFunction(updateWorkerAttributes,
+	flexfn.Roles("supervisor", "admin"), flexfn.Doc("Overwrites keys of the attributes of a worker."))
+
+type workerAttributesParams struct {
+	workerParams
+	Update json.RawMessage `json:"attributesUpdate" purpose:"object to overwrite on existing task attributes"`
+}
+
+type workerReply struct {
+	Worker twilioapi.Resource `json:"worker"`
+}
+
+func updateWorkerAttributes(ctx context.Context, in workerAttributesParams) (workerReply, error) {
+	res := twilioapi.UpdateWorkerAttributes(ctx, in.Worker, in.Update)
+	return workerReply{twilioapi.View(res.Data)}, res.Err()
+}
+
+// UpdateWorkerChannel changes a channel of the caller, or of another worker
+// when the caller is a supervisor or an administrator.
+var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn.Doc("Sets capacity and availability of a worker's channel."))
+
+type workerChannelParams struct {
+	Channel   string `json:"workerChannelSid" purpose:"unique ID of the workerChannelSid to update" kind:"WC"`
+	Capacity  uint   `json:"capacity" purpose:"the new capacity"`
+	Available bool   `json:"available" purpose:"whether the channel is enabled or not"`
+	Worker    string `json:"workerSid" doc:"unique ID of the worker; the caller's own when left out" kind:"WK"`
+}
+
+type workerChannelReply struct {
+	Channel twilioapi.Resource `json:"workerChannelCapacity"`
+}
+
+func updateWorkerChannel(ctx context.Context, in workerChannelParams) (workerChannelReply, error) {
+	owner, _ := flexfn.TokenOwner(ctx)
+	worker := owner.WorkerSID
+	if in.Worker != "" && in.Worker != worker {
+		if !owner.HasRole("supervisor", "admin") {
+			return workerChannelReply{}, flexfn.Errorf(http.StatusForbidden, "Only a supervisor or admin may change the channels of another worker")
+		}
+		worker = in.Worker
+	}
+	workspace, err := workspace(ctx)
+	if err != nil {
+		return workerChannelReply{}, err
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1WorkerChannel, error) {
+		return client.TaskrouterV1.UpdateWorkerChannel(workspace, worker, in.Channel, &taskrouter.UpdateWorkerChannelParams{
+			Capacity: new(int(in.Capacity)), Available: &in.Available,
+		})
+	})
+	return workerChannelReply{twilioapi.View(res.Data)}, res.Err()
+}

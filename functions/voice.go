@@ -1,0 +1,175 @@
+package functions
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	"github.com/twilio/twilio-go/twiml"
+)
+
+// participantParams name a participant of a conference.
+type participantParams struct {
+	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF"`
+	Participant string `json:"participant" purpose:"unique ID of participant to update" kind:"CA"`
+}
+
+type participantReply struct {
+	Participant twilioapi.Resource `json:"participantsResponse"`
+}
+
+// HoldParticipant holds or resumes a participant.
+var HoldParticipant = flexfn.PrepareFlexFunction(holdParticipant, flexfn.Doc("Puts a participant of a conference on hold, or takes it off."))
+
+type holdParams struct {
+	participantParams
+	Hold    bool   `json:"hold" purpose:"whether to hold or unhold the participant"`
+	HoldURL string `json:"holdUrl" doc:"URL of the TwiML that plays while the participant is on hold"`
+}
+
+func holdParticipant(ctx context.Context, in holdParams) (participantReply, error) {
+	params := &api.UpdateParticipantParams{Hold: &in.Hold}
+	if in.Hold && in.HoldURL != "" {
+		params.HoldUrl = &in.HoldURL
+	}
+	return updateParticipant(ctx, in.participantParams, params)
+}
+
+// MuteParticipant mutes or unmutes a participant.
+var MuteParticipant = flexfn.PrepareFlexFunction(muteParticipant, flexfn.Doc("Mutes or unmutes a participant of a conference."))
+
+type muteParams struct {
+	participantParams
+	Muted bool `json:"muted" purpose:"whether the participant is muted or not"`
+}
+
+func muteParticipant(ctx context.Context, in muteParams) (participantReply, error) {
+	return updateParticipant(ctx, in.participantParams, &api.UpdateParticipantParams{Muted: &in.Muted})
+}
+
+// UpdateParticipant says whether a conference ends when a participant leaves.
+var UpdateParticipant = flexfn.PrepareFlexFunction(endConferenceOnExit, flexfn.Doc("Says whether a conference ends when a participant leaves it."))
+
+type endOnExitParams struct {
+	participantParams
+	EndConferenceOnExit bool `json:"endConferenceOnExit" purpose:"whether to end conference when the participant leaves"`
+}
+
+func endConferenceOnExit(ctx context.Context, in endOnExitParams) (participantReply, error) {
+	return updateParticipant(ctx, in.participantParams, &api.UpdateParticipantParams{EndConferenceOnExit: &in.EndConferenceOnExit})
+}
+
+func updateParticipant(ctx context.Context, in participantParams, params *api.UpdateParticipantParams) (participantReply, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Participant, error) {
+		return client.Api.UpdateParticipant(in.Conference, in.Participant, params)
+	})
+	return participantReply{twilioapi.View(res.Data)}, res.Err()
+}
+
+// AddParticipant calls somebody into a conference. It is not repeated when
+// its outcome is unknown.
+var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls somebody into a conference."))
+
+type addParams struct {
+	// Task may be the SID of a task, which is the friendly name of its
+	// conference in Flex.
+	Task string `json:"taskSid" purpose:"unique ID of task to update" kind:"WT|CF"`
+	To   string `json:"to" purpose:"number to add to the conference"`
+	From string `json:"from" purpose:"caller ID to use when adding to the conference"`
+}
+
+func addParticipant(ctx context.Context, in addParams) (participantReply, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Participant, error) {
+		return client.Api.CreateParticipant(in.Task, &api.CreateParticipantParams{
+			To: &in.To, From: &in.From, EarlyMedia: new(true), EndConferenceOnExit: new(false),
+		})
+	})
+	return participantReply{twilioapi.View(res.Data)}, res.Err()
+}
+
+// RemoveParticipant takes a participant out of a conference.
+var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
+
+type removeReply struct {
+	Removed bool `json:"participantsResponse"`
+}
+
+func removeParticipant(ctx context.Context, in participantParams) (removeReply, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (bool, error) {
+		err := client.Api.DeleteParticipant(in.Conference, in.Participant, nil)
+		return err == nil, err
+	})
+	return removeReply{res.Data}, res.Err()
+}
+
+// GetCallProperties tells about a call.
+var GetCallProperties = flexfn.PrepareFlexFunction(getCallProperties, flexfn.Doc("Tells about a call."))
+
+type callParams struct {
+	Call string `json:"callSid" purpose:"unique ID of call to fetch" kind:"CA"`
+}
+
+type callReply struct {
+	Call twilioapi.Resource `json:"callProperties"`
+}
+
+func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Call, error) {
+		return client.Api.FetchCall(in.Call, nil)
+	})
+	return callReply{twilioapi.View(res.Data)}, res.Err()
+}
+
+// ColdTransfer connects a call to somebody else: a telephone number, a SIP
+// address ("sip:…"), or a TwiML application with parameters ("app:AP…?a=b").
+var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to somebody else."))
+
+type transferParams struct {
+	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA"`
+	To   string `json:"to" purpose:"phone number to transfer to"`
+	From string `json:"from" doc:"caller ID; the call's own when left out"`
+}
+
+func coldTransfer(ctx context.Context, in transferParams) (done, error) {
+	dial := &twiml.VoiceDial{CallerId: in.From}
+	if strings.HasPrefix(in.To, "sip:") || strings.HasPrefix(in.To, "sips:") {
+		dial.InnerElements = []twiml.Element{&twiml.VoiceSip{SipUrl: in.To}}
+	} else if app, ok := strings.CutPrefix(in.To, "app:"); ok {
+		dial.InnerElements = []twiml.Element{application(app)}
+	} else {
+		dial.Number = in.To
+	}
+	text, err := twiml.Voice([]twiml.Element{dial})
+	if err != nil {
+		return done{}, err
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Call, error) {
+		return client.Api.UpdateCall(in.Call, &api.UpdateCallParams{Twiml: &text})
+	})
+	return done{}, res.Err()
+}
+
+// application takes an application's SID and, as in a URL, its parameters.
+func application(to string) twiml.Element {
+	sid, query, _ := strings.Cut(to, "?")
+	app := &twiml.VoiceApplication{InnerElements: []twiml.Element{&twiml.VoiceApplicationSid{Sid: sid}}}
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name != "" {
+			app.InnerElements = append(app.InnerElements, &twiml.VoiceParameter{Name: unescape(name), Value: unescape(value)})
+		}
+	}
+	return app
+}
+
+// unescape leaves what is not correctly encoded as it is.
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}

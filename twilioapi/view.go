@@ -1,0 +1,110 @@
+package twilioapi
+
+import (
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Resource is a Twilio resource as Twilio's library for Node.js writes it in
+// JSON, which is what Flex plugins read: names in camelCase, times as
+// "2024-01-02T03:04:05.000Z", absent values as null. Attributes stay the text
+// that Twilio sent. A handler may add keys and change them.
+type Resource map[string]any
+
+// View makes the Resource of a model of twilio-go, such as
+// *api.ApiV2010Participant, or of any struct whose json tags are Twilio's
+// names. Models marshal to other names by themselves, so a handler returns
+// their views. What is inside a field, such as links, is left as it came.
+//
+// Fields that hold credentials (tokens, secrets, passwords) are left out, and
+// a user and password in a URL are taken out of it. A nil model is a nil
+// Resource, null in JSON. View panics when model is no struct.
+func View(model any) Resource {
+	v := reflect.ValueOf(model)
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	t := v.Type()
+	r := make(Resource, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if !t.Field(i).IsExported() || name == "" || name == "-" || secret(name) {
+			continue
+		}
+		r[camelCase(name)] = viewOf(name, v.Field(i))
+	}
+	return r
+}
+
+// Views makes the views of a list of models; an empty list is [] in JSON.
+func Views[T any](models []T) []Resource {
+	list := make([]Resource, len(models))
+	for i := range models {
+		list[i] = View(&models[i])
+	}
+	return list
+}
+
+func viewOf(name string, v reflect.Value) any {
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	switch value := v.Interface().(type) {
+	case time.Time:
+		return isoTime(value)
+	case string:
+		// Resources of the API 2010-04-01 have their times as text (RFC 2822).
+		if strings.HasPrefix(name, "date_") || strings.HasSuffix(name, "_date") || strings.HasSuffix(name, "_time") {
+			if t, err := time.Parse(time.RFC1123Z, value); err == nil {
+				return isoTime(t)
+			}
+		}
+		return withoutUser(value)
+	default:
+		return value
+	}
+}
+
+func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// camelCase turns date_created into dateCreated.
+func camelCase(name string) string {
+	words := strings.Split(name, "_")
+	for i, w := range words[1:] {
+		if w != "" {
+			words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, "")
+}
+
+// secret reports whether a field of this name holds a credential.
+func secret(name string) bool {
+	for _, end := range []string{"token", "secret", "password", "credential", "credentials"} {
+		if name == end || strings.HasSuffix(name, "_"+end) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutUser takes user and password out of a URL, such as a webhook's.
+func withoutUser(s string) string {
+	if !strings.Contains(s, "://") || !strings.Contains(s, "@") {
+		return s
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.User == nil {
+		return s
+	}
+	u.User = nil
+	return u.String()
+}
