@@ -280,4 +280,3 @@ func securitySchemes() map[string]oas.SecurityScheme {
 			Description: "Twilio's signature of the URL and the body, made with the account's auth token."},
 	}
 }
-
