@@ -32,6 +32,7 @@ type commands struct {
 	Serve serveCommand `cmd:"" help:"Serve the functions in production, configured by the environment."`
 	Call  callCommand  `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
 	Fake  fakeCommand  `cmd:"" help:"Run the fake Twilio alone."`
+	Gen   genCommand   `cmd:"" help:"Write what is made from the functions' Go types."`
 }
 
 // Exit codes beside 0: usage is for what the command line says, failure for
