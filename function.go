@@ -235,6 +235,10 @@ func (f *Function) Studio() bool { return f.studio }
 // Open reports whether anyone may call; see [OpenToAnyone].
 func (f *Function) Open() bool { return f.open }
 
+// Roles lists the roles of which a caller must have one; empty for no such
+// condition.
+func (f *Function) Roles() []string { return slices.Clone(f.roles) }
+
 // Access says in words who may call.
 func (f *Function) Access() string {
 	switch {

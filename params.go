@@ -22,6 +22,9 @@ type Parameter struct {
 	// Purpose says what a required parameter is for, and Doc an optional
 	// one: the purpose or doc tag.
 	Purpose, Doc string
+	// Example is a value that fits, for documents and tools to show: the
+	// example tag.
+	Example string
 	// Kind restricts a string: SID prefixes separated by "|", such as
 	// "CF|WT", or "e164" for a telephone number; empty for any string.
 	Kind string
@@ -80,6 +83,7 @@ func (d *definition) add(t reflect.Type, parent []int) {
 		}
 		p := parameter{index: index}
 		p.Name, p.Kind, p.Doc, p.Type = tag, f.Tag.Get("kind"), f.Tag.Get("doc"), f.Type
+		p.Example = f.Tag.Get("example")
 		if p.Name == "" {
 			p.Name = f.Name
 		}
@@ -94,6 +98,10 @@ func (d *definition) add(t reflect.Type, parent []int) {
 		var err error
 		if p.set, err = setterFor(f.Type, p.Kind); err != nil {
 			fault("%v", err)
+		} else if p.Example != "" {
+			if expected := p.set(reflect.New(f.Type).Elem(), value{kind: stringValue, text: p.Example}); expected != "" {
+				fault("the example %q does not fit: expected %s", p.Example, expected)
+			}
 		}
 		d.list = append(d.list, p)
 	}

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -271,5 +273,27 @@ func modes(ctx context.Context, e flexfn.Event) (any, error) {
 		panic("sync boom")
 	default:
 		return nil, fmt.Errorf("mode %s", mode)
+	}
+}
+
+// docs/differences.md has the reasons of all differences, and of no others.
+func TestDifferencesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("docs/differences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := contract.Groups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []string
+	for line := range strings.Lines(string(text)) {
+		if h, ok := strings.CutPrefix(line, "## "); ok {
+			headings = append(headings, strings.TrimSpace(h))
+		}
+	}
+	slices.Sort(headings)
+	if !slices.Equal(headings, groups) {
+		t.Errorf("the headings of docs/differences.md are\n%q\nthe groups of differences.json\n%q", headings, groups)
 	}
 }

@@ -20,10 +20,12 @@ import (
 //
 //   - it sends each request at most once, where Go's own transport repeats
 //     some on its own when a reused connection turns out dead;
-//   - a request that gets no answer fails with an [*Error], which says whether
-//     the outcome is unknown: whether a POST or PATCH (from Twilio, one to a list
-//     of resources) without an Idempotency-Key header was sent;
-//   - it notices that the machine was frozen, and does not use connections from before;
+//   - a request that gets no answer fails with an [*Error]. Its OutcomeUnknown
+//     says that the request was a POST or PATCH, and was sent. Those with an
+//     Idempotency-Key header do not count, nor those to Twilio that set what
+//     is there already;
+//   - it notices that the machine was frozen, and leaves the connections from
+//     before alone;
 //   - it does not follow redirects from Twilio;
 //   - it obeys [Config].TwilioURL, and tells [Config].OnAttempt.
 func (a *App) HTTPClient() *http.Client { return a.client }
@@ -190,10 +192,10 @@ func changesOnce(req *http.Request) bool {
 	default:
 		return false // idempotent by RFC 9110, section 9.2.2
 	}
-	if hasIdempotencyKey(req) {
-		return false
+	if isTwilio(req.URL.Hostname()) { // which heeds no idempotency key
+		return !updatesInstance(req.URL.Path)
 	}
-	return !isTwilio(req.URL.Hostname()) || !updatesInstance(req.URL.Path)
+	return !hasIdempotencyKey(req)
 }
 
 // updatesInstance reports whether a POST to this path of Twilio's API sets

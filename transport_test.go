@@ -84,6 +84,7 @@ func TestSentOnce(t *testing.T) {
 		{"PATCH", "http://crm.test/x", "{}", nil, true},
 		{"POST", "http://crm.test/x", "{}", []string{"Idempotency-Key", "k"}, false},
 		{"POST", "http://crm.test/x", "", []string{"Idempotency-Key", "k"}, false},
+		{"POST", listURL, "A=1", []string{"Idempotency-Key", "k"}, true},
 	} {
 		for name, fault := range map[string]http.HandlerFunc{"reset": memnet.Reset, "hang up": memnet.HangUp} {
 			t.Run(fmt.Sprint(tt.method, tt.url, len(tt.text), tt.header, name), func(t *testing.T) {

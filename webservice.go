@@ -29,9 +29,9 @@ const (
 //
 //	user, err := flexfn.ReadJSON[User](client.Do(req))
 //
-// It fails as [CheckResponse] does, and with an [*Error] of status 502 when
-// the body is no JSON that fits T or is longer than 32 MiB. An empty body is T's zero value unless
-// the status is 200. The body is always read and closed.
+// It fails as [CheckResponse] and [ReadBody] do, and with an [*Error] of
+// status 502 when the body is no JSON that fits T. An empty body is T's zero
+// value, unless the status is 200. The body is always closed.
 func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	var data T
 	resp, err = CheckResponse(resp, err)
@@ -57,10 +57,11 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 //
 //	resp, err := flexfn.CheckResponse(client.Do(req))
 //
-// A failure to get an answer has status 502, 503 or 504. An answer of 400 or more
-// has its own status, the service's Retry-After and, from Twilio, Twilio's
-// message, code and page; the beginning of its body is in Err only, for the
-// log. Any other answer but 2xx, a redirect for instance, has status 502.
+// A failure to get an answer has status 502, 503 or 504. An answer of 400 or
+// more has its own status, the service's Retry-After and, from Twilio, its
+// message, code and page; the beginning of the body is in Err only, for the
+// log. Any other answer but 2xx, a redirect for instance, has status 502. An
+// error that is no network's, such as an unknown scheme, stays as it is.
 //
 // After an error the body has been closed; after a success closing it is the
 // caller's duty, which [ReadBody] and [ReadJSON] fulfil.

@@ -22,7 +22,7 @@ func newApp(t *testing.T, change func(*flexfn.Config)) (*flexfn.App, *twiliofake
 	}
 	config := flexfn.Config{
 		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
-		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, Transport: fake.Transport(),
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, Transport: fake.Client().Transport,
 	}
 	if change != nil {
 		change(&config)

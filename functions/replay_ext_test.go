@@ -158,7 +158,7 @@ func replayTogether(t *testing.T, c contract.Case) {
 	}
 	app := replayApp(t, c, func(config *flexfn.Config) {
 		config.AccountSID, config.AuthToken = twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken
-		config.WorkspaceSID, config.Transport = twiliofake.DevelopmentWorkspaceSID, fake.Transport()
+		config.WorkspaceSID, config.Transport = twiliofake.DevelopmentWorkspaceSID, fake.Client().Transport
 	})
 	var wg sync.WaitGroup
 	for _, r := range c.ConcurrentRequests {

@@ -3,6 +3,7 @@ package twilioapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -99,12 +100,12 @@ var workers = attributed{ // store is UpdateWorkerAttributes' own
 	},
 }
 
-// conflictRounds is how often the retries of one update are begun anew while
-// others keep winning. The pauses between them are random, so that someone
-// wins each time.
+// mostConflicts is how often one update is begun anew while others keep
+// winning: the first time at once, then after random pauses, so that someone
+// wins each time. Conflicts are counted apart from the retries of failures.
 const (
-	conflictRounds = 10
-	conflictPause  = 50 * time.Millisecond
+	mostConflicts = 60
+	conflictPause = 50 * time.Millisecond
 )
 
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
@@ -126,15 +127,28 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	defer done()
 
 	attempts := 0
-	for round := 1; ; round++ {
+	for conflicts := 0; ; conflicts++ {
+		var conflict error
 		res := ExecuteTwilio(ctx, func(client *twilio.RestClient) (json.RawMessage, error) {
-			return updateOnce(client, kind, workspace, sid, change)
+			stored, err := updateOnce(client, kind, workspace, sid, change)
+			conflict = nil
+			if e, ok := errors.AsType[*flexfn.Error](err); ok && e.Status == http.StatusPreconditionFailed {
+				conflict, err = err, nil
+			}
+			return stored, err
 		}, opts...)
 		attempts += res.Attempts
-		res.Attempts = attempts
-		if res.Status != http.StatusPreconditionFailed || round == conflictRounds || !pause(ctx, rand.N(conflictPause*time.Duration(round))) {
-			return res
+		switch {
+		case conflict == nil:
+		case conflicts == mostConflicts:
+			res = flexfn.Failed[json.RawMessage](conflict)
+		case conflicts > 0 && !pause(ctx, rand.N(conflictPause)):
+			res = flexfn.Failed[json.RawMessage](errors.Join(conflict, ctx.Err()))
+		default:
+			continue
 		}
+		res.Attempts = attempts
+		return res
 	}
 }
 

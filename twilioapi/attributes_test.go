@@ -137,13 +137,14 @@ func TestUpdateGivesUp(t *testing.T) {
 		}))
 		ctx := newApp(t, network.Transport(), nil).Context(t.Context())
 		res := twilioapi.UpdateTaskAttributes(ctx, taskSID, json.RawMessage(`{}`))
-		if res.Status != 412 || res.Attempts != 60 {
+		if res.Status != 412 || res.Attempts != 61 {
 			t.Errorf("%+v", res)
 		}
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		if res = twilioapi.UpdateTaskAttributes(short, taskSID, json.RawMessage(`{}`)); res.Success || time.Since(began) > time.Millisecond {
+		res = twilioapi.UpdateTaskAttributes(short, taskSID, json.RawMessage(`{}`))
+		if res.Status != 412 || !errors.Is(res.Err(), context.DeadlineExceeded) || time.Since(began) > time.Millisecond {
 			t.Errorf("%+v after %s", res, time.Since(began))
 		}
 	})

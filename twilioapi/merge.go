@@ -12,9 +12,10 @@ import (
 
 // mergeObjects merges update into old, two JSON objects: objects by key, lists
 // by index, and everything else by taking update's value. Keys stay in old's
-// order, new ones follow; values are copied byte for byte.
+// order, new ones follow; numbers and strings stay as they are written.
 func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
-	if err := checkObjects(old, update); err != nil {
+	old, update, err := compactObjects(old, update)
+	if err != nil {
 		return nil, err
 	}
 	merged, err := merge(old, update, 0)
@@ -26,7 +27,8 @@ func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 
 // assignObject puts the members of update in the place of those of old, whole.
 func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
-	if err := checkObjects(old, update); err != nil {
+	old, update, err := compactObjects(old, update)
+	if err != nil {
 		return nil, err
 	}
 	into, err := parseObject(old)
@@ -43,14 +45,24 @@ func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
 	return into.json(), nil
 }
 
-func checkObjects(old, update json.RawMessage) error {
-	if kind(update) != '{' || !json.Valid(update) {
-		return &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
+// compactObjects takes white space out of two texts that must be JSON objects.
+func compactObjects(old, update json.RawMessage) (compactOld, compactUpdate json.RawMessage, err error) {
+	old, okOld := compactObject(old)
+	update, okUpdate := compactObject(update)
+	if !okUpdate {
+		return nil, nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
 	}
-	if kind(old) != '{' || !json.Valid(old) {
-		return &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
+	if !okOld {
+		return nil, nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
 	}
-	return nil
+	return old, update, nil
+}
+
+// compactObject is raw without white space; false when it is no JSON object.
+func compactObject(raw json.RawMessage) (json.RawMessage, bool) {
+	var b bytes.Buffer
+	err := json.Compact(&b, raw)
+	return b.Bytes(), err == nil && kind(b.Bytes()) == '{'
 }
 
 // maxDepth bounds nesting; encoding/json itself stops at 10,000.
@@ -127,12 +139,12 @@ func dropNulls(raw json.RawMessage) (json.RawMessage, error) {
 	return kept.json(), nil
 }
 
-// kind is the first byte of a JSON value, which tells its type.
+// kind is the first byte of a compact JSON value, which tells its type.
 func kind(raw json.RawMessage) byte {
-	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) > 0 {
-		return raw[0]
+	if len(raw) == 0 {
+		return 0
 	}
-	return 0
+	return raw[0]
 }
 
 // object is a JSON object in its own order. Of a repeated key the last value

@@ -59,7 +59,7 @@ func TestMergeRefuses(t *testing.T) {
 }
 
 func TestDropNulls(t *testing.T) {
-	got, err := dropNulls(json.RawMessage(`{"a":null,"b":{"c":null},"d": null ,"e":"null"}`))
+	got, err := dropNulls(json.RawMessage(`{"a":null,"b":{"c":null},"d":null,"e":"null"}`))
 	if err != nil || string(got) != `{"b":{"c":null},"e":"null"}` {
 		t.Errorf("%s, %v", got, err)
 	}

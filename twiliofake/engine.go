@@ -242,14 +242,15 @@ func (c *call) target() (*record, *apiError) {
 	return rec, nil
 }
 
-// precondition compares If-Match with the item's ETag.
+// precondition compares If-Match with the item's ETag. Twilio takes the tag
+// without its quotes too, as the Flex project template sends it.
 func (c *call) precondition(rec *record) *apiError {
 	want := c.header.Get("If-Match")
 	if !c.etag || want == "" || want == "*" {
 		return nil
 	}
 	for tag := range strings.SplitSeq(want, ",") {
-		if strings.TrimSpace(tag) == rec.etag() {
+		if tag = strings.TrimSpace(tag); tag == rec.etag() || `"`+tag+`"` == rec.etag() {
 			return nil
 		}
 	}

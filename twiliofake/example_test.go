@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/flexfn/flexfn/twiliofake"
@@ -181,13 +180,12 @@ func ExampleTwilio_Save() {
 		fmt.Println(err)
 		return
 	}
-	state, err := twiliofake.ReadState(&saved)
+	later, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	later, err := twiliofake.New(twiliofake.Config{State: &state})
-	if err != nil {
+	if err := later.Load(&saved); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -198,32 +196,24 @@ func ExampleTwilio_Save() {
 
 // A state of one's own holds what a test needs and no more.
 func ExampleState() {
-	state := twiliofake.State{
+	fake, err := twiliofake.New(twiliofake.Config{State: &twiliofake.State{
 		Resources: map[string][]twiliofake.Resource{
 			"accounts":   {{"sid": "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "auth_token": "secret"}},
-			"workspaces": {{"sid": "WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}},
+			"workspaces": {{"sid": "WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "friendly_name": "Mine"}},
 		},
 		Tokens: map[string]twiliofake.Token{"t": {User: "bob", Roles: []string{"agent"}}},
-	}
-	if _, err := twiliofake.New(twiliofake.Config{State: &state}); err != nil {
+	}})
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	if err := (twiliofake.State{Tokens: state.Tokens}).Write(os.Stdout); err != nil {
-		fmt.Println(err)
-	}
+	workspace, _ := fake.Resource("workspaces", "WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	fmt.Println(workspace["friendly_name"], workspace["multi_task_enabled"])
+	_, err = twiliofake.New(twiliofake.Config{State: &twiliofake.State{}})
+	fmt.Println(err)
 	// Output:
-	// {
-	//   "resources": null,
-	//   "tokens": {
-	//     "t": {
-	//       "user": "bob",
-	//       "roles": [
-	//         "agent"
-	//       ]
-	//     }
-	//   }
-	// }
+	// Mine true
+	// twiliofake: the state is not valid: accounts: there must be one, with sid and auth_token
 }
 
 // The control API changes a fake that runs, from a terminal or a script.

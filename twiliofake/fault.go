@@ -268,7 +268,7 @@ func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	var s stroke
 	for i := range f.rules {
 		rule := &f.rules[i]
-		if !rule.Matches(r) || !rule.hits(now, f.dice) {
+		if !rule.matches(r.Method, r.Host, r.URL.Path) || !rule.hits(now, f.dice) {
 			continue
 		}
 		s.delay += rule.Delay

@@ -28,8 +28,8 @@ type Token struct {
 	Outage bool `json:"outage,omitempty"`
 }
 
-// MintToken makes a new Flex token that IAM knows, and returns it. A user
-// without Expires stays signed in until the state is replaced.
+// MintToken makes a new Flex token that IAM knows, and returns it. IAM knows
+// it until it expires or the state is replaced.
 func (t *Twilio) MintToken(token Token) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -44,13 +44,6 @@ func (t *Twilio) MintToken(token Token) string {
 			return s
 		}
 	}
-}
-
-// SetToken makes IAM know a token under a name of one's own, or changes one.
-func (t *Twilio) SetToken(name string, token Token) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.tokens[name] = token.copy()
 }
 
 func (t Token) copy() Token {

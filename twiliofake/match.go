@@ -2,7 +2,6 @@ package twiliofake
 
 import (
 	"fmt"
-	"net/http"
 	"path"
 	"strings"
 )
@@ -19,9 +18,6 @@ type Match struct {
 	// "/v1/Workspaces/*/Tasks/*" is every task.
 	Path string `json:"path,omitempty"`
 }
-
-// Matches reports whether the request is one that m chooses.
-func (m Match) Matches(r *http.Request) bool { return m.matches(r.Method, r.Host, r.URL.Path) }
 
 func (m Match) matches(method, host, urlPath string) bool {
 	return (m.Method == "" || strings.EqualFold(m.Method, method)) &&

@@ -96,6 +96,9 @@ func TestETag(t *testing.T) {
 		ask(t, fake, "DELETE", item, "", "If-Match", first).want(t, 412, "code", 20412)
 		ask(t, fake, "GET", item, "").want(t, 200, "attributes", "{}")
 		ask(t, fake, "POST", item, "Attributes=%7B%22b%22%3A1%7D", "If-Match", "*").want(t, 200)
+		bare := strings.Trim(ask(t, fake, "GET", item, "").header.Get("ETag"), `"`)
+		ask(t, fake, "POST", item, "Attributes=%7B%22c%22%3A1%7D", "If-Match", bare).want(t, 200)
+		ask(t, fake, "POST", item, "Attributes=%7B%22d%22%3A1%7D", "If-Match", bare).want(t, 412)
 		ask(t, fake, "POST", item, "Attributes=%7B%22c%22%3A1%7D").want(t, 200, "attributes", `{"c":1}`)
 	}
 }

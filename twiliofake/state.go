@@ -46,15 +46,15 @@ const (
 // channel, and the tokens dev-agent, dev-supervisor, dev-admin, dev-guest,
 // dev-expired, dev-invalid and dev-outage.
 func DevelopmentState() State {
-	s, err := ReadState(bytes.NewReader(development))
+	s, err := readState(bytes.NewReader(development))
 	if err != nil {
 		panic("twiliofake: development.json: " + err.Error()) // a test reads it
 	}
 	return s
 }
 
-// ReadState reads a state document. Keys that it does not know are errors.
-func ReadState(r io.Reader) (State, error) {
+// readState reads a state document. Keys that it does not know are errors.
+func readState(r io.Reader) (State, error) {
 	d := json.NewDecoder(r)
 	d.UseNumber()
 	d.DisallowUnknownFields()
@@ -66,16 +66,6 @@ func ReadState(r io.Reader) (State, error) {
 		return State{}, fmt.Errorf("twiliofake: the state: %w", errTrailing)
 	}
 	return s, nil
-}
-
-// Write writes the document, indented, with its keys in order.
-func (s State) Write(w io.Writer) error {
-	b, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("twiliofake: %w", err)
-	}
-	_, err = w.Write(append(b, '\n'))
-	return err
 }
 
 // State returns a copy of everything that the fake holds.
@@ -222,14 +212,22 @@ func (t *Twilio) mainAccount() string {
 }
 
 // Load puts the state document that r holds in the place of all that the fake
-// holds; see [Twilio.SetState].
+// holds; see [Twilio.SetState]. Keys that are not of a state are errors.
 func (t *Twilio) Load(r io.Reader) error {
-	s, err := ReadState(r)
+	s, err := readState(r)
 	if err != nil {
 		return err
 	}
 	return t.SetState(s)
 }
 
-// Save writes everything that the fake holds as a state document.
-func (t *Twilio) Save(w io.Writer) error { return t.State().Write(w) }
+// Save writes everything that the fake holds as a state document, indented,
+// with its keys in order. The counts of the faults are not part of it.
+func (t *Twilio) Save(w io.Writer) error {
+	b, err := json.MarshalIndent(t.State(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("twiliofake: %w", err)
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}

@@ -16,11 +16,11 @@ import (
 // need. Faults reach it as they would over a network: a lost connection is an
 // error that is syscall.ECONNRESET, a cut body ends in io.ErrUnexpectedEOF, a
 // hang lasts until the request's context ends.
-func (t *Twilio) Client() *http.Client { return &http.Client{Transport: t.Transport()} }
+//
+// Its Transport may be used alone.
+func (t *Twilio) Client() *http.Client { return &http.Client{Transport: memory{t}} }
 
-// Transport returns the round tripper of [Twilio.Client].
-func (t *Twilio) Transport() http.RoundTripper { return memory{t} }
-
+// memory is an [http.RoundTripper] that calls a handler.
 type memory struct{ handler http.Handler }
 
 func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {

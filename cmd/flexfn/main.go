@@ -1,0 +1,85 @@
+// Command flexfn develops, serves and calls flexfn functions.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], environment{os.LookupEnv, os.Stdout, os.Stderr}))
+}
+
+// environment is what the commands have of the outside world.
+type environment struct {
+	lookup         func(name string) (string, bool)
+	stdout, stderr io.Writer
+}
+
+type commands struct {
+	Dev   devCommand   `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
+	Serve serveCommand `cmd:"" help:"Serve the functions in production, configured by the environment."`
+	Call  callCommand  `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
+	Fake  fakeCommand  `cmd:"" help:"Run the fake Twilio alone."`
+}
+
+// Exit codes beside 0: usage is for what the command line says, failure for
+// all else.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// run is the whole program. It returns its exit code.
+func run(ctx context.Context, args []string, env environment) (code int) {
+	type exit int // what kong asks for after printing help
+	defer func() {
+		if e, ok := recover().(exit); ok {
+			code = int(e)
+		}
+	}()
+	parser, err := kong.New(new(commands),
+		kong.Name("flexfn"),
+		kong.Description("Backend functions for Twilio Flex plugins and Studio flows."),
+		kong.UsageOnError(),
+		kong.Writers(env.stdout, env.stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Vars{"control": twiliofake.ControlPath, "authtoken": twiliofake.DevelopmentAuthToken},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(env),
+	)
+	if err != nil {
+		fmt.Fprintln(env.stderr, "flexfn:", err)
+		return exitFailure
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(env.stderr, "flexfn: %v\nTry: flexfn --help\n", err)
+		return exitUsage
+	}
+	switch err := command.Run(); {
+	case errors.Is(err, errSilent):
+		return exitFailure
+	case err != nil:
+		fmt.Fprintln(env.stderr, "flexfn:", err)
+		return exitFailure
+	}
+	return 0
+}
+
+// errSilent fails the command without another word.
+var errSilent = errors.New("failed")

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"flexfn": main})
+}
+
+// TestScripts runs testdata/script. Beside testscript's own commands they
+// have "ready URL", which waits until something answers there, and $ADDR, an
+// address that nothing listens on.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			e.Setenv("ADDR", listener.Addr().String())
+			return listener.Close()
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("usage: ready URL")
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				defer cancel()
+				for {
+					req, err := http.NewRequestWithContext(ctx, "GET", args[0], nil)
+					ts.Check(err)
+					resp, err := http.DefaultClient.Do(req)
+					if err == nil {
+						ts.Check(resp.Body.Close())
+						return
+					}
+					select {
+					case <-ctx.Done():
+						ts.Fatalf("%s never answered: %v", args[0], err)
+					case <-time.After(10 * time.Millisecond):
+					}
+				}
+			},
+		},
+	})
+}
+
+func TestQuote(t *testing.T) {
+	for s, want := range map[string]string{"": "''", "a-b_c=1": "a-b_c=1", "a b": "'a b'", "it's": `'it'\''s'`, "$x;`y`": "'$x;`y`'"} {
+		if got := quote(s); got != want {
+			t.Errorf("quote(%q) = %s, want %s", s, got, want)
+		}
+	}
+	if got := quote("a\nb"); !strings.HasPrefix(got, "'") {
+		t.Errorf("a line break is not quoted: %s", got)
+	}
+}

@@ -1,0 +1,171 @@
+package flexfn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/flexfn/flexfn"
+)
+
+// fuzzed answers for a typed and an untyped function, and keeps what their
+// handlers got.
+type fuzzed struct {
+	app   *flexfn.App
+	event flexfn.Event
+	typed kinds
+}
+
+func newFuzzed(f *testing.F) *fuzzed {
+	z := new(fuzzed)
+	z.app = newApp(f, testConfig(nil))
+	z.app.Handle("/event", flexfn.PrepareStudioFunction(func(_ context.Context, e flexfn.Event) (any, error) {
+		z.event = e
+		return map[string]any{"event": e}, nil
+	}, flexfn.OpenToAnyone()))
+	z.app.Handle("/typed", flexfn.PrepareStudioFunction(func(_ context.Context, in kinds) (any, error) {
+		z.typed = in
+		return nil, nil
+	}, flexfn.OpenToAnyone()))
+	return z
+}
+
+// send checks what holds for every answer, and returns its status.
+func (z *fuzzed) send(t *testing.T, path, rawQuery, contentType string, body []byte) int {
+	t.Helper()
+	z.event, z.typed = nil, kinds{}
+	req := httptest.NewRequest("POST", path, bytes.NewReader(body))
+	req.URL.RawQuery = rawQuery
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	w := httptest.NewRecorder()
+	z.app.ServeHTTP(w, req)
+	switch w.Code {
+	case http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+	default:
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	d := json.NewDecoder(w.Body)
+	d.UseNumber()
+	var object map[string]any
+	if err := d.Decode(&object); err != nil || object["success"] != (w.Code == 200) {
+		t.Fatalf("status %d, answer %v: %v", w.Code, object, err)
+	}
+	if w.Header().Get("Access-Control-Allow-Origin") != "*" || w.Header().Get("Content-Type") != "application/json" {
+		t.Fatalf("headers %v", w.Header())
+	}
+	return w.Code
+}
+
+// agrees checks the untyped and the typed reading of the same pairs.
+func (z *fuzzed) agrees(t *testing.T, send func(path string) int, pairs string) {
+	// Where the standard library reads the text without complaint, and every
+	// text is UTF-8, the event is the same.
+	want, err := url.ParseQuery(pairs)
+	if status := send("/event"); status == 200 && err == nil && utf8.ValidString(pairs) {
+		for key, list := range want {
+			valid := utf8.ValidString(key)
+			for _, v := range list {
+				valid = valid && utf8.ValidString(v)
+			}
+			if !valid || key == "" {
+				continue
+			}
+			var have []string
+			switch v := z.event[key].(type) {
+			case string:
+				have = []string{v}
+			case []any:
+				for _, item := range v {
+					have = append(have, item.(string))
+				}
+			}
+			if !reflect.DeepEqual(have, list) {
+				t.Errorf("%q is %q, want %q", key, have, list)
+			}
+		}
+	}
+	event := z.event
+	if send("/typed") != 200 || event == nil {
+		return
+	}
+	if s, ok := event["s"].(string); z.typed.S != s && (ok || z.typed.S != "") {
+		t.Errorf("s is %q, the event has %q", z.typed.S, event["s"])
+	}
+	if z.typed.B != (event["b"] == "true") {
+		t.Errorf("b is %v, the event has %q", z.typed.B, event["b"])
+	}
+	checkKinds(t, z.typed)
+}
+
+// checkKinds holds for whatever was accepted.
+func checkKinds(t *testing.T, in kinds) {
+	if in.Call != "" && !flexfn.ValidSID(in.Call, "CA") || in.Phone != "" && !flexfn.ValidE164(in.Phone) ||
+		strings.ContainsAny(in.Call+in.Place+strings.Join(in.SIDs, ""), "/.?#%\\") {
+		t.Errorf("accepted %q, %q, %q, %q", in.Call, in.Place, in.Phone, in.SIDs)
+	}
+	if !utf8.ValidString(in.S) {
+		t.Errorf("accepted %q", in.S)
+	}
+}
+
+var formSeeds = []string{
+	"", "s=a+b&b=true&i=5", "s=1&s=2", "s=%zz", "=v&&&", "a;b=1", "s=%C3%A9&s=%ff", "call=CA00000000000000000000000000000001",
+	"o=%7B%22a%22%3A1%7D&m={}&raw=[1]&is=[1,2]", "t=2026-01-31T15:04:05Z&d=90&f=1e3&u=1&i8=-128&phone=%2B15550100", "__proto__=x&Token=t",
+}
+
+func FuzzQueryParameters(f *testing.F) {
+	for _, s := range formSeeds {
+		f.Add(s)
+	}
+	z := newFuzzed(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		z.agrees(t, func(path string) int { return z.send(t, path, query, "", nil) }, query)
+	})
+}
+
+func FuzzFormParameters(f *testing.F) {
+	for _, s := range formSeeds {
+		f.Add(s)
+	}
+	z := newFuzzed(f)
+	f.Fuzz(func(t *testing.T, form string) {
+		z.agrees(t, func(path string) int { return z.send(t, path, "", formType, []byte(form)) }, form)
+	})
+}
+
+func FuzzJSONParameters(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", "null", "[]", "{\"s\":\"a\",\"s\":\"b\"}", `{"b":true,"i":-5,"f":1e3,"n":12345678901234567890}`, "\xef\xbb\xbf{}",
+		`{"o":{"a":1,"b":"x"},"os":[{}],"m":{"k":[{}]},"raw":{"z":1},"any":1e400,"ss":["a"],"is":["1",2]}`, `{"a":{"b":{"c":"\ud800"}}}`,
+		`{"t":"2026-01-31T15:04:05Z","d":1.5,"call":"CA00000000000000000000000000000001"}`, strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101),
+	} {
+		f.Add([]byte(s))
+	}
+	z := newFuzzed(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		status := z.send(t, "/event", "", jsonType, body)
+		text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		var want map[string]any
+		isObject := json.Valid(text) && d.Decode(&want) == nil && want != nil
+		if status == 200 && !isObject && len(bytes.TrimSpace(text)) > 0 {
+			t.Errorf("accepted %q", body)
+		}
+		if status == 200 && isObject && !reflect.DeepEqual(map[string]any(z.event), want) {
+			t.Errorf("event %v, want %v", z.event, want)
+		}
+		if z.send(t, "/typed", "", jsonType, body) == 200 {
+			checkKinds(t, z.typed)
+		}
+	})
+}

@@ -1,0 +1,98 @@
+// Package demo has the functions that "flexfn dev" shows beside the
+// ready-made ones: one of each kind.
+package demo
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn"
+)
+
+// Add gives the demonstration functions to app.
+func Add(app *flexfn.App) {
+	app.Handle("/demo/greet", Greet)
+	app.Handle("/demo/announce", Announce)
+	app.Handle("/demo/echo", Echo)
+	app.Handle("/demo/studio/opening-hours", OpeningHours)
+}
+
+// Greet is a Flex function with a typed input.
+var Greet = flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone in the name of the worker who calls."))
+
+type greetParams struct {
+	Name  string `json:"name" purpose:"whom to greet" example:"Ada"`
+	Times int    `json:"times" doc:"how often; once when absent" example:"2"`
+}
+
+// Validate says what the tags cannot.
+func (p greetParams) Validate() error {
+	if p.Times < 0 || p.Times > 10 {
+		return errors.New("times must be from 0 to 10")
+	}
+	return nil
+}
+
+type greetReply struct {
+	Greeting string `json:"greeting"`
+	From     string `json:"from"`
+}
+
+func greet(ctx context.Context, in greetParams) (greetReply, error) {
+	owner, _ := flexfn.TokenOwner(ctx)
+	hello := strings.Repeat("Hello "+in.Name+"! ", max(in.Times, 1))
+	return greetReply{Greeting: strings.TrimSpace(hello), From: owner.Identity}, nil
+}
+
+// Announce is a Flex function for supervisors and administrators only.
+var Announce = flexfn.PrepareFlexFunction(announce,
+	flexfn.Roles("supervisor", "admin"),
+	flexfn.Doc("Announces something to a team; for supervisors."))
+
+type announceParams struct {
+	Text string   `json:"text" purpose:"what to announce" example:"Lunch at noon"`
+	Team []string `json:"team" doc:"the members; everybody when absent"`
+}
+
+type announceReply struct {
+	Announced string   `json:"announced"`
+	To        []string `json:"to"`
+}
+
+func announce(_ context.Context, in announceParams) (announceReply, error) {
+	to := in.Team
+	if len(to) == 0 {
+		to = []string{"everybody"}
+	}
+	return announceReply{in.Text, to}, nil
+}
+
+// Echo is an untyped Flex function.
+var Echo = flexfn.PrepareFlexFunction(echo,
+	flexfn.Require("message", "what to echo"),
+	flexfn.Doc("Sends back every parameter that it gets."))
+
+func echo(_ context.Context, event flexfn.Event) (map[string]any, error) {
+	return map[string]any{"event": event}, nil
+}
+
+// OpeningHours is a Studio function: the flow branches on what it answers.
+var OpeningHours = flexfn.PrepareStudioFunction(openingHours,
+	flexfn.Doc("Tells a Studio flow whether the office is open."))
+
+type openingHoursParams struct {
+	At time.Time `json:"at" purpose:"the time of the call, such as {{flow.data.now}}" example:"2026-11-24T10:30:00Z"`
+}
+
+type openingHoursReply struct {
+	Open    bool   `json:"open"`
+	Weekday string `json:"weekday"`
+}
+
+func openingHours(_ context.Context, in openingHoursParams) (openingHoursReply, error) {
+	day, hour := in.At.Weekday(), in.At.Hour()
+	open := day != time.Saturday && day != time.Sunday && hour >= 9 && hour < 17
+	return openingHoursReply{Open: open, Weekday: day.String()}, nil
+}
