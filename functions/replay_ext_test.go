@@ -123,8 +123,7 @@ func send(t *testing.T, app *flexfn.App, r contract.Request) contract.Response {
 			}
 		}
 		if kind == "application/json" {
-			sum := sha256.Sum256([]byte(r.Body))
-			r.Path += contract.Text("?bodySHA256=" + hex.EncodeToString(sum[:]))
+			r.Path = contract.Text(flexfn.AddBodyHash(string(r.Path), []byte(r.Body)))
 		}
 		r.Headers = append(r.Headers, [2]string{"X-Twilio-Signature",
 			flexfn.Signature(app.Config().AuthToken, base+string(r.Path), kind, []byte(r.Body))})
