@@ -1,6 +1,7 @@
 package flexfn_test
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -81,16 +82,29 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// docs/configuration.md is complete: every variable, with what it does.
+var update = flag.Bool("update", false, "write the generated parts of the documents anew")
+
+// The table of docs/configuration.md is made from the settings; -update
+// writes it.
 func TestConfigurationIsDocumented(t *testing.T) {
-	doc, err := os.ReadFile("docs/configuration.md")
+	const path, head = "docs/configuration.md", "| variable | what it says |\n|---|---|\n"
+	doc, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	intro, _, ok := strings.Cut(string(doc), head)
+	if !ok {
+		t.Fatalf("%s has no table", path)
+	}
+	want := intro + head
 	for _, s := range flexfn.Settings() {
-		row := "| `" + strings.Join(s.Names, "`, `") + "` | " + strings.ReplaceAll(s.Doc, "|", `\|`) + " |"
-		if !strings.Contains(string(doc), row) {
-			t.Errorf("docs/configuration.md lacks the row\n%s", row)
+		want += "| `" + strings.Join(s.Names, "`, `") + "` | " + strings.ReplaceAll(s.Doc, "|", `\|`) + " |\n"
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
 		}
+	} else if want != string(doc) {
+		t.Errorf("%s is stale: run go test -run TestConfigurationIsDocumented -update .", path)
 	}
 }

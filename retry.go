@@ -50,7 +50,7 @@ func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context)
 		if p.plain() {
 			data, err = callback(ctx)
 		} else {
-			data, err, rec = tryOnce(ctx, p, callback)
+			rec, data, err = tryOnce(ctx, p, callback)
 		}
 		if err == nil {
 			if rec != nil {
@@ -72,7 +72,7 @@ func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context)
 }
 
 // tryOnce is one attempt with a timeout, an observer or both.
-func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.Context) (T, error)) (data T, err error, rec *attemptRecord) {
+func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.Context) (T, error)) (rec *attemptRecord, data T, err error) {
 	if p.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.timeout)
@@ -83,7 +83,7 @@ func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.C
 		ctx = rec
 	}
 	data, err = callback(ctx)
-	return data, err, rec
+	return rec, data, err
 }
 
 // RetryOption adjusts how one call, or every call of an app, is retried.

@@ -222,3 +222,33 @@ func ExampleApp_TakeTurn() {
 	fmt.Println("nobody else changes CH1 now")
 	// Output: nobody else changes CH1 now
 }
+
+// Sent through the app's client, a POST that gets no answer is not sent again,
+// and the result says that it may have happened.
+func ExampleApp_HTTPClient() {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		panic(http.ErrAbortHandler) // closes the connection
+	}))
+	defer service.Close()
+
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID: "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		AuthToken:  "0123456789abcdef0123456789abcdef",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	res := flexfn.ExecuteWithRetry(app.Context(context.Background()), func(ctx context.Context) (Customer, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, service.URL+"/orders", nil)
+		if err != nil {
+			return Customer{}, err
+		}
+		return flexfn.ReadJSON[Customer](app.HTTPClient().Do(req))
+	})
+	fmt.Println(res.Attempts, res.Status, res.OutcomeUnknown)
+	fmt.Println(res.Message)
+	// Output:
+	// 1 502 true
+	// 127.0.0.1 closed the connection without an answer; the request was sent, so what it asked for may have happened: check before you try again
+}

@@ -418,3 +418,27 @@ func BenchmarkExecuteWithRetry(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkInApp is what an app adds to a call that succeeds at once.
+func BenchmarkInApp(b *testing.B) {
+	for _, bb := range []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"app=default", nil}, // with its attempt timeout
+		{"app=no-timeout", func(c *Config) { c.Retry = []RetryOption{AttemptTimeout(0)} }},
+		{"app=observed", func(c *Config) {
+			c.Retry = []RetryOption{AttemptTimeout(0)}
+			c.OnAttempt = func(context.Context, Attempt) {}
+		}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			ctx := testApp(b, bb.change).Context(b.Context())
+			op := func(context.Context) (int, error) { return 1, nil }
+			b.ReportAllocs()
+			for b.Loop() {
+				ExecuteWithRetry(ctx, op)
+			}
+		})
+	}
+}

@@ -32,11 +32,9 @@ func parseBudget(v string) (int, error) {
 }
 
 func parseSwitch(v string) (bool, error) {
-	switch v {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
+	on, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, fmt.Errorf("%q is neither true nor false", v)
 	}
-	return false, fmt.Errorf("%q is neither true nor false", v)
+	return on, nil
 }

@@ -125,7 +125,7 @@ func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdic
 			case res.Success:
 				return res.Data, nil
 			case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
-				return tokenVerdict{}, fmt.Errorf("Twilio refused to check a Flex token; are ACCOUNT_SID and AUTH_TOKEN right? %w", &logOnly{res.Err()})
+				return tokenVerdict{}, fmt.Errorf("asking Twilio about a Flex token; are ACCOUNT_SID and AUTH_TOKEN right? %w", &logOnly{res.Err()})
 			}
 			return tokenVerdict{}, &Error{
 				Status:     http.StatusServiceUnavailable,

@@ -262,6 +262,47 @@ func TestDeadlineOfARequest(t *testing.T) {
 	})
 }
 
+// TestWireForm checks that what keeps Go from repeating a request does not
+// show on the wire.
+func TestWireForm(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		var got *http.Request
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r }))
+		server.EnableHTTP2 = h2
+		server.StartTLS()
+		defer server.Close()
+		app := testApp(t, func(c *Config) { c.Transport = server.Client().Transport })
+		for _, method := range []string{"GET", "HEAD", "DELETE", "OPTIONS", "POST", "PUT", "PATCH"} {
+			if _, err := send(app.HTTPClient(), method, server.URL, ""); err != nil {
+				t.Fatal(err)
+			}
+			if len(got.TransferEncoding) > 0 || !h2 && got.ContentLength != 0 || got.ProtoMajor == 2 != h2 {
+				t.Errorf("HTTP/2 %t, %s: encoding %q, length %d, %s", h2, method, got.TransferEncoding, got.ContentLength, got.Proto)
+			}
+		}
+		if _, err := send(app.HTTPClient(), "POST", server.URL, "A=1"); err != nil || got.ContentLength != 3 {
+			t.Errorf("HTTP/2 %t: length %d, %v", h2, got.ContentLength, err)
+		}
+	}
+}
+
+// TestHTTP2Lost lets an HTTP/2 stream end without an answer, over TLS.
+func TestHTTP2Lost(t *testing.T) {
+	h := &hits{next: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }}
+	server := httptest.NewUnstartedServer(h)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	app := testApp(t, func(c *Config) { c.Transport = server.Client().Transport })
+	for i, method := range []string{"GET", "POST"} {
+		_, err := send(app.HTTPClient(), method, server.URL, "")
+		e, ok := err.(*Error)
+		if !ok || e.Status != 502 || e.OutcomeUnknown != (method == "POST") || h.count() != i+1 {
+			t.Errorf("%s: %v, came %q", method, err, h.seen)
+		}
+	}
+}
+
 func TestMistakesAreNotRetried(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()

@@ -98,8 +98,8 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		Err:        excerpt(body),
 	}
-	if isTwilio(hostOf(resp)) {
-		e.readTwilio(body)
+	if isTwilio(hostOf(resp)) && e.readTwilio(body) {
+		e.Err = nil // Message and code have it all
 	}
 	return nil, e
 }
@@ -127,18 +127,19 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// readTwilio takes over what Twilio's error body tells: its older form has
-// code, message and more_info; the newer one has user_error or params beside.
-func (e *Error) readTwilio(body []byte) {
+// readTwilio takes over what Twilio's error body tells: code, message and
+// more_info. It reports whether there were a code and a message.
+func (e *Error) readTwilio(body []byte) bool {
 	var told struct {
 		Code     json.Number `json:"code"`
 		Message  any         `json:"message"`
 		MoreInfo any         `json:"more_info"`
 	}
 	if json.Unmarshal(body, &told) != nil {
-		return
+		return false
 	}
-	if text, ok := told.Message.(string); ok && text != "" {
+	text, ok := told.Message.(string)
+	if ok && text != "" {
 		e.Message = text
 	}
 	if code, err := strconv.Atoi(told.Code.String()); err == nil {
@@ -147,6 +148,7 @@ func (e *Error) readTwilio(body []byte) {
 	if page, ok := told.MoreInfo.(string); ok {
 		e.TwilioDocPage = page
 	}
+	return e.TwilioErrorCode != 0 && text != ""
 }
 
 func badAnswer(resp *http.Response, what string, err error) *Error {

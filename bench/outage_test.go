@@ -128,7 +128,7 @@ func TestOutage(t *testing.T) {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%.2f\t%.1f %%\t%s\t\n", name, p.name, o.calls, 100*o.success, o.p99.Round(time.Millisecond))
 			best = max(best, o.success)
-			if p.name == "flexfn" && (o.calls > 1.15 || o.success < best) {
+			if p.name == "flexfn" && (o.calls > 1.15 || o.success < best-0.005) {
 				t.Errorf("load %s: flexfn made %.2f calls per request for %.1f %% success", name, o.calls, 100*o.success)
 			}
 		}

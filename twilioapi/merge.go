@@ -45,24 +45,17 @@ func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
 	return into.json(), nil
 }
 
-// compactObjects takes white space out of two texts that must be JSON objects.
-func compactObjects(old, update json.RawMessage) (compactOld, compactUpdate json.RawMessage, err error) {
-	old, okOld := compactObject(old)
-	update, okUpdate := compactObject(update)
-	if !okUpdate {
+// compactObjects checks that both are JSON objects, and leaves out their white
+// space.
+func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err error) {
+	var o, u bytes.Buffer
+	if json.Compact(&u, update) != nil || kind(u.Bytes()) != '{' {
 		return nil, nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is not a JSON object"}
 	}
-	if !okOld {
+	if json.Compact(&o, old) != nil || kind(o.Bytes()) != '{' {
 		return nil, nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
 	}
-	return old, update, nil
-}
-
-// compactObject is raw without white space; false when it is no JSON object.
-func compactObject(raw json.RawMessage) (json.RawMessage, bool) {
-	var b bytes.Buffer
-	err := json.Compact(&b, raw)
-	return b.Bytes(), err == nil && kind(b.Bytes()) == '{'
+	return o.Bytes(), u.Bytes(), nil
 }
 
 // maxDepth bounds nesting; encoding/json itself stops at 10,000.

@@ -33,9 +33,10 @@ var development []byte
 
 // What [DevelopmentState] names its account and its workspace.
 const (
-	DevelopmentAccountSID   = "AC00000000000000000000000000000001"
-	DevelopmentAuthToken    = "development000000000000000000000" // of the fake alone
-	DevelopmentWorkspaceSID = "WS00000000000000000000000000000001"
+	DevelopmentAccountSID     = "AC00000000000000000000000000000001"
+	DevelopmentAuthToken      = "development000000000000000000000" // of the fake alone
+	DevelopmentWorkspaceSID   = "WS00000000000000000000000000000001"
+	DevelopmentChatServiceSID = "IS00000000000000000000000000000001"
 )
 
 // DevelopmentState returns the world that a developer begins with: account

@@ -16,6 +16,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/demo"
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -48,6 +49,9 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 		return errors.Join(err, listener.Close())
 	}
 	demo.Add(app)
+	if err := functions.Add(app); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	fmt.Fprintf(env.stdout, "flexfn dev: serving on %s with a fake Twilio; Ctrl-C ends it\n\n", base)
 	for _, r := range app.Routes() {
@@ -122,10 +126,11 @@ func dotenv(dir string, lookup func(string) (string, bool)) (func(string) (strin
 // whatever public address, the environment names.
 func withFake(lookup func(string) (string, bool), base string) func(string) (string, bool) {
 	account := map[string]string{
-		"ACCOUNT_SID":               twiliofake.DevelopmentAccountSID,
-		"AUTH_TOKEN":                twiliofake.DevelopmentAuthToken,
-		"TWILIO_FLEX_WORKSPACE_SID": twiliofake.DevelopmentWorkspaceSID,
-		"FLEXFN_TWILIO_URL":         base,
+		"ACCOUNT_SID":                  twiliofake.DevelopmentAccountSID,
+		"AUTH_TOKEN":                   twiliofake.DevelopmentAuthToken,
+		"TWILIO_FLEX_WORKSPACE_SID":    twiliofake.DevelopmentWorkspaceSID,
+		"TWILIO_FLEX_CHAT_SERVICE_SID": twiliofake.DevelopmentChatServiceSID,
+		"FLEXFN_TWILIO_URL":            base,
 	}
 	hidden := []string{
 		"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS",

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
 )
 
 type serveCommand struct {
@@ -19,6 +20,9 @@ func (s *serveCommand) Run(ctx context.Context, env environment) error {
 	config.Logger = log
 	app, err := flexfn.New(config)
 	if err != nil {
+		return err
+	}
+	if err := functions.Add(app); err != nil {
 		return err
 	}
 	for _, r := range app.Routes() {

@@ -1,0 +1,34 @@
+.PHONY: help test check lint format generate fuzz bench dev
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+test: ## the tests, as in the README
+	go test ./...
+
+check: ## all that CI runs: tests, race detector, linters, Node.js checks, smoke test
+	.ci/run
+
+lint: ## vet and staticcheck
+	go vet ./...
+	go tool staticcheck ./...
+
+format: ## format the code and tidy the modules
+	gofmt -w $$(git ls-files '*.go')
+	go mod tidy
+	cd otelflexfn && go mod tidy
+	cd bench && go mod tidy
+
+generate: ## write the generated parts of documents and the signature vectors anew
+	go test -run TestConfigurationIsDocumented -update .
+	cd internal/signatures && npm ci && node vectors.mjs
+
+fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)
+	.ci/fuzz $${FUZZTIME:-30s}
+
+bench: ## the benchmarks, beside other libraries
+	go test -run xxx -bench . -count 6 . ./internal/signatures
+	cd bench && go test -run xxx -bench . -count 6 .
+
+dev: ## serve the example functions with a fake Twilio
+	go run ./cmd/flexfn dev
