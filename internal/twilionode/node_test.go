@@ -1,7 +1,7 @@
 //go:build node
 
 // Package twilionode checks the fake Twilio with Twilio's own library for
-// Node.js. It needs node and what npm ci installs here:
+// Node.js, and the ready-made functions as a Flex plugin calls them. It needs node and what npm ci installs here:
 //
 //	(cd internal/twilionode && npm ci) && go test -tags node ./internal/twilionode
 package twilionode
