@@ -3,23 +3,14 @@ package flexfntest_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"testing"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/exampletb"
 	"github.com/flexfn/flexfn/twiliofake"
 )
-
-// printer stands for the *testing.T that a test has.
-type printer struct{ testing.TB }
-
-func (printer) Helper()                        {}
-func (printer) Cleanup(func())                 {}
-func (printer) Output() io.Writer              { return io.Discard }
-func (printer) Context() context.Context       { return context.Background() }
-func (printer) Errorf(format string, a ...any) { fmt.Printf(format+"\n", a...) }
 
 const (
 	conference  = "CF00000000000000000000000000000001" // of the fake's development state
@@ -27,7 +18,7 @@ const (
 )
 
 func Example() {
-	t := printer{} // in a test: t *testing.T
+	t := exampletb.T{} // in a test: t *testing.T
 
 	app := flexfntest.New(t)
 	app.Handle("/flex/hold", functions.HoldParticipant)
@@ -42,7 +33,7 @@ func Example() {
 
 // Only supervisors may call; Twilio must not be bothered by others.
 func ExampleAnswer_Refused() {
-	t := printer{} // in a test: t *testing.T
+	t := exampletb.T{} // in a test: t *testing.T
 
 	app := flexfntest.New(t)
 	app.Handle("/flex/remove", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (any, error) {
@@ -55,7 +46,7 @@ func ExampleAnswer_Refused() {
 }
 
 func ExampleApp_CallStudio() {
-	t := printer{} // in a test: t *testing.T
+	t := exampletb.T{} // in a test: t *testing.T
 
 	app := flexfntest.New(t)
 	app.Handle("/studio/create-task", functions.CreateTask)
@@ -67,7 +58,7 @@ func ExampleApp_CallStudio() {
 }
 
 func ExampleApp_CallStudioJSON() {
-	t := printer{} // in a test: t *testing.T
+	t := exampletb.T{} // in a test: t *testing.T
 
 	app := flexfntest.New(t)
 	app.Handle("/studio/echo", flexfn.PrepareStudioFunction(func(_ context.Context, e flexfn.Event) (any, error) {
@@ -79,7 +70,7 @@ func ExampleApp_CallStudioJSON() {
 
 // Twilio fails twice, and the function still succeeds.
 func ExampleApp_Saw() {
-	t := printer{} // in a test: t *testing.T
+	t := exampletb.T{} // in a test: t *testing.T
 
 	app := flexfntest.New(t)
 	app.Handle("/flex/queues", functions.GetQueues)

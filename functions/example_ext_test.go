@@ -1,15 +1,13 @@
 package functions_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"log"
-	"testing"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/exampletb"
 )
 
 func ExampleAdd() {
@@ -36,18 +34,9 @@ func ExampleRoutes() {
 	// Output: /common/flex/taskrouter/update-worker-attributes is for workers who are supervisor or admin
 }
 
-// printer stands for the *testing.T that a test has.
-type printer struct{ testing.TB }
-
-func (printer) Helper()                        {}
-func (printer) Cleanup(func())                 {}
-func (printer) Output() io.Writer              { return io.Discard }
-func (printer) Context() context.Context       { return context.Background() }
-func (printer) Errorf(format string, a ...any) { fmt.Printf(format+"\n", a...) }
-
 // A ready-made function on a path of one's own.
 func ExampleHoldParticipant() {
-	app := flexfntest.New(printer{}) // in production: flexfn.New(flexfn.FromEnv())
+	app := flexfntest.New(exampletb.T{}) // in production: flexfn.New(flexfn.FromEnv())
 	app.Handle("/flex/hold", functions.HoldParticipant)
 
 	answer := app.CallFlex(flexfntest.Agent, "/flex/hold", flexfntest.Params{
@@ -58,7 +47,7 @@ func ExampleHoldParticipant() {
 }
 
 func ExampleValidatePhoneNumber() {
-	app := flexfntest.New(printer{})
+	app := flexfntest.New(exampletb.T{})
 	app.Handle("/flex/validate", functions.ValidatePhoneNumber)
 
 	for _, number := range []string{"+15550001111", "+1555", "+448701234567"} {
@@ -72,7 +61,7 @@ func ExampleValidatePhoneNumber() {
 }
 
 func ExampleCreateTask() {
-	app := flexfntest.New(printer{})
+	app := flexfntest.New(exampletb.T{})
 	app.Handle("/studio/create-task", functions.CreateTask)
 
 	answer := app.CallStudio("/studio/create-task", flexfntest.Params{

@@ -11,6 +11,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/exampletb"
 	"github.com/flexfn/flexfn/twilioapi"
 	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
@@ -60,7 +61,7 @@ func TestTaskPriority(t *testing.T) {
 // Here it ends.
 
 func Example() {
-	app := newMigratedApp(flexfntest.New(printer{}).Config()) // in production: flexfn.FromEnv()
+	app := newMigratedApp(flexfntest.New(exampletb.T{}).Config()) // in production: flexfn.FromEnv()
 	fmt.Println(len(app.Routes()), "functions")
 	// Output: 19 functions
 }

@@ -4,10 +4,9 @@ package twilionode
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,14 +19,7 @@ import (
 // TestPlugin serves the ready-made functions over the fake, and lets plugin.mjs
 // call them as a Flex plugin does.
 func TestPlugin(t *testing.T) {
-	fake, err := twiliofake.New(twiliofake.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	twilio := httptest.NewServer(fake)
-	defer twilio.Close()
-	defer fake.Close()
-
+	twilio := startFake(t)
 	var handler atomic.Pointer[flexfn.App]
 	var lost atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,8 +37,9 @@ func TestPlugin(t *testing.T) {
 	app, err := flexfn.New(flexfn.Config{
 		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
 		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, ChatServiceSID: "IS00000000000000000000000000000001",
-		TwilioURL: twilio.URL, PublicURL: server.URL,
-		Retry: []flexfn.RetryOption{flexfn.RetryLimit(0)}, // so that the plugin's own show
+		TwilioURL: twilio, PublicURL: server.URL,
+		Retry:  []flexfn.RetryOption{flexfn.RetryLimit(0)}, // so that the plugin's own show
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,19 +56,5 @@ func TestPlugin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	cmd := exec.CommandContext(t.Context(), "node", "plugin.mjs")
-	cmd.Env = append(os.Environ(),
-		"APP_URL="+server.URL,
-		"FAKE_URL="+twilio.URL,
-		"ACCOUNT_SID="+twiliofake.DevelopmentAccountSID,
-		"AUTH_TOKEN="+twiliofake.DevelopmentAuthToken,
-		"WORKSPACE_SID="+twiliofake.DevelopmentWorkspaceSID,
-		"PATHS="+string(list),
-	)
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	run(t, "plugin.mjs", "APP_URL="+server.URL, "FAKE_URL="+twilio, "PATHS="+string(list))
 }
