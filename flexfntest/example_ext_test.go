@@ -3,7 +3,6 @@ package flexfntest_test
 import (
 	"context"
 	"fmt"
-	"testing"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
