@@ -153,7 +153,7 @@ var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn
 
 type workerChannelParams struct {
 	Channel   string `json:"workerChannelSid" purpose:"unique ID of the workerChannelSid to update" kind:"WC"`
-	Capacity  uint   `json:"capacity" purpose:"the new capacity"`
+	Capacity  uint32 `json:"capacity" purpose:"the new capacity"`
 	Available bool   `json:"available" purpose:"whether the channel is enabled or not"`
 	Worker    string `json:"workerSid" doc:"unique ID of the worker; the caller's own when left out" kind:"WK"`
 }
