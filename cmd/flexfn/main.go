@@ -32,6 +32,7 @@ type commands struct {
 	Serve serveCommand `cmd:"" help:"Serve the functions in production, configured by the environment."`
 	Call  callCommand  `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
 	Fake  fakeCommand  `cmd:"" help:"Run the fake Twilio alone."`
+	New   newCommand   `cmd:"" help:"Begin a project, or add a function to one. Nothing is ever overwritten."`
 	Gen   genCommand   `cmd:"" help:"Write what is made from the functions' Go types."`
 }
 
