@@ -24,6 +24,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/kinds"
+	"github.com/flexfn/flexfn/internal/tsclient"
 	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -34,6 +35,31 @@ func command(t *testing.T, name string, args ...string) {
 	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
+}
+
+// compile type-checks and compiles all of it, the guide's code included.
+func compile(t *testing.T) {
+	t.Helper()
+	type params struct {
+		Name  string `json:"name" purpose:"whom to greet"`
+		Times int    `json:"times" doc:"how often"`
+	}
+	type reply struct {
+		Greeting string `json:"greeting"`
+	}
+	greet := flexfn.PrepareFlexFunction(func(context.Context, params) (reply, error) { return reply{}, nil })
+	document, err := openapi.Document([]flexfn.Route{{Path: "/flex/greet", Function: greet}}, openapi.Info{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := tsclient.Generate(document, "devel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("functions.ts", client, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, tsc, "-p", ".")
 }
 
 const tsc, openapiTypescript = "node_modules/.bin/tsc", "node_modules/.bin/openapi-typescript"
@@ -100,7 +126,7 @@ func serve(t *testing.T, origins []string) (url string) {
 }
 
 func TestNode(t *testing.T) {
-	command(t, tsc, "-p", ".")
+	compile(t)
 	command(t, "node", "node.mjs", serve(t, nil))
 }
 
@@ -127,7 +153,7 @@ func TestBrowser(t *testing.T) {
 	if browser == "" {
 		t.Fatal("there is no browser: install chromium-headless-shell")
 	}
-	command(t, tsc, "-p", ".")
+	compile(t)
 
 	done := make(chan []string, 1)
 	var app string
