@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/flexfn/flexfn/internal/gateway"
 )
 
 // event is an HTTP request as Lambda gets it, of any of four kinds: from a
@@ -130,6 +132,9 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	body, err := e.body()
 	if err != nil {
 		return nil, err
+	}
+	if !e.version2() {
+		ctx = gateway.LoseQueryOrder(ctx)
 	}
 	r, err := http.NewRequestWithContext(ctx, e.method(), "/", bytes.NewReader(body))
 	if err != nil {
