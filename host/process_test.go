@@ -36,7 +36,7 @@ type program struct {
 func startProgram(t *testing.T, environ []string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.Command(os.Args[0], args...), log: new(syncBuffer), ended: make(chan struct{})}
-	p.Env = append([]string{programVariable + "=1", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
+	p.Env = append([]string{programVariable + "=1", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
 	p.Stderr, p.Stdout = p.log, p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
