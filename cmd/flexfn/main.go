@@ -12,12 +12,13 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/flexfn/flexfn/host"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	os.Exit(run(ctx, os.Args[1:], environment{os.LookupEnv, os.Stdout, os.Stderr}))
 }
 
@@ -34,10 +35,10 @@ type commands struct {
 	Fake  fakeCommand  `cmd:"" help:"Run the fake Twilio alone."`
 }
 
-// Exit codes beside 0: usage is for what the command line says, failure for
-// all else.
+// Exit codes beside 0: usage is for what the command line says,
+// [host.ExitCutOff] for requests cut off at the end, failure for all else.
 const (
-	exitFailure = 1
+	exitFailure = host.ExitFailed
 	exitUsage   = 2
 )
 
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 		return exitFailure
 	case err != nil:
 		fmt.Fprintln(env.stderr, "flexfn:", err)
-		return exitFailure
+		return host.ExitCode(err)
 	}
 	return 0
 }
