@@ -93,11 +93,16 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 // RemoveParticipant takes a participant out of a conference.
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
+type removeParams struct {
+	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF|WT"`
+	Participant string `json:"participant" purpose:"unique ID of participant to update" kind:"CA" example:"CA00000000000000000000000000000004"`
+}
+
 type removeReply struct {
 	Removed bool `json:"participantsResponse"`
 }
 
-func removeParticipant(ctx context.Context, in participantParams) (removeReply, error) {
+func removeParticipant(ctx context.Context, in removeParams) (removeReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (bool, error) {
 		err := client.Api.DeleteParticipant(in.Conference, in.Participant, nil)
 		return err == nil, err
@@ -128,7 +133,7 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to somebody else."))
 
 type transferParams struct {
-	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA"`
+	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA" example:"CA00000000000000000000000000000003"`
 	To   string `json:"to" purpose:"phone number to transfer to" example:"+15550100001"`
 	From string `json:"from" doc:"caller ID; the call's own when left out"`
 }

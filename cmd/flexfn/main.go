@@ -12,12 +12,13 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/flexfn/flexfn/host"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	os.Exit(run(ctx, os.Args[1:], environment{os.LookupEnv, os.Stdout, os.Stderr}))
 }
 
@@ -37,10 +38,10 @@ type commands struct {
 	Gen    genCommand    `cmd:"" help:"Write what is made from the functions' Go types."`
 }
 
-// Exit codes beside 0: usage is for what the command line says, failure for
-// all else.
+// Exit codes beside 0: usage is for what the command line says,
+// [host.ExitCutOff] for requests cut off at the end, failure for all else.
 const (
-	exitFailure = 1
+	exitFailure = host.ExitFailed
 	exitUsage   = 2
 )
 
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 		return exitFailure
 	case err != nil:
 		fmt.Fprintln(env.stderr, "flexfn:", err)
-		return exitFailure
+		return host.ExitCode(err)
 	}
 	return 0
 }
