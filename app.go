@@ -69,7 +69,7 @@ func (a *App) Config() Config { return a.config }
 // taken, or when the function's definition is faulty: these are mistakes in
 // the program, and best found at its start.
 func (a *App) Handle(path string, f *Function) {
-	if err := checkPath(path); err != nil {
+	if err := CheckPath(path); err != nil {
 		panic("flexfn: Handle: " + err.Error())
 	}
 	if f == nil {
@@ -91,7 +91,9 @@ func (a *App) Handle(path string, f *Function) {
 	a.functions.Store(&functions)
 }
 
-func checkPath(path string) error {
+// CheckPath says what is wrong with path as the path of a function; nil when
+// [App.Handle] would take it.
+func CheckPath(path string) error {
 	if !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") {
 		return fmt.Errorf("the path %q must begin with a slash, name something, and not end with a slash", path)
 	}

@@ -29,10 +29,13 @@ type environment struct {
 }
 
 type commands struct {
-	Dev   devCommand   `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
-	Serve serveCommand `cmd:"" help:"Serve the functions in production, configured by the environment."`
-	Call  callCommand  `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
-	Fake  fakeCommand  `cmd:"" help:"Run the fake Twilio alone."`
+	Dev    devCommand    `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
+	Serve  serveCommand  `cmd:"" help:"Serve the functions in production, configured by the environment."`
+	Call   callCommand   `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
+	Fake   fakeCommand   `cmd:"" help:"Run the fake Twilio alone."`
+	New    newCommand    `cmd:"" help:"Begin a project, or add a function to one. Nothing is ever overwritten."`
+	Doctor doctorCommand `cmd:"" help:"Check the settings as a server would have them, and say what to mend."`
+	Gen    genCommand    `cmd:"" help:"Write what is made from the functions' Go types."`
 }
 
 // Exit codes beside 0: usage is for what the command line says,

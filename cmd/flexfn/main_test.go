@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +17,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Beside testscript's own commands they
-// have "ready URL", which waits until something answers there, and $ADDR, an
-// address that nothing listens on.
+// have "ready URL", which waits until something answers there, $ADDR, an
+// address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -28,7 +29,32 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			second, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			defer second.Close()
+			_, port, err := net.SplitHostPort(second.Addr().String())
+			if err != nil {
+				return err
+			}
 			e.Setenv("ADDR", listener.Addr().String())
+			e.Setenv("PORT2", port)
+			// For scripts that run the go command, here or through flexfn.
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
+				value, err := goCommand(context.Background(), ".", "env", name)
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, strings.TrimSpace(string(value)))
+			}
+			e.Setenv("GOWORK", "off")
+			e.Setenv("GOFLAGS", "")
+			checkout, err := filepath.Abs("../..")
+			if err != nil {
+				return err
+			}
+			e.Setenv("CHECKOUT", checkout)
 			return listener.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
