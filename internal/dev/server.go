@@ -169,7 +169,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 		raw.body, e.raw, e.Replayable = sent.bytes(), raw, true
 	}
 	s.log.add(e)
-	s.metrics.add(e.Time, e.Status, e.Retries, took)
+	s.metrics.add(time.Now(), e.Status, e.Retries, took)
 	s.o.Terminal.request(e)
 	s.hub.send("request", e.Summary)
 	if broken != nil {
