@@ -6,6 +6,7 @@ import { replay, state, twilioRequests } from './server.js';
 import { timeline } from './timeline.js';
 
 export function requestDetail(e, { heading }) {
+  const below = heading === 'h2' ? 'h3' : 'h4';
   const times = h('div');
   showTimeline(e, times);
   return [
@@ -26,10 +27,10 @@ export function requestDetail(e, { heading }) {
         ? h('button', { type: 'button', onclick: () => editRequest(e.id) }, 'Edit and call') : null),
     e.trace?.error ? h('p', { class: 'fault' }, e.trace.error) : null,
     times,
-    h('h4', null, 'Answer'),
+    h(below, null, 'Answer'),
     body(e.answer, 'Answer body'),
     headers(e.answer, 'Answer headers'),
-    h('h4', null, 'Request'),
+    h(below, null, 'Request'),
     e.query ? block(`?${e.query}`, 'Query') : null,
     body(e.request, 'Request body'),
     headers(e.request, 'Request headers'),
