@@ -104,8 +104,8 @@ func (t *Terminal) request(e *Entry) {
 		var said struct{ Message string }
 		_ = json.Unmarshal([]byte(e.Answer.Body), &said)
 		why := said.Message
-		if e.Trace != nil && e.Trace.Error != "" {
-			why = e.Trace.Error // says more
+		if e.Status >= 500 && e.Trace != nil && e.Trace.Error != "" {
+			why = e.Trace.Error // says more than the caller is told
 		}
 		t.detail(&b, why)
 	}

@@ -25,7 +25,7 @@ export function requestDetail(e, { heading }) {
       }, 'Replay'),
       state.functions.some((f) => f.path === e.path)
         ? h('button', { type: 'button', onclick: () => editRequest(e.id) }, 'Edit and call') : null),
-    e.trace?.error ? h('p', { class: 'fault' }, e.trace.error) : null,
+    e.status >= 500 && e.trace?.error ? h('p', { class: 'fault' }, e.trace.error) : null,
     times,
     h(below, null, 'Answer'),
     body(e.answer, 'Answer body'),
