@@ -39,7 +39,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	variables := devVariables{dir: d.envDir(), outer: env.lookup, key: dev.NewKey()}
+	variables := devVariables{dir: d.envDir(), outer: env.lookup, key: dev.NewKey(), live: d.Live}
 	if err := variables.read(); err != nil {
 		return err
 	}
@@ -134,7 +134,6 @@ func (d *devCommand) server(v devVariables, terminal *dev.Terminal) (*dev.Server
 		if _, err := flexfn.New(config); err != nil {
 			return nil, nil, fmt.Errorf("--live needs your account: %w", err)
 		}
-		v.live = true
 		o.Account, o.SignWith = config.AccountSID, config.AuthToken
 		o.FlexToken, _ = v.plain("FLEX_TOKEN")
 		o.Secrets = append([]string{config.APIKeySecret}, config.PreviousAuthTokens...)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +18,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Beside testscript's own commands they
-// have "ready URL", which waits until something answers there, and $ADDR, an
-// address that nothing listens on.
+// have "ready URL", which waits until something answers there, $ADDR, an
+// address that nothing listens on, and $ROOT, this module's folder.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -28,6 +31,19 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("ADDR", listener.Addr().String())
+			// For scripts that build a program of a user's.
+			root, err := filepath.Abs("../..")
+			if err != nil {
+				return err
+			}
+			e.Setenv("ROOT", root)
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
+				value, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, strings.TrimSpace(string(value)))
+			}
 			return listener.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
