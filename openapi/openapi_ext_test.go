@@ -230,7 +230,7 @@ func TestNames(t *testing.T) {
 	if again := document(t, functions.Routes()); !bytes.Equal(d, again) {
 		t.Error("two documents of the same functions differ")
 	}
-	for _, want := range []string{`"commonFlexProgrammableVoiceHoldParticipant"`, `"pattern": "^CF[0-9a-fA-F]{32}$"`, `"description": "unique ID of conference to update"`} {
+	for _, want := range []string{`"commonFlexProgrammableVoiceHoldParticipant"`, `"pattern": "^CA[0-9a-fA-F]{32}$"`, `"description": "unique ID of conference to update"`} {
 		if !bytes.Contains(d, []byte(want)) {
 			t.Errorf("the document lacks %s", want)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/twilio/twilio-go"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/host"
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
@@ -116,6 +117,10 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 		}
 	}
 	r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")
+	host.FromLookup(func(name string) (string, bool) {
+		known = append(known, name) // what the server reads
+		return "", false
+	})
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if strings.HasPrefix(name, "FLEXFN_") && !slices.Contains(known, name) {

@@ -4,11 +4,10 @@ package main
 
 import (
 	"log"
-	"net/http"
 	"os"
-	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/host"
 )
 
 func main() {
@@ -21,6 +20,5 @@ func main() {
 		log.Fatal(err)
 	}
 	app.Handle("/flex/request-callback", requestCallback(crmURL))
-	server := &http.Server{Addr: ":3001", Handler: app, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	host.Main(app)
 }

@@ -3,10 +3,9 @@ package main
 
 import (
 	"log"
-	"net/http"
-	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/host"
 )
 
 func main() {
@@ -15,6 +14,5 @@ func main() {
 		log.Fatal(err)
 	}
 	app.Handle("/flex/cancel-task", cancelTask)
-	server := &http.Server{Addr: ":3001", Handler: app, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	host.Main(app)
 }
