@@ -18,6 +18,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/demo"
+	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -61,11 +62,17 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 		}
 		fmt.Fprintf(env.stdout, "    %s\n\n", curl(r.Function, base+r.Path))
 	}
+	fmt.Fprintf(env.stdout, "OpenAPI: %s%s\n\n", base, openAPIPath)
+	described := openapi.Handler(app, openapi.Info{Server: base})
 	logged := logRequests(app, env)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The app's own calls to Twilio come back here, under Twilio's names.
 		if isTwilio(r.Host) || strings.HasPrefix(r.URL.Path, twiliofake.ControlPath) {
 			fake.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == openAPIPath {
+			described.ServeHTTP(w, r)
 			return
 		}
 		logged.ServeHTTP(w, r)
@@ -78,6 +85,9 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	}
 	return err
 }
+
+// openAPIPath is where the functions' OpenAPI document is, in development.
+const openAPIPath = "/__flexfn/openapi.json"
 
 func isTwilio(host string) bool {
 	name, _, err := net.SplitHostPort(host)
