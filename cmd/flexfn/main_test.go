@@ -18,10 +18,12 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Beside testscript's own commands they
 // have "ready URL", which waits until something answers there, $ADDR, an
-// address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
-func TestScripts(t *testing.T) {
+// address and $PORT2, a port, that nothing listens on, and $ROOT, this module's folder.
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
@@ -50,11 +52,11 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("GOWORK", "off")
 			e.Setenv("GOFLAGS", "")
-			checkout, err := filepath.Abs("../..")
+			root, err := filepath.Abs("../..")
 			if err != nil {
 				return err
 			}
-			e.Setenv("CHECKOUT", checkout)
+			e.Setenv("ROOT", root)
 			return listener.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
