@@ -1,6 +1,7 @@
 package flexfn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func (a *App) Config() Config { return a.config }
 // taken, or when the function's definition is faulty: these are mistakes in
 // the program, and best found at its start.
 func (a *App) Handle(path string, f *Function) {
-	if err := checkPath(path); err != nil {
+	if err := CheckPath(path); err != nil {
 		panic("flexfn: Handle: " + err.Error())
 	}
 	if f == nil {
@@ -92,7 +93,9 @@ func (a *App) Handle(path string, f *Function) {
 	a.functions.Store(&functions)
 }
 
-func checkPath(path string) error {
+// CheckPath says what is wrong with path as the path of a function; nil when
+// [App.Handle] would take it.
+func CheckPath(path string) error {
 	if !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") {
 		return fmt.Errorf("the path %q must begin with a slash, name something, and not end with a slash", path)
 	}
@@ -202,32 +205,44 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 		c.parent = context.WithoutCancel(c.parent)
 	}
 
+	done := make(chan bool, 2) // true: answered; false: too late
+	timer := time.AfterFunc(c.limit+grace, func() { done <- false })
+	defer timer.Stop()
+
 	body, err := readBody(w, c.request, a.config.MaxBodyBytes, c.deadline)
 	if err != nil {
 		defer c.end()
 		ans := c.failed(err)
-		ans.requestID = c.id
+		ans.requestID = c.usedID()
 		return ans
 	}
-
-	done := make(chan answer, 1)
+	// Read here, where the stack has grown already; what is wrong with the
+	// parameters is told after it is known who calls.
+	vs, bad := parseValues(c.request, body)
+	var ans answer
 	go func() {
 		defer c.end()
-		done <- c.run(body)
+		growStack(0)
+		ans = c.run(body, vs, bad)
+		done <- true
 	}()
-
-	timer := time.NewTimer(time.Until(c.deadline) + grace)
-	defer timer.Stop()
-	select {
-	case ans := <-done:
+	if <-done {
 		return ans
-	case <-timer.C:
 	}
 	a.overdue.Go(func() {
 		<-done
 		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(c.start))
 	})
 	return c.late()
+}
+
+// growStack gives a new goroutine the stack that most handlers and the
+// encoding of their answers need, while there is little on it to be copied.
+//
+//go:noinline
+func growStack(i uint8) byte {
+	var room [4 << 10]byte
+	return room[i]
 }
 
 // late answers for a handler that is still running: of c it uses only what
@@ -244,18 +259,17 @@ func lateMessage(limit time.Duration) string {
 }
 
 // run does everything for a request that can take time. It never panics.
-func (c *call) run(body []byte) (ans answer) {
+func (c *call) run(body []byte, vs *values, bad error) (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.logger().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.header = nil
 			ans = c.failed(errPanic)
 			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
-			ans.requestID = c.id
+			ans.requestID = c.usedID()
 		}
 	}()
-	vs, err := c.admit(body)
-	switch {
+	switch err := c.admit(body, vs, bad); {
 	case err != nil:
 		ans = c.failed(err)
 	case c.deduplicated():
@@ -263,7 +277,7 @@ func (c *call) run(body []byte) (ans answer) {
 	default:
 		ans = c.handle(vs)
 	}
-	ans.requestID = c.id
+	ans.requestID = c.usedID()
 	return ans
 }
 
@@ -284,24 +298,24 @@ func (c *call) handle(vs *values) answer {
 
 var errPanic = errors.New("the handler panicked")
 
-// admit checks who calls, and reads the parameters.
-func (c *call) admit(body []byte) (*values, error) {
-	if c.fn.studio && !c.fn.open {
-		end := c.span(devlink.SignatureCheck)
-		err := c.checkSignature(body)
-		end(err != nil)
-		if err != nil {
-			return nil, err
+// admit checks who calls, and then whether the parameters could be read.
+func (c *call) admit(body []byte, vs *values, bad error) (err error) {
+	if c.fn.studio {
+		if !c.fn.open {
+			end := c.span(devlink.SignatureCheck)
+			err = c.checkSignature(body)
+			end(err != nil)
 		}
+		return cmp.Or(err, bad)
 	}
-	vs, err := parseValues(c.request, body)
-	if err == nil && !c.fn.studio {
-		end := c.span(devlink.TokenCheck)
-		c.owner, err = c.app.tokens.admit(c, vs)
-		end(err != nil)
-		c.traceCaller()
+	if bad != nil {
+		return bad // the token may be among them
 	}
-	return vs, err
+	end := c.span(devlink.TokenCheck)
+	c.owner, err = c.app.tokens.admit(c, vs)
+	end(err != nil)
+	c.traceCaller()
+	return err
 }
 
 // overdue reports whether err is there because the deadline has passed.

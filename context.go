@@ -30,8 +30,7 @@ type call struct {
 	header http.Header
 	status int
 
-	idOnce sync.Once
-	id     string
+	id atomic.Pointer[string] // made when it is first asked for
 }
 
 // lazyContext is what a call's ctx becomes when somebody waits for it: a
@@ -162,8 +161,19 @@ func RequestID(ctx context.Context) string {
 }
 
 func (c *call) requestID() string {
-	c.idOnce.Do(func() { c.id = newRequestID() })
-	return c.id
+	if c.id.Load() == nil {
+		id := newRequestID()
+		c.id.CompareAndSwap(nil, &id)
+	}
+	return *c.id.Load()
+}
+
+// usedID is the request id if anybody asked for it, and otherwise empty.
+func (c *call) usedID() string {
+	if id := c.id.Load(); id != nil {
+		return *id
+	}
+	return ""
 }
 
 // Logger returns the app's logger with the function and the request id as

@@ -239,6 +239,15 @@ func (f *Function) Open() bool { return f.open }
 // condition.
 func (f *Function) Roles() []string { return slices.Clone(f.roles) }
 
+// Guests reports whether callers without a worker may call; see
+// [AdmitGuests].
+func (f *Function) Guests() bool { return f.guests }
+
+// Input and Output are the types of the handler: Input is a struct or
+// [Event].
+func (f *Function) Input() reflect.Type  { return f.in }
+func (f *Function) Output() reflect.Type { return f.out }
+
 // Access says in words who may call.
 func (f *Function) Access() string {
 	switch {

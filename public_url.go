@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/flexfn/flexfn/internal/gateway"
 )
 
 // ProxyTrust says whose word is taken for the scheme and the host that Twilio
@@ -383,6 +385,16 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 		}
 		s.origins = appendOrigins(s.origins, scheme, r.Host, "")
 	}
+	s.appendURLs(r, target)
+	if gateway.LostQueryOrder(r.Context()) {
+		for _, other := range queryOrders(target)[1:] {
+			s.appendURLs(r, other)
+		}
+	}
+}
+
+// appendURLs appends the URLs of target at each of s.origins.
+func (s *signed) appendURLs(r *http.Request, target string) {
 	for _, o := range s.origins {
 		if isWebSocket(r) {
 			ws := o

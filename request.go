@@ -219,6 +219,9 @@ var errTooMany = errors.New("too many parameters")
 // a space, ';' is an ordinary character, a key may come without a value, and
 // what is not correctly encoded UTF-8 stays as it was sent.
 func parsePairs(pairs []pair, s string) ([]pair, error) {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	for s != "" {
 		var item string
 		item, s, _ = strings.Cut(s, "&")
@@ -245,13 +248,11 @@ func deleteEmptyKeys(pairs []pair) []pair {
 }
 
 func unescape(s string) string {
-	special := strings.IndexAny(s, "%+")
-	if special < 0 {
-		return strings.ToValidUTF8(s, "\uFFFD")
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s
 	}
 	b := make([]byte, 0, len(s))
-	b = append(b, s[:special]...)
-	for i := special; i < len(s); i++ {
+	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
 		case '+':
 			b = append(b, ' ')
@@ -278,7 +279,7 @@ func unescape(s string) string {
 
 // onlySpaces is for what is not correctly encoded.
 func onlySpaces(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "+", " "), "\uFFFD")
+	return strings.ReplaceAll(s, "+", " ")
 }
 
 func fromHex(c byte) (byte, bool) {

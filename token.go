@@ -62,6 +62,8 @@ type tokenVerdict struct {
 	until   time.Time
 }
 
+func (v tokenVerdict) fresh() bool { return time.Now().Round(0).Before(v.until) }
+
 func newTokenValidator(a *App) (*tokenValidator, error) {
 	host := "iam.twilio.com"
 	if a.config.Region != "" {
@@ -111,6 +113,9 @@ func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 // verdict asks the cache, which asks Twilio once however many requests wait.
 func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdict, error) {
 	key := sha256.Sum256([]byte(token))
+	if v, ok := t.cache.GetIfPresent(key); ok && v.fresh() {
+		return v, nil
+	}
 	// The question is asked on behalf of everyone who waits for it: the
 	// first caller's leaving must not take it away from the others.
 	ctx = context.WithoutCancel(ctx)
@@ -136,7 +141,7 @@ func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdic
 		})
 	for {
 		v, err := t.cache.Get(ctx, key, ask)
-		if err != nil || time.Now().Round(0).Before(v.until) {
+		if err != nil || v.fresh() {
 			return v, err
 		}
 		// Forgotten only while it is still the answer that was found stale.

@@ -123,6 +123,10 @@ func (v *signatureVerifier) explain(r *http.Request, urls []calledURL, account s
 	var text strings.Builder
 	text.WriteString("the signature is not Twilio's for ")
 	for i, u := range urls {
+		if u.target != urls[0].target {
+			text.WriteString(", and with the query in other orders")
+			break
+		}
 		if i > 0 {
 			text.WriteString(", ")
 		}

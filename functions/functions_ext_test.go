@@ -13,30 +13,6 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// newApp is an app with the ready-made functions and a fake Twilio.
-func newApp(t *testing.T, change func(*flexfn.Config)) (*flexfn.App, *twiliofake.Twilio) {
-	t.Helper()
-	fake, err := twiliofake.New(twiliofake.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := flexfn.Config{
-		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
-		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, Transport: fake.Client().Transport,
-	}
-	if change != nil {
-		change(&config)
-	}
-	app, err := flexfn.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := functions.Add(app); err != nil {
-		t.Fatal(err)
-	}
-	return app, fake
-}
-
 // TestRoutes holds paths, parameters and purposes against the recordings.
 func TestRoutes(t *testing.T) {
 	cases, err := contract.Load("functions")
@@ -77,7 +53,7 @@ func TestRoutes(t *testing.T) {
 
 func TestDisabled(t *testing.T) {
 	const path = "/common/flex/taskrouter/get-queues"
-	app, _ := newApp(t, func(c *flexfn.Config) { c.DisabledFunctions = []string{path} })
+	app := newApp(t, func(c *flexfn.Config) { c.DisabledFunctions = []string{path} })
 	if n := len(app.Routes()); n != 17 || slices.ContainsFunc(app.Routes(), func(r flexfn.Route) bool { return r.Path == path }) {
 		t.Errorf("%d functions", n)
 	}
@@ -92,12 +68,12 @@ func TestDisabled(t *testing.T) {
 		"ACCOUNT_SID": twiliofake.DevelopmentAccountSID, "AUTH_TOKEN": twiliofake.DevelopmentAuthToken,
 		"FLEXFN_DISABLED_FUNCTIONS": path + ", taskrouter/get-queues",
 	}
-	app, err := flexfn.New(flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok }))
+	bad, err := flexfn.New(flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = functions.Add(app)
-	if err == nil || !strings.Contains(err.Error(), `FLEXFN_DISABLED_FUNCTIONS names "taskrouter/get-queues"`) || len(app.Routes()) != 0 {
-		t.Errorf("%v, %d functions", err, len(app.Routes()))
+	err = functions.Add(bad)
+	if err == nil || !strings.Contains(err.Error(), `FLEXFN_DISABLED_FUNCTIONS names "taskrouter/get-queues"`) || len(bad.Routes()) != 0 {
+		t.Errorf("%v, %d functions", err, len(bad.Routes()))
 	}
 }

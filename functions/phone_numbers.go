@@ -57,7 +57,7 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Says whether a telephone number can be called."))
 
 type validateParams struct {
-	PhoneNumber string `json:"phoneNumber" purpose:"phone number to validate"`
+	PhoneNumber string `json:"phoneNumber" purpose:"phone number to validate" example:"+15550001111"`
 }
 
 // Validate refuses what would not be one segment of a URL's path; whether the

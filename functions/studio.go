@@ -15,19 +15,11 @@ import (
 var CreateTask = flexfn.PrepareStudioFunction(createTask, flexfn.Doc("Creates a task."))
 
 type createTaskParams struct {
-	Workflow   string         `json:"workflowSid" purpose:"workflow to execute" kind:"WW"`
-	Channel    string         `json:"taskChannel" purpose:"task channel for task"`
-	Attributes taskAttributes `json:"attributes" purpose:"attributes for task"`
-	Priority   *int           `json:"priority" doc:"priority of the task, zero or more; 0 when left out"`
-	Timeout    *int           `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
-}
-
-// taskAttributes are the JSON text of an object.
-type taskAttributes string
-
-func (a *taskAttributes) UnmarshalJSON(b []byte) error {
-	*a = taskAttributes(b)
-	return json.Unmarshal(b, new(map[string]json.RawMessage))
+	Workflow   string                     `json:"workflowSid" purpose:"workflow to execute" kind:"WW"`
+	Channel    string                     `json:"taskChannel" purpose:"task channel for task" example:"voice"`
+	Attributes map[string]json.RawMessage `json:"attributes" purpose:"attributes for task"`
+	Priority   *int                       `json:"priority" doc:"priority of the task, zero or more; 0 when left out"`
+	Timeout    *int                       `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
 }
 
 type createTaskReply struct {
@@ -46,9 +38,13 @@ func createTask(ctx context.Context, in createTaskParams) (createTaskReply, erro
 	if in.Timeout == nil {
 		in.Timeout = new(86400)
 	}
+	attributes, err := json.Marshal(in.Attributes)
+	if err != nil {
+		return createTaskReply{}, err
+	}
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
 		return client.TaskrouterV1.CreateTask(workspace, &taskrouter.CreateTaskParams{
-			WorkflowSid: &in.Workflow, TaskChannel: &in.Channel, Attributes: new(string(in.Attributes)),
+			WorkflowSid: &in.Workflow, TaskChannel: &in.Channel, Attributes: new(string(attributes)),
 			Priority: in.Priority, Timeout: in.Timeout,
 		})
 	})

@@ -86,7 +86,7 @@ var UpdateTaskAttributes = flexfn.PrepareFlexFunction(updateTaskAttributes, flex
 
 type taskAttributesParams struct {
 	Task   string          `json:"taskSid" purpose:"unique ID of task to update" kind:"WT"`
-	Update json.RawMessage `json:"attributesUpdate" purpose:"object to overwrite on existing task attributes"`
+	Update json.RawMessage `json:"attributesUpdate" purpose:"object to overwrite on existing task attributes" example:"{\"note\":\"called back\"}"`
 }
 
 func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, error) {
@@ -99,7 +99,7 @@ var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignment
 
 type taskStatusParams struct {
 	Task   string `json:"taskSid" purpose:"unique ID of task to update" kind:"WT"`
-	Status string `json:"assignmentStatus" purpose:"Set task to assignemnt status of: pending, reserved, assigned, canceled, wrapping, or completed"`
+	Status string `json:"assignmentStatus" purpose:"Set task to assignemnt status of: pending, reserved, assigned, canceled, wrapping, or completed" example:"wrapping"`
 }
 
 // Validate refuses what is no status: Twilio's error for it is one of those
@@ -135,7 +135,7 @@ var UpdateWorkerAttributes = flexfn.PrepareFlexFunction(updateWorkerAttributes,
 
 type workerAttributesParams struct {
 	workerParams
-	Update json.RawMessage `json:"attributesUpdate" purpose:"object to overwrite on existing task attributes"`
+	Update json.RawMessage `json:"attributesUpdate" purpose:"object to overwrite on existing task attributes" example:"{\"note\":\"called back\"}"`
 }
 
 type workerReply struct {
@@ -153,7 +153,7 @@ var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn
 
 type workerChannelParams struct {
 	Channel   string `json:"workerChannelSid" purpose:"unique ID of the workerChannelSid to update" kind:"WC"`
-	Capacity  uint   `json:"capacity" purpose:"the new capacity"`
+	Capacity  uint32 `json:"capacity" purpose:"the new capacity"`
 	Available bool   `json:"available" purpose:"whether the channel is enabled or not"`
 	Worker    string `json:"workerSid" doc:"unique ID of the worker; the caller's own when left out" kind:"WK"`
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/twilio/twilio-go/twiml"
 )
 
-// participantParams name a participant of a conference.
+// participantParams name a participant of a conference, and that by its SID
+// or, as a conference of Flex is called, by the SID of its task.
 type participantParams struct {
-	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF"`
+	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF|WT"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" kind:"CA"`
 }
 
@@ -75,11 +76,9 @@ func updateParticipant(ctx context.Context, in participantParams, params *api.Up
 var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls somebody into a conference."))
 
 type addParams struct {
-	// Task may be the SID of a task, which is the friendly name of its
-	// conference in Flex.
 	Task string `json:"taskSid" purpose:"unique ID of task to update" kind:"WT|CF"`
-	To   string `json:"to" purpose:"number to add to the conference"`
-	From string `json:"from" purpose:"caller ID to use when adding to the conference"`
+	To   string `json:"to" purpose:"number to add to the conference" example:"+15550100001"`
+	From string `json:"from" purpose:"caller ID to use when adding to the conference" example:"+15550002222"`
 }
 
 func addParticipant(ctx context.Context, in addParams) (participantReply, error) {
@@ -94,11 +93,16 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 // RemoveParticipant takes a participant out of a conference.
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
+type removeParams struct {
+	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF|WT"`
+	Participant string `json:"participant" purpose:"unique ID of participant to update" kind:"CA" example:"CA00000000000000000000000000000004"`
+}
+
 type removeReply struct {
 	Removed bool `json:"participantsResponse"`
 }
 
-func removeParticipant(ctx context.Context, in participantParams) (removeReply, error) {
+func removeParticipant(ctx context.Context, in removeParams) (removeReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (bool, error) {
 		err := client.Api.DeleteParticipant(in.Conference, in.Participant, nil)
 		return err == nil, err
@@ -129,8 +133,8 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to somebody else."))
 
 type transferParams struct {
-	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA"`
-	To   string `json:"to" purpose:"phone number to transfer to"`
+	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA" example:"CA00000000000000000000000000000003"`
+	To   string `json:"to" purpose:"phone number to transfer to" example:"+15550100001"`
 	From string `json:"from" doc:"caller ID; the call's own when left out"`
 }
 

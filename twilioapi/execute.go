@@ -1,7 +1,7 @@
 // Package twilioapi calls Twilio's REST API through twilio-go, with what that
 // library lacks: the ctx and its deadline on every request, response headers,
-// typed errors, retries that repeat nothing by accident, and updates of
-// attributes that lose nothing.
+// typed errors, retries that repeat nothing by accident, updates of attributes
+// that lose nothing, and resources under the names that plugins read.
 package twilioapi
 
 import (

@@ -1,6 +1,8 @@
 package twilioapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/url"
 	"reflect"
 	"strings"
@@ -16,10 +18,10 @@ type Resource map[string]any
 // View makes the Resource of a model of twilio-go, such as
 // *api.ApiV2010Participant, or of any struct whose json tags are Twilio's
 // names. Models marshal to other names by themselves, so a handler returns
-// their views. What is inside a field, such as links, is left as it came.
+// their views. What is inside a field, such as links, keeps Twilio's names.
 //
 // Fields that hold credentials (tokens, secrets, passwords) are left out, and
-// a user and password in a URL are taken out of it. A nil model is a nil
+// a user and password in a URL are taken out of it, at any depth. A nil model is a nil
 // Resource, null in JSON. View panics when model is no struct.
 func View(model any) Resource {
 	v := reflect.ValueOf(model)
@@ -58,6 +60,8 @@ func viewOf(name string, v reflect.Value) any {
 		v = v.Elem()
 	}
 	switch value := v.Interface().(type) {
+	case nil:
+		return nil
 	case time.Time:
 		return isoTime(value)
 	case string:
@@ -69,8 +73,46 @@ func viewOf(name string, v reflect.Value) any {
 		}
 		return withoutUser(value)
 	default:
+		switch v.Kind() {
+		case reflect.Map, reflect.Struct, reflect.Slice, reflect.Interface:
+			return inside(value)
+		}
 		return value
 	}
+}
+
+// inside makes the view of what is no resource of its own.
+func inside(value any) any {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return nil // twilio-go decoded it from JSON
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if d.Decode(&value) != nil {
+		return nil
+	}
+	return withoutSecrets(value)
+}
+
+func withoutSecrets(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for k, v := range value {
+			if secret(k) {
+				delete(value, k)
+			} else {
+				value[k] = withoutSecrets(v)
+			}
+		}
+	case []any:
+		for i, v := range value {
+			value[i] = withoutSecrets(v)
+		}
+	case string:
+		return withoutUser(value)
+	}
+	return value
 }
 
 func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -12,12 +12,13 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/flexfn/flexfn/host"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	os.Exit(run(ctx, os.Args[1:], environment{os.LookupEnv, os.Stdout, os.Stderr}))
 }
 
@@ -28,16 +29,19 @@ type environment struct {
 }
 
 type commands struct {
-	Dev   devCommand   `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
-	Serve serveCommand `cmd:"" help:"Serve the functions in production, configured by the environment."`
-	Call  callCommand  `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
-	Fake  fakeCommand  `cmd:"" help:"Run the fake Twilio alone."`
+	Dev    devCommand    `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
+	Serve  serveCommand  `cmd:"" help:"Serve the functions in production, configured by the environment."`
+	Call   callCommand   `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
+	Fake   fakeCommand   `cmd:"" help:"Run the fake Twilio alone."`
+	New    newCommand    `cmd:"" help:"Begin a project, or add a function to one. Nothing is ever overwritten."`
+	Doctor doctorCommand `cmd:"" help:"Check the settings as a server would have them, and say what to mend."`
+	Gen    genCommand    `cmd:"" help:"Write what is made from the functions' Go types."`
 }
 
-// Exit codes beside 0: usage is for what the command line says, failure for
-// all else.
+// Exit codes beside 0: usage is for what the command line says,
+// [host.ExitCutOff] for requests cut off at the end, failure for all else.
 const (
-	exitFailure = 1
+	exitFailure = host.ExitFailed
 	exitUsage   = 2
 )
 
@@ -77,7 +81,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 	}
 	if err != nil {
 		fmt.Fprintln(env.stderr, "flexfn:", err)
-		return exitFailure
+		return host.ExitCode(err)
 	}
 	return 0
 }

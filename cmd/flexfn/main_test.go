@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Beside testscript's own commands they
 // have "ready URL", which waits until something answers there, $ADDR, an
-// address that nothing listens on, and $ROOT, this module's folder.
+// address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -30,20 +29,32 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			e.Setenv("ADDR", listener.Addr().String())
-			// For scripts that build a program of a user's.
-			root, err := filepath.Abs("../..")
+			second, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return err
 			}
-			e.Setenv("ROOT", root)
-			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
-				value, err := exec.Command("go", "env", name).Output()
+			defer second.Close()
+			_, port, err := net.SplitHostPort(second.Addr().String())
+			if err != nil {
+				return err
+			}
+			e.Setenv("ADDR", listener.Addr().String())
+			e.Setenv("PORT2", port)
+			// For scripts that run the go command, here or through flexfn.
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
+				value, err := goCommand(context.Background(), ".", "env", name)
 				if err != nil {
 					return err
 				}
 				e.Setenv(name, strings.TrimSpace(string(value)))
 			}
+			e.Setenv("GOWORK", "off")
+			e.Setenv("GOFLAGS", "")
+			checkout, err := filepath.Abs("../..")
+			if err != nil {
+				return err
+			}
+			e.Setenv("CHECKOUT", checkout)
 			return listener.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -2,19 +2,29 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/host"
 )
 
 type serveCommand struct {
-	Addr string `default:":3001" help:"Address and port to listen on (default: ${default}, or the port in $$PORT)."`
+	Addr        string `placeholder:"ADDRESS" help:"Address and port, or unix:PATH, to listen on, in place of what the platform says, $$FLEXFN_LISTEN, or :3001."`
+	Healthcheck bool   `help:"Serve nothing: ask the server on this machine whether it is well, and fail if it is not."`
 }
 
 // Run serves until ctx ends.
 func (s *serveCommand) Run(ctx context.Context, env environment) error {
+	serving := host.FromLookup(env.lookup)
+	if s.Addr != "" {
+		serving.Listen = s.Addr
+	} else if serving.Listen == "" {
+		serving.Listen = ":3001"
+	}
+	if s.Healthcheck {
+		return host.Healthcheck(ctx, serving)
+	}
 	log := slog.New(slog.NewJSONHandler(env.stderr, nil))
 	config := flexfn.FromLookup(env.lookup)
 	config.Logger = log
@@ -32,21 +42,6 @@ func (s *serveCommand) Run(ctx context.Context, env environment) error {
 		}
 		log.Log(ctx, level, "function", "path", r.Path, "for", r.Function.Access())
 	}
-	addr := s.Addr
-	if port, ok := env.lookup("PORT"); ok && port != "" && addr == ":3001" {
-		addr = ":" + port
-	}
-	listener, err := listen(ctx, addr)
-	if err != nil {
-		return err
-	}
-	log.Info("serving", "address", listener.Addr().String())
-	err = serveUntil(ctx, listener, app, log, drainTime)
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	err = errors.Join(err, app.Wait(wait))
-	if err == nil {
-		log.Info("ended")
-	}
-	return err
+	serving.Logger = log
+	return host.Serve(ctx, app, serving)
 }

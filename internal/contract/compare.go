@@ -3,8 +3,11 @@ package contract
 import (
 	_ "embed"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -226,10 +229,52 @@ func compareJSON(want, got string) string {
 	return ""
 }
 
+// sameBody compares JSON, XML and forms of them by what they say.
 func sameBody(want, got string) bool {
+	if want == got {
+		return true
+	}
 	w, err1 := decode(want)
 	g, err2 := decode(got)
-	return want == got || err1 == nil && err2 == nil && reflect.DeepEqual(w, g)
+	if err1 == nil && err2 == nil {
+		return reflect.DeepEqual(w, g)
+	}
+	if strings.HasPrefix(want, "<") {
+		return element(want) == element(got)
+	}
+	wf, err1 := url.ParseQuery(want)
+	gf, err2 := url.ParseQuery(got)
+	if err1 != nil || err2 != nil || !strings.Contains(want, "=") || len(wf) != len(gf) {
+		return false
+	}
+	for k := range wf {
+		if len(wf[k]) != 1 || len(gf[k]) != 1 || !sameBody(wf.Get(k), gf.Get(k)) {
+			return false
+		}
+	}
+	return true
+}
+
+// element writes XML with the attributes in order, and without its declaration.
+func element(text string) string {
+	var b strings.Builder
+	d := xml.NewDecoder(strings.NewReader(text))
+	for {
+		switch token, err := d.Token(); token := token.(type) {
+		case xml.StartElement:
+			slices.SortFunc(token.Attr, func(a, b xml.Attr) int { return strings.Compare(a.Name.Local, b.Name.Local) })
+			fmt.Fprintf(&b, "<%s%q>", token.Name.Local, token.Attr)
+		case xml.EndElement:
+			b.WriteString("</>")
+		case xml.CharData:
+			fmt.Fprintf(&b, "%q", token)
+		case nil:
+			if err != io.EOF {
+				return "not XML: " + text
+			}
+			return b.String()
+		}
+	}
 }
 
 func decode(s string) (v any, err error) {

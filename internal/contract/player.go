@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,7 +17,8 @@ import (
 // Player is an [http.RoundTripper] that answers as the recorded upstream did:
 // each request gets the answer of the first recorded call, not yet played,
 // with its method, host and path, and when there is none left, that of the
-// last one again. It is safe for concurrent use.
+// last one again. How much a page of a list holds is no difference. It is safe
+// for concurrent use.
 type Player struct {
 	c Case
 
@@ -104,7 +106,7 @@ func (p *Player) take(req *http.Request, body []byte) *UpstreamCall {
 	}
 	var call *UpstreamCall
 	for i, c := range p.c.UpstreamCalls {
-		if c.Method != s.Method || c.Host != s.Host || c.Path != s.Path {
+		if c.Method != s.Method || c.Host != s.Host || withoutPageSize(c.Path) != withoutPageSize(s.Path) {
 			continue
 		}
 		call = &p.c.UpstreamCalls[i]
@@ -116,6 +118,17 @@ func (p *Player) take(req *http.Request, body []byte) *UpstreamCall {
 	}
 	p.seen = append(p.seen, s)
 	return call
+}
+
+// withoutPageSize leaves that out of a path's query, and sorts the rest.
+func withoutPageSize(path string) string {
+	path, query, found := strings.Cut(path, "?")
+	values, err := url.ParseQuery(query)
+	if !found || err != nil {
+		return path + "?" + query
+	}
+	values.Del("PageSize")
+	return path + "?" + values.Encode()
 }
 
 func (p *Player) faultStrikes(times int) bool {

@@ -88,13 +88,13 @@ func (c Call) Curl() string {
 	if err != nil {
 		return ""
 	}
-	words := []string{"curl", "-s", "-X", "POST", quote(address)}
+	words := []string{"curl", "-s", "-X", "POST", Quote(address)}
 	if s := header.Get(signature); s != "" {
-		words = append(words, "-H", quote(signature+": "+s))
+		words = append(words, "-H", Quote(signature+": "+s))
 	}
 	switch {
 	case c.JSON:
-		words = append(words, "-H", quote("Content-Type: "+jsonType), "-d", quote(string(body)))
+		words = append(words, "-H", Quote("Content-Type: "+jsonType), "-d", Quote(string(body)))
 	case len(body) == 0:
 		words = append(words, "-d", "''")
 	}
@@ -108,7 +108,7 @@ func (c Call) Curl() string {
 		if plain == value {
 			option = "-d"
 		}
-		words = append(words, option, quote(key+"="+plain))
+		words = append(words, option, Quote(key+"="+plain))
 	}
 	return strings.Join(words, " ")
 }
@@ -205,8 +205,8 @@ func sampleValue(p devlink.Parameter) string {
 	return "example"
 }
 
-// quote makes s one word for a POSIX shell.
-func quote(s string) string {
+// Quote makes s one word for a POSIX shell.
+func Quote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:+,@%", r)
 	}) {

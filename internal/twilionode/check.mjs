@@ -45,7 +45,7 @@ const checks = {
     assert.equal(muted.muted, true);
     const added = await conference.participants.create({ from: '+15550002222', to: '+15550007777', earlyMedia: true, endConferenceOnExit: false });
     assert.match(added.callSid, /^CA[0-9a-f]{32}$/);
-    assert.equal((await conference.participants.list()).length, 3);
+    assert.equal((await conference.participants.list()).length, 4);
     assert.equal(await conference.participants(added.callSid).remove(), true);
     await refused(conference.participants('CAmissing').update({ hold: true }), 404, 20404);
     await refused(conference.participants.create({ from: '+15550002222', to: 'x' }), 400, 13223);

@@ -1,7 +1,8 @@
 //go:build node
 
 // Package twilionode checks the fake Twilio with Twilio's own library for
-// Node.js. It needs node and what npm ci installs here:
+// Node.js, and the ready-made functions as a Flex plugin calls them. It needs
+// node and what npm ci installs here:
 //
 //	(cd internal/twilionode && npm ci) && go test -tags node ./internal/twilionode
 package twilionode
@@ -16,16 +17,29 @@ import (
 )
 
 func TestNode(t *testing.T) {
+	run(t, "check.mjs", "FAKE_URL="+startFake(t))
+}
+
+// startFake serves a fake until the test ends, and returns its URL.
+func startFake(t *testing.T) string {
+	t.Helper()
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(fake)
-	defer server.Close()
-	defer fake.Close()
-	cmd := exec.CommandContext(t.Context(), "node", "check.mjs")
-	cmd.Env = append(os.Environ(),
-		"FAKE_URL="+server.URL,
+	t.Cleanup(func() {
+		fake.Close()
+		server.Close()
+	})
+	return server.URL
+}
+
+// run runs a script here with the fake's account in its environment.
+func run(t *testing.T, script string, env ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", script)
+	cmd.Env = append(append(os.Environ(), env...),
 		"ACCOUNT_SID="+twiliofake.DevelopmentAccountSID,
 		"AUTH_TOKEN="+twiliofake.DevelopmentAuthToken,
 		"WORKSPACE_SID="+twiliofake.DevelopmentWorkspaceSID,
@@ -33,6 +47,6 @@ func TestNode(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("node %s (after npm ci): %v", script, err)
 	}
 }

@@ -1,0 +1,409 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/joho/godotenv"
+	"github.com/twilio/twilio-go"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/twilioapi"
+)
+
+type doctorCommand struct {
+	EnvFile []string `name:"env-file" type:"existingfile" placeholder:"FILE" help:"Also read variables from this file; the environment wins."`
+	Live    bool     `help:"Ask Twilio whether the credentials and the workspace are right, and what time it is. Nothing is changed there."`
+	Origin  string   `default:"https://flex.twilio.com" help:"Web origin that calls, for the check of CORS (default: ${default})."`
+	URL     string   `name:"url" placeholder:"URL" help:"A server that runs with these settings, for the check of CORS; without it the settings alone are checked."`
+}
+
+// Run checks everything, and fails when a finding is one.
+func (d *doctorCommand) Run(ctx context.Context, env environment) error {
+	lookup, names := env.lookup, []string(nil)
+	for _, file := range d.EnvFile {
+		vars, err := godotenv.Read(file)
+		if err != nil {
+			return fmt.Errorf("%s: %w; write one NAME=value on a line", file, err)
+		}
+		outer := lookup
+		lookup = func(name string) (string, bool) {
+			if v, ok := outer(name); ok {
+				return v, ok
+			}
+			v, ok := vars[name]
+			return v, ok
+		}
+		for name := range vars {
+			names = append(names, name)
+		}
+	}
+	r := &report{out: env.stdout}
+	config := flexfn.FromLookup(lookup)
+	config.Logger = slog.New(slog.DiscardHandler)
+	app := r.environment(config, lookup, names)
+	if app != nil {
+		config = app.Config()
+		r.regions(config)
+		r.workspace(config)
+		r.publicURL(config)
+		r.signatures(config)
+		r.cors(ctx, app, d.Origin, d.URL)
+		r.deadlines(config, lookup)
+		if d.Live {
+			r.live(ctx, config)
+		} else {
+			r.say(skipped, "credentials, workspace and clock", "not checked with Twilio", "run it with --live")
+		}
+	}
+	fmt.Fprintf(env.stdout, "\n%d failed, %d to look at\n", r.counts[failed], r.counts[warning])
+	if r.counts[failed] > 0 {
+		return exitCode(exitFailure)
+	}
+	return nil
+}
+
+// report prints findings as they are found.
+type report struct {
+	out    io.Writer
+	counts [4]int
+}
+
+type severity int
+
+const (
+	fine severity = iota
+	skipped
+	warning
+	failed
+)
+
+func (s severity) String() string { return [...]string{"ok", "skip", "warn", "FAIL"}[s] }
+
+// say prints a finding and how to mend it. No value of a secret may be in it.
+func (r *report) say(s severity, what, finding, fix string) {
+	r.counts[s]++
+	fmt.Fprintf(r.out, "%-4s  %s: %s\n", s, what, finding)
+	if fix != "" {
+		fmt.Fprintf(r.out, "      → %s\n", fix)
+	}
+}
+
+// environment makes the app as a server would; nil when it would not start.
+func (r *report) environment(config flexfn.Config, lookup func(string) (string, bool), names []string) *flexfn.App {
+	app, err := flexfn.New(config)
+	if err != nil {
+		for _, fault := range unjoin(err) {
+			r.say(failed, "environment", fault.Error(), "")
+		}
+		return nil
+	}
+	set := 0
+	var known []string
+	for _, s := range flexfn.Settings() {
+		known = append(known, s.Names...)
+		if slices.ContainsFunc(s.Names, func(n string) bool { v, ok := lookup(n); return ok && v != "" }) {
+			set++
+		}
+	}
+	r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")
+	host.FromLookup(func(name string) (string, bool) {
+		known = append(known, name) // what the server reads
+		return "", false
+	})
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if strings.HasPrefix(name, "FLEXFN_") && !slices.Contains(known, name) {
+			r.say(warning, "environment", name+" is no setting of flexfn", "look for a typing error; docs/configuration.md lists them")
+		}
+	}
+	if config.TwilioURL != "" {
+		r.say(warning, "environment", "FLEXFN_TWILIO_URL is set: everything meant for Twilio goes there, the auth token too", "unset it in production")
+	}
+	return app
+}
+
+// unjoin lists the errors that errors.Join joined.
+func unjoin(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		list = append(list, unjoin(e)...)
+	}
+	return list
+}
+
+func (r *report) regions(config flexfn.Config) {
+	switch {
+	case config.Region == "" && config.Edge == "":
+		r.say(fine, "region", "the United States (us1), which is Twilio's default", "")
+	case config.Region == "":
+		r.say(warning, "region", fmt.Sprintf("TWILIO_EDGE is %s and TWILIO_REGION is not set: data stays in us1, behind that edge", config.Edge), "set TWILIO_REGION too, if the account's data is elsewhere")
+	default:
+		r.say(fine, "region", fmt.Sprintf("%s, edge %q; AUTH_TOKEN must be the token of that region", config.Region, config.Edge), "")
+	}
+}
+
+func (r *report) workspace(config flexfn.Config) {
+	if config.WorkspaceSID == "" {
+		r.say(warning, "workspace", "TWILIO_FLEX_WORKSPACE_SID is not set: functions that use TaskRouter will fail", "set it to the SID of the workspace \"Flex Task Assignment\" (WS…)")
+		return
+	}
+	r.say(fine, "workspace", "TWILIO_FLEX_WORKSPACE_SID is set", "")
+}
+
+func (r *report) publicURL(config flexfn.Config) {
+	const what = "public URL"
+	if config.PublicURL == "" {
+		r.say(warning, what, "PUBLIC_URL is not set: the Host header of each request is believed", "set it to the beginning of the URLs that are written in Twilio, such as https://functions.example.com")
+		return
+	}
+	u, err := url.Parse(config.PublicURL)
+	if err != nil {
+		r.say(failed, what, "PUBLIC_URL is no URL", "write it as in Twilio")
+		return
+	}
+	ip := net.ParseIP(u.Hostname())
+	switch {
+	case u.Hostname() == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()):
+		r.say(warning, what, u.Hostname()+" cannot be reached from Twilio", "set PUBLIC_URL to the address that Twilio calls, such as a tunnel's")
+	case u.Scheme != "https":
+		r.say(warning, what, "Twilio would call without TLS: signed requests can be read and sent again", "use https")
+	default:
+		r.say(fine, what, u.Scheme+"://"+u.Host+u.Path, "") // without user and password
+	}
+}
+
+// signatures tries what the check sees behind the proxies that there are, with
+// the settings alone.
+func (r *report) signatures(config flexfn.Config) {
+	const path = "/flexfn-doctor"
+	config.Transport = nil
+	app, err := flexfn.New(config)
+	if err != nil {
+		return // said before
+	}
+	app.Handle(config.AddedPathPrefix+path, flexfn.PrepareStudioFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	base := strings.TrimSuffix(config.PublicURL, "/")
+	if base == "" {
+		base = "https://functions.example.com"
+	}
+	base, _, _ = strings.Cut(base, "#")
+	host := ""
+	if u, err := url.Parse(base); err == nil {
+		host = u.Host
+	}
+	const form = "application/x-www-form-urlencoded"
+	for _, proxy := range []struct {
+		name   string
+		header map[string]string
+		host   string
+	}{
+		{"nothing in front, or a proxy that keeps Host", nil, host},
+		{"a proxy that changes Host and tells it in X-Forwarded-Host and -Proto", map[string]string{"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}, "10.0.0.5:8080"},
+		{"a proxy that changes Host and tells nothing", nil, "10.0.0.5:8080"},
+	} {
+		body := "From=%2B15550100"
+		req := httptest.NewRequest(http.MethodPost, config.AddedPathPrefix+path, strings.NewReader(body))
+		req.Host = proxy.host
+		req.RemoteAddr = "10.0.0.1:40000"
+		req.Header.Set("Content-Type", form)
+		for k, v := range proxy.header {
+			req.Header.Set(k, v)
+		}
+		req.Header.Set("X-Twilio-Signature", flexfn.Signature(config.AuthToken, base+path, form, []byte(body)))
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, req)
+		what := "signature, " + proxy.name
+		switch {
+		case w.Code == http.StatusOK:
+			r.say(fine, what, "accepted", "")
+		case proxy.host == host:
+			r.say(failed, what, fmt.Sprintf("Twilio's requests to %s would be refused", host), "compare PUBLIC_URL with the URLs that are written in Twilio")
+		default:
+			fix := "if yours is such a one, set PUBLIC_URL"
+			if proxy.header != nil {
+				fix += ", or FLEXFN_TRUSTED_PROXIES"
+			}
+			r.say(warning, what, "Twilio's requests would be refused", fix)
+		}
+	}
+}
+
+// cors asks as a browser does: a preflight, and a call.
+func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server string) {
+	what := "CORS from " + origin
+	do := func(req *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, req)
+		return w.Result(), nil
+	}
+	base := "http://127.0.0.1"
+	if server != "" {
+		base = strings.TrimSuffix(server, "/")
+		client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		do = client.Do
+		what += " at " + base
+	}
+	for _, method := range []string{http.MethodOptions, http.MethodPost} {
+		// A path where nothing is: even its answer must be readable.
+		req, err := http.NewRequestWithContext(ctx, method, base+"/flexfn-doctor", nil)
+		if err != nil {
+			r.say(failed, what, "the address of the server is no URL", "write it as https://functions.example.com")
+			return
+		}
+		req.Header.Set("Origin", origin)
+		if method == http.MethodOptions {
+			req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+			req.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+		}
+		resp, err := do(req)
+		if err != nil {
+			r.say(failed, what, "no answer: "+err.Error(), "is the server running, and is its address right?")
+			return
+		}
+		_ = resp.Body.Close()
+		if finding := readable(method, resp, origin); finding != "" {
+			fix := "add the origin to FLEXFN_ALLOWED_ORIGINS, exactly as it is here"
+			if server != "" {
+				fix += "; if it is there, look at what stands in front of the server"
+			}
+			r.say(failed, what, finding, fix)
+			return
+		}
+	}
+	r.say(fine, what, "a page there may call and read every answer", "")
+}
+
+// readable says why a browser would keep an answer from a page of origin; ""
+// when it would not (Fetch standard, CORS check and CORS-preflight fetch).
+func readable(method string, resp *http.Response, origin string) string {
+	allowed := resp.Header.Values("Access-Control-Allow-Origin")
+	switch {
+	case len(allowed) == 0:
+		return "the page cannot read the answer: it has no Access-Control-Allow-Origin"
+	case len(allowed) > 1:
+		return "the page cannot read the answer: Access-Control-Allow-Origin is there twice, so a proxy adds its own"
+	case allowed[0] != "*" && allowed[0] != origin:
+		return fmt.Sprintf("the page cannot read the answer: it is for %s", allowed[0])
+	case method != http.MethodOptions:
+		return ""
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		return fmt.Sprintf("the preflight is answered with status %d", resp.StatusCode)
+	}
+	for _, name := range []string{"authorization", "content-type"} {
+		if !strings.Contains(strings.ToLower(resp.Header.Get("Access-Control-Allow-Headers")), name) {
+			return "the preflight does not allow the header " + name
+		}
+	}
+	return ""
+}
+
+func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bool)) {
+	const what = "deadlines"
+	ok := true
+	if config.StudioDeadline >= 10*time.Second {
+		ok = false
+		r.say(warning, what, fmt.Sprintf("Studio functions have %s, but Studio waits 10s", config.StudioDeadline), "set FLEXFN_STUDIO_DEADLINE to 8s or so")
+	}
+	attempt := 5 * time.Second
+	if v, set := lookup("FLEXFN_ATTEMPT_TIMEOUT"); set {
+		if d, err := time.ParseDuration(v); err == nil {
+			attempt = d
+		}
+	}
+	if shortest := min(config.FlexDeadline, config.StudioDeadline); attempt >= shortest {
+		ok = false
+		r.say(warning, what, fmt.Sprintf("one attempt may take %s, all the time that a function has: it leaves none for a retry", attempt), "set FLEXFN_ATTEMPT_TIMEOUT to less than half of "+shortest.String())
+	}
+	if ok {
+		r.say(fine, what, fmt.Sprintf("%s for Flex, %s for Studio, %s for one attempt", config.FlexDeadline, config.StudioDeadline, attempt), "")
+	}
+}
+
+// live asks Twilio. It only reads.
+func (r *report) live(ctx context.Context, config flexfn.Config) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var clock string
+	ask := func(what, fix string, config flexfn.Config, call func(*twilio.RestClient) (string, error)) {
+		app, err := flexfn.New(config)
+		if err != nil {
+			r.say(failed, what, err.Error(), "")
+			return
+		}
+		res := twilioapi.ExecuteTwilio(app.Context(ctx), func(client *twilio.RestClient) (string, error) {
+			said, err := call(client)
+			clock = twilioapi.ResponseHeader(client).Get("Date")
+			return said, err
+		})
+		if !res.Success {
+			finding := fmt.Sprintf("Twilio answers %d: %s", res.Status, res.Message)
+			if res.TwilioErrorCode == 0 && res.Status >= 500 {
+				finding, fix = "Twilio cannot be asked: "+res.Message, "look at the network, and at the region and edge"
+			}
+			r.say(failed, what, finding, fix)
+			return
+		}
+		r.say(fine, what, res.Data, "")
+	}
+	account := func(client *twilio.RestClient) (string, error) {
+		account, err := client.Api.FetchAccount(config.AccountSID)
+		if err != nil {
+			return "", err
+		}
+		if account.Status != nil && *account.Status != "active" {
+			return "", &flexfn.Error{Status: http.StatusForbidden, Message: "the account is " + *account.Status}
+		}
+		return "Twilio accepts it", nil
+	}
+	token := config
+	token.APIKeySID, token.APIKeySecret = "", ""
+	ask("auth token", "copy ACCOUNT_SID and AUTH_TOKEN again from the console, those of the region that is set", token, account)
+	if config.APIKeySID != "" {
+		// A standard key may not read the account.
+		ask("API key", "make a new key in the console, in the region that is set", config, func(client *twilio.RestClient) (string, error) {
+			_, err := client.Api.ListIncomingPhoneNumber(nil)
+			return "Twilio accepts it", err
+		})
+	}
+	if config.WorkspaceSID != "" {
+		ask("workspace", "set TWILIO_FLEX_WORKSPACE_SID to a workspace of this account", config, func(client *twilio.RestClient) (string, error) {
+			_, err := client.TaskrouterV1.FetchWorkspace(config.WorkspaceSID)
+			return "it is the account's", err
+		})
+	}
+	r.clock(clock, time.Now())
+}
+
+// clock compares this machine's with that of whoever sent the header Date.
+func (r *report) clock(date string, now time.Time) {
+	const what = "clock"
+	theirs, err := http.ParseTime(date)
+	if err != nil {
+		r.say(skipped, what, "Twilio did not say what time it is", "")
+		return
+	}
+	off := now.Sub(theirs).Round(time.Second)
+	switch {
+	case off.Abs() > time.Minute:
+		r.say(failed, what, fmt.Sprintf("it is %s away from Twilio's: tokens would seem valid or expired that are not", off), "let the machine set its clock by NTP")
+	case off.Abs() > 5*time.Second:
+		r.say(warning, what, fmt.Sprintf("it is %s away from Twilio's", off), "let the machine set its clock by NTP")
+	default:
+		r.say(fine, what, "as Twilio's", "")
+	}
+}

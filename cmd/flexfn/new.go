@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/flexfn/flexfn/internal/dev"
+	"github.com/flexfn/flexfn/internal/scaffold"
+)
+
+type newCommand struct {
+	App      newAppCommand      `cmd:"" help:"Make a project: a Flex and a Studio function with tests, Dockerfile, CI."`
+	Function newFunctionCommand `cmd:"" help:"Add a function to a project: its file, its test, and its line in routes.go."`
+}
+
+type newAppCommand struct {
+	Dir     string `arg:"" type:"path" help:"Folder to make, or an empty one."`
+	Module  string `placeholder:"PATH" help:"Path of the Go module; the folder's name when absent."`
+	Replace string `type:"existingdir" placeholder:"DIR" help:"Use flexfn's source from this folder, in place of a release."`
+	Tidy    bool   `negatable:"" default:"true" help:"Run go mod tidy, which finds the dependencies (default: yes)."`
+}
+
+func (n *newAppCommand) Run(ctx context.Context, env environment) error {
+	app := scaffold.App{Module: n.Module, Replace: n.Replace}
+	if app.Module == "" {
+		app.Module = filepath.Base(n.Dir)
+	}
+	if v := generatorVersion(); v != "devel" {
+		app.Version = v
+	} else if n.Replace != "" {
+		app.Version = "v0.0.0"
+	}
+	written, err := app.Write(n.Dir)
+	if err != nil {
+		return err
+	}
+	list(env, written)
+	if n.Tidy {
+		if _, err := goCommand(ctx, n.Dir, "mod", "tidy"); err != nil {
+			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s: %w", n.Dir, err)
+		}
+	}
+	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n  go test ./...\n  go tool flexfn dev\n", dev.Quote(n.Dir))
+	return nil
+}
+
+type newFunctionCommand struct {
+	Path   string `arg:"" help:"Where it answers, such as /flex/hold-participant."`
+	Flex   bool   `xor:"kind" help:"For Flex plugins (the default)."`
+	Studio bool   `xor:"kind" help:"For Studio flows and other requests that Twilio signs."`
+	Name   string `help:"Its Go name; made from the path when absent."`
+	Dir    string `default:"functions" type:"existingdir" help:"Folder of the package with func Routes (default: ${default})."`
+}
+
+func (n *newFunctionCommand) Run(env environment) error {
+	written, err := scaffold.Function{Path: n.Path, Studio: n.Studio, Name: n.Name}.Write(n.Dir)
+	if err != nil {
+		return err
+	}
+	list(env, written)
+	return nil
+}
+
+func list(env environment, names []string) {
+	for _, name := range names {
+		fmt.Fprintln(env.stdout, name)
+	}
+}

@@ -1,0 +1,279 @@
+// Package check checks the recipes of deploy/ with the tools of the platforms
+// that they are for, as far as those are Go modules.
+package check
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/awslabs/goformation/v7/intrinsics"
+	"github.com/awslabs/goformation/v7/schema"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"knative.dev/pkg/apis"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flexfn/flexfn/host"
+)
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// strict decodes YAML or JSON, and knows no other fields than v's.
+func strict(t *testing.T, data []byte, v any) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict(data, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// healthPaths checks that the probes ask for paths that package host answers.
+func healthPaths(t *testing.T, c corev1.Container, startup bool) {
+	t.Helper()
+	probes := map[string]*corev1.Probe{host.ReadyPath: c.ReadinessProbe, host.HealthPath: c.LivenessProbe}
+	if startup {
+		probes[host.ReadyPath] = c.StartupProbe
+	}
+	for path, p := range probes {
+		if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != path {
+			t.Errorf("no probe asks for %s: %+v", path, p)
+		}
+	}
+}
+
+// confined checks that a container can do nothing that it does not need.
+func confined(t *testing.T, c corev1.Container) {
+	t.Helper()
+	s := c.SecurityContext
+	if s == nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+		t.Errorf("the security context is %+v", s)
+	}
+	if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
+		t.Errorf("the resources are %+v", c.Resources)
+	}
+}
+
+func config(t *testing.T, env []corev1.EnvVar) host.Config {
+	t.Helper()
+	return host.FromLookup(func(name string) (string, bool) {
+		for _, e := range env {
+			if e.Name == name {
+				return e.Value, true
+			}
+		}
+		return "", false
+	})
+}
+
+func TestKubernetes(t *testing.T) {
+	documents := bytes.Split(read(t, "kubernetes/flexfn.yaml"), []byte("\n---\n"))
+	if len(documents) != 4 {
+		t.Fatalf("%d documents", len(documents))
+	}
+	var deployment appsv1.Deployment
+	var service corev1.Service
+	var budget policyv1.PodDisruptionBudget
+	var scaler autoscalingv2.HorizontalPodAutoscaler
+	for i, v := range []any{&deployment, &service, &budget, &scaler} {
+		strict(t, documents[i], v)
+	}
+	pod := deployment.Spec.Template
+	labels := pod.Labels
+	for what, selector := range map[string]map[string]string{
+		"deployment": deployment.Spec.Selector.MatchLabels, "service": service.Spec.Selector, "budget": budget.Spec.Selector.MatchLabels,
+	} {
+		for k, v := range selector {
+			if labels[k] != v {
+				t.Errorf("the %s selects %s=%s, the pods have %q", what, k, v, labels[k])
+			}
+		}
+		if len(selector) == 0 {
+			t.Errorf("the %s selects everything", what)
+		}
+	}
+	if scaler.Spec.ScaleTargetRef.Name != deployment.Name {
+		t.Errorf("the autoscaler scales %q", scaler.Spec.ScaleTargetRef.Name)
+	}
+	c := pod.Spec.Containers[0]
+	if service.Spec.Ports[0].TargetPort.StrVal != c.Ports[0].Name {
+		t.Errorf("the service's port is for %q, the container's is %q", service.Spec.Ports[0].TargetPort.StrVal, c.Ports[0].Name)
+	}
+	healthPaths(t, c, false)
+	confined(t, c)
+	if !*pod.Spec.SecurityContext.RunAsNonRoot || *pod.Spec.AutomountServiceAccountToken {
+		t.Error("the pod may run as root, or has the cluster's token")
+	}
+	cfg := config(t, append(slices.Clone(c.Env), corev1.EnvVar{Name: "KUBERNETES_SERVICE_HOST", Value: "10.0.0.1"}))
+	wait := time.Duration(c.Lifecycle.PreStop.Sleep.Seconds)*time.Second + cfg.LameDuck
+	drain := cmp.Or(cfg.Drain, 20*time.Second)
+	if grace := time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second; wait < 5*time.Second || wait+drain >= grace {
+		t.Errorf("the pod gets %s to end, and takes %s until it stops listening and %s to drain", grace, wait, drain)
+	}
+}
+
+func TestKnative(t *testing.T) {
+	for _, file := range []string{"knative/service.yaml", "cloud-run/service.yaml"} {
+		t.Run(file, func(t *testing.T) {
+			var service servingv1.Service
+			strict(t, read(t, file), &service)
+			service.SetDefaults(t.Context())
+			// Cloud Run sees to what Knative warns of.
+			if err := service.Validate(t.Context()).Filter(apis.ErrorLevel); err != nil {
+				t.Fatal(err)
+			}
+			spec := service.Spec.Template.Spec
+			c := spec.Containers[0]
+			cfg := config(t, c.Env)
+			if limit := time.Duration(*spec.TimeoutSeconds) * time.Second; cfg.RequestLimit != limit {
+				t.Errorf("the platform gives a request %s, the program believes %s", limit, cfg.RequestLimit)
+			}
+			if strings.HasPrefix(file, "knative") {
+				confined(t, c)
+				healthPaths(t, c, false)
+			} else {
+				healthPaths(t, c, true)
+			}
+
+			broken := service.DeepCopy()
+			broken.Spec.Template.Spec.Containers[0].Ports = append(broken.Spec.Template.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: 1})
+			if broken.Validate(t.Context()).Filter(apis.ErrorLevel) == nil {
+				t.Error("the check passes whatever it is given")
+			}
+		})
+	}
+}
+
+func TestSAM(t *testing.T) {
+	schemaJSON, err := jsonschema.UnmarshalJSON(strings.NewReader(schema.SamSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(schemaJSON.(map[string]any), "$id") // it is the draft's own
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft4)
+	if err := compiler.AddResource("sam.json", schemaJSON); err != nil {
+		t.Fatal(err)
+	}
+	sam, err := compiler.Compile("sam.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(template []byte) error {
+		t.Helper()
+		data, err := intrinsics.ProcessYAML(template, nil)
+		if err != nil {
+			return err
+		}
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+		if err != nil {
+			return err
+		}
+		return sam.Validate(v)
+	}
+	template := read(t, "aws-lambda/template.yaml")
+	if err := validate(template); err != nil {
+		t.Fatal(err)
+	}
+	if validate(bytes.Replace(template, []byte("MemorySize:"), []byte("Memory:"), 1)) == nil {
+		t.Error("the check passes whatever it is given")
+	}
+}
+
+// TestAzure checks what the Functions host reads, for which there is no tool
+// here: https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers.
+func TestAzure(t *testing.T) {
+	var hostJSON struct {
+		Version         string
+		FunctionTimeout string
+		Extensions      struct {
+			HTTP struct{ RoutePrefix *string }
+		}
+		CustomHandler struct {
+			Description struct {
+				DefaultExecutablePath string
+				Arguments             []string
+			}
+			EnableForwardingHTTPRequest bool
+		}
+	}
+	var function struct {
+		Bindings []struct {
+			Type, Direction, Name, AuthLevel, Route string
+			Methods                                 []string
+		}
+	}
+	for file, v := range map[string]any{"azure-functions/host.json": &hostJSON, "azure-functions/all/function.json": &function} {
+		d := json.NewDecoder(bytes.NewReader(read(t, file)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(v); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	handler := hostJSON.CustomHandler
+	if hostJSON.Version != "2.0" || !handler.EnableForwardingHTTPRequest || handler.Description.DefaultExecutablePath == "" || hostJSON.Extensions.HTTP.RoutePrefix == nil {
+		t.Errorf("host.json is %+v", hostJSON)
+	}
+	in := function.Bindings[0]
+	if in.Type != "httpTrigger" || in.AuthLevel != "anonymous" || in.Route != "{*path}" || !slices.Contains(in.Methods, "options") || function.Bindings[1].Direction != "out" {
+		t.Errorf("function.json is %+v", function)
+	}
+}
+
+// TestOpenFaaS checks that the stack and the image agree with package host,
+// for which there is no tool here.
+func TestOpenFaaS(t *testing.T) {
+	var stack struct {
+		Version   string
+		Provider  struct{ Name, Gateway string }
+		Functions map[string]struct {
+			Lang, Handler, Image   string
+			ReadonlyRootFilesystem bool `json:"readonly_root_filesystem"`
+			Environment            map[string]string
+			EnvironmentFile        []string `json:"environment_file"`
+			Requests, Limits       struct{ CPU, Memory string }
+		}
+	}
+	strict(t, read(t, "openfaas/stack.yaml"), &stack)
+	env := stack.Functions["flexfn"].Environment
+	for line := range strings.Lines(string(read(t, "openfaas/Dockerfile"))) {
+		if assignment, ok := strings.CutPrefix(line, "ENV "); ok {
+			name, value, _ := strings.Cut(strings.TrimSpace(assignment), "=")
+			env[name] = strings.Trim(value, `"`)
+		}
+	}
+	cfg := host.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if cfg.Platform != host.OpenFaaS || cfg.Listen != "127.0.0.1:8082" || cfg.RequestLimit != 15*time.Second {
+		t.Errorf("the program finds %s on %s with %s a request", cfg.Platform, cfg.Listen, cfg.RequestLimit)
+	}
+}
+
+func TestFn(t *testing.T) {
+	var function struct {
+		SchemaVersion          int `json:"schema_version"`
+		Name, Version, Runtime string
+		Memory, Timeout        int
+		IdleTimeout            int `json:"idle_timeout"`
+		Triggers               []struct{ Name, Type, Source string }
+	}
+	strict(t, read(t, "fn/func.yaml"), &function)
+	if function.Runtime != "docker" || len(function.Triggers) == 0 || !strings.HasPrefix(function.Triggers[0].Source, "/") {
+		t.Errorf("func.yaml is %+v", function)
+	}
+}

@@ -1,0 +1,24 @@
+// Command crmcallback puts callbacks into a CRM, which may be slow, busy or
+// away. CRM_URL says where it is.
+package main
+
+import (
+	"log"
+	"os"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/host"
+)
+
+func main() {
+	crmURL := os.Getenv("CRM_URL")
+	if crmURL == "" {
+		log.Fatal("CRM_URL is not set: give the address of the CRM, such as https://crm.example.com")
+	}
+	app, err := flexfn.New(flexfn.FromEnv())
+	if err != nil {
+		log.Fatal(err)
+	}
+	app.Handle("/flex/request-callback", requestCallback(crmURL))
+	host.Main(app)
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	lookups "github.com/twilio/twilio-go/rest/lookups/v2"
+)
+
+type customerParams struct {
+	From string `json:"from" kind:"e164" purpose:"who calls, such as {{trigger.call.From}}"`
+}
+
+// customerReply is widgets.NAME.parsed in the flow.
+type customerReply struct {
+	Country string `json:"country"`
+	Known   bool   `json:"known"` // false when the country could not be found out
+}
+
+// customer fails open: a caller should not hear an error because a look-up
+// failed. The flow gets an answer it can go on with, in time, and the log says
+// what happened.
+var customer = flexfn.PrepareStudioFunction(func(ctx context.Context, in customerParams) (customerReply, error) {
+	lookup, cancel := context.WithTimeout(ctx, 2*time.Second) // the caller is waiting
+	defer cancel()
+	res := twilioapi.ExecuteTwilio(lookup, func(client *twilio.RestClient) (*lookups.LookupResponse, error) {
+		return client.LookupsV2.FetchPhoneNumber(in.From, nil)
+	}, flexfn.RetryLimit(1))
+	if !res.Success || res.Data.CountryCode == nil {
+		flexfn.Logger(ctx).Warn("the caller's country is unknown, the default is answered", "status", res.Status, "error", res.Err())
+		return customerReply{Country: "US"}, nil
+	}
+	return customerReply{Country: *res.Data.CountryCode, Known: true}, nil
+}, flexfn.Doc("Tells a Studio flow from which country a caller is."))

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/twilio/twilio-go"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+type cancelParams struct {
+	Task   string `json:"taskSid" kind:"WT" purpose:"the task to cancel"`
+	Reason string `json:"reason" purpose:"why it is canceled"`
+}
+
+type cancelReply struct {
+	Task twilioapi.Resource `json:"task"`
+}
+
+var cancelTask = flexfn.PrepareFlexFunction(func(ctx context.Context, in cancelParams) (cancelReply, error) {
+	workspace := flexfn.FromContext(ctx).Config().WorkspaceSID
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
+		return client.TaskrouterV1.UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{
+			AssignmentStatus: new("canceled"), Reason: &in.Reason,
+		})
+	})
+	if res.Status == http.StatusNotFound {
+		return cancelReply{}, flexfn.Errorf(http.StatusNotFound, "There is no such task; it may have ended already")
+	}
+	return cancelReply{twilioapi.View(res.Data)}, res.Err()
+}, flexfn.Roles("supervisor", "admin"), flexfn.Doc("Cancels a task; for supervisors."))

@@ -1,0 +1,61 @@
+package flexfntest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Answer is what a function answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+
+	t testing.TB
+}
+
+// OK fails the test unless the function succeeded.
+func (a *Answer) OK() *Answer {
+	a.t.Helper()
+	if success, _ := a.Field("success").(bool); !success || a.Status > 299 {
+		a.t.Errorf("the function failed with status %d: %s", a.Status, a.Body)
+	}
+	return a
+}
+
+// Refused fails the test unless the function answered with this status, from
+// 400, and a message that contains part.
+func (a *Answer) Refused(status int, part string) *Answer {
+	a.t.Helper()
+	message, _ := a.Field("message").(string)
+	if success, _ := a.Field("success").(bool); success || a.Status != status || !strings.Contains(message, part) {
+		a.t.Errorf("the function answered status %d, %s; want %d with %q in the message", a.Status, a.Body, status, part)
+	}
+	return a
+}
+
+// Field returns the value at keys of the JSON answer, nil when there is none:
+// Field("task", "sid") is the sid in task. Numbers are [json.Number].
+func (a *Answer) Field(keys ...string) any {
+	var v any
+	d := json.NewDecoder(strings.NewReader(string(a.Body)))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return nil
+	}
+	for _, k := range keys {
+		object, _ := v.(map[string]any)
+		v = object[k]
+	}
+	return v
+}
+
+// Decode reads the JSON answer into v, a pointer, or fails the test.
+func (a *Answer) Decode(v any) {
+	a.t.Helper()
+	if err := json.Unmarshal(a.Body, v); err != nil {
+		a.t.Fatalf("the function's answer cannot be read: %v: %s", err, a.Body)
+	}
+}

@@ -1,0 +1,85 @@
+package flexfntest_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/exampletb"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+const (
+	conference  = "CF00000000000000000000000000000001" // of the fake's development state
+	participant = "CA00000000000000000000000000000001"
+)
+
+func Example() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/hold", functions.HoldParticipant)
+	answer := app.CallFlex(flexfntest.Agent, "/flex/hold", flexfntest.Params{
+		"conference": conference, "participant": participant, "hold": true,
+	}).OK()
+	app.Saw("POST", "/*/Accounts/*/Conferences/*/Participants/*", flexfntest.Params{"Hold": true})
+
+	fmt.Println(answer.Field("participantsResponse", "hold"))
+	// Output: true
+}
+
+// Only supervisors may call; Twilio must not be bothered by others.
+func ExampleAnswer_Refused() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/remove", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (any, error) {
+		return nil, nil
+	}, flexfn.Roles("supervisor")))
+	app.CallFlex(flexfntest.Agent, "/flex/remove", nil).Refused(403, "for the role supervisor")
+	app.CallFlex(flexfntest.Supervisor, "/flex/remove", nil).OK()
+	app.SawNo("DELETE", "**")
+	// Output:
+}
+
+func ExampleApp_CallStudio() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/studio/create-task", functions.CreateTask)
+	answer := app.CallStudio("/studio/create-task", flexfntest.Params{
+		"workflowSid": "WW00000000000000000000000000000001", "taskChannel": "voice", "attributes": map[string]any{"name": "Ann"},
+	}).OK()
+	fmt.Println(answer.Field("task", "attributes"))
+	// Output: map[name:Ann]
+}
+
+func ExampleApp_CallStudioJSON() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/studio/echo", flexfn.PrepareStudioFunction(func(_ context.Context, e flexfn.Event) (any, error) {
+		return e, nil
+	}))
+	fmt.Println(app.CallStudioJSON("/studio/echo", map[string]any{"digits": 7}).Field("digits"))
+	// Output: 7
+}
+
+// Twilio fails twice, and the function still succeeds.
+func ExampleApp_Saw() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/queues", functions.GetQueues)
+	if err := app.Twilio.SetFaults(twiliofake.Fault{
+		Match: twiliofake.Match{Path: "/v1/Workspaces/*/TaskQueues"}, Action: twiliofake.Status, Status: 503, Times: 2,
+	}); err != nil {
+		t.Errorf("%v", err)
+	}
+	app.CallFlex(flexfntest.Agent, "/flex/queues", nil).OK()
+	request := app.Saw("GET", "/v1/Workspaces/*/TaskQueues", nil)
+	fmt.Println(request.Status, len(app.Twilio.Requests(twiliofake.Match{Host: "taskrouter"})))
+	// Output: 200 3
+}

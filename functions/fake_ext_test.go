@@ -1,0 +1,421 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+const (
+	one     = "00000000000000000000000000000001"
+	missing = "000000000000000000000000deadbeef"
+	flex    = "/common/flex/"
+	// paths, as patterns
+	participants = "/2010-04-01/Accounts/*/Conferences/CF" + one + "/Participants/CA" + one + ".json"
+	calls        = "/2010-04-01/Accounts/*/Calls/CA" + one + ".json"
+	workspace    = "/v1/Workspaces/*"
+)
+
+// newApp is an app with the ready-made functions and a fake Twilio.
+func newApp(t *testing.T, change ...func(*flexfn.Config)) *flexfntest.App {
+	t.Helper()
+	app := flexfntest.New(t, change...)
+	if err := functions.Add(app.App); err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+type params = flexfntest.Params
+
+// TestAgainstTheFake calls every function with success, looks at the answer
+// and at what Twilio saw, and then with a failure of Twilio's.
+func TestAgainstTheFake(t *testing.T) {
+	participant := params{"conference": "CF" + one, "participant": "CA" + one}
+	with := func(p params, name string, value any) params {
+		p = maps.Clone(p)
+		p[name] = value
+		return p
+	}
+	for _, tt := range []struct {
+		path  string
+		token string
+		params
+		field        []string // of the answer, dotted
+		method, call string   // that Twilio saw
+		sent         params
+		fails        params // in place of params
+		status       int    // then
+		code         string // Twilio's
+	}{
+		{"programmable-voice/hold-participant", flexfntest.Agent, with(with(participant, "hold", true), "holdUrl", "https://example.com/hold.xml"),
+			[]string{"participantsResponse.hold=true", "participantsResponse.callSid=CA" + one},
+			"POST", participants, params{"Hold": true, "HoldUrl": "https://example.com/hold.xml"},
+			params{"conference": "CF" + one, "participant": "CA" + missing, "hold": true}, 404, "20404"},
+		{"programmable-voice/mute-participant", flexfntest.Agent, with(participant, "muted", true),
+			[]string{"participantsResponse.muted=true"}, "POST", participants, params{"Muted": true},
+			params{"conference": "CF" + missing, "participant": "CA" + one, "muted": true}, 404, "20404"},
+		{"programmable-voice/update-participant", flexfntest.Agent, with(participant, "endConferenceOnExit", true),
+			[]string{"participantsResponse.endConferenceOnExit=true"}, "POST", participants, params{"EndConferenceOnExit": true},
+			params{"conference": "CF" + one, "participant": "CA" + missing, "endConferenceOnExit": true}, 404, "20404"},
+		{"programmable-voice/add-participant", flexfntest.Agent, params{"taskSid": "CF" + one, "to": "+15550007777", "from": "+15550002222"},
+			[]string{"participantsResponse.conferenceSid=CF" + one, "participantsResponse.endConferenceOnExit=false"},
+			"POST", "/2010-04-01/Accounts/*/Conferences/CF" + one + "/Participants.json", params{"To": "+15550007777", "EarlyMedia": true},
+			params{"taskSid": "CF" + one, "to": "x", "from": "+15550002222"}, 400, "13223"},
+		{"programmable-voice/remove-participant", flexfntest.Agent, participant,
+			[]string{"participantsResponse=true"}, "DELETE", participants, nil,
+			params{"conference": "CF" + one, "participant": "CA" + missing}, 404, "20404"},
+		{"programmable-voice/get-call-properties", flexfntest.Agent, params{"callSid": "CA" + one},
+			[]string{"callProperties.status=in-progress", "callProperties.to=+15550002222", "callProperties.startTime=2024-01-02T03:04:05.000Z"}, "GET", calls, nil,
+			params{"callSid": "CA" + missing}, 404, "20404"},
+		{"programmable-voice/cold-transfer", flexfntest.Agent, params{"callSid": "CA" + one, "to": "<Hangup/>", "from": `"><Hangup/>`},
+			nil, "POST", calls, params{"Twiml": `<?xml version="1.0" encoding="UTF-8"?><Response><Dial callerId="&quot;&gt;&lt;Hangup/&gt;">&lt;Hangup/&gt;</Dial></Response>`},
+			params{"callSid": "CA" + missing, "to": "+15550003333"}, 404, "20404"},
+		{"taskrouter/get-queues", flexfntest.Agent, nil,
+			[]string{"queues=[map[friendlyName:Everyone sid:WQ" + one + " targetWorkers:1==1] map[friendlyName:Support sid:WQ00000000000000000000000000000002 targetWorkers:routing.skills HAS \"support\"] map[friendlyName:Sales sid:WQ00000000000000000000000000000003 targetWorkers:routing.skills HAS \"sales\"]]"},
+			"GET", workspace + "/TaskQueues", nil, nil, 500, ""},
+		{"taskrouter/get-worker-channels", flexfntest.Agent, params{"workerSid": "WK" + one},
+			nil, "GET", workspace + "/Workers/WK" + one + "/Channels", nil,
+			params{"workerSid": "WK" + missing}, 404, "20404"},
+		{"taskrouter/update-task-attributes", flexfntest.Agent, params{"taskSid": "WT" + one, "attributesUpdate": map[string]any{"note": "a"}},
+			nil, "POST", workspace + "/Tasks/WT" + one, nil,
+			params{"taskSid": "WT" + missing, "attributesUpdate": `{}`}, 404, "20404"},
+		{"taskrouter/update-task-assignment-status", flexfntest.Agent, params{"taskSid": "WT" + one, "assignmentStatus": "wrapping"},
+			nil, "POST", workspace + "/Tasks/WT" + one, params{"AssignmentStatus": "wrapping"}, nil, 500, ""},
+		{"taskrouter/update-worker-attributes", flexfntest.Supervisor, params{"workerSid": "WK" + one, "attributesUpdate": `{"routing":{"skills":["x"]}}`},
+			[]string{"worker.sid=WK" + one, "worker.activityName=Available"}, "POST", workspace + "/Workers/WK" + one, nil,
+			params{"workerSid": "WK" + missing, "attributesUpdate": `{}`}, 404, "20404"},
+		{"taskrouter/update-worker-channel", flexfntest.Agent, params{"workerChannelSid": "WC" + one, "capacity": 3, "available": true},
+			[]string{"workerChannelCapacity.configuredCapacity=3", "workerChannelCapacity.workerSid=WK" + one}, "POST", workspace + "/Workers/WK" + one + "/Channels/WC" + one, params{"Capacity": 3, "Available": true},
+			params{"workerChannelSid": "WC" + missing, "capacity": 3, "available": true}, 404, "20404"},
+		{"conversations/update-attributes", flexfntest.Agent, params{"conversationSid": "CH" + one, "attributes": map[string]any{"a": 1}},
+			nil, "POST", "/v1/Conversations/CH" + one, params{"Attributes": `{"a":1}`},
+			params{"conversationSid": "CH" + missing, "attributes": `{}`}, 404, "20404"},
+		{"programmable-chat/update-channel-attributes", flexfntest.Agent, params{"channelSid": "CH" + one, "attributes": `{"a":1}`},
+			nil, "POST", "/v2/Services/IS" + one + "/Channels/CH" + one, params{"Attributes": `{"a":1}`},
+			params{"channelSid": "CH" + missing, "attributes": `{}`}, 404, ""},
+		{"phone-numbers/list-phone-numbers", flexfntest.Agent, params{"IncludeOutgoing": true},
+			nil, "GET", "/2010-04-01/Accounts/*/OutgoingCallerIds.json", nil, nil, 500, ""},
+		{"phone-numbers/validate-phone-number", flexfntest.Agent, params{"phoneNumber": "+15550001111"},
+			[]string{"valid=true", "invalidReason=<nil>"}, "GET", "/v2/PhoneNumbers/+15550001111", nil, nil, 500, ""},
+	} {
+		t.Run(tt.path, func(t *testing.T) {
+			app := newApp(t)
+			got := app.CallFlex(tt.token, flex+tt.path, tt.params).OK()
+			for _, f := range tt.field {
+				name, want, _ := strings.Cut(f, "=")
+				if v := fmt.Sprint(got.Field(strings.Split(name, ".")...)); v != want {
+					t.Errorf("%s is %s, want %s", name, v, want)
+				}
+			}
+			app.Saw(tt.method, tt.call, tt.sent)
+
+			if tt.fails == nil { // nothing that the caller sends makes it fail
+				tt.fails = tt.params
+				if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Path: tt.call}, Action: twiliofake.Status, Status: tt.status}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			failed := app.CallFlex(tt.token, flex+tt.path, tt.fails).Refused(tt.status, "")
+			if code := fmt.Sprint(failed.Field("twilioErrorCode")); tt.code != "" && code != tt.code {
+				t.Errorf("twilioErrorCode %s in %s", code, failed.Body)
+			}
+
+			app.Twilio.ClearRequests()
+			app.CallFlex(flexfntest.Guest, flex+tt.path, tt.params).Refused(403, "guest")
+			app.CallFlex(flexfntest.Expired, flex+tt.path, tt.params).Refused(403, "")
+			for _, r := range app.Twilio.Requests(twiliofake.Match{}) {
+				if !strings.HasPrefix(r.Host, "iam.") {
+					t.Errorf("for a stranger Twilio was asked %s %s%s", r.Method, r.Host, r.Path)
+				}
+			}
+		})
+	}
+}
+
+const createTask = "/common/studio/taskrouter/create-task"
+
+func TestCreateTask(t *testing.T) {
+	app := newApp(t)
+	task := params{"workflowSid": "WW" + one, "taskChannel": "voice", "attributes": `{"id":12345678901234567890}`}
+	got := app.CallStudio(createTask, task).OK()
+	if sid, _ := got.Field("taskSid").(string); !flexfn.ValidSID(sid, "WT") || got.Field("task", "sid") != sid ||
+		got.Field("task", "attributes", "id") != json.Number("12345678901234567890") || fmt.Sprint(got.Field("task", "timeout")) != "86400" {
+		t.Errorf("%s", got.Body)
+	}
+	app.CallStudioJSON(createTask, params{
+		"workflowSid": "WW" + one, "taskChannel": "voice", "attributes": map[string]any{"a": 1}, "priority": 5, "timeout": 60,
+	}).OK()
+	app.Saw("POST", workspace+"/Tasks", params{"Priority": 5, "Timeout": 60, "Attributes": `{"a":1}`})
+
+	app.CallStudio(createTask, params{"workflowSid": "WW" + missing, "taskChannel": "voice", "attributes": "{}"}).Refused(400, "")
+	app.CallStudio(createTask, params{"workflowSid": "WW" + one, "taskChannel": "voice", "attributes": "[]"}).Refused(400, "attributes: expected a JSON object")
+	app.Twilio.ClearRequests()
+	app.CallFlex(flexfntest.Admin, createTask, task).Refused(403, "") // no signature
+	app.SawNo("", "")
+}
+
+// TestCreatesAreNotRepeated loses the answer to a create that was carried out.
+func TestCreatesAreNotRepeated(t *testing.T) {
+	app := newApp(t)
+	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Method: "POST"}, Action: twiliofake.Reset, Apply: true, Skip: 1}); err != nil {
+		t.Fatal(err)
+	}
+	added := app.CallFlex(flexfntest.Agent, flex+"programmable-voice/add-participant", params{"taskSid": "CF" + one, "to": "+15550007777", "from": "+15550002222"})
+	added.Refused(502, "")
+	created := app.CallStudio(createTask, params{"workflowSid": "WW" + one, "taskChannel": "voice", "attributes": "{}"}).Refused(502, "")
+	if added.Field("outcomeUnknown") != true || created.Field("outcomeUnknown") != true {
+		t.Errorf("%s, %s", added.Body, created.Body)
+	}
+	for _, path := range []string{"/*/Accounts/*/Conferences/*/Participants.json", workspace + "/Tasks"} {
+		if n := len(app.Twilio.Requests(twiliofake.Match{Method: "POST", Path: path})); n != 1 {
+			t.Errorf("%d requests to %s", n, path)
+		}
+	}
+}
+
+// TestSIDsAreChecked sends what would reach other resources with the
+// account's credentials.
+func TestSIDsAreChecked(t *testing.T) {
+	app := newApp(t)
+	for _, sid := range []string{"../Workers/WK" + one, "%2e%2e", `\..\`, "WK" + one + "?x", "WT" + one + "#", "CA" + one, "WT1", " WT" + one} {
+		for _, r := range functions.Routes() {
+			form := params{}
+			kinds := 0
+			for _, p := range r.Function.Parameters() {
+				switch {
+				case p.Kind != "" && !(sid == "CA"+one && p.Kind == "CA"):
+					form[p.Name] = sid
+					kinds++
+				case p.Kind != "":
+					form[p.Name] = sid
+				case p.Required:
+					form[p.Name] = "1"
+				}
+			}
+			if kinds == 0 {
+				continue
+			}
+			if r.Function.Studio() {
+				app.CallStudio(r.Path, form).Refused(400, "expected a SID")
+			} else {
+				app.CallFlex(flexfntest.Admin, r.Path, form).Refused(400, "expected a SID")
+			}
+		}
+	}
+	for _, r := range app.Twilio.Requests(twiliofake.Match{}) {
+		if !strings.HasPrefix(r.Host, "iam.") {
+			t.Errorf("Twilio was asked %s %s%s", r.Method, r.Host, r.Path)
+		}
+	}
+}
+
+func TestColdTransfer(t *testing.T) {
+	const head = `<?xml version="1.0" encoding="UTF-8"?><Response><Dial>`
+	app := newApp(t)
+	for to, want := range map[string]string{
+		"sip:bob@example.com?a=b&c=d": head + `<Sip>sip:bob@example.com?a=b&amp;c=d</Sip></Dial></Response>`,
+		"sips:bob@example.com":        head + `<Sip>sips:bob@example.com</Sip></Dial></Response>`,
+		"app:AP" + one:                head + `<Application><ApplicationSid>AP` + one + `</ApplicationSid></Application></Dial></Response>`,
+		"app:AP1?<>=%3C%26&=x&b=%zz":  "", // the order of attributes is any
+	} {
+		app.Twilio.ClearRequests()
+		app.CallFlex(flexfntest.Agent, flex+"programmable-voice/cold-transfer", params{"callSid": "CA" + one, "to": to}).OK()
+		r := app.Saw("POST", calls, nil)
+		switch got := r.Form.Get("Twiml"); {
+		case want != "" && got != want:
+			t.Errorf("%s became %s", to, got)
+		case want == "" && (strings.Count(got, "<Parameter ") != 2 || !strings.Contains(got, `name="&lt;&gt;"`) || !strings.Contains(got, `value="&lt;&amp;"`) || !strings.Contains(got, `value="%zz"`)):
+			t.Errorf("%s became %s", to, got)
+		}
+	}
+}
+
+func TestTaskStatus(t *testing.T) {
+	app := newApp(t)
+	const path = flex + "taskrouter/update-task-assignment-status"
+	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + missing, "assignmentStatus": "completed"}).OK() // 20404
+	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + one, "assignmentStatus": "wrapping"}).OK()
+	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + one, "assignmentStatus": "canceled"}).OK() // 20001
+	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + one, "assignmentStatus": "complete"}).Refused(400, "must be one of pending")
+	if requests := app.Twilio.Requests(twiliofake.Match{Host: "taskrouter", Method: "POST"}); len(requests) != 3 || !strings.Contains(requests[0].Answer, "20404") || requests[1].Status != 200 || !strings.Contains(requests[2].Answer, "20001") {
+		t.Errorf("%+v", requests)
+	}
+}
+
+func TestWorkerChannels(t *testing.T) {
+	app := newApp(t)
+	const path = flex + "taskrouter/update-worker-channel"
+	change := params{"workerChannelSid": "WC" + one, "capacity": 2, "available": true, "workerSid": "WK" + one}
+	app.CallFlex(flexfntest.Agent, path, change).OK() // the agent's own
+	app.CallFlex(flexfntest.Supervisor, path, change).OK()
+	app.CallFlex(flexfntest.Admin, path, change).OK()
+	app.Twilio.ClearRequests()
+	other := maps.Clone(change)
+	other["workerSid"] = "WK00000000000000000000000000000002"
+	app.CallFlex(flexfntest.Agent, path, other).Refused(403, "Only a supervisor or admin")
+	other["capacity"] = -1
+	app.CallFlex(flexfntest.Supervisor, path, other).Refused(400, "capacity")
+	app.CallFlex(flexfntest.Agent, flex+"taskrouter/update-worker-attributes", params{"workerSid": "WK" + one, "attributesUpdate": "{}"}).Refused(403, "supervisor or admin")
+	app.SawNo("", workspace+"/**")
+}
+
+// TestWholeLists has more of everything than fits on a page.
+func TestWholeLists(t *testing.T) {
+	app := newApp(t)
+	for i := range 1050 {
+		id := fmt.Sprintf("%032x", 0x1000+i)
+		for kind, item := range map[string]twiliofake.Resource{
+			"task_queues":            {"sid": "WQ" + id, "workspace_sid": twiliofake.DevelopmentWorkspaceSID, "friendly_name": id},
+			"incoming_phone_numbers": {"sid": "PN" + id, "phone_number": fmt.Sprintf("+1555%07d", i)},
+			"outgoing_caller_ids":    {"sid": "PN" + id, "phone_number": fmt.Sprintf("+1666%07d", i)},
+		} {
+			if err := app.Twilio.SetResource(kind, item); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var reply struct {
+		Queues       []map[string]any
+		PhoneNumbers []map[string]any
+	}
+	app.CallFlex(flexfntest.Agent, flex+"taskrouter/get-queues", nil).OK().Decode(&reply)
+	app.CallFlex(flexfntest.Agent, flex+"phone-numbers/list-phone-numbers", params{"IncludeOutgoing": true}).OK().Decode(&reply)
+	if len(reply.Queues) != 1053 || len(reply.PhoneNumbers) < 2100 {
+		t.Errorf("%d queues, %d numbers", len(reply.Queues), len(reply.PhoneNumbers))
+	}
+	// The second page fails: no part of the list is a success.
+	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Method: "GET"}, Action: twiliofake.Status, Status: 500, Skip: 1}); err != nil {
+		t.Fatal(err)
+	}
+	got := app.CallFlex(flexfntest.Agent, flex+"taskrouter/get-queues", nil).Refused(500, "")
+	if got.Field("queues") != nil {
+		t.Errorf("%.200s", got.Body)
+	}
+}
+
+func TestValidatePhoneNumber(t *testing.T) {
+	app := newApp(t)
+	const path = flex + "phone-numbers/validate-phone-number"
+	check := func(number, reason string) {
+		t.Helper()
+		got := app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": number}).OK()
+		if got.Field("valid") != (reason == "<nil>") || fmt.Sprint(got.Field("invalidReason")) != reason {
+			t.Errorf("%s: %s", number, got.Body)
+		}
+	}
+	country := func(iso, code string, enabled, special bool) {
+		t.Helper()
+		if err := app.Twilio.SetResource("dialing_permissions_countries", twiliofake.Resource{
+			"iso_code": iso, "name": iso, "country_codes": []any{code},
+			"low_risk_numbers_enabled": enabled, "high_risk_special_numbers_enabled": special,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("+15550001111", "<nil>")
+	check("+1555bad", "NOT_A_NUMBER")
+	country("US", "1", false, true)
+	check("+15550001111", "COUNTRY_DISABLED")
+	for _, number := range []string{"a/b", "?x", "..", "1;2", strings.Repeat("1", 65)} {
+		app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": number}).Refused(400, "not a telephone number")
+	}
+	// What cannot be found out is no yes.
+	country("US", "1", true, false)
+	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Path: "/v1/DialingPermissions/Countries/*/HighRiskSpecialPrefixes"}, Action: twiliofake.Status, Status: 500}); err != nil {
+		t.Fatal(err)
+	}
+	app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": "+15550001111"}).Refused(500, "")
+}
+
+// TestConcurrentWorkerUpdates loses nothing.
+func TestConcurrentWorkerUpdates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t)
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				app.CallFlex(flexfntest.Admin, flex+"taskrouter/update-worker-attributes", params{
+					"workerSid": "WK" + one, "attributesUpdate": map[string]any{fmt.Sprint("k", i): i},
+				}).OK()
+			})
+		}
+		wg.Wait()
+		worker, _ := app.Twilio.Resource("workers", "WK"+one)
+		var stored map[string]any
+		if err := json.Unmarshal([]byte(worker["attributes"].(string)), &stored); err != nil || stored["k0"] == nil || stored["k19"] == nil || stored["routing"] == nil || len(stored) < 21 {
+			t.Errorf("%v", worker["attributes"])
+		}
+	})
+}
+
+func TestMissingSettings(t *testing.T) {
+	app := newApp(t, func(c *flexfn.Config) { c.WorkspaceSID, c.ChatServiceSID = "", "" })
+	for _, r := range functions.Routes() {
+		form := params{"attributes": "{}", "assignmentStatus": "pending", "attributesUpdate": "{}", "capacity": 1, "available": true, "taskChannel": "voice"}
+		for _, p := range r.Function.Parameters() {
+			if p.Kind != "" {
+				form[p.Name] = p.Kind[:2] + one
+			}
+		}
+		switch {
+		case strings.Contains(r.Path, "studio"):
+			app.CallStudio(r.Path, form).Refused(500, "TWILIO_FLEX_WORKSPACE_SID is not set")
+		case strings.Contains(r.Path, "taskrouter"):
+			app.CallFlex(flexfntest.Admin, r.Path, form).Refused(500, "TWILIO_FLEX_WORKSPACE_SID is not set")
+		case strings.Contains(r.Path, "chat"):
+			app.CallFlex(flexfntest.Admin, r.Path, form).Refused(500, "TWILIO_FLEX_CHAT_SERVICE_SID is not set")
+		}
+	}
+}
+
+func FuzzColdTransfer(f *testing.F) {
+	for _, to := range []string{"+15550003333", "sip:bob@example.com", "app:AP1?x=1&y=two", "app:?=&", `"><Hangup/>`, "app:<Hangup/>?<=>", "\x00\xff"} {
+		f.Add(to, "+15550004444")
+	}
+	f.Fuzz(func(t *testing.T, to, from string) {
+		app := flexfntest.New(t)
+		app.Handle("/transfer", functions.ColdTransfer)
+		got := app.CallFlex(flexfntest.Agent, "/transfer", params{"callSid": "CA" + one, "to": to, "from": from})
+		if got.Status != 200 {
+			if to != "" {
+				t.Fatalf("%q: %s", to, got.Body)
+			}
+			return
+		}
+		twiml := app.Saw("POST", calls, nil).Form
+		if verbs := elements(t, twiml); verbs[0] != "Response" || verbs[1] != "Dial" || strings.Contains(strings.Join(verbs, " "), "Hangup") {
+			t.Fatalf("%q became %v", to, verbs)
+		}
+	})
+}
+
+// elements lists the names of the elements in a form's TwiML.
+func elements(t *testing.T, form url.Values) (names []string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(form.Get("Twiml")))
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return names
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", form.Get("Twiml"), err)
+		}
+		if e, ok := token.(xml.StartElement); ok {
+			names = append(names, e.Name.Local)
+		}
+	}
+}

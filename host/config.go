@@ -1,0 +1,167 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says how to serve. The zero value serves plain HTTP on port 8080.
+type Config struct {
+	_ [0]func() // not comparable
+
+	// Platform is what to serve on; empty is [HTTP]. [FromEnv] finds it.
+	Platform Platform
+	// Listen is the address for HTTP: "host:port", ":port", or
+	// "unix:/path/of/socket". Empty is ":8080".
+	Listen string
+	// Listener is served in place of Listen when it is not nil. It is closed
+	// at the end.
+	Listener net.Listener
+	// TLSCertFile and TLSKeyFile are PEM files; HTTPS is served when they are
+	// given. They are read again when they change.
+	TLSCertFile, TLSKeyFile string
+	// StripPrefix is a path such as "/api" that a gateway leaves in front of
+	// the handler's paths. The request's RequestURI keeps it.
+	StripPrefix string
+
+	// RequestLimit is the time after which the platform gives a request up.
+	// The request's ctx ends a margin earlier, a tenth but half a second at
+	// most, so that an answer still gets through. Zero is no limit, or the
+	// one that the platform tells with each request.
+	RequestLimit time.Duration
+	// MaxBodyBytes bounds a request's body: reading more of it fails. Zero is
+	// 32 MiB.
+	MaxBodyBytes int64
+	// LameDuck is how long requests are still taken after ctx has ended,
+	// while [ReadyPath] already answers 503, so that load balancers stop
+	// sending before the port is closed. Zero closes it at once.
+	LameDuck time.Duration
+	// Drain is how long requests under way may take after that; zero is 20 s.
+	Drain time.Duration
+
+	// LambdaStreaming sends answers to AWS Lambda as streams. It must be set
+	// exactly when the function URL's invoke mode is RESPONSE_STREAM: the
+	// event does not tell.
+	LambdaStreaming bool
+
+	// Logger receives what the package logs; nil is [slog.Default].
+	Logger *slog.Logger
+
+	because string  // why Platform was chosen
+	faults  []error // found by FromLookup, reported by Serve
+}
+
+// FromEnv reads a Config from the process's environment; see [FromLookup].
+func FromEnv() Config { return FromLookup(os.LookupEnv) }
+
+// FromLookup finds the platform from the variables that lookup knows, and
+// reads the rest of the Config from those that docs/hosting.md lists. What is
+// wrong with them is reported by [Serve], all at once.
+func FromLookup(lookup func(name string) (string, bool)) Config {
+	env := func(name string) string { v, _ := lookup(name); return v }
+	var c Config
+	c.find(env)
+	for _, s := range settings {
+		if v := env(s.name); v != "" {
+			if err := s.set(&c, v); err != nil {
+				c.faults = append(c.faults, fmt.Errorf("%s: %w", s.name, err))
+			}
+		}
+	}
+	return c
+}
+
+// settings is the one list of this package's variables, beside those of the
+// platforms. They come after what the platform says.
+var settings = []struct {
+	name string
+	set  func(*Config, string) error
+}{
+	{"FLEXFN_LISTEN", func(c *Config, v string) error { c.Listen = v; return nil }},
+	{"FLEXFN_TLS_CERT_FILE", func(c *Config, v string) error { c.TLSCertFile = v; return nil }},
+	{"FLEXFN_TLS_KEY_FILE", func(c *Config, v string) error { c.TLSKeyFile = v; return nil }},
+	{"FLEXFN_STRIP_PREFIX", func(c *Config, v string) error { c.StripPrefix = v; return nil }},
+	{"FLEXFN_REQUEST_LIMIT", func(c *Config, v string) (err error) { c.RequestLimit, err = parseTime(v); return err }},
+	{"FLEXFN_LAME_DUCK", func(c *Config, v string) (err error) { c.LameDuck, err = parseTime(v); return err }},
+	{"FLEXFN_DRAIN", func(c *Config, v string) (err error) { c.Drain, err = parseTime(v); return err }},
+	{"FLEXFN_LAMBDA_STREAMING", func(c *Config, v string) (err error) {
+		if c.LambdaStreaming, err = strconv.ParseBool(v); err != nil {
+			err = fmt.Errorf("%q is neither true nor false", v)
+		}
+		return err
+	}},
+	// The app's limit; this package's is only the outer one.
+	{"FLEXFN_MAX_BODY_BYTES", func(c *Config, v string) error {
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil { // else the app tells
+			c.MaxBodyBytes = max(n, defaultMaxBody)
+		}
+		return nil
+	}},
+}
+
+func parseTime(v string) (time.Duration, error) {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is not a time; write one such as 500ms or 8s", v)
+	}
+	return d, nil
+}
+
+const (
+	defaultListen  = ":8080"
+	defaultDrain   = 20 * time.Second
+	defaultMaxBody = 32 << 20
+)
+
+func (c Config) withDefaults() (Config, error) {
+	faults := c.faults
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.Platform == "" {
+		c.Platform = HTTP
+	}
+	if c.because == "" {
+		c.because = "the program says so"
+	}
+	if !c.Platform.known() {
+		fault("FLEXFN_PLATFORM %q is not known: use one of %s", c.Platform, platformNames())
+	}
+	if c.Listen == "" {
+		c.Listen = defaultListen
+	}
+	if path, ok := strings.CutPrefix(c.Listen, "unix:"); !ok {
+		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+			fault("FLEXFN_LISTEN %q is not an address: write one such as :8080, 127.0.0.1:8080 or unix:/run/flexfn/http.sock", c.Listen)
+		}
+	} else if path == "" {
+		fault("FLEXFN_LISTEN names no socket: write one such as unix:/run/flexfn/http.sock")
+	}
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		fault("FLEXFN_TLS_CERT_FILE and FLEXFN_TLS_KEY_FILE go together: set both or neither")
+	}
+	c.StripPrefix = strings.TrimRight(c.StripPrefix, "/")
+	if c.StripPrefix != "" && !strings.HasPrefix(c.StripPrefix, "/") {
+		fault("FLEXFN_STRIP_PREFIX %q is not a path: write one such as /api", c.StripPrefix)
+	}
+	for name, d := range map[string]time.Duration{"RequestLimit": c.RequestLimit, "LameDuck": c.LameDuck, "Drain": c.Drain} {
+		if d < 0 {
+			fault("%s is %s: it must not be negative", name, d)
+		}
+	}
+	if c.Drain == 0 {
+		c.Drain = defaultDrain
+	}
+	if c.MaxBodyBytes == 0 {
+		c.MaxBodyBytes = defaultMaxBody
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.faults = nil
+	return c, errors.Join(faults...)
+}

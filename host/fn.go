@@ -1,0 +1,176 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fn wraps HTTP in HTTP: the request that somebody made is in headers of the
+// one that Fn makes, and so is the answer. The source of these rules is Fn's
+// container contract (fn-format.md in Fn's documentation).
+const (
+	fnMethod    = "Fn-Http-Method"
+	fnURL       = "Fn-Http-Request-Url"
+	fnHeader    = "Fn-Http-H-"
+	fnStatus    = "Fn-Http-Status"
+	fnDeadline  = "Fn-Deadline"
+	fnIntent    = "Fn-Intent"
+	fnIsRequest = "httprequest"
+)
+
+// fromFn serves the requests that Fn wrapped. A call without one, as
+// "fn invoke" makes, reaches next as it came.
+func fromFn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if at, err := time.Parse(time.RFC3339Nano, r.Header.Get(fnDeadline)); err == nil {
+			var cancel context.CancelFunc
+			ctx, cancel = withMargin(ctx, at)
+			defer cancel()
+		}
+		r = r.Clone(ctx)
+		if r.Header.Get(fnIntent) != fnIsRequest && r.Header.Get(fnURL) == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if err := unwrapFn(r); err != nil {
+			fw := &fnWriter{ResponseWriter: w, header: http.Header{}}
+			fail(fw, http.StatusBadRequest, "The request's URL cannot be read")
+			return
+		}
+		fw := &fnWriter{ResponseWriter: w, header: http.Header{}, method: r.Method}
+		next.ServeHTTP(fw, r)
+		if !fw.began {
+			fw.WriteHeader(http.StatusOK)
+		}
+	})
+}
+
+// unwrapFn makes r, Fn's own request, the one that somebody made.
+func unwrapFn(r *http.Request) error {
+	outer := r.Header
+	text := outer.Get(fnURL)
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	if method := outer.Get(fnMethod); method != "" {
+		r.Method = method
+	}
+	inner := http.Header{}
+	for name, values := range outer {
+		if rest, ok := strings.CutPrefix(name, fnHeader); ok {
+			inner[http.CanonicalHeaderKey(rest)] = values
+		}
+	}
+	for _, name := range []string{"Content-Type", "Content-Length"} {
+		if _, ok := inner[name]; !ok && outer.Get(name) != "" {
+			inner[name] = outer[name]
+		}
+	}
+	// The outer names stay readable, for the call's id and the like; they are
+	// Fn's word: what the caller sends comes with the prefix.
+	for name, values := range outer {
+		if strings.HasPrefix(name, "Fn-") && !strings.HasPrefix(name, fnHeader) {
+			inner[name] = values
+		}
+	}
+	r.Header = inner
+	r.URL = &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
+	r.RequestURI = r.URL.RequestURI()
+	if r.Host = u.Host; r.Host == "" {
+		r.Host = inner.Get("Host")
+	}
+	inner.Del("Host")
+	return nil
+}
+
+// fnWriter writes the answer's status and headers in Fn's way.
+type fnWriter struct {
+	http.ResponseWriter
+	header http.Header
+	method string
+	began  bool
+}
+
+func (w *fnWriter) Header() http.Header { return w.header }
+
+func (w *fnWriter) WriteHeader(status int) {
+	if w.began || status < 200 {
+		return
+	}
+	w.began = true
+	outer := w.ResponseWriter.Header()
+	for name, values := range w.header {
+		outer[fnHeader+name] = values
+	}
+	if t := w.header.Get("Content-Type"); t != "" {
+		outer.Set("Content-Type", t)
+	}
+	outer.Set(fnStatus, strconv.Itoa(status))
+	w.ResponseWriter.WriteHeader(http.StatusOK)
+}
+
+func (w *fnWriter) Write(p []byte) (int, error) {
+	if !w.began {
+		if w.header.Get("Content-Type") == "" {
+			w.header.Set("Content-Type", http.DetectContentType(p))
+		}
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.method == http.MethodHead {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *fnWriter) Flush() {
+	if !w.began {
+		w.WriteHeader(http.StatusOK)
+	}
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *fnWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// listenFn opens the socket at path, which everybody may write to. Fn begins
+// as soon as it sees the path, so the socket gets it when it is ready.
+func listenFn(ctx context.Context, path string) (net.Listener, error) {
+	real := filepath.Join(filepath.Dir(path), "ready-"+filepath.Base(path))
+	for _, p := range []string{real, path} {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("cannot listen on FN_LISTENER: %w", err)
+		}
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", real)
+	if err == nil {
+		if err = os.Chmod(real, 0o666); err == nil {
+			err = os.Symlink(filepath.Base(real), path)
+		}
+		if err != nil {
+			err = errors.Join(err, listener.Close())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on FN_LISTENER: %w", err)
+	}
+	return &fnListener{listener, path}, nil
+}
+
+// fnListener removes its other name at the end.
+type fnListener struct {
+	net.Listener
+	link string
+}
+
+func (l *fnListener) Close() error { return errors.Join(l.Listener.Close(), os.Remove(l.link)) }

@@ -1,0 +1,238 @@
+package host
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Paths that the HTTP platforms answer themselves, with 200 and no body, in
+// front of the handler.
+const (
+	// HealthPath says that the process lives.
+	HealthPath = "/-/healthy"
+	// ReadyPath says that it takes requests: 503 once it was told to end.
+	ReadyPath = "/-/ready"
+)
+
+// Bounds on what a slow or greedy client may hold.
+const (
+	headerTime     = 10 * time.Second
+	readTime       = time.Minute
+	writeTime      = 2 * time.Minute // at least; handlers that stream longer extend it
+	idleTime       = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+	maxStreams     = 250 // at once, of one HTTP/2 connection
+)
+
+// serveHTTP answers on config's address until ctx ends, and then until the
+// requests under way are answered.
+func serveHTTP(ctx context.Context, handler http.Handler, config Config) error {
+	listener := config.Listener
+	if listener == nil {
+		var err error
+		if listener, err = listen(ctx, config); err != nil {
+			return err
+		}
+	}
+	address := listener.Addr().String()
+	server, err := newServer(config)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	front := &front{next: handler, maxBody: config.MaxBodyBytes}
+	switch config.Platform {
+	case Fn:
+		front.next = fromFn(handler)
+	case LambdaWebAdapter:
+		front.next = fromWebAdapter(handler)
+	}
+	server.Handler = front
+	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", append(config.found(), slog.String("address", address))...)
+
+	failed := make(chan error, 1)
+	go func() {
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(listener, "", "")
+		} else {
+			failed <- server.Serve(listener)
+		}
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving on %s broke off: %w", address, err)
+	case <-ctx.Done():
+	}
+	front.ending.Store(true)
+	if config.LameDuck > 0 {
+		config.Logger.Info("told to end: no longer ready", "lame_duck", config.LameDuck)
+		select {
+		case <-time.After(config.LameDuck):
+		case err := <-failed:
+			return fmt.Errorf("serving on %s broke off: %w", address, err)
+		}
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), config.Drain)
+	defer cancel()
+	err = server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.Join(fmt.Errorf("%w: they were still under way after %s; FLEXFN_DRAIN gives them longer", ErrCutOff, config.Drain), server.Close())
+	}
+	if served := <-failed; served != http.ErrServerClosed {
+		err = errors.Join(err, served)
+	}
+	err = errors.Join(err, handler.(Waiter).Wait(drain))
+	if err == nil {
+		config.Logger.Info("ended")
+	}
+	return err
+}
+
+func newServer(config Config) (*http.Server, error) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	// Without TLS only for clients that begin with HTTP/2, as the proxies of
+	// Cloud Run and Knative do when told to.
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			SendPingTimeout:      30 * time.Second,
+			PingTimeout:          15 * time.Second,
+			WriteByteTimeout:     30 * time.Second,
+		},
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      max(writeTime, config.RequestLimit+readTime),
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelWarn),
+	}
+	if config.TLSCertFile != "" {
+		pair := &keyPair{certFile: config.TLSCertFile, keyFile: config.TLSKeyFile, log: config.Logger}
+		if _, err := pair.get(nil); err != nil {
+			return nil, err
+		}
+		server.TLSConfig = &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
+	}
+	return server, nil
+}
+
+// front answers the paths of this package, and bounds bodies.
+type front struct {
+	next    http.Handler
+	maxBody int64
+	ending  atomic.Bool
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ending := f.ending.Load()
+	if ending && r.ProtoMajor == 1 {
+		// The next request of this connection belongs to another instance.
+		// HTTP/2 has no such words that cannot cross a request on its way.
+		w.Header().Set("Connection", "close")
+	}
+	switch r.URL.Path {
+	case HealthPath:
+		w.WriteHeader(http.StatusOK)
+		return
+	case ReadyPath:
+		if ending {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return
+	}
+	if r.ContentLength != 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, f.maxBody)
+	}
+	f.next.ServeHTTP(w, r)
+}
+
+// listen opens config's address.
+func listen(ctx context.Context, config Config) (net.Listener, error) {
+	network, address := "tcp", config.Listen
+	if path, ok := strings.CutPrefix(config.Listen, "unix:"); ok {
+		if config.Platform == Fn {
+			return listenFn(ctx, path)
+		}
+		network, address = "unix", path
+		if err := removeStaleSocket(path); err != nil {
+			return nil, err
+		}
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with FLEXFN_LISTEN", config.Listen, err)
+	}
+	return listener, nil
+}
+
+// removeStaleSocket removes a socket that a process left behind which did not
+// get to end by itself.
+func removeStaleSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("cannot listen on unix:%s: there is a file that is no socket", path)
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		return errors.Join(fmt.Errorf("cannot listen on unix:%s: another program does", path), conn.Close())
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return os.Remove(path)
+	}
+	return fmt.Errorf("cannot listen on unix:%s: %w", path, err)
+}
+
+// keyPair is a certificate in files, read again when they change.
+type keyPair struct {
+	certFile, keyFile string
+	log               *slog.Logger
+
+	mu      sync.Mutex
+	checked time.Time
+	changed time.Time // of certFile, when it was read
+	cert    *tls.Certificate
+}
+
+func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.cert != nil && time.Since(k.checked) < time.Second {
+		return k.cert, nil
+	}
+	k.checked = time.Now()
+	info, err := os.Stat(k.certFile)
+	if err == nil && k.cert != nil && info.ModTime().Equal(k.changed) {
+		return k.cert, nil
+	}
+	var cert tls.Certificate
+	if err == nil {
+		cert, err = tls.LoadX509KeyPair(k.certFile, k.keyFile)
+	}
+	switch {
+	case err == nil:
+		k.cert, k.changed = &cert, info.ModTime()
+	case k.cert == nil:
+		return nil, fmt.Errorf("FLEXFN_TLS_CERT_FILE and FLEXFN_TLS_KEY_FILE: %w", err)
+	default: // while they are being replaced
+		k.log.Warn("the certificate cannot be read again; the old one stays", "error", err)
+	}
+	return k.cert, nil
+}

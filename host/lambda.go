@@ -1,0 +1,242 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// LambdaRequestID is the request header in which a handler finds the
+// invocation's id, the one that Lambda's own log lines carry.
+const LambdaRequestID = "Lambda-Runtime-Aws-Request-Id"
+
+// Bytes that Lambda and its front ends pass on of a buffered answer.
+const (
+	lambdaMaxAnswer = 6 << 20
+	albMaxAnswer    = 1 << 20
+)
+
+// serveLambda takes invocations from the Runtime API. The library ends the
+// process when the API breaks off, as the platform expects; Lambda starts
+// another. On SIGTERM, which the platform sends half a second before it ends
+// an instance that is idle, it waits for work that outlived its answer.
+func serveLambda(ctx context.Context, handler http.Handler, config Config) error {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
+	}
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer stop()
+		l := &lambdaHandler{next: handler, config: config}
+		lambda.StartWithOptions(l.invoke, lambda.WithContext(base), lambda.WithEnableSIGTERM())
+	}()
+	select {
+	case <-base.Done():
+		return errors.New("the Lambda runtime loop ended")
+	case <-ctx.Done():
+	}
+	wait, cancel := context.WithTimeout(base, 400*time.Millisecond)
+	defer cancel()
+	err := handler.(Waiter).Wait(wait)
+	if err == nil {
+		config.Logger.Info("ended")
+	}
+	return err
+}
+
+// lambdaHandler answers invocations with a handler.
+type lambdaHandler struct {
+	next   http.Handler
+	config Config
+}
+
+// invoke answers one event. The runtime library hands the payload over as it
+// is to a function that takes a [json.RawMessage], and sends a reader's bytes
+// as they are.
+func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io.Reader, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		// The library cancels its ctx, and so this one, when the answer is sent.
+		ctx, _ = withMargin(ctx, deadline)
+	}
+	e, err := parseEvent(payload)
+	if err != nil {
+		return nil, err
+	}
+	r, err := e.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		r.Header.Set(LambdaRequestID, lc.AwsRequestID)
+	}
+	if l.config.LambdaStreaming && e.version2() {
+		return l.stream(e, r), nil
+	}
+	w := &lambdaWriter{header: http.Header{}, head: r.Method == http.MethodHead, body: new(bytes.Buffer)}
+	l.serve(w, r)
+	w.begin(nil)
+	answer, err := e.answer(w)
+	if limit := e.maxAnswer(); err == nil && len(answer) > limit {
+		l.config.Logger.ErrorContext(ctx, "the answer is longer than the platform passes on", "bytes", len(answer), "limit", limit, "path", r.URL.Path)
+		refusal := &lambdaWriter{header: w.header, body: new(bytes.Buffer)}
+		fail(refusal, http.StatusInternalServerError, fmt.Sprintf("The answer is longer than the %d bytes that AWS Lambda passes on", limit))
+		answer, err = e.answer(refusal)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &lambdaAnswer{*bytes.NewReader(answer), "application/json"}, nil
+}
+
+// serve calls the handler; that of [prepare] panics only to break off an
+// answer that has begun, which here becomes 500 unless it is on its way.
+func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p != http.ErrAbortHandler {
+			l.config.Logger.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+		if pipe, ok := w.body.(*io.PipeWriter); ok && w.began {
+			_ = pipe.CloseWithError(errors.New("the handler broke off"))
+			return
+		}
+		w.began = false
+		if b, ok := w.body.(*bytes.Buffer); ok {
+			b.Reset()
+		}
+		fail(w, http.StatusInternalServerError, "Internal error")
+	}()
+	l.next.ServeHTTP(w, r)
+}
+
+// stream answers with the head as soon as the handler wrote it, and then
+// with the body as it comes.
+func (l *lambdaHandler) stream(e *event, r *http.Request) io.Reader {
+	read, write := io.Pipe()
+	w := &lambdaWriter{header: http.Header{}, head: r.Method == http.MethodHead, body: write, headed: make(chan struct{})}
+	go func() {
+		l.serve(w, r)
+		w.begin(nil)
+		_ = write.Close()
+	}()
+	<-w.headed
+	head, err := json.Marshal(e.head(w))
+	if err != nil {
+		_ = read.CloseWithError(err)
+		return read
+	}
+	// The head ends with eight zero bytes.
+	return &lambdaStream{io.MultiReader(bytes.NewReader(append(head, make([]byte, 8)...)), read), read}
+}
+
+// lambdaAnswer and lambdaStream tell the runtime library their content type.
+type lambdaAnswer struct {
+	bytes.Reader
+	contentType string
+}
+
+func (a *lambdaAnswer) ContentType() string { return a.contentType }
+
+// MarshalJSON keeps the runtime library from sending it as JSON of its own.
+func (a *lambdaAnswer) MarshalJSON() ([]byte, error) { return nil, errNotJSON }
+
+type lambdaStream struct {
+	io.Reader
+	io.Closer
+}
+
+func (s *lambdaStream) ContentType() string {
+	return "application/vnd.awslambda.http-integration-response"
+}
+
+func (s *lambdaStream) MarshalJSON() ([]byte, error) { return nil, errNotJSON }
+
+var errNotJSON = errors.New("sent as it is")
+
+// lambdaWriter collects an answer, or passes it to a pipe.
+type lambdaWriter struct {
+	header http.Header
+	status int
+	began  bool
+	head   bool // the method is HEAD
+	body   io.Writer
+
+	once   sync.Once
+	headed chan struct{} // closed when status and header are final; nil without a stream
+}
+
+func (w *lambdaWriter) Header() http.Header { return w.header }
+
+func (w *lambdaWriter) WriteHeader(status int) {
+	if status >= 200 && !w.began {
+		w.status, w.began = status, true
+		if w.headed != nil {
+			w.header = w.header.Clone() // what the handler still changes comes too late
+			w.once.Do(func() { close(w.headed) })
+		}
+	}
+}
+
+// begin writes the head if the handler did not; p is the body's beginning.
+func (w *lambdaWriter) begin(p []byte) {
+	if w.began {
+		return
+	}
+	if len(p) > 0 && w.header.Get("Content-Type") == "" {
+		w.header.Set("Content-Type", http.DetectContentType(p))
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func (w *lambdaWriter) Write(p []byte) (int, error) {
+	w.begin(p)
+	if w.status == http.StatusNoContent || w.status == http.StatusNotModified {
+		return 0, http.ErrBodyNotAllowed
+	}
+	if w.head {
+		return len(p), nil
+	}
+	return w.body.Write(p)
+}
+
+// Flush sends the head; a stream's body is never held back.
+func (w *lambdaWriter) Flush() { w.begin(nil) }
+
+// fromWebAdapter takes the deadline from the header in which the Lambda Web
+// Adapter writes the invocation's context.
+func fromWebAdapter(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var invocation struct {
+			RequestID string `json:"request_id"`
+			Deadline  int64  `json:"deadline"` // Unix time in milliseconds
+		}
+		if json.Unmarshal([]byte(r.Header.Get("X-Amzn-Lambda-Context")), &invocation) == nil && invocation.Deadline > 0 {
+			ctx, cancel := withMargin(r.Context(), time.UnixMilli(invocation.Deadline))
+			defer cancel()
+			r = r.WithContext(ctx)
+			r.Header.Set(LambdaRequestID, invocation.RequestID)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// statusLine is what load balancers want beside the number.
+func statusLine(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
+}

@@ -1,0 +1,203 @@
+package host
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Platform is what the program runs on.
+type Platform string
+
+// The platforms. On all but [Lambda] and [Fn] requests come as plain HTTP;
+// they differ in where, in the time that they give, and in how they end.
+const (
+	HTTP             Platform = "http"                   // a laptop, a virtual machine, a container
+	Kubernetes       Platform = "kubernetes"             // a pod behind a Service
+	CloudRun         Platform = "cloud-run"              // Cloud Run, and Cloud Run functions
+	Knative          Platform = "knative"                // Knative Serving
+	Azure            Platform = "azure-functions"        // an Azure Functions custom handler
+	OpenFaaS         Platform = "openfaas"               // behind of-watchdog in mode http
+	Fn               Platform = "fn"                     // Fn, and Oracle Functions
+	Lambda           Platform = "aws-lambda"             // the Lambda Runtime API
+	LambdaWebAdapter Platform = "aws-lambda-web-adapter" // HTTP from the Lambda Web Adapter
+)
+
+// platforms says how each is recognised, in this order, and what it tells
+// about how to serve. The last one always is.
+var platforms = []struct {
+	name Platform
+	// found returns the reason, empty when it is not this platform.
+	found func(env func(string) string) string
+	// configure reads the platform's own variables.
+	configure func(c *Config, env func(string) string)
+}{
+	{LambdaWebAdapter, findWebAdapter, func(c *Config, env func(string) string) {
+		port := env("AWS_LWA_PORT")
+		if port == "" {
+			port = env("PORT")
+		}
+		if port == "" {
+			port = "8080"
+		}
+		c.Listen = "127.0.0.1:" + port
+	}},
+	{Lambda, all("AWS_LAMBDA_RUNTIME_API"), nothing},
+	{Azure, all("FUNCTIONS_CUSTOMHANDLER_PORT"), func(c *Config, env func(string) string) {
+		c.Listen = "127.0.0.1:" + env("FUNCTIONS_CUSTOMHANDLER_PORT")
+	}},
+	{Fn, all("FN_LISTENER"), func(c *Config, env func(string) string) {
+		c.Listen = env("FN_LISTENER")
+		if format := env("FN_FORMAT"); format != "" && format != "http-stream" {
+			c.faults = append(c.faults, fmt.Errorf("FN_FORMAT %q is not known: set the function's format to http-stream", format))
+		}
+	}},
+	{OpenFaaS, findWatchdog, func(c *Config, env func(string) string) {
+		upstream, err := url.Parse(env("upstream_url") + env("http_upstream_url"))
+		if err != nil || upstream.Port() == "" {
+			c.faults = append(c.faults, fmt.Errorf("upstream_url %q has no port: write one such as http://127.0.0.1:8082", upstream))
+			return
+		}
+		c.Listen = "127.0.0.1:" + upstream.Port()
+		c.limit(env("exec_timeout"), "exec_timeout")
+		c.LameDuck = clusterLameDuck
+	}},
+	{CloudRun, findCloudRun, func(c *Config, env func(string) string) {
+		listenOnPort(c, env)
+		c.limit(env("CLOUD_RUN_TIMEOUT_SECONDS"), "CLOUD_RUN_TIMEOUT_SECONDS")
+		c.Drain = 8 * time.Second // of the ten that it gives
+	}},
+	// Its queue-proxy stops sending before it lets the program be told.
+	{Knative, all("K_SERVICE", "K_REVISION"), listenOnPort},
+	{Kubernetes, all("KUBERNETES_SERVICE_HOST"), func(c *Config, env func(string) string) {
+		listenOnPort(c, env)
+		c.LameDuck = clusterLameDuck
+	}},
+	{HTTP, func(env func(string) string) string {
+		if env("PORT") != "" {
+			return "PORT is set, and nothing tells of another platform"
+		}
+		return "nothing tells of another platform"
+	}, listenOnPort},
+}
+
+// clusterLameDuck is how long a cluster may take to learn that an instance
+// ends; until then it sends requests.
+const clusterLameDuck = 5 * time.Second
+
+// find sets what the platform says. FLEXFN_PLATFORM has the last word on
+// which it is.
+func (c *Config) find(env func(string) string) {
+	chosen := Platform(env("FLEXFN_PLATFORM"))
+	for _, p := range platforms {
+		because := p.found(env)
+		switch {
+		case chosen == p.name:
+			because = "FLEXFN_PLATFORM says so"
+		case chosen != "" || because == "":
+			continue
+		}
+		c.Platform, c.because = p.name, because
+		p.configure(c, env)
+		return
+	}
+	c.Platform = chosen // unknown: withDefaults tells
+}
+
+func (p Platform) known() bool {
+	for _, q := range platforms {
+		if p == q.name {
+			return true
+		}
+	}
+	return false
+}
+
+func platformNames() string {
+	var names []string
+	for _, p := range platforms {
+		names = append(names, string(p.name))
+	}
+	return strings.Join(names, ", ")
+}
+
+// all finds a platform that sets all of these variables.
+func all(names ...string) func(env func(string) string) string {
+	return func(env func(string) string) string {
+		for _, n := range names {
+			if env(n) == "" {
+				return ""
+			}
+		}
+		return strings.Join(names, " and ") + " set"
+	}
+}
+
+// webAdapterFile is where container images have the Lambda Web Adapter.
+const webAdapterFile = "/opt/extensions/lambda-adapter"
+
+// findWebAdapter recognises the adapter, which talks to the Runtime API
+// itself and sends HTTP to the program.
+func findWebAdapter(env func(string) string) string {
+	if env("AWS_LAMBDA_RUNTIME_API") == "" {
+		return ""
+	}
+	for _, n := range []string{"AWS_LWA_PORT", "AWS_LWA_READINESS_CHECK_PATH", "AWS_LWA_READINESS_CHECK_PORT", "AWS_LWA_INVOKE_MODE", "AWS_LWA_ASYNC_INIT"} {
+		if env(n) != "" {
+			return n + " set"
+		}
+	}
+	if env("AWS_LAMBDA_EXEC_WRAPPER") == "/opt/bootstrap" {
+		return "AWS_LAMBDA_EXEC_WRAPPER is /opt/bootstrap"
+	}
+	if _, err := os.Stat(webAdapterFile); err == nil {
+		return webAdapterFile + " exists"
+	}
+	return ""
+}
+
+func findWatchdog(env func(string) string) string {
+	if env("mode") != "http" || env("fprocess") == "" || env("upstream_url")+env("http_upstream_url") == "" {
+		return ""
+	}
+	return "mode is http, fprocess and upstream_url set"
+}
+
+// findCloudRun tells Cloud Run from Knative, whose variables it shares.
+func findCloudRun(env func(string) string) string {
+	if env("K_SERVICE") == "" || env("K_REVISION") == "" || env("KUBERNETES_SERVICE_HOST") != "" {
+		return ""
+	}
+	return "K_SERVICE and K_REVISION set, outside Kubernetes"
+}
+
+func nothing(*Config, func(string) string) {}
+
+func listenOnPort(c *Config, env func(string) string) {
+	if port := env("PORT"); port != "" {
+		c.Listen = ":" + port
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			c.faults = append(c.faults, fmt.Errorf("PORT %q is not a port's number", port))
+		}
+	}
+}
+
+// limit reads the platform's time for a request, a number of seconds or a
+// time with a unit.
+func (c *Config) limit(v, name string) {
+	if v == "" {
+		return
+	}
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+		c.RequestLimit = time.Duration(n) * time.Second
+		return
+	}
+	d, err := parseTime(v)
+	if err != nil {
+		c.faults = append(c.faults, fmt.Errorf("%s: %w", name, err))
+	}
+	c.RequestLimit = d
+}

@@ -1,0 +1,122 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// prepare puts around handler what every platform needs.
+func prepare(handler http.Handler, c Config) http.Handler {
+	next := recoverPanics(handler, c)
+	if c.StripPrefix != "" {
+		next = stripPrefix(next, c.StripPrefix)
+	}
+	if c.RequestLimit > 0 {
+		next = limitTime(next, c.RequestLimit)
+	}
+	return &prepared{Handler: next, inner: handler}
+}
+
+// prepared remembers the handler that it was made of.
+type prepared struct {
+	http.Handler
+	inner http.Handler
+}
+
+// Wait makes every prepared handler a [Waiter].
+func (p *prepared) Wait(ctx context.Context) error {
+	if w, ok := p.inner.(Waiter); ok {
+		return w.Wait(ctx)
+	}
+	return nil
+}
+
+// withMargin is a deadline that leaves time to answer before the platform's.
+func withMargin(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	left := time.Until(deadline)
+	return context.WithDeadline(ctx, deadline.Add(-min(max(left, 0)/10, 500*time.Millisecond)))
+}
+
+func limitTime(next http.Handler, limit time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := withMargin(r.Context(), time.Now().Add(limit))
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// stripPrefix is [http.StripPrefix], except that other paths pass as they are.
+func stripPrefix(next http.Handler, prefix string) http.Handler {
+	strip := http.StripPrefix(prefix, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, prefix+"/") {
+			strip.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recoverPanics answers 500 after a panic when nothing was answered yet, and
+// breaks the answer off otherwise.
+func recoverPanics(next http.Handler, c Config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rw := &recoverable{ResponseWriter: w}
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p != http.ErrAbortHandler {
+				c.Logger.ErrorContext(r.Context(), "handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+			if rw.began || p == http.ErrAbortHandler {
+				panic(http.ErrAbortHandler)
+			}
+			fail(w, http.StatusInternalServerError, "Internal error")
+		}()
+		next.ServeHTTP(rw, r)
+	})
+}
+
+// fail answers for the platform with the object that flexfn's answers are.
+func fail(w http.ResponseWriter, status int, message string) {
+	h := w.Header()
+	for name := range h {
+		if !strings.HasPrefix(name, "Access-Control-") {
+			delete(h, name)
+		}
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"success": false, "message": message})
+}
+
+// recoverable knows whether the answer has begun.
+type recoverable struct {
+	http.ResponseWriter
+	began bool
+}
+
+func (w *recoverable) WriteHeader(status int) {
+	w.began = w.began || status >= 200
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recoverable) Write(p []byte) (int, error) {
+	w.began = true
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush makes it an [http.Flusher], which handlers look for.
+func (w *recoverable) Flush() {
+	w.began = true
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *recoverable) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,296 @@
+// Package scaffold makes new projects and new functions. It never overwrites
+// a file.
+package scaffold
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+
+	"golang.org/x/mod/module"
+
+	"github.com/flexfn/flexfn"
+)
+
+//go:embed all:app all:function
+var files embed.FS
+
+// App says what a new project is like.
+type App struct {
+	// Module is the path of its Go module.
+	Module string
+	// Version is that of flexfn; empty leaves it to go mod tidy.
+	Version string
+	// Replace is a folder with flexfn's source, to use in place of a release.
+	Replace string
+}
+
+// The functions that a new project has.
+var first = []Function{{Path: "/flex/task-status"}, {Path: "/studio/lookup", Studio: true}}
+
+// Write makes the project in dir, and returns the files that it wrote. Nothing
+// is written when one of them is there already.
+func (a App) Write(dir string) ([]string, error) {
+	if err := module.CheckImportPath(a.Module); err != nil {
+		return nil, fmt.Errorf("%q cannot be the path of a Go module: %w", a.Module, err)
+	}
+	content := map[string][]byte{}
+	title := path.Base(a.Module)
+	data := map[string]any{
+		"Module": a.Module, "Version": a.Version, "Replace": a.Replace, "Title": title, "Binary": title, "Settings": envSettings(),
+	}
+	err := fs.WalkDir(files, "app", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := expand(name, data)
+		content[strings.TrimSuffix(strings.TrimPrefix(name, "app/"), ".tmpl")] = b
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range first {
+		made, err := f.files()
+		if err != nil {
+			return nil, err
+		}
+		for name, b := range made {
+			content["functions/"+name] = b
+		}
+		if content["functions/routes.go"], err = register(content["functions/routes.go"], f); err != nil {
+			return nil, err
+		}
+	}
+	return write(dir, content)
+}
+
+type envSetting struct {
+	flexfn.Setting
+	Required bool
+}
+
+func envSettings() (list []envSetting) {
+	for _, s := range flexfn.Settings() {
+		list = append(list, envSetting{s, slices.Contains([]string{"ACCOUNT_SID", "AUTH_TOKEN", "TWILIO_FLEX_WORKSPACE_SID", "PUBLIC_URL"}, s.Names[0])})
+	}
+	return list
+}
+
+// Function says what a new function is like.
+type Function struct {
+	// Path is where it answers.
+	Path string
+	// Studio makes it one for Studio flows; otherwise it is for Flex plugins.
+	Studio bool
+	// Name is its Go name; empty takes it from the path's last part.
+	Name string
+}
+
+// Write adds the function to the package in dir: its file, its test, and its
+// line in func Routes of routes.go. It returns the files that it wrote.
+// Nothing is written when a file is there already.
+func (f Function) Write(dir string) ([]string, error) {
+	content, err := f.files()
+	if err != nil {
+		return nil, err
+	}
+	routes := filepath.Join(dir, "routes.go")
+	old, err := os.ReadFile(routes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there: run this in a project made by flexfn new app, or name the package with func Routes by --dir", routes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	registered, err := register(old, f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", routes, err)
+	}
+	written, err := write(dir, content)
+	if err != nil {
+		return nil, err
+	}
+	return append(written, routes), os.WriteFile(routes, registered, 0o644)
+}
+
+// names gives the function's exported name, that of its handler, and the
+// beginning of its files' names.
+func (f Function) names() (exported, handler, file string, err error) {
+	if err := flexfn.CheckPath(f.Path); err != nil {
+		return "", "", "", err
+	}
+	words := strings.FieldsFunc(path.Base(f.Path), func(r rune) bool { return strings.ContainsRune("-._~", r) })
+	if f.Name != "" {
+		words = []string{f.Name}
+	}
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	exported = strings.Join(words, "")
+	switch {
+	case !token.IsIdentifier(exported) || !token.IsExported(exported):
+		return "", "", "", fmt.Errorf("%q is no Go name to export: choose one with --name", exported)
+	case exported == "Routes":
+		return "", "", "", errors.New("the name Routes is taken by the list of functions: choose another with --name")
+	}
+	handler = strings.ToLower(exported[:1]) + exported[1:]
+	if token.IsKeyword(handler) || slices.Contains(packageNames, handler) {
+		handler += "Handler"
+	}
+	var b strings.Builder
+	for i, r := range exported {
+		if 'A' <= r && r <= 'Z' && i > 0 && !('A' <= exported[i-1] && exported[i-1] <= 'Z') {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	file = strings.ToLower(b.String())
+	// Go reads some endings as constraints, such as x_test.go and x_linux.go.
+	if _, ending, ok := cutLast(file, "_"); ok && (ending == "test" || slices.Contains(constraints, ending)) {
+		file += "_function"
+	}
+	return exported, handler, file, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// packageNames are what the templates import or declare, or Go does.
+var packageNames = strings.Fields("context http flexfn twilioapi twilio taskrouter lookups init main string bool error nil true false")
+
+// constraints are the names of systems and architectures that end file names
+// with a meaning.
+var constraints = strings.Fields(`aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1
+	windows unix 386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm`)
+
+// files are the function's file and its test.
+func (f Function) files() (map[string][]byte, error) {
+	exported, handler, file, err := f.names()
+	if err != nil {
+		return nil, err
+	}
+	kind := "flex"
+	if f.Studio {
+		kind = "studio"
+	}
+	data := map[string]string{"Name": exported, "Handler": handler, "Path": f.Path}
+	content := map[string][]byte{}
+	for _, ending := range []string{".go", "_test.go"} {
+		if content[file+ending], err = expand("function/"+kind+ending+".tmpl", data); err != nil {
+			return nil, err
+		}
+	}
+	return content, nil
+}
+
+// register adds f's line to the list that func Routes returns.
+func register(source []byte, f Function) ([]byte, error) {
+	exported, _, _, err := f.names()
+	if err != nil {
+		return nil, err
+	}
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, "routes.go", source, parser.ParseComments)
+	if err != nil {
+		return nil, fmt.Errorf("it is no correct Go: %w", err)
+	}
+	line := fmt.Sprintf("{Path: %q, Function: %s},", f.Path, exported)
+	list := routesList(file)
+	if list == nil {
+		return nil, fmt.Errorf("it has no func Routes that returns a literal list: nothing was written; add %s by hand where the functions are listed", line)
+	}
+	for _, item := range list.Elts {
+		if text := string(source[set.Position(item.Pos()).Offset:set.Position(item.End()).Offset]); strings.Contains(text, fmt.Sprintf("%q", f.Path)) {
+			return nil, fmt.Errorf("the path %s is taken: %s", f.Path, text)
+		}
+	}
+	end := set.Position(list.Rbrace).Offset
+	before := bytes.TrimRight(source[:end], " \t\n")
+	if last := before[len(before)-1]; last != ',' && last != '{' {
+		before = append(bytes.Clone(before), ',')
+	}
+	return format.Source(slices.Concat(before, []byte("\n"+line+"\n"), source[end:]))
+}
+
+// routesList finds the list that func Routes returns.
+func routesList(file *ast.File) *ast.CompositeLit {
+	for _, d := range file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Recv != nil || f.Name.Name != "Routes" || f.Body == nil || len(f.Body.List) == 0 {
+			continue
+		}
+		if ret, ok := f.Body.List[len(f.Body.List)-1].(*ast.ReturnStmt); ok && len(ret.Results) == 1 {
+			list, _ := ret.Results[0].(*ast.CompositeLit)
+			return list
+		}
+	}
+	return nil
+}
+
+// expand fills in a template; Go files are formatted.
+func expand(name string, data any) ([]byte, error) {
+	t, err := template.ParseFS(files, name)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Option("missingkey=error").Execute(&b, data); err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(name, ".go.tmpl") {
+		return format.Source(b.Bytes())
+	}
+	return b.Bytes(), nil
+}
+
+// write makes the files in dir, all of them or none.
+func write(dir string, content map[string][]byte) ([]string, error) {
+	var names []string
+	var faults []error
+	for name := range content {
+		names = append(names, filepath.Join(dir, filepath.FromSlash(name)))
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if _, err := os.Lstat(name); err == nil {
+			faults = append(faults, fmt.Errorf("%s exists already", name))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			faults = append(faults, err)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("nothing was written: %w", errors.Join(faults...))
+	}
+	for name, b := range content {
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return nil, err
+		}
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		_, err = file.Write(b)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,186 @@
+/** Where the functions answer, and who calls them. A plain object; make one and give it to every call. */
+export interface Client {
+  /** Where the paths begin, such as "https://functions.example.com". */
+  baseUrl: string;
+  /** Gives the Flex token. It is asked before every attempt, so that a renewed token is used at once. */
+  token?: () => string | Promise<string>;
+  /** Milliseconds that a call may take with all its attempts. 30000 when absent. */
+  timeoutMs?: number;
+  /** How often a call is repeated at the most. 4 when absent, 0 for never. */
+  retries?: number;
+  /**
+   * Whether a call is repeated when no answer came. True when absent. The first attempt may have
+   * done its work: say false where nothing must happen twice. A 429 is repeated in any case, as
+   * nothing was done then.
+   */
+  retryUnanswered?: boolean;
+  /** Sends the requests. The global fetch when absent. */
+  fetch?: typeof globalThis.fetch;
+}
+
+/** What one call does differently from its client. */
+export interface CallOptions {
+  /** Ends the call: it rejects with the signal's reason. */
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  retries?: number;
+  retryUnanswered?: boolean;
+}
+
+/** A call failed: the function refused or failed, or gave no answer. */
+export class FunctionError extends Error {
+  override readonly name = "FunctionError";
+  /** The HTTP status; 0 when no answer came. */
+  readonly status: number;
+  /** Twilio's error code, when Twilio refused. */
+  readonly twilioErrorCode: number | undefined;
+  /** The page that explains twilioErrorCode. */
+  readonly twilioDocPage: string | undefined;
+  /** True when a change may or may not have happened. */
+  readonly outcomeUnknown: boolean;
+  /** Under this id the server's log has the details. */
+  readonly requestId: string | undefined;
+  /** Required parameters that were not given. */
+  readonly missing: NonNullable<Failure["missing"]>;
+  /** Parameters that do not fit. */
+  readonly invalid: NonNullable<Failure["invalid"]>;
+  /** How long the server asked to be left alone, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** How often the function was called. */
+  readonly attempts: number;
+
+  constructor(status: number, body: Partial<Failure>, attempts: number, retryAfterMs?: number, cause?: unknown) {
+    super(body.message ?? `The function answered with status ${status}`, { cause });
+    this.status = status;
+    this.twilioErrorCode = body.twilioErrorCode;
+    this.twilioDocPage = body.twilioDocPage;
+    this.outcomeUnknown = body.outcomeUnknown ?? false;
+    this.requestId = body.requestId;
+    this.missing = body.missing ?? [];
+    this.invalid = body.invalid ?? [];
+    this.retryAfterMs = retryAfterMs;
+    this.attempts = attempts;
+  }
+}
+
+async function call(
+  client: Client,
+  path: string,
+  input: object,
+  options: CallOptions,
+  asJson: readonly string[],
+): Promise<unknown> {
+  const { signal } = options;
+  const timeoutMs = options.timeoutMs ?? client.timeoutMs ?? 30_000;
+  const retries = options.retries ?? client.retries ?? 4;
+  const retryUnanswered = options.retryUnanswered ?? client.retryUnanswered ?? true;
+  const deadline = Date.now() + timeoutMs;
+  const form = encode(input, asJson);
+  const ending = new AbortController();
+  const abort = () => ending.abort(signal?.reason);
+  const timer = setTimeout(() => ending.abort(), timeoutMs);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  try {
+    for (let attempt = 1; ; attempt++) {
+      let failure: FunctionError;
+      try {
+        return await attemptOnce(client, path, form, ending.signal, attempt);
+      } catch (e) {
+        if (signal?.aborted) throw signal.reason;
+        if (ending.signal.aborted) {
+          throw new FunctionError(0, { message: `No answer within ${timeoutMs} ms`, outcomeUnknown: true }, attempt, undefined, e);
+        }
+        if (!(e instanceof FunctionError)) throw e;
+        failure = e;
+      }
+      const again = failure.status === 429 || (failure.status === 0 && retryUnanswered);
+      const wait = Math.max(Math.random() * Math.min(3000, 200 * 2 ** (attempt - 1)), failure.retryAfterMs ?? 0);
+      if (!again || attempt > retries || Date.now() + wait >= deadline) throw failure;
+      await pause(wait, ending.signal);
+      if (signal?.aborted) throw signal.reason;
+    }
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function attemptOnce(
+  client: Client,
+  path: string,
+  form: URLSearchParams,
+  signal: AbortSignal,
+  attempt: number,
+): Promise<unknown> {
+  if (client.token) form.set("Token", await orAborted(client.token(), signal));
+  signal.throwIfAborted();
+  const send = client.fetch ?? globalThis.fetch;
+  let response: Response;
+  let text: string;
+  try {
+    // A form with no header of its own: browsers send it without a preflight.
+    response = await send(client.baseUrl.replace(/\/$/, "") + path, { method: "POST", body: form, credentials: "omit", signal });
+    text = await response.text();
+  } catch (e) {
+    throw new FunctionError(0, { message: "The function gave no answer", outcomeUnknown: true }, attempt, undefined, e);
+  }
+  let body: unknown = text;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // Not JSON: it stays a text.
+  }
+  if (response.ok) return body;
+  const failure: Partial<Failure> = typeof body === "object" && body !== null ? body : {};
+  throw new FunctionError(response.status, failure, attempt, retryAfter(response.headers.get("Retry-After")));
+}
+
+/** Parameters as a form. What is undefined or null is left out. */
+function encode(input: object, asJson: readonly string[]): URLSearchParams {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries<unknown>({ ...input })) {
+    if (value === undefined || value === null) continue;
+    form.set(name, encodeValue(value, asJson.includes(name)));
+  }
+  return form;
+}
+
+function encodeValue(value: unknown, asJson: boolean): string {
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "string" && !asJson) return value;
+  if (value instanceof Date) return asJson ? JSON.stringify(value) : value.toISOString();
+  return JSON.stringify(value);
+}
+
+/** Retry-After is a number of seconds or a date (RFC 9110, section 10.2.3). */
+function retryAfter(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(ms, 0);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+
+function orAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(signal.reason);
+    signal.addEventListener("abort", aborted, { once: true });
+    Promise.resolve(value).then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
+
+function answered(body: unknown): unknown {
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
+  throw new FunctionError(200, { message: "The function's answer is not a JSON object" }, 1);
+}

@@ -1,0 +1,60 @@
+//go:build node
+
+package twilionode
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// TestPlugin serves the ready-made functions over the fake, and lets plugin.mjs
+// call them as a Flex plugin does.
+func TestPlugin(t *testing.T) {
+	twilio := startFake(t)
+	var handler atomic.Pointer[flexfn.App]
+	var lost atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// What is below /flaky loses two connections before it answers.
+		if path, ok := strings.CutPrefix(r.URL.Path, "/flaky"); ok {
+			if lost.Add(1) <= 2 {
+				panic(http.ErrAbortHandler)
+			}
+			r.URL.Path = path
+		}
+		handler.Load().ServeHTTP(w, r)
+	}))
+	defer server.Close()
+
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, ChatServiceSID: "IS00000000000000000000000000000001",
+		TwilioURL: twilio, PublicURL: server.URL,
+		Retry:  []flexfn.RetryOption{flexfn.RetryLimit(0)}, // so that the plugin's own show
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := functions.Add(app); err != nil {
+		t.Fatal(err)
+	}
+	handler.Store(app)
+	var paths []string
+	for _, r := range app.Routes() {
+		paths = append(paths, r.Path)
+	}
+	list, err := json.Marshal(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "plugin.mjs", "APP_URL="+server.URL, "FAKE_URL="+twilio, "PATHS="+string(list))
+}

@@ -1,0 +1,282 @@
+// Package openapi describes functions as an OpenAPI 3.1 document, from their
+// Go types alone: paths, parameters with purpose, who may call, the envelope
+// and every failure. The typed client of "flexfn gen ts" is made from it.
+//
+// The schemas follow encoding/json and flexfn's own rules for parameters. A
+// type that encodes itself (it has MarshalJSON) may be anything, since nothing
+// about it can be known.
+package openapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/oas"
+)
+
+// Info is what the functions cannot tell about themselves. Its zero value
+// will do.
+type Info struct {
+	// Title names the API; empty is "Functions".
+	Title string
+	// Version is the API's; empty is "0".
+	Version string
+	// Server is where the functions answer, such as
+	// "https://functions.example.com"; empty leaves it out.
+	Server string
+	// Trim is the beginning of paths that operation ids leave out, such as
+	// "/common/flex/".
+	Trim string
+}
+
+// Document writes the OpenAPI document of routes: indented JSON that is the
+// same for the same functions. [flexfn.App.Routes] gives the routes of an app.
+//
+// It is an error if two paths lead to the same operation id, which happens
+// when they differ in punctuation or case alone.
+func Document(routes []flexfn.Route, info Info) ([]byte, error) {
+	d := &oas.Document{
+		OpenAPI: "3.1.0",
+		Info: oas.Info{
+			Title: cmp.Or(info.Title, "Functions"), Version: cmp.Or(info.Version, "0"),
+			Description: "Parameters are read from the query, then from the body, which wins; a form may carry every value as text. " +
+				"GET works as POST does. Every answer is a JSON object with a key success, unless a function says otherwise.",
+		},
+		Paths: map[string]*oas.PathItem{},
+		Components: oas.Components{
+			Schemas: map[string]*oas.Schema{"Failure": failure()}, Responses: failures(), SecuritySchemes: securitySchemes(),
+		},
+	}
+	if info.Server != "" {
+		d.Servers = []oas.Server{{URL: info.Server}}
+	}
+	g := &schemas{components: d.Components.Schemas, names: map[typeUse]string{}}
+	routes = slices.SortedFunc(slices.Values(routes), func(a, b flexfn.Route) int { return strings.Compare(a.Path, b.Path) })
+	// The names of inputs and results come first: they are a client's.
+	ids, paths := make([]string, len(routes)), map[string]string{}
+	for i, r := range routes {
+		if r.Function == nil {
+			return nil, fmt.Errorf("the function at %s is nil", r.Path)
+		}
+		if d.Paths[r.Path] != nil {
+			return nil, fmt.Errorf("two functions are at %s", r.Path)
+		}
+		d.Paths[r.Path] = new(oas.PathItem)
+		ids[i] = operationID(strings.TrimPrefix(r.Path, strings.TrimSuffix(info.Trim, "/")+"/"))
+		name := identifier(ids[i])
+		if other, taken := paths[name]; taken {
+			return nil, fmt.Errorf("the paths %s and %s both become the name %s: change one", other, r.Path, ids[i])
+		}
+		paths[name] = r.Path
+		g.components[name+"Input"], g.components[name+"Result"] = nil, nil
+	}
+	for i, r := range routes {
+		d.Paths[r.Path].Post = g.operation(ids[i], r)
+	}
+	b, err := json.MarshalIndent(d, "", "  ")
+	return append(b, '\n'), err
+}
+
+// Handler answers with the document of app's functions as they are when it is
+// asked, for development: it tells strangers what an app can do.
+func Handler(app *flexfn.App, info Info) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		b, err := Document(app.Routes(), info)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(b) // a caller who is gone cannot be told
+	})
+}
+
+// operationID makes camelCase of a path.
+func operationID(path string) string {
+	name := identifier(path)
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = "Call" + name
+	}
+	return strings.ToLower(name[:1]) + name[1:]
+}
+
+func (g *schemas) operation(id string, r flexfn.Route) *oas.Operation {
+	f := r.Function
+	op := &oas.Operation{
+		OperationID: id, Summary: f.Doc(), Description: "For " + f.Access() + ".",
+		Security: []map[string][]string{}, Roles: f.Roles(),
+		Responses: map[string]*oas.Response{},
+	}
+	statuses := []string{"400", "404", "405", "408", "413", "415", "429", "500", "502", "503", "504"}
+	switch {
+	case f.Open():
+		op.Tags = []string{"open"}
+	case f.Studio():
+		op.Tags = []string{"studio"}
+		op.Security = append(op.Security, map[string][]string{"twilioSignature": {}})
+	default:
+		op.Tags = []string{"flex"}
+		op.Security = append(op.Security, map[string][]string{"flexToken": {}}, map[string][]string{"flexTokenParameter": {}})
+	}
+	if len(op.Security) > 0 {
+		statuses = append(statuses, "403")
+	}
+	for _, s := range statuses {
+		op.Responses[s] = &oas.Response{Ref: "#/components/responses/" + s}
+	}
+	op.Responses["default"] = &oas.Response{Ref: "#/components/responses/default"}
+
+	name := identifier(id)
+	op.Responses["200"] = g.success(name+"Result", f.Output())
+	in := g.parameters(f)
+	g.components[name+"Input"] = in
+	ref := oas.Media{Schema: &oas.Schema{Ref: oas.SchemaRef + name + "Input"}}
+	op.RequestBody = &oas.RequestBody{
+		Required: len(in.Required) > 0,
+		Content:  map[string]oas.Media{"application/json": ref, "application/x-www-form-urlencoded": ref},
+	}
+	return op
+}
+
+// parameters is the schema of a function's input.
+func (g *schemas) parameters(f *flexfn.Function) *oas.Schema {
+	s := typed("object")
+	for _, p := range f.Parameters() {
+		if s.Properties == nil {
+			s.Properties = map[string]*oas.Schema{}
+		}
+		s.Properties[p.Name] = g.parameter(p)
+		if p.Required {
+			s.Required = append(s.Required, p.Name)
+		}
+	}
+	if f.Input() == reflect.TypeFor[flexfn.Event]() {
+		s.AdditionalProperties = &oas.Schema{} // an untyped function reads what it likes
+	}
+	slices.Sort(s.Required)
+	return s
+}
+
+// success is the answer of a function that returned an out.
+func (g *schemas) success(name string, out reflect.Type) *oas.Response {
+	if out == reflect.TypeFor[*flexfn.Response]() {
+		delete(g.components, name)
+		return &oas.Response{Description: "The function chooses status, content type and body.",
+			Content: map[string]oas.Media{"*/*": {Schema: &oas.Schema{}}}}
+	}
+	g.components[name] = g.envelope(out)
+	return &oas.Response{Description: "The function succeeded.",
+		Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + name}}}}
+}
+
+// envelope is what flexfn makes of an out: objects get a key success, and
+// what is no object stands under data.
+func (g *schemas) envelope(out reflect.Type) *oas.Schema {
+	absent := false // nil is answered as success alone
+	for out.Kind() == reflect.Pointer {
+		out, absent = out.Elem(), true
+	}
+	s := g.schema(out, false)
+	if s.Ref != "" {
+		s = g.structure(out, false) // its fields, not a reference
+	}
+	succeeded := &oas.Schema{Type: oas.Types{"boolean"}, Const: true}
+	switch {
+	case slices.Contains(s.Type, "object"):
+		s.Type = oas.Types{"object"}
+		if absent {
+			s.Required = nil
+		}
+		if s.Properties == nil {
+			s.Properties = map[string]*oas.Schema{}
+		}
+		if s.Properties["success"] == nil && (s.AdditionalProperties == nil || len(s.AdditionalProperties.Type) > 0) {
+			s.Properties["success"] = succeeded
+		} else if s.Properties["success"] == nil {
+			s.Properties["success"] = typed("boolean") // the map may have its own
+		}
+		if !absent || !slices.Contains(s.Required, "success") {
+			s.Required = append(s.Required, "success")
+		}
+		slices.Sort(s.Required)
+		s.Required = slices.Compact(s.Required)
+		return s
+	case len(s.Type) == 0: // it may turn out to be an object
+		return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"success": typed("boolean")}, Required: []string{"success"}, AdditionalProperties: &oas.Schema{}}
+	}
+	required := []string{"data", "success"}
+	if absent || slices.Contains(s.Type, "null") {
+		required = required[1:]
+		s = withoutNull(s)
+	}
+	return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"data": s, "success": succeeded}, Required: required}
+}
+
+// failure is the envelope of everything that went wrong.
+func failure() *oas.Schema {
+	list := func(required ...string) *oas.Schema {
+		item := typed("object")
+		item.Properties = map[string]*oas.Schema{}
+		for _, name := range required {
+			item.Properties[name] = typed("string")
+		}
+		item.Required = required
+		return &oas.Schema{Type: oas.Types{"array"}, Items: item}
+	}
+	s := typed("object")
+	s.Required = []string{"message", "success"}
+	s.Properties = map[string]*oas.Schema{
+		"success":         {Type: oas.Types{"boolean"}, Const: false},
+		"message":         {Type: oas.Types{"string"}, Description: "what went wrong, for the caller"},
+		"twilioErrorCode": {Type: oas.Types{"integer"}, Description: "Twilio's code, when Twilio refused"},
+		"twilioDocPage":   {Type: oas.Types{"string"}, Description: "the page that explains twilioErrorCode"},
+		"outcomeUnknown":  {Type: oas.Types{"boolean"}, Description: "true when a change was sent to Twilio and no answer came: it may have happened"},
+		"requestId":       {Type: oas.Types{"string"}, Description: "under which the server's log has the details"},
+		"data":            {Type: oas.Types{"null"}},
+		"missing":         list("key", "purpose"),
+		"invalid":         list("expected", "key", "purpose"),
+	}
+	return s
+}
+
+func failures() map[string]*oas.Response {
+	list := map[string]*oas.Response{}
+	for status, text := range map[string]string{
+		"400":     "Parameters are missing or do not fit; the message and the lists missing and invalid say which.",
+		"403":     "The caller may not call: no token or signature, a bad one, or the wrong role or origin.",
+		"404":     "There is no function at this path, or Twilio does not know what was asked for.",
+		"405":     "Functions are called with GET or POST.",
+		"408":     "The body did not arrive in time.",
+		"413":     "The body is too long, or has too many parameters.",
+		"415":     "The body is compressed or not UTF-8.",
+		"429":     "Too many requests: nothing was done. Call again after Retry-After.",
+		"500":     "Something went wrong; the server's log has the details under requestId.",
+		"502":     "A service that the function called gave no usable answer.",
+		"503":     "A service that is needed, such as the check of the token, is not available. Call again after Retry-After.",
+		"504":     "The function did not finish in time.",
+		"default": "Any other failure, such as a refusal that Twilio gave and the function passed on.",
+	} {
+		r := &oas.Response{Description: text, Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + "Failure"}}}}
+		if status == "429" || status == "503" {
+			r.Headers = map[string]oas.Header{"Retry-After": {Description: "seconds to wait, when known", Schema: typed("integer")}}
+		}
+		list[status] = r
+	}
+	return list
+}
+
+func securitySchemes() map[string]oas.SecurityScheme {
+	return map[string]oas.SecurityScheme{
+		"flexToken": {Type: "http", Scheme: "bearer", BearerFormat: "JWE", Description: "The Flex token of a worker who is logged in."},
+		"flexTokenParameter": {Type: "apiKey", In: "query", Name: "Token",
+			Description: "The same token as a parameter. In the body, which OpenAPI cannot say, it does not show in logs: prefer that, as Flex plugins do."},
+		"twilioSignature": {Type: "apiKey", In: "header", Name: "X-Twilio-Signature",
+			Description: "Twilio's signature of the URL and the body, made with the account's auth token."},
+	}
+}

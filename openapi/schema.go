@@ -1,0 +1,347 @@
+package openapi
+
+import (
+	"cmp"
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/oas"
+)
+
+// schemas makes JSON schemas of Go types, as encoding/json reads and writes
+// them. Structs with a name become components.
+type schemas struct {
+	components map[string]*oas.Schema
+	names      map[typeUse]string
+}
+
+// typeUse is a type as it is written or as it is read: what is read may lack
+// any field.
+type typeUse struct {
+	t    reflect.Type
+	read bool
+}
+
+var (
+	timeType            = reflect.TypeFor[time.Time]()
+	durationType        = reflect.TypeFor[time.Duration]()
+	numberType          = reflect.TypeFor[json.Number]()
+	rawMessageType      = reflect.TypeFor[json.RawMessage]()
+	jsonMarshalerType   = reflect.TypeFor[json.Marshaler]()
+	textMarshalerType   = reflect.TypeFor[encoding.TextMarshaler]()
+	jsonUnmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+func typed(name string) *oas.Schema { return &oas.Schema{Type: oas.Types{name}} }
+
+func nullable(s *oas.Schema) *oas.Schema {
+	switch {
+	case s.Ref != "":
+		return &oas.Schema{AnyOf: []*oas.Schema{s, typed("null")}}
+	case len(s.AnyOf) > 0:
+		s.AnyOf = append(s.AnyOf, typed("null"))
+	case len(s.Type) > 0 && !slices.Contains(s.Type, "null"):
+		s.Type = append(s.Type, "null")
+	}
+	return s
+}
+
+// parameter is the schema of a parameter's value: what the parameter's type
+// takes from a JSON body.
+func (g *schemas) parameter(p flexfn.Parameter) *oas.Schema {
+	s := typed("string")
+	if p.Type != nil {
+		s = g.input(p.Type, p.Kind)
+	}
+	if s.Ref != "" && (p.Purpose+p.Doc != "" || p.Example != "") {
+		s = &oas.Schema{Ref: s.Ref} // others may use the same
+	}
+	s.Description = cmp.Or(p.Purpose, p.Doc, s.Description)
+	if p.Required && slices.Equal(s.Type, oas.Types{"string"}) && s.Pattern == "" {
+		s.MinLength = 1 // an empty text counts as missing
+	}
+	if p.Required && slices.Equal(s.Type, oas.Types{"array"}) {
+		s.MinItems = 1
+	}
+	if p.Example != "" {
+		s.Examples = []any{example(s, p.Example)}
+	}
+	return s
+}
+
+// example is text as the schema has it.
+func example(s *oas.Schema, text string) any {
+	if slices.Contains(s.Type, "string") || !json.Valid([]byte(text)) {
+		if slices.Equal(s.Type, oas.Types{"array"}) {
+			return []any{example(s.Items, text)} // a single value is a list of one
+		}
+		return text
+	}
+	return json.RawMessage(text)
+}
+
+// input follows the rules by which flexfn reads a parameter.
+func (g *schemas) input(t reflect.Type, kind string) *oas.Schema {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case kind != "" && t.Kind() == reflect.String:
+		return ofKind(kind)
+	case t == timeType:
+		return &oas.Schema{Type: oas.Types{"string"}, Format: "date-time"}
+	case t == durationType:
+		return &oas.Schema{Type: oas.Types{"number", "string"}, Description: "a number of seconds, or a time span such as 1m30s"}
+	case t == numberType:
+		return typed("number")
+	case t == rawMessageType:
+		return &oas.Schema{}
+	case t.Kind() == reflect.Interface:
+		return &oas.Schema{Type: oas.Types{"string", "object", "array"}}
+	case reflect.PointerTo(t).Implements(textUnmarshalerType):
+		return typed("string")
+	case reflect.PointerTo(t).Implements(jsonUnmarshalerType):
+		return &oas.Schema{}
+	case t.Kind() == reflect.Slice:
+		return &oas.Schema{Type: oas.Types{"array"}, Items: g.input(t.Elem(), kind)}
+	}
+	return g.schema(t, true)
+}
+
+// ofKind is the schema of a kind tag.
+func ofKind(kind string) *oas.Schema {
+	if kind == "e164" {
+		return &oas.Schema{Type: oas.Types{"string"}, Format: "e164", Pattern: `^\+[1-9][0-9]{1,14}$`}
+	}
+	prefix := kind
+	if strings.Contains(kind, "|") {
+		prefix = "(" + kind + ")"
+	}
+	return &oas.Schema{Type: oas.Types{"string"}, Format: "sid", Pattern: "^" + prefix + "[0-9a-fA-F]{32}$"}
+}
+
+// schema follows encoding/json.
+func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
+	if t.Kind() == reflect.Pointer {
+		return nullable(g.schema(t.Elem(), read))
+	}
+	ownJSON, ownText := t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType), t.Implements(textMarshalerType)
+	if read {
+		ownJSON = reflect.PointerTo(t).Implements(jsonUnmarshalerType)
+		ownText = reflect.PointerTo(t).Implements(textUnmarshalerType)
+	}
+	switch {
+	case t == timeType:
+		return &oas.Schema{Type: oas.Types{"string"}, Format: "date-time"}
+	case t == durationType:
+		return &oas.Schema{Type: oas.Types{"integer"}, Format: "int64", Description: "nanoseconds"}
+	case t == numberType:
+		return typed("number")
+	case ownJSON, t.Kind() == reflect.Interface:
+		return &oas.Schema{}
+	case ownText:
+		return typed("string")
+	}
+	switch k := t.Kind(); k {
+	case reflect.String:
+		return typed("string")
+	case reflect.Bool:
+		return typed("boolean")
+	case reflect.Float32, reflect.Float64:
+		return typed("number")
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		s := typed("integer")
+		switch bits := t.Bits(); bits {
+		case 64, 32:
+			s.Format = fmt.Sprintf("int%d", bits)
+		default:
+			s.Minimum = json.Number(strconv.Itoa(-1 << (bits - 1)))
+			s.Maximum = json.Number(strconv.Itoa(1<<(bits-1) - 1))
+		}
+		return s
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		s := typed("integer")
+		s.Minimum = "0"
+		if bits := t.Bits(); bits < 64 {
+			s.Maximum = json.Number(strconv.FormatUint(math.MaxUint64>>(64-bits), 10))
+		} else {
+			s.Format = "uint64"
+		}
+		return s
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return &oas.Schema{Type: oas.Types{"string", "null"}, ContentEncoding: "base64"}
+		}
+		return &oas.Schema{Type: oas.Types{"array", "null"}, Items: g.schema(t.Elem(), read)}
+	case reflect.Array:
+		s := &oas.Schema{Type: oas.Types{"array"}, Items: g.schema(t.Elem(), read)}
+		if !read { // reading, encoding/json fills up and cuts off
+			s.MinItems, s.MaxItems = t.Len(), new(t.Len())
+		}
+		return s
+	case reflect.Map:
+		return &oas.Schema{Type: oas.Types{"object", "null"}, AdditionalProperties: g.schema(t.Elem(), read)}
+	case reflect.Struct:
+		if t.Name() == "" {
+			return g.structure(t, read)
+		}
+		return g.component(t, read)
+	}
+	return &oas.Schema{} // channels and functions: encoding/json refuses them
+}
+
+// component refers to the schema of a named struct.
+func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
+	use := typeUse{t, read}
+	name, ok := g.names[use]
+	if !ok {
+		name = g.name(use)
+		g.names[use] = name
+		g.components[name] = nil // taken; the type may contain itself
+		g.components[name] = g.structure(t, read)
+	}
+	return &oas.Schema{Ref: oas.SchemaRef + name}
+}
+
+// name finds a free name for a struct: its own, with its package's before it
+// or a number behind it when that is taken.
+func (g *schemas) name(use typeUse) string {
+	own := identifier(use.t.Name())
+	if use.read {
+		own += "Input"
+	}
+	_, pkg, _ := strings.Cut("/"+use.t.PkgPath(), "/")
+	pkg = pkg[strings.LastIndexByte(pkg, '/')+1:]
+	for i := 1; ; i++ {
+		for _, name := range []string{own, identifier(pkg) + own} {
+			if i > 1 {
+				name += strconv.Itoa(i)
+			}
+			if _, taken := g.components[name]; !taken {
+				return name
+			}
+		}
+	}
+}
+
+// identifier makes one CamelCase word of s.
+func identifier(s string) string {
+	var b strings.Builder
+	upper := true
+	for _, r := range s {
+		switch {
+		case r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			upper = true
+			continue
+		case upper:
+			r = unicode.ToUpper(r)
+		}
+		upper = false
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// structure is the schema of a struct's fields.
+func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
+	s := typed("object")
+	fields := map[string]field{}
+	collect(t, 0, false, map[reflect.Type]bool{}, fields)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		f := fields[name]
+		if f.ambiguous {
+			continue
+		}
+		p := g.schema(f.t, read)
+		optional := f.optional || f.omit
+		switch k := f.t.Kind(); {
+		case f.quoted && (k == reflect.Bool || k == reflect.String || k >= reflect.Int && k <= reflect.Float64):
+			p = typed("string")
+		case f.omit && !read && (k == reflect.Pointer || k == reflect.Slice || k == reflect.Map):
+			p = withoutNull(p)
+		}
+		if f.doc != "" {
+			p.Description = f.doc
+		}
+		if s.Properties == nil {
+			s.Properties = map[string]*oas.Schema{}
+		}
+		s.Properties[name] = p
+		if !optional && !read {
+			s.Required = append(s.Required, name)
+		}
+	}
+	return s
+}
+
+// withoutNull undoes nullable: a value that would be null is left out.
+func withoutNull(s *oas.Schema) *oas.Schema {
+	if len(s.AnyOf) == 2 && slices.Equal(s.AnyOf[1].Type, oas.Types{"null"}) {
+		return s.AnyOf[0]
+	}
+	s.Type = slices.DeleteFunc(s.Type, func(t string) bool { return t == "null" })
+	return s
+}
+
+// field is a field as encoding/json sees it.
+type field struct {
+	t                                         reflect.Type
+	depth                                     int
+	tagged, ambiguous, omit, optional, quoted bool
+	doc                                       string
+}
+
+// collect gathers fields, those of embedded structs included, and settles
+// equal names as encoding/json does: the least nested wins, then the tagged
+// one, and of several such none.
+func collect(t reflect.Type, depth int, optional bool, within map[reflect.Type]bool, fields map[string]field) {
+	if within[t] {
+		return
+	}
+	within[t] = true
+	defer delete(within, t)
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag := sf.Tag.Get("json")
+		name, options, _ := strings.Cut(tag, ",")
+		ft := sf.Type
+		if ft.Kind() == reflect.Pointer && sf.Anonymous {
+			ft = ft.Elem()
+		}
+		switch {
+		case tag == "-":
+			continue
+		case sf.Anonymous && name == "" && ft.Kind() == reflect.Struct:
+			collect(ft, depth+1, optional || sf.Type.Kind() == reflect.Pointer, within, fields)
+			continue
+		case !sf.IsExported():
+			continue
+		}
+		list := strings.Split(options, ",")
+		f := field{
+			t: sf.Type, depth: depth, tagged: name != "", optional: optional,
+			omit:   slices.Contains(list, "omitzero") || slices.Contains(list, "omitempty") && sf.Type.Kind() != reflect.Struct,
+			quoted: slices.Contains(list, "string"), doc: cmp.Or(sf.Tag.Get("purpose"), sf.Tag.Get("doc")),
+		}
+		name = cmp.Or(name, sf.Name)
+		old, taken := fields[name]
+		switch {
+		case !taken || f.depth < old.depth || f.depth == old.depth && f.tagged && !old.tagged:
+			fields[name] = f
+		case f.depth == old.depth && f.tagged == old.tagged:
+			old.ambiguous = true
+			fields[name] = old
+		}
+	}
+}
