@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 func TestMain(m *testing.M) {
@@ -42,7 +44,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PORT2", port)
 			// For scripts that run the go command, here or through flexfn.
 			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
-				value, err := goCommand(context.Background(), ".", "env", name)
+				value, err := gotool.Run(context.Background(), ".", "env", name)
 				if err != nil {
 					return err
 				}
