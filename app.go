@@ -177,6 +177,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans := a.answer(c, w)
 	if c.trace != nil {
 		c.writeTrace(w.Header())
+		ans.requestID = c.requestID() // in development every answer has one
 	}
 	ans.write(w, r)
 }

@@ -81,6 +81,9 @@ func TestDevLink(t *testing.T) {
 	if w.Code != http.StatusOK {
 		t.Fatal(w.Code, w.Body)
 	}
+	if w.Header().Get("X-Request-Id") == "" {
+		t.Error("the answer has no request id")
+	}
 	text, err := base64.StdEncoding.DecodeString(w.Header().Get(devlink.TraceHeader))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 func TestMain(m *testing.M) {
@@ -44,7 +46,7 @@ func runScripts(t *testing.T, dir string) {
 			e.Setenv("PORT2", port)
 			// For scripts that run the go command, here or through flexfn.
 			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
-				value, err := goCommand(context.Background(), ".", "env", name)
+				value, err := gotool.Run(context.Background(), ".", "env", name)
 				if err != nil {
 					return err
 				}

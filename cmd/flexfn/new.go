@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/flexfn/flexfn/internal/dev"
+	"github.com/flexfn/flexfn/internal/gotool"
 	"github.com/flexfn/flexfn/internal/scaffold"
 )
 
@@ -37,7 +38,7 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	}
 	list(env, written)
 	if n.Tidy {
-		if _, err := goCommand(ctx, n.Dir, "mod", "tidy"); err != nil {
+		if _, err := gotool.Run(ctx, n.Dir, "mod", "tidy"); err != nil {
 			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s, or begin again with --replace and the folder of a checkout of flexfn: %w", n.Dir, err)
 		}
 	}

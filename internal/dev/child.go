@@ -29,7 +29,7 @@ const (
 	stopTime  = 5 * time.Second  // in which it must end when asked to
 )
 
-// startChild runs binary and waits until it listens on $PORT.
+// startChild runs binary and waits until it listens where it is told to.
 func startChild(ctx context.Context, binary, dir string, env []string, out io.Writer) (*child, error) {
 	port, err := freePort()
 	if err != nil {
@@ -37,10 +37,12 @@ func startChild(ctx context.Context, binary, dir string, env []string, out io.Wr
 	}
 	c := &child{done: make(chan struct{}), cmd: exec.Command(binary)}
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, out, out
-	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port))
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	// PORT is what most programs heed, and the rest package host, which is to
+	// take this machine for no other platform and to end without delay.
+	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s")
 	c.cmd.WaitDelay = stopTime
 	ownGroup(c.cmd)
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	c.url = &url.URL{Scheme: "http", Host: address}
 	if err := c.cmd.Start(); err != nil {
 		return nil, err

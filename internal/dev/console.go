@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/flexfn/flexfn/internal/console"
 	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
 // ConsolePath begins the paths of the console.
@@ -63,49 +61,20 @@ func (s *Server) newConsole() http.Handler {
 	mux.Handle(ConsolePath, http.StripPrefix(strings.TrimSuffix(ConsolePath, "/"), console.Handler()))
 	mux.Handle(strings.TrimSuffix(ConsolePath, "/"), http.RedirectHandler(ConsolePath, http.StatusFound))
 
-	crossOrigin := http.NewCrossOriginProtection()
+	own, _ := url.Parse(s.o.Base) // as the developer asked for it
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := checkHost(r.Host, s.o.Base)
-		if err == nil {
-			err = crossOrigin.Check(r)
+		check := r
+		if !strings.HasPrefix(r.URL.Path, ConsolePath+"api/") {
+			// The page itself may be come to by a link.
+			check = &http.Request{Host: r.Host, Header: http.Header{}}
 		}
-		if err == nil && strings.HasPrefix(r.URL.Path, ConsolePath+"api/") {
-			err = checkOrigin(r)
-		}
+		err := sameorigin.Check(check, func(host string) bool { return own != nil && host == own.Hostname() })
 		if err != nil {
 			reply(w, nil, refused{http.StatusForbidden, "flexfn dev: " + err.Error()})
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
-}
-
-// checkHost refuses names by which a stranger's page could lead a browser
-// here: what is no address must be this machine's own name.
-func checkHost(host, base string) error {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.Trim(name, "[]"))
-	own, _ := url.Parse(base)
-	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" || strings.HasSuffix(name, ".localhost") || own != nil && name == own.Hostname() {
-		return nil
-	}
-	return fmt.Errorf("the console does not answer on the host %.100q; use localhost or an address", host)
-}
-
-// checkOrigin refuses even to be read by pages of other origins.
-func checkOrigin(r *http.Request) error {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return errors.New("the console refuses pages of another origin")
-	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
-			return fmt.Errorf("the console refuses pages of another origin, such as %.100q", origin)
-		}
-	}
-	return nil
 }
 
 // refused is an error with its status.

@@ -1,19 +1,18 @@
 package dev
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 // A Program is the user's main package.
@@ -34,19 +33,20 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	mod, err := goCommand(ctx, dir, "env", "GOMOD")
+	out, err := gotool.Run(ctx, dir, "env", "GOMOD")
 	if err != nil {
 		return nil, err
 	}
-	if mod = strings.TrimSpace(mod); mod == "" || mod == os.DevNull {
+	mod := strings.TrimSpace(string(out))
+	if mod == "" || mod == os.DevNull {
 		return nil, nil
 	}
 	for _, pattern := range []string{".", "./..."} {
-		out, err := goCommand(ctx, dir, "list", "-e", "-f", `{{if eq .Name "main"}}{{.Dir}}{{end}}`, pattern)
+		out, err := gotool.Run(ctx, dir, "list", "-e", "-f", `{{if eq .Name "main"}}{{.Dir}}{{end}}`, pattern)
 		if err != nil {
 			return nil, err
 		}
-		switch found := strings.Fields(out); len(found) {
+		switch found := strings.Fields(string(out)); len(found) {
 		case 0:
 		case 1:
 			return &Program{Dir: found[0], Root: filepath.Dir(mod)}, nil
@@ -59,40 +59,18 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 
 // Module is the path of the module that dir is in; empty when in none.
 func Module(ctx context.Context, dir string) string {
-	out, err := goCommand(ctx, dir, "list", "-m", "-f", "{{if .Main}}{{.Path}}{{end}}")
+	out, err := gotool.Run(ctx, dir, "list", "-m", "-f", "{{if .Main}}{{.Path}}{{end}}")
 	if err != nil {
 		return ""
 	}
-	first, _, _ := strings.Cut(out, "\n")
+	first, _, _ := strings.Cut(string(out), "\n")
 	return first
-}
-
-// goCommand runs the go command. Its error is what it printed.
-func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	cmd.WaitDelay = time.Second
-	var out, faults bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &faults
-	err := cmd.Run()
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case err == nil:
-		return out.String(), nil
-	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("the go command is not installed, or not on the PATH")
-	}
-	if text := strings.TrimSpace(faults.String()); text != "" {
-		return "", errors.New(text)
-	}
-	return "", fmt.Errorf("go %s: %w", args[0], err)
 }
 
 // make builds the program into file.
 func (p *Program) make(ctx context.Context, file string) error {
 	// Without debugging information it links faster; traces of panics need none.
-	_, err := goCommand(ctx, p.Dir, "build", "-ldflags=-w", "-o", file, ".")
+	_, err := gotool.Run(ctx, p.Dir, "build", "-ldflags=-w", "-o", file, ".")
 	return err
 }
 
@@ -121,6 +99,7 @@ func (s *Server) Develop(ctx context.Context, p *Program) error {
 	defer watch.close()
 	go watch.run(func() { s.gate.hold() })
 
+	s.o.Terminal.Printf("flexfn dev: building %s\n", p.Dir)
 	d := &developer{s: s, p: p, dir: dir}
 	defer d.end()
 	for n := 1; ; n++ {

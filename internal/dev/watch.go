@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 // quiet is how long files must stay as they are before a build begins:
@@ -60,12 +62,12 @@ func (w *watcher) add(dir string) {
 // which embedded files, the program is made of.
 func (w *watcher) refresh(ctx context.Context) {
 	const format = `{{with .Module}}{{if or .Main (and .Replace (not .Replace.Version))}}{{$.Dir}}{{range $.EmbedFiles}}|{{.}}{{end}}{{"\n"}}{{end}}{{end}}`
-	out, err := goCommand(ctx, w.program.Dir, "list", "-e", "-deps", "-f", format, ".")
+	out, err := gotool.Run(ctx, w.program.Dir, "list", "-e", "-deps", "-f", format, ".")
 	if err != nil {
 		return // the build said what is wrong
 	}
 	embedded := map[string]bool{}
-	for line := range strings.Lines(out) {
+	for line := range strings.Lines(string(out)) {
 		dir, files, _ := strings.Cut(strings.TrimSpace(line), "|")
 		if dir == "" {
 			continue

@@ -1,8 +1,8 @@
 //go:build browser
 
 // Package browser opens the console, and a page of another origin that calls
-// functions, in Chromium. It needs chromium, node and what npm ci installs
-// here:
+// functions, in Chromium. It needs chromium-headless-shell or chromium, node and
+// what npm ci installs here:
 //
 //	(cd internal/console/browser && npm ci) && go test -tags browser ./internal/console/browser
 //
@@ -79,8 +79,14 @@ func TestBrowser(t *testing.T) {
 	}))
 	defer other.Close()
 
+	chromium, err := exec.LookPath("chromium-headless-shell")
+	if err != nil {
+		if chromium, err = exec.LookPath("chromium"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cmd := exec.CommandContext(t.Context(), "node", "check.mjs")
-	cmd.Env = append(os.Environ(), "BASE="+front.URL, "OTHER="+other.URL)
+	cmd.Env = append(os.Environ(), "BASE="+front.URL, "OTHER="+other.URL, "CHROMIUM="+chromium)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {

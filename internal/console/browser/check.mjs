@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const { BASE: base, OTHER: other, CHROMIUM = '/usr/bin/chromium', SCREENSHOTS: pictures } = process.env;
+const { BASE: base, OTHER: other, CHROMIUM, SCREENSHOTS: pictures } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const profile = mkdtempSync(join(tmpdir(), 'flexfn-chromium-'));
 const browser = await chromium.launchPersistentContext(profile, {

@@ -77,3 +77,8 @@ export function pathParts(path) {
   const at = path.lastIndexOf('/') + 1;
   return [h('span', { class: 'soft' }, path.slice(0, at).split('/').flatMap((part, i) => (i ? ['/', h('wbr'), part] : [part]))), h('b', null, path.slice(at))];
 }
+
+// shortened leaves out the middle of SIDs and what all hosts end with.
+export function shortened(text) {
+  return text.replace(/\b([A-Z]{2})[0-9a-f]{28}([0-9a-f]{4})\b/g, '$1\u2060…\u2060$2').replace('.twilio.com/', '/');
+}

@@ -1,7 +1,7 @@
 // The timeline of a request, drawn to scale: a table whose last column shows
 // each part of the work as a bar.
 
-import { block, h, milliseconds, pretty, statusChip } from './dom.js';
+import { block, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
 
 // In a trace times are nanoseconds from the request's start.
 const ms = (ns) => ns / 1e6;
@@ -42,11 +42,6 @@ function row(r, fake, total) {
         bar(r.failed ? 'bar failed' : 'bar', r.start, r.end, total))),
     more,
   ];
-}
-
-// shortened leaves out the middle of SIDs and what all hosts end with.
-function shortened(text) {
-  return text.replace(/\b([A-Z]{2})[0-9a-f]{28}([0-9a-f]{4})\b/g, '$1\u2060…\u2060$2').replace('.twilio.com/', '/');
 }
 
 // parts are the spans and, below the one in which they began, the attempts.
