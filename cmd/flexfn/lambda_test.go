@@ -65,7 +65,7 @@ func TestServeOnLambda(t *testing.T) {
 		"/common/flex/programmable-voice/hold-participant": {403, "Unauthorized: Token was not provided"},
 		"/nowhere": {404, "There is no function at this path"},
 	} {
-		resp, err := client.Post("https://flexfn.test"+path, formType, strings.NewReader("hold=true"))
+		resp, err := client.Post("https://flexfn.test"+path, "application/x-www-form-urlencoded", strings.NewReader("hold=true"))
 		if err != nil {
 			t.Fatal(err)
 		}
