@@ -19,6 +19,7 @@ format: ## format the code and tidy the modules
 	cd otelflexfn && go mod tidy
 	cd redisflexfn && go mod tidy
 	cd deploy/check && go mod tidy
+	cd deploy/cloud-functions && go mod tidy
 	cd bench && go mod tidy
 
 generate: ## write the generated parts of documents and the signature vectors anew

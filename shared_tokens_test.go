@@ -103,8 +103,9 @@ func TestSharedTokens(t *testing.T) {
 		instance(key)("other-token")
 		twilio.calls = 0
 		names := slices.Collect(maps.Keys(store.entries))
+		entries := maps.Clone(store.entries)
 		for i, name := range names {
-			store.entries[name], store.entries[names[(i+1)%len(names)]] = store.entries[names[(i+1)%len(names)]], store.entries[name]
+			store.entries[name] = entries[names[(i+1)%len(names)]]
 		}
 		check("exchanged entries", instance(key)("secret-token"), 200, 1)
 		for _, value := range store.entries {

@@ -82,7 +82,7 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		r.Header.Set(LambdaRequestID, lc.AwsRequestID)
 	}
-	if l.config.LambdaStreaming && e.version2() {
+	if l.config.LambdaStreaming && e.streamable() {
 		return l.stream(e, r), nil
 	}
 	w := &lambdaWriter{header: http.Header{}, head: r.Method == http.MethodHead, body: new(bytes.Buffer)}

@@ -118,6 +118,10 @@ func (e *event) functionURL() bool {
 	return strings.Contains(e.RequestContext.DomainName, ".lambda-url.")
 }
 
+// streamable reports whether the answer may be a stream: HTTP APIs and load
+// balancers take none.
+func (e *event) streamable() bool { return e.functionURL() || !e.version2() && !e.alb() }
+
 func (e *event) method() string {
 	if e.version2() {
 		return e.RequestContext.HTTP.Method
