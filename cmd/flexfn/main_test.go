@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Beside testscript's own commands they
 // have "ready URL", which waits until something answers there, $ADDR, an
-// address and $PORT2, a port, that nothing listens on, and $ROOT, this module's folder.
+// address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
 
 func runScripts(t *testing.T, dir string) {
@@ -54,11 +54,11 @@ func runScripts(t *testing.T, dir string) {
 			}
 			e.Setenv("GOWORK", "off")
 			e.Setenv("GOFLAGS", "")
-			root, err := filepath.Abs("../..")
+			checkout, err := filepath.Abs("../..")
 			if err != nil {
 				return err
 			}
-			e.Setenv("ROOT", root)
+			e.Setenv("CHECKOUT", checkout)
 			return listener.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
