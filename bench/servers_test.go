@@ -195,7 +195,7 @@ func startServer(tb testing.TB, name, fakeURL string) *server {
 		environ = append(environ, "NODE_OPTIONS=--require "+filepath.Join(reference, "redirect.cjs"))
 	case "flexfn-serve": // the command with the ready-made functions
 		binary := filepath.Join(tb.TempDir(), "flexfn")
-		if out, err := exec.Command("go", "build", "-o", binary, "github.com/flexfn/flexfn/cmd/flexfn").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-C", "..", "-o", binary, "./cmd/flexfn").CombinedOutput(); err != nil {
 			tb.Fatalf("go build: %v\n%s", err, out)
 		}
 		s.Cmd = exec.Command(binary, "serve", "--addr", "127.0.0.1:"+port)
