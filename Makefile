@@ -24,6 +24,7 @@ format: ## format the code and tidy the modules
 
 generate: ## write the generated parts of documents and the signature vectors anew
 	go test -run TestConfigurationIsDocumented -update .
+	go test -run TestGolden -update ./internal/tsclient
 	cd internal/signatures && npm ci && node vectors.mjs
 
 fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)

@@ -140,9 +140,12 @@ type front struct {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ending := f.ending.Load()
-	if ending && r.ProtoMajor == 1 {
-		// The next request of this connection belongs to another instance.
-		// HTTP/2 has no such words that cannot cross a request on its way.
+	if r.ProtoMajor == 1 && (ending || len(r.TransferEncoding) > 0) {
+		// When ending, the next request of this connection belongs to another
+		// instance; HTTP/2 has no such words that cannot cross a request on
+		// its way. And a chunked request may have had a Content-Length too,
+		// which net/http has dropped: a proxy that went by it would see the
+		// end elsewhere, so what follows is no request (RFC 9112, section 6.1).
 		w.Header().Set("Connection", "close")
 	}
 	switch r.URL.Path {

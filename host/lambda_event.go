@@ -295,7 +295,7 @@ func (e *event) head(w *lambdaWriter) answerHead {
 	if e.alb() {
 		a.StatusDescription = statusLine(w.status)
 	}
-	for name, values := range w.header {
+	for name, values := range w.sent {
 		switch name {
 		case "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Trailer", "Upgrade":
 			continue // the platform's

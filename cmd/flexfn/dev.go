@@ -16,6 +16,7 @@ import (
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/demo"
 	"github.com/flexfn/flexfn/internal/dev"
+	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -54,6 +55,11 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	server, fake, err := d.server(variables, terminal)
 	if err == nil && program == nil {
 		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
+	}
+	if program != nil {
+		server.DescribeWith(func(ctx context.Context) ([]byte, error) {
+			return describe(ctx, env, program.Root, "./functions", openapi.Info{Server: variables.base})
+		})
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -180,6 +186,9 @@ func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error 
 	if err := functions.Add(app); err != nil {
 		return err
 	}
+	server.DescribeWith(func(context.Context) ([]byte, error) {
+		return openapi.Document(app.Routes(), openapi.Info{Server: v.base})
+	})
 	build, err := dev.InProcess(app, v.key)
 	if err != nil {
 		return err
@@ -194,7 +203,7 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 	if d.Live {
 		with = "THE REAL TWILIO"
 	}
-	t.Printf("flexfn dev: serving on %s with %s; Ctrl-C ends it\nConsole: %s%s\n\n", v.base, with, v.base, dev.ConsolePath)
+	t.Printf("flexfn dev: serving on %[1]s with %[2]s; Ctrl-C ends it\nConsole: %[1]s%[3]s\nOpenAPI: %[1]s%[3]sopenapi.json\n\n", v.base, with, dev.ConsolePath)
 	if d.Live {
 		sid, _ := v.plain("ACCOUNT_SID")
 		if sid == "" {

@@ -21,9 +21,11 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script. Beside testscript's own commands they
 // have "ready URL", which waits until something answers there, $ADDR, an
 // address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {

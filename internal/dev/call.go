@@ -198,9 +198,9 @@ func sampleValue(p devlink.Parameter) string {
 		return "2026-01-31T15:04:05Z"
 	case devlink.List:
 		return "[]"
-	case devlink.Object:
+	case devlink.Object, devlink.Any:
 		return "{}"
-	case devlink.Text, devlink.Any:
+	case devlink.Text:
 	}
 	return "example"
 }

@@ -27,6 +27,7 @@ const ConsolePath = "/__flexfn/"
 //	DELETE api/requests       an empty log
 //	POST   api/call           calls a function, or says how with curl
 //	POST   api/replay/{id}    sends a request again
+//	GET    openapi.json       the functions as an OpenAPI document
 //
 // The fake has its own control API.
 func (s *Server) newConsole() http.Handler {
@@ -48,6 +49,15 @@ func (s *Server) newConsole() http.Handler {
 	api("POST call", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.call(r) })
 	api("POST replay/{id}", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.replay(r) })
 	mux.HandleFunc("GET "+ConsolePath+"api/events", s.events)
+	mux.HandleFunc("GET "+ConsolePath+"openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		document, err := s.describe(r.Context())
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document)
+	})
 	mux.Handle(ConsolePath, http.StripPrefix(strings.TrimSuffix(ConsolePath, "/"), console.Handler()))
 	mux.Handle(strings.TrimSuffix(ConsolePath, "/"), http.RedirectHandler(ConsolePath, http.StatusFound))
 

@@ -45,6 +45,8 @@ type Server struct {
 	mask    masker
 	status  buildStatus
 	console http.Handler
+
+	describe func(context.Context) ([]byte, error)
 }
 
 // New makes a server, without a build: requests wait for the first one.
@@ -54,6 +56,10 @@ func New(o Options) *Server {
 	s.gate.hold()
 	return s
 }
+
+// DescribeWith says how the OpenAPI document is made that the console's paths
+// have beside the page. Call it before anything is served.
+func (s *Server) DescribeWith(describe func(context.Context) ([]byte, error)) { s.describe = describe }
 
 // Serve lets b answer from now on.
 func (s *Server) Serve(b *Build) { s.serve(b, s.gate.hold()) }

@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+// compared are the servers and what each is asked. Twilio's local server
+// answers from one process in its fastest mode and forks one for each request
+// by default.
+var compared = []struct {
+	server string
+	cases  []string
+}{
+	{"bare", []string{"echo", "update-task"}},
+	{"flexfn", []string{"echo", "flex", "update-task"}},
+	{"functions-framework", []string{"echo"}},
+	{"node", []string{"echo"}},
+	{"reference", []string{"echo", "flex", "update-task"}},
+	{"reference-default", []string{"echo"}},
+}
+
+// BenchmarkLoad loads servers over loopback with wrk, one pass for each
+// measurement: run it with -benchtime 1x. LOADTIME is how long each takes.
+func BenchmarkLoad(b *testing.B) {
+	if _, err := exec.LookPath("wrk"); err != nil {
+		b.Skip("NOT MEASURED: wrk is not installed")
+	}
+	seconds := 2 * time.Second
+	if v := os.Getenv("LOADTIME"); v != "" {
+		var err error
+		if seconds, err = time.ParseDuration(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+	script := wrkScript(b)
+	fake := startServer(b, "fake", "")
+	fakeURL := "http://127.0.0.1:" + fake.port
+	for _, c := range compared {
+		b.Run("server="+c.server, func(b *testing.B) {
+			if c.server == "reference" || c.server == "reference-default" {
+				if _, err := os.Stat("reference/node_modules/twilio-run"); err != nil {
+					b.Skip("NOT MEASURED: npm ci in reference/ first")
+				}
+			}
+			s, forks := startServer(b, c.server, fakeURL), c.server == "reference-default"
+			for _, name := range c.cases {
+				if !forks {
+					wrk(b, s, script, name, 16, time.Second) // warm
+				}
+				for _, conns := range []int{1, 16, 64} {
+					b.Run(fmt.Sprintf("case=%s/conns=%d", name, conns), func(b *testing.B) {
+						s, seconds := s, seconds
+						if forks {
+							// It answers a few requests a second, and none any more
+							// after clients have left.
+							s, seconds = startServer(b, c.server, fakeURL), max(seconds, 10*time.Second)
+						}
+						before := s.cpu(b)
+						m := wrk(b, s, script, name, conns, seconds)
+						b.ReportMetric(0, "ns/op")
+						b.ReportMetric(m.requests/m.seconds, "req/s")
+						b.ReportMetric(m.p50, "p50-sec")
+						b.ReportMetric(m.p99, "p99-sec")
+						b.ReportMetric((s.cpu(b)-before).Seconds()/max(m.requests, 1), "cpu-sec/req")
+						b.ReportMetric(s.memory(b), "resident-bytes")
+						b.ReportMetric(m.failed, "failed")
+					})
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkStart starts each server: the time to its first answer, and the
+// memory it then has.
+func BenchmarkStart(b *testing.B) {
+	for _, name := range []string{"bare", "flexfn", "flexfn-serve", "functions-framework", "node", "reference"} {
+		b.Run("server="+name, func(b *testing.B) {
+			if _, err := os.Stat("reference/node_modules/twilio-run"); name == "reference" && err != nil {
+				b.Skip("NOT MEASURED: npm ci in reference/ first")
+			}
+			s := startServer(b, name, "http://127.0.0.1:1")
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(s.start.Seconds(), "start-sec")
+			b.ReportMetric(s.memory(b), "resident-bytes")
+		})
+	}
+}
+
+// wrkScript is a wrk script that sends a form, and at the end writes what it
+// counted.
+func wrkScript(tb testing.TB) string {
+	path := filepath.Join(tb.TempDir(), "form.lua")
+	text := fmt.Sprintf(`
+local n = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = %q
+local form = %q
+function request()
+  if wrk.path == "/update-task" then
+    n = (n + 1) %% %d
+    return wrk.format(nil, nil, nil, string.format("Token=dev-agent&taskSid=WT%%032x&attributesUpdate=%%%%7B%%%%22note%%%%22%%%%3A%%%%22called+back%%%%22%%%%7D", 0xbe0000 + n))
+  end
+  return wrk.format(nil, nil, nil, form)
+end
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format("RESULT %%d %%d %%d %%d %%d\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), e.connect + e.read + e.write + e.timeout + e.status))
+end
+`, formType, loadForm, tasks)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// loadForm has a token that the fake knows.
+var loadForm = strings.Replace(form, "Token=t", "Token=dev-agent", 1)
+
+type measured struct {
+	requests, seconds, p50, p99, failed float64
+}
+
+var wrkResult = regexp.MustCompile(`RESULT (\d+) (\d+) (\d+) (\d+) (\d+)`)
+
+func wrk(tb testing.TB, s *server, script, path string, conns int, d time.Duration) measured {
+	tb.Helper()
+	out, err := exec.Command("wrk", "-t", "1", "-c", strconv.Itoa(conns), "-d", strconv.Itoa(max(1, int(d.Seconds()))), "--timeout", "30s",
+		"-s", script, "http://127.0.0.1:"+s.port+"/"+path).CombinedOutput()
+	fields := wrkResult.FindStringSubmatch(string(out))
+	if err != nil || fields == nil {
+		tb.Fatalf("wrk: %v\n%s\n%s", err, out, s.err.String())
+	}
+	var n [5]float64
+	for i := range n {
+		n[i], _ = strconv.ParseFloat(fields[i+1], 64)
+	}
+	return measured{requests: n[0], seconds: n[1] / 1e6, p50: n[2] / 1e6, p99: n[3] / 1e6, failed: n[4]}
+}

@@ -1,0 +1,440 @@
+// Package soak puts an app under load while Twilio fails at random, and checks
+// that nothing is lost, done twice or leaked. docs/reliability.md has the
+// command for a long run.
+package soak
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+const (
+	connections = 64
+	updatedTask = 4 // tasks that all clients update
+	formType    = "application/x-www-form-urlencoded"
+	publicURL   = "https://functions.example.com"
+	updatePath  = "/common/flex/taskrouter/update-task-attributes"
+	createPath  = "/common/studio/taskrouter/create-task"
+)
+
+// faults are what Twilio does to about an eighth of the calls.
+var faults = []twiliofake.Fault{
+	{Name: "busy", Probability: 0.02, Status: 429, RetryAfter: "0"},
+	{Name: "busy for a second", Probability: 0.005, Status: 429, RetryAfter: "1"},
+	{Name: "unavailable", Probability: 0.02, Status: 503},
+	{Name: "broken", Probability: 0.01, Status: 500},
+	{Name: "conflict", Match: twiliofake.Match{Method: "POST", Host: "taskrouter", Path: "/v1/Workspaces/*/Tasks/*"}, Probability: 0.02, Status: 412},
+	{Name: "page", Probability: 0.01, Action: twiliofake.HTML},
+	{Name: "reset", Probability: 0.01, Action: twiliofake.Reset},
+	{Name: "reset after", Probability: 0.01, Action: twiliofake.ResetAfter},
+	{Name: "done and reset", Probability: 0.01, Action: twiliofake.ResetAfter, Apply: true},
+	{Name: "cut", Probability: 0.01, Action: twiliofake.Cut},
+	{Name: "hang", Probability: 0.002, Action: twiliofake.Hang},
+	{Name: "done and hang", Probability: 0.002, Action: twiliofake.Hang, Apply: true},
+	{Name: "slow", Probability: 0.02, Action: twiliofake.Slow, Delay: 50 * time.Millisecond},
+}
+
+// TestSoak runs for FLEXFN_SOAK, eight seconds unless set.
+func TestSoak(t *testing.T) {
+	length := 8 * time.Second
+	if v := os.Getenv("FLEXFN_SOAK"); v != "" {
+		var err error
+		if length, err = time.ParseDuration(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goroutines := runtime.NumGoroutine()
+	s := newSoak(t)
+	served := s.serve()
+	var clients sync.WaitGroup
+	for i := range connections {
+		clients.Go(func() { s.client(i) })
+	}
+	reloading := make(chan struct{})
+	go func() { defer close(reloading); s.reload() }()
+
+	time.Sleep(length / 4)
+	early := heap()
+	time.Sleep(length - length/4)
+	late := heap()
+
+	// The end: the server drains while requests are under way.
+	s.stopping.Store(true)
+	s.end()
+	if err := <-served; err != nil {
+		t.Errorf("the server ended with: %v", err)
+	}
+	clients.Wait()
+	<-reloading
+	s.fake.Close()
+	s.upstream.Close()
+
+	s.checkCreates()
+	s.report(early, late)
+	if late > 2*early+32<<20 {
+		t.Errorf("the heap grew from %d MiB to %d MiB", early>>20, late>>20)
+	}
+	for until := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines+2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines began, %d are left:\n%s", goroutines, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// soak is the server, the Twilio behind it, and what was seen of them.
+type soak struct {
+	t        *testing.T
+	fake     *twiliofake.Twilio
+	upstream *httptest.Server
+	app      atomic.Pointer[flexfn.App]
+	address  string
+	end      context.CancelFunc
+	stopping atomic.Bool
+
+	reloads  atomic.Int64
+	mu       sync.Mutex
+	statuses map[string]map[int]int // by kind of request
+	created  map[string]outcome     // by the id in the attributes
+}
+
+// outcome is what a create was answered.
+type outcome struct {
+	status int
+	sid    string
+}
+
+func newSoak(t *testing.T) *soak {
+	fake, err := twiliofake.New(twiliofake.Config{MaxRequests: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range updatedTask {
+		if err := fake.SetResource("tasks", twiliofake.Resource{
+			"sid": taskSID(i), "workspace_sid": twiliofake.DevelopmentWorkspaceSID, "attributes": `{"from":"the beginning"}`,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fake.SetFaults(faults...); err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewUnstartedServer(fake)
+	upstream.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	upstream.Start()
+	s := &soak{t: t, fake: fake, upstream: upstream, statuses: map[string]map[int]int{}, created: map[string]outcome{}}
+	s.app.Store(s.newApp())
+	return s
+}
+
+func taskSID(i int) string { return fmt.Sprintf("WT%032x", 0x50a0+i) }
+
+// newApp makes an app; each has other settings.
+func (s *soak) newApp() *flexfn.App {
+	n := s.reloads.Add(1)
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, PublicURL: publicURL, TwilioURL: s.upstream.URL,
+		TokenTTL:     time.Duration(1+n%5) * time.Second,
+		FlexDeadline: 5 * time.Second, StudioDeadline: 5 * time.Second,
+		Retry:  []flexfn.RetryOption{flexfn.AttemptTimeout(time.Second), flexfn.Backoff(time.Millisecond, 50*time.Millisecond)},
+		Logger: slog.New(panics{s.t}),
+	})
+	if err != nil {
+		s.t.Error(err)
+		return nil
+	}
+	if err := functions.Add(app); err != nil {
+		s.t.Error(err)
+	}
+	return app
+}
+
+// panics fails the test for a panic that is logged, and drops the rest.
+type panics struct{ t *testing.T }
+
+func (panics) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+func (p panics) WithAttrs([]slog.Attr) slog.Handler             { return p }
+func (p panics) WithGroup(string) slog.Handler                  { return p }
+func (p panics) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "panic") {
+		p.t.Errorf("logged: %s", r.Message)
+	}
+	return nil
+}
+
+func (s *soak) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.app.Load().ServeHTTP(w, r) }
+
+// serve serves whatever app is the present one.
+func (s *soak) serve() <-chan error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.address = listener.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.end = cancel
+	served := make(chan error, 1)
+	go func() {
+		served <- host.Serve(ctx, s, host.Config{Listener: listener, Logger: slog.New(panics{s.t}), LameDuck: 500 * time.Millisecond})
+	}()
+	return served
+}
+
+// reload puts a new app in the place of the old one, as a change of the
+// configuration does, and waits for what the old one has left to do.
+func (s *soak) reload() {
+	for !s.stopping.Load() {
+		time.Sleep(time.Second)
+		next := s.newApp()
+		if next == nil {
+			return
+		}
+		old := s.app.Swap(next)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if err := old.Wait(ctx); err != nil {
+			s.t.Errorf("the old app: %v", err)
+		}
+		cancel()
+	}
+}
+
+// client sends one request after another on one connection.
+func (s *soak) client(i int) {
+	transport := &http.Transport{MaxConnsPerHost: 1}
+	defer transport.CloseIdleConnections()
+	c := &client{soak: s, number: i, http: &http.Client{Transport: transport, Timeout: 20 * time.Second}, rand: rand.New(rand.NewPCG(1, uint64(i)))}
+	for !s.stopping.Load() && !s.t.Failed() {
+		switch n := c.rand.IntN(100); {
+		case n < 40:
+			c.update()
+		case n < 50:
+			c.create()
+		default:
+			c.other()
+		}
+	}
+}
+
+type client struct {
+	*soak
+	number int
+	http   *http.Client
+	rand   *rand.Rand
+	// stored and perhaps are, of each task, the last value that was answered
+	// with success, and those since whose fate is unknown.
+	stored  [updatedTask]int
+	perhaps [updatedTask][]int
+	n       int
+}
+
+// send sends a request and checks what every answer must be.
+func (c *client) send(kind, method, path, contentType, body string, header ...string) (status int, object map[string]any) {
+	req, err := http.NewRequest(method, "http://"+c.address+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	req.Header.Set("Origin", "https://flex.twilio.com")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		c.t.Errorf("%s: no answer: %v", kind, err)
+		return
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Errorf("%s: the answer broke off: %v", kind, err)
+		return
+	}
+	if resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+		c.t.Errorf("%s: status %d without CORS headers", kind, resp.StatusCode)
+	}
+	if method != http.MethodOptions {
+		if err := json.Unmarshal(text, &object); err != nil || object == nil {
+			c.t.Errorf("%s: status %d with %q, which is no JSON object", kind, resp.StatusCode, text)
+		}
+		if success, ok := object["success"].(bool); !ok || success != (resp.StatusCode < 300) {
+			c.t.Errorf("%s: status %d with %s", kind, resp.StatusCode, text)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.statuses[kind] == nil {
+		c.statuses[kind] = map[int]int{}
+	}
+	c.statuses[kind][resp.StatusCode]++
+	return resp.StatusCode, object
+}
+
+// failures are the answers that tell of Twilio's faults. 412 is none of them.
+var failures = []int{429, 500, 502, 503, 504}
+
+func (c *client) key() string { return fmt.Sprint("client", c.number) }
+
+// value is what is stored for this client in a task.
+func (c *client) value(task int) int {
+	item, _ := c.fake.Resource("tasks", taskSID(task))
+	text, _ := item["attributes"].(string)
+	var attributes map[string]any
+	if err := json.Unmarshal([]byte(text), &attributes); err != nil || attributes["from"] != "the beginning" {
+		c.t.Errorf("task %d has the attributes %q", task, text)
+	}
+	v, _ := attributes[c.key()].(float64)
+	return int(v)
+}
+
+// update writes a new value, which only this client writes. What it finds
+// before must be what it wrote: another client's update has lost nothing.
+func (c *client) update() {
+	task := c.rand.IntN(updatedTask)
+	if have := c.value(task); have != c.stored[task] && !slices.Contains(c.perhaps[task], have) {
+		c.t.Errorf("lost update: %s of task %d is %d, want %d or one of %v", c.key(), task, have, c.stored[task], c.perhaps[task])
+	}
+	c.n++
+	form := url.Values{"Token": {"dev-agent"}, "taskSid": {taskSID(task)}, "attributesUpdate": {fmt.Sprintf(`{%q:%d}`, c.key(), c.n)}}
+	switch status, answer := c.send("update", "POST", updatePath, formType, form.Encode()); {
+	case status == 200:
+		if have := c.value(task); have != c.n {
+			c.t.Errorf("lost update: %s of task %d is %d after %d was stored", c.key(), task, have, c.n)
+		}
+		c.stored[task], c.perhaps[task] = c.n, nil
+	case slices.Contains(failures, status):
+		c.perhaps[task] = append(c.perhaps[task], c.n)
+	default:
+		c.t.Errorf("update: status %d, %v", status, answer)
+	}
+}
+
+// create makes a task that has an id of its own.
+func (c *client) create() {
+	c.n++
+	id := fmt.Sprintf("%d-%d", c.number, c.n)
+	body := fmt.Appendf(nil, `{"workflowSid":"WW00000000000000000000000000000001","taskChannel":"voice","attributes":{"id":%q}}`, id)
+	target := flexfn.AddBodyHash(createPath, body)
+	status, answer := c.send("create", "POST", target, "application/json", string(body),
+		"X-Twilio-Signature", flexfn.Signature(twiliofake.DevelopmentAuthToken, publicURL+target, "application/json", body))
+	if status != 200 && !slices.Contains(failures, status) {
+		c.t.Errorf("create: status %d, %v", status, answer)
+	}
+	sid, _ := answer["taskSid"].(string)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.created[id] = outcome{status, sid}
+}
+
+// other sends what needs no state: good, bad and hostile requests.
+func (c *client) other() {
+	expect := func(kind string, want int, method, path, contentType, body string, header ...string) {
+		if status, answer := c.send(kind, method, path, contentType, body, header...); status != want && !slices.Contains([]int{0, 503}, status) {
+			c.t.Errorf("%s: status %d, want %d: %v", kind, status, want, answer)
+		}
+	}
+	switch c.rand.IntN(9) {
+	case 0:
+		expect("preflight", 204, "OPTIONS", updatePath, "", "", "Access-Control-Request-Method", "POST")
+	case 1:
+		expect("no token", 403, "POST", updatePath, formType, "taskSid="+taskSID(0))
+	case 2:
+		expect("wrong token", 403, "POST", updatePath, formType, fmt.Sprintf("Token=stranger%d", c.rand.IntN(100)))
+	case 3:
+		expect("guest", 403, "POST", updatePath, formType, "Token=dev-guest")
+	case 4:
+		expect("missing", 400, "POST", updatePath, "application/json", `{"Token":"dev-agent"}`)
+	case 5:
+		expect("not JSON", 400, "POST", updatePath, "application/json", `{"Token":`)
+	case 6:
+		expect("unknown path", 404, "GET", "/nothing/here", "", "")
+	case 7:
+		expect("forged", 403, "POST", createPath, formType, "workflowSid=x", "X-Twilio-Signature", strings.Repeat("A", 27)+"=")
+	case 8:
+		expect("thousands of parameters", 413, "POST", updatePath, formType, strings.Repeat("a=b&", 3000))
+	}
+}
+
+// checkCreates looks at what Twilio has in the end: no create happened twice,
+// and each that succeeded happened.
+func (s *soak) checkCreates() {
+	count := map[string]int{}
+	sids := map[string]string{}
+	for _, task := range s.fake.State().Resources["tasks"] {
+		var attributes struct{ ID string }
+		text, _ := task["attributes"].(string)
+		if json.Unmarshal([]byte(text), &attributes) == nil && attributes.ID != "" {
+			count[attributes.ID]++
+			sids[attributes.ID], _ = task["sid"].(string)
+		}
+	}
+	for id, n := range count {
+		if n > 1 {
+			s.t.Errorf("create %s happened %d times", id, n)
+		}
+		if _, ok := s.created[id]; !ok {
+			s.t.Errorf("create %s was never answered", id)
+		}
+	}
+	for id, o := range s.created {
+		switch {
+		case o.status == 200 && sids[id] != o.sid:
+			s.t.Errorf("create %s was answered with %s, Twilio has %q", id, o.sid, sids[id])
+		case o.status == 429 && count[id] > 0:
+			s.t.Errorf("create %s was answered with 429, and happened", id)
+		}
+	}
+	if len(s.created) == 0 {
+		s.t.Error("nothing was created")
+	}
+}
+
+// report says what was tried.
+func (s *soak) report(early, late uint64) {
+	var b bytes.Buffer
+	total := 0
+	for kind, counts := range s.statuses {
+		for status, n := range counts {
+			fmt.Fprintf(&b, "  %-24s %d: %d\n", kind, status, n)
+			total += n
+		}
+	}
+	if s.statuses["update"][200] == 0 {
+		s.t.Error("no update succeeded")
+	}
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	slices.Sort(lines)
+	s.t.Logf("%d requests, %d apps; heap %d KiB early, %d KiB late\n%s", total, s.reloads.Load(), early>>10, late>>10, strings.Join(lines, "\n"))
+}
