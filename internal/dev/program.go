@@ -158,7 +158,7 @@ func (d *developer) once(ctx context.Context, changes <-chan string, n int) (mad
 		if d.current != nil {
 			what = "the last good build goes on serving"
 		}
-		t.Printf("%s\n%s; %s\n", t.paint(red, "flexfn dev: not built"), strings.TrimRight(d.s.mask.text(v.err.Error()), "\n"), what)
+		t.Printf("%s; %s\n%s\n", t.paint(red, "flexfn dev: not built"), what, strings.TrimRight(d.s.mask.text(v.err.Error()), "\n"))
 		d.s.gate.keep(v.err.Error(), hold)
 		d.s.setStatus(statusFailed, v.err.Error())
 		return true, nil

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/flexfn/flexfn"
@@ -36,7 +37,14 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	var server *dev.Server
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { server.ServeHTTP(w, r) }))
+	var once sync.Once
+	asked := make(chan struct{}) // closed when the console has asked for what there is
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server.ServeHTTP(w, r)
+		if r.URL.Path == dev.ConsolePath+"api/state" {
+			once.Do(func() { close(asked) })
+		}
+	}))
 	defer front.Close()
 	defer fake.Close()
 	key := dev.NewKey()
@@ -66,11 +74,18 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Serve(build)
 	ctx, end := context.WithCancel(t.Context())
-	running := make(chan struct{})
-	go func() { server.Run(ctx); close(running) }()
-	defer func() { end(); <-running }()
+	var running sync.WaitGroup
+	running.Go(func() { server.Run(ctx) })
+	running.Go(func() {
+		// The console is opened before there is a build.
+		select {
+		case <-asked:
+			server.Serve(build)
+		case <-ctx.Done():
+		}
+	})
+	defer func() { end(); running.Wait() }()
 
 	// Another origin: another port is one.
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -61,6 +61,8 @@ for (const theme of ['light', 'dark']) {
   await step(`${theme}: the page opens and lists the functions`, async () => {
     await page.goto(`${base}/__flexfn/`);
     await page.getByRole('link', { name: '/demo/greet Flex' }).waitFor();
+    // The first function is shown, also when the page was there before it.
+    await page.getByRole('button', { name: 'Call', exact: true }).waitFor();
     assert.equal(await page.locator('#build').textContent(), 'Ready');
     const ground = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     assert.equal(ground, theme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(20, 23, 28)');

@@ -35,7 +35,7 @@ export function functionsView(main, signal) {
     showList();
     // Values that were typed stay: only a changed function is shown anew.
     const f = state.functions.find((f) => f.path === shown);
-    if (JSON.stringify(f) !== detail.dataset.function) open((shown ?? '').slice(1));
+    if (!f || JSON.stringify(f) !== detail.dataset.function) open((shown ?? '').slice(1));
   }, signal);
 
   function functionDetail(f) {

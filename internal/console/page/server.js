@@ -72,13 +72,20 @@ const maxRequests = 500;
 // listen follows the server's events, also after it was started again.
 export function listen() {
   const source = new EventSource(`${api}events`);
-  const handle = (kind, use) => source.addEventListener(kind, (e) => use(JSON.parse(e.data)));
-  source.addEventListener('open', () => load().catch(() => {}));
+  // What happens while everything is being asked for is newer than the answer,
+  // or in it: it waits until the answer is there.
+  let loading = Promise.resolve();
+  const loadAll = () => { loading = load().catch(() => {}); };
+  const handle = (kind, use) => source.addEventListener(kind, async (e) => {
+    await loading;
+    use(JSON.parse(e.data));
+  });
+  source.addEventListener('open', loadAll);
   source.addEventListener('error', () => {
     state.connected = false;
     changed('status');
   });
-  handle('lost', () => load().catch(() => {}));
+  handle('lost', loadAll);
   handle('status', (status) => {
     state.status = status;
     changed('status');
@@ -88,6 +95,7 @@ export function listen() {
     changed('functions');
   });
   handle('request', (summary) => {
+    if (state.requests.some((r) => r.id === summary.id)) return;
     state.requests.unshift(summary);
     state.requests.length = Math.min(state.requests.length, maxRequests);
     changed('requests');
