@@ -32,8 +32,9 @@ type App struct {
 	retry   *retryPolicy
 	turns   turns
 
-	handling  sync.Mutex // held by Handle
-	functions atomic.Pointer[map[string]*Function]
+	handling  sync.Mutex // held for handled
+	handled   map[string]*Function
+	functions atomic.Pointer[map[string]*Function] // a copy of handled that never changes; nil: out of date
 
 	overdue sync.WaitGroup // handlers that outlived their answer
 }
@@ -51,7 +52,7 @@ func New(config Config) (*App, error) {
 		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
 	}
-	a.functions.Store(new(map[string]*Function))
+	a.handled = map[string]*Function{}
 	var faults [3]error
 	a.tokens, faults[0] = newTokenValidator(a)
 	a.signed, faults[1] = newSignatureVerifier(config)
@@ -82,15 +83,24 @@ func (a *App) Handle(path string, f *Function) {
 	}
 	a.handling.Lock()
 	defer a.handling.Unlock()
-	old := *a.functions.Load()
-	if _, taken := old[path]; taken {
+	if _, taken := a.handled[path]; taken {
 		panic("flexfn: Handle " + path + ": the path is taken")
 	}
-	// Copied, so that requests never wait for a lock.
-	functions := make(map[string]*Function, len(old)+1)
-	maps.Copy(functions, old)
-	functions[path] = f
+	a.handled[path] = f
+	a.functions.Store(nil)
+}
+
+// byPath is the functions by path. Requests do not wait for a lock, but after
+// [App.Handle].
+func (a *App) byPath() map[string]*Function {
+	if functions := a.functions.Load(); functions != nil {
+		return *functions
+	}
+	a.handling.Lock()
+	defer a.handling.Unlock()
+	functions := maps.Clone(a.handled)
 	a.functions.Store(&functions)
+	return functions
 }
 
 // CheckPath says what is wrong with path as the path of a function; nil when
@@ -117,7 +127,7 @@ type Route struct {
 
 // Routes lists the functions by path.
 func (a *App) Routes() []Route {
-	functions := *a.functions.Load()
+	functions := a.byPath()
 	list := make([]Route, 0, len(functions))
 	for _, path := range slices.Sorted(maps.Keys(functions)) {
 		list = append(list, Route{path, functions[path]})
@@ -160,7 +170,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusForbidden, "This origin is not on the server's list of allowed origins").write(w, r)
 		return
 	}
-	f := (*a.functions.Load())[r.URL.Path]
+	f := a.byPath()[r.URL.Path]
 	if f == nil || r.URL.RawPath != "" {
 		refuse(http.StatusNotFound, "There is no function at this path").write(w, r)
 		return

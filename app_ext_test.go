@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -623,6 +625,32 @@ func TestHead(t *testing.T) {
 	head.Header.Del("Date")
 	if head.StatusCode != 200 || fmt.Sprint(head.Header) != fmt.Sprint(get.Header) {
 		t.Errorf("HEAD %d %v\nGET  %d %v", head.StatusCode, head.Header, get.StatusCode, get.Header)
+	}
+}
+
+// TestManyFunctions sees that registering them costs no more for each as they
+// grow many.
+func TestManyFunctions(t *testing.T) {
+	app := newApp(t, testConfig(new(iam)))
+	f := flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }, flexfn.OpenToAnyone())
+	const n = 5000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		app.Handle("/f"+strconv.Itoa(i), f)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / n; each > 4<<10 {
+		t.Errorf("each of %d functions took %d bytes to register", n, each)
+	}
+	for _, i := range []int{0, n / 2, n - 1} {
+		if status, _ := post(t, app, "/f"+strconv.Itoa(i), nil); status != 200 {
+			t.Errorf("function %d: status %d", i, status)
+		}
+	}
+	app.Handle("/later", f)
+	if status, _ := post(t, app, "/later", nil); status != 200 || len(app.Routes()) != n+1 {
+		t.Errorf("after one more: status %d, %d routes", status, len(app.Routes()))
 	}
 }
 
