@@ -69,7 +69,9 @@ func typeName(t reflect.Type) devlink.Type {
 		t = t.Elem()
 	}
 	switch t {
-	case nil, reflect.TypeFor[json.RawMessage]():
+	case nil:
+		return devlink.Text // of an untyped function: whatever it is sent as
+	case reflect.TypeFor[json.RawMessage]():
 		return devlink.Any
 	case reflect.TypeFor[time.Time]():
 		return devlink.Time
