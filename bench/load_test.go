@@ -14,70 +14,73 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// compared are the servers and what each is asked. Twilio's local server
-// answers from one process in its fastest mode and forks one for each request
-// by default.
+// compared are the cases and who can be asked. Twilio's local server answers
+// from one process in its fastest mode ("reference") and starts a process for
+// each request by default.
 var compared = []struct {
-	server string
-	cases  []string
+	name    string
+	servers []string
 }{
-	{"bare", []string{"echo", "update-task"}},
-	{"flexfn", []string{"echo", "flex", "update-task"}},
-	{"functions-framework", []string{"echo"}},
-	{"node", []string{"echo"}},
-	{"reference", []string{"echo", "flex", "update-task"}},
-	{"reference-default", []string{"echo"}},
+	{"echo", []string{"bare", "flexfn", "functions-framework", "node", "reference", "reference-default"}},
+	{"flex", []string{"bare", "flexfn", "reference"}},
+	{"update-task", []string{"bare", "flexfn", "reference"}},
 }
 
 // BenchmarkLoad loads servers over loopback with wrk, one pass for each
 // measurement: run it with -benchtime 1x. LOADTIME is how long each takes.
+// Those that are compared come one after another.
 func BenchmarkLoad(b *testing.B) {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		b.Skip("NOT MEASURED: wrk is not installed")
 	}
-	seconds := 2 * time.Second
+	length := 2 * time.Second
 	if v := os.Getenv("LOADTIME"); v != "" {
 		var err error
-		if seconds, err = time.ParseDuration(v); err != nil {
+		if length, err = time.ParseDuration(v); err != nil {
 			b.Fatal(err)
 		}
 	}
 	script := wrkScript(b)
 	fake := startServer(b, "fake", "")
 	fakeURL := "http://127.0.0.1:" + fake.port
+	running := map[string]*server{}
 	for _, c := range compared {
-		b.Run("server="+c.server, func(b *testing.B) {
-			if c.server == "reference" || c.server == "reference-default" {
-				if _, err := os.Stat("reference/node_modules/twilio-run"); err != nil {
-					b.Skip("NOT MEASURED: npm ci in reference/ first")
-				}
+		for _, name := range c.servers {
+			if forks := name == "reference-default"; running[name] == nil && !forks {
+				requireReference(b, name)
+				running[name] = startServer(b, name, fakeURL)
 			}
-			s, forks := startServer(b, c.server, fakeURL), c.server == "reference-default"
-			for _, name := range c.cases {
-				if !forks {
-					wrk(b, s, script, name, 16, time.Second) // warm
-				}
-				for _, conns := range []int{1, 16, 64} {
-					b.Run(fmt.Sprintf("case=%s/conns=%d", name, conns), func(b *testing.B) {
-						s, seconds := s, seconds
-						if forks {
-							// It answers a few requests a second, and none any more
-							// after clients have left.
-							s, seconds = startServer(b, c.server, fakeURL), max(seconds, 10*time.Second)
-						}
-						before := s.cpu(b)
-						m := wrk(b, s, script, name, conns, seconds)
-						b.ReportMetric(0, "ns/op")
-						b.ReportMetric(m.requests/m.seconds, "req/s")
-						b.ReportMetric(m.p50, "p50-sec")
-						b.ReportMetric(m.p99, "p99-sec")
-						b.ReportMetric((s.cpu(b)-before).Seconds()/max(m.requests, 1), "cpu-sec/req")
-						b.ReportMetric(s.memory(b), "resident-bytes")
-						b.ReportMetric(m.failed, "failed")
-					})
-				}
+			if s := running[name]; s != nil {
+				wrk(b, s, script, c.name, 16, time.Second) // warm
 			}
-		})
+		}
+		for _, conns := range []int{1, 16, 64} {
+			for _, name := range c.servers {
+				b.Run(fmt.Sprintf("case=%s/conns=%d/lib=%s", c.name, conns, name), func(b *testing.B) {
+					s, length := running[name], length
+					if s == nil {
+						// It answers a few requests a second, and none any more
+						// after clients have left.
+						s, length = startServer(b, name, fakeURL), max(length, 10*time.Second)
+					}
+					before := s.cpu(b)
+					m := wrk(b, s, script, c.name, conns, length)
+					b.ReportMetric(0, "ns/op")
+					b.ReportMetric(m.requests/m.seconds, "req/s")
+					b.ReportMetric(m.p50, "p50-sec")
+					b.ReportMetric(m.p99, "p99-sec")
+					b.ReportMetric((s.cpu(b)-before).Seconds()/max(m.requests, 1), "cpu-sec/req")
+					b.ReportMetric(s.memory(b), "resident-bytes")
+					b.ReportMetric(m.failed, "failed")
+				})
+			}
+		}
+	}
+}
+
+func requireReference(tb testing.TB, name string) {
+	if _, err := os.Stat("reference/node_modules/twilio-run"); strings.HasPrefix(name, "reference") && err != nil {
+		tb.Fatal("npm ci in reference/ first")
 	}
 }
 
@@ -85,10 +88,8 @@ func BenchmarkLoad(b *testing.B) {
 // memory it then has.
 func BenchmarkStart(b *testing.B) {
 	for _, name := range []string{"bare", "flexfn", "flexfn-serve", "functions-framework", "node", "reference"} {
-		b.Run("server="+name, func(b *testing.B) {
-			if _, err := os.Stat("reference/node_modules/twilio-run"); name == "reference" && err != nil {
-				b.Skip("NOT MEASURED: npm ci in reference/ first")
-			}
+		b.Run("lib="+name, func(b *testing.B) {
+			requireReference(b, name)
 			s := startServer(b, name, "http://127.0.0.1:1")
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(s.start.Seconds(), "start-sec")

@@ -54,6 +54,7 @@ var programs = map[string]func(port string) error{
 func bareProgram(port string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", bare)
+	mux.HandleFunc("/flex", bare)
 	mux.HandleFunc("/update-task", bareUpdate)
 	return http.ListenAndServe("127.0.0.1:"+port, mux)
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/twilio/twilio-go/client"
 )
 
-// BenchmarkForm checks the signature of a form with 12 parameters.
-func BenchmarkForm(b *testing.B) {
+// BenchmarkSignature checks the signature of a form with 12 parameters.
+func BenchmarkSignature(b *testing.B) {
 	for _, v := range readVectors(b) {
 		if v.ID != "form-sms-12-parameters" {
 			continue
 		}
 		body, contentType := v.body(), v.Request.Headers["Content-Type"]
-		b.Run("validator=flexfn", func(b *testing.B) {
+		b.Run("lib=flexfn", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if !flexfn.ValidSignature(v.AuthToken, v.Signature, v.Request.URL, contentType, body) {
@@ -22,7 +22,7 @@ func BenchmarkForm(b *testing.B) {
 				}
 			}
 		})
-		b.Run("validator=twilio-go", func(b *testing.B) {
+		b.Run("lib=twilio-go", func(b *testing.B) {
 			validator := client.NewRequestValidator(v.AuthToken)
 			b.ReportAllocs()
 			for b.Loop() {

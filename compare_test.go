@@ -1,0 +1,94 @@
+package flexfn
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+)
+
+// BenchmarkTokenCache finds a remembered token, on all processors at once,
+// beside maps that forget nothing. All hash the token and look at the time.
+func BenchmarkTokenCache(b *testing.B) {
+	app, err := New(Config{
+		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const token = "eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSIsImVuYyI6IkEyNTZHQ00ifQ"
+	key := sha256.Sum256([]byte(token))
+	kept := tokenVerdict{owner: &Owner{WorkerSID: "WK00000000000000000000000000000001"}, until: time.Now().Round(0).Add(time.Hour)}
+	app.tokens.cache.Set(key, kept)
+	var syncMap sync.Map
+	syncMap.Store(key, kept)
+	var mu sync.Mutex
+	plain := map[[sha256.Size]byte]tokenVerdict{key: kept}
+	for _, c := range []struct {
+		name string
+		find func() bool
+	}{
+		{"flexfn", func() bool {
+			v, err := app.tokens.verdict(b.Context(), token)
+			return err == nil && v.owner != nil
+		}},
+		{"sync.Map", func() bool {
+			v, ok := syncMap.Load(sha256.Sum256([]byte(token)))
+			return ok && v.(tokenVerdict).fresh()
+		}},
+		{"mutex-map", func() bool {
+			mu.Lock()
+			v, ok := plain[sha256.Sum256([]byte(token))]
+			mu.Unlock()
+			return ok && v.fresh()
+		}},
+	} {
+		b.Run("lib="+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if !c.find() {
+						b.Error("not found")
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkEnvelope encodes an answer beside json.Marshal of a struct that has
+// the field "success" itself.
+func BenchmarkEnvelope(b *testing.B) {
+	type reply struct {
+		Task     string `json:"taskSid"`
+		Priority int    `json:"priority"`
+		Held     bool   `json:"held"`
+	}
+	r := reply{"WT00000000000000000000000000000001", 5, true}
+	keys := keysOfType(reflect.TypeFor[reply]())
+	for _, c := range []struct {
+		name   string
+		encode func() ([]byte, error)
+	}{
+		{"flexfn", func() ([]byte, error) { return envelope(true, r, keys) }},
+		{"json.Marshal", func() ([]byte, error) {
+			return json.Marshal(struct {
+				reply
+				Success bool `json:"success"`
+			}{r, true})
+		}},
+	} {
+		b.Run("lib="+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if body, err := c.encode(); err != nil || len(body) < 50 {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
