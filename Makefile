@@ -17,10 +17,14 @@ format: ## format the code and tidy the modules
 	gofmt -w $$(git ls-files '*.go')
 	go mod tidy
 	cd otelflexfn && go mod tidy
+	cd redisflexfn && go mod tidy
+	cd deploy/check && go mod tidy
+	cd deploy/cloud-functions && go mod tidy
 	cd bench && go mod tidy
 
 generate: ## write the generated parts of documents and the signature vectors anew
 	go test -run TestConfigurationIsDocumented -update .
+	go test -run TestGolden -update ./internal/tsclient
 	cd internal/signatures && npm ci && node vectors.mjs
 
 fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)

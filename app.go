@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
 )
 
 // App runs functions: it is the [http.Handler] that answers for them, and
@@ -154,6 +156,9 @@ func (a *App) Wait(ctx context.Context) error {
 // object with CORS headers, unless the handler chose otherwise with
 // [Response].
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.config.devKey != "" && a.serveDev(w, r) {
+		return
+	}
 	allowed := a.cors(w.Header(), r)
 	if r.Method == http.MethodOptions {
 		// On every path, so that a page can read the 404 of a wrong one.
@@ -176,7 +181,15 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{app: a, fn: f, path: r.URL.Path, request: r}
-	a.answer(c, w).write(w, r)
+	if a.config.devKey != "" {
+		c.trace = new(trace)
+	}
+	ans := a.answer(c, w)
+	if c.trace != nil {
+		c.writeTrace(w.Header())
+		ans.requestID = c.requestID() // in development every answer has one
+	}
+	ans.write(w, r)
 }
 
 // grace is how long after its deadline a handler may still return: one that
@@ -263,6 +276,7 @@ func (c *call) run(body []byte, vs *values, bad error) (ans answer) {
 			c.logger().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.header = nil
 			ans = c.failed(errPanic)
+			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
 			ans.requestID = c.usedID()
 		}
 	}()
@@ -280,7 +294,9 @@ func (c *call) run(body []byte, vs *values, bad error) (ans answer) {
 
 // handle runs the handler.
 func (c *call) handle(vs *values) answer {
+	end := c.span(devlink.Handler)
 	out, err := c.fn.invoke(c, vs)
+	end(err != nil)
 	if err != nil {
 		return c.failed(err)
 	}
@@ -295,16 +311,21 @@ var errPanic = errors.New("the handler panicked")
 
 // admit checks who calls, and then whether the parameters could be read.
 func (c *call) admit(body []byte, vs *values, bad error) (err error) {
-	if c.fn.studio {
-		if !c.fn.open {
-			err = c.checkSignature(body)
-		}
+	switch {
+	case c.fn.studio && c.fn.open:
+		return bad
+	case c.fn.studio:
+		end := c.span(devlink.SignatureCheck)
+		err = c.checkSignature(body)
+		end(err != nil)
 		return cmp.Or(err, bad)
+	case bad != nil:
+		return bad // the token may be among the parameters
 	}
-	if bad != nil {
-		return bad // the token may be among them
-	}
+	end := c.span(devlink.TokenCheck)
 	c.owner, err = c.app.tokens.admit(c, vs)
+	end(err != nil)
+	c.traceCaller()
 	return err
 }
 

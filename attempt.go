@@ -62,6 +62,9 @@ func (a Attempt) LogValue() slog.Value {
 
 // attemptHook is what to call after every attempt; nil for nothing.
 func (c Config) attemptHook() func(context.Context, Attempt) {
+	if c.devKey != "" {
+		c.OnAttempt = alsoTraced(c.OnAttempt)
+	}
 	if !c.LogAttempts {
 		return c.OnAttempt
 	}

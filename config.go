@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
 )
 
 // Config is what an [App] is made from. [FromEnv] fills one from the
@@ -82,6 +84,10 @@ type Config struct {
 	// is asked again: from one second to ten minutes. Zero is one minute.
 	TokenTTL time.Duration
 
+	// SharedTokens is where instances of the app tell each other which Flex
+	// tokens Twilio accepted. Nil shares nothing.
+	SharedTokens SharedTokens
+
 	// Retry is the policy of every web-service call of this app; options
 	// given to a call come after these.
 	Retry []RetryOption
@@ -109,6 +115,7 @@ type Config struct {
 	Transport http.RoundTripper
 
 	faults []error // found by FromLookup, reported by New
+	devKey string  // of flexfn dev; see devlink.go
 }
 
 // FromEnv reads a Config from the process's environment; see [FromLookup].
@@ -227,6 +234,8 @@ var settings = []setting{
 		set: func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil }},
 	{names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas",
 		set: func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil }},
+	{names: []string{devlink.KeyVariable}, doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself",
+		set: (*Config).setDevKey},
 }
 
 type setting struct {

@@ -24,6 +24,7 @@ type call struct {
 	limit   time.Duration          // the function's deadline, from start
 	owner   *Owner                 // nil unless a Flex token was accepted
 	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
+	trace   *trace                 // nil but under flexfn dev
 
 	// For the answer; written by the handler's goroutine only.
 	header http.Header

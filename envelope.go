@@ -186,6 +186,7 @@ var jsonNull = json.RawMessage("null")
 // failed makes the answer for what went wrong in a function, and logs what
 // its maintainers should know.
 func (c *call) failed(err error) answer {
+	c.traceFailure(err)
 	if p, ok := errors.AsType[*parameterError](err); ok {
 		c.debug(err)
 		return failure(http.StatusBadRequest, failureBody{Data: &jsonNull, Message: p.message, parameterFaults: p.faults})

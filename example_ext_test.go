@@ -257,3 +257,11 @@ func Example() {
 	// Output:
 	// Hello Ada!  <nil>
 }
+
+func ExampleCheckPath() {
+	fmt.Println(flexfn.CheckPath("/flex/hold-participant"))
+	fmt.Println(flexfn.CheckPath("/flex/hold participant"))
+	// Output:
+	// <nil>
+	// the path "/flex/hold participant" has the segment "hold participant": use letters, digits and -._~
+}

@@ -52,6 +52,8 @@ type tokenValidator struct {
 	app   *App
 	url   string
 	cache *otter.Cache[[sha256.Size]byte, tokenVerdict]
+	// shared is asked before Twilio; nil without one.
+	shared *sharedTokens
 }
 
 // tokenVerdict is what Twilio said, believed until then. The time is wall
@@ -74,10 +76,15 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 	if err != nil {
 		return nil, err
 	}
+	shared, err := newSharedTokens(a)
+	if err != nil {
+		return nil, err
+	}
 	return &tokenValidator{
-		app:   a,
-		url:   "https://" + host + "/v1/Accounts/" + a.config.AccountSID + "/Tokens/validate",
-		cache: cache,
+		app:    a,
+		url:    "https://" + host + "/v1/Accounts/" + a.config.AccountSID + "/Tokens/validate",
+		cache:  cache,
+		shared: shared,
 	}, nil
 }
 
@@ -123,11 +130,15 @@ func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdic
 		func(ctx context.Context, _ [sha256.Size]byte) (tokenVerdict, error) {
 			ctx, cancel := context.WithTimeout(ctx, iamTotal)
 			defer cancel()
+			if v, ok := t.shared.get(ctx, token); ok {
+				return v, nil
+			}
 			res := ExecuteWithRetry(ctx, func(ctx context.Context) (tokenVerdict, error) {
 				return t.ask(ctx, token)
 			}, RetryLimit(2), AttemptTimeout(iamTimeout))
 			switch {
 			case res.Success:
+				t.shared.set(ctx, token, res.Data)
 				return res.Data, nil
 			case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
 				return tokenVerdict{}, fmt.Errorf("asking Twilio about a Flex token; are ACCOUNT_SID and AUTH_TOKEN right? %w", &logOnly{res.Err()})

@@ -39,7 +39,7 @@ func TestGuide(t *testing.T) {
 	}
 	source := map[string]string{"go": read(t, ".", ".go"), "ts": read(t, "../internal/tsclient/e2e", "guide.ts")}
 	var commands []string
-	for line := range strings.Lines(read(t, "../cmd/flexfn/testdata/script", ".txtar")) {
+	for line := range strings.Lines(read(t, "../cmd/flexfn/testdata", ".txtar")) {
 		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "exec "); ok {
 			commands = append(commands, normal(command))
 		}

@@ -45,9 +45,10 @@ type Config struct {
 	// Drain is how long requests under way may take after that; zero is 20 s.
 	Drain time.Duration
 
-	// LambdaStreaming sends answers to AWS Lambda as streams. It must be set
-	// exactly when the function URL's invoke mode is RESPONSE_STREAM: the
-	// event does not tell.
+	// LambdaStreaming sends answers to function URLs and REST APIs of AWS
+	// Lambda as streams. It must be set exactly when the function URL's
+	// invoke mode is RESPONSE_STREAM, or the REST API's response transfer
+	// mode is STREAM: the event does not tell.
 	LambdaStreaming bool
 
 	// Logger receives what the package logs; nil is [slog.Default].

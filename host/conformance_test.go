@@ -102,6 +102,7 @@ func conformanceHandler() http.Handler {
 			}
 			fmt.Fprintf(w, "line %d\n", i)
 			w.(http.Flusher).Flush()
+			w.Header().Set("X-Late", "too late")
 		}
 	})
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("on purpose") })
@@ -324,6 +325,10 @@ func conformance(t *testing.T, p target) {
 		}
 		resp, text := do(t, "GET", "/deadline", "")
 		equal(t, "answer at the deadline", fmt.Sprint(resp.StatusCode, " ", string(text)), "504 context deadline exceeded")
+	})
+	t.Run("late headers", func(t *testing.T) {
+		resp, _ := do(t, "GET", "/stream", "")
+		equal(t, "a header set after the answer began", resp.Header["X-Late"], []string(nil))
 	})
 	if p.streams {
 		t.Run("streams", func(t *testing.T) {

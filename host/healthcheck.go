@@ -23,19 +23,25 @@ func Healthcheck(ctx context.Context, config Config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	network, address := "tcp", config.Listen
+	network, addresses := "tcp", []string{config.Listen}
 	if path, ok := strings.CutPrefix(config.Listen, "unix:"); ok {
-		network, address = "unix", path
-	} else if host, port, _ := net.SplitHostPort(address); host == "" || net.ParseIP(host).IsUnspecified() {
-		address = net.JoinHostPort("localhost", port)
+		network, addresses[0] = "unix", path
+	} else if host, port, _ := net.SplitHostPort(config.Listen); host == "" || net.ParseIP(host).IsUnspecified() {
+		// By number: an empty image does not know the name localhost.
+		addresses = []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
 	}
 	scheme := "http"
 	if config.TLSCertFile != "" {
 		scheme = "https"
 	}
 	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
+		DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+			for _, address := range addresses {
+				if conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil {
+					break
+				}
+			}
+			return conn, err
 		},
 		// It asks itself; the certificate names the public host.
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},

@@ -76,7 +76,7 @@ func serveHTTP(ctx context.Context, handler http.Handler, config Config) error {
 	}
 	front.ending.Store(true)
 	if config.LameDuck > 0 {
-		config.Logger.Info("told to end: no longer ready", "lame_duck", config.LameDuck)
+		config.Logger.Info("told to end: no longer ready", "lame_duck", config.LameDuck.String())
 		select {
 		case <-time.After(config.LameDuck):
 		case err := <-failed:

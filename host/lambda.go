@@ -82,7 +82,7 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		r.Header.Set(LambdaRequestID, lc.AwsRequestID)
 	}
-	if l.config.LambdaStreaming && e.version2() {
+	if l.config.LambdaStreaming && e.streamable() {
 		return l.stream(e, r), nil
 	}
 	w := &lambdaWriter{header: http.Header{}, head: r.Method == http.MethodHead, body: new(bytes.Buffer)}
@@ -91,7 +91,7 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	answer, err := e.answer(w)
 	if limit := e.maxAnswer(); err == nil && len(answer) > limit {
 		l.config.Logger.ErrorContext(ctx, "the answer is longer than the platform passes on", "bytes", len(answer), "limit", limit, "path", r.URL.Path)
-		refusal := &lambdaWriter{header: w.header, body: new(bytes.Buffer)}
+		refusal := &lambdaWriter{header: w.sent, body: new(bytes.Buffer)}
 		fail(refusal, http.StatusInternalServerError, fmt.Sprintf("The answer is longer than the %d bytes that AWS Lambda passes on", limit))
 		answer, err = e.answer(refusal)
 	}
@@ -171,7 +171,8 @@ var errNotJSON = errors.New("sent as it is")
 
 // lambdaWriter collects an answer, or passes it to a pipe.
 type lambdaWriter struct {
-	header http.Header
+	header http.Header // the handler's
+	sent   http.Header // with the status
 	status int
 	began  bool
 	head   bool // the method is HEAD
@@ -184,12 +185,13 @@ type lambdaWriter struct {
 func (w *lambdaWriter) Header() http.Header { return w.header }
 
 func (w *lambdaWriter) WriteHeader(status int) {
-	if status >= 200 && !w.began {
-		w.status, w.began = status, true
-		if w.headed != nil {
-			w.header = w.header.Clone() // what the handler still changes comes too late
-			w.once.Do(func() { close(w.headed) })
-		}
+	if status < 200 || w.began {
+		return
+	}
+	w.status, w.began = status, true
+	w.sent = w.header.Clone() // what the handler still changes comes too late
+	if w.headed != nil {
+		w.once.Do(func() { close(w.headed) })
 	}
 }
 

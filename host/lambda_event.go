@@ -118,6 +118,10 @@ func (e *event) functionURL() bool {
 	return strings.Contains(e.RequestContext.DomainName, ".lambda-url.")
 }
 
+// streamable reports whether the answer may be a stream: HTTP APIs and load
+// balancers take none.
+func (e *event) streamable() bool { return e.functionURL() || !e.version2() && !e.alb() }
+
 func (e *event) method() string {
 	if e.version2() {
 		return e.RequestContext.HTTP.Method
@@ -291,7 +295,7 @@ func (e *event) head(w *lambdaWriter) answerHead {
 	if e.alb() {
 		a.StatusDescription = statusLine(w.status)
 	}
-	for name, values := range w.header {
+	for name, values := range w.sent {
 		switch name {
 		case "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Trailer", "Upgrade":
 			continue // the platform's

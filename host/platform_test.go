@@ -3,6 +3,7 @@ package host
 import (
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -78,5 +79,26 @@ func TestMissingCertificate(t *testing.T) {
 	err := Serve(t.Context(), http.NotFoundHandler(), Config{Listen: "127.0.0.1:0", TLSCertFile: "no.pem", TLSKeyFile: "no.key", Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "no.pem") {
 		t.Errorf("a certificate that is not there: %v", err)
+	}
+}
+
+// TestDocumentation checks that docs/hosting.md knows every variable and
+// every platform.
+func TestDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../docs/hosting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, s := range settings {
+		words = append(words, s.name)
+	}
+	for _, p := range platforms {
+		words = append(words, string(p.name))
+	}
+	for _, w := range append(words, HealthPath, ReadyPath, "FLEXFN_PLATFORM") {
+		if !strings.Contains(string(text), "`"+w+"`") && !strings.Contains(string(text), "`GET "+w+"`") {
+			t.Errorf("docs/hosting.md does not name %s", w)
+		}
 	}
 }

@@ -104,24 +104,32 @@ func TestLambdaConformance(t *testing.T) {
 			conformance(t, p)
 		})
 	}
-	t.Run("streaming", func(t *testing.T) {
-		t.Parallel()
-		api, _ := lambdaProgram(t, "FLEXFN_LAMBDA_STREAMING=true")
-		conformance(t, target{
-			transport: &lambdatest.Transport{API: api, Kind: lambdatest.FunctionURL, Timeout: 2 * time.Second},
-			limit:     2 * time.Second, oneHeader: true, streams: true,
+	for _, kind := range lambdatest.Kinds {
+		t.Run("streaming/"+string(kind), func(t *testing.T) {
+			t.Parallel()
+			api, _ := lambdaProgram(t, "FLEXFN_LAMBDA_STREAMING=true")
+			transport := &lambdatest.Transport{API: api, Kind: kind, Timeout: 2 * time.Second}
+			p := target{transport: transport, limit: 2 * time.Second, streams: true}
+			switch kind {
+			case lambdatest.FunctionURL:
+				p.oneHeader = true
+			case lambdatest.RESTAPI:
+				p.decodes, p.prefix = true, "/"+lambdatest.Stage
+			default: // it takes no stream
+				if got := call(t, transport, "/sleep?for=1ms"); got != "slept" {
+					t.Errorf("the answer is %q", got)
+				}
+				return
+			}
+			conformance(t, p)
 		})
-	})
+	}
 }
 
 // call returns what the program answers.
 func call(t *testing.T, transport http.RoundTripper, path string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://flexfn.test"+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := transport.RoundTrip(req)
+	resp, err := (&http.Client{Transport: transport}).Get("http://flexfn.test" + path)
 	if err != nil {
 		t.Fatal(err)
 	}

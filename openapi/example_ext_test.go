@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/openapi"
+	"github.com/flexfn/flexfn/twiliofake"
 )
 
 type greetParams struct {
@@ -34,4 +37,21 @@ func Example() {
 	// Output:
 	// "operationId": "flexGreet",
 	// "description": "whom to greet",
+}
+
+// In development an app can show its document; to strangers it would tell what
+// the app can do.
+func ExampleHandler() {
+	app, err := flexfn.New(flexfn.Config{AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", app)
+	mux.Handle("GET /openapi.json", openapi.Handler(app, openapi.Info{}))
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	fmt.Println(w.Code, w.Header().Get("Content-Type"))
+	// Output: 200 application/json
 }

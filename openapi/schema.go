@@ -266,8 +266,13 @@ func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 		p := g.schema(f.t, read)
 		optional := f.optional || f.omit
 		switch k := f.t.Kind(); {
-		case f.quoted && (k == reflect.Bool || k == reflect.String || k >= reflect.Int && k <= reflect.Float64):
-			p = typed("string")
+		case f.quoted && quotable(f.t):
+			if p = typed("string"); k == reflect.Pointer {
+				p = nullable(p)
+			}
+			if f.omit && !read {
+				p = withoutNull(p)
+			}
 		case f.omit && !read && (k == reflect.Pointer || k == reflect.Slice || k == reflect.Map):
 			p = withoutNull(p)
 		}
@@ -283,6 +288,15 @@ func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 		}
 	}
 	return s
+}
+
+// quotable reports whether the tag option "string" has an effect on t.
+func quotable(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	k := t.Kind()
+	return k == reflect.Bool || k == reflect.String || k >= reflect.Int && k <= reflect.Float64
 }
 
 // withoutNull undoes nullable: a value that would be null is left out.

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
+
+	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
 // ControlPath begins the paths of the control API, on whatever host. Twilio
@@ -35,7 +34,7 @@ const ControlPath = "/__twiliofake/"
 
 func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	status, answer := http.StatusOK, any(struct{}{})
-	err := guard(r)
+	err := sameorigin.Check(r, func(host string) bool { return strings.HasSuffix(host, ".twilio.com") })
 	if err != nil {
 		status = http.StatusForbidden
 	} else {
@@ -115,28 +114,4 @@ func decode[T any](r io.Reader) (v T, err error) {
 		return v, fmt.Errorf("the body: %w", errTrailing)
 	}
 	return v, nil
-}
-
-// guard refuses what a page of a stranger's could send through a browser.
-func guard(r *http.Request) error {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
-			return fmt.Errorf("the control API refuses pages of another origin, such as %.100q", origin)
-		}
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-	default:
-		return errors.New("the control API refuses pages of another origin")
-	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" ||
-		strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".twilio.com") {
-		return nil
-	}
-	return fmt.Errorf("the control API does not answer on the host %.100q; use localhost or an address", r.Host)
 }

@@ -2,16 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
-	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/dev"
 )
 
 type callCommand struct {
@@ -26,48 +26,37 @@ type callCommand struct {
 	JSON       bool     `name:"json" help:"Send JSON in place of a form."`
 }
 
+// Exit codes of a call that was answered: the function refused the request
+// (an answer of 300 to 499), or it failed.
+const (
+	exitRefused exitCode = 4
+	exitFailed  exitCode = 5
+)
+
 // Run calls once. It fails unless the answer is a success.
 func (c *callCommand) Run(ctx context.Context, env environment) error {
-	form := url.Values{}
+	call := dev.Call{Address: strings.TrimSuffix(c.URL, "/") + c.Path, JSON: c.JSON}
 	for _, p := range c.Parameters {
 		key, value, ok := strings.Cut(p, "=")
 		if !ok || key == "" {
 			return fmt.Errorf("the parameter %q is not of the form key=value", p)
 		}
-		form.Add(key, value)
+		call.Parameters = append(call.Parameters, dev.Pair{Key: key, Value: value})
 	}
 	switch {
+	case c.Twilio:
+		call.SignWith = c.AuthToken
+		if c.PublicURL != "" {
+			call.Public = strings.TrimSuffix(c.PublicURL, "/") + c.Path
+		}
 	case c.Token != "":
-		form.Set("Token", c.Token)
-	case c.As != "":
-		form.Set("Token", "dev-"+c.As)
-	case !c.Twilio:
-		form.Set("Token", "dev-agent")
+		call.Token = c.Token
+	default:
+		call.Token = dev.DevelopmentToken(cmp.Or(c.As, "agent"))
 	}
-	address := strings.TrimSuffix(c.URL, "/") + c.Path
-	public := address
-	if c.PublicURL != "" {
-		public = strings.TrimSuffix(c.PublicURL, "/") + c.Path
-	}
-	body, contentType := []byte(form.Encode()), formType
-	if c.JSON {
-		var err error
-		if body, err = json.Marshal(object(form)); err != nil {
-			return err
-		}
-		contentType = "application/json"
-		if c.Twilio {
-			query := flexfn.AddBodyHash(public, body)[len(public):]
-			public, address = public+query, address+query
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	req, err := call.Request(ctx)
 	if err != nil {
-		return fmt.Errorf("%q is no address: %w", address, err)
-	}
-	req.Header.Set("Content-Type", contentType)
-	if c.Twilio {
-		req.Header.Set("X-Twilio-Signature", flexfn.Signature(c.AuthToken, public, contentType, body))
+		return fmt.Errorf("%q is no address: %w", call.Address, err)
 	}
 	client := &http.Client{Timeout: 30 * time.Second}
 	resp, err := client.Do(req)
@@ -85,19 +74,11 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	}
 	fmt.Fprintln(env.stderr, resp.Status)
 	fmt.Fprintf(env.stdout, "%s\n", bytes.TrimRight(text, "\n"))
-	if resp.StatusCode >= 300 {
-		return errSilent
+	switch {
+	case resp.StatusCode >= 500:
+		return exitFailed
+	case resp.StatusCode >= 300:
+		return exitRefused
 	}
 	return nil
-}
-
-// object is the form as JSON: repeated keys are lists.
-func object(form url.Values) map[string]any {
-	m := make(map[string]any, len(form))
-	for k, v := range form {
-		if m[k] = v; len(v) == 1 {
-			m[k] = v[0]
-		}
-	}
-	return m
 }

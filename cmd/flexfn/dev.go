@@ -7,84 +7,213 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
-	"slices"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/joho/godotenv"
-
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/demo"
+	"github.com/flexfn/flexfn/internal/dev"
+	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
 type devCommand struct {
-	Addr string `default:"127.0.0.1:3001" help:"Address and port to listen on (default: ${default})."`
-	Env  string `name:"env-dir" default:"." type:"existingdir" help:"Folder with .env and .env.local."`
+	Dir   string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main), which is built anew when a file changes. Without it, the program of the module that you are in; outside of one, example functions."`
+	Addr  string `default:"127.0.0.1:3001" help:"Address and port to listen on (default: ${default})."`
+	Env   string `name:"env-dir" type:"existingdir" help:"Folder with .env and .env.local (default: DIR)."`
+	State string `type:"path" placeholder:"FILE" help:"Keep the fake Twilio's state in this file from one run to the next."`
+	Live  bool   `help:"Use the real Twilio, with your credentials, in place of the fake."`
 }
+
+// drainDev is how long requests under way may take at the end.
+const drainDev = 2 * time.Second
 
 // Run serves until ctx ends.
 func (d *devCommand) Run(ctx context.Context, env environment) error {
-	lookup, err := dotenv(d.Env, env.lookup)
+	if d.Live && d.State != "" {
+		return errors.New("--state is for the fake Twilio, which --live does without")
+	}
+	program, err := d.program(ctx)
 	if err != nil {
+		return err
+	}
+	variables := devVariables{dir: d.envDir(), outer: env.lookup, key: dev.NewKey(), live: d.Live}
+	if err := variables.read(); err != nil {
 		return err
 	}
 	listener, err := listen(ctx, d.Addr)
 	if err != nil {
 		return err
 	}
-	base := "http://" + reachable(listener.Addr())
-	fake, err := twiliofake.New(twiliofake.Config{})
+	variables.base = "http://" + reachable(listener.Addr())
+	terminal := dev.NewTerminal(env.stdout, colourful(env))
+
+	// In front of the listener nobody waits yet: what fails here closes it.
+	server, fake, err := d.server(variables, terminal)
+	if err == nil && program == nil {
+		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
+	}
+	if program != nil {
+		server.DescribeWith(func(ctx context.Context) ([]byte, error) {
+			return describe(ctx, env, program.Root, "./functions", openapi.Info{Server: variables.base})
+		})
+	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	config := flexfn.FromLookup(withFake(lookup, base))
-	config.Development = true
-	config.Logger = slog.New(slog.NewTextHandler(env.stderr, nil))
-	app, err := flexfn.New(config)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	demo.Add(app)
-	if err := functions.Add(app); err != nil {
-		return errors.Join(err, listener.Close())
+	d.welcome(terminal, listener.Addr(), variables)
+	if program == nil {
+		server.ShowFunctions()
 	}
 
-	fmt.Fprintf(env.stdout, "flexfn dev: serving on %s with a fake Twilio; Ctrl-C ends it\n\n", base)
-	for _, r := range app.Routes() {
-		fmt.Fprintf(env.stdout, "%s\n    for %s\n", r.Path, r.Function.Access())
-		if doc := r.Function.Doc(); doc != "" {
-			fmt.Fprintf(env.stdout, "    %s\n", doc)
-		}
-		fmt.Fprintf(env.stdout, "    %s\n\n", curl(r.Function, base+r.Path))
-	}
-	logged := logRequests(app, env)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The app's own calls to Twilio come back here, under Twilio's names.
-		if isTwilio(r.Host) || strings.HasPrefix(r.URL.Path, twiliofake.ControlPath) {
-			fake.ServeHTTP(w, r)
-			return
-		}
-		logged.ServeHTTP(w, r)
-	})
-	stop := context.AfterFunc(ctx, func() { fake.Close() }) // ends requests that a fault holds
+	// The functions outlive ctx, until the requests under way are answered.
+	working, end := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	work.Go(func() { server.Run(ctx) })
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	err = serveUntil(ctx, listener, handler, config.Logger, 2*time.Second)
+	var failed error
+	if program != nil {
+		program.Output = env.stderr
+		program.Env = variables.environ
+		work.Go(func() {
+			defer stop()
+			if err := server.Develop(working, program); !errors.Is(err, context.Canceled) {
+				failed = err
+			}
+		})
+	}
+	if fake != nil {
+		defer context.AfterFunc(ctx, func() { fake.Close() })() // ends requests that a fault holds
+	}
+	listenToKeys(terminal, server, fake, variables.base, stop)
+	err = serveUntil(ctx, listener, server, slog.New(slog.NewTextHandler(env.stderr, nil)), drainDev)
+	end()
+	stop()
+	work.Wait()
+	err = errors.Join(err, failed)
+	if d.State != "" {
+		err = errors.Join(err, saveState(fake, d.State))
+	}
 	if err == nil {
-		fmt.Fprintln(env.stdout, "flexfn dev: ended")
+		terminal.Printf("flexfn dev: ended\n")
 	}
 	return err
 }
 
-func isTwilio(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
+// ownModule is the module whose programs are not the user's.
+const ownModule = "github.com/flexfn/flexfn"
+
+// program is the user's; nil when the examples are to be served.
+func (d *devCommand) program(ctx context.Context) (*dev.Program, error) {
+	if d.Dir != "" {
+		p, err := dev.FindProgram(ctx, d.Dir)
+		if err == nil && p == nil {
+			err = fmt.Errorf("%s is in no Go module: go mod init makes one", d.Dir)
+		}
+		return p, err
 	}
-	return strings.HasSuffix(strings.ToLower(name), ".twilio.com")
+	if module := dev.Module(ctx, "."); module == "" || module == ownModule {
+		return nil, nil
+	}
+	return dev.FindProgram(ctx, ".")
+}
+
+func (d *devCommand) envDir() string {
+	switch {
+	case d.Env != "":
+		return d.Env
+	case d.Dir != "":
+		return d.Dir
+	}
+	return "."
+}
+
+// server makes the dev server, and the fake unless Twilio is to be real.
+func (d *devCommand) server(v devVariables, terminal *dev.Terminal) (*dev.Server, *twiliofake.Twilio, error) {
+	o := dev.Options{Base: v.base, Key: v.key, Terminal: terminal}
+	if d.Live {
+		config := flexfn.FromLookup(v.lookup)
+		if _, err := flexfn.New(config); err != nil {
+			return nil, nil, fmt.Errorf("--live needs your account: %w", err)
+		}
+		o.Account, o.SignWith = config.AccountSID, config.AuthToken
+		o.FlexToken, _ = v.plain("FLEX_TOKEN")
+		o.Secrets = append([]string{config.APIKeySecret}, config.PreviousAuthTokens...)
+		return dev.New(o), nil, nil
+	}
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.State != "" {
+		if err := loadState(fake, d.State); err != nil {
+			return nil, nil, err
+		}
+	}
+	o.Fake, o.SignWith = fake, twiliofake.DevelopmentAuthToken
+	return dev.New(o), fake, nil
+}
+
+// loadState reads the state, unless there is none yet.
+func loadState(fake *twiliofake.Twilio, path string) error {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(fake.Load(file), file.Close()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// serveExamples lets the example functions and the ready-made ones answer,
+// in this process.
+func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error {
+	config := flexfn.FromLookup(v.lookup)
+	config.Logger = log
+	app, err := flexfn.New(config)
+	if err != nil {
+		return err
+	}
+	demo.Add(app)
+	if err := functions.Add(app); err != nil {
+		return err
+	}
+	server.DescribeWith(func(context.Context) ([]byte, error) {
+		return openapi.Document(app.Routes(), openapi.Info{Server: v.base})
+	})
+	build, err := dev.InProcess(app, v.key)
+	if err != nil {
+		return err
+	}
+	server.Serve(build)
+	return nil
+}
+
+// welcome says where it serves, and what that means.
+func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
+	with := "a fake Twilio"
+	if d.Live {
+		with = "THE REAL TWILIO"
+	}
+	t.Printf("flexfn dev: serving on %[1]s with %[2]s; Ctrl-C ends it\nConsole: %[1]s%[3]s\nOpenAPI: %[1]s%[3]sopenapi.json\n\n", v.base, with, dev.ConsolePath)
+	if d.Live {
+		sid, _ := v.plain("ACCOUNT_SID")
+		if sid == "" {
+			sid, _ = v.plain("TWILIO_ACCOUNT_SID")
+		}
+		t.Printf("WARNING: --live: the functions call the real Twilio as account %s. Calls are placed, messages sent\nand paid for, tasks and workers of your contact centre changed.\n\n", sid)
+	}
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		t.Printf("WARNING: %s can be reached from other machines. Whoever reaches it can call every function with the\ndevelopment tokens, see every request in the console, and change Twilio's state: there is no password.\n\n", addr)
+	}
 }
 
 // reachable is the address under which this machine reaches a listener.
@@ -99,78 +228,9 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// dotenv adds .env.local and .env of a folder to lookup; what is set already
-// stays as it is.
-func dotenv(dir string, lookup func(string) (string, bool)) (func(string) (string, bool), error) {
-	for _, name := range []string{".env.local", ".env"} {
-		vars, err := godotenv.Read(dir + "/" + name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w; write one NAME=value on a line", name, err)
-		}
-		outer := lookup
-		lookup = func(name string) (string, bool) {
-			if v, ok := outer(name); ok {
-				return v, ok
-			}
-			v, ok := vars[name]
-			return v, ok
-		}
-	}
-	return lookup, nil
+// colourful reports whether the terminal shows colours.
+func colourful(env environment) bool {
+	no, _ := env.lookup("NO_COLOR")
+	file, ok := env.stdout.(*os.File)
+	return ok && no == "" && isTerminal(file) && !strings.EqualFold(os.Getenv("TERM"), "dumb")
 }
-
-// withFake puts the fake's account in the place of whatever account, and
-// whatever public address, the environment names.
-func withFake(lookup func(string) (string, bool), base string) func(string) (string, bool) {
-	account := map[string]string{
-		"ACCOUNT_SID":                  twiliofake.DevelopmentAccountSID,
-		"AUTH_TOKEN":                   twiliofake.DevelopmentAuthToken,
-		"TWILIO_FLEX_WORKSPACE_SID":    twiliofake.DevelopmentWorkspaceSID,
-		"TWILIO_FLEX_CHAT_SERVICE_SID": twiliofake.DevelopmentChatServiceSID,
-		"FLEXFN_TWILIO_URL":            base,
-	}
-	hidden := []string{
-		"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS",
-		"PUBLIC_URL", "FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
-	}
-	return func(name string) (string, bool) {
-		if v, ok := account[name]; ok {
-			return v, true
-		}
-		if slices.Contains(hidden, name) {
-			return "", false
-		}
-		return lookup(name)
-	}
-}
-
-// logRequests prints a line for each request. The query is left out: the
-// token may be in it.
-func logRequests(next http.Handler, env environment) http.Handler {
-	var mu sync.Mutex // one line at a time
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(seen, r)
-		took := time.Since(start)
-		mu.Lock()
-		defer mu.Unlock()
-		id := w.Header().Get("X-Request-Id")
-		fmt.Fprintf(env.stdout, "%s %-7s %s %d %s %s\n", start.Format(time.TimeOnly), r.Method, r.URL.Path, seen.status, took.Round(10*time.Microsecond), id)
-	})
-}
-
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -68,7 +68,7 @@ func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	}
 	fmt.Fprintf(env.stdout, "\n%d failed, %d to look at\n", r.counts[failed], r.counts[warning])
 	if r.counts[failed] > 0 {
-		return errSilent
+		return exitCode(exitFailure)
 	}
 	return nil
 }

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strings"
 	"text/template"
 
+	"github.com/flexfn/flexfn/internal/gotool"
 	"github.com/flexfn/flexfn/internal/tsclient"
 	"github.com/flexfn/flexfn/openapi"
 )
@@ -150,7 +150,7 @@ func {{if .Main}}init{{else}}main{{end}}() {
 // describe makes the OpenAPI document of the functions that a package of the
 // module around dir lists in Routes.
 func describe(ctx context.Context, env environment, dir, pkg string, info openapi.Info) ([]byte, error) {
-	listed, err := goCommand(ctx, dir, "list", "-find", "-json=ImportPath,Name,Dir", "--", pkg)
+	listed, err := gotool.Run(ctx, dir, "list", "-find", "-json=ImportPath,Name,Dir", "--", pkg)
 	if err != nil {
 		return nil, fmt.Errorf("there is no package %s: %w", pkg, err)
 	}
@@ -158,7 +158,7 @@ func describe(ctx context.Context, env environment, dir, pkg string, info openap
 	if err := json.Unmarshal(listed, &p); err != nil {
 		return nil, fmt.Errorf("%s is not one package: name a single one", pkg)
 	}
-	module, err := goCommand(ctx, dir, "list", "-m", "-f", "{{.Dir}}")
+	module, err := gotool.Run(ctx, dir, "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return nil, fmt.Errorf("this is no Go module: %w", err)
 	}
@@ -195,7 +195,7 @@ func describe(ctx context.Context, env environment, dir, pkg string, info openap
 	if err != nil {
 		return nil, err
 	}
-	said, err := goCommand(ctx, moduleDir, "run", "-overlay", filepath.Join(work, "overlay.json"), programDir)
+	said, err := gotool.Run(ctx, moduleDir, "run", "-overlay", filepath.Join(work, "overlay.json"), programDir)
 	fmt.Fprintf(env.stderr, "%s", said) // what the user's packages print while they are initialised
 	if err != nil {
 		if strings.Contains(err.Error(), "undefined: described.Routes") || strings.Contains(err.Error(), "undefined: Routes") {
@@ -204,21 +204,4 @@ func describe(ctx context.Context, env environment, dir, pkg string, info openap
 		return nil, fmt.Errorf("the functions of %s cannot be described: %w", p.ImportPath, err)
 	}
 	return os.ReadFile(output)
-}
-
-// goCommand runs the go command in dir and returns its output. The error has
-// what it said.
-func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errors.New("the go command is not installed, or not on PATH")
-	}
-	if err != nil {
-		return out, fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return out, nil
 }

@@ -75,15 +75,18 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 		fmt.Fprintf(env.stderr, "flexfn: %v\nTry: flexfn --help\n", err)
 		return exitUsage
 	}
-	switch err := command.Run(); {
-	case errors.Is(err, errSilent):
-		return exitFailure
-	case err != nil:
+	err = command.Run()
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if err != nil {
 		fmt.Fprintln(env.stderr, "flexfn:", err)
 		return host.ExitCode(err)
 	}
 	return 0
 }
 
-// errSilent fails the command without another word.
-var errSilent = errors.New("failed")
+// exitCode fails the command with this code and without another word.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

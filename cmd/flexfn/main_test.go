@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 func TestMain(m *testing.M) {
@@ -19,9 +21,11 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script. Beside testscript's own commands they
 // have "ready URL", which waits until something answers there, $ADDR, an
 // address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
@@ -42,7 +46,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PORT2", port)
 			// For scripts that run the go command, here or through flexfn.
 			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
-				value, err := goCommand(context.Background(), ".", "env", name)
+				value, err := gotool.Run(context.Background(), ".", "env", name)
 				if err != nil {
 					return err
 				}
@@ -81,15 +85,4 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
-}
-
-func TestQuote(t *testing.T) {
-	for s, want := range map[string]string{"": "''", "a-b_c=1": "a-b_c=1", "a b": "'a b'", "it's": `'it'\''s'`, "$x;`y`": "'$x;`y`'"} {
-		if got := quote(s); got != want {
-			t.Errorf("quote(%q) = %s, want %s", s, got, want)
-		}
-	}
-	if got := quote("a\nb"); !strings.HasPrefix(got, "'") {
-		t.Errorf("a line break is not quoted: %s", got)
-	}
 }

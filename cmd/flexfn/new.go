@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/flexfn/flexfn/internal/dev"
+	"github.com/flexfn/flexfn/internal/gotool"
 	"github.com/flexfn/flexfn/internal/scaffold"
 )
 
@@ -36,11 +38,11 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	}
 	list(env, written)
 	if n.Tidy {
-		if _, err := goCommand(ctx, n.Dir, "mod", "tidy"); err != nil {
-			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s: %w", n.Dir, err)
+		if _, err := gotool.Run(ctx, n.Dir, "mod", "tidy"); err != nil {
+			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s, or begin again with --replace and the folder of a checkout of flexfn: %w", n.Dir, err)
 		}
 	}
-	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n  go test ./...\n  go tool flexfn dev\n", quote(n.Dir))
+	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n  go test ./...\n  go tool flexfn dev\n", dev.Quote(n.Dir))
 	return nil
 }
 

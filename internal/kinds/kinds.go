@@ -174,6 +174,7 @@ type Answers struct {
 	Zero      *Tree          `json:"zero,omitzero"`
 	Null      *Tree          `json:"null"`
 	Quoted    int            `json:"quoted,string"`
+	MaybeText *int           `json:"maybeText,string"`
 	Any       any            `json:"any"`
 	Map       map[string]any `json:"map"`
 	ByNumber  map[int]bool   `json:"byNumber"`

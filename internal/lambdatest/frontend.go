@@ -179,6 +179,10 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 	streamed := answer.ContentType == "application/vnd.awslambda.http-integration-response"
 	var head, body []byte
 	var err error
+	if streamed && k != FunctionURL && k != RESTAPI {
+		_ = answer.Close()
+		return nil, fmt.Errorf("a front end of the kind %s takes no stream", k)
+	}
 	if streamed {
 		buffered := bufio.NewReader(answer.Body)
 		for !bytes.HasSuffix(head, make([]byte, 8)) {

@@ -186,8 +186,6 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-const task = "WT00000000000000000000000000000001"
-
 // TestHostileRequests sends what is well-formed HTTP and meant ill. Each gets
 // one of the app's answers, and Twilio hears of none.
 func TestHostileRequests(t *testing.T) {

@@ -130,6 +130,23 @@ func TestNode(t *testing.T) {
 	command(t, "node", "node.mjs", serve(t, nil))
 }
 
+// A plugin that calls one function does not carry the others.
+func TestTreeShaking(t *testing.T) {
+	bundle := filepath.Join(t.TempDir(), "bundle.js")
+	cmd := exec.CommandContext(t.Context(), "node_modules/.bin/esbuild", "--bundle", "--format=esm", "--outfile="+bundle)
+	cmd.Stdin = strings.NewReader(`import { kindsOptional } from "./client.ts"; kindsOptional({ baseUrl: "" }).then(console.log);`)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("esbuild: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "async function kinds"); n != 1 {
+		t.Errorf("the bundle has %d functions, not 1", n)
+	}
+}
+
 const page = `<!doctype html><meta charset="utf-8"><script type="module">
 let faults;
 try {

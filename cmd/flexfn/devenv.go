@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// devVariables are the environment variables that the functions see in
+// development: those of the environment, then those of .env.local, then those
+// of .env; and in the place of whatever account and public address they name,
+// unless Twilio is real, the fake's.
+type devVariables struct {
+	dir   string // with .env and .env.local
+	outer func(string) (string, bool)
+	base  string // the dev server's URL
+	key   string // see package devlink
+	live  bool
+
+	files map[string]string
+}
+
+// read reads the files anew.
+func (v *devVariables) read() error {
+	files := map[string]string{}
+	for _, name := range []string{".env", ".env.local"} {
+		vars, err := godotenv.Read(filepath.Join(v.dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return fmt.Errorf("%s: %w; write one NAME=value on a line", name, err)
+		}
+		for key, value := range vars {
+			files[key] = value
+		}
+	}
+	v.files = files
+	return nil
+}
+
+// plain looks a variable up, whatever Twilio is.
+func (v *devVariables) plain(name string) (string, bool) {
+	if value, ok := v.outer(name); ok {
+		return value, true
+	}
+	value, ok := v.files[name]
+	return value, ok
+}
+
+// hidden are the variables that are not for the fake.
+var hidden = []string{
+	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS",
+	"PUBLIC_URL", "FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
+}
+
+// set are the variables that are set whatever the environment says.
+func (v *devVariables) set() map[string]string {
+	if v.live {
+		return map[string]string{devlink.KeyVariable: v.key}
+	}
+	return map[string]string{
+		"ACCOUNT_SID":                  twiliofake.DevelopmentAccountSID,
+		"AUTH_TOKEN":                   twiliofake.DevelopmentAuthToken,
+		"TWILIO_FLEX_WORKSPACE_SID":    twiliofake.DevelopmentWorkspaceSID,
+		"TWILIO_FLEX_CHAT_SERVICE_SID": twiliofake.DevelopmentChatServiceSID,
+		"FLEXFN_TWILIO_URL":            v.base,
+		devlink.KeyVariable:            v.key,
+	}
+}
+
+// lookup is what flexfn.FromLookup wants.
+func (v *devVariables) lookup(name string) (string, bool) {
+	if value, ok := v.set()[name]; ok {
+		return value, true
+	}
+	if !v.live && slices.Contains(hidden, name) {
+		return "", false
+	}
+	return v.plain(name)
+}
+
+// environ is the whole environment of a program, the files read anew.
+func (v *devVariables) environ() ([]string, error) {
+	if err := v.read(); err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		names[name] = true
+	}
+	for name := range v.files {
+		names[name] = true
+	}
+	for name := range v.set() {
+		names[name] = true
+	}
+	delete(names, "PORT")
+	var list []string
+	for name := range names {
+		if value, ok := v.lookup(name); ok {
+			list = append(list, name+"="+value)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}

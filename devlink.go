@@ -1,0 +1,189 @@
+package flexfn
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+)
+
+// This file is the app's side of "flexfn dev"; see package devlink. Nothing
+// of it is reached unless FLEXFN_DEV is set, and then the app answers only to
+// the dev server: set in production by mistake it refuses everything.
+
+var errDevKey = errors.New("it is set by flexfn dev for the program that it runs: unset it")
+
+const shortestDevKey = 26
+
+func (c *Config) setDevKey(key string) error {
+	if len(key) < shortestDevKey {
+		return errDevKey
+	}
+	c.devKey, c.Development = key, true
+	return nil
+}
+
+// serveDev answers r when it is the dev server's alone, or not from it.
+func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
+	key := r.Header.Get(devlink.KeyHeader)
+	if subtle.ConstantTimeCompare([]byte(key), []byte(a.config.devKey)) != 1 {
+		refuse(http.StatusForbidden, "This program runs under flexfn dev: call the address that it shows").write(w, r)
+		return true
+	}
+	if r.URL.Path != devlink.FunctionsPath {
+		return false
+	}
+	list := []devlink.Function{}
+	for _, route := range a.Routes() {
+		list = append(list, functionInfo(route))
+	}
+	body, _ := json.Marshal(list) // of strings and booleans
+	answer{status: http.StatusOK, body: body}.write(w, r)
+	return true
+}
+
+func functionInfo(r Route) devlink.Function {
+	f := r.Function
+	d := devlink.Function{
+		Path: r.Path, Studio: f.Studio(), Open: f.Open(), Roles: f.Roles(), Access: f.Access(), Doc: f.Doc(),
+		Untyped: f.in == reflect.TypeFor[Event](), Parameters: []devlink.Parameter{},
+	}
+	for _, p := range f.Parameters() {
+		d.Parameters = append(d.Parameters, devlink.Parameter{
+			Name: p.Name, Required: p.Required, Doc: p.Purpose + p.Doc, Example: p.Example, Kind: p.Kind, Type: typeName(p.Type),
+		})
+	}
+	return d
+}
+
+func typeName(t reflect.Type) devlink.Type {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case nil:
+		return devlink.Text // of an untyped function: whatever it is sent as
+	case reflect.TypeFor[json.RawMessage]():
+		return devlink.Any
+	case reflect.TypeFor[time.Time]():
+		return devlink.Time
+	case reflect.TypeFor[time.Duration]():
+		return devlink.Duration
+	case reflect.TypeFor[json.Number]():
+		return devlink.Number
+	}
+	switch k := t.Kind(); {
+	case k == reflect.Bool:
+		return devlink.Bool
+	case k >= reflect.Int && k <= reflect.Uintptr:
+		return devlink.Whole
+	case k == reflect.Float32 || k == reflect.Float64:
+		return devlink.Number
+	case k == reflect.Struct || k == reflect.Map:
+		return devlink.Object
+	case k == reflect.Interface:
+		return devlink.Any
+	case k == reflect.Slice || k == reflect.Array:
+		return devlink.List
+	}
+	return devlink.Text
+}
+
+// trace collects what happens in a call; nil, as in production, collects
+// nothing. The handler may outlive the answer, hence the lock.
+type trace struct {
+	mu sync.Mutex
+	devlink.Trace
+}
+
+func (c *call) since() time.Duration { return time.Since(c.start) }
+
+// span notes the beginning of a part of the work; the result notes its end.
+func (c *call) span(name string) (end func(failed bool)) {
+	if c.trace == nil {
+		return func(bool) {}
+	}
+	t := c.trace
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := len(t.Spans)
+	t.Spans = append(t.Spans, devlink.Span{Name: name, Start: c.since()})
+	return func(failed bool) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.Spans[i].End, t.Spans[i].Failed = c.since(), failed
+	}
+}
+
+// traceCaller notes whose token was accepted.
+func (c *call) traceCaller() {
+	if c.trace == nil || c.owner == nil {
+		return
+	}
+	c.trace.mu.Lock()
+	defer c.trace.mu.Unlock()
+	c.trace.Caller = &devlink.Caller{Identity: c.owner.Identity, Worker: c.owner.WorkerSID, Roles: c.owner.Roles}
+}
+
+// traceFailure notes why the function failed.
+func (c *call) traceFailure(err error) {
+	if c.trace == nil {
+		return
+	}
+	r, _ := c.app.log.Handler().(*redactor)
+	c.trace.mu.Lock()
+	defer c.trace.mu.Unlock()
+	c.trace.Error = r.of(c).text(err.Error())
+}
+
+// alsoTraced is hook, and the trace.
+func alsoTraced(hook func(context.Context, Attempt)) func(context.Context, Attempt) {
+	return func(ctx context.Context, a Attempt) {
+		traceAttempt(ctx, a)
+		if hook != nil {
+			hook(ctx, a)
+		}
+	}
+}
+
+// traceAttempt adds a to the trace of the call that ctx belongs to.
+func traceAttempt(ctx context.Context, a Attempt) {
+	c := callFrom(ctx)
+	if c == nil || c.trace == nil {
+		return
+	}
+	c.trace.mu.Lock()
+	defer c.trace.mu.Unlock()
+	if len(c.trace.Attempts) == devlink.MaxAttempts {
+		c.trace.Missed++
+		return
+	}
+	end := c.since()
+	noted := devlink.Attempt{
+		Number: a.Number, Start: end - a.Duration, End: end, Wait: a.Wait, Retried: a.Retried,
+		Method: a.Method, Host: a.Host, Path: a.Path, Status: a.Status, TwilioID: a.TwilioRequestID,
+	}
+	if a.Err != nil {
+		r, _ := c.app.log.Handler().(*redactor)
+		noted.Error = r.of(c).text(a.Err.Error())
+	}
+	c.trace.Attempts = append(c.trace.Attempts, noted)
+}
+
+// writeTrace puts what is known by now into a header of the answer.
+func (c *call) writeTrace(h http.Header) {
+	c.trace.mu.Lock()
+	defer c.trace.mu.Unlock()
+	t := c.trace.Trace
+	t.Spans = slices.Clone(t.Spans)
+	text, _ := json.Marshal(t) // of strings and numbers
+	h.Set(devlink.TraceHeader, base64.StdEncoding.EncodeToString(text))
+}

@@ -1,0 +1,140 @@
+package flexfn_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/devlink"
+)
+
+const devKey = "0123456789abcdefghijklmnopqrstuv"
+
+func devApp(t *testing.T, key string) (*flexfn.App, error) {
+	t.Helper()
+	env := map[string]string{
+		"ACCOUNT_SID": "AC00000000000000000000000000000001", "AUTH_TOKEN": "secret0secret0", devlink.KeyVariable: key,
+		"TWILIO_SERVICE_MIN_BACKOFF": "0", "TWILIO_SERVICE_MAX_BACKOFF": "1",
+	}
+	c := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	c.Logger = slog.New(slog.DiscardHandler)
+	return flexfn.New(c)
+}
+
+// TestDevLink is the protocol with flexfn dev: without the key an app refuses
+// everything, preflights included; with it the answer carries a trace.
+func TestDevLink(t *testing.T) {
+	if _, err := devApp(t, "short"); err == nil || !strings.Contains(err.Error(), "FLEXFN_DEV") {
+		t.Errorf("a short key: %v", err)
+	}
+	app, err := devApp(t, devKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type in struct {
+		Name  string        `json:"name" purpose:"whom to greet"`
+		Every time.Duration `json:"every" doc:"how often"`
+	}
+	tries := 0
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, in in) (map[string]any, error) {
+		res := flexfn.ExecuteWithRetry(ctx, func(context.Context) (int, error) {
+			if tries++; tries == 1 {
+				return 0, flexfn.Errorf(429, "slow down +15550100001 secret0secret0")
+			}
+			return 1, nil
+		})
+		return map[string]any{"n": res.Data}, res.Err()
+	}, flexfn.OpenToAnyone()))
+
+	ask := func(method, path, key string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, path, strings.NewReader("name=Ada"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if key != "" {
+			r.Header.Set(devlink.KeyHeader, key)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		return w
+	}
+	for _, key := range []string{"", "short", devKey + "x"} {
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			for _, path := range []string{"/f", "/g", devlink.FunctionsPath} {
+				w := ask(method, path, key)
+				if w.Code != http.StatusForbidden || w.Header().Get(devlink.TraceHeader) != "" || strings.Contains(w.Body.String(), "/f") {
+					t.Errorf("%s %s with the key %q: %d %s", method, path, key, w.Code, w.Body)
+				}
+			}
+		}
+	}
+	if tries != 0 {
+		t.Fatal("the handler ran")
+	}
+
+	w := ask("POST", "/f", devKey)
+	if w.Code != http.StatusOK {
+		t.Fatal(w.Code, w.Body)
+	}
+	if w.Header().Get("X-Request-Id") == "" {
+		t.Error("the answer has no request id")
+	}
+	text, err := base64.StdEncoding.DecodeString(w.Header().Get(devlink.TraceHeader))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trace devlink.Trace
+	if err := json.Unmarshal(text, &trace); err != nil {
+		t.Fatal(err)
+	}
+	if len(trace.Spans) != 1 || trace.Spans[0].Name != devlink.Handler || trace.Spans[0].End < trace.Spans[0].Start {
+		t.Errorf("spans are %+v", trace.Spans)
+	}
+	if a := trace.Attempts; len(a) != 2 || !a[0].Retried || a[1].Retried || a[1].Number != 2 || !strings.Contains(a[0].Error, "slow down") ||
+		a[1].Start < a[0].End || a[1].End > trace.Spans[0].End {
+		t.Errorf("attempts are %+v", a)
+	}
+	if strings.Contains(string(text), "555") || strings.Contains(string(text), "secret0") {
+		t.Errorf("the trace gives something away: %s", text)
+	}
+
+	var list []devlink.Function
+	if err := json.Unmarshal(ask("GET", devlink.FunctionsPath, devKey).Body.Bytes(), &list); err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if f := list[0]; f.Path != "/f" || !f.Studio || !f.Open || len(f.Parameters) != 2 || !f.Parameters[0].Required ||
+		f.Parameters[0].Doc != "whom to greet" || f.Parameters[1].Type != devlink.Duration {
+		t.Errorf("the function is %+v", f)
+	}
+}
+
+// TestNoDevLink: in production the header means nothing and nobody is told
+// anything.
+func TestNoDevLink(t *testing.T) {
+	app, err := devApp(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (map[string]any, error) {
+		return nil, nil
+	}, flexfn.OpenToAnyone()))
+	for _, key := range []string{"", devKey} {
+		for path, want := range map[string]int{"/f": 200, devlink.FunctionsPath: 404} {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Header[devlink.KeyHeader] = []string{key}
+			w := httptest.NewRecorder()
+			app.ServeHTTP(w, r)
+			if w.Code != want || w.Header().Get(devlink.TraceHeader) != "" {
+				t.Errorf("%s: %d %v", path, w.Code, w.Header())
+			}
+		}
+	}
+	if app.Config().Development {
+		t.Error("development without flexfn dev")
+	}
+}

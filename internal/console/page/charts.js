@@ -1,0 +1,86 @@
+// Charts of the last minutes, by uPlot.
+
+import { h, milliseconds } from './dom.js';
+import { on, state } from './server.js';
+
+const span = 300; // seconds
+
+const charts = [
+  { title: 'Requests a second', unit: '', series: [['requests', 'all', '--accent'], ['refused', 'refused (4xx)', '--odd'], ['errors', 'failed (5xx)', '--bad']] },
+  { title: 'Retries a second', unit: '', series: [['retries', 'retries', '--odd']] },
+  { title: 'Latency', unit: ' ms', series: [['median', 'median', '--accent'], ['p95', '95th percentile', '--bad']] },
+];
+
+export function chartsView(main, signal) {
+  const summary = h('p');
+  const boxes = charts.map((c) => ({ ...c, element: h('div', { class: 'chart', 'aria-hidden': 'true' }), plot: null }));
+  main.append(h('section', { 'aria-labelledby': 'charts-title' }, h('h2', { id: 'charts-title' }, 'The last five minutes'), summary,
+    boxes.map((b) => h('section', null, h('h3', null, b.title), b.element))));
+
+  function draw() {
+    for (const b of boxes) {
+      b.plot?.destroy();
+      b.plot = new uPlot(options(b, b.element.clientWidth), data(b), b.element);
+    }
+  }
+  function update() {
+    summary.textContent = sentence();
+    for (const b of boxes) b.plot?.setData(data(b));
+  }
+  summary.textContent = sentence();
+  requestAnimationFrame(draw);
+  on('seconds', update, signal);
+  window.addEventListener('themechange', draw, { signal });
+  const resized = new ResizeObserver(() => boxes.forEach((b) => b.plot?.setSize({ width: b.element.clientWidth, height: 180 })));
+  resized.observe(main);
+  signal.addEventListener('abort', () => {
+    resized.disconnect();
+    boxes.forEach((b) => b.plot?.destroy());
+  });
+  return null;
+}
+
+// data is a row of times and one of values for each series; seconds without
+// requests count zero, and have no latency.
+function data(chart) {
+  const now = Math.floor(Date.now() / 1000);
+  const by = new Map(state.seconds.map((s) => [s.time, s]));
+  const times = Array.from({ length: span }, (_, i) => now - span + 1 + i);
+  return [times, ...chart.series.map(([key]) => times.map((t) => {
+    const s = by.get(t);
+    return chart.unit ? (s ? s[key] : null) : s?.[key] ?? 0;
+  }))];
+}
+
+// colour is what a variable of the style sheet is under the current theme.
+function colour(name) {
+  const probe = h('span');
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+function options(chart, width) {
+  const axis = { stroke: colour('--text'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 } };
+  return {
+    width, height: 180,
+    cursor: { drag: { x: false, y: false } },
+    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] } },
+    axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
+    series: [{}, ...chart.series.map(([, label, name]) => ({
+      label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: 4 },
+      value: (_, v) => (v == null ? '–' : `${v}${chart.unit}`),
+    }))],
+  };
+}
+
+// sentence says what the charts show.
+function sentence() {
+  const sum = (key) => state.seconds.reduce((n, s) => n + s[key], 0);
+  const latest = state.seconds.at(-1);
+  if (!latest) return 'No requests yet.';
+  return `${sum('requests')} requests: ${sum('refused')} refused, ${sum('errors')} failed; ${sum('retries')} retries. `
+    + `In the latest busy second half were answered within ${milliseconds(latest.median)}, 95 of 100 within ${milliseconds(latest.p95)}.`;
+}

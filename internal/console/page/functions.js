@@ -1,0 +1,175 @@
+// The functions, and a form to try each.
+
+import { announce, copy, h, pathParts } from './dom.js';
+import { requestDetail } from './request.js';
+import { call, on, request, state } from './server.js';
+
+const nobody = 'nobody';
+
+export function functionsView(main, signal) {
+  let shown = null; // path
+  const list = h('ul', { class: 'list' });
+  const filter = h('input', { type: 'search', placeholder: 'Filter', 'aria-label': 'Filter functions', oninput: showList });
+  const side = h('nav', { class: 'side', 'aria-label': 'Functions' }, filter, list);
+  const detail = h('section', { class: 'detail', 'aria-label': 'Function' });
+  main.append(side, detail);
+
+  function showList() {
+    const wanted = filter.value.toLowerCase();
+    list.replaceChildren(...state.functions.filter((f) => f.path.toLowerCase().includes(wanted)).map((f) =>
+      h('li', null, h('a', { href: `#/functions${f.path}`, 'aria-current': f.path === shown ? 'true' : null },
+        h('span', { class: 'path' }, pathParts(f.path)), ' ',
+        h('span', { class: `chip ${f.open ? 'odd' : ''}` }, f.studio ? 'Studio' : 'Flex')))));
+  }
+
+  function open(path) {
+    const wanted = path ? `/${path}` : null;
+    const f = state.functions.find((f) => f.path === wanted) ?? (wanted ? null : state.functions[0]);
+    shown = f?.path ?? wanted;
+    showList();
+    if (f) detail.replaceChildren(...functionDetail(f));
+    else detail.replaceChildren(h('p', null, wanted ? `There is no function at ${wanted}.` : 'There are no functions yet.'));
+  }
+
+  on('functions', () => {
+    showList();
+    // Values that were typed stay: only a changed function is shown anew.
+    const f = state.functions.find((f) => f.path === shown);
+    if (!f || JSON.stringify(f) !== detail.dataset.function) open((shown ?? '').slice(1));
+  }, signal);
+
+  function functionDetail(f) {
+    detail.dataset.function = JSON.stringify(f);
+    const result = h('div', { class: 'result' });
+    const curl = h('div');
+    const form = callForm(f);
+    const send = h('button', { type: 'submit', class: 'main' }, 'Call');
+    const order = (more) => ({ path: f.path, ...form.order(), ...more });
+    const fail = (error) => result.replaceChildren(h('p', { class: 'fault', role: 'alert' }, error.message));
+    return [
+      h('h2', { class: 'path' }, f.path),
+      h('p', null, f.doc || ''),
+      h('p', null, 'For ', h('strong', null, f.access), '.'),
+      h('form', {
+        onsubmit: async (e) => {
+          e.preventDefault();
+          send.disabled = true;
+          try {
+            const entry = await call(order());
+            result.replaceChildren(...requestDetail(entry, { heading: 'h3' }));
+            announce(`Answered ${entry.status}`);
+          } catch (error) {
+            fail(error);
+          }
+          send.disabled = false;
+        },
+      }, form.element, h('div', { class: 'buttons' }, send,
+        h('button', {
+          type: 'button',
+          onclick: async () => {
+            try {
+              const text = (await call(order({ curl: true }))).curl;
+              const copied = await copy(text);
+              curl.replaceChildren(h('p', null, copied ? 'Copied:' : 'Copy this:'), h('pre', { tabindex: '0', 'aria-label': 'curl command', role: 'group' }, text));
+            } catch (error) {
+              fail(error);
+            }
+          },
+        }, 'Copy as curl'))),
+      curl,
+      result,
+    ];
+  }
+
+  return open;
+}
+
+// callForm has a field for each parameter. Fields that are left empty are not
+// sent, required or not: how the function answers to that is worth seeing.
+function callForm(f) {
+  const fields = [];
+  const sample = new Map(f.sample.map((p) => [p.key, p.value]));
+  const edited = takeEdit(f.path);
+  const rows = h('div', { class: 'fields' });
+  const value = (name) => (edited ? edited.get(name) ?? '' : sample.get(name) ?? '');
+  for (const p of f.parameters) {
+    const id = `p-${p.name}`;
+    const input = h('input', { id, value: value(p.name), 'aria-describedby': `${id}-doc`, autocomplete: 'off', spellcheck: 'false' });
+    fields.push(() => ({ key: p.name, value: input.value }));
+    rows.append(
+      h('label', { for: id }, p.name, p.required ? h('span', { class: 'required' }, ' required') : null),
+      h('div', null, input, h('p', { id: `${id}-doc`, class: 'hint' },
+        [p.doc, kindOf(p)].filter(Boolean).join(' · '))));
+  }
+  const add = (key = '', text = '') => {
+    const name = h('input', { 'aria-label': 'Name of another parameter', placeholder: 'name', value: key, autocomplete: 'off' });
+    const input = h('input', { 'aria-label': 'Its value', placeholder: 'value', value: text, autocomplete: 'off' });
+    fields.push(() => ({ key: name.value, value: input.value }));
+    rows.append(name, input);
+    return name;
+  };
+  for (const [key, text] of edited ?? []) if (!f.parameters.some((p) => p.name === key)) add(key, text);
+
+  const person = h('select', { id: 'person' },
+    f.studio
+      ? [...(f.open ? [] : [h('option', { value: 'twilio' }, 'Twilio, with its signature')]), h('option', { value: nobody }, f.open ? 'anyone' : 'nobody: without a signature')]
+      : [...(state.live ? [h('option', { value: 'user' }, 'the owner of FLEX_TOKEN')] : state.people.map((p) => h('option', { value: p.name }, p.name))),
+        h('option', { value: nobody }, 'nobody: without a token')]);
+  if (f.person && !state.live) person.value = f.person;
+  const json = h('select', { id: 'encoding' }, h('option', { value: '' }, 'form'), h('option', { value: 'json' }, 'JSON'));
+
+  const element = h('div', null,
+    h('div', { class: 'fields' },
+      h('label', { for: 'person' }, 'Call as'), person,
+      h('label', { for: 'encoding' }, 'Send as'), json),
+    h('fieldset', null, h('legend', null, 'Parameters'), rows,
+      f.untyped ? h('button', { type: 'button', class: 'plain', onclick: () => add().focus() }, 'Add a parameter') : null,
+      f.parameters.length || f.untyped ? null : h('p', null, 'None.')));
+  return {
+    element,
+    order: () => ({
+      person: person.value,
+      json: json.value === 'json',
+      parameters: fields.map((field) => field()).filter((p) => p.key && p.value !== ''),
+    }),
+  };
+}
+
+// kindOf says what a value looks like.
+function kindOf(p) {
+  if (p.kind === 'e164') return 'telephone number, such as +15550100001';
+  return p.kind ? `SID that begins with ${p.kind.split('|').join(' or ')}` : p.type;
+}
+
+// A request that is to be edited before it is sent again.
+let edit = null;
+
+export async function editRequest(id) {
+  const e = await request(id);
+  edit = { path: e.path, values: parameters(e) };
+  const target = `#/functions${e.path}`;
+  if (location.hash === target) location.reload();
+  location.hash = target;
+}
+
+function takeEdit(path) {
+  if (edit?.path !== path) return null;
+  const { values } = edit;
+  edit = null;
+  return values;
+}
+
+function parameters(e) {
+  const values = new Map(new URLSearchParams(e.query ?? ''));
+  const type = e.request.header['Content-Type']?.[0] ?? '';
+  if (type.startsWith('application/json')) {
+    try {
+      for (const [key, value] of Object.entries(JSON.parse(e.request.body))) values.set(key, typeof value === 'string' ? value : JSON.stringify(value));
+    } catch { /* not an object */ }
+  } else {
+    for (const [key, value] of new URLSearchParams(e.request.body)) values.set(key, value);
+  }
+  values.delete('Token');
+  values.delete('bodySHA256');
+  return values;
+}

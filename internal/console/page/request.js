@@ -1,0 +1,66 @@
+// One request: what was asked, what happened, what was answered.
+
+import { announce, block, clock, h, identity, milliseconds, pretty, statusChip } from './dom.js';
+import { editRequest } from './functions.js';
+import { replay, state, twilioRequests } from './server.js';
+import { timeline } from './timeline.js';
+
+export function requestDetail(e, { heading }) {
+  const below = heading === 'h2' ? 'h3' : 'h4';
+  const times = h('div');
+  showTimeline(e, times);
+  return [
+    h(heading, { class: 'path' }, `${e.method} ${e.path} `, statusChip(e.status), ` in ${milliseconds(e.duration)}`),
+    h('p', { class: 'facts' },
+      [clock(e.time), who(e), e.requestId ? `request id ${e.requestId}` : null, e.origin ? `from a page of ${e.origin}` : null].filter(Boolean).join(' · ')),
+    h('div', { class: 'buttons' },
+      h('button', {
+        type: 'button',
+        disabled: !e.replayable,
+        onclick: async () => {
+          const again = await replay(e.id);
+          announce(`Sent again: answered ${again.status}`);
+          location.hash = `#/requests/${again.id}`;
+        },
+      }, 'Replay'),
+      state.functions.some((f) => f.path === e.path)
+        ? h('button', { type: 'button', onclick: () => editRequest(e.id) }, 'Edit and call') : null),
+    e.status >= 500 && e.trace?.error ? h('p', { class: 'fault' }, e.trace.error) : null,
+    times,
+    h(below, null, 'Answer'),
+    body(e.answer, 'Answer body'),
+    headers(e.answer, 'Answer headers'),
+    h(below, null, 'Request'),
+    e.query ? block(`?${e.query}`, 'Query') : null,
+    body(e.request, 'Request body'),
+    headers(e.request, 'Request headers'),
+  ].filter(Boolean);
+}
+
+function who(e) {
+  const c = e.trace?.caller;
+  return c ? `${identity(c.identity)} (${(c.roles ?? []).join(', ')})` : null;
+}
+
+async function showTimeline(e, into) {
+  if (!e.trace) return;
+  let asked = new Map();
+  try {
+    asked = new Map((await twilioRequests()).map((r) => [r.id, r]));
+  } catch { /* the timeline is good without */ }
+  into.replaceChildren(timeline(e, asked));
+}
+
+function body(message, label) {
+  if (!message.body) return h('p', { class: 'hint' }, 'No body.');
+  const type = message.header['Content-Type']?.[0] ?? '';
+  const text = type.startsWith('application/x-www-form-urlencoded')
+    ? [...new URLSearchParams(message.body)].map(([k, v]) => `${k} = ${v}`).join('\n')
+    : pretty(message.body);
+  return h('div', null, block(text, label), message.cut ? h('p', { class: 'hint' }, 'The body was longer; this is its beginning.') : null);
+}
+
+function headers(message, label) {
+  const lines = Object.entries(message.header ?? {}).flatMap(([k, vs]) => vs.map((v) => `${k}: ${v}`));
+  return h('details', null, h('summary', null, label), block(lines.join('\n'), label));
+}

@@ -1,0 +1,113 @@
+// What the page knows of the dev server, and what it asks of it.
+
+export const state = {
+  base: '', live: false, account: '', hasToken: false, connected: false,
+  status: { state: 'building' },
+  functions: [], people: [], presets: [], requests: [], seconds: [], faults: [],
+};
+
+const changes = new EventTarget();
+
+// on calls listener whenever the named part of the state changes, until the
+// signal is aborted.
+export function on(part, listener, signal) {
+  changes.addEventListener(part, listener, { signal });
+}
+
+function changed(...parts) {
+  for (const part of parts) changes.dispatchEvent(new Event(part));
+}
+
+async function ask(method, path, body) {
+  const answer = await fetch(path, {
+    method,
+    headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const value = await answer.json();
+  if (!answer.ok) throw new Error(value.error ?? `${answer.status}`);
+  return value;
+}
+
+const api = '/__flexfn/api/';
+const control = '/__twiliofake/';
+
+export const call = (order) => ask('POST', `${api}call`, order);
+export const replay = (id) => ask('POST', `${api}replay/${encodeURIComponent(id)}`, {});
+export const request = (id) => ask('GET', `${api}requests/${encodeURIComponent(id)}`);
+export const clearRequests = () => ask('DELETE', `${api}requests`);
+
+// The fake's own control API.
+export const twilioState = () => ask('GET', `${control}state`);
+export const twilioRequests = () => (state.live ? Promise.resolve([]) : ask('GET', `${control}requests`));
+export const clearTwilioRequests = () => ask('DELETE', `${control}requests`);
+
+// addFault leaves the counts of the other rules as they are.
+export async function addFault(rule) {
+  await ask('POST', `${control}faults`, rule);
+  await loadFaults();
+}
+
+// setFaults puts rules in the place of those in force, and counts anew.
+export async function setFaults(rules) {
+  await ask('PUT', `${control}faults`, rules);
+  await loadFaults();
+}
+
+export async function loadFaults() {
+  if (state.live) return;
+  state.faults = await ask('GET', `${control}faults`);
+  changed('faults');
+}
+
+async function load() {
+  Object.assign(state, await ask('GET', `${api}state`));
+  await loadFaults();
+  state.connected = true;
+  changed('status', 'functions', 'requests', 'seconds', 'all');
+}
+
+const maxRequests = 500;
+
+// listen follows the server's events, also after it was started again.
+export function listen() {
+  const source = new EventSource(`${api}events`);
+  // What happens while everything is being asked for is newer than the answer,
+  // or in it: it waits until the answer is there.
+  let loading = Promise.resolve();
+  const loadAll = () => { loading = load().catch(() => {}); };
+  const handle = (kind, use) => source.addEventListener(kind, async (e) => {
+    await loading;
+    use(JSON.parse(e.data));
+  });
+  source.addEventListener('open', loadAll);
+  source.addEventListener('error', () => {
+    state.connected = false;
+    changed('status');
+  });
+  handle('lost', loadAll);
+  handle('status', (status) => {
+    state.status = status;
+    changed('status');
+  });
+  handle('functions', (functions) => {
+    state.functions = functions;
+    changed('functions');
+  });
+  handle('request', (summary) => {
+    if (state.requests.some((r) => r.id === summary.id)) return;
+    state.requests.unshift(summary);
+    state.requests.length = Math.min(state.requests.length, maxRequests);
+    changed('requests');
+  });
+  handle('seconds', (seconds) => {
+    for (const second of seconds) {
+      const i = state.seconds.findIndex((s) => s.time === second.time);
+      if (i < 0) state.seconds.push(second);
+      else state.seconds[i] = second;
+    }
+    const oldest = Date.now() / 1000 - 300;
+    state.seconds = state.seconds.filter((s) => s.time >= oldest);
+    changed('seconds');
+  });
+}

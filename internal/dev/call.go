@@ -1,0 +1,216 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// A Pair is one parameter of a call.
+type Pair struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// A Call is a request to a function, as a Flex user or as Twilio.
+type Call struct {
+	Address    string // the absolute URL
+	Public     string // the URL that Twilio would call; empty is Address
+	Parameters []Pair
+	Token      string // the Flex token, added when it is not empty
+	SignWith   string // the auth token to sign with; empty does not sign
+	JSON       bool   // a JSON body in place of a form
+}
+
+const (
+	formType  = "application/x-www-form-urlencoded"
+	jsonType  = "application/json"
+	signature = "X-Twilio-Signature"
+)
+
+// wire is what is sent: where, what, and the headers.
+func (c Call) wire() (address string, body []byte, header http.Header, err error) {
+	pairs := c.Parameters
+	if c.Token != "" {
+		pairs = append([]Pair{{"Token", c.Token}}, pairs...)
+	}
+	address, header = c.Address, http.Header{"Content-Type": {formType}}
+	public := c.Public
+	if public == "" {
+		public = address
+	}
+	if c.JSON {
+		header.Set("Content-Type", jsonType)
+		if body, err = json.Marshal(object(pairs)); err != nil {
+			return "", nil, nil, err
+		}
+		if c.SignWith != "" {
+			query := flexfn.AddBodyHash(public, body)[len(public):]
+			public, address = public+query, address+query
+		}
+	} else {
+		var form []string
+		for _, p := range pairs {
+			form = append(form, url.QueryEscape(p.Key)+"="+url.QueryEscape(p.Value))
+		}
+		body = []byte(strings.Join(form, "&"))
+	}
+	if c.SignWith != "" {
+		header.Set(signature, flexfn.Signature(c.SignWith, public, header.Get("Content-Type"), body))
+	}
+	return address, body, header, nil
+}
+
+// Request makes the HTTP request.
+func (c Call) Request(ctx context.Context) (*http.Request, error) {
+	address, body, header, err := c.wire()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	return req, nil
+}
+
+// Curl is a command line that makes the call.
+func (c Call) Curl() string {
+	address, body, header, err := c.wire()
+	if err != nil {
+		return ""
+	}
+	words := []string{"curl", "-s", "-X", "POST", Quote(address)}
+	if s := header.Get(signature); s != "" {
+		words = append(words, "-H", Quote(signature+": "+s))
+	}
+	switch {
+	case c.JSON:
+		words = append(words, "-H", Quote("Content-Type: "+jsonType), "-d", Quote(string(body)))
+	case len(body) == 0:
+		words = append(words, "-d", "''")
+	}
+	for pair := range strings.SplitSeq(string(body), "&") {
+		if c.JSON || pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		plain, _ := url.QueryUnescape(value)
+		option := "--data-urlencode"
+		if plain == value {
+			option = "-d"
+		}
+		words = append(words, option, Quote(key+"="+plain))
+	}
+	return strings.Join(words, " ")
+}
+
+// object is the pairs as JSON: repeated keys are lists.
+func object(pairs []Pair) map[string]any {
+	m := map[string]any{}
+	for _, p := range pairs {
+		switch have := m[p.Key].(type) {
+		case nil:
+			m[p.Key] = p.Value
+		case []string:
+			m[p.Key] = append(have, p.Value)
+		case string:
+			m[p.Key] = []string{have, p.Value}
+		}
+	}
+	return m
+}
+
+// A Person is somebody as whom functions can be called.
+type Person struct {
+	Name  string `json:"name"`
+	Token string `json:"-"`
+}
+
+// People are those of the fake's development state.
+func People() []Person {
+	var list []Person
+	for _, name := range []string{"agent", "supervisor", "admin", "guest", "expired", "invalid", "outage"} {
+		list = append(list, Person{name, DevelopmentToken(name)})
+	}
+	return list
+}
+
+// DevelopmentToken is the Flex token of a person of the development state.
+func DevelopmentToken(name string) string { return "dev-" + name }
+
+// suitable is the name of a person whom f admits.
+func suitable(f devlink.Function) string {
+	for _, role := range f.Roles {
+		for _, known := range []string{"supervisor", "admin", "agent"} {
+			if role == known {
+				return known
+			}
+		}
+	}
+	return "agent"
+}
+
+// Sample is a call that f accepts: the required parameters, and the optional
+// ones that have an example.
+func Sample(f devlink.Function, base string) Call {
+	c := Call{Address: base + f.Path}
+	switch {
+	case !f.Studio:
+		c.Token = DevelopmentToken(suitable(f))
+	case !f.Open:
+		c.SignWith = twiliofake.DevelopmentAuthToken
+	}
+	for _, p := range f.Parameters {
+		if p.Required || p.Example != "" {
+			c.Parameters = append(c.Parameters, Pair{p.Name, sampleValue(p)})
+		}
+	}
+	return c
+}
+
+// sampleValue is p's example, or one that fits its type; a SID is the first
+// of its kind in the fake's development state.
+func sampleValue(p devlink.Parameter) string {
+	switch {
+	case p.Example != "":
+		return p.Example
+	case p.Kind == "e164":
+		return "+15550100001"
+	case p.Kind != "":
+		prefix, _, _ := strings.Cut(p.Kind, "|")
+		return prefix + strings.TrimPrefix(twiliofake.DevelopmentAccountSID, "AC")
+	}
+	switch p.Type {
+	case devlink.Bool:
+		return "true"
+	case devlink.Whole, devlink.Number, devlink.Duration:
+		return "1"
+	case devlink.Time:
+		return "2026-01-31T15:04:05Z"
+	case devlink.List:
+		return "[]"
+	case devlink.Object, devlink.Any:
+		return "{}"
+	case devlink.Text:
+	}
+	return "example"
+}
+
+// Quote makes s one word for a POSIX shell.
+func Quote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:+,@%", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,233 @@
+package dev
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/console"
+	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/sameorigin"
+)
+
+// ConsolePath begins the paths of the console.
+const ConsolePath = "/__flexfn/"
+
+// newConsole makes the handler of the console's page and of what it asks for.
+//
+//	GET    api/state          everything, to begin with
+//	GET    api/events         what changes from then on, as server-sent events
+//	GET    api/requests/{id}  a request with its timeline
+//	DELETE api/requests       an empty log
+//	POST   api/call           calls a function, or says how with curl
+//	POST   api/replay/{id}    sends a request again
+//	GET    openapi.json       the functions as an OpenAPI document
+//
+// The fake has its own control API.
+func (s *Server) newConsole() http.Handler {
+	mux := http.NewServeMux()
+	api := func(pattern string, h func(http.ResponseWriter, *http.Request) (any, error)) {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.HandleFunc(method+" "+ConsolePath+"api/"+path, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, 8<<20)
+			value, err := h(w, r)
+			reply(w, value, err)
+		})
+	}
+	api("GET state", func(http.ResponseWriter, *http.Request) (any, error) { return s.everything(), nil })
+	api("GET requests/{id}", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.find(r) })
+	api("DELETE requests", func(http.ResponseWriter, *http.Request) (any, error) {
+		s.Clear()
+		return struct{}{}, nil
+	})
+	api("POST call", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.call(r) })
+	api("POST replay/{id}", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.replay(r) })
+	mux.HandleFunc("GET "+ConsolePath+"api/events", s.events)
+	mux.HandleFunc("GET "+ConsolePath+"openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		document, err := s.describe(r.Context())
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document)
+	})
+	mux.Handle(ConsolePath, http.StripPrefix(strings.TrimSuffix(ConsolePath, "/"), console.Handler()))
+	mux.Handle(strings.TrimSuffix(ConsolePath, "/"), http.RedirectHandler(ConsolePath, http.StatusFound))
+
+	own, _ := url.Parse(s.o.Base) // as the developer asked for it
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		check := r
+		if !strings.HasPrefix(r.URL.Path, ConsolePath+"api/") {
+			// The page itself may be come to by a link.
+			check = &http.Request{Host: r.Host, Header: http.Header{}}
+		}
+		err := sameorigin.Check(check, func(host string) bool { return own != nil && host == own.Hostname() })
+		if err != nil {
+			reply(w, nil, refused{http.StatusForbidden, "flexfn dev: " + err.Error()})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// refused is an error with its status.
+type refused struct {
+	status int
+	text   string
+}
+
+func (r refused) Error() string { return r.text }
+
+func reply(w http.ResponseWriter, value any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		status = http.StatusBadRequest
+		if r, ok := errors.AsType[refused](err); ok {
+			status = r.status
+		}
+		value = map[string]string{"error": err.Error()}
+	}
+	h := w.Header()
+	h.Set("Content-Type", jsonType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // a console that was closed
+}
+
+// everything is what the console shows at first.
+func (s *Server) everything() any {
+	people := []Person{}
+	if s.o.Fake != nil {
+		people = People()
+	}
+	return map[string]any{
+		"base": s.o.Base, "live": s.o.Fake == nil, "account": s.o.Account, "hasToken": s.o.FlexToken != "",
+		"status": s.currentStatus(), "functions": s.functions(), "people": people, "presets": presets(),
+		"requests": s.log.list(), "seconds": s.metrics.list(time.Now()),
+	}
+}
+
+// Clear empties the log of requests.
+func (s *Server) Clear() {
+	s.log.clear()
+	s.hub.send("lost", struct{}{})
+}
+
+func (s *Server) find(r *http.Request) (*Entry, error) {
+	if e := s.log.find(r.PathValue("id")); e != nil {
+		return e, nil
+	}
+	return nil, refused{http.StatusNotFound, "this request is no longer in the log"}
+}
+
+// callOrder is what the console wants called.
+type callOrder struct {
+	Path       string `json:"path"`
+	Person     string `json:"person"`
+	Parameters []Pair `json:"parameters"`
+	JSON       bool   `json:"json"`
+	Curl       bool   `json:"curl"` // only say how
+}
+
+func (s *Server) call(r *http.Request) (any, error) {
+	var order callOrder
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&order); err != nil {
+		return nil, err
+	}
+	list := s.gate.functions()
+	i := slices.IndexFunc(list, func(f devlink.Function) bool { return f.Path == order.Path })
+	if i < 0 {
+		return nil, refused{http.StatusNotFound, "there is no function at this path"}
+	}
+	f := list[i]
+	c := Call{Address: s.o.Base + f.Path, Parameters: order.Parameters, JSON: order.JSON}
+	switch {
+	case f.Studio && !f.Open && order.Person != nobody:
+		c.SignWith = s.o.SignWith
+	case f.Studio || order.Person == nobody:
+	case s.o.Fake == nil:
+		if c.Token = s.o.FlexToken; c.Token == "" {
+			return nil, errors.New("with the real Twilio a real Flex token is needed: give it in the environment variable FLEX_TOKEN")
+		}
+	default:
+		c.Token = DevelopmentToken(order.Person)
+	}
+	if order.Curl {
+		if s.o.Fake == nil {
+			c.Token = strings.Map(func(rune) rune { return '*' }, c.Token)[:min(len(c.Token), 8)]
+		}
+		return map[string]string{"curl": c.Curl()}, nil
+	}
+	request, err := c.Request(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return s.send(request), nil
+}
+
+// nobody sends neither token nor signature.
+const nobody = "nobody"
+
+// send lets the functions answer a request of the console's own.
+func (s *Server) send(r *http.Request) *Entry {
+	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
+	return s.answer(newMemoryWriter(), r)
+}
+
+func (s *Server) replay(r *http.Request) (any, error) {
+	e, err := s.find(r)
+	if err != nil {
+		return nil, err
+	}
+	if e.raw == nil {
+		return nil, errors.New("the request was too long to be kept, and cannot be sent again")
+	}
+	again, err := http.NewRequestWithContext(r.Context(), e.raw.method, "http://"+e.raw.host+e.raw.uri, bytes.NewReader(e.raw.body))
+	if err != nil {
+		return nil, err
+	}
+	again.Header = e.raw.header.Clone()
+	return s.send(again), nil
+}
+
+// events streams what happens, until the console leaves or the server ends.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	sub := s.hub.subscribe()
+	if sub == nil {
+		reply(w, nil, refused{http.StatusServiceUnavailable, "flexfn dev is ending"})
+		return
+	}
+	defer s.hub.leave(sub)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{})
+	write := func(text string) bool {
+		_, err := io.WriteString(w, text)
+		return err == nil && control.Flush() == nil
+	}
+	if !write("retry: 1000\n\n") {
+		return
+	}
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case e, ok := <-sub.events:
+			if !ok || !write("event: "+e.kind+"\ndata: "+string(e.data)+"\n\n") {
+				return
+			}
+		}
+	}
+}

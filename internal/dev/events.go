@@ -1,0 +1,85 @@
+package dev
+
+import (
+	"encoding/json"
+	"sync"
+)
+
+// An event is something that the console shows at once.
+type event struct {
+	kind string
+	data []byte
+}
+
+// hub hands events to the consoles that are open. One that is too slow loses
+// events, and is told so that it asks for everything again.
+type hub struct {
+	mu    sync.Mutex
+	subs  map[*subscriber]struct{}
+	ended bool
+}
+
+type subscriber struct {
+	events chan event
+	lost   bool // guarded by the hub's lock
+}
+
+const maxWaiting = 256 // events of one subscriber
+
+// subscribe returns nil when the server is ending.
+func (h *hub) subscribe() *subscriber {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return nil
+	}
+	if h.subs == nil {
+		h.subs = map[*subscriber]struct{}{}
+	}
+	s := &subscriber{events: make(chan event, maxWaiting)}
+	h.subs[s] = struct{}{}
+	return s
+}
+
+func (h *hub) leave(s *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.subs, s)
+}
+
+func (h *hub) send(kind string, value any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.subs) == 0 {
+		return
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		return // of our own types: cannot be
+	}
+	for s := range h.subs {
+		if s.lost {
+			if len(s.events) > 0 {
+				continue
+			}
+			s.lost = false
+			s.events <- event{"lost", []byte("{}")}
+		}
+		select {
+		case s.events <- event{kind, data}:
+		default:
+			s.lost = true
+		}
+	}
+}
+
+// end makes the subscribers leave.
+func (h *hub) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	for s := range h.subs {
+		close(s.events)
+		delete(h.subs, s)
+	}
+}

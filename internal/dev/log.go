@@ -1,0 +1,130 @@
+package dev
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+)
+
+// Bounds of the log of requests. What is oldest goes first.
+const (
+	maxEntries   = 500
+	maxBodyShown = 64 << 10 // of each body
+	maxLogBytes  = 16 << 20 // of all of them
+)
+
+// A Summary is a line of the log.
+type Summary struct {
+	ID        string    `json:"id"`
+	Time      time.Time `json:"time"`
+	Method    string    `json:"method"`
+	Path      string    `json:"path"`
+	Status    int       `json:"status"` // zero while it is under way
+	Duration  float64   `json:"duration"`
+	Attempts  int       `json:"attempts"`
+	Retries   int       `json:"retries"`
+	Caller    string    `json:"caller,omitempty"`
+	RequestID string    `json:"requestId,omitempty"`
+	Origin    string    `json:"origin,omitempty"` // of the page that called
+}
+
+// An Entry is a request and its answer, as they may be shown.
+type Entry struct {
+	Summary
+	Query      string         `json:"query,omitempty"`
+	Request    Message        `json:"request"`
+	Answer     Message        `json:"answer"`
+	Trace      *devlink.Trace `json:"trace,omitempty"`
+	Replayable bool           `json:"replayable"`
+
+	raw *rawRequest // with its secrets, for replay only
+}
+
+// A Message is the headers and the body of a request or an answer.
+type Message struct {
+	Header http.Header `json:"header"`
+	Body   string      `json:"body"`
+	Cut    bool        `json:"cut,omitempty"` // the body was longer
+}
+
+type rawRequest struct {
+	method, host, uri string
+	header            http.Header
+	body              []byte
+}
+
+func (e *Entry) size() int {
+	n := 1024 + len(e.Path) + len(e.Query) + len(e.Request.Body) + len(e.Answer.Body)
+	if e.raw != nil {
+		n += len(e.raw.uri) + len(e.raw.body)
+	}
+	for _, h := range []http.Header{e.Request.Header, e.Answer.Header} {
+		for k, vs := range h {
+			n += len(k)
+			for _, v := range vs {
+				n += 2 * len(v)
+			}
+		}
+	}
+	if e.Trace != nil {
+		n += 300 * len(e.Trace.Attempts)
+	}
+	return n
+}
+
+// requestLog holds the latest requests, in bounded memory.
+type requestLog struct {
+	mu      sync.Mutex
+	last    int
+	entries []*Entry // oldest first
+	bytes   int
+}
+
+// add takes e, which is not to be changed any more, and gives it its id.
+func (l *requestLog) add(e *Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	e.ID = strconv.Itoa(l.last)
+	l.entries = append(l.entries, e)
+	l.bytes += e.size()
+	drop := 0
+	for len(l.entries)-drop > 1 && (len(l.entries)-drop > maxEntries || l.bytes > maxLogBytes) {
+		l.bytes -= l.entries[drop].size()
+		l.entries[drop] = nil
+		drop++
+	}
+	l.entries = l.entries[drop:]
+}
+
+// find returns the entry, or nil when it is gone.
+func (l *requestLog) find(id string) *Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// list returns the lines, newest first.
+func (l *requestLog) list() []Summary {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]Summary, 0, len(l.entries))
+	for i := len(l.entries) - 1; i >= 0; i-- {
+		list = append(list, l.entries[i].Summary)
+	}
+	return list
+}
+
+func (l *requestLog) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries, l.bytes = nil, 0
+}

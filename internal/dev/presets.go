@@ -1,0 +1,36 @@
+package dev
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// A Preset is a fault to switch on at a click. Its title is the rule's name.
+type Preset struct {
+	Rule twiliofake.Fault `json:"rule"`
+	Doc  string           `json:"doc"`
+}
+
+func presets() []Preset {
+	tasks := twiliofake.Match{Method: http.MethodPost, Host: "taskrouter", Path: "/v1/Workspaces/*/Tasks/*"}
+	return []Preset{
+		{twiliofake.Fault{Name: "The next 3 task updates answer 412", Match: tasks, Times: 3, Status: 412},
+			"Somebody else changed the task: it is read again and updated again, at once."},
+		{twiliofake.Fault{Name: "The next request answers 429", Match: twiliofake.Match{Path: "/v1/**"}, Times: 1, Status: 429, RetryAfter: "1"},
+			"Too many requests, with Retry-After: 1. For TaskRouter, IAM and Conversations."},
+		{twiliofake.Fault{Name: "Twilio rate limits at 5 a second", Action: twiliofake.RateLimit, PerSecond: 5},
+			"More requests in a second answer 429."},
+		{twiliofake.Fault{Name: "IAM is down", Match: twiliofake.Match{Host: "iam"}, Status: 503},
+			"Flex tokens cannot be checked; those that were checked in the last minute still count."},
+		{twiliofake.Fault{Name: "Twilio answers 503 half of the time", Probability: 0.5, Status: 503},
+			"An outage that retries can get over."},
+		{twiliofake.Fault{Name: "Twilio is slow", Action: twiliofake.Slow, Delay: 2 * time.Second},
+			"Every answer takes two seconds more."},
+		{twiliofake.Fault{Name: "Answers to new calls are lost", Match: twiliofake.Match{Method: http.MethodPost, Path: "/2010-04-01/Accounts/*/Calls.json"}, Action: twiliofake.ResetAfter, Apply: true},
+			"The call is made, but the connection breaks before the answer: it must not be made twice."},
+		{twiliofake.Fault{Name: "Twilio does not answer", Action: twiliofake.Hang},
+			"Every request hangs until its attempt's time is over."},
+	}
+}

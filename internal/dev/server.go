@@ -1,0 +1,274 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// NewKey makes the key that a [Server] and its builds share.
+func NewKey() string { return rand.Text() + rand.Text() }
+
+// Options are what a [Server] is made from.
+type Options struct {
+	Base string // the URL under which it is reached
+	Key  string
+	Fake *twiliofake.Twilio // plays Twilio; nil with the real one
+	// Account describes the real account; empty with the fake.
+	Account string
+	// SignWith is the auth token that signs what is sent as Twilio.
+	SignWith string
+	// FlexToken is that of a real user; empty with the fake.
+	FlexToken string
+	Secrets   []string // hidden in all that is shown
+	Terminal  *Terminal
+}
+
+// A Server is the http.Handler behind "flexfn dev".
+type Server struct {
+	o       Options
+	gate    gate
+	log     requestLog
+	metrics metrics
+	hub     hub
+	mask    masker
+	status  buildStatus
+	console http.Handler
+
+	describe func(context.Context) ([]byte, error)
+}
+
+// New makes a server, without a build: requests wait for the first one.
+func New(o Options) *Server {
+	s := &Server{o: o, mask: masker{append([]string{o.Key, o.SignWith, o.FlexToken}, o.Secrets...)}}
+	s.console = s.newConsole()
+	s.gate.hold()
+	return s
+}
+
+// DescribeWith says how the OpenAPI document is made that the console's paths
+// have beside the page. Call it before anything is served.
+func (s *Server) DescribeWith(describe func(context.Context) ([]byte, error)) { s.describe = describe }
+
+// Serve lets b answer from now on.
+func (s *Server) Serve(b *Build) { s.serve(b, s.gate.hold()) }
+
+func (s *Server) serve(b *Build, hold int) {
+	s.gate.set(b, hold)
+	s.setStatus(statusReady, "")
+	s.hub.send("functions", s.functions())
+}
+
+// ShowFunctions lists the functions on the terminal.
+func (s *Server) ShowFunctions() {
+	s.o.Terminal.functions(s.gate.functions(), s.o.Base, s.o.Fake != nil)
+}
+
+// tick tells the consoles what happened in the last two seconds.
+func (s *Server) tick(now time.Time) {
+	list := s.metrics.list(now)
+	first := slices.IndexFunc(list, func(s Second) bool { return s.Time >= now.Unix()-1 })
+	if first < 0 {
+		first = len(list)
+	}
+	s.hub.send("seconds", list[first:])
+}
+
+// Run does what has to be done while the server serves, until ctx ends.
+func (s *Server) Run(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	defer s.hub.end()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			s.tick(now)
+		}
+	}
+}
+
+// ServeHTTP sends Twilio's requests to the fake, the console's to the
+// console, and all others to the functions.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case s.o.Fake != nil && (isTwilio(r.Host) || strings.HasPrefix(r.URL.Path, twiliofake.ControlPath)):
+		s.o.Fake.ServeHTTP(w, r)
+	case r.URL.Path+"/" == ConsolePath || strings.HasPrefix(r.URL.Path, ConsolePath):
+		s.console.ServeHTTP(w, r)
+	default:
+		s.answer(w, r)
+	}
+}
+
+func isTwilio(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	return strings.HasSuffix(strings.ToLower(name), ".twilio.com")
+}
+
+// longestHold is how long a request waits for a build.
+const longestHold = 2 * time.Minute
+
+// answer lets the current build answer, and records it. It returns the entry.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
+	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.text(r.URL.Path), Origin: r.Header.Get("Origin")}}
+	e.Query = s.mask.form(r.URL.RawQuery)
+	e.Request.Header = s.mask.header(r.Header)
+	raw := &rawRequest{method: r.Method, host: r.Host, uri: r.URL.RequestURI(), header: r.Header.Clone()}
+	sent := &capture{limit: maxBodyShown}
+	if r.Body != nil {
+		r.Body = &readCapture{r.Body, sent}
+	}
+
+	hold, cancel := context.WithTimeout(r.Context(), longestHold)
+	build, err := s.gate.acquire(hold)
+	cancel()
+	start := time.Now() // the wait for a build is not the function's
+	got := &recorder{ResponseWriter: w, status: http.StatusOK, body: capture{limit: maxBodyShown}}
+	var broken any // what the handler panicked with, as when the answer broke off
+	if err != nil {
+		unavailable(got, "flexfn dev: "+err.Error())
+	} else {
+		func() {
+			defer build.release()
+			defer func() { broken = recover() }()
+			r.Header.Set(devlink.KeyHeader, s.o.Key)
+			build.handler.ServeHTTP(got, r)
+		}()
+	}
+	took := time.Since(start)
+
+	e.Duration = float64(took.Microseconds()) / 1000
+	e.Status = got.status
+	e.Trace = got.trace
+	e.RequestID = w.Header().Get("X-Request-Id")
+	if t := e.Trace; t != nil {
+		e.Attempts = len(t.Attempts) + t.Missed
+		for _, a := range t.Attempts {
+			if a.Retried {
+				e.Retries++
+			}
+		}
+		t.Error = s.mask.text(t.Error)
+		if t.Caller != nil {
+			e.Caller = t.Caller.Identity
+		}
+	}
+	e.Request.Body, e.Request.Cut = s.mask.body(sent.bytes(), r.Header.Get("Content-Type")), sent.cut
+	e.Answer = Message{s.mask.header(w.Header()), s.mask.body(got.body.bytes(), w.Header().Get("Content-Type")), got.body.cut}
+	if !sent.cut {
+		raw.body, e.raw, e.Replayable = sent.bytes(), raw, true
+	}
+	s.log.add(e)
+	s.metrics.add(time.Now(), e.Status, e.Retries, took)
+	s.o.Terminal.request(e)
+	s.hub.send("request", e.Summary)
+	if broken != nil {
+		panic(broken) // net/http cuts the connection
+	}
+	return e
+}
+
+// unavailable answers in the place of a build, so that a page can read it.
+func unavailable(w http.ResponseWriter, message string) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Content-Type", jsonType)
+	body, _ := json.Marshal(map[string]any{"success": false, "message": message})
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write(body)
+}
+
+// capture keeps the beginning of what is written to it.
+type capture struct {
+	limit int
+	buf   bytes.Buffer
+	cut   bool
+}
+
+func (c *capture) Write(p []byte) (int, error) {
+	n := min(len(p), c.limit-c.buf.Len())
+	c.buf.Write(p[:n])
+	c.cut = c.cut || n < len(p)
+	return len(p), nil
+}
+
+func (c *capture) bytes() []byte { return c.buf.Bytes() }
+
+type readCapture struct {
+	io.ReadCloser
+	to *capture
+}
+
+func (r *readCapture) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	_, _ = r.to.Write(p[:n])
+	return n, err
+}
+
+// recorder keeps what is answered, and the trace for itself.
+type recorder struct {
+	http.ResponseWriter
+	status  int
+	written bool
+	body    capture
+	trace   *devlink.Trace
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if status >= 200 && !w.written {
+		w.written, w.status = true, status
+		w.takeTrace()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if !w.written {
+		w.WriteHeader(http.StatusOK)
+	}
+	_, _ = w.body.Write(p)
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *recorder) takeTrace() {
+	h := w.Header()
+	text, err := base64.StdEncoding.DecodeString(h.Get(devlink.TraceHeader))
+	h.Del(devlink.TraceHeader)
+	t := new(devlink.Trace)
+	if err == nil && json.Unmarshal(text, t) == nil {
+		w.trace = t
+	}
+}
+
+// memoryWriter keeps an answer.
+type memoryWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newMemoryWriter() *memoryWriter {
+	return &memoryWriter{header: http.Header{}, status: http.StatusOK}
+}
+
+func (w *memoryWriter) Header() http.Header         { return w.header }
+func (w *memoryWriter) WriteHeader(status int)      { w.status = status }
+func (w *memoryWriter) Write(p []byte) (int, error) { return w.body.Write(p) }

@@ -1,0 +1,62 @@
+package dev
+
+import (
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+)
+
+// Status is how the functions stand.
+type Status struct {
+	State string    `json:"state"`
+	Fault string    `json:"fault,omitempty"` // why there is no new build
+	Time  time.Time `json:"time"`
+}
+
+const (
+	statusBuilding = "building"
+	statusReady    = "ready"
+	statusFailed   = "failed" // the last good build, if any, goes on
+)
+
+type buildStatus struct {
+	mu sync.Mutex
+	Status
+}
+
+func (s *Server) setStatus(state, fault string) {
+	s.status.mu.Lock()
+	s.status.Status = Status{state, s.mask.text(fault), time.Now()}
+	now := s.status.Status
+	s.status.mu.Unlock()
+	s.hub.send("status", now)
+}
+
+func (s *Server) currentStatus() Status {
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	return s.status.Status
+}
+
+// FunctionInfo is a function and a call that it accepts.
+type FunctionInfo struct {
+	devlink.Function
+	Person string `json:"person,omitempty"` // as whom to call
+	Sample []Pair `json:"sample"`
+}
+
+func (s *Server) functions() []FunctionInfo {
+	list := []FunctionInfo{}
+	for _, f := range s.gate.functions() {
+		info := FunctionInfo{Function: f, Sample: Sample(f, "").Parameters}
+		if info.Sample == nil {
+			info.Sample = []Pair{}
+		}
+		if !f.Studio {
+			info.Person = suitable(f)
+		}
+		list = append(list, info)
+	}
+	return list
+}

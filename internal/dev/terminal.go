@@ -1,0 +1,174 @@
+package dev
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// A Terminal is where the developer looks first. Its methods may be called
+// concurrently; each writes whole lines.
+type Terminal struct {
+	mu     sync.Mutex
+	out    io.Writer
+	colour bool
+}
+
+// NewTerminal writes to out, in colour if so asked.
+func NewTerminal(out io.Writer, colour bool) *Terminal { return &Terminal{out: out, colour: colour} }
+
+type colour string
+
+const (
+	red    colour = "31"
+	green  colour = "32"
+	yellow colour = "33"
+	grey   colour = "90"
+	bold   colour = "1"
+)
+
+func (t *Terminal) paint(c colour, s string) string {
+	if !t.colour {
+		return s
+	}
+	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+}
+
+// Printf writes lines of its own.
+func (t *Terminal) Printf(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(t.out, format, args...)
+}
+
+// Clear empties the screen.
+func (t *Terminal) Clear() {
+	if t.colour {
+		t.Printf("\x1b[H\x1b[2J\x1b[3J")
+	}
+}
+
+// functions writes the table of functions: who may call each, and how.
+func (t *Terminal) functions(list []devlink.Function, base string, fake bool) {
+	var b strings.Builder
+	for _, f := range list {
+		access := f.Access
+		if f.Open {
+			access = t.paint(yellow, access)
+		}
+		fmt.Fprintf(&b, "%s\n    for %s\n", t.paint(bold, f.Path), access)
+		if f.Doc != "" {
+			fmt.Fprintf(&b, "    %s\n", f.Doc)
+		}
+		if fake {
+			fmt.Fprintf(&b, "    %s\n", t.paint(grey, Sample(f, base).Curl()))
+		}
+		b.WriteString("\n")
+	}
+	t.Printf("%s", b.String())
+}
+
+// request writes the line of a request, and under it what went wrong. The
+// query is left out: it can hold a token.
+func (t *Terminal) request(e *Entry) {
+	var b strings.Builder
+	c := green
+	switch {
+	case e.Status >= 500:
+		c = red
+	case e.Status >= 400:
+		c = yellow
+	}
+	fmt.Fprintf(&b, "%s %-7s %s %s %s", t.paint(grey, e.Time.Format(time.TimeOnly)), printable(e.Method), printable(e.Path),
+		t.paint(c, fmt.Sprint(e.Status)), rounded(time.Duration(e.Duration*float64(time.Millisecond))))
+	switch e.Attempts {
+	case 0:
+	case 1:
+		b.WriteString(" 1 attempt")
+	default:
+		fmt.Fprintf(&b, " %d attempts", e.Attempts)
+	}
+	for _, s := range []string{e.Caller, e.RequestID} {
+		if s != "" {
+			b.WriteString(" " + t.paint(grey, printable(s)))
+		}
+	}
+	b.WriteString("\n")
+	if e.Status >= 400 {
+		var said struct{ Message string }
+		_ = json.Unmarshal([]byte(e.Answer.Body), &said)
+		why := said.Message
+		if e.Status >= 500 && e.Trace != nil && e.Trace.Error != "" {
+			why = e.Trace.Error // says more than the caller is told
+		}
+		t.detail(&b, why)
+	}
+	if e.Trace != nil && (e.Status >= 400 || e.Retries > 0) {
+		for _, a := range e.Trace.Attempts {
+			t.detail(&b, attemptLine(a))
+		}
+	}
+	t.Printf("%s", b.String())
+}
+
+func (t *Terminal) detail(b *strings.Builder, s string) {
+	for line := range strings.Lines(printable(s)) {
+		fmt.Fprintf(b, "         %s\n", t.paint(grey, strings.TrimRight(line, "\n")))
+	}
+}
+
+// printable takes out what would move the cursor: strangers choose some of
+// the text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func attemptLine(a devlink.Attempt) string {
+	s := fmt.Sprintf("attempt %d:", a.Number)
+	if a.Method != "" {
+		s += fmt.Sprintf(" %s %s%s", a.Method, a.Host, a.Path)
+	}
+	switch {
+	case a.Status != 0:
+		s += fmt.Sprintf(" %d", a.Status)
+	case a.Error != "":
+		s += " " + a.Error
+	}
+	s += " " + rounded(a.End-a.Start).String()
+	switch {
+	case a.Wait > 0:
+		s += ", then waited " + rounded(a.Wait).String()
+	case a.Retried:
+		s += ", then again at once"
+	}
+	return s
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d > 100*time.Millisecond {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
+
+// Faults lists the rules in force.
+func (t *Terminal) Faults(rules []twiliofake.Fault) {
+	if len(rules) == 0 {
+		t.Printf("No faults: Twilio behaves.\n")
+	}
+	for _, f := range rules {
+		text, _ := json.Marshal(f)
+		t.Printf("fault %s\n", text)
+	}
+}
