@@ -1,4 +1,4 @@
-.PHONY: help test check lint format generate fuzz bench dev
+.PHONY: help test check lint format generate fuzz bench soak release dev
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,9 +30,14 @@ generate: ## write the generated parts of documents and the signature vectors an
 fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)
 	.ci/fuzz $${FUZZTIME:-30s}
 
-bench: ## the benchmarks, beside other libraries
-	go test -run xxx -bench . -count 6 . ./internal/signatures
-	cd bench && go test -run xxx -bench . -count 6 .
+bench: ## all comparisons in one run; writes the tables of bench/README.md
+	bench/run
+
+soak: ## load with faults for SOAK (default 10m), with the race detector
+	FLEXFN_SOAK=$${SOAK:-10m} go test -race -count 1 -timeout 0 -v -run TestSoak ./internal/soak
+
+release: ## binaries, bill of materials and checksums, from the last commit, in dist/
+	.ci/release
 
 dev: ## serve the example functions with a fake Twilio
 	go run ./cmd/flexfn dev

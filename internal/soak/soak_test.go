@@ -302,7 +302,7 @@ func (c *client) send(kind, method, path, contentType, body string, header ...st
 	return resp.StatusCode, object
 }
 
-// failures are the answers that tell of Twilio's faults. 412 is none of them.
+// failures are the answers that tell of Twilio's faults.
 var failures = []int{429, 500, 502, 503, 504}
 
 func (c *client) key() string { return fmt.Sprint("client", c.number) }
@@ -334,7 +334,7 @@ func (c *client) update() {
 			c.t.Errorf("lost update: %s of task %d is %d after %d was stored", c.key(), task, have, c.n)
 		}
 		c.stored[task], c.perhaps[task] = c.n, nil
-	case slices.Contains(failures, status):
+	case slices.Contains(failures, status) || status == http.StatusPreconditionFailed: // others won until the deadline
 		c.perhaps[task] = append(c.perhaps[task], c.n)
 	default:
 		c.t.Errorf("update: status %d, %v", status, answer)
