@@ -210,6 +210,13 @@ func ExampleApp_Routes() {
 	//   times, required false
 }
 
+func ExampleFunction() {
+	f := flexfn.PrepareFlexFunction(greet, flexfn.AdmitGuests())
+	fmt.Println(f.Input(), f.Output(), f.Guests(), f.Studio(), f.Open())
+	// Output:
+	// flexfn_test.greetParams flexfn_test.greetReply true false false
+}
+
 func ExampleSetStatus() {
 	app := exampleApp()
 	app.Handle("/order", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (map[string]any, error) {
