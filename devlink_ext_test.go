@@ -99,7 +99,7 @@ func TestDevLink(t *testing.T) {
 		a[1].Start < a[0].End || a[1].End > trace.Spans[0].End {
 		t.Errorf("attempts are %+v", a)
 	}
-	if strings.Contains(string(text), "555") || strings.Contains(string(text), "secret0") {
+	if strings.Contains(string(text), "15550100001") || strings.Contains(string(text), "secret0") {
 		t.Errorf("the trace gives something away: %s", text)
 	}
 
