@@ -72,9 +72,9 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	// The functions outlive ctx, until the requests under way are answered.
 	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
-	work.Go(func() { server.Run(ctx) })
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	work.Go(func() { server.Run(ctx) })
 	var failed error
 	if program != nil {
 		program.Output = env.stderr
