@@ -210,7 +210,8 @@ func TestAzure(t *testing.T) {
 				DefaultExecutablePath string
 				Arguments             []string
 			}
-			EnableForwardingHTTPRequest bool
+			// EnableForwardingHttpRequest, which is older, rebuilds requests.
+			EnableProxyingHTTPRequest bool
 		}
 	}
 	var function struct {
@@ -227,7 +228,7 @@ func TestAzure(t *testing.T) {
 		}
 	}
 	handler := hostJSON.CustomHandler
-	if hostJSON.Version != "2.0" || !handler.EnableForwardingHTTPRequest || handler.Description.DefaultExecutablePath == "" || hostJSON.Extensions.HTTP.RoutePrefix == nil {
+	if hostJSON.Version != "2.0" || !handler.EnableProxyingHTTPRequest || handler.Description.DefaultExecutablePath == "" || hostJSON.Extensions.HTTP.RoutePrefix == nil {
 		t.Errorf("host.json is %+v", hostJSON)
 	}
 	in := function.Bindings[0]
