@@ -21,9 +21,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script. Beside testscript's own commands they
 // have "ready URL", which waits until something answers there, $ADDR, an
 // address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", func(*testscript.Env) {}) }
 
-func runScripts(t *testing.T, dir string) {
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
@@ -59,6 +59,7 @@ func runScripts(t *testing.T, dir string) {
 				return err
 			}
 			e.Setenv("CHECKOUT", checkout)
+			setup(e)
 			return listener.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -39,7 +39,7 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	list(env, written)
 	if n.Tidy {
 		if _, err := gotool.Run(ctx, n.Dir, "mod", "tidy"); err != nil {
-			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s, or begin again with --replace and the folder of a checkout of flexfn: %w", n.Dir, err)
+			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s, or remove it and begin again with --replace and the folder of a checkout of flexfn: %w", n.Dir, err)
 		}
 	}
 	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n  go test ./...\n  go tool flexfn dev\n", dev.Quote(n.Dir))

@@ -2,8 +2,23 @@
 
 package main
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
 
 // TestScaffold runs testdata/scaffold: what is generated is built, vetted,
-// tested and run. That takes a while.
-func TestScaffold(t *testing.T) { runScripts(t, "testdata/scaffold") }
+// tested and run, with a module cache that was empty, as on a machine that has
+// never seen flexfn. Modules come from this machine's downloads first.
+func TestScaffold(t *testing.T) {
+	modules := t.TempDir()
+	runScripts(t, "testdata/scaffold", func(e *testscript.Env) {
+		downloads := filepath.ToSlash(filepath.Join(e.Getenv("GOMODCACHE"), "cache", "download"))
+		e.Setenv("GOPROXY", "file://"+downloads+","+e.Getenv("GOPROXY"))
+		e.Setenv("GOMODCACHE", modules)
+		// The cache can be removed, and what is built is known again wherever it lies.
+		e.Setenv("GOFLAGS", "-modcacherw -trimpath")
+	})
+}
