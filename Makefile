@@ -23,8 +23,8 @@ format: ## format the code and tidy the modules
 	cd bench && go mod tidy
 
 generate: ## write the generated parts of documents and the signature vectors anew
-	go test -run TestConfigurationIsDocumented -update .
-	go test -run TestGolden -update ./internal/tsclient
+	go test . -run TestConfigurationIsDocumented -update
+	go test ./internal/tsclient -run TestGolden -update
 	cd internal/signatures && npm ci && node vectors.mjs
 
 fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)

@@ -105,6 +105,6 @@ func TestConfigurationIsDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if want != string(doc) {
-		t.Errorf("%s is stale: run go test -run TestConfigurationIsDocumented -update .", path)
+		t.Errorf("%s is stale: run go test . -run TestConfigurationIsDocumented -update", path)
 	}
 }

@@ -162,10 +162,11 @@ func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 		return typed("number")
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		s := typed("integer")
-		switch bits := t.Bits(); bits {
-		case 64, 32:
+		bits := t.Bits()
+		if bits >= 32 {
 			s.Format = fmt.Sprintf("int%d", bits)
-		default:
+		}
+		if bits < 64 {
 			s.Minimum = json.Number(strconv.Itoa(-1 << (bits - 1)))
 			s.Maximum = json.Number(strconv.Itoa(1<<(bits-1) - 1))
 		}

@@ -102,6 +102,12 @@ type All struct {
 	Text     string            `json:"text" purpose:"a required text"`
 	Flag     bool              `json:"flag"`
 	Tiny     int8              `json:"tiny"`
+	Short    int16             `json:"short"`
+	Long     int32             `json:"long"`
+	Longest  int64             `json:"longest"`
+	Octet    uint8             `json:"octet"`
+	Port     uint16            `json:"port"`
+	Count    uint              `json:"count"`
 	Whole    int               `json:"whole"`
 	Unsigned uint32            `json:"unsigned"`
 	Huge     uint64            `json:"huge"`

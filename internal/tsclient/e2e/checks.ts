@@ -199,7 +199,9 @@ class Draw {
   input(): [api.KindsEchoInput, Record<string, unknown>] {
     const all: Required<api.KindsEchoInput> = {
       base: this.text(), text: this.text(), flag: this.next(2) === 1,
-      tiny: this.int(8), whole: this.of([this.int(53), 9007199254740991n]), unsigned: this.of([0, 7, 4294967295]),
+      tiny: this.int(8), short: this.int(16), long: this.int(32), longest: this.of([this.int(53), -9223372036854775808n]),
+      octet: this.of([0, 255]), port: this.of([0, 65535]), count: this.of([this.of([0, 1]), 18446744073709551615n]),
+      whole: this.of([this.int(53), 9007199254740991n]), unsigned: this.of([0, 7, 4294967295]),
       huge: this.of([0, 5, 18446744073709551615n]), ratio: this.float(), single: this.of([0, 0.5, -1.25]),
       when: this.time(), span: this.of([0, 1, 90, 0.5]), number: this.float(),
       raw: this.of([0, "text", true, [1], { a: "b" }, "{", "1"]), anything: this.of([this.anything(), this.of(["plain", "5", "tr ue"])]),
