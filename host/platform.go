@@ -56,12 +56,14 @@ var platforms = []struct {
 		}
 	}},
 	{OpenFaaS, findWatchdog, func(c *Config, env func(string) string) {
-		upstream, err := url.Parse(env("upstream_url") + env("http_upstream_url"))
+		name, value := first(env, watchdogUpstream...)
+		upstream, err := url.Parse(value)
 		if err != nil || upstream.Port() == "" {
-			c.faults = append(c.faults, fmt.Errorf("upstream_url %q has no port: write one such as http://127.0.0.1:8082", upstream))
+			c.faults = append(c.faults, fmt.Errorf("%s %q has no port: write one such as http://127.0.0.1:8082", name, value))
 			return
 		}
 		c.Listen = "127.0.0.1:" + upstream.Port()
+		c.RequestLimit = 30 * time.Second // the watchdog's own when nothing is set
 		c.limit(env("exec_timeout"), "exec_timeout")
 		c.LameDuck = clusterLameDuck
 	}},
@@ -159,11 +161,29 @@ func findWebAdapter(env func(string) string) string {
 	return ""
 }
 
+// Of-watchdog has two names for these; the first here wins there too.
+var (
+	watchdogProcess  = []string{"function_process", "fprocess"}
+	watchdogUpstream = []string{"http_upstream_url", "upstream_url"}
+)
+
 func findWatchdog(env func(string) string) string {
-	if env("mode") != "http" || env("fprocess") == "" || env("upstream_url")+env("http_upstream_url") == "" {
+	process, _ := first(env, watchdogProcess...)
+	upstream, _ := first(env, watchdogUpstream...)
+	if env("mode") != "http" || process == "" || upstream == "" {
 		return ""
 	}
-	return "mode is http, fprocess and upstream_url set"
+	return "mode is http, " + process + " and " + upstream + " set"
+}
+
+// first returns the first of these variables that is set, and its value.
+func first(env func(string) string, names ...string) (name, value string) {
+	for _, name := range names {
+		if value := env(name); value != "" {
+			return name, value
+		}
+	}
+	return "", ""
 }
 
 // findCloudRun tells Cloud Run from Knative, whose variables it shares.
