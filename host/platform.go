@@ -63,13 +63,15 @@ var platforms = []struct {
 			return
 		}
 		c.Listen = "127.0.0.1:" + upstream.Port()
-		c.RequestLimit = 30 * time.Second // the watchdog's own when nothing is set
-		c.limit(env("exec_timeout"), "exec_timeout")
-		c.LameDuck = clusterLameDuck
+		// The watchdog's own where nothing is set.
+		c.RequestLimit = c.duration(env, "exec_timeout", 30*time.Second)
+		// Told to end, it passes requests on for so long; then it drains, and
+		// ends with the container.
+		c.LameDuck = c.duration(env, "healthcheck_interval", c.duration(env, "write_timeout", 30*time.Second)) + time.Second
 	}},
 	{CloudRun, findCloudRun, func(c *Config, env func(string) string) {
 		listenOnPort(c, env)
-		c.limit(env("CLOUD_RUN_TIMEOUT_SECONDS"), "CLOUD_RUN_TIMEOUT_SECONDS")
+		c.RequestLimit = c.duration(env, "CLOUD_RUN_TIMEOUT_SECONDS", 0)
 		c.Drain = 8 * time.Second // of the ten that it gives
 	}},
 	// Its queue-proxy stops sending before it lets the program be told.
@@ -205,19 +207,19 @@ func listenOnPort(c *Config, env func(string) string) {
 	}
 }
 
-// limit reads the platform's time for a request, a number of seconds or a
-// time with a unit.
-func (c *Config) limit(v, name string) {
+// duration reads one of the platform's times, a number of seconds or a time with
+// a unit.
+func (c *Config) duration(env func(string) string, name string, otherwise time.Duration) time.Duration {
+	v := env(name)
 	if v == "" {
-		return
+		return otherwise
 	}
 	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
-		c.RequestLimit = time.Duration(n) * time.Second
-		return
+		return time.Duration(n) * time.Second
 	}
 	d, err := parseTime(v)
 	if err != nil {
 		c.faults = append(c.faults, fmt.Errorf("%s: %w", name, err))
 	}
-	c.RequestLimit = d
+	return d
 }

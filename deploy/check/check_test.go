@@ -260,8 +260,8 @@ func TestOpenFaaS(t *testing.T) {
 		}
 	}
 	cfg := host.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
-	if cfg.Platform != host.OpenFaaS || cfg.Listen != "127.0.0.1:8082" || cfg.RequestLimit != 15*time.Second {
-		t.Errorf("the program finds %s on %s with %s a request", cfg.Platform, cfg.Listen, cfg.RequestLimit)
+	if cfg.Platform != host.OpenFaaS || cfg.Listen != "127.0.0.1:8082" || cfg.RequestLimit != 15*time.Second || cfg.LameDuck != 6*time.Second {
+		t.Errorf("the program finds %s on %s with %s a request, and ends after %s", cfg.Platform, cfg.Listen, cfg.RequestLimit, cfg.LameDuck)
 	}
 }
 
