@@ -9,7 +9,8 @@ import (
 )
 
 // staleConns makes connections that can be told to refuse every byte, as one
-// that the other end has long forgotten does.
+// that the other end has long forgotten does, or to lose it, as one whose
+// other end has vanished.
 type staleConns struct {
 	mu    sync.Mutex
 	conns []*staleConn
@@ -29,22 +30,28 @@ func (s *staleConns) dial(dial dialFunc) dialFunc {
 	}
 }
 
-func (s *staleConns) refuse() {
+func (s *staleConns) refuse() { s.all(func(c *staleConn) { c.refuses.Store(true) }) }
+func (s *staleConns) vanish() { s.all(func(c *staleConn) { c.loses.Store(true) }) }
+
+func (s *staleConns) all(do func(*staleConn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
-		c.dead.Store(true)
+		do(c)
 	}
 }
 
 type staleConn struct {
 	net.Conn
-	dead atomic.Bool
+	refuses, loses atomic.Bool
 }
 
 func (c *staleConn) Write(p []byte) (int, error) {
-	if c.dead.Load() {
+	switch {
+	case c.refuses.Load():
 		return 0, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
+	case c.loses.Load():
+		return len(p), nil
 	}
 	return c.Conn.Write(p)
 }

@@ -25,7 +25,8 @@ import (
 //     Idempotency-Key header do not count, nor those to Twilio that set what
 //     is there already;
 //   - it notices that the machine was frozen, and leaves the connections from
-//     before alone;
+//     before alone; after a time-out on a reused connection, those that are
+//     idle as well;
 //   - it does not follow redirects from Twilio;
 //   - it obeys [Config].TwilioURL, and tells [Config].OnAttempt.
 func (a *App) HTTPClient() *http.Client { return a.client }
@@ -134,6 +135,11 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 		}
 	}
 	if err != nil {
+		if w.reused.Load() && timedOut(err) {
+			// The other end may be gone without a word, and then so it is for
+			// the idle ones: the next attempt gets a new connection.
+			t.CloseIdleConnections()
+		}
 		traced := w.traced.Load()
 		if !traced && !noAnswer(err) && !errors.Is(err, context.Canceled) {
 			return nil, err // a mistake in the request, or who knows

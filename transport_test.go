@@ -181,6 +181,53 @@ func TestStaleConnection(t *testing.T) {
 	})
 }
 
+// TestVanishedServer has every idle connection lose what is written to it,
+// without a word: one attempt may be lost to that, and no second.
+func TestVanishedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const connections = 8
+		var together sync.WaitGroup
+		together.Add(connections)
+		h := &hits{next: func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "GET" {
+				together.Done()
+				together.Wait()
+			}
+		}}
+		upstream := memnet.Serve(t, h)
+		base := upstream.Transport()
+		var stale staleConns
+		base.DialContext = stale.dial(upstream.Dial)
+		app := testApp(t, func(c *Config) { c.Transport = base })
+		defer app.HTTPClient().CloseIdleConnections()
+		var senders sync.WaitGroup
+		for range connections {
+			senders.Go(func() { send(app.HTTPClient(), "GET", listURL, "") })
+		}
+		senders.Wait()
+		synctest.Wait()
+		stale.vanish()
+		began := time.Now()
+		res := ExecuteWithRetry(t.Context(), func(ctx context.Context) (int, error) {
+			req, err := http.NewRequestWithContext(ctx, "PUT", listURL, strings.NewReader("Body=hello"))
+			if err != nil {
+				return 0, err
+			}
+			resp, err := CheckResponse(app.HTTPClient().Do(req))
+			if err == nil {
+				_, err = ReadBody(resp)
+			}
+			return 0, err
+		}, AttemptTimeout(time.Second))
+		if took := time.Since(began); !res.Success || took > 2*time.Second {
+			t.Errorf("%v after %s", res.Err(), took)
+		}
+		if h.count() != connections+1 || upstream.Dialled() != connections+1 {
+			t.Errorf("%d requests came over %d connections", h.count(), upstream.Dialled())
+		}
+	})
+}
+
 func TestFrozenInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hits{}

@@ -92,6 +92,21 @@ func conformanceHandler() http.Handler {
 		http.SetCookie(w, &http.Cookie{Name: "two", Value: "2", Path: "/", Expires: time.Unix(2e9, 0)})
 		_, _ = io.WriteString(w, "<html>ö</html>")
 	})
+	mux.HandleFunc("/untyped", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = io.WriteString(w, "<html>short and stout</html>")
+	})
+	mux.HandleFunc("/no-body", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+		_, err := io.WriteString(w, "x")
+		if err != http.ErrBodyNotAllowed {
+			panic(err)
+		}
+	})
+	mux.HandleFunc("/panic-headed", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		panic("on purpose")
+	})
 	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
 		for i := range 3 {
 			if i > 0 {
@@ -271,6 +286,11 @@ func conformance(t *testing.T, p target) {
 			_ = resp.Body.Close()
 			equal(t, "status", fmt.Sprintf("%d %s %d", resp.StatusCode, resp.Header.Get("X-Status"), len(text)), fmt.Sprintf("%d %d 0", code, code))
 		}
+		resp, text = do(t, "GET", "/untyped", "")
+		equal(t, "an answer with a status and no type", fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Content-Type"), " ", string(text)),
+			"418 text/html; charset=utf-8 <html>short and stout</html>")
+		resp, text = do(t, "GET", "/no-body", "")
+		equal(t, "a body that is not allowed", fmt.Sprint(resp.StatusCode, len(text)), "204 0")
 		resp, text = do(t, "HEAD", "/headers", "")
 		equal(t, "HEAD", fmt.Sprint(resp.StatusCode, len(text)), "200 0")
 	})
@@ -296,16 +316,18 @@ func conformance(t *testing.T, p target) {
 		resp, text := do(t, "GET", "/panic", "")
 		equal(t, "status", resp.StatusCode, 500)
 		equal(t, "body", strings.TrimSpace(string(text)), `{"message":"Internal error","success":false}`)
-		req, err := http.NewRequestWithContext(t.Context(), "GET", p.base+"/panic-late", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Broken off, or replaced, but never half an answer that looks whole.
-		if resp, err := client.Do(req); err == nil {
-			text, err := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			if err == nil && resp.StatusCode != 500 {
-				t.Errorf("half an answer, then a panic: %s with %q", resp.Status, text)
+		for _, path := range []string{"/panic-late", "/panic-headed"} {
+			req, err := http.NewRequestWithContext(t.Context(), "GET", p.base+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Broken off, or replaced, but never half an answer that looks whole.
+			if resp, err := client.Do(req); err == nil {
+				text, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err == nil && resp.StatusCode != 500 {
+					t.Errorf("%s: half an answer, then a panic: %s with %q", path, resp.Status, text)
+				}
 			}
 		}
 		echo(t, "GET", "/echo/", "") // it lives

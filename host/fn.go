@@ -44,15 +44,12 @@ func fromFn(next http.Handler) http.Handler {
 			return
 		}
 		if err := unwrapFn(r); err != nil {
-			fw := &fnWriter{ResponseWriter: w, header: http.Header{}}
-			fail(fw, http.StatusBadRequest, "The request's URL cannot be read")
+			fail(&fnWriter{responseHead{header: http.Header{}}, w}, http.StatusBadRequest, "The request's URL cannot be read")
 			return
 		}
-		fw := &fnWriter{ResponseWriter: w, header: http.Header{}, method: r.Method}
+		fw := &fnWriter{responseHead{header: http.Header{}, method: r.Method}, w}
 		next.ServeHTTP(fw, r)
-		if !fw.began {
-			fw.WriteHeader(http.StatusOK)
-		}
+		fw.begin(nil)
 	})
 }
 
@@ -97,51 +94,42 @@ func unwrapFn(r *http.Request) error {
 
 // fnWriter writes the answer's status and headers in Fn's way.
 type fnWriter struct {
-	http.ResponseWriter
-	header http.Header
-	method string
-	began  bool
+	responseHead
+	outer http.ResponseWriter
 }
 
-func (w *fnWriter) Header() http.Header { return w.header }
-
-func (w *fnWriter) WriteHeader(status int) {
-	if w.began || status < 200 {
+func (w *fnWriter) begin(p []byte) {
+	if !w.responseHead.begin(p) {
 		return
 	}
-	w.began = true
-	outer := w.ResponseWriter.Header()
-	for name, values := range w.header {
+	outer := w.outer.Header()
+	for name, values := range w.sent {
 		outer[fnHeader+name] = values
 	}
-	if t := w.header.Get("Content-Type"); t != "" {
+	if t := w.sent.Get("Content-Type"); t != "" {
 		outer.Set("Content-Type", t)
 	}
-	outer.Set(fnStatus, strconv.Itoa(status))
-	w.ResponseWriter.WriteHeader(http.StatusOK)
+	outer.Set(fnStatus, strconv.Itoa(w.status))
+	w.outer.WriteHeader(http.StatusOK)
 }
 
 func (w *fnWriter) Write(p []byte) (int, error) {
-	if !w.began {
-		if w.header.Get("Content-Type") == "" {
-			w.header.Set("Content-Type", http.DetectContentType(p))
-		}
-		w.WriteHeader(http.StatusOK)
+	if w.bodyless() {
+		return 0, http.ErrBodyNotAllowed
 	}
+	w.begin(p)
 	if w.method == http.MethodHead {
 		return len(p), nil
 	}
-	return w.ResponseWriter.Write(p)
+	return w.outer.Write(p)
 }
 
 func (w *fnWriter) Flush() {
-	if !w.began {
-		w.WriteHeader(http.StatusOK)
-	}
-	_ = http.NewResponseController(w.ResponseWriter).Flush()
+	w.begin(nil)
+	_ = http.NewResponseController(w.outer).Flush()
 }
 
-func (w *fnWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *fnWriter) Unwrap() http.ResponseWriter { return w.outer }
 
 // listenFn opens the socket at path, which everybody may write to. Fn begins
 // as soon as it sees the path, so the socket gets it when it is ready.

@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -85,13 +84,13 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	if l.config.LambdaStreaming && e.streamable() {
 		return l.stream(e, r), nil
 	}
-	w := &lambdaWriter{header: http.Header{}, head: r.Method == http.MethodHead, body: new(bytes.Buffer)}
+	w := &lambdaWriter{responseHead: responseHead{header: http.Header{}, method: r.Method}, body: new(bytes.Buffer)}
 	l.serve(w, r)
 	w.begin(nil)
 	answer, err := e.answer(w)
 	if limit := e.maxAnswer(); err == nil && len(answer) > limit {
 		l.config.Logger.ErrorContext(ctx, "the answer is longer than the platform passes on", "bytes", len(answer), "limit", limit, "path", r.URL.Path)
-		refusal := &lambdaWriter{header: w.sent, body: new(bytes.Buffer)}
+		refusal := &lambdaWriter{responseHead: responseHead{header: w.sent}, body: new(bytes.Buffer)}
 		fail(refusal, http.StatusInternalServerError, fmt.Sprintf("The answer is longer than the %d bytes that AWS Lambda passes on", limit))
 		answer, err = e.answer(refusal)
 	}
@@ -116,7 +115,7 @@ func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
 			_ = pipe.CloseWithError(errors.New("the handler broke off"))
 			return
 		}
-		w.began = false
+		w.began, w.sent = false, nil
 		if b, ok := w.body.(*bytes.Buffer); ok {
 			b.Reset()
 		}
@@ -129,7 +128,7 @@ func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
 // with the body as it comes.
 func (l *lambdaHandler) stream(e *event, r *http.Request) io.Reader {
 	read, write := io.Pipe()
-	w := &lambdaWriter{header: http.Header{}, head: r.Method == http.MethodHead, body: write, headed: make(chan struct{})}
+	w := &lambdaWriter{responseHead: responseHead{header: http.Header{}, method: r.Method}, body: write, headed: make(chan struct{})}
 	go func() {
 		l.serve(w, r)
 		w.begin(nil)
@@ -171,47 +170,23 @@ var errNotJSON = errors.New("sent as it is")
 
 // lambdaWriter collects an answer, or passes it to a pipe.
 type lambdaWriter struct {
-	header http.Header // the handler's
-	sent   http.Header // with the status
-	status int
-	began  bool
-	head   bool // the method is HEAD
+	responseHead
 	body   io.Writer
-
-	once   sync.Once
-	headed chan struct{} // closed when status and header are final; nil without a stream
+	headed chan struct{} // closed when the head is final; nil without a stream
 }
 
-func (w *lambdaWriter) Header() http.Header { return w.header }
-
-func (w *lambdaWriter) WriteHeader(status int) {
-	if status < 200 || w.began {
-		return
-	}
-	w.status, w.began = status, true
-	w.sent = w.header.Clone() // what the handler still changes comes too late
-	if w.headed != nil {
-		w.once.Do(func() { close(w.headed) })
-	}
-}
-
-// begin writes the head if the handler did not; p is the body's beginning.
 func (w *lambdaWriter) begin(p []byte) {
-	if w.began {
-		return
+	if w.responseHead.begin(p) && w.headed != nil {
+		close(w.headed)
 	}
-	if len(p) > 0 && w.header.Get("Content-Type") == "" {
-		w.header.Set("Content-Type", http.DetectContentType(p))
-	}
-	w.WriteHeader(http.StatusOK)
 }
 
 func (w *lambdaWriter) Write(p []byte) (int, error) {
-	w.begin(p)
-	if w.status == http.StatusNoContent || w.status == http.StatusNotModified {
+	if w.bodyless() {
 		return 0, http.ErrBodyNotAllowed
 	}
-	if w.head {
+	w.begin(p)
+	if w.method == http.MethodHead {
 		return len(p), nil
 	}
 	return w.body.Write(p)

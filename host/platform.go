@@ -56,18 +56,22 @@ var platforms = []struct {
 		}
 	}},
 	{OpenFaaS, findWatchdog, func(c *Config, env func(string) string) {
-		upstream, err := url.Parse(env("upstream_url") + env("http_upstream_url"))
+		name, value := first(env, watchdogUpstream...)
+		upstream, err := url.Parse(value)
 		if err != nil || upstream.Port() == "" {
-			c.faults = append(c.faults, fmt.Errorf("upstream_url %q has no port: write one such as http://127.0.0.1:8082", upstream))
+			c.faults = append(c.faults, fmt.Errorf("%s %q has no port: write one such as http://127.0.0.1:8082", name, value))
 			return
 		}
 		c.Listen = "127.0.0.1:" + upstream.Port()
-		c.limit(env("exec_timeout"), "exec_timeout")
-		c.LameDuck = clusterLameDuck
+		// The watchdog's own where nothing is set.
+		c.RequestLimit = c.duration(env, "exec_timeout", 30*time.Second)
+		// Told to end, it passes requests on for so long; then it drains, and
+		// ends with the container.
+		c.LameDuck = c.duration(env, "healthcheck_interval", c.duration(env, "write_timeout", 30*time.Second)) + time.Second
 	}},
 	{CloudRun, findCloudRun, func(c *Config, env func(string) string) {
 		listenOnPort(c, env)
-		c.limit(env("CLOUD_RUN_TIMEOUT_SECONDS"), "CLOUD_RUN_TIMEOUT_SECONDS")
+		c.RequestLimit = c.duration(env, "CLOUD_RUN_TIMEOUT_SECONDS", 0)
 		c.Drain = 8 * time.Second // of the ten that it gives
 	}},
 	// Its queue-proxy stops sending before it lets the program be told.
@@ -159,11 +163,29 @@ func findWebAdapter(env func(string) string) string {
 	return ""
 }
 
+// Of-watchdog has two names for these; the first here wins there too.
+var (
+	watchdogProcess  = []string{"function_process", "fprocess"}
+	watchdogUpstream = []string{"http_upstream_url", "upstream_url"}
+)
+
 func findWatchdog(env func(string) string) string {
-	if env("mode") != "http" || env("fprocess") == "" || env("upstream_url")+env("http_upstream_url") == "" {
+	process, _ := first(env, watchdogProcess...)
+	upstream, _ := first(env, watchdogUpstream...)
+	if env("mode") != "http" || process == "" || upstream == "" {
 		return ""
 	}
-	return "mode is http, fprocess and upstream_url set"
+	return "mode is http, " + process + " and " + upstream + " set"
+}
+
+// first returns the first of these variables that is set, and its value.
+func first(env func(string) string, names ...string) (name, value string) {
+	for _, name := range names {
+		if value := env(name); value != "" {
+			return name, value
+		}
+	}
+	return "", ""
 }
 
 // findCloudRun tells Cloud Run from Knative, whose variables it shares.
@@ -185,19 +207,19 @@ func listenOnPort(c *Config, env func(string) string) {
 	}
 }
 
-// limit reads the platform's time for a request, a number of seconds or a
-// time with a unit.
-func (c *Config) limit(v, name string) {
+// duration reads one of the platform's times, a number of seconds or a time with
+// a unit.
+func (c *Config) duration(env func(string) string, name string, otherwise time.Duration) time.Duration {
+	v := env(name)
 	if v == "" {
-		return
+		return otherwise
 	}
 	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
-		c.RequestLimit = time.Duration(n) * time.Second
-		return
+		return time.Duration(n) * time.Second
 	}
 	d, err := parseTime(v)
 	if err != nil {
 		c.faults = append(c.faults, fmt.Errorf("%s: %w", name, err))
 	}
-	c.RequestLimit = d
+	return d
 }

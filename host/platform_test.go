@@ -27,7 +27,12 @@ func TestPlatforms(t *testing.T) {
 		"cloud run functions":  {vars{"K_SERVICE": "s", "K_REVISION": "r", "PORT": "8081", "FUNCTION_TARGET": "F"}, CloudRun, ":8081", 0, 0, 8 * time.Second},
 		"knative":              {vars{"K_SERVICE": "s", "K_REVISION": "r", "PORT": "8081", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, Knative, ":8081", 0, 0, 20 * time.Second},
 		"azure":                {vars{"FUNCTIONS_CUSTOMHANDLER_PORT": "40000", "PORT": "80"}, Azure, "127.0.0.1:40000", 0, 0, 20 * time.Second},
-		"openfaas":             {vars{"mode": "http", "fprocess": "./f", "upstream_url": "http://127.0.0.1:8082", "exec_timeout": "10s", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, OpenFaaS, "127.0.0.1:8082", 10 * time.Second, 5 * time.Second, 20 * time.Second},
+		"openfaas":             {vars{"mode": "http", "fprocess": "./f", "upstream_url": "http://127.0.0.1:8082", "exec_timeout": "10s", "write_timeout": "15s", "healthcheck_interval": "5s", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, OpenFaaS, "127.0.0.1:8082", 10 * time.Second, 6 * time.Second, 20 * time.Second},
+		"openfaas, no timeout": {vars{"mode": "http", "fprocess": "./f", "upstream_url": "http://127.0.0.1:8082"}, OpenFaaS, "127.0.0.1:8082", 30 * time.Second, 31 * time.Second, 20 * time.Second},
+		"openfaas, no limit":   {vars{"mode": "http", "fprocess": "./f", "upstream_url": "http://127.0.0.1:8082", "exec_timeout": "0", "write_timeout": "12s"}, OpenFaaS, "127.0.0.1:8082", 0, 13 * time.Second, 20 * time.Second},
+		"openfaas, new names":  {vars{"mode": "http", "function_process": "./f", "http_upstream_url": "http://127.0.0.1:8083", "exec_timeout": "10"}, OpenFaaS, "127.0.0.1:8083", 10 * time.Second, 31 * time.Second, 20 * time.Second},
+		"openfaas, both names": {vars{"mode": "http", "fprocess": "./f", "function_process": "./g", "upstream_url": "http://127.0.0.1:8082", "http_upstream_url": "http://127.0.0.1:8083"}, OpenFaaS, "127.0.0.1:8083", 30 * time.Second, 31 * time.Second, 20 * time.Second},
+		"openfaas, streaming":  {vars{"mode": "streaming", "fprocess": "./f", "upstream_url": "http://127.0.0.1:8082"}, HTTP, ":8080", 0, 0, 20 * time.Second},
 		"fn":                   {vars{"FN_LISTENER": "unix:/tmp/iofs/lsnr.sock", "FN_FORMAT": "http-stream"}, Fn, "unix:/tmp/iofs/lsnr.sock", 0, 0, 20 * time.Second},
 		"lambda":               {vars{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}, Lambda, ":8080", 0, 0, 20 * time.Second},
 		"web adapter, zip":     {vars{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "PORT": "8000"}, LambdaWebAdapter, "127.0.0.1:8000", 0, 0, 20 * time.Second},
@@ -67,6 +72,7 @@ func TestConfigFaults(t *testing.T) {
 		FromLookup(lookup(map[string]string{"FLEXFN_PLATFORM": "heroku"})),
 		FromLookup(lookup(map[string]string{"FN_LISTENER": "unix:/tmp/x", "FN_FORMAT": "json"})),
 		FromLookup(lookup(map[string]string{"mode": "http", "fprocess": "x", "upstream_url": "http://127.0.0.1"})),
+		FromLookup(lookup(map[string]string{"mode": "http", "fprocess": "x", "upstream_url": "http://127.0.0.1:1", "exec_timeout": "soon"})),
 		{Drain: -1}, {Platform: "x"}, {Listen: "unix:"},
 	} {
 		if err := Serve(t.Context(), http.NotFoundHandler(), c); err == nil {

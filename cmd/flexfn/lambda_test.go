@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -83,6 +87,23 @@ func TestServeOnLambda(t *testing.T) {
 	}
 }
 
+// hold has a participant put on hold, which asks Twilio.
+func hold(t *testing.T, api *lambdatest.API, when string) {
+	t.Helper()
+	client := &http.Client{Transport: &lambdatest.Transport{API: api, Kind: lambdatest.FunctionURL}}
+	resp, err := client.PostForm("https://flexfn.test/common/flex/programmable-voice/hold-participant", url.Values{
+		"Token": {"dev-agent"}, "conference": {"CF00000000000000000000000000000001"}, "participant": {"CA00000000000000000000000000000001"}, "hold": {"true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Errorf("%s: %d %s", when, resp.StatusCode, text)
+	}
+}
+
 // TestFreezeAndThaw freezes an instance between requests, as Lambda does.
 // Meanwhile Twilio closes the connections; every request must go through.
 func TestFreezeAndThaw(t *testing.T) {
@@ -94,21 +115,9 @@ func TestFreezeAndThaw(t *testing.T) {
 	defer twilio.Close()
 	defer fake.Close()
 	api, serve, _ := serveOnLambda(t, "FLEXFN_TWILIO_URL="+twilio.URL, "FLEXFN_TOKEN_TTL=1s")
-	client := &http.Client{Transport: &lambdatest.Transport{API: api, Kind: lambdatest.FunctionURL}}
-	form := url.Values{
-		"Token": {"dev-agent"}, "conference": {"CF00000000000000000000000000000001"}, "participant": {"CA00000000000000000000000000000001"}, "hold": {"true"},
-	}
 	for i := range 6 {
 		for range 3 {
-			resp, err := client.PostForm("https://flexfn.test/common/flex/programmable-voice/hold-participant", form)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, _ := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			if resp.StatusCode != 200 {
-				t.Errorf("thaw %d: %d %s", i, resp.StatusCode, text)
-			}
+			hold(t, api, fmt.Sprint("thaw ", i))
 		}
 		if err := serve.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
@@ -117,6 +126,119 @@ func TestFreezeAndThaw(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		if err := serve.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestVanishedConnections has Twilio's end of the connections vanish without
+// a word. After a freeze that is longer than idle connections are trusted, not
+// a byte may be sent on them; otherwise one attempt may be lost to it.
+func TestVanishedConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("freezes a program for five seconds")
+	}
+	t.Parallel()
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fake.Close()
+	twilio := httptest.NewServer(fake)
+	defer twilio.Close()
+	between := startRelay(t, twilio.Listener.Addr().String())
+	api, serve, _ := serveOnLambda(t, "FLEXFN_TWILIO_URL=http://"+between.address, "FLEXFN_ATTEMPT_TIMEOUT=300ms")
+	hold(t, api, "at first")
+
+	if err := serve.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	between.vanish()
+	time.Sleep(5 * time.Second)
+	if err := serve.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	hold(t, api, "after the freeze")
+	if n := between.lost.Load(); n > 0 {
+		t.Errorf("after the freeze %d bytes were sent on connections from before", n)
+	}
+
+	between.vanish()
+	hold(t, api, "without a freeze")
+	if between.lost.Load() == 0 {
+		t.Error("no connection was used again at once: the check above proves nothing")
+	}
+}
+
+// relay passes connections on, and can lose what comes on them.
+type relay struct {
+	address string
+	lost    atomic.Int64 // bytes
+
+	mu       sync.Mutex
+	vanished *atomic.Bool // of the connections that are made from now on
+}
+
+func startRelay(t *testing.T, to string) *relay {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{address: listener.Addr().String(), vanished: new(atomic.Bool)}
+	var accepting, running sync.WaitGroup
+	var conns []net.Conn
+	accepting.Go(func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			conns = append(conns, near, far)
+			r.mu.Lock()
+			vanished := r.vanished
+			r.mu.Unlock()
+			running.Go(func() { r.copy(far, near, vanished) })
+			running.Go(func() { r.copy(near, far, vanished) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		accepting.Wait()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		running.Wait()
+	})
+	return r
+}
+
+// vanish has the connections that there are lose every byte, and stay open.
+func (r *relay) vanish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.vanished.Store(true)
+	r.vanished = new(atomic.Bool)
+}
+
+func (r *relay) copy(to, from net.Conn, vanished *atomic.Bool) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		if vanished.Load() {
+			r.lost.Add(int64(n))
+		} else {
+			_, _ = to.Write(b[:n])
+		}
+		if err != nil {
+			if !vanished.Load() {
+				_ = to.Close()
+			}
+			return
 		}
 	}
 }

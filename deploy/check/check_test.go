@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -260,8 +261,25 @@ func TestOpenFaaS(t *testing.T) {
 		}
 	}
 	cfg := host.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
-	if cfg.Platform != host.OpenFaaS || cfg.Listen != "127.0.0.1:8082" || cfg.RequestLimit != 15*time.Second {
-		t.Errorf("the program finds %s on %s with %s a request", cfg.Platform, cfg.Listen, cfg.RequestLimit)
+	if cfg.Platform != host.OpenFaaS || cfg.Listen != "127.0.0.1:8082" || cfg.RequestLimit != 15*time.Second || cfg.LameDuck != 6*time.Second {
+		t.Errorf("the program finds %s on %s with %s a request, and ends after %s", cfg.Platform, cfg.Listen, cfg.RequestLimit, cfg.LameDuck)
+	}
+}
+
+// TestIgnored checks that git and container builders leave out what the
+// recipes write: credentials, and programs.
+func TestIgnored(t *testing.T) {
+	files := []string{".env", "openfaas.env", "deploy/azure-functions/flexfn", "deploy/aws-lambda/build/flexfn"}
+	command := exec.Command("git", append([]string{"check-ignore", "--no-index"}, files...)...)
+	command.Dir = "../.."
+	ignored, err := command.Output()
+	if got := strings.Fields(string(ignored)); !slices.Equal(got, files) {
+		t.Errorf("git ignores only %q of %q: %v", got, files, err)
+	}
+	for _, pattern := range []string{"**/.env", "openfaas.env", "deploy/azure-functions/flexfn", "deploy/*/build"} {
+		if lines := strings.Split(string(read(t, "../.dockerignore")), "\n"); !slices.Contains(lines, pattern) {
+			t.Errorf(".dockerignore does not list %s", pattern)
+		}
 	}
 }
 

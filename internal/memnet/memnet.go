@@ -47,6 +47,9 @@ func NewNetwork(t testing.TB) *Network {
 	return n
 }
 
+// Listener is where the server finds its connections.
+func (n *Network) Listener() net.Listener { return n.listener }
+
 // Dialled counts the connections asked for.
 func (n *Network) Dialled() int { return int(n.dialled.Load()) }
 
