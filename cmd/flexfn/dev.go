@@ -89,7 +89,8 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if fake != nil {
 		defer context.AfterFunc(ctx, func() { fake.Close() })() // ends requests that a fault holds
 	}
-	listenToKeys(terminal, server, fake, variables.base, stop)
+	keys := keyboard{terminal: terminal, server: server, fake: fake, console: variables.base + dev.ConsolePath, quit: stop}
+	defer keys.listen(ctx)()
 	err = serveUntil(ctx, listener, server, slog.New(slog.NewTextHandler(env.stderr, nil)), drainDev)
 	end()
 	stop()

@@ -37,6 +37,10 @@ export function statusChip(status) {
   return h('span', { class: `chip ${statusClass(status)}` }, status === 0 ? 'no answer' : String(status));
 }
 
+// requestChip is the status of a request to a function; zero is one that is
+// not answered yet.
+export const requestChip = (status) => (status ? statusChip(status) : h('span', { class: 'chip' }, 'under way'));
+
 // pretty writes JSON with line breaks, and other text as it is.
 export function pretty(text) {
   try {

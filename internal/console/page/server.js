@@ -42,13 +42,8 @@ export const twilioState = () => ask('GET', `${control}state`);
 export const twilioRequests = () => (state.live ? Promise.resolve([]) : ask('GET', `${control}requests`));
 export const clearTwilioRequests = () => ask('DELETE', `${control}requests`);
 
-// addFault leaves the counts of the other rules as they are.
-export async function addFault(rule) {
-  await ask('POST', `${control}faults`, rule);
-  await loadFaults();
-}
-
-// setFaults puts rules in the place of those in force, and counts anew.
+// setFaults puts rules in the place of those in force. Those that were listed
+// go on with their counts.
 export async function setFaults(rules) {
   await ask('PUT', `${control}faults`, rules);
   await loadFaults();
@@ -59,6 +54,9 @@ export async function loadFaults() {
   state.faults = await ask('GET', `${control}faults`);
   changed('faults');
 }
+
+// spent: a rule that has struck as often as it may.
+export const spent = (rule) => Boolean(rule.times) && (rule.struck ?? 0) >= rule.times;
 
 async function load() {
   Object.assign(state, await ask('GET', `${api}state`));
@@ -95,8 +93,9 @@ export function listen() {
     changed('functions');
   });
   handle('request', (summary) => {
-    if (state.requests.some((r) => r.id === summary.id)) return;
-    state.requests.unshift(summary);
+    const i = state.requests.findIndex((r) => r.id === summary.id);
+    if (i >= 0) state.requests[i] = summary; // was under way
+    else state.requests.unshift(summary);
     state.requests.length = Math.min(state.requests.length, maxRequests);
     changed('requests');
   });
