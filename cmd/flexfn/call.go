@@ -44,7 +44,7 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	for _, p := range c.Parameters {
 		key, value, ok := strings.Cut(p, "=")
 		if !ok || key == "" {
-			return fmt.Errorf("the parameter %q is not of the form key=value", p)
+			return usageError{fmt.Errorf("the parameter %q is not of the form key=value", p)}
 		}
 		call.Parameters = append(call.Parameters, dev.Pair{Key: key, Value: value})
 	}
@@ -61,7 +61,7 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	}
 	req, err := call.Request(ctx)
 	if err != nil {
-		return fmt.Errorf("%q is no address: %w", call.Address, err)
+		return usageError{fmt.Errorf("%q is no address: %w", call.Address, err)}
 	}
 	client := &http.Client{Timeout: 30 * time.Second}
 	resp, err := client.Do(req)

@@ -34,7 +34,7 @@ const drainDev = 2 * time.Second
 // Run serves until ctx ends.
 func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if d.Live && d.State != "" {
-		return errors.New("--state is for the fake Twilio, which --live does without")
+		return usageError{errors.New("--state is for the fake Twilio, which --live does without")}
 	}
 	program, err := d.program(ctx)
 	if err != nil {

@@ -76,9 +76,8 @@ func (k *keyboard) pressed(keys []byte) {
 				k.terminal.Printf("\n") // room, as it gives in a shell
 			}
 		case 'o':
-			if err := openBrowser(k.console); err != nil {
-				k.terminal.Printf("No browser could be opened: %v. The console is at %s\n", err, k.console)
-			}
+			k.terminal.Printf("Opening %s\n", k.console)
+			openBrowser(k.console, func(err error) { k.terminal.Printf("No browser could be opened: %v\n", err) })
 		case 'f':
 			if k.fake == nil {
 				k.terminal.Printf("Twilio is real: there are no faults to switch\n")
@@ -99,8 +98,9 @@ func (k *keyboard) pressed(keys []byte) {
 	}
 }
 
-// openBrowser opens a page in the developer's browser.
-func openBrowser(url string) error {
+// openBrowser opens a page in the developer's browser; failed may be called
+// later.
+func openBrowser(url string, failed func(error)) {
 	name, args := "xdg-open", []string{url}
 	switch runtime.GOOS {
 	case "darwin":
@@ -108,10 +108,9 @@ func openBrowser(url string) error {
 	case "windows":
 		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
 	}
-	cmd := exec.Command(name, args...)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { _ = cmd.Wait() }()
-	return nil
+	go func() {
+		if err := exec.Command(name, args...).Run(); err != nil {
+			failed(err)
+		}
+	}()
 }

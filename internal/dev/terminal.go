@@ -59,6 +59,9 @@ func (t *Terminal) Clear() {
 // functions writes the table of functions: who may call each, and how.
 func (t *Terminal) functions(list []devlink.Function, base string, fake bool) {
 	var b strings.Builder
+	if len(list) == 0 {
+		b.WriteString("No functions yet.\n")
+	}
 	for _, f := range list {
 		access := f.Access
 		if f.Open {
