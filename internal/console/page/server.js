@@ -58,6 +58,17 @@ export async function loadFaults() {
 // spent: a rule that has struck as often as it may.
 export const spent = (rule) => Boolean(rule.times) && (rule.struck ?? 0) >= rule.times;
 
+// countStrikes asks again how often the faults struck: a few times a second
+// at most, and only if there are any.
+let counting = null;
+function countStrikes() {
+  if (!state.faults.length) return;
+  counting ??= setTimeout(() => {
+    counting = null;
+    loadFaults().catch(() => {});
+  }, 300);
+}
+
 async function load() {
   Object.assign(state, await ask('GET', `${api}state`));
   await loadFaults();
@@ -98,6 +109,7 @@ export function listen() {
     else state.requests.unshift(summary);
     state.requests.length = Math.min(state.requests.length, maxRequests);
     changed('requests');
+    countStrikes();
   });
   handle('seconds', (seconds) => {
     for (const second of seconds) {
