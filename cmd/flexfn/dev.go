@@ -210,7 +210,11 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 		if sid == "" {
 			sid, _ = v.plain("TWILIO_ACCOUNT_SID")
 		}
-		t.Printf("WARNING: --live: the functions call the real Twilio as account %s. Calls are placed, messages sent\nand paid for, tasks and workers of your contact centre changed.\n\n", sid)
+		t.Printf("WARNING: --live: the functions call the real Twilio as account %s. Calls are placed, messages sent\nand paid for, tasks and workers of your contact centre changed.\n", sid)
+		if to, ok := v.plain("FLEXFN_TWILIO_URL"); ok && to != "" {
+			t.Printf("FLEXFN_TWILIO_URL is set: all that is for Twilio goes to %s.\n", to)
+		}
+		t.Printf("\n")
 	}
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		t.Printf("WARNING: %s can be reached from other machines. Whoever reaches it can call every function with the\ndevelopment tokens, see every request in the console, and change Twilio's state: there is no password.\n\n", addr)
