@@ -41,6 +41,7 @@ func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context)
 		return failed[T](gaveUp(ctx.Err(), nil), 0)
 	}
 	p.budget.deposit()
+	conflicts := 0
 	for n := 1; ; n++ {
 		var (
 			data T
@@ -58,7 +59,7 @@ func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context)
 			}
 			return Result[T]{Success: true, Status: 200, Data: data, Attempts: n}
 		}
-		wait, final := p.next(ctx, n, err)
+		wait, final := p.next(ctx, n, &conflicts, err)
 		if rec != nil {
 			rec.report(ctx, p, n, err, wait, final == nil)
 		}
@@ -122,6 +123,18 @@ func AttemptTimeout(d time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.timeout = d })
 }
 
+// ConflictLimit counts failures with HTTP status 412 apart from the others: n
+// of them at most are followed by another attempt, the first at once, the
+// later ones after a random pause of up to 50 ms, so that of many who change
+// one thing someone wins each time. Without it a conflict counts as every
+// failure does.
+func ConflictLimit(n int) RetryOption {
+	return retryOption(func(p *retryPolicy) { p.conflicts, p.conflictsApart = n, true })
+}
+
+// conflictPause is the longest pause after a conflict.
+const conflictPause = 50 * time.Millisecond
+
 // Repeatable says that what the callback does may happen twice without harm,
 // so that it is run again even after a failure whose outcome is unknown.
 func Repeatable() RetryOption {
@@ -131,6 +144,8 @@ func Repeatable() RetryOption {
 // retryPolicy is how calls are retried. It does not change once made.
 type retryPolicy struct {
 	limit             int
+	conflicts         int // the limit of conflicts, if they are counted apart
+	conflictsApart    bool
 	shortest, longest time.Duration
 	timeout           time.Duration
 	repeatable        bool
@@ -186,6 +201,8 @@ func (p *retryPolicy) with(opts []RetryOption) *retryPolicy {
 
 func (p *retryPolicy) check() error {
 	switch {
+	case p.conflicts < 0:
+		return fmt.Errorf("the limit of conflicts is %d (ConflictLimit): it must be zero or more", p.conflicts)
 	case p.limit < 0:
 		return fmt.Errorf("the retry limit is %d (TWILIO_SERVICE_RETRY_LIMIT or RetryLimit): it must be zero or more", p.limit)
 	case p.shortest < 0 || p.longest < 0:
@@ -201,9 +218,14 @@ func (p *retryPolicy) check() error {
 func (p *retryPolicy) plain() bool { return p.timeout == 0 && p.onAttempt == nil }
 
 // next decides what follows the failure of attempt n: a wait and another
-// attempt, or the end with the final error.
-func (p *retryPolicy) next(ctx context.Context, n int, err error) (wait time.Duration, final error) {
+// attempt, or the end with the final error. It counts conflicts that are
+// counted apart.
+func (p *retryPolicy) next(ctx context.Context, n int, conflicts *int, err error) (wait time.Duration, final error) {
 	advice := classify(err, p.repeatable)
+	apart := p.conflictsApart && advice == retryAtOnce
+	if apart {
+		*conflicts++
+	}
 	switch {
 	case advice == giveUp:
 		if done := ctx.Err(); done != nil {
@@ -212,12 +234,16 @@ func (p *retryPolicy) next(ctx context.Context, n int, err error) (wait time.Dur
 		return 0, err
 	case ctx.Err() != nil:
 		return 0, gaveUp(ctx.Err(), err)
-	case n > p.limit:
+	case apart && *conflicts > p.conflicts, !apart && n-*conflicts > p.limit:
 		return 0, err
-	case advice == retryAtOnce:
+	case advice == retryAtOnce && *conflicts <= 1:
 		return 0, nil
 	}
-	wait = p.backoff(n, rand.Float64())
+	if apart {
+		wait = rand.N(conflictPause)
+	} else {
+		wait = p.backoff(n-*conflicts, rand.Float64())
+	}
 	asked := retryDelay(err)
 	wait = max(wait, asked)
 	if deadline, ok := ctx.Deadline(); ok && wait >= time.Until(deadline) {
@@ -226,7 +252,7 @@ func (p *retryPolicy) next(ctx context.Context, n int, err error) (wait time.Dur
 	if asked > longestWait {
 		return 0, err
 	}
-	if !p.budget.take() {
+	if !apart && !p.budget.take() {
 		return 0, gaveUp(ErrRetryBudget, err)
 	}
 	return wait, nil

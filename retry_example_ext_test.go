@@ -91,6 +91,19 @@ func ExampleRetryLimit() {
 	// 2
 }
 
+// Read, change and store if nobody else did: conflicts are no failures.
+func ExampleConflictLimit() {
+	version := 0
+	store := func(context.Context) (int, error) {
+		if version++; version < 10 {
+			return 0, &flexfn.Error{Status: 412}
+		}
+		return version, nil
+	}
+	fmt.Println(flexfn.ExecuteWithRetry(context.Background(), store, flexfn.ConflictLimit(20)).Attempts)
+	// Output: 10
+}
+
 func ExampleAttemptTimeout() {
 	slow := func(ctx context.Context) (int, error) {
 		<-ctx.Done() // as an HTTP request does

@@ -377,6 +377,54 @@ func TestResultJSON(t *testing.T) {
 	}
 }
 
+// TestConflictLimit counts conflicts and other failures apart; every attempt
+// is reported with what followed it.
+func TestConflictLimit(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		conflicts, limit int
+		errs             []error
+		attempts         int
+		waits            string // before each further attempt: none, a conflict's, a backoff
+	}{
+		{"all mended", 3, 1, []error{status(412), status(503), status(412), status(412)}, 5, "none backoff conflict conflict"},
+		{"too many conflicts", 2, 5, []error{status(412), status(412), status(412), status(412)}, 3, "none conflict"},
+		{"too many failures", 9, 1, []error{status(412), status(429), status(429)}, 3, "none backoff"},
+		{"none allowed", 0, 5, []error{status(412)}, 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var waits []string
+				app := testApp(t, func(c *Config) {
+					c.OnAttempt = func(_ context.Context, a Attempt) {
+						kind := "none"
+						switch {
+						case !a.Retried:
+							return
+						case a.Wait > conflictPause:
+							kind = "backoff"
+						case a.Wait > 0:
+							kind = "conflict"
+						}
+						waits = append(waits, kind)
+					}
+				})
+				callback, _ := script(tt.errs...)
+				res := ExecuteWithRetry(app.Context(t.Context()), callback, ConflictLimit(tt.conflicts), RetryLimit(tt.limit))
+				if res.Attempts != tt.attempts || res.Success != (tt.name == "all mended") {
+					t.Errorf("%+v, want %d attempts", res, tt.attempts)
+				}
+				if got := strings.Join(waits, " "); got != tt.waits {
+					t.Errorf("waits are %q, want %q", got, tt.waits)
+				}
+			})
+		})
+	}
+	if res := ExecuteWithRetry(t.Context(), always(status(412)), ConflictLimit(-1)); res.Attempts != 0 || res.Status != 500 {
+		t.Errorf("a negative limit: %+v", res)
+	}
+}
+
 func TestExecuteWithRetryDoesNotAllocate(t *testing.T) {
 	ctx := t.Context()
 	ok := func(context.Context) (int, error) { return 1, nil }

@@ -16,11 +16,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/flexfn/flexfn/internal/devlink"
 )
 
 // Exit codes of [Main], beside 0, which says that the program was told to end
@@ -54,6 +57,12 @@ type Waiter interface {
 func Main(handler http.Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	if os.Getenv(devlink.StdinVariable) != "" {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			stop() // ends ctx
+		}()
+	}
 	os.Exit(run(ctx, handler, FromEnv(), os.Args[1:]))
 }
 

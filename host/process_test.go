@@ -1,3 +1,5 @@
+//go:build unix
+
 package host
 
 import (
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/devlink"
 	"github.com/flexfn/flexfn/internal/lambdatest"
 )
 
@@ -33,11 +36,14 @@ type program struct {
 	ended chan struct{}
 }
 
-func startProgram(t *testing.T, environ []string, args ...string) *program {
+func startProgram(t *testing.T, stdin *os.File, environ []string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.Command(os.Args[0], args...), log: new(syncBuffer), ended: make(chan struct{})}
 	p.Env = append([]string{programVariable + "=1", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
 	p.Stderr, p.Stdout = p.log, p.log
+	if stdin != nil {
+		p.Stdin = stdin
+	}
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +77,7 @@ func lambdaProgram(t *testing.T, environ ...string) (*lambdatest.API, *program) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = api.Close() })
-	p := startProgram(t, append(api.Environ(), environ...))
+	p := startProgram(t, nil, append(api.Environ(), environ...))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := api.Ready(ctx); err != nil {
@@ -227,18 +233,47 @@ func TestLambdaLifecycle(t *testing.T) {
 	})
 }
 
+// TestMainEndsWithItsDevServer closes the standard input as the end of a dev
+// server does, killed or not.
+func TestMainEndsWithItsDevServer(t *testing.T) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startProgram(t, in, []string{"FLEXFN_LISTEN=127.0.0.1:0", "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", devlink.StdinVariable + "=ends"})
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(p.log.String(), "serving"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not serve")
+		}
+	}
+	select {
+	case <-p.ended:
+		t.Fatal("it ended before its standard input did")
+	default:
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.exit(t); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+}
+
 // TestMainProgram is the life of a program under a process manager.
 func TestMainProgram(t *testing.T) {
 	socket := "unix:" + t.TempDir() + "/http.sock"
 	environ := []string{"FLEXFN_LISTEN=" + socket, "FLEXFN_DRAIN=400ms"}
-	healthcheck := func() int { return startProgram(t, environ, "-healthcheck").exit(t) }
+	healthcheck := func() int { return startProgram(t, nil, environ, "-healthcheck").exit(t) }
 	if code := healthcheck(); code != ExitFailed {
 		t.Errorf("the exit code of -healthcheck is %d before the program serves", code)
 	}
 	transport := (&served{network: "unix", address: strings.TrimPrefix(socket, "unix:")}).transport()
 	run := func(signal os.Signal, path string) (answer string, code int) {
 		t.Helper()
-		p := startProgram(t, environ)
+		p := startProgram(t, nil, environ)
 		for range 500 {
 			if _, err := os.Stat(strings.TrimPrefix(socket, "unix:")); err == nil {
 				break
@@ -274,7 +309,7 @@ func TestMainProgram(t *testing.T) {
 		t.Errorf("a request longer than the drain was answered %q, the exit code is %d", answer, code)
 	}
 	environ[1] = "FLEXFN_DRAIN=x"
-	if code := startProgram(t, environ).exit(t); code != ExitFailed {
+	if code := startProgram(t, nil, environ).exit(t); code != ExitFailed {
 		t.Errorf("the exit code after a fault in the configuration is %d", code)
 	}
 }

@@ -3,13 +3,10 @@ package twilioapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/twilio/twilio-go"
@@ -101,12 +98,8 @@ var workers = attributed{ // store is UpdateWorkerAttributes' own
 }
 
 // mostConflicts is how often one update is begun anew while others keep
-// winning: the first time at once, then after random pauses, so that someone
-// wins each time. Conflicts are counted apart from the retries of failures.
-const (
-	mostConflicts = 60
-	conflictPause = 50 * time.Millisecond
-)
+// winning.
+const mostConflicts = 60
 
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	app := flexfn.FromContext(ctx)
@@ -126,30 +119,9 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	}
 	defer done()
 
-	attempts := 0
-	for conflicts := 0; ; conflicts++ {
-		var conflict error
-		res := ExecuteTwilio(ctx, func(client *twilio.RestClient) (json.RawMessage, error) {
-			stored, err := updateOnce(client, kind, workspace, sid, change)
-			conflict = nil
-			if e, ok := errors.AsType[*flexfn.Error](err); ok && e.Status == http.StatusPreconditionFailed {
-				conflict, err = err, nil
-			}
-			return stored, err
-		}, opts...)
-		attempts += res.Attempts
-		switch {
-		case conflict == nil:
-		case conflicts == mostConflicts:
-			res = flexfn.Failed[json.RawMessage](conflict)
-		case conflicts > 0 && !pause(ctx, rand.N(conflictPause)):
-			res = flexfn.Failed[json.RawMessage](errors.Join(conflict, ctx.Err()))
-		default:
-			continue
-		}
-		res.Attempts = attempts
-		return res
-	}
+	return ExecuteTwilio(ctx, func(client *twilio.RestClient) (json.RawMessage, error) {
+		return updateOnce(client, kind, workspace, sid, change)
+	}, append([]flexfn.RetryOption{flexfn.ConflictLimit(mostConflicts)}, opts...)...)
 }
 
 // updateOnce reads, changes and stores; it fails with status 412 when someone
@@ -183,15 +155,3 @@ func updateOnce(client *twilio.RestClient, kind attributed, workspace, sid strin
 // revision is an ETag as Twilio takes it in If-Match: without its quotes, and
 // without the mark of a weak one.
 func revision(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
-
-// pause is false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -135,10 +135,17 @@ func TestUpdateGivesUp(t *testing.T) {
 			}
 			answers(200, `{"attributes":"{}"}`, "ETag", `W/"3"`)(w, r)
 		}))
-		ctx := newApp(t, network.Transport(), nil).Context(t.Context())
+		conflicts := 0
+		ctx := newApp(t, network.Transport(), func(c *flexfn.Config) {
+			c.OnAttempt = func(_ context.Context, a flexfn.Attempt) {
+				if a.Retried && a.Status == 412 && a.Err != nil {
+					conflicts++
+				}
+			}
+		}).Context(t.Context())
 		res := twilioapi.UpdateTaskAttributes(ctx, taskSID, json.RawMessage(`{}`))
-		if res.Status != 412 || res.Attempts != 61 {
-			t.Errorf("%+v", res)
+		if res.Status != 412 || res.Attempts != 61 || conflicts != 60 {
+			t.Errorf("%+v, and %d attempts were seen to be followed by another", res, conflicts)
 		}
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()

@@ -16,7 +16,8 @@ import (
 //
 //	GET    /__twiliofake/state     the state as a document
 //	PUT    /__twiliofake/state     another state in its place
-//	GET    /__twiliofake/faults    the rules in force, a JSON array
+//	GET    /__twiliofake/faults    the rules in force, a JSON array, each with
+//	                               how often it has struck
 //	PUT    /__twiliofake/faults    other rules in their place
 //	POST   /__twiliofake/faults    one more rule
 //	DELETE /__twiliofake/faults    no rules

@@ -80,7 +80,14 @@ type Fault struct {
 	RetryAfter string `json:"retry_after,omitempty"`
 	// PerSecond is what RateLimit lets pass; above zero.
 	PerSecond float64 `json:"per_second,omitempty"`
+
+	// Struck is how often the rule has struck, as [Twilio.Faults] tells it.
+	// A rule that is set with it goes on from there, its Skip done with.
+	Struck int `json:"struck,omitempty"`
 }
+
+// Spent reports whether the rule has struck as often as it may.
+func (f Fault) Spent() bool { return f.Times > 0 && f.Struck >= f.Times }
 
 type faultJSON Fault
 
@@ -151,8 +158,8 @@ func (f Fault) check() error {
 	if !(f.Probability >= 0 && f.Probability <= 1) {
 		bad("probability %v is not from 0 to 1", f.Probability)
 	}
-	if f.Skip < 0 || f.Times < 0 || f.Delay < 0 {
-		bad("skip, times and delay cannot be negative")
+	if f.Skip < 0 || f.Times < 0 || f.Delay < 0 || f.Struck < 0 {
+		bad("skip, times, delay and struck cannot be negative")
 	}
 	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
 		bad("status %d is not from 200 to 599", f.Status)
@@ -229,9 +236,9 @@ type faults struct {
 
 type rule struct {
 	Fault
-	seen, struck int
-	tokens       float64 // of the rate limit's bucket
-	filled       time.Time
+	seen   int
+	tokens float64 // of the rate limit's bucket
+	filled time.Time
 }
 
 // A stroke is what the rules do to one request.
@@ -250,7 +257,13 @@ func (f *faults) set(rules []Fault, seed uint64) {
 	}
 }
 
-func (f *faults) add(r Fault) { f.rules = append(f.rules, rule{Fault: r}) }
+func (f *faults) add(r Fault) {
+	added := rule{Fault: r}
+	if r.Struck > 0 {
+		added.seen = r.Skip
+	}
+	f.rules = append(f.rules, added)
+}
 
 func (f *faults) list() ([]Fault, uint64) {
 	f.mu.Lock()
@@ -289,7 +302,7 @@ func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 		return false
 	}
 	r.seen++
-	if r.seen <= r.Skip || r.Times > 0 && r.struck >= r.Times {
+	if r.seen <= r.Skip || r.Spent() {
 		return false
 	}
 	if r.Probability > 0 && dice.Float64() >= r.Probability {
@@ -298,7 +311,7 @@ func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 	if r.action() == RateLimit && r.allow(now) {
 		return false
 	}
-	r.struck++
+	r.Struck++
 	return true
 }
 
@@ -319,15 +332,15 @@ func (r *rule) allow(now time.Time) bool {
 	return true
 }
 
-// Faults returns the rules in force.
+// Faults returns the rules, in their order, with how often each has struck.
 func (t *Twilio) Faults() []Fault {
 	f, _ := t.faults.list()
 	return f
 }
 
-// SetFaults puts rules in the place of those in force, with their counts at
-// zero; without any the fake behaves. When a rule makes no sense nothing
-// changes, and the error names every fault of it.
+// SetFaults puts rules in the place of those in force; without any the fake
+// behaves. When a rule makes no sense nothing changes, and the error names
+// every fault of it.
 func (t *Twilio) SetFaults(rules ...Fault) error {
 	if err := checkFaults(rules); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)

@@ -56,6 +56,17 @@ func TestStatusFault(t *testing.T) {
 	if struck != 2 {
 		t.Errorf("%d requests were struck, want 2", struck)
 	}
+	if rule := fake.Faults()[0]; rule.Struck != 2 || !rule.Spent() {
+		t.Errorf("the rule is listed as %+v", rule)
+	}
+	// Set as listed, a rule goes on: it is spent, or has strikes left.
+	again := fake.Faults()[0]
+	setFaults(t, fake, again)
+	ask(t, fake, "POST", task, form).want(t, 200)
+	again.Struck = 1
+	setFaults(t, fake, again)
+	ask(t, fake, "POST", task, form).want(t, 429)
+	ask(t, fake, "POST", task, form).want(t, 200)
 	setFaults(t, fake, twiliofake.Fault{Status: 500, Code: 31000, Message: "odd", Apply: true})
 	ask(t, fake, "POST", task, "Priority=9").want(t, 500, "code", 31000, "message", "odd")
 	setFaults(t, fake)

@@ -223,7 +223,8 @@ func (t *Twilio) Load(r io.Reader) error {
 }
 
 // Save writes everything that the fake holds as a state document, indented,
-// with its keys in order. The counts of the faults are not part of it.
+// with its keys in order. Of the faults it says how often each has struck, not
+// how many requests a Skip has let pass.
 func (t *Twilio) Save(w io.Writer) error {
 	b, err := json.MarshalIndent(t.State(), "", "  ")
 	if err != nil {

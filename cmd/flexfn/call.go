@@ -26,6 +26,11 @@ type callCommand struct {
 	JSON       bool     `name:"json" help:"Send JSON in place of a form."`
 }
 
+// Help is what --help says beside.
+func (c *callCommand) Help() string {
+	return "The answer's body goes to the standard output, its status to the standard error. Exit codes: 0 for a success, 4 when the function refused the request (an answer of 300 to 499), 5 when it failed (500 and above), 1 without an answer, 2 for a mistake on the command line."
+}
+
 // Exit codes of a call that was answered: the function refused the request
 // (an answer of 300 to 499), or it failed.
 const (
@@ -39,7 +44,7 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	for _, p := range c.Parameters {
 		key, value, ok := strings.Cut(p, "=")
 		if !ok || key == "" {
-			return fmt.Errorf("the parameter %q is not of the form key=value", p)
+			return usageError{fmt.Errorf("the parameter %q is not of the form key=value", p)}
 		}
 		call.Parameters = append(call.Parameters, dev.Pair{Key: key, Value: value})
 	}
@@ -56,7 +61,7 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	}
 	req, err := call.Request(ctx)
 	if err != nil {
-		return fmt.Errorf("%q is no address: %w", call.Address, err)
+		return usageError{fmt.Errorf("%q is no address: %w", call.Address, err)}
 	}
 	client := &http.Client{Timeout: 30 * time.Second}
 	resp, err := client.Do(req)

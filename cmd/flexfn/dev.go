@@ -34,7 +34,7 @@ const drainDev = 2 * time.Second
 // Run serves until ctx ends.
 func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if d.Live && d.State != "" {
-		return errors.New("--state is for the fake Twilio, which --live does without")
+		return usageError{errors.New("--state is for the fake Twilio, which --live does without")}
 	}
 	program, err := d.program(ctx)
 	if err != nil {
@@ -89,7 +89,8 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if fake != nil {
 		defer context.AfterFunc(ctx, func() { fake.Close() })() // ends requests that a fault holds
 	}
-	listenToKeys(terminal, server, fake, variables.base, stop)
+	keys := keyboard{terminal: terminal, server: server, fake: fake, console: variables.base + dev.ConsolePath, quit: stop}
+	defer keys.listen(ctx)()
 	err = serveUntil(ctx, listener, server, slog.New(slog.NewTextHandler(env.stderr, nil)), drainDev)
 	end()
 	stop()
@@ -209,7 +210,11 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 		if sid == "" {
 			sid, _ = v.plain("TWILIO_ACCOUNT_SID")
 		}
-		t.Printf("WARNING: --live: the functions call the real Twilio as account %s. Calls are placed, messages sent\nand paid for, tasks and workers of your contact centre changed.\n\n", sid)
+		t.Printf("WARNING: --live: the functions call the real Twilio as account %s. Calls are placed, messages sent\nand paid for, tasks and workers of your contact centre changed.\n", sid)
+		if to, ok := v.plain("FLEXFN_TWILIO_URL"); ok && to != "" {
+			t.Printf("FLEXFN_TWILIO_URL is set: all that is for Twilio goes to %s.\n", to)
+		}
+		t.Printf("\n")
 	}
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		t.Printf("WARNING: %s can be reached from other machines. Whoever reaches it can call every function with the\ndevelopment tokens, see every request in the console, and change Twilio's state: there is no password.\n\n", addr)

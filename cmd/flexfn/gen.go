@@ -42,7 +42,7 @@ type genOpenAPICommand struct {
 // Validate refuses what has nothing to be checked.
 func (g *genOpenAPICommand) Validate() error {
 	if g.Check && g.Output == "" {
-		return errors.New("--check needs --output: the file to check")
+		return usageError{errors.New("--check needs --output: the file to check")}
 	}
 	return nil
 }

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 
 	"golang.org/x/term"
 
@@ -16,47 +16,91 @@ import (
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-const keysHelp = "Keys, each with Enter: o opens the console, f lists the faults, l lists the functions, c clears, q ends\n"
+const keysHelp = "Keys%s: o opens the console, f lists the faults, l the functions, c clears, h helps, q ends\n"
 
-// listenToKeys reads the keys of a developer at a terminal. It reads until
-// the program ends: nothing can take a read of the terminal back.
-func listenToKeys(t *dev.Terminal, server *dev.Server, fake *twiliofake.Twilio, base string, quit context.CancelFunc) {
-	if !isTerminal(os.Stdin) {
-		return
-	}
-	t.Printf(keysHelp)
-	go func() {
-		lines := bufio.NewScanner(os.Stdin)
-		for lines.Scan() {
-			switch strings.ToLower(strings.TrimSpace(lines.Text())) {
-			case "":
-			case "o":
-				if err := openBrowser(base + dev.ConsolePath); err != nil {
-					t.Printf("No browser could be opened: %v. The console is at %s%s\n", err, base, dev.ConsolePath)
-				}
-			case "f":
-				if fake == nil {
-					t.Printf("Twilio is real: there are no faults to switch\n")
-					continue
-				}
-				t.Faults(fake.Faults())
-			case "l":
-				server.ShowFunctions()
-			case "c":
-				t.Clear()
-				server.Clear()
-			case "q":
-				quit()
-				return
-			default:
-				t.Printf(keysHelp)
-			}
-		}
-	}()
+var errNotInFront = errors.New("another program has the terminal")
+
+// keyboard is what the keys of a developer at a terminal do.
+type keyboard struct {
+	terminal *dev.Terminal
+	server   *dev.Server
+	fake     *twiliofake.Twilio // nil: Twilio is real
+	console  string
+	quit     context.CancelFunc
+	enter    string // what to add when each key needs Enter
 }
 
-// openBrowser opens a page in the developer's browser.
-func openBrowser(url string) error {
+// listen reads keys until ctx ends, which puts the terminal back as it was;
+// so does the result. Without a terminal it does nothing. The read itself
+// ends with the program only: nothing can take it back.
+func (k *keyboard) listen(ctx context.Context) (restore func()) {
+	restore = func() {}
+	if !isTerminal(os.Stdin) {
+		return restore
+	}
+	back, err := singleKeys(os.Stdin)
+	switch {
+	case errors.Is(err, errNotInFront):
+		return restore
+	case err != nil:
+		k.enter = ", each with Enter"
+	default:
+		// At once when ctx ends: a second Ctrl-C ends the program as it is.
+		stop := context.AfterFunc(ctx, back)
+		restore = func() { stop(); back() }
+	}
+	k.terminal.Printf(keysHelp, k.enter)
+	go func() {
+		chunk := make([]byte, 64)
+		for {
+			n, err := os.Stdin.Read(chunk)
+			if err != nil {
+				return
+			}
+			k.pressed(chunk[:n])
+		}
+	}()
+	return restore
+}
+
+// pressed does what keys say. Arrows and the like come as several bytes, the
+// first of which is Escape.
+func (k *keyboard) pressed(keys []byte) {
+	if bytes.HasPrefix(keys, []byte{0x1b}) {
+		return
+	}
+	for _, key := range bytes.ToLower(keys) {
+		switch key {
+		case '\r', '\n':
+			if k.enter == "" {
+				k.terminal.Printf("\n") // room, as it gives in a shell
+			}
+		case 'o':
+			k.terminal.Printf("Opening %s\n", k.console)
+			openBrowser(k.console, func(err error) { k.terminal.Printf("No browser could be opened: %v\n", err) })
+		case 'f':
+			if k.fake == nil {
+				k.terminal.Printf("Twilio is real: there are no faults to switch\n")
+				continue
+			}
+			k.terminal.Faults(k.fake.Faults())
+		case 'l':
+			k.server.ShowFunctions()
+		case 'c':
+			k.terminal.Clear()
+			k.server.Clear()
+		case 'q':
+			k.quit()
+			return
+		default:
+			k.terminal.Printf(keysHelp, k.enter)
+		}
+	}
+}
+
+// openBrowser opens a page in the developer's browser; failed may be called
+// later.
+func openBrowser(url string, failed func(error)) {
 	name, args := "xdg-open", []string{url}
 	switch runtime.GOOS {
 	case "darwin":
@@ -64,10 +108,9 @@ func openBrowser(url string) error {
 	case "windows":
 		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
 	}
-	cmd := exec.Command(name, args...)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { _ = cmd.Wait() }()
-	return nil
+	go func() {
+		if err := exec.Command(name, args...).Run(); err != nil {
+			failed(err)
+		}
+	}()
 }

@@ -81,10 +81,16 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 	}
 	if err != nil {
 		fmt.Fprintln(env.stderr, "flexfn:", err)
+		if _, ok := errors.AsType[usageError](err); ok {
+			return exitUsage
+		}
 		return host.ExitCode(err)
 	}
 	return 0
 }
+
+// usageError is a mistake on the command line that only the command sees.
+type usageError struct{ error }
 
 // exitCode fails the command with this code and without another word.
 type exitCode int

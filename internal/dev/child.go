@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
 )
 
 // child is a program of the user's that runs.
@@ -40,7 +42,12 @@ func startChild(ctx context.Context, binary, dir string, env []string, out io.Wr
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	// PORT is what most programs heed, and the rest package host, which is to
 	// take this machine for no other platform and to end without delay.
-	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s")
+	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", devlink.StdinVariable+"=ends")
+	// Nothing is written to it. It is closed when this process ends, however
+	// that happens.
+	if _, err := c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
 	c.cmd.WaitDelay = stopTime
 	ownGroup(c.cmd)
 	c.url = &url.URL{Scheme: "http", Host: address}

@@ -2,6 +2,7 @@ package dev
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -83,14 +84,41 @@ type requestLog struct {
 	bytes   int
 }
 
-// add takes e, which is not to be changed any more, and gives it its id.
-func (l *requestLog) add(e *Entry) {
+// begin takes e, a request under way, gives it its id, and returns it as it
+// is so far.
+func (l *requestLog) begin(e *Entry) (soFar *Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
 	e.ID = strconv.Itoa(l.last)
+	soFar = new(*e)
+	l.add(soFar)
+	return soFar
+}
+
+// end puts e, which is not to be changed any more, in the place of what was
+// known so far. When newer requests, or a developer who cleared the log, have
+// pushed that out, e is a new line.
+func (l *requestLog) end(soFar, e *Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.entries, soFar); i >= 0 {
+		l.bytes += e.size() - soFar.size()
+		l.entries[i] = e
+		l.shrink()
+		return
+	}
+	l.add(e)
+}
+
+func (l *requestLog) add(e *Entry) {
 	l.entries = append(l.entries, e)
 	l.bytes += e.size()
+	l.shrink()
+}
+
+// shrink keeps the bounds.
+func (l *requestLog) shrink() {
 	drop := 0
 	for len(l.entries)-drop > 1 && (len(l.entries)-drop > maxEntries || l.bytes > maxLogBytes) {
 		l.bytes -= l.entries[drop].size()

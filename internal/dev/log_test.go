@@ -37,7 +37,7 @@ func TestLogIsBounded(t *testing.T) {
 			e.Request.Header = http.Header{"X-Long": {strings.Clone(long)}}
 			e.Trace = &devlink.Trace{Attempts: make([]devlink.Attempt, devlink.MaxAttempts)}
 		}
-		l.add(e)
+		l.end(l.begin(e), e)
 		m.add(time.Unix(int64(i/1000), 0), 200, 1, time.Duration(i))
 	}
 	if got := len(l.list()); got == 0 || got > maxEntries {
@@ -62,20 +62,57 @@ func TestLogIsBounded(t *testing.T) {
 // its own stays until the next.
 func TestLogDropsTheOldest(t *testing.T) {
 	var l requestLog
+	add := func(e *Entry) { l.end(l.begin(e), e) }
 	for range maxEntries + 3 {
-		l.add(&Entry{})
+		add(&Entry{})
 	}
 	if l.find("3") != nil || l.find("4") == nil {
 		t.Error("not the oldest went")
 	}
-	l.add(&Entry{Answer: Message{Body: strings.Repeat("x", maxLogBytes)}})
+	add(&Entry{Answer: Message{Body: strings.Repeat("x", maxLogBytes)}})
 	if got := len(l.list()); got != 1 {
 		t.Errorf("%d entries stay beside one that fills the log", got)
 	}
 	l.clear()
-	l.add(&Entry{})
+	add(&Entry{})
 	if l.find(fmt.Sprint(maxEntries+5)) == nil || l.bytes > 2000 {
 		t.Errorf("after clearing: %v, %d bytes", l.list(), l.bytes)
+	}
+}
+
+// TestLogShowsRequestsUnderWay in their place, and what became of them even
+// when they took so long that newer ones pushed them out.
+func TestLogShowsRequestsUnderWay(t *testing.T) {
+	var l requestLog
+	slow := &Entry{Summary: Summary{Path: "/slow"}}
+	soFar := l.begin(slow)
+	quick := &Entry{Summary: Summary{Path: "/quick"}}
+	begun := l.begin(quick)
+	quick.Status = 200
+	l.end(begun, quick)
+	if list := l.list(); len(list) != 2 || list[0].Status != 200 || list[1].Path != "/slow" || list[1].Status != 0 {
+		t.Errorf("%+v", list)
+	}
+	slow.Status = 504
+	if l.find("1").Status != 0 {
+		t.Error("what is shown changed before its end")
+	}
+	l.end(soFar, slow)
+	if list := l.list(); len(list) != 2 || list[1].Status != 504 {
+		t.Errorf("%+v", list)
+	}
+	late := &Entry{}
+	soFar = l.begin(late)
+	for range maxEntries {
+		e := &Entry{}
+		l.end(l.begin(e), e)
+	}
+	if l.find(late.ID) != nil {
+		t.Error("it was not pushed out")
+	}
+	l.end(soFar, late)
+	if l.list()[0].ID != late.ID || len(l.list()) != maxEntries {
+		t.Error("it is not the newest line")
 	}
 }
 

@@ -129,6 +129,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.text(r.URL.Path), Origin: r.Header.Get("Origin")}}
 	e.Query = s.mask.form(r.URL.RawQuery)
 	e.Request.Header = s.mask.header(r.Header)
+	soFar := s.log.begin(e)
+	s.hub.send("request", soFar.Summary)
 	raw := &rawRequest{method: r.Method, host: r.Host, uri: r.URL.RequestURI(), header: r.Header.Clone()}
 	sent := &capture{limit: maxBodyShown}
 	if r.Body != nil {
@@ -174,7 +176,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	if !sent.cut {
 		raw.body, e.raw, e.Replayable = sent.bytes(), raw, true
 	}
-	s.log.add(e)
+	s.log.end(soFar, e)
 	s.metrics.add(time.Now(), e.Status, e.Retries, took)
 	s.o.Terminal.request(e)
 	s.hub.send("request", e.Summary)

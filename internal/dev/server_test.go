@@ -211,7 +211,7 @@ func TestTerminal(t *testing.T) {
 	post(t, e.URL+"/demo/%1b%5b2Jx", "")
 	got := e.shown.String()
 	for _, want := range []string{
-		"POST    /demo/greet 200 ", " 2 attempts agent_40example_2Ecom ",
+		"POST    /demo/greet 200 ", " 2 attempts, 1 retry agent@example.com ",
 		"attempt 1: POST iam.twilio.com/", " 429 ", ", then waited ", "attempt 2: POST",
 		"Missing name: whom to greet", "POST    /demo/?[2Jx 404",
 	} {
@@ -250,8 +250,10 @@ func TestEvents(t *testing.T) {
 	time.AfterFunc(time.Minute, end) // ends the stream if nothing comes
 	await("seconds")                 // the stream has begun
 	post(t, e.URL+"/demo/greet", "Token=dev-agent&name=Ada")
-	if data := await("request"); !strings.Contains(data, `"path":"/demo/greet"`) {
-		t.Error(data)
+	for _, status := range []string{"0", "200"} { // under way, then answered
+		if data := await("request"); !strings.Contains(data, `"path":"/demo/greet"`) || !strings.Contains(data, `"status":`+status+",") {
+			t.Errorf("%s, want status %s", data, status)
+		}
 	}
 	if data := await("seconds"); !strings.Contains(data, `"requests":1`) {
 		if data = await("seconds"); !strings.Contains(data, `"requests":1`) {

@@ -1,9 +1,11 @@
 package dev
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +59,9 @@ func (t *Terminal) Clear() {
 // functions writes the table of functions: who may call each, and how.
 func (t *Terminal) functions(list []devlink.Function, base string, fake bool) {
 	var b strings.Builder
+	if len(list) == 0 {
+		b.WriteString("No functions yet.\n")
+	}
 	for _, f := range list {
 		access := f.Access
 		if f.Open {
@@ -94,7 +99,14 @@ func (t *Terminal) request(e *Entry) {
 	default:
 		fmt.Fprintf(&b, " %d attempts", e.Attempts)
 	}
-	for _, s := range []string{e.Caller, e.RequestID} {
+	switch e.Retries {
+	case 0:
+	case 1:
+		b.WriteString(", " + t.paint(yellow, "1 retry"))
+	default:
+		b.WriteString(", " + t.paint(yellow, fmt.Sprintf("%d retries", e.Retries)))
+	}
+	for _, s := range []string{readable(e.Caller), e.RequestID} {
 		if s != "" {
 			b.WriteString(" " + t.paint(grey, printable(s)))
 		}
@@ -122,6 +134,16 @@ func (t *Terminal) detail(b *strings.Builder, s string) {
 		fmt.Fprintf(b, "         %s\n", t.paint(grey, strings.TrimRight(line, "\n")))
 	}
 }
+
+// readable is a Twilio identity as its user wrote it: _40 is @.
+func readable(identity string) string {
+	return escaped.ReplaceAllStringFunc(identity, func(s string) string {
+		b, _ := hex.DecodeString(s[1:]) // two hex digits
+		return string(b)
+	})
+}
+
+var escaped = regexp.MustCompile("_[0-9A-F]{2}")
 
 // printable takes out what would move the cursor: strangers choose some of
 // the text.
@@ -168,7 +190,14 @@ func (t *Terminal) Faults(rules []twiliofake.Fault) {
 		t.Printf("No faults: Twilio behaves.\n")
 	}
 	for _, f := range rules {
+		on, struck := t.paint(yellow, "on"), fmt.Sprintf("struck %d", f.Struck)
+		if f.Times > 0 {
+			struck += fmt.Sprintf(" of %d", f.Times)
+		}
+		if f.Spent() {
+			on = t.paint(grey, "spent")
+		}
 		text, _ := json.Marshal(f)
-		t.Printf("fault %s\n", text)
+		t.Printf("%s, %s: %s\n", on, struck, t.paint(grey, string(text)))
 	}
 }

@@ -7,12 +7,17 @@
 // [FunctionsPath], and adds to each answer the header [TraceHeader], which the
 // dev server takes off again. An app without a key, in production, knows
 // nothing of all this.
+//
+// [StdinVariable] tells package host that the program's standard input ends
+// when the dev server does, however that ends, and that the program is to end
+// with it.
 package devlink
 
 import "time"
 
 const (
 	KeyVariable   = "FLEXFN_DEV"
+	StdinVariable = "FLEXFN_DEV_STDIN"
 	KeyHeader     = "Flexfn-Dev-Key"
 	TraceHeader   = "Flexfn-Dev-Trace"
 	FunctionsPath = "/__flexfn/functions"

@@ -123,7 +123,13 @@ for (const theme of ['light', 'dark']) {
     await accessible(page, 'a result');
     await picture(page, `timeline-${theme}`);
 
+    // It has struck as often as it may: it is off, says so, and can be
+    // switched on again and off.
     await go(page, '/twilio');
+    await page.getByText('Spent: it struck 1 time.').waitFor();
+    assert.equal(await page.locator('[role=switch][aria-checked=true]').count(), 0);
+    await fault.click();
+    await page.getByText('Struck 0 times, 1 left.').waitFor();
     await fault.click();
     await page.locator('[role=switch][aria-checked=true]').waitFor({ state: 'detached' });
   });
@@ -137,6 +143,7 @@ for (const theme of ['light', 'dark']) {
     await page.getByRole('button', { name: 'Call', exact: true }).click();
     await page.locator('.timeline').waitFor();
     assert.equal(await page.locator('.timeline tr.attempt', { hasText: '412' }).count(), 3);
+    await page.locator('.timeline tr.attempt', { hasText: 'attempt 4' }).waitFor(); // all of one call
     assert.match(await page.getByRole('group', { name: 'Answer body' }).textContent(), /"success": true/);
 
     await go(page, '/twilio');
@@ -180,6 +187,26 @@ for (const theme of ['light', 'dark']) {
     await page.getByLabel('name required').fill('Edited');
     await page.getByRole('button', { name: 'Call', exact: true }).click();
     await page.getByRole('group', { name: 'Answer body' }).getByText('Hello Edited!').waitFor();
+  });
+
+  await step(`${theme}: a request under way is listed, and shown once it is answered`, async () => {
+    await go(page, '/twilio');
+    await toggle(page, 'Twilio is slow').click();
+    await page.locator('[role=switch][aria-checked=true]').waitFor();
+    await go(page, '/requests');
+    const answered = fetch(`${base}/common/flex/taskrouter/update-task-attributes`, {
+      method: 'POST', body: new URLSearchParams({ Token: 'dev-agent', taskSid: 'WT00000000000000000000000000000001', attributesUpdate: '{"slow": true}' }),
+    });
+    const row = page.locator('table.requests tbody tr', { hasText: 'under way' });
+    await row.getByRole('link').click();
+    await page.locator('h2', { hasText: 'under way' }).waitFor();
+    assert.equal((await answered).status, 200);
+    await page.locator('h2', { hasText: '200' }).waitFor();
+    await page.locator('.timeline').waitFor();
+    await row.waitFor({ state: 'detached' });
+    await go(page, '/twilio');
+    await page.getByRole('button', { name: 'All off' }).click();
+    await page.locator('[role=switch][aria-checked=true]').waitFor({ state: 'detached' });
   });
 
   await step(`${theme}: the charts`, async () => {

@@ -1,6 +1,6 @@
 // Charts of the last minutes, by uPlot.
 
-import { h, milliseconds } from './dom.js';
+import { clock, h, milliseconds } from './dom.js';
 import { on, state } from './server.js';
 
 const span = 300; // seconds
@@ -68,9 +68,9 @@ function options(chart, width) {
     width, height: 180,
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] } },
-    axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
+    axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((t) => clock(t * 1000)) }, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
     series: [{}, ...chart.series.map(([, label, name]) => ({
-      label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: 4 },
+      label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: 6, fill: colour(name) },
       value: (_, v) => (v == null ? '–' : `${v}${chart.unit}`),
     }))],
   };
@@ -81,6 +81,7 @@ function sentence() {
   const sum = (key) => state.seconds.reduce((n, s) => n + s[key], 0);
   const latest = state.seconds.at(-1);
   if (!latest) return 'No requests yet.';
-  return `${sum('requests')} requests: ${sum('refused')} refused, ${sum('errors')} failed; ${sum('retries')} retries. `
-    + `In the latest busy second half were answered within ${milliseconds(latest.median)}, 95 of 100 within ${milliseconds(latest.p95)}.`;
+  const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;
+  return `${count(sum('requests'), 'request', 'requests')}: ${sum('refused')} refused, ${sum('errors')} failed; ${count(sum('retries'), 'retry', 'retries')}. `
+    + `In the latest second with requests, half were answered within ${milliseconds(latest.median)}, 95 of 100 within ${milliseconds(latest.p95)}.`;
 }

@@ -37,6 +37,10 @@ export function statusChip(status) {
   return h('span', { class: `chip ${statusClass(status)}` }, status === 0 ? 'no answer' : String(status));
 }
 
+// requestChip is the status of a request to a function; zero is one that is
+// not answered yet.
+export const requestChip = (status) => (status ? statusChip(status) : h('span', { class: 'chip' }, 'under way'));
+
 // pretty writes JSON with line breaks, and other text as it is.
 export function pretty(text) {
   try {
@@ -72,10 +76,13 @@ export function identity(text) {
   return (text ?? '').replace(/_([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
+// breakable lets the lines of a path break after its slashes.
+export const breakable = (path) => path.split('/').flatMap((part, i) => (i ? ['/', h('wbr'), part] : [part]));
+
 // pathParts shows a path with its last part in the foreground.
 export function pathParts(path) {
   const at = path.lastIndexOf('/') + 1;
-  return [h('span', { class: 'soft' }, path.slice(0, at).split('/').flatMap((part, i) => (i ? ['/', h('wbr'), part] : [part]))), h('b', null, path.slice(at))];
+  return [h('span', { class: 'soft' }, breakable(path.slice(0, at))), h('b', null, path.slice(at))];
 }
 
 // shortened leaves out the middle of SIDs and what all hosts end with.

@@ -4,7 +4,7 @@ import { functionsView } from './functions.js';
 import { requestsView } from './requests.js';
 import { twilioView } from './twilio.js';
 import { chartsView } from './charts.js';
-import { listen, loadFaults, on, state } from './server.js';
+import { listen, loadFaults, on, spent, state } from './server.js';
 
 const views = { functions: functionsView, requests: requestsView, twilio: twilioView, charts: chartsView };
 
@@ -52,7 +52,7 @@ function showTwilio() {
 
 function showFaults() {
   const chip = document.getElementById('fault-count');
-  const n = state.faults.length;
+  const n = state.faults.filter((f) => !spent(f)).length;
   chip.hidden = n === 0;
   chip.textContent = n === 1 ? '1 fault on' : `${n} faults on`;
 }

@@ -1,6 +1,6 @@
 // One request: what was asked, what happened, what was answered.
 
-import { announce, block, clock, h, identity, milliseconds, pretty, statusChip } from './dom.js';
+import { announce, block, clock, h, identity, milliseconds, pretty, requestChip } from './dom.js';
 import { editRequest } from './functions.js';
 import { replay, state, twilioRequests } from './server.js';
 import { timeline } from './timeline.js';
@@ -10,7 +10,7 @@ export function requestDetail(e, { heading }) {
   const times = h('div');
   showTimeline(e, times);
   return [
-    h(heading, { class: 'path' }, `${e.method} ${e.path} `, statusChip(e.status), ` in ${milliseconds(e.duration)}`),
+    h(heading, { class: 'path' }, `${e.method} ${e.path} `, requestChip(e.status), e.status ? ` in ${milliseconds(e.duration)}` : null),
     h('p', { class: 'facts' },
       [clock(e.time), who(e), e.requestId ? `request id ${e.requestId}` : null, e.origin ? `from a page of ${e.origin}` : null].filter(Boolean).join(' · ')),
     h('div', { class: 'buttons' },
@@ -27,14 +27,12 @@ export function requestDetail(e, { heading }) {
         ? h('button', { type: 'button', onclick: () => editRequest(e.id) }, 'Edit and call') : null),
     e.status >= 500 && e.trace?.error ? h('p', { class: 'fault' }, e.trace.error) : null,
     times,
-    h(below, null, 'Answer'),
-    body(e.answer, 'Answer body'),
-    headers(e.answer, 'Answer headers'),
+    e.status ? [h(below, null, 'Answer'), body(e.answer, 'Answer body'), headers(e.answer, 'Answer headers')] : null,
     h(below, null, 'Request'),
     e.query ? block(`?${e.query}`, 'Query') : null,
-    body(e.request, 'Request body'),
+    e.status ? body(e.request, 'Request body') : null,
     headers(e.request, 'Request headers'),
-  ].filter(Boolean);
+  ].flat().filter(Boolean);
 }
 
 function who(e) {

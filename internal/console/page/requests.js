@@ -1,6 +1,6 @@
 // The live list of requests, and each in detail.
 
-import { clock, h, identity, milliseconds, pathParts, statusChip } from './dom.js';
+import { clock, h, identity, milliseconds, pathParts, requestChip } from './dom.js';
 import { requestDetail } from './request.js';
 import { clearRequests, on, request, state } from './server.js';
 
@@ -31,8 +31,8 @@ export function requestsView(main, signal) {
       h('tr', { 'aria-selected': r.id === shown ? 'true' : null },
         h('td', null, clock(r.time)),
         h('td', null, h('a', { href: `#/requests/${r.id}`, class: 'path' }, `${r.method} `, pathParts(r.path)), r.caller ? h('div', { class: 'hint' }, identity(r.caller)) : null),
-        h('td', null, statusChip(r.status)),
-        h('td', { class: 'number' }, milliseconds(r.duration)),
+        h('td', null, requestChip(r.status)),
+        h('td', { class: 'number' }, r.status ? milliseconds(r.duration) : ''),
         h('td', { class: r.retries ? 'number retried' : 'number' }, r.attempts ? String(r.attempts) : ''))));
     if (!rows.children.length) rows.append(h('tr', null, h('td', { colspan: '5' }, state.requests.length ? 'None fits the filter.' : 'No requests yet.')));
     if (focused) rows.querySelector(`a[href="${focused}"]`)?.focus();
@@ -40,17 +40,30 @@ export function requestsView(main, signal) {
 
   // At most a few times a second, however many requests come.
   let timer = null;
-  on('requests', () => { timer ??= setTimeout(() => { timer = null; showList(); }, 150); }, signal);
+  on('requests', () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      showList();
+      if (underWay && state.requests.find((r) => r.id === shown)?.status) open(shown);
+    }, 150);
+  }, signal);
   signal.addEventListener('abort', () => clearTimeout(timer));
 
-  return async (id) => {
+  let underWay = false; // the one that is shown
+  return open;
+
+  async function open(id) {
     shown = id;
+    underWay = false;
     showList();
     if (!id) return detail.replaceChildren(h('p', { class: 'hint' }, 'Choose a request to see its timeline.'));
     try {
-      detail.replaceChildren(...requestDetail(await request(id), { heading: 'h2' }));
+      const e = await request(id);
+      if (id !== shown) return; // another was chosen meanwhile
+      underWay = !e.status;
+      detail.replaceChildren(...requestDetail(e, { heading: 'h2' }));
     } catch (error) {
       detail.replaceChildren(h('p', { class: 'fault' }, error.message));
     }
-  };
+  }
 }

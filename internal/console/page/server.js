@@ -42,13 +42,8 @@ export const twilioState = () => ask('GET', `${control}state`);
 export const twilioRequests = () => (state.live ? Promise.resolve([]) : ask('GET', `${control}requests`));
 export const clearTwilioRequests = () => ask('DELETE', `${control}requests`);
 
-// addFault leaves the counts of the other rules as they are.
-export async function addFault(rule) {
-  await ask('POST', `${control}faults`, rule);
-  await loadFaults();
-}
-
-// setFaults puts rules in the place of those in force, and counts anew.
+// setFaults puts rules in the place of those in force. Those that were listed
+// go on with their counts.
 export async function setFaults(rules) {
   await ask('PUT', `${control}faults`, rules);
   await loadFaults();
@@ -58,6 +53,20 @@ export async function loadFaults() {
   if (state.live) return;
   state.faults = await ask('GET', `${control}faults`);
   changed('faults');
+}
+
+// spent: a rule that has struck as often as it may.
+export const spent = (rule) => Boolean(rule.times) && (rule.struck ?? 0) >= rule.times;
+
+// countStrikes asks again how often the faults struck: a few times a second
+// at most, and only if there are any.
+let counting = null;
+function countStrikes() {
+  if (!state.faults.length) return;
+  counting ??= setTimeout(() => {
+    counting = null;
+    loadFaults().catch(() => {});
+  }, 300);
 }
 
 async function load() {
@@ -95,10 +104,12 @@ export function listen() {
     changed('functions');
   });
   handle('request', (summary) => {
-    if (state.requests.some((r) => r.id === summary.id)) return;
-    state.requests.unshift(summary);
+    const i = state.requests.findIndex((r) => r.id === summary.id);
+    if (i >= 0) state.requests[i] = summary; // was under way
+    else state.requests.unshift(summary);
     state.requests.length = Math.min(state.requests.length, maxRequests);
     changed('requests');
+    countStrikes();
   });
   handle('seconds', (seconds) => {
     for (const second of seconds) {

@@ -1,7 +1,7 @@
 // The timeline of a request, drawn to scale: a table whose last column shows
 // each part of the work as a bar.
 
-import { block, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
+import { block, breakable, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
 
 // In a trace times are nanoseconds from the request's start.
 const ms = (ns) => ns / 1e6;
@@ -27,12 +27,12 @@ function row(r, fake, total) {
     type: 'button', class: 'link path', 'aria-expanded': 'false', title: r.detail,
     onclick: (e) => {
       more.hidden = !more.hidden;
-      e.target.setAttribute('aria-expanded', String(!more.hidden));
+      e.currentTarget.setAttribute('aria-expanded', String(!more.hidden));
     },
-  }, shortened(r.detail)) : null;
+  }, breakable(shortened(r.detail))) : null;
   return [
     h('tr', { class: r.kind },
-      h('th', { scope: 'row' }, r.name, r.detail ? h('div', { class: 'hint path', title: r.detail }, toggle ?? shortened(r.detail)) : null,
+      h('th', { scope: 'row' }, r.name, r.detail ? h('div', { class: 'hint path', title: r.detail }, toggle ?? breakable(shortened(r.detail))) : null,
         (fake?.faults ?? []).map((name) => h('div', { class: 'chip odd' }, `fault: ${name}`))),
       h('td', null, r.status == null ? null : statusChip(r.status)),
       h('td', { class: 'number' }, milliseconds(r.end - r.start),
@@ -65,7 +65,7 @@ function parts(e) {
 
 function bar(kind, start, end, total) {
   const el = h('div', { class: kind });
-  el.style.left = `${(start / total) * 100}%`;
+  el.style.left = `min(${(start / total) * 100}%, 100% - 3px)`;
   el.style.width = `max(3px, ${((end - start) / total) * 100}%)`;
   return el;
 }

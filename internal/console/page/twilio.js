@@ -1,7 +1,7 @@
 // The fake Twilio: its faults, its state, its log.
 
 import { announce, block, clock, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
-import { addFault, clearTwilioRequests, loadFaults, on, setFaults, state, twilioRequests, twilioState } from './server.js';
+import { clearTwilioRequests, loadFaults, on, setFaults, spent, state, twilioRequests, twilioState } from './server.js';
 
 export function twilioView(main, signal) {
   if (state.live) {
@@ -30,23 +30,23 @@ export function twilioView(main, signal) {
   return null;
 }
 
-let struck = new Map(); // how many requests in the log, by the rule's name
-
 function showFaults(into, rules) {
   const focused = into.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-  const inForce = new Set(state.faults.map((f) => f.name));
+  const inForce = new Map(state.faults.map((f) => [f.name, f]));
   const toggle = (rule, doc) => {
-    const isOn = inForce.has(rule.name);
+    const set = inForce.get(rule.name);
+    const isOn = set != null && !spent(set);
+    const others = () => state.faults.filter((f) => f.name !== rule.name);
     return h('li', null,
       h('button', {
         type: 'button', role: 'switch', 'aria-checked': String(isOn), 'data-name': rule.name, 'aria-label': rule.name,
         onclick: async () => {
-          await (isOn ? setFaults(state.faults.filter((f) => f.name !== rule.name)) : addFault(rule));
+          await setFaults(isOn ? others() : [...others(), { ...rule, struck: 0 }]);
           announce(`${rule.name}: ${isOn ? 'off' : 'on'}`);
         },
       }, isOn ? 'On' : 'Off'),
       h('div', null, h('strong', null, rule.name || describe(rule)), h('p', { class: 'hint' }, doc),
-        isOn ? h('p', { class: 'hint' }, `Struck ${struck.get(rule.name) ?? 0} of the requests in the log.`) : null));
+        set ? h('p', { class: 'hint strikes' }, strikes(set)) : null));
   };
   const preset = new Set(state.presets.map((p) => p.rule.name));
   const own = state.faults.filter((f) => !preset.has(f.name));
@@ -57,8 +57,16 @@ function showFaults(into, rules) {
   if (focused) into.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
 }
 
+// strikes says how often a rule struck, and how often it still may.
+function strikes(rule) {
+  const n = rule.struck ?? 0;
+  const times = (count) => `${count} ${count === 1 ? 'time' : 'times'}`;
+  if (spent(rule)) return `Spent: it struck ${times(n)}.`;
+  return `Struck ${times(n)}${rule.times ? `, ${rule.times - n} left` : ''}.`;
+}
+
 function describe(rule) {
-  return JSON.stringify(Object.fromEntries(Object.entries(rule).filter(([k]) => k !== 'name')));
+  return JSON.stringify(Object.fromEntries(Object.entries(rule).filter(([k]) => k !== 'name' && k !== 'struck')));
 }
 
 // ruleForm switches on a rule of the developer's own.
@@ -110,8 +118,6 @@ async function showState(into) {
 
 async function showLog(into, refresh) {
   const all = (await twilioRequests()).reverse();
-  struck = new Map();
-  for (const name of all.flatMap((r) => r.faults ?? [])) struck.set(name, (struck.get(name) ?? 0) + 1);
   const requests = all.slice(0, 100);
   const open = new Set([...into.querySelectorAll('details[open]')].map((d) => d.dataset.key));
   into.replaceChildren(
