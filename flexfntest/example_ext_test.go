@@ -83,3 +83,43 @@ func ExampleApp_Saw() {
 	fmt.Println(request.Status, len(app.Twilio.Requests(twiliofake.Match{Host: "taskrouter"})))
 	// Output: 200 3
 }
+
+// The people that every fake knows.
+func ExampleApp_CallFlex() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/team", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (any, error) {
+		return nil, nil
+	}, flexfn.Roles("supervisor", "admin")))
+	for _, token := range []string{
+		flexfntest.Agent, flexfntest.Supervisor, flexfntest.Admin, flexfntest.Guest,
+		flexfntest.Expired, flexfntest.Invalid, flexfntest.Outage, "",
+	} {
+		fmt.Printf("%q %d\n", token, app.CallFlex(token, "/flex/team", nil).Status)
+	}
+	// Output:
+	// "dev-agent" 403
+	// "dev-supervisor" 200
+	// "dev-admin" 200
+	// "dev-guest" 403
+	// "dev-expired" 403
+	// "dev-invalid" 403
+	// "dev-outage" 503
+	// "" 403
+}
+
+func ExampleAnswer_Decode() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/queues", functions.GetQueues)
+	var answer struct {
+		Queues []struct {
+			FriendlyName string `json:"friendlyName"`
+		} `json:"queues"`
+	}
+	app.CallFlex(flexfntest.Agent, "/flex/queues", nil).OK().Decode(&answer)
+	fmt.Println(answer.Queues[0].FriendlyName)
+	// Output: Everyone
+}

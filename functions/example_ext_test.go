@@ -3,6 +3,8 @@ package functions_test
 import (
 	"fmt"
 	"log"
+	"maps"
+	"slices"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
@@ -69,4 +71,92 @@ func ExampleCreateTask() {
 	})
 	fmt.Println(answer.Field("task", "assignmentStatus"), answer.Field("task", "attributes"))
 	// Output: pending map[name:Ann]
+}
+
+// Every function answers with Twilio's resource, or with what was asked for.
+func Example_voice() {
+	const (
+		conference = "CF00000000000000000000000000000001"
+		customer   = "CA00000000000000000000000000000001"
+		worker     = "CA00000000000000000000000000000002"
+	)
+	app := flexfntest.New(exampletb.T{})
+	for _, call := range []struct {
+		function *flexfn.Function
+		params   flexfntest.Params
+		answer   []string
+	}{
+		{functions.GetCallProperties, flexfntest.Params{"callSid": customer}, []string{"callProperties", "status"}},
+		{functions.MuteParticipant, flexfntest.Params{"conference": conference, "participant": worker, "muted": true}, []string{"participantsResponse", "muted"}},
+		{functions.UpdateParticipant, flexfntest.Params{"conference": conference, "participant": customer, "endConferenceOnExit": true}, []string{"participantsResponse", "endConferenceOnExit"}},
+		{functions.AddParticipant, flexfntest.Params{"taskSid": conference, "to": "+15550100001", "from": "+15550002222"}, []string{"participantsResponse", "status"}},
+		{functions.RemoveParticipant, flexfntest.Params{"conference": conference, "participant": worker}, []string{"participantsResponse"}},
+		{functions.ColdTransfer, flexfntest.Params{"callSid": "CA00000000000000000000000000000003", "to": "+15550100001"}, []string{"success"}},
+	} {
+		path := fmt.Sprintf("/voice/%p", call.function)
+		app.Handle(path, call.function)
+		fmt.Println(call.answer[len(call.answer)-1], app.CallFlex(flexfntest.Agent, path, call.params).Field(call.answer...))
+	}
+	// Output:
+	// status in-progress
+	// muted true
+	// endConferenceOnExit true
+	// status connected
+	// participantsResponse true
+	// success true
+}
+
+func Example_taskRouter() {
+	const (
+		task   = "WT00000000000000000000000000000001"
+		worker = "WK00000000000000000000000000000001"
+	)
+	app := flexfntest.New(exampletb.T{})
+	for _, call := range []struct {
+		function *flexfn.Function
+		params   flexfntest.Params
+	}{
+		{functions.GetQueues, nil},
+		{functions.GetWorkerChannels, flexfntest.Params{"workerSid": worker}},
+		{functions.UpdateTaskAttributes, flexfntest.Params{"taskSid": task, "attributesUpdate": `{"note":"called back"}`}},
+		{functions.UpdateTaskAssignmentStatus, flexfntest.Params{"taskSid": task, "assignmentStatus": "wrapping"}},
+		{functions.UpdateWorkerAttributes, flexfntest.Params{"workerSid": worker, "attributesUpdate": `{"desk":"7"}`}},
+		{functions.UpdateWorkerChannel, flexfntest.Params{"workerSid": worker, "workerChannelSid": "WC00000000000000000000000000000001", "capacity": 2, "available": true}},
+	} {
+		path := fmt.Sprintf("/taskrouter/%p", call.function)
+		app.Handle(path, call.function)
+		var answer map[string]any
+		app.CallFlex(flexfntest.Supervisor, path, call.params).OK().Decode(&answer)
+		fmt.Println(slices.Sorted(maps.Keys(answer)))
+	}
+	// Output:
+	// [queues success]
+	// [success workerChannels]
+	// [success]
+	// [success]
+	// [success worker]
+	// [success workerChannelCapacity]
+}
+
+// The attributes of conversations, chat channels, and the account's numbers.
+func Example_others() {
+	app := flexfntest.New(exampletb.T{})
+	for _, call := range []struct {
+		function *flexfn.Function
+		params   flexfntest.Params
+	}{
+		{functions.UpdateConversationAttributes, flexfntest.Params{"conversationSid": "CH00000000000000000000000000000001", "attributes": `{"topic":"returns"}`}},
+		{functions.UpdateChannelAttributes, flexfntest.Params{"channelSid": "CH00000000000000000000000000000001", "attributes": `{"topic":"returns"}`}},
+		{functions.ListPhoneNumbers, flexfntest.Params{"IncludeOutgoing": true}},
+	} {
+		path := fmt.Sprintf("/others/%p", call.function)
+		app.Handle(path, call.function)
+		var answer map[string]any
+		app.CallFlex(flexfntest.Agent, path, call.params).OK().Decode(&answer)
+		fmt.Println(slices.Sorted(maps.Keys(answer)))
+	}
+	// Output:
+	// [success]
+	// [success]
+	// [phoneNumbers success]
 }

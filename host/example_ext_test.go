@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,4 +59,59 @@ func ExampleHealthcheck() {
 	err := host.Healthcheck(context.Background(), host.Config{Listen: "unix:/nowhere/http.sock"})
 	fmt.Println(host.ExitCode(err))
 	// Output: 1
+}
+
+// The environment tells the platform.
+func ExampleFromLookup() {
+	for _, variable := range [][2]string{
+		{"PORT", "8080"}, {"AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"}, {"FUNCTIONS_CUSTOMHANDLER_PORT", "7071"},
+		{"FLEXFN_PLATFORM", "kubernetes"},
+	} {
+		config := host.FromLookup(func(name string) (string, bool) {
+			if name == variable[0] {
+				return variable[1], true
+			}
+			return "", false
+		})
+		fmt.Printf("%s: %s %q\n", variable[0], config.Platform, config.Listen)
+	}
+	// Output:
+	// PORT: http ":8080"
+	// AWS_LAMBDA_RUNTIME_API: aws-lambda ""
+	// FUNCTIONS_CUSTOMHANDLER_PORT: azure-functions "127.0.0.1:7071"
+	// FLEXFN_PLATFORM: kubernetes ""
+}
+
+// A gateway that leaves its own prefix on the path: the handler does not see it.
+func ExampleConfig_stripPrefix() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, end := context.WithCancel(context.Background())
+	ended := make(chan error)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) })
+	go func() {
+		ended <- host.Serve(ctx, handler, host.Config{Listener: listener, StripPrefix: "/api", Logger: slog.New(slog.DiscardHandler)})
+	}()
+	resp, err := http.Get("http://" + listener.Addr().String() + "/api/flex/greet")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	text, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	end()
+	fmt.Printf("%s %v\n", text, <-ended)
+	// Output: /flex/greet <nil>
+}
+
+// What a supervisor of processes learns from the exit code.
+func ExampleExitCode() {
+	fmt.Println(host.ExitCode(nil), host.ExitCode(errors.New("the port is taken")), host.ExitCode(fmt.Errorf("2 of them: %w", host.ErrCutOff)))
+	fmt.Println(host.ExitFailed, host.ExitCutOff)
+	// Output:
+	// 0 1 3
+	// 1 3
 }

@@ -2,12 +2,15 @@ package twiliofake_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -236,4 +239,91 @@ func Example_control() {
 	defer res.Body.Close()
 	fmt.Println(res.Status, fake.Faults()[0].RetryAfter)
 	// Output: 200 OK 5
+}
+
+// What a client sees of each action.
+func ExampleAction() {
+	for _, action := range []twiliofake.Action{twiliofake.HTML, twiliofake.Cut, twiliofake.Reset, twiliofake.ResetAfter, twiliofake.Slow} {
+		fake, err := twiliofake.New(twiliofake.Config{})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := fake.AddFault(twiliofake.Fault{Action: action, Delay: time.Millisecond, Status: http.StatusBadGateway}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		req, err := http.NewRequest("GET", exampleTask, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		req.SetBasicAuth(twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken)
+		res, err := fake.Client().Do(req)
+		if err != nil {
+			fmt.Println(action, errors.Is(err, syscall.ECONNRESET))
+			continue
+		}
+		_, err = io.ReadAll(res.Body)
+		fmt.Println(action, res.StatusCode, res.Header.Get("Content-Type"), err)
+		_ = res.Body.Close()
+	}
+	// Output:
+	// html 502 text/html; charset=utf-8 <nil>
+	// cut 200 application/json unexpected EOF
+	// reset true
+	// reset-after true
+	// slow 200 application/json <nil>
+}
+
+// Which requests a rule strikes: the second, or a share of them, which is the
+// same each time for one seed.
+func ExampleFault_skip() {
+	state := twiliofake.DevelopmentState()
+	state.FaultSeed = 3
+	fake, err := twiliofake.New(twiliofake.Config{State: &state})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, fault := range []twiliofake.Fault{{Skip: 1, Times: 1}, {Probability: 0.5}} {
+		if err := fake.SetFaults(fault); err != nil {
+			fmt.Println(err)
+			return
+		}
+		var statuses []int
+		for range 4 {
+			status, _ := post(fake, exampleTask, url.Values{"Priority": {"7"}})
+			statuses = append(statuses, status)
+		}
+		fmt.Println(statuses)
+	}
+	// Output:
+	// [200 503 200 200]
+	// [200 200 200 503]
+}
+
+// One fake for several cases of a test: each begins with the same state, and
+// an empty log.
+func ExampleTwilio_SetState() {
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(fake.RemoveResource("tasks", "WT00000000000000000000000000000001"))
+	status, _ := post(fake, exampleTask, url.Values{"Priority": {"7"}})
+	fmt.Println(status, len(fake.Requests(twiliofake.Match{})))
+
+	fake.ClearRequests()
+	if err := fake.SetState(twiliofake.DevelopmentState()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	status, _ = post(fake, exampleTask, url.Values{"Priority": {"7"}})
+	fmt.Println(status, len(fake.Requests(twiliofake.Match{})))
+	// Output:
+	// true
+	// 404 1
+	// 200 1
 }

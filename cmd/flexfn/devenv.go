@@ -33,12 +33,12 @@ type devVariables struct {
 func (v *devVariables) read() error {
 	files := map[string]string{}
 	for _, name := range []string{".env", ".env.local"} {
-		vars, err := godotenv.Read(filepath.Join(v.dir, name))
+		vars, err := readDotenv(filepath.Join(v.dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return fmt.Errorf("%s: %w; write one NAME=value on a line", name, err)
+			return err
 		}
 		for key, value := range vars {
 			files[key] = value
@@ -46,6 +46,27 @@ func (v *devVariables) read() error {
 	}
 	v.files = files
 	return nil
+}
+
+// readDotenv reads a file of variables. The parser's own error quotes the rest
+// of the file, where secrets may be; this one tells the line's number alone.
+func readDotenv(path string) (map[string]string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	vars, err := godotenv.UnmarshalBytes(content)
+	if err == nil {
+		return vars, nil
+	}
+	good, beginning := 0, ""
+	for n, line := range slices.Collect(strings.Lines(string(content))) {
+		beginning += line
+		if _, err := godotenv.Unmarshal(beginning); err == nil {
+			good = n + 1
+		}
+	}
+	return nil, fmt.Errorf("%s: line %d is not of the form NAME=value, or a quote in it never ends", path, good+1)
 }
 
 // plain looks a variable up, whatever Twilio is.

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/joho/godotenv"
 	"github.com/twilio/twilio-go"
 
 	"github.com/flexfn/flexfn"
@@ -32,9 +31,9 @@ type doctorCommand struct {
 func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	lookup, names := env.lookup, []string(nil)
 	for _, file := range d.EnvFile {
-		vars, err := godotenv.Read(file)
+		vars, err := readDotenv(file)
 		if err != nil {
-			return fmt.Errorf("%s: %w; write one NAME=value on a line", file, err)
+			return err
 		}
 		outer := lookup
 		lookup = func(name string) (string, bool) {
@@ -153,7 +152,11 @@ func (r *report) regions(config flexfn.Config) {
 	case config.Region == "":
 		r.say(warning, "region", fmt.Sprintf("TWILIO_EDGE is %s and TWILIO_REGION is not set: data stays in us1, behind that edge", config.Edge), "set TWILIO_REGION too, if the account's data is elsewhere")
 	default:
-		r.say(fine, "region", fmt.Sprintf("%s, edge %q; AUTH_TOKEN must be the token of that region", config.Region, config.Edge), "")
+		edge := "no edge"
+		if config.Edge != "" {
+			edge = "edge " + config.Edge
+		}
+		r.say(fine, "region", fmt.Sprintf("%s, %s; AUTH_TOKEN must be the token of that region", config.Region, edge), "")
 	}
 }
 
@@ -246,6 +249,13 @@ func (r *report) signatures(config flexfn.Config) {
 // cors asks as a browser does: a preflight, and a call.
 func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server string) {
 	what := "CORS from " + origin
+	// A list, so that * is refused too: no page has it as its origin.
+	listed := app.Config()
+	listed.AllowedOrigins = []string{origin, "https://flex.twilio.com"}
+	if _, err := flexfn.New(listed); err != nil {
+		r.say(failed, what, strings.TrimPrefix(unjoin(err)[0].Error(), "FLEXFN_ALLOWED_ORIGINS: "), "correct --origin")
+		return
+	}
 	do := func(req *http.Request) (*http.Response, error) {
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, req)
@@ -253,10 +263,15 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 	}
 	base := "http://127.0.0.1"
 	if server != "" {
+		u, err := url.Parse(server)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			r.say(failed, what, "what --url says is no URL of a server", "write it as https://functions.example.com")
+			return
+		}
 		base = strings.TrimSuffix(server, "/")
 		client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		do = client.Do
-		what += " at " + base
+		what += " at " + strings.TrimSuffix(u.Redacted(), "/")
 	}
 	for _, method := range []string{http.MethodOptions, http.MethodPost} {
 		// A path where nothing is: even its answer must be readable.
@@ -339,7 +354,12 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var clock string
+	admitted := true // so far
 	ask := func(what, fix string, config flexfn.Config, call func(*twilio.RestClient) (string, error)) {
+		if !admitted {
+			r.say(skipped, what, "not asked, since Twilio refuses the credentials", "")
+			return
+		}
 		app, err := flexfn.New(config)
 		if err != nil {
 			r.say(failed, what, err.Error(), "")
@@ -350,25 +370,32 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 			clock = twilioapi.ResponseHeader(client).Get("Date")
 			return said, err
 		})
-		if !res.Success {
-			finding := fmt.Sprintf("Twilio answers %d: %s", res.Status, res.Message)
-			if res.TwilioErrorCode == 0 && res.Status >= 500 {
-				finding, fix = "Twilio cannot be asked: "+res.Message, "look at the network, and at the region and edge"
-			}
-			r.say(failed, what, finding, fix)
+		// Twilio's own failures have a code. An answer without one is
+		// somebody else's, and so is the time that it says.
+		finding := fmt.Sprintf("Twilio answers %d: %s", res.Status, res.Message)
+		switch {
+		case res.Success:
+			r.say(fine, what, res.Data, "")
 			return
+		case res.TwilioErrorCode == 0:
+			clock = ""
+			finding, fix = "Twilio cannot be asked: "+res.Message, "look at the network, a proxy on the way, the region and the edge"
+			if config.TwilioURL != "" {
+				fix = "look at FLEXFN_TWILIO_URL: is a fake or proxy of Twilio there?"
+			}
+		case res.Status == http.StatusTooManyRequests || res.Status >= 500:
+			fix = "it is no fault of the settings: run it again later, and look at Twilio's status page"
+		case res.Status == http.StatusUnauthorized:
+			admitted = false
+			if res.TwilioErrorCode == 20005 {
+				fix = "the account is suspended or closed: have Twilio's support activate it, or use another"
+			}
 		}
-		r.say(fine, what, res.Data, "")
+		r.say(failed, what, finding, fix)
 	}
 	account := func(client *twilio.RestClient) (string, error) {
-		account, err := client.Api.FetchAccount(config.AccountSID)
-		if err != nil {
-			return "", err
-		}
-		if account.Status != nil && *account.Status != "active" {
-			return "", &flexfn.Error{Status: http.StatusForbidden, Message: "the account is " + *account.Status}
-		}
-		return "Twilio accepts it", nil
+		_, err := client.Api.FetchAccount(config.AccountSID)
+		return "Twilio accepts it", err
 	}
 	token := config
 	token.APIKeySID, token.APIKeySecret = "", ""
