@@ -2,14 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/joho/godotenv"
 
 	"github.com/flexfn/flexfn/internal/devlink"
 	"github.com/flexfn/flexfn/twiliofake"
@@ -33,12 +30,12 @@ type devVariables struct {
 func (v *devVariables) read() error {
 	files := map[string]string{}
 	for _, name := range []string{".env", ".env.local"} {
-		vars, err := godotenv.Read(filepath.Join(v.dir, name))
+		vars, err := readEnvFile(filepath.Join(v.dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return fmt.Errorf("%s: %w; write one NAME=value on a line", name, err)
+			return err
 		}
 		for key, value := range vars {
 			files[key] = value

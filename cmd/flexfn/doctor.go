@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/joho/godotenv"
 	"github.com/twilio/twilio-go"
 
 	"github.com/flexfn/flexfn"
@@ -32,9 +31,9 @@ type doctorCommand struct {
 func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	lookup, names := env.lookup, []string(nil)
 	for _, file := range d.EnvFile {
-		vars, err := godotenv.Read(file)
+		vars, err := readEnvFile(file)
 		if err != nil {
-			return fmt.Errorf("%s: %w; write one NAME=value on a line", file, err)
+			return err
 		}
 		outer := lookup
 		lookup = func(name string) (string, bool) {
