@@ -49,12 +49,12 @@ func FuzzCookies(f *testing.F) {
 			// An event is JSON, and can hold nothing else than UTF-8. Load
 			// balancers join equal headers with a comma, which a cookie may not
 			// have; without lists they keep one cookie of an answer.
-			if utf8.ValidString(first+second) && kind != lambdatest.ALBSingle {
+			if utf8.ValidString(first) && utf8.ValidString(second) && kind != lambdatest.ALBSingle {
 				if have, want := cookies(got), cookies(sent); !reflect.DeepEqual(have, want) {
 					t.Errorf("%s: the cookies %q, want %q", kind, have, want)
 				}
 			}
-			if kind != lambdatest.ALBSingle && utf8.ValidString(set+setToo) {
+			if kind != lambdatest.ALBSingle && utf8.ValidString(set) && utf8.ValidString(setToo) {
 				if have := resp.Header["Set-Cookie"]; !reflect.DeepEqual(have, []string{set, setToo}) {
 					t.Errorf("%s: Set-Cookie %q, want %q and %q", kind, have, set, setToo)
 				}
