@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -49,7 +50,7 @@ func (z *fuzzed) send(t *testing.T, path, rawQuery, contentType string, body []b
 	w := httptest.NewRecorder()
 	z.app.ServeHTTP(w, req)
 	switch w.Code {
-	case http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+	case http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
 	default:
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
@@ -166,6 +167,46 @@ func FuzzJSONParameters(f *testing.F) {
 		}
 		if z.send(t, "/typed", "", jsonType, body) == 200 {
 			checkKinds(t, z.typed)
+		}
+	})
+}
+
+// FuzzContentType sends a body of any type. A form and JSON are what they are
+// without the parameters of their type; what the standard library takes for
+// another type, multipart and unknown ones too, adds nothing to the query's
+// parameters, whatever it holds.
+func FuzzContentType(f *testing.F) {
+	multipart := "--x\r\nContent-Disposition: form-data; name=\"s\"\r\n\r\nfrom the body\r\n--x--\r\n"
+	for _, contentType := range []string{
+		"multipart/form-data; boundary=x", "multipart/form-data", "multipart/mixed; boundary=\"x\"", "text/plain", "", "application/xml", ";", "a/b/c",
+		"application/x-www-form-urlencoded", "Application/JSON; charset=UTF-8", "application/json; charset=utf-16", "application/json;x=\"a;charset=utf-16\"",
+		"application/json, text/plain", "application/vnd.api+json", "application/x-www-form-urlencoded; charset=iso-8859-1", " application/json ", "application/json\x00",
+	} {
+		f.Add(contentType, []byte(multipart), "s=q")
+		f.Add(contentType, []byte(`{"s":"from the body"}`), "s=q&b=true")
+		f.Add(contentType, []byte("s=from+the+body&b=1"), "")
+	}
+	z := newFuzzed(f)
+	f.Fuzz(func(t *testing.T, contentType string, body []byte, query string) {
+		status := z.send(t, "/event", query, contentType, body)
+		event := z.event
+		media, params, err := mime.ParseMediaType(contentType)
+		if err != nil {
+			return
+		}
+		switch charset := strings.ToLower(params["charset"]); {
+		case media != formType && media != jsonType:
+			if wanted := z.send(t, "/event", query, "", nil); status != wanted || !reflect.DeepEqual(event, z.event) {
+				t.Fatalf("%q with a body: %d, %v; without: %d, %v", contentType, status, event, wanted, z.event)
+			}
+		case len(body) > 0 && charset != "" && charset != "utf-8" && charset != "us-ascii":
+			if status == http.StatusOK {
+				t.Fatalf("%q was read", contentType)
+			}
+		case status != http.StatusUnsupportedMediaType:
+			if wanted := z.send(t, "/event", query, media, body); status != wanted || !reflect.DeepEqual(event, z.event) {
+				t.Fatalf("%q: %d, %v; as %s: %d, %v", contentType, status, event, media, wanted, z.event)
+			}
 		}
 	})
 }

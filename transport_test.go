@@ -2,6 +2,7 @@ package flexfn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -396,5 +397,20 @@ func TestUpdatesInstance(t *testing.T) {
 		if got := updatesInstance(path); got != want {
 			t.Errorf("%s: %t", path, got)
 		}
+	}
+}
+
+// TestCertificatesAreVerified has a server answer whose certificate nobody
+// vouches for: whoever poses as Twilio hears nothing.
+func TestCertificatesAreVerified(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	client := newHTTPClient(Config{})
+	defer client.CloseIdleConnections()
+	_, err := client.Get(server.URL)
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,10 +1,14 @@
 package flexfn
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -142,6 +146,55 @@ func TestParseRetryAfter(t *testing.T) {
 			t.Errorf("%q: %s, want %s", v, got, want)
 		}
 	}
+}
+
+// TestCompressionBomb has a web service answer with a few kilobytes that
+// unpack to more than anybody should hold: the transport unpacks them, and
+// reading ends at the limit, with success and with failure.
+func TestCompressionBomb(t *testing.T) {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	for range 2 * maxAnswerBytes >> 20 {
+		z.Write(bytes.Repeat([]byte("a"), 1<<20)) //nolint:errcheck // it is memory
+	}
+	if err := z.Close(); err != nil || bomb.Len() > 1<<20 {
+		t.Fatalf("%d bytes, %v", bomb.Len(), err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		status, _ := strconv.Atoi(r.URL.Query().Get("status"))
+		w.WriteHeader(status)
+		w.Write(bomb.Bytes()) //nolint:errcheck // the client may leave
+	}))
+	defer server.Close()
+	client := newHTTPClient(Config{})
+	defer client.CloseIdleConnections()
+	for status, want := range map[string]string{"200": "127.0.0.1 sent an answer longer than 33554432 bytes", "500": "127.0.0.1 answered with HTTP status 500"} {
+		resp, err := client.Get(server.URL + "?status=" + status)
+		if err == nil && !resp.Uncompressed {
+			t.Fatal("the answer was not unpacked")
+		}
+		counted := &countingBody{ReadCloser: resp.Body}
+		resp.Body = counted
+		_, err = ReadJSON[map[string]any](resp, err)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Message != want || len(err.Error()) > 1000 {
+			t.Errorf("%s: %.1000v", status, err)
+		}
+		if limit := maxAnswerBytes + 2<<20; counted.n > limit {
+			t.Errorf("%s: %d bytes were unpacked, at most %d should be", status, counted.n, limit)
+		}
+	}
+}
+
+type countingBody struct {
+	io.ReadCloser
+	n int
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += n
+	return n, err
 }
 
 func FuzzParseRetryAfter(f *testing.F) {

@@ -5,7 +5,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -385,18 +387,26 @@ func FuzzColdTransfer(f *testing.F) {
 	for _, to := range []string{"+15550003333", "sip:bob@example.com", "app:AP1?x=1&y=two", "app:?=&", `"><Hangup/>`, "app:<Hangup/>?<=>", "\x00\xff"} {
 		f.Add(to, "+15550004444")
 	}
+	app := flexfntest.New(f, func(c *flexfn.Config) { c.Logger = slog.New(slog.DiscardHandler) })
+	app.Handle("/transfer", functions.ColdTransfer)
 	f.Fuzz(func(t *testing.T, to, from string) {
-		app := flexfntest.New(t)
-		app.Handle("/transfer", functions.ColdTransfer)
-		got := app.CallFlex(flexfntest.Agent, "/transfer", params{"callSid": "CA" + one, "to": to, "from": from})
-		if got.Status != 200 {
+		form := url.Values{"Token": {flexfntest.Agent}, "callSid": {"CA" + one}, "to": {to}, "from": {from}}
+		r := httptest.NewRequest("POST", "/transfer", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		app.Twilio.ClearRequests()
+		app.ServeHTTP(w, r)
+		if w.Code != 200 {
 			if to != "" {
-				t.Fatalf("%q: %s", to, got.Body)
+				t.Fatalf("%q: %s", to, w.Body)
 			}
 			return
 		}
-		twiml := app.Saw("POST", calls, nil).Form
-		if verbs := elements(t, twiml); verbs[0] != "Response" || verbs[1] != "Dial" || strings.Contains(strings.Join(verbs, " "), "Hangup") {
+		requests := app.Twilio.Requests(twiliofake.Match{Method: "POST", Path: calls})
+		if len(requests) != 1 {
+			t.Fatalf("%q: %d requests", to, len(requests))
+		}
+		if verbs := elements(t, requests[0].Form); verbs[0] != "Response" || verbs[1] != "Dial" || strings.Contains(strings.Join(verbs, " "), "Hangup") {
 			t.Fatalf("%q became %v", to, verbs)
 		}
 	})

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -90,11 +91,10 @@ func FuzzLambdaEvent(f *testing.F) {
 		readJSON(f, file, &golden)
 		f.Add([]byte(golden.Event))
 	}
-	config, err := Config{Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-	if err != nil {
-		f.Fatal(err)
-	}
+	config := testLambda(f)
+	var seen *http.Request
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r
 		if !strings.HasPrefix(r.URL.EscapedPath(), "/") || !strings.HasPrefix(r.RequestURI, "/") || strings.ContainsAny(r.RequestURI, "\r\n") && r.URL.RawQuery == "" {
 			panic("a path that is none: " + r.RequestURI)
 		}
@@ -105,19 +105,66 @@ func FuzzLambdaEvent(f *testing.F) {
 	})
 	l := &lambdaHandler{next: prepare(echo, config), config: config}
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		seen = nil
 		answer, err := l.invoke(t.Context(), payload)
 		if err != nil {
+			if seen != nil {
+				t.Fatalf("%q was carried out and then refused: %v", payload, err)
+			}
 			return
 		}
-		var a struct {
-			StatusCode int
-			Body       *string
-		}
 		text, err := io.ReadAll(answer)
-		if err != nil || json.Unmarshal(text, &a) != nil || a.StatusCode != 200 && a.StatusCode != 204 || a.Body == nil {
-			t.Fatalf("%q was answered with %q", payload, text)
+		if err != nil {
+			t.Fatal(err)
 		}
+		checkLambdaAnswer(t, payload, text)
 	})
+}
+
+// checkLambdaAnswer reads an answer as strictly as the front end that sent
+// the event, and compares its body with the event's.
+func checkLambdaAnswer(t *testing.T, payload, text []byte) {
+	t.Helper()
+	e, err := parseEvent(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct {
+		StatusCode        int
+		StatusDescription *string
+		Headers           map[string]string
+		MultiValueHeaders map[string][]string
+		Cookies           []string
+		Body              *string
+		IsBase64Encoded   *bool
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil || a.StatusCode != 200 || a.Headers == nil || a.Body == nil || a.IsBase64Encoded == nil {
+		t.Fatalf("%q was answered with %q: %v", payload, text, err)
+	}
+	if e.version2() && a.MultiValueHeaders != nil || !e.version2() && a.Cookies != nil || e.alb() != (a.StatusDescription != nil) {
+		t.Fatalf("%q was answered with another kind's %q", payload, text)
+	}
+	body := []byte(*a.Body)
+	if *a.IsBase64Encoded {
+		if body, err = base64.StdEncoding.DecodeString(*a.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := e.body(); err != nil || e.method() != "HEAD" && !bytes.Equal(body, want) {
+		t.Fatalf("the body %q came back as %q", want, body)
+	}
+}
+
+// testLambda is the configuration of the tests' handlers.
+func testLambda(t testing.TB) Config {
+	t.Helper()
+	config, err := Config{Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
 }
 
 // TestSignatures lets Twilio call a Studio function through every front end
@@ -223,10 +270,7 @@ func TestSignatures(t *testing.T) {
 // invokeTransport calls a handler through a front end's events, in this
 // process.
 func invokeTransport(t *testing.T, kind lambdatest.Kind, handler http.Handler) http.RoundTripper {
-	config, err := Config{Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := testLambda(t)
 	l := &lambdaHandler{next: prepare(handler, config), config: config}
 	base, _ := url.Parse(kind.Base())
 	return roundTripFunc(func(r *http.Request) (*http.Response, error) {
@@ -249,10 +293,7 @@ func invokeTransport(t *testing.T, kind lambdatest.Kind, handler http.Handler) h
 func BenchmarkLambdaEvent(b *testing.B) {
 	var golden struct{ Event json.RawMessage }
 	readJSON(b, "testdata/lambda/http-api-stage.json", &golden)
-	config, err := Config{Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-	if err != nil {
-		b.Fatal(err)
-	}
+	config := testLambda(b)
 	l := &lambdaHandler{next: prepare(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "{}") }), config), config: config}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,14 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/joho/godotenv"
 
 	"github.com/flexfn/flexfn/internal/devlink"
 	"github.com/flexfn/flexfn/twiliofake"
@@ -33,7 +30,7 @@ type devVariables struct {
 func (v *devVariables) read() error {
 	files := map[string]string{}
 	for _, name := range []string{".env", ".env.local"} {
-		vars, err := readDotenv(filepath.Join(v.dir, name))
+		vars, err := readEnvFile(filepath.Join(v.dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -46,27 +43,6 @@ func (v *devVariables) read() error {
 	}
 	v.files = files
 	return nil
-}
-
-// readDotenv reads a file of variables. The parser's own error quotes the rest
-// of the file, where secrets may be; this one tells the line's number alone.
-func readDotenv(path string) (map[string]string, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	vars, err := godotenv.UnmarshalBytes(content)
-	if err == nil {
-		return vars, nil
-	}
-	good, beginning := 0, ""
-	for n, line := range slices.Collect(strings.Lines(string(content))) {
-		beginning += line
-		if _, err := godotenv.Unmarshal(beginning); err == nil {
-			good = n + 1
-		}
-	}
-	return nil, fmt.Errorf("%s: line %d is not of the form NAME=value, or a quote in it never ends", path, good+1)
 }
 
 // plain looks a variable up, whatever Twilio is.

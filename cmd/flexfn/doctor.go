@@ -31,7 +31,7 @@ type doctorCommand struct {
 func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	lookup, names := env.lookup, []string(nil)
 	for _, file := range d.EnvFile {
-		vars, err := readDotenv(file)
+		vars, err := readEnvFile(file)
 		if err != nil {
 			return err
 		}

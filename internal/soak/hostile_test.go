@@ -292,16 +292,12 @@ func TestPathsInSIDs(t *testing.T) {
 	}
 	requests := 0
 	for _, route := range functions.Routes() {
-		if route.Function.Studio() {
-			continue // nobody but Twilio can ask
-		}
 		for _, p := range route.Function.Parameters() {
 			prefix, _, _ := strings.Cut(p.Kind, "|")
-			if len(prefix) != 2 {
+			if len(prefix) != 2 && p.Name != "phoneNumber" { // which is in a path too
 				continue
 			}
 			for _, trick := range tricks {
-				requests++
 				form := url.Values{"Token": {"dev-admin"}}
 				for _, other := range route.Function.Parameters() {
 					if other.Required {
@@ -312,9 +308,20 @@ func TestPathsInSIDs(t *testing.T) {
 					}
 				}
 				trick = strings.ReplaceAll(strings.ReplaceAll(trick, "PREFIX", prefix), "prefix", strings.ToLower(prefix))
+				if p.Name == "phoneNumber" && !strings.ContainsAny(trick, "/%\\?#\x00\n{") {
+					continue // Twilio would say that it is none
+				}
+				requests++
 				form.Set(p.Name, trick)
 				h.fake.ClearRequests()
-				resp, err := http.PostForm("http://"+h.address+route.Path, form)
+				body := form.Encode()
+				r, err := http.NewRequest("POST", "http://"+h.address+route.Path, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Content-Type", formType)
+				r.Header.Set("X-Twilio-Signature", flexfn.Signature(twiliofake.DevelopmentAuthToken, publicURL+route.Path, formType, []byte(body)))
+				resp, err := http.DefaultClient.Do(r)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -33,6 +33,7 @@ import (
 const (
 	connections = 64
 	updatedTask = 4 // tasks that all clients update
+	origin      = "https://flex.twilio.com"
 	formType    = "application/x-www-form-urlencoded"
 	publicURL   = "https://functions.example.com"
 	updatePath  = "/common/flex/taskrouter/update-task-attributes"
@@ -88,10 +89,14 @@ func TestSoak(t *testing.T) {
 	}
 	clients.Wait()
 	<-reloading
+	s.now.end(t)
+	s.countFaults()
 	s.fake.Close()
 	s.upstream.Close()
 
 	s.checkCreates()
+	s.checkFaults()
+	s.checkFreed()
 	s.report(early, late)
 	if late > 2*early+32<<20 {
 		t.Errorf("the heap grew from %d MiB to %d MiB", early>>20, late>>20)
@@ -116,15 +121,24 @@ type soak struct {
 	t        *testing.T
 	fake     *twiliofake.Twilio
 	upstream *httptest.Server
-	app      atomic.Pointer[flexfn.App]
+	taking   sync.RWMutex // held for writing while another generation takes over
+	now      *generation
 	address  string
 	end      context.CancelFunc
 	stopping atomic.Bool
 
 	reloads  atomic.Int64
+	freed    atomic.Int64 // apps of which nothing is left in memory
 	mu       sync.Mutex
 	statuses map[string]map[int]int // by kind of request
 	created  map[string]outcome     // by the id in the attributes
+	struck   map[string]int         // by the name of the fault
+}
+
+// generation is an app, and the requests that it was given.
+type generation struct {
+	app      *flexfn.App
+	underWay sync.WaitGroup
 }
 
 // outcome is what a create was answered.
@@ -134,7 +148,7 @@ type outcome struct {
 }
 
 func newSoak(t *testing.T) *soak {
-	fake, err := twiliofake.New(twiliofake.Config{MaxRequests: 10})
+	fake, err := twiliofake.New(twiliofake.Config{MaxRequests: 5000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,30 +159,43 @@ func newSoak(t *testing.T) *soak {
 			t.Fatal(err)
 		}
 	}
-	if err := fake.SetFaults(faults...); err != nil {
+	// Each strikes once for certain, and then at random.
+	var rules []twiliofake.Fault
+	for i, f := range faults {
+		f.Probability, f.Skip, f.Times = 0, 20+7*i, 1
+		rules = append(rules, f)
+	}
+	if err := fake.SetFaults(append(rules, faults...)...); err != nil {
 		t.Fatal(err)
 	}
 	upstream := httptest.NewUnstartedServer(fake)
 	upstream.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	upstream.Start()
-	s := &soak{t: t, fake: fake, upstream: upstream, statuses: map[string]map[int]int{}, created: map[string]outcome{}}
-	s.app.Store(s.newApp())
+	s := &soak{t: t, fake: fake, upstream: upstream, statuses: map[string]map[int]int{}, created: map[string]outcome{}, struck: map[string]int{}}
+	if s.now = s.newGeneration(); s.now == nil {
+		t.FailNow()
+	}
 	return s
 }
 
 func taskSID(i int) string { return fmt.Sprintf("WT%032x", 0x50a0+i) }
 
-// newApp makes an app; each has other settings.
-func (s *soak) newApp() *flexfn.App {
+// newGeneration makes an app; each has other settings.
+func (s *soak) newGeneration() *generation {
 	n := s.reloads.Add(1)
-	app, err := flexfn.New(flexfn.Config{
+	deadline := time.Duration(4+n%3) * time.Second
+	config := flexfn.Config{
 		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
 		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, PublicURL: publicURL, TwilioURL: s.upstream.URL,
 		TokenTTL:     time.Duration(1+n%5) * time.Second,
-		FlexDeadline: 5 * time.Second, StudioDeadline: 5 * time.Second,
+		FlexDeadline: deadline, StudioDeadline: deadline,
 		Retry:  []flexfn.RetryOption{flexfn.AttemptTimeout(time.Second), flexfn.Backoff(time.Millisecond, 50*time.Millisecond)},
 		Logger: slog.New(panics{s.t}),
-	})
+	}
+	if n%2 == 0 {
+		config.AllowedOrigins = []string{origin, fmt.Sprintf("https://%d.example.com", n)}
+	}
+	app, err := flexfn.New(config)
 	if err != nil {
 		s.t.Error(err)
 		return nil
@@ -176,7 +203,8 @@ func (s *soak) newApp() *flexfn.App {
 	if err := functions.Add(app); err != nil {
 		s.t.Error(err)
 	}
-	return app
+	runtime.AddCleanup(app, func(freed *atomic.Int64) { freed.Add(1) }, &s.freed)
+	return &generation{app: app}
 }
 
 // panics fails the test for a panic that is logged, and drops the rest.
@@ -192,7 +220,14 @@ func (p panics) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func (s *soak) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.app.Load().ServeHTTP(w, r) }
+func (s *soak) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.taking.RLock()
+	g := s.now
+	g.underWay.Add(1)
+	s.taking.RUnlock()
+	defer g.underWay.Done()
+	g.app.ServeHTTP(w, r)
+}
 
 // serve serves whatever app is the present one.
 func (s *soak) serve() <-chan error {
@@ -215,16 +250,57 @@ func (s *soak) serve() <-chan error {
 func (s *soak) reload() {
 	for !s.stopping.Load() {
 		time.Sleep(time.Second)
-		next := s.newApp()
+		next := s.newGeneration()
 		if next == nil {
 			return
 		}
-		old := s.app.Swap(next)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		if err := old.Wait(ctx); err != nil {
-			s.t.Errorf("the old app: %v", err)
+		s.taking.Lock()
+		old := s.now
+		s.now = next
+		s.taking.Unlock()
+		old.end(s.t)
+		s.countFaults()
+	}
+}
+
+// end waits for all that the app has begun and closes its connections.
+func (g *generation) end(t *testing.T) {
+	g.underWay.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := g.app.Wait(ctx); err != nil {
+		t.Errorf("the old app: %v", err)
+	}
+	g.app.HTTPClient().CloseIdleConnections()
+}
+
+// countFaults counts which faults struck, by the fake's log. It may miss a
+// few.
+func (s *soak) countFaults() {
+	for _, r := range s.fake.Requests(twiliofake.Match{}) {
+		for _, name := range r.Faults {
+			s.struck[name]++
 		}
-		cancel()
+	}
+	s.fake.ClearRequests()
+}
+
+// checkFaults fails unless each fault struck.
+func (s *soak) checkFaults() {
+	for _, f := range faults {
+		if s.struck[f.Name] == 0 {
+			s.t.Errorf("the fault %q never struck", f.Name)
+		}
+	}
+}
+
+// checkFreed fails unless nothing is left of each app but the last.
+func (s *soak) checkFreed() {
+	for until := time.Now().Add(10 * time.Second); s.freed.Load() < s.reloads.Load()-1; time.Sleep(20 * time.Millisecond) {
+		if runtime.GC(); time.Now().After(until) {
+			s.t.Errorf("of %d apps that were replaced %d are still in memory", s.reloads.Load()-1, s.reloads.Load()-1-s.freed.Load())
+			return
+		}
 	}
 }
 
@@ -264,7 +340,7 @@ func (c *client) send(kind, method, path, contentType, body string, header ...st
 		c.t.Error(err)
 		return
 	}
-	req.Header.Set("Origin", "https://flex.twilio.com")
+	req.Header.Set("Origin", origin)
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
@@ -282,7 +358,7 @@ func (c *client) send(kind, method, path, contentType, body string, header ...st
 		c.t.Errorf("%s: the answer broke off: %v", kind, err)
 		return
 	}
-	if resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+	if allowed := resp.Header.Get("Access-Control-Allow-Origin"); allowed != "*" && allowed != origin {
 		c.t.Errorf("%s: status %d without CORS headers", kind, resp.StatusCode)
 	}
 	if method != http.MethodOptions {
@@ -431,8 +507,14 @@ func (s *soak) report(early, late uint64) {
 			total += n
 		}
 	}
+	if s.reloads.Load() < 3 {
+		s.t.Errorf("only %d configurations were served", s.reloads.Load())
+	}
 	if s.statuses["update"][200] == 0 {
 		s.t.Error("no update succeeded")
+	}
+	for name, n := range s.struck {
+		fmt.Fprintf(&b, "  fault %-18s %d times\n", name, n)
 	}
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 	slices.Sort(lines)

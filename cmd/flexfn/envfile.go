@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/joho/godotenv"
+)
+
+// readEnvFile reads a file with one NAME=value on a line. Its error names the
+// file and the line, and shows nothing of either: a .env file is full of
+// secrets, and the library's own errors quote what stands behind a fault.
+func readEnvFile(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	vars, ok := parseEnv(string(text))
+	if ok {
+		return vars, nil
+	}
+	if strings.ContainsRune(string(text), 0) {
+		return nil, fmt.Errorf("%s: %w", path, errNotText)
+	}
+	// A value may go over several lines: the fault is behind the most lines
+	// that can be read.
+	lines := strings.SplitAfter(string(text), "\n")
+	n := len(lines) - 1
+	for n > 0 {
+		if _, ok := parseEnv(strings.Join(lines[:n], "")); ok {
+			break
+		}
+		n--
+	}
+	return nil, fmt.Errorf("%s: line %d is no assignment, or its quotes do not end; write one NAME=value on a line", path, n+1)
+}
+
+var errNotText = errors.New("there are zero bytes in it: save it as UTF-8; write one NAME=value on a line")
+
+// parseEnv reports whether text can be read, and by a process's environment
+// be held.
+func parseEnv(text string) (map[string]string, bool) {
+	vars, err := godotenv.Unmarshal(text)
+	_, unnamed := vars[""]
+	return vars, err == nil && !unnamed && !strings.ContainsRune(text, 0)
+}
