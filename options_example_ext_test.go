@@ -131,11 +131,9 @@ func ExampleConfig_authTokens() {
 	config := studioConfig()
 	config.AuthToken = "thenewone"
 	config.PreviousAuthTokens = []string{"theoldone"}
-	config.SubaccountAuthTokens = func(_ context.Context, accountSID string) ([]string, error) {
-		if accountSID == subaccount {
-			return []string{"thesubaccounts"}, nil
-		}
-		return nil, nil
+	tokens := map[string][]string{subaccount: {"thesubaccounts"}}
+	config.SubaccountAuthTokens = func(ctx context.Context, accountSID string) ([]string, error) {
+		return tokens[accountSID], nil // nil: this account may not call
 	}
 	app, err := flexfn.New(config)
 	if err != nil {

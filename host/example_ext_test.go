@@ -90,6 +90,7 @@ func ExampleConfig_stripPrefix() {
 		return
 	}
 	ctx, end := context.WithCancel(context.Background())
+	defer end()
 	ended := make(chan error)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) })
 	go func() {

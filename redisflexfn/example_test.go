@@ -2,23 +2,34 @@ package redisflexfn_test
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/redisflexfn"
 )
 
 func Example() {
-	tokens, err := redisflexfn.New("redis://127.0.0.1:6379/0") // which may come later
+	for name, value := range map[string]string{ // what the server's environment has
+		"REDIS_URL": "redis://127.0.0.1:6379/0", "ACCOUNT_SID": "AC00000000000000000000000000000001", "AUTH_TOKEN": "0123456789abcdef",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	tokens, err := redisflexfn.New(os.Getenv("REDIS_URL")) // Redis may come later
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer tokens.Close()
-	_, err = flexfn.New(flexfn.Config{
-		AccountSID:   "AC00000000000000000000000000000001",
-		AuthToken:    "0123456789abcdef0123456789abcdef",
-		SharedTokens: tokens,
-	})
-	fmt.Println(err)
-	// Output: <nil>
+	config := flexfn.FromEnv()
+	config.SharedTokens = tokens
+	app, err := flexfn.New(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(app.Config().SharedTokens == tokens)
+	// Output: true
 }

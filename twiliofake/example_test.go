@@ -81,6 +81,20 @@ func ExampleTwilio_ServeHTTP() {
 	// Output: 200 OK
 }
 
+// In memory or on a port.
+func ExampleNew() {
+	fake, err := twiliofake.New(twiliofake.Config{}) // the development state
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client := fake.Client()                                       // an *http.Client; its requests reach the fake in memory
+	server := &http.Server{Addr: "127.0.0.1:4010", Handler: fake} // or a port; the Host header says which product is meant
+
+	fmt.Println(client.Transport != nil, server.Handler == fake)
+	// Output: true true
+}
+
 func ExampleTwilio_SetFaults() {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {

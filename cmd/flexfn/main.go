@@ -1,4 +1,16 @@
 // Command flexfn develops, serves and calls flexfn functions.
+//
+//	flexfn dev            serves the functions of a module with a fake Twilio, built again at each change
+//	flexfn serve          serves the ready-made functions in production
+//	flexfn call PATH      calls a function, as a Flex user or as Twilio
+//	flexfn fake           runs the fake Twilio alone
+//	flexfn new app        begins a project; new function adds to one
+//	flexfn gen ts         writes a TypeScript client; gen openapi an OpenAPI document
+//	flexfn doctor         checks the settings as a server would have them
+//
+// Each explains itself with --help. The exit code is 0 for a success, 1 for a
+// failure (of doctor: something to mend; of gen --check: a stale file), 2 for a
+// mistake on the command line; "flexfn call" has more.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 )
 
 type cancelParams struct {
-	Task   string `json:"taskSid" kind:"WT" purpose:"the task to cancel"`
+	Task   string `json:"taskSid" kind:"WT" purpose:"the task to cancel" example:"WT00000000000000000000000000000002"`
 	Reason string `json:"reason" purpose:"why it is canceled"`
 }
 

@@ -1,0 +1,176 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+const root = ".."
+
+var block = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+
+// read joins the files below dir whose names end so.
+func read(t *testing.T, dir, ending string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join(root, dir), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ending) || strings.Contains(name, "node_modules") {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		all.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// Every block of code in the README and below docs is part of something that
+// is compiled and run: Go of the examples and tests, TypeScript of the
+// client's checks, commands of the command's scripts and of CI, states and
+// faults that the fake takes. What no test can run (commands of other
+// companies' clouds) leads to files that are there, which deploy/check checks.
+func TestDocuments(t *testing.T) {
+	documents, err := filepath.Glob(root + "/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := checker{
+		sources: map[string]string{"go": flat(read(t, ".", ".go")), "ts": flat(read(t, "internal/tsclient/e2e", "guide.ts"))},
+		ci:      read(t, ".ci", "run") + read(t, ".ci", "smoke") + read(t, ".", "Makefile"),
+	}
+	for line := range strings.Lines(read(t, "cmd/flexfn/testdata", ".txtar")) {
+		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "exec "); ok {
+			c.commands = append(c.commands, normal(command))
+		}
+	}
+	blocks := 0
+	for _, name := range append(documents, root+"/README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+			blocks++
+			c.check(t, filepath.Base(name), m[1], m[2])
+		}
+	}
+	if blocks < 40 {
+		t.Errorf("only %d blocks were found", blocks)
+	}
+}
+
+type checker struct {
+	sources  map[string]string // by language, flat
+	commands []string          // of the scripts
+	ci       string
+}
+
+func (c checker) check(t *testing.T, document, language, code string) {
+	switch language {
+	case "go", "ts":
+		for part := range strings.SplitSeq(code, "…\n") { // what is left out
+			if !strings.Contains(c.sources[language], flat(part)) {
+				t.Errorf("%s: this code is in no source that is compiled:\n%s", document, part)
+			}
+		}
+	case "sh":
+		for line := range strings.Lines(strings.ReplaceAll(code, "\\\n", "")) {
+			c.command(t, document, line)
+		}
+	case "json":
+		var state twiliofake.State
+		var faults []twiliofake.Fault
+		into := any(&state)
+		if strings.HasPrefix(code, "[") {
+			into = &faults
+		}
+		err := json.Unmarshal([]byte(code), into)
+		if err == nil && faults == nil {
+			_, err = twiliofake.New(twiliofake.Config{State: &state})
+		}
+		if fake, _ := twiliofake.New(twiliofake.Config{}); err == nil && faults != nil {
+			err = fake.SetFaults(faults...)
+		}
+		if err != nil {
+			t.Errorf("%s: the fake does not take this: %v\n%s", document, err, code)
+		}
+	case "js", "nginx", "":
+		// The template's own code; another program's configuration; what is
+		// printed.
+	default:
+		t.Errorf("%s has a block of %s, which nothing checks", document, language)
+	}
+}
+
+var (
+	comment = regexp.MustCompile(`\s+# .*`)
+	path    = regexp.MustCompile(`(?:\./)?(?:deploy|cmd|internal)/[\w./-]+`)
+	// ours are the commands that a script or CI must run.
+	ours = regexp.MustCompile(`^(go tool flexfn|go run \./cmd/flexfn|flexfn|go test|make|curl|cd internal/)\b`)
+	// built is what the commands of a recipe make.
+	built = regexp.MustCompile(`^deploy/(aws-lambda/build|azure-functions/flexfn)`)
+)
+
+func (c checker) command(t *testing.T, document, line string) {
+	command := comment.ReplaceAllString(strings.TrimSpace(line), "")
+	for _, p := range path.FindAllString(command, -1) {
+		if _, err := os.Stat(filepath.Join(root, p)); err != nil && !built.MatchString(p) {
+			t.Errorf("%s: %s is not there: %s", document, p, command)
+		}
+	}
+	if !ours.MatchString(command) {
+		return
+	}
+	words := strings.Fields(command)
+	ran := false
+	switch words[0] {
+	case "make":
+		ran = strings.Contains(c.ci, "\n"+words[1]+":")
+	case "curl":
+		// Against a server that runs; the smoke test and scripts make the same
+		// requests with addresses of their own.
+		u := words[len(words)-1]
+		for _, w := range words {
+			if strings.HasPrefix(w, "http://") {
+				u = w
+			}
+		}
+		_, p, _ := strings.Cut(strings.TrimPrefix(u, "http://"), "/")
+		ran = strings.Contains(c.ci, p) || strings.Contains(strings.Join(c.commands, "\n"), "/"+p) || strings.HasSuffix(u, "/-/ready")
+	case "cd":
+		ran = strings.Contains(c.ci, "("+strings.SplitN(command, " && ", 2)[0])
+	default:
+		script := normal(strings.NewReplacer("go tool flexfn", "flexfn", "go run ./cmd/flexfn", "flexfn").Replace(command))
+		ran = strings.Contains(c.ci, command)
+		for _, known := range c.commands {
+			ran = ran || known == script || strings.HasPrefix(known, script+" ")
+		}
+	}
+	if !ran {
+		t.Errorf("%s: neither a script nor CI runs %s", document, command)
+	}
+}
+
+// flat leaves out how deep code stands.
+func flat(code string) string {
+	var b strings.Builder
+	for line := range strings.Lines(code) {
+		b.WriteString(strings.TrimLeft(line, "\t "))
+	}
+	return b.String()
+}
+
+var local = regexp.MustCompile(` (--url|--addr|--replace|--module) \S+`)
+
+// normal leaves out where things are.
+func normal(command string) string { return strings.TrimSpace(local.ReplaceAllString(command, "")) }
