@@ -45,8 +45,9 @@ func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
 	return into.json(), nil
 }
 
-// compactObjects checks that both are JSON objects, and leaves out their white
-// space.
+// compactObjects checks that both are JSON objects, leaves out their white
+// space, and puts U+FFFD in the place of what is no UTF-8, as encoding/json
+// does with what it decodes: the rest is not decoded here.
 func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err error) {
 	var o, u bytes.Buffer
 	if json.Compact(&u, update) != nil || kind(u.Bytes()) != '{' {
@@ -55,7 +56,8 @@ func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err erro
 	if json.Compact(&o, old) != nil || kind(o.Bytes()) != '{' {
 		return nil, nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "the attributes that Twilio has are not a JSON object"}
 	}
-	return o.Bytes(), u.Bytes(), nil
+	replacement := []byte("\uFFFD")
+	return bytes.ToValidUTF8(o.Bytes(), replacement), bytes.ToValidUTF8(u.Bytes(), replacement), nil
 }
 
 // maxDepth bounds nesting; encoding/json itself stops at 10,000.

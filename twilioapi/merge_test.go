@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/flexfn/flexfn"
 )
@@ -73,8 +74,8 @@ func FuzzMergeObjects(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !json.Valid(merged) {
-			t.Fatalf("no JSON: %s", merged)
+		if !json.Valid(merged) || !utf8.Valid(merged) {
+			t.Fatalf("no JSON: %q", merged)
 		}
 		again, err := mergeObjects(merged, json.RawMessage(update))
 		if err != nil || string(again) != string(merged) {
