@@ -3,8 +3,11 @@ package twiliofake_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,7 +65,7 @@ func FuzzForm(f *testing.F) {
 		case a.status >= 400 && a.status < 500 || a.status == 501 || a.status == 503:
 			if after := fake.State(); !reflect.DeepEqual(after, before) {
 				reset(t, fake, before)
-				t.Fatalf("a request that was refused with %d changed the state", a.status)
+				t.Fatalf("a request that was refused with %d changed the state%s", a.status, difference(before, after))
 			}
 		default:
 			t.Fatalf("status %d", a.status)
@@ -85,11 +88,29 @@ func checkLoads(t *testing.T, fake, again *twiliofake.Twilio) {
 	}
 }
 
+// reset puts a state in the place of what fake holds.
 func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
 	t.Helper()
 	if err := fake.SetState(state); err != nil {
 		t.Fatal(err)
 	}
+	if have := fake.State(); !reflect.DeepEqual(have, state) {
+		t.Fatalf("a state became another one when it was put in place%s", difference(state, have))
+	}
+}
+
+// difference tells which kinds of resources two states do not share.
+func difference(a, b twiliofake.State) string {
+	var s strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(a.Resources)) {
+		if !reflect.DeepEqual(a.Resources[kind], b.Resources[kind]) {
+			fmt.Fprintf(&s, "\n%s: %v\n%s: %v", kind, a.Resources[kind], kind, b.Resources[kind])
+		}
+	}
+	if len(a.Resources) != len(b.Resources) {
+		fmt.Fprintf(&s, "\n%d kinds, %d kinds", len(a.Resources), len(b.Resources))
+	}
+	return s.String()
 }
 
 // FuzzControl sends anything to the control API: it answers JSON, and a
