@@ -60,8 +60,8 @@ func FuzzForm(f *testing.F) {
 		}
 		switch {
 		case a.status == 200 || a.status == 201:
+			defer reset(t, fake, before)
 			checkLoads(t, fake, again)
-			reset(t, fake, before)
 		case a.status >= 400 && a.status < 500 || a.status == 501 || a.status == 503:
 			if after := fake.State(); !reflect.DeepEqual(after, before) {
 				reset(t, fake, before)
