@@ -69,8 +69,15 @@ func Module(ctx context.Context, dir string) string {
 
 // make builds the program into file.
 func (p *Program) make(ctx context.Context, file string) error {
-	// Without debugging information it links faster; traces of panics need none.
-	_, err := gotool.Run(ctx, p.Dir, "build", "-ldflags=-w", "-o", file, ".")
+	below, err := filepath.Rel(p.Dir, p.Root)
+	if err != nil {
+		return err
+	}
+	// What is built again at each change is to be built fast: a package that
+	// names Twilio's client has ten thousand methods of generic types to
+	// compile. Of a panic's trace neither flag takes anything away.
+	own := "-gcflags=./" + filepath.ToSlash(below) + "/...=-N -l -dwarf=false"
+	_, err = gotool.Run(ctx, p.Dir, "build", own, "-ldflags=-w", "-o", file, ".")
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -18,6 +19,11 @@ func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.WaitDelay = time.Second // its own children may hold the pipes
+	if args[0] == "build" && os.Getenv("GOGC") == "" {
+		// A compiler lives too briefly for its garbage to matter: half as much
+		// time goes into packages that use Twilio's client.
+		cmd.Env = append(os.Environ(), "GOGC=800")
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
