@@ -68,6 +68,7 @@ function options(chart, width) {
     width, height: 180,
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] } },
+    padding: [null, 30, null, null], // room for the last label of the time
     axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((t) => clock(t * 1000)) }, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
     series: [{}, ...chart.series.map(([, label, name]) => ({
       label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: 6, fill: colour(name) },
