@@ -98,7 +98,8 @@ func TestSoak(t *testing.T) {
 	s.checkFaults()
 	s.checkFreed()
 	s.report(early, late)
-	if late > 2*early+32<<20 {
+	// The fake keeps each task that was created, however long this goes on.
+	if late > 2*early+32<<20+uint64(len(s.created))*2<<10 {
 		t.Errorf("the heap grew from %d MiB to %d MiB", early>>20, late>>20)
 	}
 	for until := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines+2; time.Sleep(20 * time.Millisecond) {
