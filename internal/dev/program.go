@@ -75,7 +75,7 @@ func (p *Program) make(ctx context.Context, file string) error {
 	}
 	// What is built again at each change is to be built fast: a package that
 	// names Twilio's client has ten thousand methods of generic types to
-	// compile. Of a panic's trace neither flag takes anything away.
+	// compile. None of these flags takes anything from a panic's trace.
 	own := "-gcflags=./" + filepath.ToSlash(below) + "/...=-N -l -dwarf=false"
 	_, err = gotool.Run(ctx, p.Dir, "build", own, "-ldflags=-w", "-o", file, ".")
 	return err

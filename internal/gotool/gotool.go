@@ -20,8 +20,8 @@ func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd.Dir = dir
 	cmd.WaitDelay = time.Second // its own children may hold the pipes
 	if args[0] == "build" && os.Getenv("GOGC") == "" {
-		// A compiler lives too briefly for its garbage to matter: half as much
-		// time goes into packages that use Twilio's client.
+		// A compiler lives too briefly for its garbage to matter: a package that
+		// uses Twilio's client takes a third less time.
 		cmd.Env = append(os.Environ(), "GOGC=800")
 	}
 	var stderr bytes.Buffer
