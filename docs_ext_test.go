@@ -115,3 +115,18 @@ func TestDependenciesAreListed(t *testing.T) {
 		t.Errorf("only %d dependencies were found", found)
 	}
 }
+
+// TestNothingImportsAllAPIs: twilioapi.Client says what that would cost.
+func TestNothingImportsAllAPIs(t *testing.T) {
+	pick := func(name string) bool { return strings.HasSuffix(name, ".go") || strings.HasSuffix(name, ".tmpl") }
+	some := false
+	walk(t, pick, func(path, text string) {
+		some = some || strings.Contains(text, `"github.com/twilio/twilio-go/rest/`)
+		if strings.Contains(text, `"github.com/twilio/twilio-go`+`"`) {
+			t.Errorf("%s imports all of Twilio's APIs", path)
+		}
+	})
+	if !some {
+		t.Error("no API was found")
+	}
+}

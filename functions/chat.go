@@ -6,7 +6,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	chat "github.com/twilio/twilio-go/rest/chat/v2"
 )
 
@@ -24,8 +23,8 @@ func updateChannelAttributes(ctx context.Context, in channelParams) (done, error
 	if err != nil {
 		return done{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*chat.ChatV2Channel, error) {
-		return client.ChatV2.UpdateChannel(service, in.Channel, &chat.UpdateChannelParams{Attributes: new(string(in.Attributes))})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*chat.ChatV2Channel, error) {
+		return chat.NewApiService(client).UpdateChannel(service, in.Channel, &chat.UpdateChannelParams{Attributes: new(string(in.Attributes))})
 	})
 	return done{}, res.Err()
 }

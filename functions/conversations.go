@@ -6,7 +6,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 )
 
@@ -20,8 +19,8 @@ type conversationParams struct {
 }
 
 func updateConversationAttributes(ctx context.Context, in conversationParams) (done, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*conversations.ConversationsV1Conversation, error) {
-		return client.ConversationsV1.UpdateConversation(in.Conversation, &conversations.UpdateConversationParams{
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*conversations.ConversationsV1Conversation, error) {
+		return conversations.NewApiService(client).UpdateConversation(in.Conversation, &conversations.UpdateConversationParams{
 			Attributes: new(string(in.Attributes)),
 		})
 	})

@@ -13,7 +13,6 @@ import (
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/exampletb"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -29,8 +28,8 @@ type priorityReply struct {
 
 func taskPriority(ctx context.Context, in priorityParams) (priorityReply, error) {
 	workspace := flexfn.FromContext(ctx).Config().WorkspaceSID
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-		return client.TaskrouterV1.FetchTask(workspace, in.Task)
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+		return taskrouter.NewApiService(client).FetchTask(workspace, in.Task)
 	})
 	if err := res.Err(); err != nil {
 		return priorityReply{}, err

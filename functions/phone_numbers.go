@@ -9,7 +9,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	lookups "github.com/twilio/twilio-go/rest/lookups/v2"
 	voice "github.com/twilio/twilio-go/rest/voice/v1"
@@ -33,8 +32,8 @@ type number struct {
 
 func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, error) {
 	reply := numbersReply{Numbers: []number{}}
-	incoming := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]api.ApiV2010IncomingPhoneNumber, error) {
-		return client.Api.ListIncomingPhoneNumber(&api.ListIncomingPhoneNumberParams{PageSize: new(pageSize)})
+	incoming := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]api.ApiV2010IncomingPhoneNumber, error) {
+		return api.NewApiService(client).ListIncomingPhoneNumber(&api.ListIncomingPhoneNumberParams{PageSize: new(pageSize)})
 	})
 	for _, n := range incoming.Data {
 		reply.Numbers = append(reply.Numbers, number{n.FriendlyName, n.PhoneNumber})
@@ -42,8 +41,8 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 	if !incoming.Success || !in.IncludeOutgoing {
 		return reply, incoming.Err()
 	}
-	outgoing := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]api.ApiV2010OutgoingCallerId, error) {
-		return client.Api.ListOutgoingCallerId(&api.ListOutgoingCallerIdParams{PageSize: new(pageSize)})
+	outgoing := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]api.ApiV2010OutgoingCallerId, error) {
+		return api.NewApiService(client).ListOutgoingCallerId(&api.ListOutgoingCallerIdParams{PageSize: new(pageSize)})
 	})
 	for _, n := range outgoing.Data {
 		reply.Numbers = append(reply.Numbers, number{n.FriendlyName, n.PhoneNumber})
@@ -80,8 +79,8 @@ type validateReply struct {
 }
 
 func validatePhoneNumber(ctx context.Context, in validateParams) (validateReply, error) {
-	return twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (validateReply, error) {
-		found, err := client.LookupsV2.FetchPhoneNumber(in.PhoneNumber, nil)
+	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (validateReply, error) {
+		found, err := lookups.NewApiService(client).FetchPhoneNumber(in.PhoneNumber, nil)
 		if err != nil {
 			return validateReply{}, err
 		}
@@ -100,11 +99,11 @@ func invalid(reason string) validateReply { return validateReply{InvalidReason: 
 
 // dialingPermission checks a number that exists against the account's Voice
 // dialing permissions.
-func dialingPermission(client *twilio.RestClient, found *lookups.LookupResponse) (validateReply, error) {
+func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) (validateReply, error) {
 	if found.CallingCountryCode == nil || found.PhoneNumber == nil {
 		return validateReply{}, errNoCountry
 	}
-	countries, err := client.VoiceV1.ListDialingPermissionsCountry(&voice.ListDialingPermissionsCountryParams{
+	countries, err := voice.NewApiService(client).ListDialingPermissionsCountry(&voice.ListDialingPermissionsCountryParams{
 		CountryCode: found.CallingCountryCode, PageSize: new(pageSize),
 	})
 	if err != nil {
@@ -130,7 +129,7 @@ func dialingPermission(client *twilio.RestClient, found *lookups.LookupResponse)
 		if country.IsoCode == nil {
 			return validateReply{}, errNoCountry
 		}
-		prefixes, err := client.VoiceV1.ListDialingPermissionsHrsPrefixes(*country.IsoCode, &voice.ListDialingPermissionsHrsPrefixesParams{PageSize: new(pageSize)})
+		prefixes, err := voice.NewApiService(client).ListDialingPermissionsHrsPrefixes(*country.IsoCode, &voice.ListDialingPermissionsHrsPrefixesParams{PageSize: new(pageSize)})
 		if err != nil {
 			return validateReply{}, err
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/internal/exampletb"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
@@ -21,8 +20,8 @@ type HoldParams struct {
 }
 
 func hold(ctx context.Context, in HoldParams) (HoldReply, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Participant, error) {
-		return client.Api.UpdateParticipant(in.Conference, in.Participant, new(api.UpdateParticipantParams).SetHold(in.Hold))
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
+		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, new(api.UpdateParticipantParams).SetHold(in.Hold))
 	})
 	return HoldReply{Participant: twilioapi.View(res.Data)}, res.Err()
 }

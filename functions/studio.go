@@ -6,7 +6,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -42,8 +41,8 @@ func createTask(ctx context.Context, in createTaskParams) (createTaskReply, erro
 	if err != nil {
 		return createTaskReply{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-		return client.TaskrouterV1.CreateTask(workspace, &taskrouter.CreateTaskParams{
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+		return taskrouter.NewApiService(client).CreateTask(workspace, &taskrouter.CreateTaskParams{
 			WorkflowSid: &in.Workflow, TaskChannel: &in.Channel, Attributes: new(string(attributes)),
 			Priority: in.Priority, Timeout: in.Timeout,
 		})

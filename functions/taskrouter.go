@@ -10,7 +10,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -45,8 +44,8 @@ func getQueues(ctx context.Context, _ struct{}) (queuesReply, error) {
 	if err != nil {
 		return queuesReply{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]taskrouter.TaskrouterV1TaskQueue, error) {
-		return client.TaskrouterV1.ListTaskQueue(workspace, &taskrouter.ListTaskQueueParams{PageSize: new(pageSize)})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1TaskQueue, error) {
+		return taskrouter.NewApiService(client).ListTaskQueue(workspace, &taskrouter.ListTaskQueueParams{PageSize: new(pageSize)})
 	})
 	reply := queuesReply{Queues: []queue{}}
 	for _, q := range res.Data {
@@ -74,8 +73,8 @@ func getWorkerChannels(ctx context.Context, in workerParams) (workerChannelsRepl
 	if err != nil {
 		return workerChannelsReply{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]taskrouter.TaskrouterV1WorkerChannel, error) {
-		return client.TaskrouterV1.ListWorkerChannel(workspace, in.Worker, &taskrouter.ListWorkerChannelParams{PageSize: new(pageSize)})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1WorkerChannel, error) {
+		return taskrouter.NewApiService(client).ListWorkerChannel(workspace, in.Worker, &taskrouter.ListWorkerChannelParams{PageSize: new(pageSize)})
 	})
 	return workerChannelsReply{twilioapi.Views(res.Data)}, res.Err()
 }
@@ -117,8 +116,8 @@ func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done,
 	if err != nil {
 		return done{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (done, error) {
-		_, err := client.TaskrouterV1.UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{AssignmentStatus: &in.Status})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (done, error) {
+		_, err := taskrouter.NewApiService(client).UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{AssignmentStatus: &in.Status})
 		if e, ok := errors.AsType[*flexfn.Error](err); ok && (e.TwilioErrorCode == 20001 || e.TwilioErrorCode == 20404) {
 			err = nil
 		}
@@ -175,8 +174,8 @@ func updateWorkerChannel(ctx context.Context, in workerChannelParams) (workerCha
 	if err != nil {
 		return workerChannelReply{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1WorkerChannel, error) {
-		return client.TaskrouterV1.UpdateWorkerChannel(workspace, worker, in.Channel, &taskrouter.UpdateWorkerChannelParams{
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*taskrouter.TaskrouterV1WorkerChannel, error) {
+		return taskrouter.NewApiService(client).UpdateWorkerChannel(workspace, worker, in.Channel, &taskrouter.UpdateWorkerChannelParams{
 			Capacity: new(int(in.Capacity)), Available: &in.Available,
 		})
 	})

@@ -7,7 +7,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	"github.com/twilio/twilio-go/twiml"
 )
@@ -65,8 +64,8 @@ func endConferenceOnExit(ctx context.Context, in endOnExitParams) (participantRe
 }
 
 func updateParticipant(ctx context.Context, in participantParams, params *api.UpdateParticipantParams) (participantReply, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Participant, error) {
-		return client.Api.UpdateParticipant(in.Conference, in.Participant, params)
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
+		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, params)
 	})
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
@@ -82,8 +81,8 @@ type addParams struct {
 }
 
 func addParticipant(ctx context.Context, in addParams) (participantReply, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Participant, error) {
-		return client.Api.CreateParticipant(in.Task, &api.CreateParticipantParams{
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
+		return api.NewApiService(client).CreateParticipant(in.Task, &api.CreateParticipantParams{
 			To: &in.To, From: &in.From, EarlyMedia: new(true), EndConferenceOnExit: new(false),
 		})
 	})
@@ -103,8 +102,8 @@ type removeReply struct {
 }
 
 func removeParticipant(ctx context.Context, in removeParams) (removeReply, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (bool, error) {
-		err := client.Api.DeleteParticipant(in.Conference, in.Participant, nil)
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (bool, error) {
+		err := api.NewApiService(client).DeleteParticipant(in.Conference, in.Participant, nil)
 		return err == nil, err
 	})
 	return removeReply{res.Data}, res.Err()
@@ -122,8 +121,8 @@ type callReply struct {
 }
 
 func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Call, error) {
-		return client.Api.FetchCall(in.Call, nil)
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
+		return api.NewApiService(client).FetchCall(in.Call, nil)
 	})
 	return callReply{twilioapi.View(res.Data)}, res.Err()
 }
@@ -151,8 +150,8 @@ func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Call, error) {
-		return client.Api.UpdateCall(in.Call, &api.UpdateCallParams{Twiml: &text})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
+		return api.NewApiService(client).UpdateCall(in.Call, &api.UpdateCallParams{Twiml: &text})
 	})
 	return done{}, res.Err()
 }

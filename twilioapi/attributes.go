@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
-	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -40,9 +39,9 @@ func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMe
 func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Worker] {
 	var stored *taskrouter.TaskrouterV1Worker
 	kind := workers
-	kind.store = func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error) {
+	kind.store = func(client *Client, workspace, sid, etag, attributes string) (*string, error) {
 		var err error
-		stored, err = client.TaskrouterV1.UpdateWorker(workspace, sid, &taskrouter.UpdateWorkerParams{IfMatch: &etag, Attributes: &attributes})
+		stored, err = taskrouter.NewApiService(client).UpdateWorker(workspace, sid, &taskrouter.UpdateWorkerParams{IfMatch: &etag, Attributes: &attributes})
 		if err != nil {
 			return nil, err
 		}
@@ -62,22 +61,22 @@ func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.R
 type attributed struct {
 	name  string
 	sid   *regexp.Regexp
-	fetch func(client *twilio.RestClient, workspace, sid string) (*string, error)
-	store func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error)
+	fetch func(client *Client, workspace, sid string) (*string, error)
+	store func(client *Client, workspace, sid, etag, attributes string) (*string, error)
 }
 
 var tasks = attributed{
 	name: "task",
 	sid:  regexp.MustCompile(`^WT[0-9a-fA-F]{32}$`),
-	fetch: func(client *twilio.RestClient, workspace, sid string) (*string, error) {
-		task, err := client.TaskrouterV1.FetchTask(workspace, sid)
+	fetch: func(client *Client, workspace, sid string) (*string, error) {
+		task, err := taskrouter.NewApiService(client).FetchTask(workspace, sid)
 		if err != nil {
 			return nil, err
 		}
 		return task.Attributes, nil
 	},
-	store: func(client *twilio.RestClient, workspace, sid, etag, attributes string) (*string, error) {
-		task, err := client.TaskrouterV1.UpdateTask(workspace, sid, &taskrouter.UpdateTaskParams{IfMatch: &etag, Attributes: &attributes})
+	store: func(client *Client, workspace, sid, etag, attributes string) (*string, error) {
+		task, err := taskrouter.NewApiService(client).UpdateTask(workspace, sid, &taskrouter.UpdateTaskParams{IfMatch: &etag, Attributes: &attributes})
 		if err != nil {
 			return nil, err
 		}
@@ -88,8 +87,8 @@ var tasks = attributed{
 var workers = attributed{ // store is UpdateWorkerAttributes' own
 	name: "worker",
 	sid:  regexp.MustCompile(`^WK[0-9a-fA-F]{32}$`),
-	fetch: func(client *twilio.RestClient, workspace, sid string) (*string, error) {
-		worker, err := client.TaskrouterV1.FetchWorker(workspace, sid)
+	fetch: func(client *Client, workspace, sid string) (*string, error) {
+		worker, err := taskrouter.NewApiService(client).FetchWorker(workspace, sid)
 		if err != nil {
 			return nil, err
 		}
@@ -119,14 +118,14 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	}
 	defer done()
 
-	return ExecuteTwilio(ctx, func(client *twilio.RestClient) (json.RawMessage, error) {
+	return ExecuteTwilio(ctx, func(client *Client) (json.RawMessage, error) {
 		return updateOnce(client, kind, workspace, sid, change)
 	}, append([]flexfn.RetryOption{flexfn.ConflictLimit(mostConflicts)}, opts...)...)
 }
 
 // updateOnce reads, changes and stores; it fails with status 412 when someone
 // else stored in between.
-func updateOnce(client *twilio.RestClient, kind attributed, workspace, sid string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
+func updateOnce(client *Client, kind attributed, workspace, sid string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
 	old, err := kind.fetch(client, workspace, sid)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
@@ -48,8 +47,8 @@ func ExampleExecuteTwilio() {
 	ctx, stop := exampleApp()
 	defer stop()
 
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-		return client.TaskrouterV1.FetchTask("WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+		return taskrouter.NewApiService(client).FetchTask("WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 	})
 	fmt.Println(res.Success, *res.Data.Sid)
 	// Output: true WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
@@ -61,8 +60,8 @@ func ExampleExecuteTwilio_refused() {
 	ctx, stop := exampleApp()
 	defer stop()
 
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Message, error) {
-		return client.Api.CreateMessage(&api.CreateMessageParams{To: new("nonsense"), Body: new("Hello")})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Message, error) {
+		return api.NewApiService(client).CreateMessage(&api.CreateMessageParams{To: new("nonsense"), Body: new("Hello")})
 	})
 	fmt.Println(res.Status, res.Message, res.TwilioErrorCode)
 	// Output: 400 Invalid 'To' Phone Number 21211
@@ -72,8 +71,8 @@ func ExampleResponseHeader() {
 	ctx, stop := exampleApp()
 	defer stop()
 
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
-		_, err := client.TaskrouterV1.FetchTask("WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (string, error) {
+		_, err := taskrouter.NewApiService(client).FetchTask("WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 		return twilioapi.ResponseHeader(client).Get("ETag"), err
 	})
 	fmt.Println(res.Data)

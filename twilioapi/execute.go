@@ -11,8 +11,18 @@ import (
 	"net/url"
 
 	"github.com/flexfn/flexfn"
-	"github.com/twilio/twilio-go"
+	"github.com/twilio/twilio-go/client"
 )
+
+// Client sends the requests of twilio-go's APIs: taskrouter.NewApiService(client)
+// is the API of TaskRouter. It is good for one goroutine, until the callback
+// that got it returns.
+//
+// twilio.RestClient holds all of Twilio's APIs, which takes the Go compiler
+// seconds in each package that names it, and a program twenty megabytes. Code
+// that wants one all the same makes it with twilio.ClientParams{Client:
+// client.Client}, and sets *rest.RequestHandler = *client.
+type Client = client.RequestHandler
 
 // ExecuteTwilio is [flexfn.ExecuteWithRetry] for calls to Twilio: callback
 // gets a client made for this attempt, with the account, region and edge of
@@ -28,9 +38,7 @@ import (
 //
 // A request whose address was bent by a parameter, such as a SID that holds
 // "../", is refused with status 400 and never sent.
-//
-// The client is good until callback returns, and for one goroutine.
-func ExecuteTwilio[T any](ctx context.Context, callback func(client *twilio.RestClient) (T, error), opts ...flexfn.RetryOption) flexfn.Result[T] {
+func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T, error), opts ...flexfn.RetryOption) flexfn.Result[T] {
 	return flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (T, error) {
 		client, err := newClient(ctx)
 		if err != nil {
@@ -48,8 +56,8 @@ func ExecuteTwilio[T any](ctx context.Context, callback func(client *twilio.Rest
 // ResponseHeader returns the headers of the last answer that client got, such
 // as ETag and Twilio-Request-Id; it is empty before the first answer, and for
 // a client that did not come from [ExecuteTwilio].
-func ResponseHeader(client *twilio.RestClient) http.Header {
-	if s, ok := client.RequestHandler.Client.(*sender); ok && s.header != nil {
+func ResponseHeader(client *Client) http.Header {
+	if s, ok := client.Client.(*sender); ok && s.header != nil {
 		return s.header
 	}
 	return http.Header{}
@@ -62,18 +70,15 @@ func noApp() error {
 	}
 }
 
-func newClient(ctx context.Context) (*twilio.RestClient, error) {
+func newClient(ctx context.Context) (*Client, error) {
 	app := flexfn.FromContext(ctx)
 	if app == nil {
 		return nil, noApp()
 	}
 	config := app.Config()
-	client := twilio.NewRestClientWithParams(twilio.ClientParams{Client: &sender{
-		ctx:    ctx,
-		config: config,
-		client: app.HTTPClient(),
-	}})
-	// twilio-go reads these from the environment; the app's word counts.
-	client.RequestHandler.Region, client.RequestHandler.Edge = config.Region, config.Edge
-	return client, nil
+	return &Client{
+		Client: &sender{ctx: ctx, config: config, client: app.HTTPClient()},
+		Region: config.Region,
+		Edge:   config.Edge,
+	}, nil
 }

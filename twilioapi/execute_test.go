@@ -17,9 +17,9 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/memnet"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
-	conversations "github.com/twilio/twilio-go/rest/conversations/v2"
+	conversationsv1 "github.com/twilio/twilio-go/rest/conversations/v1"
+	conversationsv2 "github.com/twilio/twilio-go/rest/conversations/v2"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -60,8 +60,8 @@ func serve(t *testing.T, change func(*flexfn.Config)) (*upstream, context.Contex
 	return u, app.Context(t.Context())
 }
 
-func fetchTask(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-	return client.TaskrouterV1.FetchTask(workspaceSID, taskSID)
+func fetchTask(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+	return taskrouter.NewApiService(client).FetchTask(workspaceSID, taskSID)
 }
 
 func basic(user, password string) string {
@@ -70,8 +70,8 @@ func basic(user, password string) string {
 
 func TestRequest(t *testing.T) {
 	u, ctx := serve(t, nil)
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*api.ApiV2010Message, error) {
-		return client.Api.CreateMessage(&api.CreateMessageParams{To: new("+15005550006"), Body: new("a b&c=1.5"), MediaUrl: &[]string{"https://a.test/1", "https://a.test/2"}})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Message, error) {
+		return api.NewApiService(client).CreateMessage(&api.CreateMessageParams{To: new("+15005550006"), Body: new("a b&c=1.5"), MediaUrl: &[]string{"https://a.test/1", "https://a.test/2"}})
 	})
 	if !res.Success {
 		t.Fatal(res.Err())
@@ -95,8 +95,8 @@ func TestRequest(t *testing.T) {
 
 func TestQueryKeepsItsValues(t *testing.T) {
 	u, ctx := serve(t, nil)
-	twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) {
-		return client.TaskrouterV1.PageWorker(workspaceSID, &taskrouter.ListWorkerParams{TargetWorkersExpression: new("score > 1.5"), FriendlyName: new("v.2")}, "", "")
+	twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (any, error) {
+		return taskrouter.NewApiService(client).PageWorker(workspaceSID, &taskrouter.ListWorkerParams{TargetWorkersExpression: new("score > 1.5"), FriendlyName: new("v.2")}, "", "")
 	})
 	if !strings.Contains(u.seen[0], "FriendlyName=v.2") || !strings.Contains(u.seen[0], "1.5") {
 		t.Errorf("asked %s", u.seen[0])
@@ -107,7 +107,7 @@ func TestAPIKey(t *testing.T) {
 	u, ctx := serve(t, func(c *flexfn.Config) {
 		c.APIKeySID, c.APIKeySecret = "SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret"
 	})
-	twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) { return client.Api.FetchBalance(nil) })
+	twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (any, error) { return api.NewApiService(client).FetchBalance(nil) })
 	if !strings.Contains(u.seen[0], accountSID) || u.last.Header.Get("Authorization") != basic("SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret") {
 		t.Errorf("asked %s as %s", u.seen[0], u.last.Header.Get("Authorization"))
 	}
@@ -135,7 +135,7 @@ func TestResponseHeader(t *testing.T) {
 		w.Header().Set("ETag", `"7"`)
 		io.WriteString(w, "{}")
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (string, error) {
 		if n := len(twilioapi.ResponseHeader(client)); n != 0 {
 			t.Errorf("%d headers before the first answer", n)
 		}
@@ -163,8 +163,8 @@ func TestNewerAPIsSendOnce(t *testing.T) {
 			w.WriteHeader(500)
 			io.WriteString(w, body)
 		}
-		res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) {
-			return client.ConversationsV2.CreateConfiguration(&conversations.CreateConfigurationParams{})
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (any, error) {
+			return conversationsv2.NewApiService(client).CreateConfiguration(&conversationsv2.CreateConfigurationParams{})
 		})
 		if res.Status != 500 || len(u.seen) != 1 {
 			t.Errorf("%q: %+v, asked %q", body, res, u.seen)
@@ -192,7 +192,7 @@ func TestAnswersThatAreNoJSON(t *testing.T) {
 func TestCallbackMayTurnAFailureIntoASuccess(t *testing.T) {
 	u, ctx := serve(t, nil)
 	u.next = answers(404, twilioError(404))
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (string, error) {
 		_, err := fetchTask(client)
 		if e, ok := errors.AsType[*flexfn.Error](err); ok && e.TwilioErrorCode == 20404 {
 			return "gone already", nil
@@ -263,8 +263,8 @@ func TestSetTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := newApp(t, memnet.Serve(t, http.HandlerFunc(memnet.Hang)).Transport(), nil).Context(t.Context())
 		began := time.Now()
-		res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (any, error) {
-			client.SetTimeout(time.Second)
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (any, error) {
+			client.Client.SetTimeout(time.Second)
 			return fetchTask(client)
 		}, flexfn.RetryLimit(0))
 		if took := time.Since(began); took != time.Second || res.Status != 504 {
@@ -282,12 +282,18 @@ func TestBentAddressesAreNotSent(t *testing.T) {
 		taskSID + "/", "%", "%zz", "a\nb", "a\r\nHost: evil.test", "a\x00", ".json", "..;/x", "\xff",
 	} {
 		u, ctx := serve(t, nil)
-		for name, send := range map[string]func(*twilio.RestClient) (any, error){
-			"GET":    func(c *twilio.RestClient) (any, error) { return c.TaskrouterV1.FetchTask(workspaceSID, sid) },
-			"POST":   func(c *twilio.RestClient) (any, error) { return c.TaskrouterV1.UpdateTask(workspaceSID, sid, nil) },
-			"DELETE": func(c *twilio.RestClient) (any, error) { return nil, c.TaskrouterV1.DeleteTask(workspaceSID, sid, nil) },
-			"middle": func(c *twilio.RestClient) (any, error) {
-				return c.TaskrouterV1.PageTaskReservation(workspaceSID, sid, nil, "", "")
+		for name, send := range map[string]func(*twilioapi.Client) (any, error){
+			"GET": func(c *twilioapi.Client) (any, error) {
+				return taskrouter.NewApiService(c).FetchTask(workspaceSID, sid)
+			},
+			"POST": func(c *twilioapi.Client) (any, error) {
+				return taskrouter.NewApiService(c).UpdateTask(workspaceSID, sid, nil)
+			},
+			"DELETE": func(c *twilioapi.Client) (any, error) {
+				return nil, taskrouter.NewApiService(c).DeleteTask(workspaceSID, sid, nil)
+			},
+			"middle": func(c *twilioapi.Client) (any, error) {
+				return taskrouter.NewApiService(c).PageTaskReservation(workspaceSID, sid, nil, "", "")
 			},
 		} {
 			res := twilioapi.ExecuteTwilio(ctx, send)
@@ -308,7 +314,7 @@ func TestOrdinaryNamesAreSent(t *testing.T) {
 		"a.b-c_d~e":         "a.b-c_d~e",
 	} {
 		u, ctx := serve(t, nil)
-		res := twilioapi.ExecuteTwilio(ctx, func(c *twilio.RestClient) (any, error) { return c.ConversationsV1.FetchUser(name) })
+		res := twilioapi.ExecuteTwilio(ctx, func(c *twilioapi.Client) (any, error) { return conversationsv1.NewApiService(c).FetchUser(name) })
 		if !res.Success || u.seen[0] != "GET conversations.twilio.com/v1/Users/"+path {
 			t.Errorf("%q: %v, asked %q", name, res.Err(), u.seen)
 		}
@@ -324,8 +330,8 @@ func TestPaging(t *testing.T) {
 		}
 		fmt.Fprintf(w, `{"tasks":[{"sid":"WT%d"}],"meta":{"key":"tasks","next_page_url":%s}}`, len(u.seen), next)
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) ([]taskrouter.TaskrouterV1Task, error) {
-		return client.TaskrouterV1.ListTask(workspaceSID, &taskrouter.ListTaskParams{PageSize: new(1)})
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1Task, error) {
+		return taskrouter.NewApiService(client).ListTask(workspaceSID, &taskrouter.ListTaskParams{PageSize: new(1)})
 	})
 	if !res.Success || len(res.Data) != 2 || len(u.seen) != 2 {
 		t.Errorf("%v: %d tasks, asked %q", res.Err(), len(res.Data), u.seen)

@@ -14,7 +14,6 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/memnet"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
@@ -50,24 +49,24 @@ func newApp(t testing.TB, transport http.RoundTripper, change func(*flexfn.Confi
 type request struct {
 	name   string
 	create bool
-	send   func(*twilio.RestClient) (struct{}, error)
+	send   func(*twilioapi.Client) (struct{}, error)
 }
 
 var requests = []request{
-	{"GET", false, func(c *twilio.RestClient) (_ struct{}, err error) {
-		_, err = c.TaskrouterV1.FetchTask(workspaceSID, taskSID)
+	{"GET", false, func(c *twilioapi.Client) (_ struct{}, err error) {
+		_, err = taskrouter.NewApiService(c).FetchTask(workspaceSID, taskSID)
 		return
 	}},
-	{"update", false, func(c *twilio.RestClient) (_ struct{}, err error) {
-		_, err = c.TaskrouterV1.UpdateTask(workspaceSID, taskSID, &taskrouter.UpdateTaskParams{Reason: new("test")})
+	{"update", false, func(c *twilioapi.Client) (_ struct{}, err error) {
+		_, err = taskrouter.NewApiService(c).UpdateTask(workspaceSID, taskSID, &taskrouter.UpdateTaskParams{Reason: new("test")})
 		return
 	}},
-	{"create", true, func(c *twilio.RestClient) (_ struct{}, err error) {
-		_, err = c.Api.CreateMessage(&api.CreateMessageParams{To: new("+15005550006"), Body: new("test")})
+	{"create", true, func(c *twilioapi.Client) (_ struct{}, err error) {
+		_, err = api.NewApiService(c).CreateMessage(&api.CreateMessageParams{To: new("+15005550006"), Body: new("test")})
 		return
 	}},
-	{"DELETE", false, func(c *twilio.RestClient) (struct{}, error) {
-		return struct{}{}, c.TaskrouterV1.DeleteTask(workspaceSID, taskSID, nil)
+	{"DELETE", false, func(c *twilioapi.Client) (struct{}, error) {
+		return struct{}{}, taskrouter.NewApiService(c).DeleteTask(workspaceSID, taskSID, nil)
 	}},
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/contract"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -217,8 +216,8 @@ func lab(ctx context.Context, e flexfn.Event) (*flexfn.Response, error) {
 		})
 		return labResponse(e, runs, res)
 	}
-	withClient := func(callback func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error)) (*flexfn.Response, error) {
-		res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (string, error) {
+	withClient := func(callback func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error)) (*flexfn.Response, error) {
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (string, error) {
 			runs++
 			task, err := callback(client)
 			if err != nil {
@@ -237,15 +236,15 @@ func lab(ctx context.Context, e flexfn.Event) (*flexfn.Response, error) {
 	}
 	switch mode := e.String("mode"); mode {
 	case "client-fetch", "client-fetch-named":
-		return withClient(func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-			return client.TaskrouterV1.FetchTask(config.WorkspaceSID, sid)
+		return withClient(func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+			return taskrouter.NewApiService(client).FetchTask(config.WorkspaceSID, sid)
 		})
 	case "client-update":
-		return withClient(func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-			return client.TaskrouterV1.UpdateTask(config.WorkspaceSID, sid, &taskrouter.UpdateTaskParams{Attributes: new("{}")})
+		return withClient(func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+			return taskrouter.NewApiService(client).UpdateTask(config.WorkspaceSID, sid, &taskrouter.UpdateTaskParams{Attributes: new("{}")})
 		})
 	case "client:throw-status412":
-		return withClient(func(*twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) { return nil, throws["status412"] })
+		return withClient(func(*twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) { return nil, throws["status412"] })
 	case "axios-get":
 		return request("GET", "")
 	case "axios-post":

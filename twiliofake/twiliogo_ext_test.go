@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/twilio/twilio-go"
 	"github.com/twilio/twilio-go/client"
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
 	chat "github.com/twilio/twilio-go/rest/chat/v2"
@@ -24,10 +23,10 @@ import (
 )
 
 // newClient returns twilio-go's own client, talking to the fake.
-func newClient(fake *twiliofake.Twilio) *twilio.RestClient {
+func newClient(fake *twiliofake.Twilio) *client.RequestHandler {
 	c := &client.Client{Credentials: client.NewCredentials(account, authToken), HTTPClient: fake.Client()}
 	c.SetAccountSid(account)
-	return twilio.NewRestClientWithParams(twilio.ClientParams{Client: c})
+	return client.NewRequestHandler(c)
 }
 
 // TestModels compares the body of every resource with twilio-go's model of it:
@@ -136,63 +135,63 @@ func TestTypedCalls(t *testing.T) {
 		}
 	}
 
-	p, err := c.Api.UpdateParticipant("CF00000000000000000000000000000001", "CA00000000000000000000000000000001",
+	p, err := openapi.NewApiService(c).UpdateParticipant("CF00000000000000000000000000000001", "CA00000000000000000000000000000001",
 		(&openapi.UpdateParticipantParams{}).SetHold(true))
 	must(err)
 	if !*p.Hold {
 		t.Error("the participant is not on hold")
 	}
-	np, err := c.Api.CreateParticipant("CF00000000000000000000000000000001",
+	np, err := openapi.NewApiService(c).CreateParticipant("CF00000000000000000000000000000001",
 		(&openapi.CreateParticipantParams{}).SetFrom("+15550002222").SetTo("+15550007777").SetEndConferenceOnExit(false))
 	must(err)
-	must(c.Api.DeleteParticipant("CF00000000000000000000000000000001", *np.CallSid, nil))
-	call, err := c.Api.UpdateCall("CA00000000000000000000000000000001", (&openapi.UpdateCallParams{}).SetTwiml("<Response/>"))
+	must(openapi.NewApiService(c).DeleteParticipant("CF00000000000000000000000000000001", *np.CallSid, nil))
+	call, err := openapi.NewApiService(c).UpdateCall("CA00000000000000000000000000000001", (&openapi.UpdateCallParams{}).SetTwiml("<Response/>"))
 	must(err)
 	if *call.Status != "in-progress" {
 		t.Errorf("the call is %s", *call.Status)
 	}
 
-	got, err := c.TaskrouterV1.FetchTask(workspace, "WT00000000000000000000000000000001")
+	got, err := tr.NewApiService(c).FetchTask(workspace, "WT00000000000000000000000000000001")
 	must(err)
 	if *got.AssignmentStatus != "assigned" || got.DateCreated.Year() != 2024 {
 		t.Errorf("the task is %s, created %v", *got.AssignmentStatus, got.DateCreated)
 	}
-	_, err = c.TaskrouterV1.UpdateTask(workspace, *got.Sid, (&tr.UpdateTaskParams{}).SetIfMatch(`"7"`).SetAttributes("{}"))
+	_, err = tr.NewApiService(c).UpdateTask(workspace, *got.Sid, (&tr.UpdateTaskParams{}).SetIfMatch(`"7"`).SetAttributes("{}"))
 	var refused *client.TwilioRestError
 	if !errors.As(err, &refused) || refused.Code != 20412 || refused.Status != 412 {
 		t.Errorf("the error is %v, want 412 with code 20412", err)
 	}
-	nt, err := c.TaskrouterV1.CreateTask(workspace, (&tr.CreateTaskParams{}).SetTaskChannel("voice").SetAttributes(`{"a":1}`))
+	nt, err := tr.NewApiService(c).CreateTask(workspace, (&tr.CreateTaskParams{}).SetTaskChannel("voice").SetAttributes(`{"a":1}`))
 	must(err)
 	if *nt.AssignmentStatus != "pending" {
 		t.Errorf("the new task is %s", *nt.AssignmentStatus)
 	}
-	wc, err := c.TaskrouterV1.UpdateWorkerChannel(workspace, "WK00000000000000000000000000000001", "WC00000000000000000000000000000001",
+	wc, err := tr.NewApiService(c).UpdateWorkerChannel(workspace, "WK00000000000000000000000000000001", "WC00000000000000000000000000000001",
 		(&tr.UpdateWorkerChannelParams{}).SetCapacity(4).SetAvailable(false))
 	must(err)
 	if wc.ConfiguredCapacity != 4 || *wc.Available {
 		t.Errorf("the channel has capacity %d, available %v", wc.ConfiguredCapacity, *wc.Available)
 	}
-	conv, err := c.ConversationsV1.UpdateConversation("CH00000000000000000000000000000001",
+	conv, err := conversations.NewApiService(c).UpdateConversation("CH00000000000000000000000000000001",
 		(&conversations.UpdateConversationParams{}).SetAttributes(`{"b":2}`))
 	must(err)
 	if *conv.Attributes != `{"b":2}` {
 		t.Errorf("attributes are %s", *conv.Attributes)
 	}
-	_, err = c.ChatV2.UpdateChannel("IS00000000000000000000000000000001", "CH00000000000000000000000000000001",
+	_, err = chat.NewApiService(c).UpdateChannel("IS00000000000000000000000000000001", "CH00000000000000000000000000000001",
 		(&chat.UpdateChannelParams{}).SetAttributes(`{}`))
 	must(err)
-	l, err := c.LookupsV2.FetchPhoneNumber("+1555", nil)
+	l, err := lookups.NewApiService(c).FetchPhoneNumber("+1555", nil)
 	must(err)
 	if l.Valid || len(l.ValidationErrors) != 1 {
 		t.Errorf("the lookup is %v %v", l.Valid, l.ValidationErrors)
 	}
-	countries, err := c.VoiceV1.ListDialingPermissionsCountry((&voice.ListDialingPermissionsCountryParams{}).SetCountryCode("44"))
+	countries, err := voice.NewApiService(c).ListDialingPermissionsCountry((&voice.ListDialingPermissionsCountryParams{}).SetCountryCode("44"))
 	must(err)
 	if len(countries) != 1 || *countries[0].IsoCode != "GB" {
 		t.Errorf("the countries are %v", countries)
 	}
-	conf, err := c.FlexV1.FetchConfiguration(nil)
+	conf, err := flex.NewApiService(c).FetchConfiguration(nil)
 	must(err)
 	if *conf.TaskrouterWorkspaceSid != workspace {
 		t.Errorf("the workspace is %s", *conf.TaskrouterWorkspaceSid)
@@ -219,7 +218,7 @@ func TestPaging(t *testing.T) {
 	c := newClient(fake)
 	for _, size := range []int{1000, 7, 2053, 50} {
 		fake.ClearRequests()
-		queues, err := c.TaskrouterV1.ListTaskQueue(workspace, (&tr.ListTaskQueueParams{}).SetPageSize(size))
+		queues, err := tr.NewApiService(c).ListTaskQueue(workspace, (&tr.ListTaskQueueParams{}).SetPageSize(size))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +234,7 @@ func TestPaging(t *testing.T) {
 			t.Errorf("page size %d: %d requests, want %d", size, n, want)
 		}
 	}
-	numbers, errs := c.Api.StreamIncomingPhoneNumber((&openapi.ListIncomingPhoneNumberParams{}).SetPageSize(50))
+	numbers, errs := openapi.NewApiService(c).StreamIncomingPhoneNumber((&openapi.ListIncomingPhoneNumberParams{}).SetPageSize(50))
 	n := 0
 	for range numbers {
 		n++

@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twilio/twilio-go"
-
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/host"
 	"github.com/flexfn/flexfn/twilioapi"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
 type doctorCommand struct {
@@ -355,7 +355,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	defer cancel()
 	var clock string
 	admitted := true // so far
-	ask := func(what, fix string, config flexfn.Config, call func(*twilio.RestClient) (string, error)) {
+	ask := func(what, fix string, config flexfn.Config, call func(*twilioapi.Client) (string, error)) {
 		if !admitted {
 			r.say(skipped, what, "not asked, since Twilio refuses the credentials", "")
 			return
@@ -365,7 +365,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 			r.say(failed, what, err.Error(), "")
 			return
 		}
-		res := twilioapi.ExecuteTwilio(app.Context(ctx), func(client *twilio.RestClient) (string, error) {
+		res := twilioapi.ExecuteTwilio(app.Context(ctx), func(client *twilioapi.Client) (string, error) {
 			said, err := call(client)
 			clock = twilioapi.ResponseHeader(client).Get("Date")
 			return said, err
@@ -393,8 +393,8 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 		}
 		r.say(failed, what, finding, fix)
 	}
-	account := func(client *twilio.RestClient) (string, error) {
-		_, err := client.Api.FetchAccount(config.AccountSID)
+	account := func(client *twilioapi.Client) (string, error) {
+		_, err := api.NewApiService(client).FetchAccount(config.AccountSID)
 		return "Twilio accepts it", err
 	}
 	token := config
@@ -402,14 +402,14 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	ask("auth token", "copy ACCOUNT_SID and AUTH_TOKEN again from the console, those of the region that is set", token, account)
 	if config.APIKeySID != "" {
 		// A standard key may not read the account.
-		ask("API key", "make a new key in the console, in the region that is set", config, func(client *twilio.RestClient) (string, error) {
-			_, err := client.Api.ListIncomingPhoneNumber(nil)
+		ask("API key", "make a new key in the console, in the region that is set", config, func(client *twilioapi.Client) (string, error) {
+			_, err := api.NewApiService(client).ListIncomingPhoneNumber(nil)
 			return "Twilio accepts it", err
 		})
 	}
 	if config.WorkspaceSID != "" {
-		ask("workspace", "set TWILIO_FLEX_WORKSPACE_SID to a workspace of this account", config, func(client *twilio.RestClient) (string, error) {
-			_, err := client.TaskrouterV1.FetchWorkspace(config.WorkspaceSID)
+		ask("workspace", "set TWILIO_FLEX_WORKSPACE_SID to a workspace of this account", config, func(client *twilioapi.Client) (string, error) {
+			_, err := taskrouter.NewApiService(client).FetchWorkspace(config.WorkspaceSID)
 			return "it is the account's", err
 		})
 	}

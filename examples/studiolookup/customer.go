@@ -6,7 +6,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	lookups "github.com/twilio/twilio-go/rest/lookups/v2"
 )
 
@@ -26,8 +25,8 @@ type customerReply struct {
 var customer = flexfn.PrepareStudioFunction(func(ctx context.Context, in customerParams) (customerReply, error) {
 	lookup, cancel := context.WithTimeout(ctx, 2*time.Second) // the caller is waiting
 	defer cancel()
-	res := twilioapi.ExecuteTwilio(lookup, func(client *twilio.RestClient) (*lookups.LookupResponse, error) {
-		return client.LookupsV2.FetchPhoneNumber(in.From, nil)
+	res := twilioapi.ExecuteTwilio(lookup, func(client *twilioapi.Client) (*lookups.LookupResponse, error) {
+		return lookups.NewApiService(client).FetchPhoneNumber(in.From, nil)
 	}, flexfn.RetryLimit(1))
 	if !res.Success || res.Data.CountryCode == nil {
 		flexfn.Logger(ctx).Warn("the caller's country is unknown, the default is answered", "status", res.Status, "error", res.Err())

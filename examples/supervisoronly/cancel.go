@@ -6,7 +6,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
-	"github.com/twilio/twilio-go"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -21,8 +20,8 @@ type cancelReply struct {
 
 var cancelTask = flexfn.PrepareFlexFunction(func(ctx context.Context, in cancelParams) (cancelReply, error) {
 	workspace := flexfn.FromContext(ctx).Config().WorkspaceSID
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilio.RestClient) (*taskrouter.TaskrouterV1Task, error) {
-		return client.TaskrouterV1.UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
+		return taskrouter.NewApiService(client).UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{
 			AssignmentStatus: new("canceled"), Reason: &in.Reason,
 		})
 	})

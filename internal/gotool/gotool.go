@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -19,11 +18,6 @@ func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.WaitDelay = time.Second // its own children may hold the pipes
-	if args[0] == "build" && os.Getenv("GOGC") == "" {
-		// A compiler lives too briefly for its garbage to matter: a package that
-		// uses Twilio's client takes a third less time.
-		cmd.Env = append(os.Environ(), "GOGC=800")
-	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
