@@ -49,7 +49,7 @@ func TestDocuments(t *testing.T) {
 		ci:      read(t, ".ci", "run") + read(t, ".ci", "smoke") + read(t, ".", "Makefile"),
 	}
 	for line := range strings.Lines(read(t, "cmd/flexfn/testdata", ".txtar")) {
-		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "exec "); ok {
+		if command, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimSpace(line), "! "), "exec "); ok {
 			c.commands = append(c.commands, normal(command))
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +20,8 @@ type callCommand struct {
 	Path       string   `arg:"" help:"The function's path, such as /demo/greet."`
 	Parameters []string `arg:"" optional:"" help:"Parameters, each as key=value."`
 	URL        string   `name:"url" default:"http://127.0.0.1:3001" help:"Where the functions answer (default: ${default})."`
-	As         string   `xor:"who" placeholder:"PERSON" help:"Call as this development person: agent (the default), supervisor, admin, guest, expired, invalid, outage."`
-	Token      string   `xor:"who" env:"FLEX_TOKEN" help:"Call with this Flex token."`
+	As         string   `xor:"who" placeholder:"PERSON" help:"Call as this development person: ${people}. When nothing says who calls, as one whom the function admits, or as Twilio if it is for Twilio; flexfn dev knows."`
+	Token      string   `xor:"who" help:"Call with this Flex token; with $$FLEX_TOKEN when nothing else says who calls."`
 	Twilio     bool     `xor:"who" help:"Call as Twilio does for Studio: sign the request."`
 	AuthToken  string   `name:"auth-token" default:"${authtoken}" help:"With --twilio, the auth token to sign with; that of flexfn dev when absent."`
 	PublicURL  string   `name:"public-url" help:"With --twilio, the base URL that Twilio would call, when it is not --url."`
@@ -40,13 +42,26 @@ const (
 
 // Run calls once. It fails unless the answer is a success.
 func (c *callCommand) Run(ctx context.Context, env environment) error {
-	call := dev.Call{Address: strings.TrimSuffix(c.URL, "/") + c.Path, JSON: c.JSON}
+	base := strings.TrimSuffix(c.URL, "/")
+	call := dev.Call{Address: base + c.Path, JSON: c.JSON}
 	for _, p := range c.Parameters {
 		key, value, ok := strings.Cut(p, "=")
 		if !ok || key == "" {
 			return usageError{fmt.Errorf("the parameter %q is not of the form key=value", p)}
 		}
 		call.Parameters = append(call.Parameters, dev.Pair{Key: key, Value: value})
+	}
+	token := os.Getenv("FLEX_TOKEN")
+	if c.As == "" && c.Token == "" && !c.Twilio {
+		f, _ := dev.Lookup(ctx, base, c.Path)
+		switch {
+		case f.Studio && !f.Open:
+			c.Twilio = true
+		case f.Studio:
+			token = ""
+		case token == "":
+			c.As = cmp.Or(f.Person, "agent")
+		}
 	}
 	switch {
 	case c.Twilio:
@@ -56,8 +71,15 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 		}
 	case c.Token != "":
 		call.Token = c.Token
+	case c.As == dev.Nobody:
+	case c.As != "":
+		i := slices.IndexFunc(dev.People(), func(p dev.Person) bool { return p.Name == c.As })
+		if i < 0 {
+			return usageError{fmt.Errorf("there is no person %q: choose one of %s, or give a --token", c.As, people())}
+		}
+		call.Token = dev.People()[i].Token
 	default:
-		call.Token = dev.DevelopmentToken(cmp.Or(c.As, "agent"))
+		call.Token = token
 	}
 	req, err := call.Request(ctx)
 	if err != nil {
@@ -86,4 +108,13 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 		return exitRefused
 	}
 	return nil
+}
+
+// people lists as whom functions can be called.
+func people() string {
+	var names []string
+	for _, p := range dev.People() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(append(names, dev.Nobody), ", ")
 }

@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 		kong.UsageOnError(),
 		kong.Writers(env.stdout, env.stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.Vars{"control": twiliofake.ControlPath, "authtoken": twiliofake.DevelopmentAuthToken},
+		kong.Vars{"control": twiliofake.ControlPath, "authtoken": twiliofake.DevelopmentAuthToken, "people": people()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(env),
 	)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/devlink"
@@ -147,6 +150,21 @@ func People() []Person {
 // DevelopmentToken is the Flex token of a person of the development state.
 func DevelopmentToken(name string) string { return "dev-" + name }
 
+// person is who sent r: Twilio, somebody whose development token it has, or
+// nobody known.
+func (r *rawRequest) person() string {
+	if r.header.Get("X-Twilio-Signature") != "" {
+		return "twilio"
+	}
+	sent := r.uri + " " + r.header.Get("Authorization") + " " + string(r.body)
+	for _, p := range People() {
+		if strings.Contains(sent, p.Token) {
+			return p.Name
+		}
+	}
+	return Nobody
+}
+
 // suitable is the name of a person whom f admits.
 func suitable(f devlink.Function) string {
 	for _, role := range f.Roles {
@@ -213,4 +231,29 @@ func Quote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Lookup asks the server of flexfn dev at base about the function at path. It
+// reports false when there is no such server or function.
+func Lookup(ctx context.Context, base, path string) (f FunctionInfo, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+ConsolePath+"api/functions", nil)
+	if err != nil {
+		return f, false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return f, false
+	}
+	defer resp.Body.Close()
+	var list []FunctionInfo
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 8<<20)).Decode(&list) != nil {
+		return f, false
+	}
+	i := slices.IndexFunc(list, func(f FunctionInfo) bool { return f.Path == path })
+	if i < 0 {
+		return f, false
+	}
+	return list[i], true
 }

@@ -22,6 +22,7 @@ const ConsolePath = "/__flexfn/"
 // newConsole makes the handler of the console's page and of what it asks for.
 //
 //	GET    api/state          everything, to begin with
+//	GET    api/functions      the functions, and how to call each
 //	GET    api/events         what changes from then on, as server-sent events
 //	GET    api/requests/{id}  a request with its timeline
 //	DELETE api/requests       an empty log
@@ -41,6 +42,7 @@ func (s *Server) newConsole() http.Handler {
 		})
 	}
 	api("GET state", func(http.ResponseWriter, *http.Request) (any, error) { return s.everything(), nil })
+	api("GET functions", func(http.ResponseWriter, *http.Request) (any, error) { return s.functions(), nil })
 	api("GET requests/{id}", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.find(r) })
 	api("DELETE requests", func(http.ResponseWriter, *http.Request) (any, error) {
 		s.Clear()
@@ -152,9 +154,9 @@ func (s *Server) call(r *http.Request) (any, error) {
 	f := list[i]
 	c := Call{Address: s.o.Base + f.Path, Parameters: order.Parameters, JSON: order.JSON}
 	switch {
-	case f.Studio && !f.Open && order.Person != nobody:
+	case f.Studio && !f.Open && order.Person != Nobody:
 		c.SignWith = s.o.SignWith
-	case f.Studio || order.Person == nobody:
+	case f.Studio || order.Person == Nobody:
 	case s.o.Fake == nil:
 		if c.Token = s.o.FlexToken; c.Token == "" {
 			return nil, errors.New("with the real Twilio a real Flex token is needed: give it in the environment variable FLEX_TOKEN")
@@ -175,8 +177,8 @@ func (s *Server) call(r *http.Request) (any, error) {
 	return s.send(request), nil
 }
 
-// nobody sends neither token nor signature.
-const nobody = "nobody"
+// Nobody sends neither token nor signature.
+const Nobody = "nobody"
 
 // send lets the functions answer a request of the console's own.
 func (s *Server) send(r *http.Request) *Entry {

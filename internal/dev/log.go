@@ -40,6 +40,7 @@ type Entry struct {
 	Answer     Message        `json:"answer"`
 	Trace      *devlink.Trace `json:"trace,omitempty"`
 	Replayable bool           `json:"replayable"`
+	Person     string         `json:"person"` // who it was sent as
 
 	raw *rawRequest // with its secrets, for replay only
 }

@@ -175,6 +175,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	e.Answer = Message{s.mask.header(w.Header()), s.mask.body(got.body.bytes(), w.Header().Get("Content-Type")), got.body.cut}
 	if !sent.cut {
 		raw.body, e.raw, e.Replayable = sent.bytes(), raw, true
+		e.Person = raw.person()
 	}
 	s.log.end(soFar, e)
 	s.metrics.add(time.Now(), e.Status, e.Retries, took)

@@ -153,19 +153,23 @@ func TestCalls(t *testing.T) {
 		t.Errorf("spans are %v", spans)
 	}
 	for _, c := range []struct {
-		order string
-		want  float64
+		order  string
+		want   float64
+		person string
 	}{
-		{`{"path":"/demo/greet","person":"agent","json":true,"parameters":[{"key":"name","value":"Ada"}]}`, 200},
-		{`{"path":"/demo/greet","person":"guest","parameters":[{"key":"name","value":"Ada"}]}`, 403},
-		{`{"path":"/demo/greet","person":"nobody","parameters":[{"key":"name","value":"Ada"}]}`, 403},
-		{`{"path":"/demo/studio/opening-hours","parameters":[{"key":"at","value":"2026-11-24T10:30:00Z"}]}`, 200},
-		{`{"path":"/demo/studio/opening-hours","json":true,"parameters":[{"key":"at","value":"2026-11-24T10:30:00Z"}]}`, 200},
-		{`{"path":"/demo/studio/opening-hours","person":"nobody","parameters":[{"key":"at","value":"2026-11-24T10:30:00Z"}]}`, 403},
+		{`{"path":"/demo/greet","person":"agent","json":true,"parameters":[{"key":"name","value":"Ada"}]}`, 200, "agent"},
+		{`{"path":"/demo/greet","person":"guest","parameters":[{"key":"name","value":"Ada"}]}`, 403, "guest"},
+		{`{"path":"/demo/greet","person":"nobody","parameters":[{"key":"name","value":"Ada"}]}`, 403, "nobody"},
+		{`{"path":"/demo/studio/opening-hours","parameters":[{"key":"at","value":"2026-11-24T10:30:00Z"}]}`, 200, "twilio"},
+		{`{"path":"/demo/studio/opening-hours","json":true,"parameters":[{"key":"at","value":"2026-11-24T10:30:00Z"}]}`, 200, "twilio"},
+		{`{"path":"/demo/studio/opening-hours","person":"nobody","parameters":[{"key":"at","value":"2026-11-24T10:30:00Z"}]}`, 403, "nobody"},
 	} {
 		v := call(c.order)
 		if v["status"] != c.want {
 			t.Errorf("%s: %v, want %v", c.order, v["status"], c.want)
+		}
+		if v["person"] != c.person {
+			t.Errorf("%s: sent as %v, want %v", c.order, v["person"], c.person)
 		}
 		status, again := e.api(t, "POST", "api/replay/"+v["id"].(string), "{}")
 		if status != 200 || again["status"] != c.want {

@@ -187,6 +187,15 @@ for (const theme of ['light', 'dark']) {
     await page.getByLabel('name required').fill('Edited');
     await page.getByRole('button', { name: 'Call', exact: true }).click();
     await page.getByRole('group', { name: 'Answer body' }).getByText('Hello Edited!').waitFor();
+    // Below its own form, with what was sent and as whom, not with the sample.
+    await page.getByLabel('Call as').selectOption('guest');
+    await page.getByLabel('Send as').selectOption('json');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.locator('.result').getByText('403').first().waitFor();
+    await page.getByRole('button', { name: 'Edit and call' }).click();
+    await page.locator('.result').getByText('403').first().waitFor({ state: 'detached' });
+    assert.deepEqual(await page.evaluate(() => ['p-name', 'person', 'encoding'].map((id) => document.getElementById(id).value)), ['Edited', 'guest', 'json']);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'p-name');
   });
 
   await step(`${theme}: a request under way is listed, and shown once it is answered`, async () => {

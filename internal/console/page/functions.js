@@ -27,8 +27,11 @@ export function functionsView(main, signal) {
     const f = state.functions.find((f) => f.path === wanted) ?? (wanted ? null : state.functions[0]);
     shown = f?.path ?? wanted;
     showList();
-    if (f) detail.replaceChildren(...functionDetail(f));
-    else detail.replaceChildren(h('p', null, wanted ? `There is no function at ${wanted}.` : 'There are no functions yet.'));
+    if (f) {
+      const edited = takeEdit(f.path);
+      detail.replaceChildren(...functionDetail(f, edited));
+      if (edited) detail.querySelector('fieldset input, fieldset button')?.focus();
+    } else detail.replaceChildren(h('p', null, wanted ? `There is no function at ${wanted}.` : 'There are no functions yet.'));
   }
 
   on('functions', () => {
@@ -38,11 +41,11 @@ export function functionsView(main, signal) {
     if (!f || JSON.stringify(f) !== detail.dataset.function) open((shown ?? '').slice(1));
   }, signal);
 
-  function functionDetail(f) {
+  function functionDetail(f, edited) {
     detail.dataset.function = JSON.stringify(f);
     const result = h('div', { class: 'result' });
     const curl = h('div');
-    const form = callForm(f);
+    const form = callForm(f, edited);
     const send = h('button', { type: 'submit', class: 'main' }, 'Call');
     const order = (more) => ({ path: f.path, ...form.order(), ...more });
     const fail = (error) => result.replaceChildren(h('p', { class: 'fault', role: 'alert' }, error.message));
@@ -86,12 +89,12 @@ export function functionsView(main, signal) {
 
 // callForm has a field for each parameter. Fields that are left empty are not
 // sent, required or not: how the function answers to that is worth seeing.
-function callForm(f) {
+// A request that is edited fills the form in place of the sample.
+function callForm(f, edited) {
   const fields = [];
   const sample = new Map(f.sample.map((p) => [p.key, p.value]));
-  const edited = takeEdit(f.path);
   const rows = h('div', { class: 'fields' });
-  const value = (name) => (edited ? edited.get(name) ?? '' : sample.get(name) ?? '');
+  const value = (name) => (edited?.values ?? sample).get(name) ?? '';
   for (const p of f.parameters) {
     const id = `p-${p.name}`;
     const input = h('input', { id, value: value(p.name), 'aria-describedby': `${id}-doc`, autocomplete: 'off', spellcheck: 'false' });
@@ -108,15 +111,16 @@ function callForm(f) {
     rows.append(name, input);
     return name;
   };
-  for (const [key, text] of edited ?? []) if (!f.parameters.some((p) => p.name === key)) add(key, text);
+  for (const [key, text] of edited?.values ?? []) if (!f.parameters.some((p) => p.name === key)) add(key, text);
 
   const person = h('select', { id: 'person' },
     f.studio
       ? [...(f.open ? [] : [h('option', { value: 'twilio' }, 'Twilio, with its signature')]), h('option', { value: nobody }, f.open ? 'anyone' : 'nobody: without a signature')]
       : [...(state.live ? [h('option', { value: 'user' }, 'the owner of FLEX_TOKEN')] : state.people.map((p) => h('option', { value: p.name }, p.name))),
         h('option', { value: nobody }, 'nobody: without a token')]);
-  if (f.person && !state.live) person.value = f.person;
+  choose(person, edited ? edited.person : f.person);
   const json = h('select', { id: 'encoding' }, h('option', { value: '' }, 'form'), h('option', { value: 'json' }, 'JSON'));
+  if (edited?.json) json.value = 'json';
 
   const element = h('div', null,
     h('div', { class: 'fields' },
@@ -141,28 +145,36 @@ function kindOf(p) {
   return p.kind ? `SID that begins with ${p.kind.split('|').join(' or ')}` : p.type;
 }
 
+// choose selects an option, if there is such a one.
+function choose(select, value) {
+  if ([...select.options].some((option) => option.value === value)) select.value = value;
+}
+
 // A request that is to be edited before it is sent again.
 let edit = null;
 
 export async function editRequest(id) {
   const e = await request(id);
-  edit = { path: e.path, values: parameters(e) };
+  edit = { path: e.path, values: parameters(e), person: e.person, json: isJSON(e) };
   const target = `#/functions${e.path}`;
-  if (location.hash === target) location.reload();
-  location.hash = target;
+  if (location.hash === target) window.dispatchEvent(new HashChangeEvent('hashchange', { newURL: location.href }));
+  else location.hash = target;
 }
 
 function takeEdit(path) {
   if (edit?.path !== path) return null;
-  const { values } = edit;
+  const taken = edit;
   edit = null;
-  return values;
+  return taken;
+}
+
+function isJSON(e) {
+  return (e.request.header['Content-Type']?.[0] ?? '').startsWith('application/json');
 }
 
 function parameters(e) {
   const values = new Map(new URLSearchParams(e.query ?? ''));
-  const type = e.request.header['Content-Type']?.[0] ?? '';
-  if (type.startsWith('application/json')) {
+  if (isJSON(e)) {
     try {
       for (const [key, value] of Object.entries(JSON.parse(e.request.body))) values.set(key, typeof value === 'string' ? value : JSON.stringify(value));
     } catch { /* not an object */ }
