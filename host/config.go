@@ -84,7 +84,13 @@ var settings = []struct {
 	name string
 	set  func(*Config, string) error
 }{
-	{"FLEXFN_LISTEN", func(c *Config, v string) error { c.Listen = v; return nil }},
+	{"FLEXFN_LISTEN", func(c *Config, v string) error {
+		err := checkAddress(v)
+		if err == nil {
+			c.Listen = v
+		}
+		return err
+	}},
 	{"FLEXFN_TLS_CERT_FILE", func(c *Config, v string) error { c.TLSCertFile = v; return nil }},
 	{"FLEXFN_TLS_KEY_FILE", func(c *Config, v string) error { c.TLSKeyFile = v; return nil }},
 	{"FLEXFN_STRIP_PREFIX", func(c *Config, v string) error { c.StripPrefix = v; return nil }},
@@ -104,6 +110,14 @@ var settings = []struct {
 		}
 		return nil
 	}},
+}
+
+func checkAddress(v string) error {
+	path, socket := strings.CutPrefix(v, "unix:")
+	if _, _, err := net.SplitHostPort(v); (socket && path == "") || (!socket && err != nil) {
+		return fmt.Errorf("%q is not an address; write one such as :8080, 127.0.0.1:8080 or unix:/run/flexfn/http.sock", v)
+	}
+	return nil
 }
 
 func parseTime(v string) (time.Duration, error) {
@@ -135,12 +149,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Listen == "" {
 		c.Listen = defaultListen
 	}
-	if path, ok := strings.CutPrefix(c.Listen, "unix:"); !ok {
-		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-			fault("FLEXFN_LISTEN %q is not an address: write one such as :8080, 127.0.0.1:8080 or unix:/run/flexfn/http.sock", c.Listen)
-		}
-	} else if path == "" {
-		fault("FLEXFN_LISTEN names no socket: write one such as unix:/run/flexfn/http.sock")
+	if err := checkAddress(c.Listen); err != nil {
+		fault("listen: %w", err)
 	}
 	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
 		fault("FLEXFN_TLS_CERT_FILE and FLEXFN_TLS_KEY_FILE go together: set both or neither")

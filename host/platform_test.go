@@ -61,7 +61,7 @@ func TestConfigFaults(t *testing.T) {
 		"FLEXFN_REQUEST_LIMIT": "10", "FLEXFN_LAME_DUCK": "-1s", "FLEXFN_DRAIN": "soon", "FLEXFN_LAMBDA_STREAMING": "perhaps",
 	})))
 	for _, want := range []string{
-		`PORT "http"`, `FLEXFN_LISTEN "8080"`, "FLEXFN_TLS_CERT_FILE and FLEXFN_TLS_KEY_FILE", `FLEXFN_STRIP_PREFIX "api"`,
+		`PORT "http"`, `FLEXFN_LISTEN: "8080"`, "FLEXFN_TLS_CERT_FILE and FLEXFN_TLS_KEY_FILE", `FLEXFN_STRIP_PREFIX "api"`,
 		`FLEXFN_REQUEST_LIMIT: "10"`, `FLEXFN_LAME_DUCK: "-1s"`, `FLEXFN_DRAIN: "soon"`, `FLEXFN_LAMBDA_STREAMING: "perhaps"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
