@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -51,35 +50,8 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 		}
 		call.Parameters = append(call.Parameters, dev.Pair{Key: key, Value: value})
 	}
-	token := os.Getenv("FLEX_TOKEN")
-	if c.As == "" && c.Token == "" && !c.Twilio {
-		f, _ := dev.Lookup(ctx, base, c.Path)
-		switch {
-		case f.Studio && !f.Open:
-			c.Twilio = true
-		case f.Studio:
-			token = ""
-		case token == "":
-			c.As = cmp.Or(f.Person, "agent")
-		}
-	}
-	switch {
-	case c.Twilio:
-		call.SignWith = c.AuthToken
-		if c.PublicURL != "" {
-			call.Public = strings.TrimSuffix(c.PublicURL, "/") + c.Path
-		}
-	case c.Token != "":
-		call.Token = c.Token
-	case c.As == dev.Nobody:
-	case c.As != "":
-		i := slices.IndexFunc(dev.People(), func(p dev.Person) bool { return p.Name == c.As })
-		if i < 0 {
-			return usageError{fmt.Errorf("there is no person %q: choose one of %s, or give a --token", c.As, people())}
-		}
-		call.Token = dev.People()[i].Token
-	default:
-		call.Token = token
+	if err := c.identify(ctx, env, base, &call); err != nil {
+		return err
 	}
 	req, err := call.Request(ctx)
 	if err != nil {
@@ -110,7 +82,41 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	return nil
 }
 
-// people lists as whom functions can be called.
+// identify says who makes the call, of flexfn dev's at base when the command
+// line does not.
+func (c *callCommand) identify(ctx context.Context, env environment, base string, call *dev.Call) error {
+	person, token := c.As, c.Token
+	if c.Twilio {
+		person = dev.Twilio
+	}
+	if person == "" && token == "" {
+		person = dev.Suitable(ctx, base, c.Path)
+		if person != dev.Twilio && person != dev.Nobody {
+			token, _ = env.lookup("FLEX_TOKEN")
+			person = cmp.Or(person, "agent")
+		}
+	}
+	switch {
+	case token != "":
+		call.Token = token
+	case person == dev.Twilio:
+		call.SignWith = c.AuthToken
+		if c.PublicURL != "" {
+			call.Public = strings.TrimSuffix(c.PublicURL, "/") + c.Path
+		}
+	case person == dev.Nobody:
+	default:
+		known := dev.People()
+		i := slices.IndexFunc(known, func(p dev.Person) bool { return p.Name == person })
+		if i < 0 {
+			return usageError{fmt.Errorf("there is no person %q: choose one of %s, or give a --token", person, people())}
+		}
+		call.Token = known[i].Token
+	}
+	return nil
+}
+
+// people lists as whom functions can be called, beside Twilio.
 func people() string {
 	var names []string
 	for _, p := range dev.People() {

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/devlink"
@@ -132,60 +129,16 @@ func object(pairs []Pair) map[string]any {
 	return m
 }
 
-// A Person is somebody as whom functions can be called.
-type Person struct {
-	Name  string `json:"name"`
-	Token string `json:"-"`
-}
-
-// People are those of the fake's development state.
-func People() []Person {
-	var list []Person
-	for _, name := range []string{"agent", "supervisor", "admin", "guest", "expired", "invalid", "outage"} {
-		list = append(list, Person{name, DevelopmentToken(name)})
-	}
-	return list
-}
-
-// DevelopmentToken is the Flex token of a person of the development state.
-func DevelopmentToken(name string) string { return "dev-" + name }
-
-// person is who sent r: Twilio, somebody whose development token it has, or
-// nobody known.
-func (r *rawRequest) person() string {
-	if r.header.Get("X-Twilio-Signature") != "" {
-		return "twilio"
-	}
-	sent := r.uri + " " + r.header.Get("Authorization") + " " + string(r.body)
-	for _, p := range People() {
-		if strings.Contains(sent, p.Token) {
-			return p.Name
-		}
-	}
-	return Nobody
-}
-
-// suitable is the name of a person whom f admits.
-func suitable(f devlink.Function) string {
-	for _, role := range f.Roles {
-		for _, known := range []string{"supervisor", "admin", "agent"} {
-			if role == known {
-				return known
-			}
-		}
-	}
-	return "agent"
-}
-
 // Sample is a call that f accepts: the required parameters, and the optional
 // ones that have an example.
 func Sample(f devlink.Function, base string) Call {
 	c := Call{Address: base + f.Path}
-	switch {
-	case !f.Studio:
-		c.Token = DevelopmentToken(suitable(f))
-	case !f.Open:
+	switch person := suitable(f); person {
+	case Nobody:
+	case Twilio:
 		c.SignWith = twiliofake.DevelopmentAuthToken
+	default:
+		c.Token = developmentToken(person)
 	}
 	for _, p := range f.Parameters {
 		if p.Required || p.Example != "" {
@@ -231,29 +184,4 @@ func Quote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// Lookup asks the server of flexfn dev at base about the function at path. It
-// reports false when there is no such server or function.
-func Lookup(ctx context.Context, base, path string) (f FunctionInfo, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+ConsolePath+"api/functions", nil)
-	if err != nil {
-		return f, false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return f, false
-	}
-	defer resp.Body.Close()
-	var list []FunctionInfo
-	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 8<<20)).Decode(&list) != nil {
-		return f, false
-	}
-	i := slices.IndexFunc(list, func(f FunctionInfo) bool { return f.Path == path })
-	if i < 0 {
-		return f, false
-	}
-	return list[i], true
 }

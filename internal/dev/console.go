@@ -2,6 +2,7 @@ package dev
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -133,7 +134,7 @@ func (s *Server) find(r *http.Request) (*Entry, error) {
 // callOrder is what the console wants called.
 type callOrder struct {
 	Path       string `json:"path"`
-	Person     string `json:"person"`
+	Person     string `json:"person"` // empty: somebody whom the function admits
 	Parameters []Pair `json:"parameters"`
 	JSON       bool   `json:"json"`
 	Curl       bool   `json:"curl"` // only say how
@@ -153,16 +154,16 @@ func (s *Server) call(r *http.Request) (any, error) {
 	}
 	f := list[i]
 	c := Call{Address: s.o.Base + f.Path, Parameters: order.Parameters, JSON: order.JSON}
-	switch {
-	case f.Studio && !f.Open && order.Person != Nobody:
+	switch person := cmp.Or(order.Person, suitable(f)); {
+	case person == Twilio:
 		c.SignWith = s.o.SignWith
-	case f.Studio || order.Person == Nobody:
+	case person == Nobody:
 	case s.o.Fake == nil:
 		if c.Token = s.o.FlexToken; c.Token == "" {
 			return nil, errors.New("with the real Twilio a real Flex token is needed: give it in the environment variable FLEX_TOKEN")
 		}
 	default:
-		c.Token = DevelopmentToken(order.Person)
+		c.Token = developmentToken(person)
 	}
 	if order.Curl {
 		if s.o.Fake == nil {
@@ -176,9 +177,6 @@ func (s *Server) call(r *http.Request) (any, error) {
 	}
 	return s.send(request), nil
 }
-
-// Nobody sends neither token nor signature.
-const Nobody = "nobody"
 
 // send lets the functions answer a request of the console's own.
 func (s *Server) send(r *http.Request) *Entry {

@@ -42,7 +42,7 @@ func (s *Server) currentStatus() Status {
 // FunctionInfo is a function and a call that it accepts.
 type FunctionInfo struct {
 	devlink.Function
-	Person string `json:"person,omitempty"` // as whom to call the fake's; none with the real Twilio
+	Person string `json:"person,omitempty"` // as whom to call; empty for a user of the real Twilio
 	Sample []Pair `json:"sample"`
 }
 
@@ -53,7 +53,7 @@ func (s *Server) functions() []FunctionInfo {
 		if info.Sample == nil {
 			info.Sample = []Pair{}
 		}
-		if !f.Studio && s.o.Fake != nil {
+		if f.Studio || s.o.Fake != nil {
 			info.Person = suitable(f)
 		}
 		list = append(list, info)

@@ -118,7 +118,7 @@ function callForm(f, edited) {
       ? [...(f.open ? [] : [h('option', { value: 'twilio' }, 'Twilio, with its signature')]), h('option', { value: nobody }, f.open ? 'anyone' : 'nobody: without a signature')]
       : [...(state.live ? [h('option', { value: 'user' }, 'the owner of FLEX_TOKEN')] : state.people.map((p) => h('option', { value: p.name }, p.name))),
         h('option', { value: nobody }, 'nobody: without a token')]);
-  choose(person, edited ? edited.person : f.person);
+  choose(person, edited?.person || f.person);
   const json = h('select', { id: 'encoding' }, h('option', { value: '' }, 'form'), h('option', { value: 'json' }, 'JSON'));
   if (edited?.json) json.value = 'json';
 

@@ -1,0 +1,98 @@
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/devlink"
+)
+
+// A Person is somebody as whom functions can be called.
+type Person struct {
+	Name  string `json:"name"`
+	Token string `json:"-"`
+}
+
+// Two who have no Flex token: Twilio signs its requests, nobody does not.
+const (
+	Twilio = "twilio"
+	Nobody = "nobody"
+)
+
+// People are those of the fake's development state.
+func People() []Person {
+	var list []Person
+	for _, name := range []string{"agent", "supervisor", "admin", "guest", "expired", "invalid", "outage"} {
+		list = append(list, Person{name, developmentToken(name)})
+	}
+	return list
+}
+
+// developmentToken is the Flex token of a person of the development state.
+func developmentToken(name string) string { return "dev-" + name }
+
+// suitable is the name of somebody whom f admits.
+func suitable(f devlink.Function) string {
+	switch {
+	case f.Studio && f.Open:
+		return Nobody
+	case f.Studio:
+		return Twilio
+	}
+	for _, role := range f.Roles {
+		if slices.Contains([]string{"supervisor", "admin", "agent"}, role) {
+			return role
+		}
+	}
+	return "agent"
+}
+
+// Suitable asks the server of flexfn dev at base whom the function at path
+// admits. The answer is empty when there is no such server or function, or
+// when it is for users of the real Twilio's.
+func Suitable(ctx context.Context, base, path string) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+ConsolePath+"api/functions", nil)
+	if err != nil {
+		return ""
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	var list []FunctionInfo
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 8<<20)).Decode(&list) != nil {
+		return ""
+	}
+	for _, f := range list {
+		if f.Path == path {
+			return f.Person
+		}
+	}
+	return ""
+}
+
+// person is who sent r: Twilio, somebody of the development state, or nobody;
+// empty for whom another token belongs to.
+func (r *rawRequest) person() string {
+	if r.header.Get("X-Twilio-Signature") != "" {
+		return Twilio
+	}
+	sent := r.uri + " " + r.header.Get("Authorization") + " " + string(r.body)
+	for _, p := range People() {
+		if strings.Contains(sent, p.Token) {
+			return p.Name
+		}
+	}
+	if strings.Contains(sent, "Token") || r.header.Get("Authorization") != "" {
+		return ""
+	}
+	return Nobody
+}
