@@ -58,6 +58,10 @@ func New(url string) (*Tokens, error) {
 	}
 	option.DisableCache = true // the app has its own
 	option.DisableRetry = true // the app asks Twilio
+	// One connection, which somebody always reads from: when Redis goes, that
+	// is known, and the next request finds no dead connection.
+	option.PipelineMultiplex = -1
+	option.AlwaysPipelining = true
 	option.ConnWriteTimeout = writeTime
 	option.Dialer = net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second}
 	t := &Tokens{option: option, state: make(chan connection, 1)}
