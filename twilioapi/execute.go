@@ -19,9 +19,10 @@ import (
 // that got it returns.
 //
 // twilio.RestClient holds all of Twilio's APIs, which takes the Go compiler
-// seconds in each package that names it, and a program twenty megabytes. Code
-// that wants one all the same makes it with twilio.ClientParams{Client:
-// client.Client}, and sets *rest.RequestHandler = *client.
+// seconds in each package that names it, and can add twenty megabytes to a
+// program. Code that wants one all the same makes it with
+// twilio.NewRestClientWithParams(twilio.ClientParams{Client: client.Client}),
+// and copies *client to its *RequestHandler, for the region and the edge.
 type Client = client.RequestHandler
 
 // ExecuteTwilio is [flexfn.ExecuteWithRetry] for calls to Twilio: callback
