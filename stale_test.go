@@ -3,9 +3,13 @@ package flexfn
 import (
 	"context"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"testing"
+
+	"github.com/flexfn/flexfn/internal/memnet"
 )
 
 // staleConns makes connections that can be told to refuse every byte, as one
@@ -14,6 +18,17 @@ import (
 type staleConns struct {
 	mu    sync.Mutex
 	conns []*staleConn
+}
+
+// staleApp is an app that reaches h over such connections.
+func staleApp(t *testing.T, h http.Handler) (*App, *memnet.Network, *staleConns) {
+	t.Helper()
+	upstream, stale := memnet.Serve(t, h), new(staleConns)
+	base := upstream.Transport()
+	base.DialContext = stale.dial(upstream.Dial)
+	app := testApp(t, func(c *Config) { c.Transport = base })
+	t.Cleanup(app.HTTPClient().CloseIdleConnections)
+	return app, upstream, stale
 }
 
 func (s *staleConns) dial(dial dialFunc) dialFunc {

@@ -164,12 +164,7 @@ func TestNothingWritten(t *testing.T) {
 func TestStaleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hits{}
-		upstream := memnet.Serve(t, h)
-		base := upstream.Transport()
-		var stale staleConns
-		base.DialContext = stale.dial(upstream.Dial)
-		app := testApp(t, func(c *Config) { c.Transport = base })
-		defer app.HTTPClient().CloseIdleConnections()
+		app, upstream, stale := staleApp(t, h)
 		send(app.HTTPClient(), "GET", listURL, "")
 		synctest.Wait()
 		stale.refuse()
@@ -195,12 +190,7 @@ func TestVanishedServer(t *testing.T) {
 				together.Wait()
 			}
 		}}
-		upstream := memnet.Serve(t, h)
-		base := upstream.Transport()
-		var stale staleConns
-		base.DialContext = stale.dial(upstream.Dial)
-		app := testApp(t, func(c *Config) { c.Transport = base })
-		defer app.HTTPClient().CloseIdleConnections()
+		app, upstream, stale := staleApp(t, h)
 		var senders sync.WaitGroup
 		for range connections {
 			senders.Go(func() { send(app.HTTPClient(), "GET", listURL, "") })

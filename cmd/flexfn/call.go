@@ -82,8 +82,8 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	return nil
 }
 
-// identify says who makes the call, of flexfn dev's at base when the command
-// line does not.
+// identify says who makes the call. When the command line does not, flexfn dev,
+// if it is that at base, says whom the function admits.
 func (c *callCommand) identify(ctx context.Context, env environment, base string, call *dev.Call) error {
 	person, token := c.As, c.Token
 	if c.Twilio {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -17,12 +17,11 @@ func readEnvFile(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	vars, ok := parseEnv(string(text))
-	if ok {
-		return vars, nil
+	if bytes.ContainsRune(text, 0) { // which a process's environment cannot hold
+		return nil, fmt.Errorf("%s: there are zero bytes in it: save it as UTF-8; write one NAME=value on a line", path)
 	}
-	if strings.ContainsRune(string(text), 0) {
-		return nil, fmt.Errorf("%s: %w", path, errNotText)
+	if vars, ok := parseEnv(string(text)); ok {
+		return vars, nil
 	}
 	// A value may go over several lines: the fault is behind the most lines
 	// that can be read.
@@ -37,12 +36,9 @@ func readEnvFile(path string) (map[string]string, error) {
 	return nil, fmt.Errorf("%s: line %d is no assignment, or its quotes do not end; write one NAME=value on a line", path, n+1)
 }
 
-var errNotText = errors.New("there are zero bytes in it: save it as UTF-8; write one NAME=value on a line")
-
-// parseEnv reports whether text can be read, and by a process's environment
-// be held.
+// parseEnv reports whether text can be read, and each value has a name.
 func parseEnv(text string) (map[string]string, bool) {
 	vars, err := godotenv.Unmarshal(text)
 	_, unnamed := vars[""]
-	return vars, err == nil && !unnamed && !strings.ContainsRune(text, 0)
+	return vars, err == nil && !unnamed
 }

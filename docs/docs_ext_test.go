@@ -1,4 +1,6 @@
-package examples_test
+// Package docs_test holds the documents to what they name: code, commands,
+// tests, dependencies.
+package docs_test
 
 import (
 	"encoding/json"
@@ -6,35 +8,57 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
 
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
 const root = ".."
 
-var block = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
-
-// read joins the files below dir whose names end so.
-func read(t *testing.T, dir, ending string) string {
+// walk calls visit with each file below dir, its path and its text.
+func walk(t *testing.T, dir string, pick func(name string) bool, visit func(path, text string)) {
 	t.Helper()
-	var all strings.Builder
-	err := filepath.WalkDir(filepath.Join(root, dir), func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, ending) || strings.Contains(name, "node_modules") {
+	err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "dist"):
+			return filepath.SkipDir
+		case d.IsDir() || !pick(d.Name()):
+			return nil
 		}
-		b, err := os.ReadFile(name)
-		all.Write(b)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			visit(path, string(text))
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// read joins the files below dir whose names end so.
+func read(t *testing.T, dir, ending string) string {
+	t.Helper()
+	var all strings.Builder
+	walk(t, dir, ends(ending), func(_, text string) { all.WriteString(text) })
 	return all.String()
 }
 
-// Every block of code in the README and below docs is part of something that
+func ends(endings ...string) func(string) bool {
+	return func(name string) bool {
+		return slices.ContainsFunc(endings, func(ending string) bool { return strings.HasSuffix(name, ending) })
+	}
+}
+
+var block = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+
+// TestDocuments: every block of code in the README and below docs is part of something that
 // is compiled and run: Go of the examples and tests, TypeScript of the
 // client's checks, commands of the command's scripts and of CI, states and
 // faults that the fake takes. What no test can run (commands of other
@@ -174,3 +198,89 @@ var local = regexp.MustCompile(` (--url|--addr|--replace|--module) \S+`)
 
 // normal leaves out where things are.
 func normal(command string) string { return strings.TrimSpace(local.ReplaceAllString(command, "")) }
+
+// TestNamedTestsExist finds each test that a document names as its proof, and
+// each fuzz target in the table of what was fuzzed.
+func TestNamedTestsExist(t *testing.T) {
+	have := map[string]bool{}
+	function := regexp.MustCompile(`(?m)^func ((Test|Fuzz|Benchmark)[A-Z]\w*)\(`)
+	walk(t, ".", ends("_test.go"), func(_, text string) {
+		for _, m := range function.FindAllStringSubmatch(text, -1) {
+			have[m[1]] = true
+		}
+	})
+	reliability := read(t, "docs", "reliability.md")
+	named := 0
+	for _, text := range []string{read(t, "docs", "security.md"), reliability} {
+		for _, name := range regexp.MustCompile(`\b(Test|Fuzz|Benchmark)[A-Z]\w*`).FindAllString(text, -1) {
+			named++
+			if !have[name] {
+				t.Errorf("a document names %s, which does not exist", name)
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d tests are named", named)
+	}
+	for name := range have {
+		if strings.HasPrefix(name, "Fuzz") && !strings.Contains(reliability, "| "+name) {
+			t.Errorf("%s is not in the table of docs/reliability.md", name)
+		}
+	}
+}
+
+// TestDependenciesAreListed finds each module and package that the repository
+// asks for in docs/dependencies.md.
+func TestDependenciesAreListed(t *testing.T) {
+	list := read(t, "docs", "dependencies.md")
+	found := 0
+	check := func(file, name string) {
+		found++
+		if !regexp.MustCompile(`(^|[^\w/.@-])` + regexp.QuoteMeta(name) + `($|[^\w/-])`).MatchString(list) {
+			t.Errorf("%s asks for %s, which is not in docs/dependencies.md", file, name)
+		}
+	}
+	walk(t, ".", ends("go.mod", "package.json"), func(path, text string) {
+		if filepath.Base(path) == "go.mod" {
+			mod, err := modfile.Parse(path, []byte(text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range mod.Require {
+				if !r.Indirect && !strings.HasPrefix(r.Mod.Path, "github.com/flexfn/flexfn") {
+					check(path, r.Mod.Path)
+				}
+			}
+			for _, tool := range mod.Tool {
+				check(path, regexp.MustCompile(`^[^/]+/[^/]+/[^/]+`).FindString(tool.Path))
+			}
+			return
+		}
+		var pkg struct{ Dependencies, DevDependencies map[string]string }
+		if err := json.Unmarshal([]byte(text), &pkg); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for _, group := range []map[string]string{pkg.Dependencies, pkg.DevDependencies} {
+			for name := range group {
+				check(path, name)
+			}
+		}
+	})
+	if found < 20 {
+		t.Errorf("only %d dependencies were found", found)
+	}
+}
+
+// TestNothingImportsAllAPIs: twilioapi.Client says what that would cost.
+func TestNothingImportsAllAPIs(t *testing.T) {
+	some := false
+	walk(t, ".", ends(".go", ".tmpl"), func(path, text string) {
+		some = some || strings.Contains(text, `"github.com/twilio/twilio-go/rest/`)
+		if strings.Contains(text, `"github.com/twilio/twilio-go`+`"`) {
+			t.Errorf("%s imports all of Twilio's APIs", path)
+		}
+	})
+	if !some {
+		t.Error("no API was found")
+	}
+}
