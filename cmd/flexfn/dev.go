@@ -56,13 +56,13 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if err == nil && program == nil {
 		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
 	}
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	if program != nil {
 		server.DescribeWith(func(ctx context.Context) ([]byte, error) {
 			return describe(ctx, env, program.Root, "./functions", openapi.Info{Server: variables.base})
 		})
-	}
-	if err != nil {
-		return errors.Join(err, listener.Close())
 	}
 	d.welcome(terminal, listener.Addr(), variables)
 	if program == nil {

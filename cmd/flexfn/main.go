@@ -61,8 +61,12 @@ const (
 func run(ctx context.Context, args []string, env environment) (code int) {
 	type exit int // what kong asks for after printing help
 	defer func() {
-		if e, ok := recover().(exit); ok {
+		switch e := recover().(type) {
+		case nil:
+		case exit:
 			code = int(e)
+		default:
+			panic(e)
 		}
 	}()
 	parser, err := kong.New(new(commands),

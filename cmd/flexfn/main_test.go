@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -86,4 +87,16 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 			},
 		},
 	})
+}
+
+// TestPanicsAreSeen: a bug of the command's own is not taken for its end.
+func TestPanicsAreSeen(t *testing.T) {
+	defer func() {
+		if got := recover(); got != "a bug" {
+			t.Errorf("the panic was %v", got)
+		}
+	}()
+	lookup := func(string) (string, bool) { panic("a bug") }
+	code := run(t.Context(), []string{"serve"}, environment{lookup, io.Discard, io.Discard})
+	t.Errorf("it went on, to exit code %d", code)
 }
