@@ -24,8 +24,8 @@ format: ## format the code and tidy the modules
 
 generate: ## write the generated parts of documents and the signature vectors anew
 	go test . -run TestConfigurationIsDocumented -update
-	go test ./internal/tsclient -run TestGolden -update
-	cd internal/signatures && npm ci && node vectors.mjs
+	go test ./internal/gen -run TestGolden -update
+	cd internal/testing/signatures && npm ci && node vectors.mjs
 
 fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)
 	.ci/fuzz $${FUZZTIME:-30s}
@@ -34,7 +34,7 @@ bench: ## all comparisons in one run; writes the tables of bench/README.md
 	bench/run
 
 soak: ## load with faults for SOAK (default 10m), with the race detector
-	FLEXFN_SOAK=$${SOAK:-10m} go test -race -count 1 -timeout 0 -v -run TestSoak ./internal/soak
+	FLEXFN_SOAK=$${SOAK:-10m} go test -race -count 1 -timeout 0 -v -run TestSoak ./internal/testing/soak
 
 release: ## binaries, bill of materials and checksums, from the last commit, in dist/
 	.ci/release

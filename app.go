@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // App runs functions: it is the [http.Handler] that answers for them, and
@@ -294,7 +294,7 @@ func (c *call) run(body []byte, vs *values, bad error) (ans answer) {
 
 // handle runs the handler.
 func (c *call) handle(vs *values) answer {
-	end := c.span(devlink.Handler)
+	end := c.span(link.Handler)
 	out, err := c.fn.invoke(c, vs)
 	end(err != nil)
 	if err != nil {
@@ -315,14 +315,14 @@ func (c *call) admit(body []byte, vs *values, bad error) (err error) {
 	case c.fn.studio && c.fn.open:
 		return bad
 	case c.fn.studio:
-		end := c.span(devlink.SignatureCheck)
+		end := c.span(link.SignatureCheck)
 		err = c.checkSignature(body)
 		end(err != nil)
 		return cmp.Or(err, bad)
 	case bad != nil:
 		return bad // the token may be among the parameters
 	}
-	end := c.span(devlink.TokenCheck)
+	end := c.span(link.TokenCheck)
 	c.owner, err = c.app.tokens.admit(c, vs)
 	end(err != nil)
 	c.traceCaller()

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/memnet"
+	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
 func TestOnAttempt(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Config is what an [App] is made from. [FromEnv] fills one from the
@@ -234,7 +234,7 @@ var settings = []setting{
 		set: func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil }},
 	{names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas",
 		set: func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil }},
-	{names: []string{devlink.KeyVariable}, doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself",
+	{names: []string{link.KeyVariable}, doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself",
 		set: (*Config).setDevKey},
 }
 

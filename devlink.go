@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // This file is the app's side of "flexfn dev"; see package devlink. Nothing
@@ -33,15 +33,15 @@ func (c *Config) setDevKey(key string) error {
 
 // serveDev answers r when it is the dev server's alone, or not from it.
 func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
-	key := r.Header.Get(devlink.KeyHeader)
+	key := r.Header.Get(link.KeyHeader)
 	if subtle.ConstantTimeCompare([]byte(key), []byte(a.config.devKey)) != 1 {
 		refuse(http.StatusForbidden, "This program runs under flexfn dev: call the address that it shows").write(w, r)
 		return true
 	}
-	if r.URL.Path != devlink.FunctionsPath {
+	if r.URL.Path != link.FunctionsPath {
 		return false
 	}
-	list := []devlink.Function{}
+	list := []link.Function{}
 	for _, route := range a.Routes() {
 		list = append(list, functionInfo(route))
 	}
@@ -50,58 +50,58 @@ func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
 	return true
 }
 
-func functionInfo(r Route) devlink.Function {
+func functionInfo(r Route) link.Function {
 	f := r.Function
-	d := devlink.Function{
+	d := link.Function{
 		Path: r.Path, Studio: f.Studio(), Open: f.Open(), Roles: f.Roles(), Access: f.Access(), Doc: f.Doc(),
-		Untyped: f.in == reflect.TypeFor[Event](), Parameters: []devlink.Parameter{},
+		Untyped: f.in == reflect.TypeFor[Event](), Parameters: []link.Parameter{},
 	}
 	for _, p := range f.Parameters() {
-		d.Parameters = append(d.Parameters, devlink.Parameter{
+		d.Parameters = append(d.Parameters, link.Parameter{
 			Name: p.Name, Required: p.Required, Doc: p.Purpose + p.Doc, Example: p.Example, Kind: p.Kind, Type: typeName(p.Type),
 		})
 	}
 	return d
 }
 
-func typeName(t reflect.Type) devlink.Type {
+func typeName(t reflect.Type) link.Type {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch t {
 	case nil:
-		return devlink.Text // of an untyped function: whatever it is sent as
+		return link.Text // of an untyped function: whatever it is sent as
 	case reflect.TypeFor[json.RawMessage]():
-		return devlink.Any
+		return link.Any
 	case reflect.TypeFor[time.Time]():
-		return devlink.Time
+		return link.Time
 	case reflect.TypeFor[time.Duration]():
-		return devlink.Duration
+		return link.Duration
 	case reflect.TypeFor[json.Number]():
-		return devlink.Number
+		return link.Number
 	}
 	switch k := t.Kind(); {
 	case k == reflect.Bool:
-		return devlink.Bool
+		return link.Bool
 	case k >= reflect.Int && k <= reflect.Uintptr:
-		return devlink.Whole
+		return link.Whole
 	case k == reflect.Float32 || k == reflect.Float64:
-		return devlink.Number
+		return link.Number
 	case k == reflect.Struct || k == reflect.Map:
-		return devlink.Object
+		return link.Object
 	case k == reflect.Interface:
-		return devlink.Any
+		return link.Any
 	case k == reflect.Slice || k == reflect.Array:
-		return devlink.List
+		return link.List
 	}
-	return devlink.Text
+	return link.Text
 }
 
 // trace collects what happens in a call; nil, as in production, collects
 // nothing. The handler may outlive the answer, hence the lock.
 type trace struct {
 	mu sync.Mutex
-	devlink.Trace
+	link.Trace
 }
 
 func (c *call) since() time.Duration { return time.Since(c.start) }
@@ -115,7 +115,7 @@ func (c *call) span(name string) (end func(failed bool)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := len(t.Spans)
-	t.Spans = append(t.Spans, devlink.Span{Name: name, Start: c.since()})
+	t.Spans = append(t.Spans, link.Span{Name: name, Start: c.since()})
 	return func(failed bool) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -130,7 +130,7 @@ func (c *call) traceCaller() {
 	}
 	c.trace.mu.Lock()
 	defer c.trace.mu.Unlock()
-	c.trace.Caller = &devlink.Caller{Identity: c.owner.Identity, Worker: c.owner.WorkerSID, Roles: c.owner.Roles}
+	c.trace.Caller = &link.Caller{Identity: c.owner.Identity, Worker: c.owner.WorkerSID, Roles: c.owner.Roles}
 }
 
 // traceFailure notes why the function failed.
@@ -162,12 +162,12 @@ func traceAttempt(ctx context.Context, a Attempt) {
 	}
 	c.trace.mu.Lock()
 	defer c.trace.mu.Unlock()
-	if len(c.trace.Attempts) == devlink.MaxAttempts {
+	if len(c.trace.Attempts) == link.MaxAttempts {
 		c.trace.Missed++
 		return
 	}
 	end := c.since()
-	noted := devlink.Attempt{
+	noted := link.Attempt{
 		Number: a.Number, Start: end - a.Duration, End: end, Wait: a.Wait, Retried: a.Retried,
 		Method: a.Method, Host: a.Host, Path: a.Path, Status: a.Status, TwilioID: a.TwilioRequestID,
 	}
@@ -185,5 +185,5 @@ func (c *call) writeTrace(h http.Header) {
 	t := c.trace.Trace
 	t.Spans = slices.Clone(t.Spans)
 	text, _ := json.Marshal(t) // of strings and numbers
-	h.Set(devlink.TraceHeader, base64.StdEncoding.EncodeToString(text))
+	h.Set(link.TraceHeader, base64.StdEncoding.EncodeToString(text))
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 const devKey = "0123456789abcdefghijklmnopqrstuv"
@@ -20,7 +20,7 @@ const devKey = "0123456789abcdefghijklmnopqrstuv"
 func devApp(t *testing.T, key string) (*flexfn.App, error) {
 	t.Helper()
 	env := map[string]string{
-		"ACCOUNT_SID": "AC00000000000000000000000000000001", "AUTH_TOKEN": "secret0secret0", devlink.KeyVariable: key,
+		"ACCOUNT_SID": "AC00000000000000000000000000000001", "AUTH_TOKEN": "secret0secret0", link.KeyVariable: key,
 		"TWILIO_SERVICE_MIN_BACKOFF": "0", "TWILIO_SERVICE_MAX_BACKOFF": "1",
 	}
 	c := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
@@ -57,7 +57,7 @@ func TestDevLink(t *testing.T) {
 		r := httptest.NewRequest(method, path, strings.NewReader("name=Ada"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if key != "" {
-			r.Header.Set(devlink.KeyHeader, key)
+			r.Header.Set(link.KeyHeader, key)
 		}
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, r)
@@ -65,9 +65,9 @@ func TestDevLink(t *testing.T) {
 	}
 	for _, key := range []string{"", "short", devKey + "x"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS"} {
-			for _, path := range []string{"/f", "/g", devlink.FunctionsPath} {
+			for _, path := range []string{"/f", "/g", link.FunctionsPath} {
 				w := ask(method, path, key)
-				if w.Code != http.StatusForbidden || w.Header().Get(devlink.TraceHeader) != "" || strings.Contains(w.Body.String(), "/f") {
+				if w.Code != http.StatusForbidden || w.Header().Get(link.TraceHeader) != "" || strings.Contains(w.Body.String(), "/f") {
 					t.Errorf("%s %s with the key %q: %d %s", method, path, key, w.Code, w.Body)
 				}
 			}
@@ -84,15 +84,15 @@ func TestDevLink(t *testing.T) {
 	if w.Header().Get("X-Request-Id") == "" {
 		t.Error("the answer has no request id")
 	}
-	text, err := base64.StdEncoding.DecodeString(w.Header().Get(devlink.TraceHeader))
+	text, err := base64.StdEncoding.DecodeString(w.Header().Get(link.TraceHeader))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var trace devlink.Trace
+	var trace link.Trace
 	if err := json.Unmarshal(text, &trace); err != nil {
 		t.Fatal(err)
 	}
-	if len(trace.Spans) != 1 || trace.Spans[0].Name != devlink.Handler || trace.Spans[0].End < trace.Spans[0].Start {
+	if len(trace.Spans) != 1 || trace.Spans[0].Name != link.Handler || trace.Spans[0].End < trace.Spans[0].Start {
 		t.Errorf("spans are %+v", trace.Spans)
 	}
 	if a := trace.Attempts; len(a) != 2 || !a[0].Retried || a[1].Retried || a[1].Number != 2 || !strings.Contains(a[0].Error, "slow down") ||
@@ -103,12 +103,12 @@ func TestDevLink(t *testing.T) {
 		t.Errorf("the trace gives something away: %s", text)
 	}
 
-	var list []devlink.Function
-	if err := json.Unmarshal(ask("GET", devlink.FunctionsPath, devKey).Body.Bytes(), &list); err != nil || len(list) != 1 {
+	var list []link.Function
+	if err := json.Unmarshal(ask("GET", link.FunctionsPath, devKey).Body.Bytes(), &list); err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
 	if f := list[0]; f.Path != "/f" || !f.Studio || !f.Open || len(f.Parameters) != 2 || !f.Parameters[0].Required ||
-		f.Parameters[0].Doc != "whom to greet" || f.Parameters[1].Type != devlink.Duration {
+		f.Parameters[0].Doc != "whom to greet" || f.Parameters[1].Type != link.Duration {
 		t.Errorf("the function is %+v", f)
 	}
 }
@@ -124,12 +124,12 @@ func TestNoDevLink(t *testing.T) {
 		return nil, nil
 	}, flexfn.OpenToAnyone()))
 	for _, key := range []string{"", devKey} {
-		for path, want := range map[string]int{"/f": 200, devlink.FunctionsPath: 404} {
+		for path, want := range map[string]int{"/f": 200, link.FunctionsPath: 404} {
 			r := httptest.NewRequest("GET", path, nil)
-			r.Header[devlink.KeyHeader] = []string{key}
+			r.Header[link.KeyHeader] = []string{key}
 			w := httptest.NewRecorder()
 			app.ServeHTTP(w, r)
-			if w.Code != want || w.Header().Get(devlink.TraceHeader) != "" {
+			if w.Code != want || w.Header().Get(link.TraceHeader) != "" {
 				t.Errorf("%s: %d %v", path, w.Code, w.Header())
 			}
 		}

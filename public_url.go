@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/flexfn/flexfn/internal/gateway"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // ProxyTrust says whose word is taken for the scheme and the host that Twilio
@@ -386,7 +386,7 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 		s.origins = appendOrigins(s.origins, scheme, r.Host, "")
 	}
 	s.appendURLs(r, target)
-	if gateway.LostQueryOrder(r.Context()) {
+	if link.LostQueryOrder(r.Context()) {
 		for _, other := range queryOrders(target)[1:] {
 			s.appendURLs(r, other)
 		}

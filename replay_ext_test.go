@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/contract"
+	"github.com/flexfn/flexfn/internal/testing/contract"
 )
 
 // TestReplay sends every recorded request of these topics to functions that do

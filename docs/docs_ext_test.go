@@ -69,7 +69,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := checker{
-		sources: map[string]string{"go": flat(read(t, ".", ".go")), "ts": flat(read(t, "internal/tsclient/e2e", "guide.ts"))},
+		sources: map[string]string{"go": flat(read(t, ".", ".go")), "ts": flat(read(t, "internal/testing/tsclient", "guide.ts"))},
 		ci:      read(t, ".ci", "run") + read(t, ".ci", "smoke") + read(t, ".", "Makefile"),
 	}
 	for line := range strings.Lines(read(t, "cmd/flexfn/testdata", ".txtar")) {

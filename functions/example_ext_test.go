@@ -9,7 +9,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/exampletb"
+	"github.com/flexfn/flexfn/internal/testing/exampletb"
 )
 
 func ExampleAdd() {

@@ -11,7 +11,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/exampletb"
+	"github.com/flexfn/flexfn/internal/testing/exampletb"
 	"github.com/flexfn/flexfn/twilioapi"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )

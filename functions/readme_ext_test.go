@@ -6,7 +6,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
-	"github.com/flexfn/flexfn/internal/exampletb"
+	"github.com/flexfn/flexfn/internal/testing/exampletb"
 	"github.com/flexfn/flexfn/twilioapi"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )

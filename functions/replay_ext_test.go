@@ -15,7 +15,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/contract"
+	"github.com/flexfn/flexfn/internal/testing/contract"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 

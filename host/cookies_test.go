@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/flexfn/flexfn/internal/lambdatest"
+	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 )
 
 // FuzzCookies sends two Cookie headers through each front end of Lambda, and

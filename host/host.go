@@ -23,7 +23,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Exit codes of [Main], beside 0, which says that the program was told to end
@@ -57,7 +57,7 @@ type Waiter interface {
 func Main(handler http.Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if os.Getenv(devlink.StdinVariable) != "" {
+	if os.Getenv(link.StdinVariable) != "" {
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			stop() // ends ctx

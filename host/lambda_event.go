@@ -13,7 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/flexfn/flexfn/internal/gateway"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // event is an HTTP request as Lambda gets it, of any of four kinds: from a
@@ -138,7 +138,7 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 		return nil, err
 	}
 	if !e.version2() {
-		ctx = gateway.LoseQueryOrder(ctx)
+		ctx = link.LoseQueryOrder(ctx)
 	}
 	r, err := http.NewRequestWithContext(ctx, e.method(), "/", bytes.NewReader(body))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/lambdatest"
+	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 )
 
 // TestLambdaEvents makes the requests of the events in testdata/lambda.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
-	"github.com/flexfn/flexfn/internal/lambdatest"
+	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 )
 
 // programVariable makes this test's binary the program that is tested: a
@@ -240,7 +240,7 @@ func TestMainEndsWithItsDevServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := startProgram(t, in, []string{"FLEXFN_LISTEN=127.0.0.1:0", "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", devlink.StdinVariable + "=ends"})
+	p := startProgram(t, in, []string{"FLEXFN_LISTEN=127.0.0.1:0", "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", link.StdinVariable + "=ends"})
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/memnet"
+	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
 // TestSlowClients has clients that hold a connection for as long as they may.

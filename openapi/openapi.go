@@ -17,7 +17,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/oas"
+	"github.com/flexfn/flexfn/internal/gen"
 )
 
 // Info is what the functions cannot tell about themselves. Its zero value
@@ -41,20 +41,20 @@ type Info struct {
 // It is an error if two paths lead to the same operation id, which happens
 // when they differ in punctuation or case alone.
 func Document(routes []flexfn.Route, info Info) ([]byte, error) {
-	d := &oas.Document{
+	d := &gen.Document{
 		OpenAPI: "3.1.0",
-		Info: oas.Info{
+		Info: gen.Info{
 			Title: cmp.Or(info.Title, "Functions"), Version: cmp.Or(info.Version, "0"),
 			Description: "Parameters are read from the query, then from the body, which wins; a form may carry every value as text. " +
 				"GET works as POST does. Every answer is a JSON object with a key success, unless a function says otherwise.",
 		},
-		Paths: map[string]*oas.PathItem{},
-		Components: oas.Components{
-			Schemas: map[string]*oas.Schema{"Failure": failure()}, Responses: failures(), SecuritySchemes: securitySchemes(),
+		Paths: map[string]*gen.PathItem{},
+		Components: gen.Components{
+			Schemas: map[string]*gen.Schema{"Failure": failure()}, Responses: failures(), SecuritySchemes: securitySchemes(),
 		},
 	}
 	if info.Server != "" {
-		d.Servers = []oas.Server{{URL: info.Server}}
+		d.Servers = []gen.Server{{URL: info.Server}}
 	}
 	g := &schemas{components: d.Components.Schemas, names: map[typeUse]string{}}
 	routes = slices.SortedFunc(slices.Values(routes), func(a, b flexfn.Route) int { return strings.Compare(a.Path, b.Path) })
@@ -67,7 +67,7 @@ func Document(routes []flexfn.Route, info Info) ([]byte, error) {
 		if d.Paths[r.Path] != nil {
 			return nil, fmt.Errorf("two functions are at %s", r.Path)
 		}
-		d.Paths[r.Path] = new(oas.PathItem)
+		d.Paths[r.Path] = new(gen.PathItem)
 		ids[i] = operationID(strings.TrimPrefix(r.Path, strings.TrimSuffix(info.Trim, "/")+"/"))
 		name := identifier(ids[i])
 		if other, taken := paths[name]; taken {
@@ -106,12 +106,12 @@ func operationID(path string) string {
 	return strings.ToLower(name[:1]) + name[1:]
 }
 
-func (g *schemas) operation(id string, r flexfn.Route) *oas.Operation {
+func (g *schemas) operation(id string, r flexfn.Route) *gen.Operation {
 	f := r.Function
-	op := &oas.Operation{
+	op := &gen.Operation{
 		OperationID: id, Summary: f.Doc(), Description: "For " + f.Access() + ".",
 		Security: []map[string][]string{}, Roles: f.Roles(),
-		Responses: map[string]*oas.Response{},
+		Responses: map[string]*gen.Response{},
 	}
 	statuses := []string{"400", "404", "405", "408", "413", "415", "429", "500", "502", "503", "504"}
 	switch {
@@ -128,28 +128,28 @@ func (g *schemas) operation(id string, r flexfn.Route) *oas.Operation {
 		statuses = append(statuses, "403")
 	}
 	for _, s := range statuses {
-		op.Responses[s] = &oas.Response{Ref: "#/components/responses/" + s}
+		op.Responses[s] = &gen.Response{Ref: "#/components/responses/" + s}
 	}
-	op.Responses["default"] = &oas.Response{Ref: "#/components/responses/default"}
+	op.Responses["default"] = &gen.Response{Ref: "#/components/responses/default"}
 
 	name := identifier(id)
 	op.Responses["200"] = g.success(name+"Result", f.Output())
 	in := g.parameters(f)
 	g.components[name+"Input"] = in
-	ref := oas.Media{Schema: &oas.Schema{Ref: oas.SchemaRef + name + "Input"}}
-	op.RequestBody = &oas.RequestBody{
+	ref := gen.Media{Schema: &gen.Schema{Ref: gen.SchemaRef + name + "Input"}}
+	op.RequestBody = &gen.RequestBody{
 		Required: len(in.Required) > 0,
-		Content:  map[string]oas.Media{"application/json": ref, "application/x-www-form-urlencoded": ref},
+		Content:  map[string]gen.Media{"application/json": ref, "application/x-www-form-urlencoded": ref},
 	}
 	return op
 }
 
 // parameters is the schema of a function's input.
-func (g *schemas) parameters(f *flexfn.Function) *oas.Schema {
+func (g *schemas) parameters(f *flexfn.Function) *gen.Schema {
 	s := typed("object")
 	for _, p := range f.Parameters() {
 		if s.Properties == nil {
-			s.Properties = map[string]*oas.Schema{}
+			s.Properties = map[string]*gen.Schema{}
 		}
 		s.Properties[p.Name] = g.parameter(p)
 		if p.Required {
@@ -157,27 +157,27 @@ func (g *schemas) parameters(f *flexfn.Function) *oas.Schema {
 		}
 	}
 	if f.Input() == reflect.TypeFor[flexfn.Event]() {
-		s.AdditionalProperties = &oas.Schema{} // an untyped function reads what it likes
+		s.AdditionalProperties = &gen.Schema{} // an untyped function reads what it likes
 	}
 	slices.Sort(s.Required)
 	return s
 }
 
 // success is the answer of a function that returned an out.
-func (g *schemas) success(name string, out reflect.Type) *oas.Response {
+func (g *schemas) success(name string, out reflect.Type) *gen.Response {
 	if out == reflect.TypeFor[*flexfn.Response]() {
 		delete(g.components, name)
-		return &oas.Response{Description: "The function chooses status, content type and body.",
-			Content: map[string]oas.Media{"*/*": {Schema: &oas.Schema{}}}}
+		return &gen.Response{Description: "The function chooses status, content type and body.",
+			Content: map[string]gen.Media{"*/*": {Schema: &gen.Schema{}}}}
 	}
 	g.components[name] = g.envelope(out)
-	return &oas.Response{Description: "The function succeeded.",
-		Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + name}}}}
+	return &gen.Response{Description: "The function succeeded.",
+		Content: map[string]gen.Media{"application/json": {Schema: &gen.Schema{Ref: gen.SchemaRef + name}}}}
 }
 
 // envelope is what flexfn makes of an out: objects get a key success, and
 // what is no object stands under data.
-func (g *schemas) envelope(out reflect.Type) *oas.Schema {
+func (g *schemas) envelope(out reflect.Type) *gen.Schema {
 	absent := false // nil is answered as success alone
 	for out.Kind() == reflect.Pointer {
 		out, absent = out.Elem(), true
@@ -186,15 +186,15 @@ func (g *schemas) envelope(out reflect.Type) *oas.Schema {
 	if s.Ref != "" {
 		s = g.structure(out, false) // its fields, not a reference
 	}
-	succeeded := &oas.Schema{Type: oas.Types{"boolean"}, Const: true}
+	succeeded := &gen.Schema{Type: gen.Types{"boolean"}, Const: true}
 	switch {
 	case slices.Contains(s.Type, "object"):
-		s.Type = oas.Types{"object"}
+		s.Type = gen.Types{"object"}
 		if absent {
 			s.Required = nil
 		}
 		if s.Properties == nil {
-			s.Properties = map[string]*oas.Schema{}
+			s.Properties = map[string]*gen.Schema{}
 		}
 		if s.Properties["success"] == nil && (s.AdditionalProperties == nil || len(s.AdditionalProperties.Type) > 0) {
 			s.Properties["success"] = succeeded
@@ -208,45 +208,45 @@ func (g *schemas) envelope(out reflect.Type) *oas.Schema {
 		s.Required = slices.Compact(s.Required)
 		return s
 	case len(s.Type) == 0: // it may turn out to be an object
-		return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"success": typed("boolean")}, Required: []string{"success"}, AdditionalProperties: &oas.Schema{}}
+		return &gen.Schema{Type: gen.Types{"object"}, Properties: map[string]*gen.Schema{"success": typed("boolean")}, Required: []string{"success"}, AdditionalProperties: &gen.Schema{}}
 	}
 	required := []string{"data", "success"}
 	if absent || slices.Contains(s.Type, "null") {
 		required = required[1:]
 		s = withoutNull(s)
 	}
-	return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"data": s, "success": succeeded}, Required: required}
+	return &gen.Schema{Type: gen.Types{"object"}, Properties: map[string]*gen.Schema{"data": s, "success": succeeded}, Required: required}
 }
 
 // failure is the envelope of everything that went wrong.
-func failure() *oas.Schema {
-	list := func(required ...string) *oas.Schema {
+func failure() *gen.Schema {
+	list := func(required ...string) *gen.Schema {
 		item := typed("object")
-		item.Properties = map[string]*oas.Schema{}
+		item.Properties = map[string]*gen.Schema{}
 		for _, name := range required {
 			item.Properties[name] = typed("string")
 		}
 		item.Required = required
-		return &oas.Schema{Type: oas.Types{"array"}, Items: item}
+		return &gen.Schema{Type: gen.Types{"array"}, Items: item}
 	}
 	s := typed("object")
 	s.Required = []string{"message", "success"}
-	s.Properties = map[string]*oas.Schema{
-		"success":         {Type: oas.Types{"boolean"}, Const: false},
-		"message":         {Type: oas.Types{"string"}, Description: "what went wrong, for the caller"},
-		"twilioErrorCode": {Type: oas.Types{"integer"}, Description: "Twilio's code, when Twilio refused"},
-		"twilioDocPage":   {Type: oas.Types{"string"}, Description: "the page that explains twilioErrorCode"},
-		"outcomeUnknown":  {Type: oas.Types{"boolean"}, Description: "true when a change was sent to Twilio and no answer came: it may have happened"},
-		"requestId":       {Type: oas.Types{"string"}, Description: "under which the server's log has the details"},
-		"data":            {Type: oas.Types{"null"}},
+	s.Properties = map[string]*gen.Schema{
+		"success":         {Type: gen.Types{"boolean"}, Const: false},
+		"message":         {Type: gen.Types{"string"}, Description: "what went wrong, for the caller"},
+		"twilioErrorCode": {Type: gen.Types{"integer"}, Description: "Twilio's code, when Twilio refused"},
+		"twilioDocPage":   {Type: gen.Types{"string"}, Description: "the page that explains twilioErrorCode"},
+		"outcomeUnknown":  {Type: gen.Types{"boolean"}, Description: "true when a change was sent to Twilio and no answer came: it may have happened"},
+		"requestId":       {Type: gen.Types{"string"}, Description: "under which the server's log has the details"},
+		"data":            {Type: gen.Types{"null"}},
 		"missing":         list("key", "purpose"),
 		"invalid":         list("expected", "key", "purpose"),
 	}
 	return s
 }
 
-func failures() map[string]*oas.Response {
-	list := map[string]*oas.Response{}
+func failures() map[string]*gen.Response {
+	list := map[string]*gen.Response{}
 	for status, text := range map[string]string{
 		"400":     "Parameters are missing or do not fit; the message and the lists missing and invalid say which.",
 		"403":     "The caller may not call: no token or signature, a bad one, or the wrong role or origin.",
@@ -262,17 +262,17 @@ func failures() map[string]*oas.Response {
 		"504":     "The function did not finish in time.",
 		"default": "Any other failure, such as a refusal that Twilio gave and the function passed on.",
 	} {
-		r := &oas.Response{Description: text, Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + "Failure"}}}}
+		r := &gen.Response{Description: text, Content: map[string]gen.Media{"application/json": {Schema: &gen.Schema{Ref: gen.SchemaRef + "Failure"}}}}
 		if status == "429" || status == "503" {
-			r.Headers = map[string]oas.Header{"Retry-After": {Description: "seconds to wait, when known", Schema: typed("integer")}}
+			r.Headers = map[string]gen.Header{"Retry-After": {Description: "seconds to wait, when known", Schema: typed("integer")}}
 		}
 		list[status] = r
 	}
 	return list
 }
 
-func securitySchemes() map[string]oas.SecurityScheme {
-	return map[string]oas.SecurityScheme{
+func securitySchemes() map[string]gen.SecurityScheme {
+	return map[string]gen.SecurityScheme{
 		"flexToken": {Type: "http", Scheme: "bearer", BearerFormat: "JWE", Description: "The Flex token of a worker who is logged in."},
 		"flexTokenParameter": {Type: "apiKey", In: "query", Name: "Token",
 			Description: "The same token as a parameter. In the body, which OpenAPI cannot say, it does not show in logs: prefer that, as Flex plugins do."},

@@ -16,7 +16,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/kinds"
+	"github.com/flexfn/flexfn/internal/testing/kinds"
 	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )

@@ -15,13 +15,13 @@ import (
 	"unicode"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/oas"
+	"github.com/flexfn/flexfn/internal/gen"
 )
 
 // schemas makes JSON schemas of Go types, as encoding/json reads and writes
 // them. Structs with a name become components.
 type schemas struct {
-	components map[string]*oas.Schema
+	components map[string]*gen.Schema
 	names      map[typeUse]string
 }
 
@@ -43,12 +43,12 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-func typed(name string) *oas.Schema { return &oas.Schema{Type: oas.Types{name}} }
+func typed(name string) *gen.Schema { return &gen.Schema{Type: gen.Types{name}} }
 
-func nullable(s *oas.Schema) *oas.Schema {
+func nullable(s *gen.Schema) *gen.Schema {
 	switch {
 	case s.Ref != "":
-		return &oas.Schema{AnyOf: []*oas.Schema{s, typed("null")}}
+		return &gen.Schema{AnyOf: []*gen.Schema{s, typed("null")}}
 	case len(s.AnyOf) > 0:
 		s.AnyOf = append(s.AnyOf, typed("null"))
 	case len(s.Type) > 0 && !slices.Contains(s.Type, "null"):
@@ -59,19 +59,19 @@ func nullable(s *oas.Schema) *oas.Schema {
 
 // parameter is the schema of a parameter's value: what the parameter's type
 // takes from a JSON body.
-func (g *schemas) parameter(p flexfn.Parameter) *oas.Schema {
+func (g *schemas) parameter(p flexfn.Parameter) *gen.Schema {
 	s := typed("string")
 	if p.Type != nil {
 		s = g.input(p.Type, p.Kind)
 	}
 	if s.Ref != "" && (p.Purpose+p.Doc != "" || p.Example != "") {
-		s = &oas.Schema{Ref: s.Ref} // others may use the same
+		s = &gen.Schema{Ref: s.Ref} // others may use the same
 	}
 	s.Description = cmp.Or(p.Purpose, p.Doc, s.Description)
-	if p.Required && slices.Equal(s.Type, oas.Types{"string"}) && s.Pattern == "" {
+	if p.Required && slices.Equal(s.Type, gen.Types{"string"}) && s.Pattern == "" {
 		s.MinLength = 1 // an empty text counts as missing
 	}
-	if p.Required && slices.Equal(s.Type, oas.Types{"array"}) {
+	if p.Required && slices.Equal(s.Type, gen.Types{"array"}) {
 		s.MinItems = 1
 	}
 	if p.Example != "" {
@@ -81,9 +81,9 @@ func (g *schemas) parameter(p flexfn.Parameter) *oas.Schema {
 }
 
 // example is text as the schema has it.
-func example(s *oas.Schema, text string) any {
+func example(s *gen.Schema, text string) any {
 	if slices.Contains(s.Type, "string") || !json.Valid([]byte(text)) {
-		if slices.Equal(s.Type, oas.Types{"array"}) {
+		if slices.Equal(s.Type, gen.Types{"array"}) {
 			return []any{example(s.Items, text)} // a single value is a list of one
 		}
 		return text
@@ -92,7 +92,7 @@ func example(s *oas.Schema, text string) any {
 }
 
 // input follows the rules by which flexfn reads a parameter.
-func (g *schemas) input(t reflect.Type, kind string) *oas.Schema {
+func (g *schemas) input(t reflect.Type, kind string) *gen.Schema {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -100,39 +100,39 @@ func (g *schemas) input(t reflect.Type, kind string) *oas.Schema {
 	case kind != "" && t.Kind() == reflect.String:
 		return ofKind(kind)
 	case t == timeType:
-		return &oas.Schema{Type: oas.Types{"string"}, Format: "date-time"}
+		return &gen.Schema{Type: gen.Types{"string"}, Format: "date-time"}
 	case t == durationType:
-		return &oas.Schema{Type: oas.Types{"number", "string"}, Description: "a number of seconds, or a time span such as 1m30s"}
+		return &gen.Schema{Type: gen.Types{"number", "string"}, Description: "a number of seconds, or a time span such as 1m30s"}
 	case t == numberType:
 		return typed("number")
 	case t == rawMessageType:
-		return &oas.Schema{}
+		return &gen.Schema{}
 	case t.Kind() == reflect.Interface:
-		return &oas.Schema{Type: oas.Types{"string", "object", "array"}}
+		return &gen.Schema{Type: gen.Types{"string", "object", "array"}}
 	case reflect.PointerTo(t).Implements(textUnmarshalerType):
 		return typed("string")
 	case reflect.PointerTo(t).Implements(jsonUnmarshalerType):
-		return &oas.Schema{}
+		return &gen.Schema{}
 	case t.Kind() == reflect.Slice:
-		return &oas.Schema{Type: oas.Types{"array"}, Items: g.input(t.Elem(), kind)}
+		return &gen.Schema{Type: gen.Types{"array"}, Items: g.input(t.Elem(), kind)}
 	}
 	return g.schema(t, true)
 }
 
 // ofKind is the schema of a kind tag.
-func ofKind(kind string) *oas.Schema {
+func ofKind(kind string) *gen.Schema {
 	if kind == "e164" {
-		return &oas.Schema{Type: oas.Types{"string"}, Format: "e164", Pattern: `^\+[1-9][0-9]{1,14}$`}
+		return &gen.Schema{Type: gen.Types{"string"}, Format: "e164", Pattern: `^\+[1-9][0-9]{1,14}$`}
 	}
 	prefix := kind
 	if strings.Contains(kind, "|") {
 		prefix = "(" + kind + ")"
 	}
-	return &oas.Schema{Type: oas.Types{"string"}, Format: "sid", Pattern: "^" + prefix + "[0-9a-fA-F]{32}$"}
+	return &gen.Schema{Type: gen.Types{"string"}, Format: "sid", Pattern: "^" + prefix + "[0-9a-fA-F]{32}$"}
 }
 
 // schema follows encoding/json.
-func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
+func (g *schemas) schema(t reflect.Type, read bool) *gen.Schema {
 	if t.Kind() == reflect.Pointer {
 		return nullable(g.schema(t.Elem(), read))
 	}
@@ -143,13 +143,13 @@ func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 	}
 	switch {
 	case t == timeType:
-		return &oas.Schema{Type: oas.Types{"string"}, Format: "date-time"}
+		return &gen.Schema{Type: gen.Types{"string"}, Format: "date-time"}
 	case t == durationType:
-		return &oas.Schema{Type: oas.Types{"integer"}, Format: "int64", Description: "nanoseconds"}
+		return &gen.Schema{Type: gen.Types{"integer"}, Format: "int64", Description: "nanoseconds"}
 	case t == numberType:
 		return typed("number")
 	case ownJSON, t.Kind() == reflect.Interface:
-		return &oas.Schema{}
+		return &gen.Schema{}
 	case ownText:
 		return typed("string")
 	}
@@ -182,28 +182,28 @@ func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 		return s
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &oas.Schema{Type: oas.Types{"string", "null"}, ContentEncoding: "base64"}
+			return &gen.Schema{Type: gen.Types{"string", "null"}, ContentEncoding: "base64"}
 		}
-		return &oas.Schema{Type: oas.Types{"array", "null"}, Items: g.schema(t.Elem(), read)}
+		return &gen.Schema{Type: gen.Types{"array", "null"}, Items: g.schema(t.Elem(), read)}
 	case reflect.Array:
-		s := &oas.Schema{Type: oas.Types{"array"}, Items: g.schema(t.Elem(), read)}
+		s := &gen.Schema{Type: gen.Types{"array"}, Items: g.schema(t.Elem(), read)}
 		if !read { // reading, encoding/json fills up and cuts off
 			s.MinItems, s.MaxItems = t.Len(), new(t.Len())
 		}
 		return s
 	case reflect.Map:
-		return &oas.Schema{Type: oas.Types{"object", "null"}, AdditionalProperties: g.schema(t.Elem(), read)}
+		return &gen.Schema{Type: gen.Types{"object", "null"}, AdditionalProperties: g.schema(t.Elem(), read)}
 	case reflect.Struct:
 		if t.Name() == "" {
 			return g.structure(t, read)
 		}
 		return g.component(t, read)
 	}
-	return &oas.Schema{} // channels and functions: encoding/json refuses them
+	return &gen.Schema{} // channels and functions: encoding/json refuses them
 }
 
 // component refers to the schema of a named struct.
-func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
+func (g *schemas) component(t reflect.Type, read bool) *gen.Schema {
 	use := typeUse{t, read}
 	name, ok := g.names[use]
 	if !ok {
@@ -212,7 +212,7 @@ func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
 		g.components[name] = nil // taken; the type may contain itself
 		g.components[name] = g.structure(t, read)
 	}
-	return &oas.Schema{Ref: oas.SchemaRef + name}
+	return &gen.Schema{Ref: gen.SchemaRef + name}
 }
 
 // name finds a free name for a struct: its own, with its package's before it
@@ -255,7 +255,7 @@ func identifier(s string) string {
 }
 
 // structure is the schema of a struct's fields.
-func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
+func (g *schemas) structure(t reflect.Type, read bool) *gen.Schema {
 	s := typed("object")
 	fields := map[string]field{}
 	collect(t, 0, false, map[reflect.Type]bool{}, fields)
@@ -281,7 +281,7 @@ func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 			p.Description = f.doc
 		}
 		if s.Properties == nil {
-			s.Properties = map[string]*oas.Schema{}
+			s.Properties = map[string]*gen.Schema{}
 		}
 		s.Properties[name] = p
 		if !optional && !read {
@@ -301,8 +301,8 @@ func quotable(t reflect.Type) bool {
 }
 
 // withoutNull undoes nullable: a value that would be null is left out.
-func withoutNull(s *oas.Schema) *oas.Schema {
-	if len(s.AnyOf) == 2 && slices.Equal(s.AnyOf[1].Type, oas.Types{"null"}) {
+func withoutNull(s *gen.Schema) *gen.Schema {
+	if len(s.AnyOf) == 2 && slices.Equal(s.AnyOf[1].Type, gen.Types{"null"}) {
 		return s.AnyOf[0]
 	}
 	s.Type = slices.DeleteFunc(s.Type, func(t string) bool { return t == "null" })

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/memnet"
+	"github.com/flexfn/flexfn/internal/testing/memnet"
 	"github.com/flexfn/flexfn/twilioapi"
 )
 

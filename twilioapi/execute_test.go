@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/memnet"
+	"github.com/flexfn/flexfn/internal/testing/memnet"
 	"github.com/flexfn/flexfn/twilioapi"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	conversationsv1 "github.com/twilio/twilio-go/rest/conversations/v1"

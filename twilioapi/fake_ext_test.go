@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/memnet"
+	"github.com/flexfn/flexfn/internal/testing/memnet"
 	"github.com/flexfn/flexfn/twilioapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )

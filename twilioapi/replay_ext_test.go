@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/contract"
+	"github.com/flexfn/flexfn/internal/testing/contract"
 	"github.com/flexfn/flexfn/twilioapi"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )

@@ -24,7 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/lambdatest"
+	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/demo"
 	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
@@ -183,7 +182,7 @@ func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	demo.Add(app)
+	dev.AddDemo(app)
 	if err := functions.Add(app); err != nil {
 		return err
 	}

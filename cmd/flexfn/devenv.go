@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -63,7 +63,7 @@ var hidden = []string{
 // set are the variables that are set whatever the environment says.
 func (v *devVariables) set() map[string]string {
 	if v.live {
-		return map[string]string{devlink.KeyVariable: v.key}
+		return map[string]string{link.KeyVariable: v.key}
 	}
 	return map[string]string{
 		"ACCOUNT_SID":                  twiliofake.DevelopmentAccountSID,
@@ -71,7 +71,7 @@ func (v *devVariables) set() map[string]string {
 		"TWILIO_FLEX_WORKSPACE_SID":    twiliofake.DevelopmentWorkspaceSID,
 		"TWILIO_FLEX_CHAT_SERVICE_SID": twiliofake.DevelopmentChatServiceSID,
 		"FLEXFN_TWILIO_URL":            v.base,
-		devlink.KeyVariable:            v.key,
+		link.KeyVariable:               v.key,
 	}
 }
 

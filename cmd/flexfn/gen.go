@@ -14,8 +14,8 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/flexfn/flexfn/internal/gen"
 	"github.com/flexfn/flexfn/internal/gotool"
-	"github.com/flexfn/flexfn/internal/tsclient"
 	"github.com/flexfn/flexfn/openapi"
 )
 
@@ -65,7 +65,7 @@ func (g *genTSCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	client, err := tsclient.Generate(document, generatorVersion())
+	client, err := gen.Generate(document, generatorVersion())
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/lambdatest"
+	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 

@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // A Build is one version of the functions, ready to answer.
 type Build struct {
 	handler   http.Handler
-	functions []devlink.Function
+	functions []link.Function
 
 	mu      sync.Mutex
 	using   int
@@ -28,15 +28,15 @@ func InProcess(handler http.Handler, key string) (*Build, error) {
 }
 
 // askFunctions asks an app what it has.
-func askFunctions(handler http.Handler, key string) ([]devlink.Function, error) {
-	r, err := http.NewRequest(http.MethodGet, "http://localhost"+devlink.FunctionsPath, nil)
+func askFunctions(handler http.Handler, key string) ([]link.Function, error) {
+	r, err := http.NewRequest(http.MethodGet, "http://localhost"+link.FunctionsPath, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set(devlink.KeyHeader, key)
+	r.Header.Set(link.KeyHeader, key)
 	w := newMemoryWriter()
 	handler.ServeHTTP(w, r)
-	var list []devlink.Function
+	var list []link.Function
 	if err := json.Unmarshal(w.body.Bytes(), &list); err != nil || w.status != http.StatusOK {
 		return nil, fmt.Errorf("the program does not say which functions it has (it answered %d): configure its App with flexfn.FromEnv, and let it answer on every path", w.status)
 	}
@@ -135,7 +135,7 @@ func (g *gate) serves(b *Build) bool {
 }
 
 // functions are those of the current build.
-func (g *gate) functions() []devlink.Function {
+func (g *gate) functions() []link.Function {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.current == nil {

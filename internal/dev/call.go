@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -131,7 +131,7 @@ func object(pairs []Pair) map[string]any {
 
 // Sample is a call that f accepts: the required parameters, and the optional
 // ones that have an example.
-func Sample(f devlink.Function, base string) Call {
+func Sample(f link.Function, base string) Call {
 	c := Call{Address: base + f.Path}
 	switch person := suitable(f); person {
 	case Nobody:
@@ -150,7 +150,7 @@ func Sample(f devlink.Function, base string) Call {
 
 // sampleValue is p's example, or one that fits its type; a SID is the first
 // of its kind in the fake's development state.
-func sampleValue(p devlink.Parameter) string {
+func sampleValue(p link.Parameter) string {
 	switch {
 	case p.Example != "":
 		return p.Example
@@ -161,17 +161,17 @@ func sampleValue(p devlink.Parameter) string {
 		return prefix + strings.TrimPrefix(twiliofake.DevelopmentAccountSID, "AC")
 	}
 	switch p.Type {
-	case devlink.Bool:
+	case link.Bool:
 		return "true"
-	case devlink.Whole, devlink.Number, devlink.Duration:
+	case link.Whole, link.Number, link.Duration:
 		return "1"
-	case devlink.Time:
+	case link.Time:
 		return "2026-01-31T15:04:05Z"
-	case devlink.List:
+	case link.List:
 		return "[]"
-	case devlink.Object, devlink.Any:
+	case link.Object, link.Any:
 		return "{}"
-	case devlink.Text:
+	case link.Text:
 	}
 	return "example"
 }

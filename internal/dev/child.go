@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // child is a program of the user's that runs.
@@ -42,7 +42,7 @@ func startChild(ctx context.Context, binary, dir string, env []string, out io.Wr
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	// PORT is what most programs heed, and the rest package host, which is to
 	// take this machine for no other platform and to end without delay.
-	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", devlink.StdinVariable+"=ends")
+	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", link.StdinVariable+"=ends")
 	// Nothing is written to it. It is closed when this process ends, however
 	// that happens.
 	if _, err := c.cmd.StdinPipe(); err != nil {

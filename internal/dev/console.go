@@ -12,8 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/console"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
@@ -61,7 +60,7 @@ func (s *Server) newConsole() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
 	})
-	mux.Handle(ConsolePath, http.StripPrefix(strings.TrimSuffix(ConsolePath, "/"), console.Handler()))
+	mux.Handle(ConsolePath, http.StripPrefix(strings.TrimSuffix(ConsolePath, "/"), pageHandler()))
 	mux.Handle(strings.TrimSuffix(ConsolePath, "/"), http.RedirectHandler(ConsolePath, http.StatusFound))
 
 	own, _ := url.Parse(s.o.Base) // as the developer asked for it
@@ -148,7 +147,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 		return nil, err
 	}
 	list := s.gate.functions()
-	i := slices.IndexFunc(list, func(f devlink.Function) bool { return f.Path == order.Path })
+	i := slices.IndexFunc(list, func(f link.Function) bool { return f.Path == order.Path })
 	if i < 0 {
 		return nil, refused{http.StatusNotFound, "there is no function at this path"}
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Bounds of the log of requests. What is oldest goes first.
@@ -35,12 +35,12 @@ type Summary struct {
 // An Entry is a request and its answer, as they may be shown.
 type Entry struct {
 	Summary
-	Query      string         `json:"query,omitempty"`
-	Request    Message        `json:"request"`
-	Answer     Message        `json:"answer"`
-	Trace      *devlink.Trace `json:"trace,omitempty"`
-	Replayable bool           `json:"replayable"`
-	Person     string         `json:"person"` // who it was sent as
+	Query      string      `json:"query,omitempty"`
+	Request    Message     `json:"request"`
+	Answer     Message     `json:"answer"`
+	Trace      *link.Trace `json:"trace,omitempty"`
+	Replayable bool        `json:"replayable"`
+	Person     string      `json:"person"` // who it was sent as
 
 	raw *rawRequest // with its secrets, for replay only
 }

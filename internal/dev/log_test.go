@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // TestLogIsBounded records a million requests, some with long bodies and
@@ -35,7 +35,7 @@ func TestLogIsBounded(t *testing.T) {
 			e.Request.Body, e.Answer.Body = strings.Clone(long), strings.Clone(long)
 			e.raw = &rawRequest{body: []byte(long)}
 			e.Request.Header = http.Header{"X-Long": {strings.Clone(long)}}
-			e.Trace = &devlink.Trace{Attempts: make([]devlink.Attempt, devlink.MaxAttempts)}
+			e.Trace = &link.Trace{Attempts: make([]link.Attempt, link.MaxAttempts)}
 		}
 		l.end(l.begin(e), e)
 		m.add(time.Unix(int64(i/1000), 0), 200, 1, time.Duration(i))
@@ -170,7 +170,7 @@ func TestMask(t *testing.T) {
 			t.Errorf("%s %s: %s, want %s", c.kind, c.body, got, c.want)
 		}
 	}
-	h := m.header(http.Header{"Authorization": {"Bearer x"}, "X-Twilio-Signature": {"x"}, "Accept": {"s3cret"}, devlink.KeyHeader: {"x"}})
+	h := m.header(http.Header{"Authorization": {"Bearer x"}, "X-Twilio-Signature": {"x"}, "Accept": {"s3cret"}, link.KeyHeader: {"x"}})
 	if len(h) != 3 || h.Get("Authorization") != masked || h.Get("X-Twilio-Signature") != masked || h.Get("Accept") != masked {
 		t.Errorf("headers: %v", h)
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 const masked = "(masked)"
@@ -96,7 +96,7 @@ func (m masker) header(h http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range h {
 		switch key {
-		case devlink.KeyHeader, devlink.TraceHeader:
+		case link.KeyHeader, link.TraceHeader:
 		case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Twilio-Signature", "X-Api-Key":
 			out[key] = []string{masked}
 		default:

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // A Person is somebody as whom functions can be called.
@@ -37,7 +37,7 @@ func People() []Person {
 func developmentToken(name string) string { return "dev-" + name }
 
 // suitable is the name of somebody whom f admits.
-func suitable(f devlink.Function) string {
+func suitable(f link.Function) string {
 	switch {
 	case f.Studio && f.Open:
 		return Nobody

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/dev"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -135,7 +135,7 @@ func develop(t *testing.T, m module) (base string, shown *output) {
 	}
 	program.Output = shown
 	program.Env = func() ([]string, error) {
-		return append(os.Environ(), devlink.KeyVariable+"="+key, "FLEXFN_TWILIO_URL="+front.URL,
+		return append(os.Environ(), link.KeyVariable+"="+key, "FLEXFN_TWILIO_URL="+front.URL,
 			"ACCOUNT_SID="+twiliofake.DevelopmentAccountSID, "AUTH_TOKEN="+twiliofake.DevelopmentAuthToken), nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -161,7 +161,7 @@ func post(t *testing.T, url, body string) (int, string) {
 	if err != nil {
 		t.Error(err)
 	}
-	if resp.Header.Get(devlink.TraceHeader) != "" {
+	if resp.Header.Get(link.TraceHeader) != "" {
 		t.Error("the trace reached the caller")
 	}
 	return resp.StatusCode, string(text)

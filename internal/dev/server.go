@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -149,7 +149,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 		func() {
 			defer build.release()
 			defer func() { broken = recover() }()
-			r.Header.Set(devlink.KeyHeader, s.o.Key)
+			r.Header.Set(link.KeyHeader, s.o.Key)
 			build.handler.ServeHTTP(got, r)
 		}()
 	}
@@ -230,7 +230,7 @@ type recorder struct {
 	status  int
 	written bool
 	body    capture
-	trace   *devlink.Trace
+	trace   *link.Trace
 }
 
 func (w *recorder) WriteHeader(status int) {
@@ -253,9 +253,9 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) takeTrace() {
 	h := w.Header()
-	text, err := base64.StdEncoding.DecodeString(h.Get(devlink.TraceHeader))
-	h.Del(devlink.TraceHeader)
-	t := new(devlink.Trace)
+	text, err := base64.StdEncoding.DecodeString(h.Get(link.TraceHeader))
+	h.Del(link.TraceHeader)
+	t := new(link.Trace)
 	if err == nil && json.Unmarshal(text, t) == nil {
 		w.trace = t
 	}

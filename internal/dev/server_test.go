@@ -13,9 +13,8 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/demo"
 	"github.com/flexfn/flexfn/internal/dev"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -40,7 +39,7 @@ func newExample(t *testing.T) *example {
 	e.server = dev.New(dev.Options{Base: e.URL, Key: key, Fake: e.fake, SignWith: twiliofake.DevelopmentAuthToken, Terminal: dev.NewTerminal(e.shown, false)})
 	env := map[string]string{
 		"ACCOUNT_SID": twiliofake.DevelopmentAccountSID, "AUTH_TOKEN": twiliofake.DevelopmentAuthToken,
-		"FLEXFN_TWILIO_URL": e.URL, devlink.KeyVariable: key, "TWILIO_SERVICE_MIN_BACKOFF": "20", "TWILIO_SERVICE_MAX_BACKOFF": "30",
+		"FLEXFN_TWILIO_URL": e.URL, link.KeyVariable: key, "TWILIO_SERVICE_MIN_BACKOFF": "20", "TWILIO_SERVICE_MAX_BACKOFF": "30",
 	}
 	config := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	config.Logger = slog.New(slog.DiscardHandler)
@@ -48,7 +47,7 @@ func newExample(t *testing.T) *example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	demo.Add(app)
+	dev.AddDemo(app)
 	build, err := dev.InProcess(app, key)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +148,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("the request's body is shown as %v", body)
 	}
 	spans := v["trace"].(map[string]any)["spans"].([]any)
-	if len(spans) != 2 || spans[0].(map[string]any)["name"] != devlink.TokenCheck || spans[1].(map[string]any)["name"] != devlink.Handler {
+	if len(spans) != 2 || spans[0].(map[string]any)["name"] != link.TokenCheck || spans[1].(map[string]any)["name"] != link.Handler {
 		t.Errorf("spans are %v", spans)
 	}
 	for _, c := range []struct {

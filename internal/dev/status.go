@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Status is how the functions stand.
@@ -41,7 +41,7 @@ func (s *Server) currentStatus() Status {
 
 // FunctionInfo is a function and a call that it accepts.
 type FunctionInfo struct {
-	devlink.Function
+	link.Function
 	Person string `json:"person,omitempty"` // as whom to call; empty for a user of the real Twilio
 	Sample []Pair `json:"sample"`
 }

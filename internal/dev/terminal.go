@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -57,7 +57,7 @@ func (t *Terminal) Clear() {
 }
 
 // functions writes the table of functions: who may call each, and how.
-func (t *Terminal) functions(list []devlink.Function, base string, fake bool) {
+func (t *Terminal) functions(list []link.Function, base string, fake bool) {
 	var b strings.Builder
 	if len(list) == 0 {
 		b.WriteString("No functions yet.\n")
@@ -156,7 +156,7 @@ func printable(s string) string {
 	}, s)
 }
 
-func attemptLine(a devlink.Attempt) string {
+func attemptLine(a link.Attempt) string {
 	s := fmt.Sprintf("attempt %d:", a.Number)
 	if a.Method != "" {
 		s += fmt.Sprintf(" %s %s%s", a.Method, a.Host, a.Path)

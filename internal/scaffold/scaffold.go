@@ -22,7 +22,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 //go:embed all:app all:function
@@ -85,7 +85,7 @@ type envSetting struct {
 
 func envSettings() (list []envSetting) {
 	for _, s := range flexfn.Settings() {
-		if s.Names[0] == devlink.KeyVariable { // nobody sets it by hand
+		if s.Names[0] == link.KeyVariable { // nobody sets it by hand
 			continue
 		}
 		list = append(list, envSetting{s, slices.Contains([]string{"ACCOUNT_SID", "AUTH_TOKEN", "TWILIO_FLEX_WORKSPACE_SID", "PUBLIC_URL"}, s.Names[0])})

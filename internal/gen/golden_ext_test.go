@@ -1,4 +1,4 @@
-package tsclient
+package gen_test
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flexfn/flexfn/internal/kinds"
+	"github.com/flexfn/flexfn/internal/gen"
+	"github.com/flexfn/flexfn/internal/testing/kinds"
 	"github.com/flexfn/flexfn/openapi"
 )
 
@@ -20,11 +21,11 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := Generate(document, "devel")
+	client, err := gen.Generate(document, "devel")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range map[string][]byte{"e2e/openapi.json": document, "e2e/client.ts": client} {
+	for name, got := range map[string][]byte{"../testing/tsclient/openapi.json": document, "../testing/tsclient/client.ts": client} {
 		if *update {
 			if err := os.WriteFile(name, got, 0o644); err != nil {
 				t.Fatal(err)
@@ -36,7 +37,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what is generated: go test ./internal/tsclient -update, and look at the difference", name)
+			t.Errorf("%s is not what is generated: go test ./internal/gen -run TestGolden -update, and look at the difference", name)
 		}
 	}
 	if found := regexp.MustCompile(`(?m)[:<|(]\s*any\b|as any\b|^import `).FindAll(client, -1); found != nil {
@@ -51,7 +52,7 @@ func TestNoDocument(t *testing.T) {
 		`{"openapi":"3.1.0","components":{"schemas":{"Failure":{}}},"paths":{"/x":{"post":{"requestBody":{},"responses":{"200":{}}}}}}`,
 		`{"openapi":"3.1.0","components":{"schemas":{"Failure":{}}},"paths":{"/x":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/X"}}}},"responses":{"200":{}}}}}}`,
 	} {
-		if client, err := Generate([]byte(document), "devel"); err == nil {
+		if client, err := gen.Generate([]byte(document), "devel"); err == nil {
 			t.Errorf("%s gave the client\n%s", document, client)
 		}
 	}
@@ -64,7 +65,7 @@ func TestNames(t *testing.T) {
 		"DeleteResult":{"type":"object","properties":{"date":{"$ref":"#/components/schemas/Date"}}}}},
 		"paths":{"/delete":{"post":{"operationId":"delete","requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/DeleteInput"}}}},
 		"responses":{"200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/DeleteResult"}}}}}}}}}`
-	client, err := Generate([]byte(document), "devel")
+	client, err := gen.Generate([]byte(document), "devel")
 	if err != nil {
 		t.Fatal(err)
 	}

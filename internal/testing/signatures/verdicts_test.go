@@ -33,7 +33,7 @@ func (v vector) body() []byte {
 }
 
 func readVectors(t testing.TB) []vector {
-	data, err := os.ReadFile("../../testdata/signatures.json")
+	data, err := os.ReadFile("../../../testdata/signatures.json")
 	if err != nil {
 		t.Fatal(err)
 	}

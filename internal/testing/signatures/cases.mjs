@@ -1,4 +1,4 @@
-// The cases of ../../testdata/signatures.json, before they are signed. A case
+// The cases of ../../../testdata/signatures.json, before they are signed. A case
 // says what Twilio signs and what reaches the server; vectors.mjs signs it with
 // Twilio's own library.
 import querystring from "node:querystring";

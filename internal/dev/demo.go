@@ -1,6 +1,4 @@
-// Package demo has the functions that "flexfn dev" shows beside the
-// ready-made ones: one of each kind.
-package demo
+package dev
 
 import (
 	"context"
@@ -11,8 +9,9 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// Add gives the demonstration functions to app.
-func Add(app *flexfn.App) {
+// AddDemo adds the functions that "flexfn dev" shows in addition to the
+// ready-made ones: one of each kind.
+func AddDemo(app *flexfn.App) {
 	app.Handle("/demo/greet", Greet)
 	app.Handle("/demo/announce", Announce)
 	app.Handle("/demo/echo", Echo)

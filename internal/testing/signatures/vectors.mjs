@@ -1,5 +1,5 @@
 // Signs the cases with Twilio's Node library and compares the result with
-// ../../testdata/signatures.json; asks that library and, through `go test`,
+// ../../../testdata/signatures.json; asks that library and, through `go test`,
 // twilio-go's validator and ours about every vector, and prints who accepts
 // and refuses what. It fails when the file is not what the cases give, or when
 // anybody's verdict is not what the file says.
@@ -19,7 +19,7 @@ const { getExpectedTwilioSignature, getExpectedBodyHash, validateIncomingRequest
   await import("twilio/lib/webhooks/webhooks.js").then((m) => m.default ?? m);
 
 const here = dirname(fileURLToPath(import.meta.url));
-const file = join(here, "../../testdata/signatures.json");
+const file = join(here, "../../../testdata/signatures.json");
 
 const parseForm = (body) => ({ ...querystring.parse(body, "&", "=", { maxKeys: 0 }) });
 const isForm = (type) => (type ?? "").split(";")[0].trim().toLowerCase() === FORM;

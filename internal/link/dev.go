@@ -1,5 +1,7 @@
-// Package devlink is what "flexfn dev" and the program that it runs say to
-// each other.
+// Package link is what the app, its host and "flexfn dev" tell each other.
+//
+// A host whose gateway loses a request's query order says so with
+// [LoseQueryOrder].
 //
 // The dev server starts the program with a key in the environment variable
 // [KeyVariable], and sends it in the header [KeyHeader] of every request. An
@@ -11,7 +13,7 @@
 // [StdinVariable] tells package host that the program's standard input ends
 // when the dev server does, however that ends, and that the program is to end
 // with it.
-package devlink
+package link
 
 import "time"
 

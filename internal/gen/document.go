@@ -1,6 +1,4 @@
-// Package oas has the parts of an OpenAPI 3.1 document that flexfn writes and
-// reads.
-package oas
+package gen
 
 import (
 	"encoding/json"

@@ -1,6 +1,7 @@
-// Package tsclient writes a TypeScript client for the functions that an
+// Package gen has the parts of an OpenAPI 3.1 document that flexfn writes and
+// reads, and writes a TypeScript client for the functions that an
 // OpenAPI document of package openapi describes.
-package tsclient
+package gen
 
 import (
 	"cmp"
@@ -12,8 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/flexfn/flexfn/internal/oas"
 )
 
 //go:embed runtime.ts
@@ -22,7 +21,7 @@ var runtime string
 // Generate writes the client of a document. version is the generator's, for
 // the header.
 func Generate(document []byte, version string) ([]byte, error) {
-	var d oas.Document
+	var d Document
 	if err := json.Unmarshal(document, &d); err != nil {
 		return nil, fmt.Errorf("this is no OpenAPI document: %w", err)
 	}
@@ -74,7 +73,7 @@ const (
 )
 
 type writer struct {
-	schemas map[string]*oas.Schema
+	schemas map[string]*Schema
 	taken   map[string]bool // names that a function or type cannot have
 	uses    map[string]use  // of schemas; what is sent allows more
 	used    map[string]bool // schemas that something refers to
@@ -108,12 +107,12 @@ func (w *writer) name(s string) string {
 }
 
 // function writes one function.
-func (w *writer) function(b *strings.Builder, path string, op *oas.Operation) error {
+func (w *writer) function(b *strings.Builder, path string, op *Operation) error {
 	media, ok := op.RequestBody.Content["application/json"]
 	if !ok || media.Schema == nil {
 		return fmt.Errorf("it has no JSON body")
 	}
-	input := strings.TrimPrefix(media.Schema.Ref, oas.SchemaRef)
+	input := strings.TrimPrefix(media.Schema.Ref, SchemaRef)
 	schema := w.schemas[input]
 	if schema == nil {
 		return fmt.Errorf("the schema %q of its input is missing", media.Schema.Ref)
@@ -157,7 +156,7 @@ func (w *writer) use(name string) {
 func (w *writer) declare(b *strings.Builder, name string) {
 	s, as := w.schemas[name], w.uses[name]
 	comment(b, "", s.Description)
-	if !slices.Equal(s.Type, oas.Types{"object"}) || len(s.Properties) == 0 {
+	if !slices.Equal(s.Type, Types{"object"}) || len(s.Properties) == 0 {
 		fmt.Fprintf(b, "export type %s = %s;\n", w.name(name), w.typeOf(s, as))
 		return
 	}
@@ -166,7 +165,7 @@ func (w *writer) declare(b *strings.Builder, name string) {
 	b.WriteString("}\n")
 }
 
-func (w *writer) properties(b *strings.Builder, s *oas.Schema, as use, indent string) {
+func (w *writer) properties(b *strings.Builder, s *Schema, as use, indent string) {
 	var types []string
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		p := s.Properties[name]
@@ -196,10 +195,10 @@ func (w *writer) properties(b *strings.Builder, s *oas.Schema, as use, indent st
 }
 
 // typeOf is the type of a schema's values.
-func (w *writer) typeOf(s *oas.Schema, as use) string {
+func (w *writer) typeOf(s *Schema, as use) string {
 	switch {
 	case s.Ref != "":
-		name := strings.TrimPrefix(s.Ref, oas.SchemaRef)
+		name := strings.TrimPrefix(s.Ref, SchemaRef)
 		if w.schemas[name] == nil {
 			return "unknown"
 		}
@@ -289,7 +288,7 @@ func jsString(s string) string {
 }
 
 // describe is a property's comment.
-func describe(s *oas.Schema) string {
+func describe(s *Schema) string {
 	text := s.Description
 	if s.Format == "date-time" || s.Format == "e164" || s.Format == "sid" {
 		text = strings.TrimSpace(text + " (" + map[string]string{"date-time": "ISO 8601", "e164": "E.164", "sid": "SID"}[s.Format] + ")")

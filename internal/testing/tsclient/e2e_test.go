@@ -1,11 +1,11 @@
 //go:build node
 
-// Package e2e type-checks the generated client with tsc and runs it in
+// Package tsclient type-checks the generated client with tsc and runs it in
 // Node.js and in a browser, against a live app. It needs node, what npm ci
 // installs here, and chromium-headless-shell or chromium:
 //
-//	(cd internal/tsclient/e2e && npm ci) && go test -tags node ./internal/tsclient/e2e
-package e2e
+//	(cd internal/testing/tsclient && npm ci) && go test -tags node ./internal/testing/tsclient
+package tsclient
 
 import (
 	"context"
@@ -23,8 +23,8 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/kinds"
-	"github.com/flexfn/flexfn/internal/tsclient"
+	"github.com/flexfn/flexfn/internal/gen"
+	"github.com/flexfn/flexfn/internal/testing/kinds"
 	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -52,7 +52,7 @@ func compile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tsclient.Generate(document, "devel")
+	client, err := gen.Generate(document, "devel")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,4 @@
-// Package gateway lets what adapts a gateway's events tell the app what the
-// gateway did to a request.
-package gateway
+package link
 
 import "context"
 

@@ -4,7 +4,7 @@
 // functions, in Chromium. It needs chromium-headless-shell or chromium, node and
 // what npm ci installs here:
 //
-//	(cd internal/console/browser && npm ci) && go test -tags browser ./internal/console/browser
+//	(cd internal/testing/browser && npm ci) && go test -tags browser ./internal/testing/browser
 //
 // SCREENSHOTS names a folder to keep pictures in.
 package browser
@@ -25,9 +25,8 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
-	"github.com/flexfn/flexfn/internal/demo"
 	"github.com/flexfn/flexfn/internal/dev"
-	"github.com/flexfn/flexfn/internal/devlink"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -55,7 +54,7 @@ func TestBrowser(t *testing.T) {
 	env := map[string]string{
 		"ACCOUNT_SID": twiliofake.DevelopmentAccountSID, "AUTH_TOKEN": twiliofake.DevelopmentAuthToken,
 		"TWILIO_FLEX_WORKSPACE_SID": twiliofake.DevelopmentWorkspaceSID, "FLEXFN_TWILIO_URL": front.URL,
-		"FLEXFN_MAX_BODY_BYTES": "2000", devlink.KeyVariable: key,
+		"FLEXFN_MAX_BODY_BYTES": "2000", link.KeyVariable: key,
 	}
 	config := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	config.Logger = slog.New(slog.DiscardHandler)
@@ -63,7 +62,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	demo.Add(app)
+	dev.AddDemo(app)
 	if err := functions.Add(app); err != nil {
 		t.Fatal(err)
 	}
