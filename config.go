@@ -36,9 +36,6 @@ type Config struct {
 	// WorkspaceSID is the Flex workspace, WS and 32 hex digits; needed by
 	// functions that use TaskRouter.
 	WorkspaceSID string
-	// ChatServiceSID is Flex's Programmable Chat service, IS and 32 hex
-	// digits; needed by functions that use Programmable Chat.
-	ChatServiceSID string
 	// TwilioURL, when set, receives every request for *.twilio.com; the
 	// Host header keeps the original name. Fakes and proxies stand there.
 	TwilioURL string
@@ -95,10 +92,6 @@ type Config struct {
 	// multiplied by retries. Zero is the default size, 100; a negative
 	// size switches the budget off.
 	RetryBudget int
-
-	// DisabledFunctions are the paths of ready-made functions that are not
-	// to answer; see package functions.
-	DisabledFunctions []string
 
 	// Development shows the text of unexpected errors to the caller. Never
 	// set it where strangers can call.
@@ -183,10 +176,6 @@ var settings = []setting{
 		set: func(c *Config, v string) error { c.Edge = v; return nil }},
 	{names: []string{"TWILIO_FLEX_WORKSPACE_SID"}, doc: "the Flex workspace's SID; needed by functions that use TaskRouter",
 		set: func(c *Config, v string) error { c.WorkspaceSID = v; return nil }},
-	{names: []string{"TWILIO_FLEX_CHAT_SERVICE_SID"}, doc: "the SID of Flex's Programmable Chat service; needed by functions that use Programmable Chat",
-		set: func(c *Config, v string) error { c.ChatServiceSID = v; return nil }},
-	{names: []string{"FLEXFN_DISABLED_FUNCTIONS"}, doc: "the paths of ready-made functions that are switched off, separated by commas; none when unset",
-		set: func(c *Config, v string) error { c.DisabledFunctions = splitList(v); return nil }},
 	{names: []string{"FLEXFN_TWILIO_URL"}, doc: "a base URL that receives every request for *.twilio.com, such as http://127.0.0.1:8080; for fakes and proxies",
 		set: func(c *Config, v string) error { c.TwilioURL = v; return nil }},
 	{names: []string{"FLEXFN_ALLOWED_ORIGINS"}, emptyCounts: true, doc: "the web origins that may call, separated by commas; unset or * allows any",
@@ -266,7 +255,6 @@ func parseDuration(v string) (time.Duration, error) {
 var (
 	accountSID   = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
 	workspaceSID = regexp.MustCompile(`^WS[0-9a-fA-F]{32}$`)
-	chatSID      = regexp.MustCompile(`^IS[0-9a-fA-F]{32}$`)
 	apiKeySID    = regexp.MustCompile(`^SK[0-9a-fA-F]{32}$`)
 	authToken    = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
 	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -312,9 +300,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.WorkspaceSID != "" && !workspaceSID.MatchString(c.WorkspaceSID) {
 		fault("TWILIO_FLEX_WORKSPACE_SID %q is not a workspace SID: it must be WS and 32 hex digits", c.WorkspaceSID)
-	}
-	if c.ChatServiceSID != "" && !chatSID.MatchString(c.ChatServiceSID) {
-		fault("TWILIO_FLEX_CHAT_SERVICE_SID %q is not a chat service SID: it must be IS and 32 hex digits", c.ChatServiceSID)
 	}
 	if c.TwilioURL != "" {
 		if _, err := parseBaseURL(c.TwilioURL); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
 )
 
 func fromMap(env map[string]string) flexfn.Config {
@@ -97,7 +98,7 @@ func TestConfigurationIsDocumented(t *testing.T) {
 		t.Fatalf("%s has no table", path)
 	}
 	want := intro + head
-	for _, s := range flexfn.Settings() {
+	for _, s := range append(flexfn.Settings(), functions.Settings()...) {
 		want += "| `" + strings.Join(s.Names, "`, `") + "` | " + strings.ReplaceAll(s.Doc, "|", `\|`) + " |\n"
 	}
 	if *update {

@@ -62,14 +62,13 @@ func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 		t.Fatalf("flexfntest: %v", err)
 	}
 	config := flexfn.Config{
-		AccountSID:     twiliofake.DevelopmentAccountSID,
-		AuthToken:      twiliofake.DevelopmentAuthToken,
-		WorkspaceSID:   twiliofake.DevelopmentWorkspaceSID,
-		ChatServiceSID: "IS" + strings.TrimPrefix(twiliofake.DevelopmentAccountSID, "AC"),
-		PublicURL:      PublicURL,
-		Retry:          []flexfn.RetryOption{flexfn.Backoff(0, 0)},
-		Logger:         slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Transport:      fake.Client().Transport,
+		AccountSID:   twiliofake.DevelopmentAccountSID,
+		AuthToken:    twiliofake.DevelopmentAuthToken,
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID,
+		PublicURL:    PublicURL,
+		Retry:        []flexfn.RetryOption{flexfn.Backoff(0, 0)},
+		Logger:       slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Transport:    fake.Client().Transport,
 	}
 	for _, c := range change {
 		c(&config)

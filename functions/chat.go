@@ -9,22 +9,22 @@ import (
 	chat "github.com/twilio/twilio-go/rest/chat/v2"
 )
 
-// UpdateChannelAttributes replaces the attributes of a channel of Programmable
+// updateChannelAttributes replaces the attributes of a channel of Programmable
 // Chat, all of them. Twilio has no If-Match for channels: the last change wins.
-var UpdateChannelAttributes = flexfn.PrepareFlexFunction(updateChannelAttributes, flexfn.Doc("Replaces the attributes of a chat channel."))
+func (c *Config) updateChannelAttributes() *flexfn.Function {
+	return flexfn.PrepareFlexFunction(func(ctx context.Context, in channelParams) (done, error) {
+		service, err := configured(c.ChatServiceSID, "TWILIO_FLEX_CHAT_SERVICE_SID")
+		if err != nil {
+			return done{}, err
+		}
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*chat.ChatV2Channel, error) {
+			return chat.NewApiService(client).UpdateChannel(service, in.Channel, &chat.UpdateChannelParams{Attributes: new(string(in.Attributes))})
+		})
+		return done{}, res.Err()
+	}, flexfn.Doc("Replaces the attributes of a chat channel."))
+}
 
 type channelParams struct {
 	Channel    string          `json:"channelSid" purpose:"channel to be updated" kind:"CH"`
 	Attributes json.RawMessage `json:"attributes" purpose:"new attributes"`
-}
-
-func updateChannelAttributes(ctx context.Context, in channelParams) (done, error) {
-	service, err := configured(flexfn.FromContext(ctx).Config().ChatServiceSID, "TWILIO_FLEX_CHAT_SERVICE_SID")
-	if err != nil {
-		return done{}, err
-	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*chat.ChatV2Channel, error) {
-		return chat.NewApiService(client).UpdateChannel(service, in.Channel, &chat.UpdateChannelParams{Attributes: new(string(in.Attributes))})
-	})
-	return done{}, res.Err()
 }

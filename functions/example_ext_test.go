@@ -15,7 +15,6 @@ import (
 func ExampleAdd() {
 	app, err := flexfn.New(flexfn.Config{ // in production: flexfn.FromEnv()
 		AccountSID: "AC00000000000000000000000000000001", AuthToken: "12345",
-		DisabledFunctions: []string{"/common/flex/programmable-chat/update-channel-attributes"},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -24,7 +23,7 @@ func ExampleAdd() {
 		log.Fatal(err)
 	}
 	fmt.Println(len(app.Routes()), "functions")
-	// Output: 17 functions
+	// Output: 18 functions
 }
 
 func ExampleRoutes() {
@@ -34,6 +33,23 @@ func ExampleRoutes() {
 		}
 	}
 	// Output: /common/flex/taskrouter/update-worker-attributes is for workers who are supervisor or admin
+}
+
+// Settings in the program instead of the environment.
+func ExampleConfig_Add() {
+	app := flexfntest.New(exampletb.T{}) // in production: flexfn.New(flexfn.FromEnv())
+	config := functions.Config{
+		ChatServiceSID: "IS00000000000000000000000000000001",
+		Disabled:       []string{"/common/flex/phone-numbers/list-phone-numbers"}, // there is one of our own
+	}
+	if err := config.Add(app.App); err != nil {
+		log.Fatal(err)
+	}
+	app.CallFlex(flexfntest.Agent, "/common/flex/programmable-chat/update-channel-attributes", flexfntest.Params{
+		"channelSid": "CH00000000000000000000000000000001", "attributes": `{"topic":"returns"}`,
+	}).OK()
+	fmt.Println(len(app.Routes()), "functions")
+	// Output: 17 functions
 }
 
 // A ready-made function on a path of one's own.
@@ -138,7 +154,7 @@ func Example_taskRouter() {
 	// [success workerChannelCapacity]
 }
 
-// The attributes of conversations, chat channels, and the account's numbers.
+// The attributes of conversations, and the account's numbers.
 func Example_others() {
 	app := flexfntest.New(exampletb.T{})
 	for _, call := range []struct {
@@ -146,7 +162,6 @@ func Example_others() {
 		params   flexfntest.Params
 	}{
 		{functions.UpdateConversationAttributes, flexfntest.Params{"conversationSid": "CH00000000000000000000000000000001", "attributes": `{"topic":"returns"}`}},
-		{functions.UpdateChannelAttributes, flexfntest.Params{"channelSid": "CH00000000000000000000000000000001", "attributes": `{"topic":"returns"}`}},
 		{functions.ListPhoneNumbers, flexfntest.Params{"IncludeOutgoing": true}},
 	} {
 		path := fmt.Sprintf("/others/%p", call.function)
@@ -156,7 +171,6 @@ func Example_others() {
 		fmt.Println(slices.Sorted(maps.Keys(answer)))
 	}
 	// Output:
-	// [success]
 	// [success]
 	// [phoneNumbers success]
 }

@@ -33,8 +33,13 @@ const (
 // newApp is an app with the ready-made functions and a fake Twilio.
 func newApp(t *testing.T, change ...func(*flexfn.Config)) *flexfntest.App {
 	t.Helper()
+	return newAppWith(t, functions.Config{ChatServiceSID: twiliofake.DevelopmentChatServiceSID}, change...)
+}
+
+func newAppWith(t *testing.T, config functions.Config, change ...func(*flexfn.Config)) *flexfntest.App {
+	t.Helper()
 	app := flexfntest.New(t, change...)
-	if err := functions.Add(app.App); err != nil {
+	if err := config.Add(app.App); err != nil {
 		t.Fatal(err)
 	}
 	return app
@@ -364,7 +369,7 @@ func TestConcurrentWorkerUpdates(t *testing.T) {
 }
 
 func TestMissingSettings(t *testing.T) {
-	app := newApp(t, func(c *flexfn.Config) { c.WorkspaceSID, c.ChatServiceSID = "", "" })
+	app := newAppWith(t, functions.Config{}, func(c *flexfn.Config) { c.WorkspaceSID = "" })
 	for _, r := range functions.Routes() {
 		form := params{"attributes": "{}", "assignmentStatus": "pending", "attributesUpdate": "{}", "capacity": 1, "available": true, "taskChannel": "voice"}
 		for _, p := range r.Function.Parameters() {

@@ -7,26 +7,29 @@
 // conference is that worker's own: any worker may change any of them. Where
 // that is too much, write a function of your own in its place.
 //
-// They need TWILIO_FLEX_WORKSPACE_SID (tasks, queues, workers) and
-// TWILIO_FLEX_CHAT_SERVICE_SID (Programmable Chat), and say so when it is not
-// set.
+// They need TWILIO_FLEX_WORKSPACE_SID (tasks, queues, workers), which is the
+// app's setting, and what [Config] lists. A function whose setting is missing
+// says so when it is called.
 package functions
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/flexfn/flexfn"
 )
 
-// Routes lists the functions and the template's paths, which plugins call.
-func Routes() []flexfn.Route {
+// Routes lists the ready-made functions by the template's paths, which plugins
+// call, for documents and for paths of one's own. They are without the
+// settings of a [Config]: [Config.Add] serves them with those.
+func Routes() []flexfn.Route { return new(Config).routes() }
+
+func (c *Config) routes() []flexfn.Route {
 	const flex = "/common/flex/"
 	return []flexfn.Route{
 		{Path: flex + "conversations/update-attributes", Function: UpdateConversationAttributes},
 		{Path: flex + "phone-numbers/list-phone-numbers", Function: ListPhoneNumbers},
 		{Path: flex + "phone-numbers/validate-phone-number", Function: ValidatePhoneNumber},
-		{Path: flex + "programmable-chat/update-channel-attributes", Function: UpdateChannelAttributes},
+		{Path: flex + "programmable-chat/update-channel-attributes", Function: c.updateChannelAttributes()},
 		{Path: flex + "programmable-voice/add-participant", Function: AddParticipant},
 		{Path: flex + "programmable-voice/cold-transfer", Function: ColdTransfer},
 		{Path: flex + "programmable-voice/get-call-properties", Function: GetCallProperties},
@@ -44,21 +47,20 @@ func Routes() []flexfn.Route {
 	}
 }
 
-// Add gives app the functions of [Routes], except those that the app's
-// configuration switches off (FLEXFN_DISABLED_FUNCTIONS). It is an error to
-// switch off a path that is none of theirs; then nothing is added. It panics
-// as [flexfn.App.Handle] does when a path is taken: switch the ready-made
-// function off to put another in its place.
-func Add(app *flexfn.App) error {
-	routes := Routes()
-	disabled := app.Config().DisabledFunctions
-	for _, path := range disabled {
-		if !slices.ContainsFunc(routes, func(r flexfn.Route) bool { return r.Path == path }) {
-			return fmt.Errorf("FLEXFN_DISABLED_FUNCTIONS names %q, which is the path of no ready-made function: write it as in %s", path, routes[0].Path)
-		}
+// Add gives app the ready-made functions, with settings from the environment:
+// it is FromEnv().Add(app).
+func Add(app *flexfn.App) error { return FromEnv().Add(app) }
+
+// Add gives app the functions of [Routes], except those that c disables. When
+// anything is wrong with c, nothing is added, and the error joins every fault.
+// Like [flexfn.App.Handle], it panics when a path is taken: disable the
+// ready-made function to put another in its place.
+func (c Config) Add(app *flexfn.App) error {
+	if err := c.fault(); err != nil {
+		return err
 	}
-	for _, r := range routes {
-		if !slices.Contains(disabled, r.Path) {
+	for _, r := range c.routes() {
+		if !slices.Contains(c.Disabled, r.Path) {
 			app.Handle(r.Path, r.Function)
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/testing/contract"
-	"github.com/flexfn/flexfn/twiliofake"
 )
 
 // TestRoutes holds paths, parameters and purposes against the recordings.
@@ -53,7 +53,10 @@ func TestRoutes(t *testing.T) {
 
 func TestDisabled(t *testing.T) {
 	const path = "/common/flex/taskrouter/get-queues"
-	app := newApp(t, func(c *flexfn.Config) { c.DisabledFunctions = []string{path} })
+	app := flexfntest.New(t)
+	if err := (functions.Config{Disabled: []string{path}}).Add(app.App); err != nil {
+		t.Fatal(err)
+	}
 	if n := len(app.Routes()); n != 17 || slices.ContainsFunc(app.Routes(), func(r flexfn.Route) bool { return r.Path == path }) {
 		t.Errorf("%d functions", n)
 	}
@@ -65,15 +68,14 @@ func TestDisabled(t *testing.T) {
 	app.Handle(path, functions.GetQueues) // one's own in its place
 
 	env := map[string]string{
-		"ACCOUNT_SID": twiliofake.DevelopmentAccountSID, "AUTH_TOKEN": twiliofake.DevelopmentAuthToken,
-		"FLEXFN_DISABLED_FUNCTIONS": path + ", taskrouter/get-queues",
+		"FLEXFN_DISABLED_FUNCTIONS":    path + ", taskrouter/get-queues",
+		"TWILIO_FLEX_CHAT_SERVICE_SID": "IS1",
 	}
-	bad, err := flexfn.New(flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = functions.Add(bad)
-	if err == nil || !strings.Contains(err.Error(), `FLEXFN_DISABLED_FUNCTIONS names "taskrouter/get-queues"`) || len(bad.Routes()) != 0 {
-		t.Errorf("%v, %d functions", err, len(bad.Routes()))
+	bad := flexfntest.New(t)
+	err := functions.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok }).Add(bad.App)
+	for _, want := range []string{`FLEXFN_DISABLED_FUNCTIONS: "taskrouter/get-queues"`, `TWILIO_FLEX_CHAT_SERVICE_SID: "IS1"`} {
+		if err == nil || !strings.Contains(err.Error(), want) || len(bad.Routes()) != 0 {
+			t.Errorf("%v, %d functions; want %s", err, len(bad.Routes()), want)
+		}
 	}
 }

@@ -89,14 +89,15 @@ func replayApp(t *testing.T, c contract.Case, change func(*flexfn.Config)) *flex
 	if _, set := c.Env["TWILIO_FLEX_CHAT_SERVICE_SID"]; !set {
 		env["TWILIO_FLEX_CHAT_SERVICE_SID"] = "IS" + strings.Repeat("b", 32)
 	}
-	config := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	config := flexfn.FromLookup(lookup)
 	config.Logger = slog.New(slog.DiscardHandler)
 	change(&config)
 	app, err := flexfn.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := functions.Add(app); err != nil {
+	if err := functions.FromLookup(lookup).Add(app); err != nil {
 		t.Fatal(err)
 	}
 	return app

@@ -183,7 +183,7 @@ func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error 
 		return err
 	}
 	dev.AddDemo(app)
-	if err := functions.Add(app); err != nil {
+	if err := functions.FromLookup(v.lookup).Add(app); err != nil {
 		return err
 	}
 	server.DescribeWith(func(context.Context) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/host"
 	"github.com/flexfn/flexfn/twilioapi"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
@@ -109,10 +110,15 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	}
 	set := 0
 	var known []string
-	for _, s := range flexfn.Settings() {
+	for _, s := range append(flexfn.Settings(), functions.Settings()...) {
 		known = append(known, s.Names...)
 		if slices.ContainsFunc(s.Names, func(n string) bool { v, ok := lookup(n); return ok && v != "" }) {
 			set++
+		}
+	}
+	if err := functions.FromLookup(lookup).Add(app); err != nil {
+		for _, fault := range unjoin(err) {
+			r.say(failed, "environment", fault.Error(), "")
 		}
 	}
 	r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")

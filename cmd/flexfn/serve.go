@@ -32,7 +32,7 @@ func (s *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	if err := functions.Add(app); err != nil {
+	if err := functions.FromLookup(env.lookup).Add(app); err != nil {
 		return err
 	}
 	for _, r := range app.Routes() {

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/link"
 )
 
@@ -84,7 +85,7 @@ type envSetting struct {
 }
 
 func envSettings() (list []envSetting) {
-	for _, s := range flexfn.Settings() {
+	for _, s := range append(flexfn.Settings(), functions.Settings()...) {
 		if s.Names[0] == link.KeyVariable { // nobody sets it by hand
 			continue
 		}

@@ -36,15 +36,15 @@ func TestPlugin(t *testing.T) {
 
 	app, err := flexfn.New(flexfn.Config{
 		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
-		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID, ChatServiceSID: "IS00000000000000000000000000000001",
-		TwilioURL: twilio, PublicURL: server.URL,
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID,
+		TwilioURL:    twilio, PublicURL: server.URL,
 		Retry:  []flexfn.RetryOption{flexfn.RetryLimit(0)}, // so that the plugin's own show
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := functions.Add(app); err != nil {
+	if err := (functions.Config{ChatServiceSID: twiliofake.DevelopmentChatServiceSID}).Add(app); err != nil {
 		t.Fatal(err)
 	}
 	handler.Store(app)
