@@ -22,7 +22,8 @@ format: ## format the code and tidy the modules
 	cd deploy/cloud-functions && go mod tidy
 	cd bench && go mod tidy
 
-generate: ## write the generated parts of documents and the signature vectors anew
+generate: ## write the generated parts of documents, the fake's table and the signature vectors anew
+	go run ./internal/twiliogen
 	go test . -run TestConfigurationIsDocumented -update
 	go test ./internal/gen -run TestGolden -update
 	cd internal/testing/signatures && npm ci && node vectors.mjs
