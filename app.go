@@ -223,6 +223,9 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 	body, err := readBody(w, c.request, a.config.MaxBodyBytes, c.deadline)
 	if err != nil {
 		defer c.end()
+		if c.fn.studio && c.request.Header.Get(signatureHeader) != "" {
+			err = unreadable(err) // a stranger learns nothing from the status
+		}
 		ans := c.failed(err)
 		ans.requestID = c.usedID()
 		return ans
@@ -318,7 +321,7 @@ func (c *call) admit(body []byte, vs *values, bad error) (err error) {
 		end := c.span(link.SignatureCheck)
 		err = c.checkSignature(body)
 		end(err != nil)
-		return cmp.Or(err, bad)
+		return cmp.Or(err, unreadable(bad))
 	case bad != nil:
 		return bad // the token may be among the parameters
 	}

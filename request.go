@@ -314,6 +314,22 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
+// unreadable is the answer to a request from Twilio whose body cannot be read:
+// 500, because Event Streams drops an event for good after a 4xx other than
+// 429, and repeats it after a 5xx.
+// Source: https://www.twilio.com/docs/events/event-delivery-and-duplication.
+func unreadable(bad error) error {
+	told, ok := errors.AsType[*Error](bad)
+	if !ok {
+		return bad
+	}
+	return &Error{
+		Status:  http.StatusInternalServerError,
+		Message: "This function cannot read what Twilio sent: " + told.Message,
+		Err:     bad,
+	}
+}
+
 // checkDepth counts brackets outside strings.
 func checkDepth[T string | []byte](text T) error {
 	depth, inString := 0, false
