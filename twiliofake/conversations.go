@@ -2,6 +2,79 @@ package twiliofake
 
 import "net/http"
 
+// conversationRows are the resources of conversations.twilio.com.
+func conversationRows() []resource {
+	return []resource{
+		{
+			name: "conversation_services", host: "conversations", ref: "chat_service_sid", prefix: "IS",
+			paths:  []string{"/v1/Services/{sid}"},
+			can:    create | fetch | remove | list,
+			fields: []field{{"friendly_name", text, nil, onCreate | required}},
+		},
+		{
+			name: "conversations", host: "conversations", ref: "conversation_sid", prefix: "CH", alias: []string{"unique_name"},
+			paths: []string{
+				"/v1/Conversations/{sid}",
+				"/v1/Services/{chat_service_sid}/Conversations/{sid}",
+			},
+			can: all,
+			fields: []field{
+				{"chat_service_sid", text, nil, never},
+				{"attributes", document, "{}", always},
+				{"bindings", value, map[string]any{}, never},
+				{"friendly_name", text, nil, always},
+				{"messaging_service_sid", text, nil, always},
+				{"state", text, "active", always},
+				{"timers", value, map[string]any{}, never},
+				{"unique_name", text, nil, always},
+			},
+			filters: []string{"state"},
+			create:  saveConversation,
+			update:  saveConversation,
+		},
+		{
+			name: "conversation_participants", host: "conversations", prefix: "MB", alias: []string{"identity"},
+			paths: []string{
+				"/v1/Conversations/{conversation_sid}/Participants/{sid}",
+				"/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Participants/{sid}",
+			},
+			can: all,
+			fields: []field{
+				{"chat_service_sid", text, nil, never},
+				{"conversation_sid", text, nil, never},
+				{"attributes", document, "{}", always},
+				{"identity", text, nil, always},
+				{"last_read_message_index", integer, nil, onUpdate},
+				{"last_read_timestamp", text, nil, onUpdate},
+				{"messaging_binding", value, nil, never},
+				{"role_sid", text, nil, always},
+			},
+			create: createConversationParticipant,
+		},
+		{
+			name: "conversation_messages", host: "conversations", prefix: "IM",
+			paths: []string{
+				"/v1/Conversations/{conversation_sid}/Messages/{sid}",
+				"/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Messages/{sid}",
+			},
+			can: all,
+			fields: []field{
+				{"chat_service_sid", text, nil, never},
+				{"conversation_sid", text, nil, never},
+				{"attributes", document, "{}", always},
+				{"author", text, "system", always},
+				{"body", text, nil, always},
+				{"content_sid", text, nil, onCreate},
+				{"delivery", value, nil, never},
+				{"index", integer, 0, never},
+				{"media", value, nil, never},
+				{"participant_sid", text, nil, never},
+			},
+			create: createConversationMessage,
+		},
+	}
+}
+
 // unique refuses a name that another item of the account, with the same
 // parent, has.
 func (c *call) unique(rec *record, field, parent string, code int) *apiError {
@@ -77,35 +150,6 @@ func createConversationMessage(c *call, rec *record) *apiError {
 	author := map[string]any{"conversation_sid": c.vars["conversation_sid"], "identity": rec.text("author")}
 	if p := c.store.one("conversation_participants", author); p != nil {
 		rec.fields["participant_sid"] = p.text("sid")
-	}
-	return nil
-}
-
-func saveChannel(c *call, rec *record) *apiError {
-	if t := rec.text("type"); t != "public" && t != "private" {
-		return invalid("Invalid value for parameter Type: %.100q", t)
-	}
-	return c.unique(rec, "unique_name", "service_sid", 50307)
-}
-
-func viewChannel(c *call, rec *record, m map[string]any) {
-	m["members_count"] = c.countIn("chat_members", "channel_sid", rec.text("sid"))
-	m["messages_count"] = c.countIn("chat_messages", "channel_sid", rec.text("sid"))
-}
-
-func createMember(c *call, rec *record) *apiError {
-	return c.unique(rec, "identity", "channel_sid", 50404)
-}
-
-func createChatMessage(c *call, rec *record) *apiError {
-	rec.fields["to"] = c.vars["channel_sid"]
-	rec.fields["index"] = c.nextIndex("chat_messages", "channel_sid", c.vars["channel_sid"])
-	return nil
-}
-
-func updateChatMessage(c *call, rec *record) *apiError {
-	if c.form.Has("Body") && rec.text("body") != c.before.text("body") {
-		rec.fields["was_edited"] = true
 	}
 	return nil
 }

@@ -8,6 +8,17 @@ import (
 	"time"
 )
 
+// iamRows are the resources of iam.twilio.com.
+func iamRows() []resource {
+	return []resource{
+		{
+			name: "token_validation", host: "iam", special: validateToken,
+			paths: []string{"/v1/Accounts/{account_sid}/Tokens/validate"},
+			can:   update,
+		},
+	}
+}
+
 // A Token is what IAM knows of a Flex token. The zero value is the token of
 // somebody without a role and a worker, and never expires.
 type Token struct {

@@ -8,6 +8,64 @@ import (
 	"strings"
 )
 
+// dialingRows are the resources of voice.twilio.com.
+func dialingRows() []resource {
+	return []resource{
+		{
+			name: "dialing_permissions_countries", host: "voice", ref: "iso_code", list: "content", bare: true,
+			paths: []string{"/v1/DialingPermissions/Countries/{iso_code}"},
+			can:   readOnly,
+			fields: []field{
+				{"continent", text, nil, never},
+				{"country_codes", many, nil, never},
+				{"high_risk_special_numbers_enabled", boolean, false, onUpdate},
+				{"high_risk_tollfraud_numbers_enabled", boolean, false, onUpdate},
+				{"iso_code", text, nil, never},
+				{"low_risk_numbers_enabled", boolean, true, onUpdate},
+				{"name", text, nil, never},
+			},
+			params: map[string]string{"CountryCode": "country_codes"},
+			filters: []string{
+				"iso_code", "continent", "country_codes", "low_risk_numbers_enabled",
+				"high_risk_special_numbers_enabled", "high_risk_tollfraud_numbers_enabled",
+			},
+		},
+		{
+			name: "high_risk_special_prefixes", host: "voice", list: "content", bare: true,
+			paths:  []string{"/v1/DialingPermissions/Countries/{iso_code}/HighRiskSpecialPrefixes/{prefix}"},
+			can:    list,
+			fields: []field{{"prefix", text, nil, never}},
+		},
+		{
+			name: "bulk_country_updates", host: "voice", special: updateCountries,
+			paths: []string{"/v1/DialingPermissions/BulkCountryUpdates"},
+			can:   update,
+		},
+	}
+}
+
+// lookupRows are the resources of lookups.twilio.com.
+func lookupRows() []resource {
+	return []resource{
+		{
+			name: "lookups", host: "lookups", special: lookup,
+			paths: []string{"/v2/PhoneNumbers/{phone_number}"},
+			can:   fetch,
+			// An item overrides what the number's form would say.
+			fields: []field{
+				{"calling_country_code", text, nil, never},
+				{"country_code", text, nil, never},
+				{"national_format", text, nil, never},
+				{"phone_number", text, nil, never},
+				{"valid", boolean, true, never},
+				{"validation_errors", many, nil, never},
+				{"caller_name", value, nil, never},
+				{"line_type_intelligence", value, nil, never},
+			},
+		},
+	}
+}
+
 // lookup answers from the form of a number and from the countries of the
 // dialing permissions; an item of the state overrides both.
 func lookup(c *call) (*response, *apiError) {
