@@ -6,8 +6,8 @@ help: ## list the commands
 test: ## the tests, as in the README
 	go test ./...
 
-check: ## all that CI runs: tests, race detector, linters, Node.js checks, smoke test
-	.ci/run
+check: ## everything that CI runs; it installs nothing, and names what is missing
+	.ci/run --no-install
 
 lint: ## vet and staticcheck
 	go vet ./...
@@ -15,14 +15,9 @@ lint: ## vet and staticcheck
 
 format: ## format the code and tidy the modules
 	gofmt -w $$(git ls-files '*.go')
-	go mod tidy
-	cd otelflexfn && go mod tidy
-	cd redisflexfn && go mod tidy
-	cd deploy/check && go mod tidy
-	cd deploy/cloud-functions && go mod tidy
-	cd bench && go mod tidy
+	for module in $$(.ci/modules); do (cd $$module && go mod tidy); done
 
-generate: ## write the generated parts of documents, the fake's table and the signature vectors anew
+generate: ## rewrite the generated files: the fake's table, documents, client, signature vectors
 	go run ./internal/twiliogen
 	go test . -run TestConfigurationIsDocumented -update
 	go test ./internal/gen -run TestGolden -update

@@ -70,7 +70,7 @@ func TestDocuments(t *testing.T) {
 	}
 	c := checker{
 		sources: map[string]string{"go": flat(read(t, ".", ".go")), "ts": flat(read(t, "internal/testing/tsclient", "guide.ts"))},
-		ci:      read(t, ".ci", "run") + read(t, ".ci", "smoke") + read(t, ".", "Makefile"),
+		ci:      read(t, ".ci", "run") + read(t, ".", "Makefile"),
 	}
 	for line := range strings.Lines(read(t, "cmd/flexfn/testdata", ".txtar")) {
 		if command, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimSpace(line), "! "), "exec "); ok {
@@ -161,7 +161,7 @@ func (c checker) command(t *testing.T, document, line string) {
 	case "make":
 		ran = strings.Contains(c.ci, "\n"+words[1]+":")
 	case "curl":
-		// Against a server that runs; the smoke test and scripts make the same
+		// Against a server that runs; the scripts make the same
 		// requests with addresses of their own.
 		u := words[len(words)-1]
 		for _, w := range words {

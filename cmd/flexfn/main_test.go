@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +25,10 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Beside testscript's own commands they
-// have "ready URL", which waits until something answers there, $ADDR, an
-// address and $PORT2, a port, that nothing listens on, and $CHECKOUT, the folder of this module.
+// have "ready URL", which waits until something answers there; "paste FILE",
+// which runs each curl line in FILE and writes the answers to the file pasted;
+// $ADDR, an address and $PORT2, a port, that nothing listens on; and $CHECKOUT,
+// the folder of this module.
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", func(*testscript.Env) {}) }
 
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
@@ -63,7 +70,9 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 			setup(e)
 			return listener.Close()
 		},
+		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"paste": paste,
 			"ready": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 1 {
 					ts.Fatalf("usage: ready URL")
@@ -88,6 +97,46 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 		},
 	})
 }
+
+var update = flag.Bool("update", false, "rewrite the scripts' expected files")
+
+// varying is what differs from run to run in an answer: times and new SIDs.
+var varying = []struct {
+	find *regexp.Regexp
+	put  string
+}{
+	{regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`), "(time)"},
+	{regexp.MustCompile(`(CA|WT|WR)[0-9a-f]{32}`), "$1(sid)"},
+	{regexp.MustCompile(`"age":[0-9]+`), `"age":(age)`},
+}
+
+// paste runs each curl line of a file in a shell, as a reader of it would, and
+// writes a line of path, answer and status for each.
+func paste(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: paste FILE")
+	}
+	var pasted strings.Builder
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "curl ") {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		answer, err := exec.CommandContext(ctx, "sh", "-c", line+" -w ' %{http_code}'").Output()
+		cancel()
+		if err != nil {
+			ts.Fatalf("%s: %v", line, err)
+		}
+		for _, v := range varying {
+			answer = v.find.ReplaceAll(answer, []byte(v.put))
+		}
+		fmt.Fprintf(&pasted, "%s %s\n", pastedPath.FindStringSubmatch(line)[1], answer)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("pasted"), []byte(pasted.String()), 0o600))
+}
+
+var pastedPath = regexp.MustCompile(`http://[^/ ]+(/[^ ?]*)`)
 
 // TestPanicsAreSeen: a bug of the command's own is not taken for its end.
 func TestPanicsAreSeen(t *testing.T) {
