@@ -25,6 +25,8 @@ func (c *Config) updateChannelAttributes() *flexfn.Function {
 }
 
 type channelParams struct {
-	Channel    string          `json:"channelSid" purpose:"channel to be updated" kind:"CH"`
+	Channel    string          `json:"channelSid" purpose:"channel to be updated" example:"CH00000000000000000000000000000001"`
 	Attributes json.RawMessage `json:"attributes" purpose:"new attributes"`
 }
+
+func (p channelParams) Validate() error { return checkNames("channelSid", p.Channel) }

@@ -14,8 +14,12 @@ import (
 var UpdateConversationAttributes = flexfn.PrepareFlexFunction(updateConversationAttributes, flexfn.Doc("Replaces the attributes of a conversation."))
 
 type conversationParams struct {
-	Conversation string          `json:"conversationSid" purpose:"conversation to be updated" kind:"CH"`
+	Conversation string          `json:"conversationSid" purpose:"conversation to be updated" example:"CH00000000000000000000000000000001"`
 	Attributes   json.RawMessage `json:"attributes" purpose:"new attributes"`
+}
+
+func (p conversationParams) Validate() error {
+	return checkNames("conversationSid", p.Conversation)
 }
 
 func updateConversationAttributes(ctx context.Context, in conversationParams) (done, error) {

@@ -13,9 +13,12 @@
 package functions
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
 )
 
 // Routes lists the ready-made functions by the template's paths, which plugins
@@ -65,6 +68,18 @@ func (c Config) Add(app *flexfn.App) error {
 		}
 	}
 	return nil
+}
+
+// checkNames refuses a name, given after its parameter's, that Twilio cannot
+// find a resource by.
+func checkNames(parametersAndNames ...string) error {
+	var faults []error
+	for pair := range slices.Chunk(parametersAndNames, 2) {
+		if err := twilioapi.CheckSegment(pair[1]); err != nil {
+			faults = append(faults, fmt.Errorf("%s is %w", pair[0], err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // done is the answer of functions that have nothing to tell but success.

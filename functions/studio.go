@@ -27,10 +27,6 @@ type createTaskReply struct {
 }
 
 func createTask(ctx context.Context, in createTaskParams) (createTaskReply, error) {
-	workspace, err := workspace(ctx)
-	if err != nil {
-		return createTaskReply{}, err
-	}
 	if in.Priority == nil {
 		in.Priority = new(0)
 	}
@@ -41,11 +37,9 @@ func createTask(ctx context.Context, in createTaskParams) (createTaskReply, erro
 	if err != nil {
 		return createTaskReply{}, err
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
-		return taskrouter.NewApiService(client).CreateTask(workspace, &taskrouter.CreateTaskParams{
-			WorkflowSid: &in.Workflow, TaskChannel: &in.Channel, Attributes: new(string(attributes)),
-			Priority: in.Priority, Timeout: in.Timeout,
-		})
+	res := twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{
+		WorkflowSid: &in.Workflow, TaskChannel: &in.Channel, Attributes: new(string(attributes)),
+		Priority: in.Priority, Timeout: in.Timeout,
 	})
 	if err := res.Err(); err != nil {
 		return createTaskReply{}, err

@@ -3,10 +3,7 @@ package functions
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
@@ -92,8 +89,8 @@ func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, e
 	return done{}, twilioapi.UpdateTaskAttributes(ctx, in.Task, in.Update).Err()
 }
 
-// UpdateTaskAssignmentStatus moves a task on. That the task is gone (Twilio
-// error 20404), or can no longer change so (20001), counts as success.
+// UpdateTaskAssignmentStatus moves a task on, as [twilioapi.SetTaskStatus]
+// does: a task that is gone or past changing so counts as success.
 var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignmentStatus, flexfn.Doc("Sets the assignment status of a task."))
 
 type taskStatusParams struct {
@@ -101,29 +98,8 @@ type taskStatusParams struct {
 	Status string `json:"assignmentStatus" purpose:"Set task to assignemnt status of: pending, reserved, assigned, canceled, wrapping, or completed" example:"wrapping"`
 }
 
-// Validate refuses what is no status: Twilio's error for it is one of those
-// that count as success.
-func (p taskStatusParams) Validate() error {
-	statuses := []string{"pending", "reserved", "assigned", "canceled", "wrapping", "completed"}
-	if !slices.Contains(statuses, p.Status) {
-		return errors.New("assignmentStatus must be one of " + strings.Join(statuses, ", "))
-	}
-	return nil
-}
-
 func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done, error) {
-	workspace, err := workspace(ctx)
-	if err != nil {
-		return done{}, err
-	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (done, error) {
-		_, err := taskrouter.NewApiService(client).UpdateTask(workspace, in.Task, &taskrouter.UpdateTaskParams{AssignmentStatus: &in.Status})
-		if e, ok := errors.AsType[*flexfn.Error](err); ok && (e.TwilioErrorCode == 20001 || e.TwilioErrorCode == 20404) {
-			err = nil
-		}
-		return done{}, err
-	})
-	return res.Data, res.Err()
+	return done{}, twilioapi.SetTaskStatus(ctx, in.Task, in.Status, "").Err()
 }
 
 // UpdateWorkerAttributes changes a worker's attributes as
@@ -151,10 +127,15 @@ func updateWorkerAttributes(ctx context.Context, in workerAttributesParams) (wor
 var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn.Doc("Sets capacity and availability of a worker's channel."))
 
 type workerChannelParams struct {
-	Channel   string `json:"workerChannelSid" purpose:"unique ID of the workerChannelSid to update" kind:"WC"`
+	Channel   string `json:"workerChannelSid" purpose:"unique ID of the workerChannelSid to update" example:"WC00000000000000000000000000000001"`
 	Capacity  uint32 `json:"capacity" purpose:"the new capacity"`
 	Available bool   `json:"available" purpose:"whether the channel is enabled or not"`
 	Worker    string `json:"workerSid" doc:"unique ID of the worker; the caller's own when left out" kind:"WK"`
+}
+
+// Validate takes the unique name of the task channel too, as Twilio does.
+func (p workerChannelParams) Validate() error {
+	return checkNames("workerChannelSid", p.Channel)
 }
 
 type workerChannelReply struct {

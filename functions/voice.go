@@ -11,11 +11,16 @@ import (
 	"github.com/twilio/twilio-go/twiml"
 )
 
-// participantParams name a participant of a conference, and that by its SID
-// or, as a conference of Flex is called, by the SID of its task.
+// participantParams name a conference by its SID or its friendly name, which
+// in Flex is the SID of its task, and a participant by the SID of its call or
+// its label.
 type participantParams struct {
-	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF|WT"`
-	Participant string `json:"participant" purpose:"unique ID of participant to update" kind:"CA"`
+	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
+	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000001"`
+}
+
+func (p participantParams) Validate() error {
+	return checkNames("conference", p.Conference, "participant", p.Participant)
 }
 
 type participantReply struct {
@@ -75,10 +80,12 @@ func updateParticipant(ctx context.Context, in participantParams, params *api.Up
 var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls somebody into a conference."))
 
 type addParams struct {
-	Task string `json:"taskSid" purpose:"unique ID of task to update" kind:"WT|CF"`
+	Task string `json:"taskSid" purpose:"unique ID of task to update" example:"WT00000000000000000000000000000001"`
 	To   string `json:"to" purpose:"number to add to the conference" example:"+15550100001"`
 	From string `json:"from" purpose:"caller ID to use when adding to the conference" example:"+15550002222"`
 }
+
+func (p addParams) Validate() error { return checkNames("taskSid", p.Task) }
 
 func addParticipant(ctx context.Context, in addParams) (participantReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
@@ -93,8 +100,12 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
 type removeParams struct {
-	Conference  string `json:"conference" purpose:"unique ID of conference to update" kind:"CF|WT"`
-	Participant string `json:"participant" purpose:"unique ID of participant to update" kind:"CA" example:"CA00000000000000000000000000000004"`
+	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
+	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000004"`
+}
+
+func (p removeParams) Validate() error {
+	return participantParams(p).Validate()
 }
 
 type removeReply struct {
@@ -129,6 +140,7 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 
 // ColdTransfer connects a call to somebody else: a telephone number, a SIP
 // address ("sip:…"), or a TwiML application with parameters ("app:AP…?a=b").
+// In those a plus sign is a plus sign, as in telephone numbers; a space is %20.
 var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to somebody else."))
 
 type transferParams struct {
@@ -139,19 +151,21 @@ type transferParams struct {
 
 func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 	dial := &twiml.VoiceDial{CallerId: in.From}
-	if strings.HasPrefix(in.To, "sip:") || strings.HasPrefix(in.To, "sips:") {
+	scheme, rest, _ := strings.Cut(in.To, ":")
+	switch strings.ToLower(scheme) { // RFC 3986, section 3.1
+	case "sip", "sips":
 		dial.InnerElements = []twiml.Element{&twiml.VoiceSip{SipUrl: in.To}}
-	} else if app, ok := strings.CutPrefix(in.To, "app:"); ok {
-		dial.InnerElements = []twiml.Element{application(app)}
-	} else {
+	case "app":
+		dial.InnerElements = []twiml.Element{application(rest)}
+	default:
 		dial.Number = in.To
 	}
-	text, err := twiml.Voice([]twiml.Element{dial})
+	answer, err := twilioapi.TwiML(dial)
 	if err != nil {
 		return done{}, err
 	}
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
-		return api.NewApiService(client).UpdateCall(in.Call, &api.UpdateCallParams{Twiml: &text})
+		return api.NewApiService(client).UpdateCall(in.Call, &api.UpdateCallParams{Twiml: new(answer.Body.(string))})
 	})
 	return done{}, res.Err()
 }
@@ -169,9 +183,10 @@ func application(to string) twiml.Element {
 	return app
 }
 
-// unescape leaves what is not correctly encoded as it is.
+// unescape leaves what is not correctly encoded as it is, and plus signs,
+// which belong to telephone numbers.
 func unescape(s string) string {
-	if plain, err := url.QueryUnescape(s); err == nil {
+	if plain, err := url.PathUnescape(s); err == nil {
 		return plain
 	}
 	return s

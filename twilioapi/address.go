@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/flexfn/flexfn"
 )
@@ -13,7 +14,7 @@ import (
 // twilio-go puts parameters into paths as they are, so that a SID with "../",
 // "?" or "%2f" in it would reach another resource with the account's
 // credentials. A SID that holds a plain slash cannot be told from a longer
-// path here: check SIDs where they come from.
+// path here: check SIDs where they come from, and names with [CheckSegment].
 func checkAddress(u *url.URL, queryAllowed bool) error {
 	if u.Scheme != "https" || u.User != nil || u.Port() != "" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))
@@ -29,6 +30,20 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 		if err != nil || !plainSegment(plain) {
 			return bentAddress(fmt.Errorf("path %q has the segment %q", u.Path, segment))
 		}
+	}
+	return nil
+}
+
+// CheckSegment says why name cannot be one segment of the path of a Twilio
+// resource, and is nil when it can: where Twilio takes a name instead of a
+// SID, such as a participant's label or a conversation's unique name. Check
+// names before they are given to twilio-go, which puts them into paths as they
+// are. A name that is empty, a dot or two, longer than 512 bytes, not UTF-8, or
+// that has a control character or one of / \ ? # % ; { } cannot.
+func CheckSegment(name string) error {
+	const forbidden = `/\?#%;{}` // braces are twilio-go's own
+	if len(name) > 512 || !utf8.ValidString(name) || strings.ContainsAny(name, forbidden) || !plainSegment(name) {
+		return fmt.Errorf("not a name that can stand in a URL: write up to 512 bytes without control characters and %s", forbidden)
 	}
 	return nil
 }

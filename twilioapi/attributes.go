@@ -3,33 +3,28 @@ package twilioapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/flexfn/flexfn"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
 // UpdateTaskAttributes merges update, a JSON object, into the attributes of a
-// task in the app's Flex workspace, and returns what is then stored: deeply,
-// lists by index; a null at the top removes its key. What nobody changes
-// keeps its order and its digits.
+// task in the app's Flex workspace as [MergeAttributes] does, and returns what
+// is then stored.
 //
 // Concurrent updates lose nothing: the update holds only for the version that
 // was read (Twilio's ETag and If-Match); after a conflict it is read, merged
 // and sent again. Updates of one task take turns within an app. An answer
 // that never comes is no danger, since merging twice changes nothing.
 func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
-	change := func(old json.RawMessage) (json.RawMessage, error) {
-		merged, err := mergeObjects(old, update)
-		if err != nil {
-			return nil, err
-		}
-		return dropNulls(merged)
-	}
-	return updateAttributes(ctx, tasks, taskSID, change, opts)
+	return updateAttributes(ctx, tasks, taskSID, func(old json.RawMessage) (json.RawMessage, error) {
+		return MergeAttributes(old, update)
+	}, opts)
 }
 
 // UpdateWorkerAttributes puts each key of update, a JSON object, in the place
@@ -67,7 +62,7 @@ type attributed struct {
 
 var tasks = attributed{
 	name: "task",
-	sid:  regexp.MustCompile(`^WT[0-9a-fA-F]{32}$`),
+	sid:  taskPattern,
 	fetch: func(client *Client, workspace, sid string) (*string, error) {
 		task, err := taskrouter.NewApiService(client).FetchTask(workspace, sid)
 		if err != nil {
@@ -86,7 +81,7 @@ var tasks = attributed{
 
 var workers = attributed{ // store is UpdateWorkerAttributes' own
 	name: "worker",
-	sid:  regexp.MustCompile(`^WK[0-9a-fA-F]{32}$`),
+	sid:  workerPattern,
 	fetch: func(client *Client, workspace, sid string) (*string, error) {
 		worker, err := taskrouter.NewApiService(client).FetchWorker(workspace, sid)
 		if err != nil {
@@ -101,26 +96,38 @@ var workers = attributed{ // store is UpdateWorkerAttributes' own
 const mostConflicts = 60
 
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
-	app := flexfn.FromContext(ctx)
-	if app == nil {
-		return flexfn.Failed[json.RawMessage](noApp())
+	workspace, err := workspaceOf(ctx)
+	if err == nil {
+		err = checkSID(kind.name, kind.sid, sid)
 	}
-	workspace := app.Config().WorkspaceSID
-	switch {
-	case workspace == "":
-		return flexfn.Failed[json.RawMessage](&flexfn.Error{Status: http.StatusInternalServerError, Message: "TWILIO_FLEX_WORKSPACE_SID is not set"})
-	case !kind.sid.MatchString(sid):
-		return flexfn.Failed[json.RawMessage](&flexfn.Error{Status: http.StatusBadRequest, Message: "this is not the SID of a " + kind.name, Err: fmt.Errorf("%q", sid)})
-	}
-	done, err := app.TakeTurn(ctx, sid)
 	if err != nil {
-		return flexfn.Failed[json.RawMessage](&flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other updates of this " + kind.name + " took too long", Err: err})
+		return flexfn.Failed[json.RawMessage](err)
+	}
+	done, err := takeTurn(ctx, sid, kind.name)
+	if err != nil {
+		return flexfn.Failed[json.RawMessage](err)
 	}
 	defer done()
 
 	return ExecuteTwilio(ctx, func(client *Client) (json.RawMessage, error) {
 		return updateOnce(client, kind, workspace, sid, change)
 	}, append([]flexfn.RetryOption{flexfn.ConflictLimit(mostConflicts)}, opts...)...)
+}
+
+// takeTurn waits for the turn to change what key names.
+func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
+	app := flexfn.FromContext(ctx)
+	if app == nil {
+		return nil, noApp()
+	}
+	done, err = app.TakeTurn(ctx, key)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other updates of this " + what + " took too long", RetryAfter: time.Second, Err: err}
+	case err != nil:
+		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "the request was cancelled while other updates of this " + what + " were under way", Err: err}
+	}
+	return done, nil
 }
 
 // updateOnce reads, changes and stores; it fails with status 412 when someone

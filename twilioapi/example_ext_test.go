@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/flexfn/flexfn"
@@ -21,6 +22,10 @@ func exampleApp() (ctx context.Context, stop func()) {
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"0"`)
 		switch {
+		case strings.HasSuffix(r.URL.Path, ".mp3"):
+			w.Header().Set("Content-Type", "audio/mpeg")
+			fmt.Fprint(w, "ID3")
+			return
 		case r.Host == "api.twilio.com":
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"code":21211,"message":"Invalid 'To' Phone Number","more_info":"https://www.twilio.com/docs/errors/21211","status":400}`)

@@ -10,6 +10,41 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
+// MergeAttributes merges update into old, two JSON objects, and returns the
+// result: objects by key, deeply, lists by index, and everything else by taking
+// update's value. A null at the top of update removes its key; what update
+// does not name stays, nulls too, in its order and with its digits. The error
+// is an [*flexfn.Error]: 400 when update is not an object, 502 when old is
+// not, since Twilio has it.
+//
+// It is for resources without a version, such as conversations; for tasks
+// [UpdateTaskAttributes] reads, merges and stores.
+func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
+	merged, err := mergeObjects(old, update)
+	if err != nil {
+		return nil, err
+	}
+	into, err := parseObject(merged)
+	if err != nil {
+		return nil, err
+	}
+	_, update, err = compactObjects(old, update)
+	if err != nil {
+		return nil, err
+	}
+	from, err := parseObject(update)
+	if err != nil {
+		return nil, err
+	}
+	kept := object{}
+	for _, m := range into.members {
+		if i, named := from.index[m.name]; !named || kind(from.members[i].value) != 'n' {
+			kept.set(m)
+		}
+	}
+	return kept.json(), nil
+}
+
 // mergeObjects merges update into old, two JSON objects: objects by key, lists
 // by index, and everything else by taking update's value. Keys stay in old's
 // order, new ones follow; numbers and strings stay as they are written.
@@ -117,21 +152,6 @@ func merge(old, update json.RawMessage, depth int) (json.RawMessage, error) {
 		return b.Bytes(), nil
 	}
 	return update, nil
-}
-
-// dropNulls removes the keys of a JSON object whose value is null.
-func dropNulls(raw json.RawMessage) (json.RawMessage, error) {
-	o, err := parseObject(raw)
-	if err != nil {
-		return nil, err
-	}
-	kept := object{}
-	for _, m := range o.members {
-		if kind(m.value) != 'n' {
-			kept.set(m)
-		}
-	}
-	return kept.json(), nil
 }
 
 // kind is the first byte of a compact JSON value, which tells its type.

@@ -59,10 +59,10 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-func TestDropNulls(t *testing.T) {
-	got, err := dropNulls(json.RawMessage(`{"a":null,"b":{"c":null},"d":null,"e":"null"}`))
-	if err != nil || string(got) != `{"b":{"c":null},"e":"null"}` {
-		t.Errorf("%s, %v", got, err)
+func TestMergeAttributes(t *testing.T) {
+	got, err := MergeAttributes(json.RawMessage(`{"kept":null,"a":1,"b":{"c":null},"d":2}`), json.RawMessage(`{"a":null,"new":null,"b":{"e":null},"d":"null"}`))
+	if want := `{"kept":null,"b":{"c":null,"e":null},"d":"null"}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
 	}
 }
 
@@ -81,7 +81,8 @@ func FuzzMergeObjects(f *testing.F) {
 		if err != nil || string(again) != string(merged) {
 			t.Errorf("merging again changed it: %s, %v\n%s", again, err, merged)
 		}
-		if kept, err := dropNulls(merged); err != nil || !json.Valid(kept) {
+		kept, err := MergeAttributes(json.RawMessage(old), json.RawMessage(update))
+		if err != nil || !json.Valid(kept) {
 			t.Errorf("without nulls: %s, %v", kept, err)
 		}
 	})

@@ -15,6 +15,8 @@ import (
 	"github.com/twilio/twilio-go/client"
 )
 
+const jsonType = "application/json"
+
 const userAgent = "flexfn twilio-go/" + client.LibraryVersion
 
 // sender is the client.BaseClient of one attempt: what sends twilio-go's
@@ -69,7 +71,8 @@ func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map
 	if err != nil {
 		return nil, err
 	}
-	if !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated) {
+	wantsJSON := req.Header.Get("Accept") == jsonType
+	if wantsJSON && !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated) {
 		return nil, &flexfn.Error{
 			Status:  http.StatusBadGateway,
 			Message: req.URL.Hostname() + " sent an answer that is not JSON",
@@ -100,7 +103,7 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 			u.RawQuery = data.Encode()
 		}
 		contentType = ""
-	case strings.HasPrefix(contentType, "application/json"):
+	case strings.HasPrefix(contentType, jsonType):
 		if data != nil {
 			u.RawQuery = data.Encode()
 		}
@@ -113,7 +116,7 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 	if err != nil {
 		return nil, bentAddress(err)
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", jsonType)
 	for name, value := range headers {
 		req.Header.Set(name, fmt.Sprint(value))
 	}

@@ -11,13 +11,20 @@ import (
 // package twiml, such as [twiml.VoiceSay] or [twiml.MessagingMessage], in a
 // Response element. Texts and attributes are escaped, so that what a caller
 // wrote cannot become a verb; characters that XML does not have are replaced.
-// No verb at all is a valid answer, which does nothing.
+// Attributes come in alphabetical order. No verb at all is a valid answer,
+// which does nothing. The answer's Body is the text, a string, for an update
+// of a call.
 //
 // It suits a handler's return: make its Out *[flexfn.Response], and the function
 // with [flexfn.PrepareStudioFunction], which lets only Twilio call. A webhook
 // has 15 s.
 func TwiML(verbs ...twiml.Element) (*flexfn.Response, error) {
-	text, err := twiml.Voice(verbs) // the document is the same for messaging
+	document, root := twiml.CreateDocument() // the same for voice and messaging
+	twiml.AddAllVerbs(root, verbs)
+	for _, element := range document.FindElements("//*") {
+		element.SortAttrs() // twilio-go keeps them in a map
+	}
+	text, err := twiml.ToXML(document)
 	if err != nil {
 		return nil, err
 	}

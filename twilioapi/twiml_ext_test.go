@@ -42,6 +42,18 @@ func ExampleTwiML() {
 	// <?xml version="1.0" encoding="UTF-8"?><Response><Message>You wrote: &lt;Redirect&gt;https://forged.example&lt;/Redirect&gt;</Message></Response>
 }
 
+// TestTwiMLOrder: equal verbs are equal text, whatever a map's order is.
+func TestTwiMLOrder(t *testing.T) {
+	dial := &twiml.VoiceDial{Action: "a", CallerId: "b", Method: "c", Record: "d", Timeout: "e", Trim: "f",
+		InnerElements: []twiml.Element{&twiml.VoiceNumber{PhoneNumber: "1", Url: "x", Method: "y", Byoc: "z"}}}
+	const want = `<?xml version="1.0" encoding="UTF-8"?><Response><Dial action="a" callerId="b" method="c" record="d" timeout="e" trim="f"><Number byoc="z" method="y" url="x">1</Number></Dial></Response>`
+	for range 20 {
+		if answer, err := twilioapi.TwiML(dial); err != nil || answer.Body != want {
+			t.Fatalf("%v, %v", answer.Body, err)
+		}
+	}
+}
+
 // FuzzTwiML looks for a text or an attribute that gets out of its place.
 func FuzzTwiML(f *testing.F) {
 	for _, s := range []string{"", "a", `"><Hangup/>`, "]]>", "&amp;", "\x00\x1f", "\xff\xfe", "\uFFFE", "line\r\nline", "<!--", "<?x?>", "👋"} {

@@ -25,6 +25,9 @@ type Resource map[string]any
 // Resource, null in JSON. View panics when model is no struct.
 func View(model any) Resource {
 	v := reflect.ValueOf(model)
+	if !v.IsValid() {
+		return nil
+	}
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return nil

@@ -16,7 +16,8 @@ func TestView(t *testing.T) {
 		model any
 		want  string
 	}{
-		{"nil", (*api.ApiV2010Call)(nil), `null`},
+		{"nil", nil, `null`},
+		{"nil model", (*api.ApiV2010Call)(nil), `null`},
 		{"times as text", &struct {
 			A string  `json:"date_created"`
 			B *string `json:"end_time"`

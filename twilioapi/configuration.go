@@ -1,0 +1,71 @@
+package twilioapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/flexfn/flexfn"
+)
+
+// FlexConfiguration reads the ui_attributes of the account's Flex
+// configuration, which Flex's plugins have their settings in: a JSON object,
+// as it is stored.
+func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
+	return ExecuteTwilio(ctx, flexAttributes, opts...)
+}
+
+// UpdateFlexConfiguration replaces the ui_attributes of the account's Flex
+// configuration by what change makes of them, and returns what is then stored.
+// Most changes are one [MergeAttributes]. change may run more than once, so it
+// must depend on nothing but its argument; its error ends the call.
+//
+// Twilio has no version (ETag) for the configuration. Updates take turns
+// within an app; one from another process, or from Twilio's console, between
+// reading and storing is overwritten.
+func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
+	done, err := takeTurn(ctx, "Flex configuration", "Flex configuration")
+	if err != nil {
+		return flexfn.Failed[json.RawMessage](err)
+	}
+	defer done()
+	return ExecuteTwilio(ctx, func(client *Client) (json.RawMessage, error) {
+		old, err := flexAttributes(client)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := change(old)
+		if err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(flexConfiguration{AccountSID: client.Client.AccountSid(), Attributes: changed})
+		if err != nil {
+			return nil, &flexfn.Error{Status: http.StatusInternalServerError, Message: "the changed Flex configuration is not JSON", Err: err}
+		}
+		return readFlexAttributes(client.Post(flexConfigurationURL, nil, map[string]any{"Content-Type": "application/json"}, "", body...))
+	}, opts...)
+}
+
+const flexConfigurationURL = "https://flex-api.twilio.com/v1/Configuration"
+
+// flexConfiguration keeps the attributes as they are written; twilio-go's
+// model would round their numbers.
+type flexConfiguration struct {
+	AccountSID string          `json:"account_sid"`
+	Attributes json.RawMessage `json:"ui_attributes"`
+}
+
+func flexAttributes(client *Client) (json.RawMessage, error) {
+	return readFlexAttributes(client.Get(flexConfigurationURL, nil, nil, ""))
+}
+
+func readFlexAttributes(resp *http.Response, err error) (json.RawMessage, error) {
+	read, err := flexfn.ReadJSON[flexConfiguration](resp, err)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(read.Attributes) == 0 || string(read.Attributes) == "null":
+		return json.RawMessage("{}"), nil
+	}
+	return read.Attributes, nil
+}

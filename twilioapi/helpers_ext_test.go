@@ -1,0 +1,210 @@
+package twilioapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	"github.com/flexfn/flexfn/twiliofake"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// fakeContext carries an app whose Twilio is the fake.
+func fakeContext(parent context.Context) context.Context {
+	state := twiliofake.DevelopmentState()
+	fake, err := twiliofake.New(twiliofake.Config{State: &state})
+	if err != nil {
+		panic(err)
+	}
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID:   twiliofake.DevelopmentAccountSID,
+		AuthToken:    twiliofake.DevelopmentAuthToken,
+		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID,
+		Transport:    fake.Client().Transport,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return app.Context(parent)
+}
+
+func ExampleFetchTask() {
+	ctx := fakeContext(context.Background()) // in a function, the handler's
+	task, err := twilioapi.FetchTask(ctx, "WT00000000000000000000000000000001").Get()
+	fmt.Println(*task.AssignmentStatus, err)
+	// Output: assigned <nil>
+}
+
+func ExampleListTasks() {
+	ctx := fakeContext(context.Background())
+	waiting, err := twilioapi.ListTasks(ctx, &taskrouter.ListTaskParams{
+		AssignmentStatus: &[]string{"pending", "reserved"},
+	}).Get()
+	fmt.Println(len(waiting), err)
+	// Output: 1 <nil>
+}
+
+func ExampleCreateTask() {
+	ctx := fakeContext(context.Background())
+	res := twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{
+		WorkflowSid: new("WW00000000000000000000000000000001"),
+		TaskChannel: new("voice"),
+		Attributes:  new(`{"taskType":"callback"}`),
+	})
+	fmt.Println(*res.Data.AssignmentStatus, res.OutcomeUnknown)
+	// Output: pending false
+}
+
+func ExampleUpdateTask() {
+	ctx := fakeContext(context.Background())
+	task, err := twilioapi.UpdateTask(ctx, "WT00000000000000000000000000000002", &taskrouter.UpdateTaskParams{Priority: new(7)}).Get()
+	fmt.Println(task.Priority, err)
+	// Output: 7 <nil>
+}
+
+// A task that was completed twice is completed.
+func ExampleSetTaskStatus() {
+	ctx := fakeContext(context.Background())
+	for range 2 {
+		res := twilioapi.SetTaskStatus(ctx, "WT00000000000000000000000000000001", "completed", "done")
+		fmt.Println(res.Success, res.Data != nil)
+	}
+	// Output:
+	// true true
+	// true false
+}
+
+func ExampleSetReservationStatus() {
+	ctx := fakeContext(context.Background())
+	res := twilioapi.SetReservationStatus(ctx, "WT00000000000000000000000000000001", "WR00000000000000000000000000000001", "completed")
+	fmt.Println(res.Success)
+	// Output: true
+}
+
+func ExampleMergeAttributes() {
+	merged, err := twilioapi.MergeAttributes(
+		json.RawMessage(`{"name":"Ann","orders":[7,8],"note":"call back"}`),
+		json.RawMessage(`{"orders":[9],"note":null}`))
+	fmt.Println(string(merged), err)
+	// Output: {"name":"Ann","orders":[9,8]} <nil>
+}
+
+func ExampleFlexConfiguration() {
+	ctx := fakeContext(context.Background())
+	attributes, err := twilioapi.FlexConfiguration(ctx).Get()
+	fmt.Println(json.Valid(attributes), err)
+	// Output: true <nil>
+}
+
+func ExampleUpdateFlexConfiguration() {
+	ctx := fakeContext(context.Background())
+	stored, err := twilioapi.UpdateFlexConfiguration(ctx, func(old json.RawMessage) (json.RawMessage, error) {
+		return twilioapi.MergeAttributes(old, json.RawMessage(`{"custom_data":{"language":"de"}}`))
+	}).Get()
+	fmt.Println(strings.Contains(string(stored), `"language":"de"`), err)
+	// Output: true <nil>
+}
+
+func ExampleRecordingMedia() {
+	ctx, stop := exampleApp()
+	defer stop()
+	media, err := twilioapi.RecordingMedia(ctx, "REaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "mp3").Get()
+	fmt.Println(media.Type, len(media.Body), err)
+	// Output: audio/mpeg 3 <nil>
+}
+
+// TestHelpersRefuse holds what the helpers refuse by themselves: Twilio hears
+// nothing of it.
+func TestHelpersRefuse(t *testing.T) {
+	u, ctx := serve(t, nil)
+	update := func(p *taskrouter.UpdateTaskParams) error { return twilioapi.UpdateTask(ctx, taskSID, p).Err() }
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a path":             {twilioapi.FetchTask(ctx, "../Workers").Err(), "this is not the SID of a task"},
+		"no status":          {twilioapi.SetTaskStatus(ctx, taskSID, "done", "").Err(), "the status of a task must be one of"},
+		"a bent reservation": {twilioapi.SetReservationStatus(ctx, taskSID, "WR1", "completed").Err(), "this is not the SID of a reservation"},
+		"a path to media":    {twilioapi.RecordingMedia(ctx, "../../AC", "mp3").Err(), "this is not the SID of a recording"},
+		"a format":           {twilioapi.RecordingMedia(ctx, "RE00000000000000000000000000000001", "json").Err(), "must be one of mp3, wav"},
+		"attributes":         {twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{Attributes: new("null")}).Err(), "the attributes are not a JSON object"},
+		"unsafe attributes":  {update(&taskrouter.UpdateTaskParams{Attributes: new("{}")}), "use UpdateTaskAttributes"},
+		"no app":             {twilioapi.ListTasks(t.Context(), nil).Err(), "no Twilio account"},
+	} {
+		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, tt.err)
+		}
+	}
+	if len(u.seen) > 0 {
+		t.Errorf("Twilio was asked: %q", u.seen)
+	}
+}
+
+// TestSettledIsNotEveryFailure: only what cannot change any more counts as done.
+func TestSettledIsNotEveryFailure(t *testing.T) {
+	u, ctx := serve(t, func(c *flexfn.Config) { c.Retry = []flexfn.RetryOption{flexfn.RetryLimit(0)} })
+	for _, tt := range []struct {
+		status, code int
+		done         bool
+	}{{400, 20001, true}, {404, 20404, true}, {400, 20008, false}, {401, 20003, false}, {503, 20503, false}} {
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(tt.status)
+			fmt.Fprintf(w, `{"code":%d,"message":"no","status":%d}`, tt.code, tt.status)
+		}
+		res := twilioapi.SetTaskStatus(ctx, taskSID, "completed", "done")
+		if res.Success != tt.done || res.Data != nil {
+			t.Errorf("%d: %+v", tt.code, res)
+		}
+	}
+}
+
+// TestFlexConfigurationConcurrently: updates of one app lose nothing, and
+// numbers keep their digits.
+func TestFlexConfigurationConcurrently(t *testing.T) {
+	ctx := fakeContext(t.Context())
+	var writers sync.WaitGroup
+	for i := range 8 {
+		writers.Go(func() {
+			res := twilioapi.UpdateFlexConfiguration(ctx, func(old json.RawMessage) (json.RawMessage, error) {
+				return twilioapi.MergeAttributes(old, fmt.Appendf(nil, `{"k%d":12345678901234567890}`, i))
+			})
+			if !res.Success {
+				t.Error(res.Err())
+			}
+		})
+	}
+	writers.Wait()
+	stored := twilioapi.FlexConfiguration(ctx).Data
+	for i := range 8 {
+		if !strings.Contains(string(stored), fmt.Sprintf(`"k%d":12345678901234567890`, i)) {
+			t.Errorf("k%d is missing in %s", i, stored)
+		}
+	}
+}
+
+func TestRecordingMedia(t *testing.T) {
+	u, ctx := serve(t, nil)
+	for _, tt := range []struct {
+		kind string
+		want int
+	}{{"audio/mpeg", 200}, {"application/json", 502}} {
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", tt.kind)
+			io.WriteString(w, "ID3\x00\xff")
+		}
+		res := twilioapi.RecordingMedia(ctx, "RE00000000000000000000000000000001", "mp3")
+		if res.Status != tt.want {
+			t.Errorf("%s: %d %v", tt.kind, res.Status, res.Err())
+		}
+	}
+	if want := "GET api.twilio.com/2010-04-01/Accounts/" + accountSID + "/Recordings/RE00000000000000000000000000000001.mp3"; u.seen[0] != want {
+		t.Errorf("asked %s", u.seen[0])
+	}
+}
