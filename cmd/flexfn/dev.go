@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +37,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if d.Live && d.State != "" {
 		return usageError{errors.New("--state is for the fake Twilio, which --live does without")}
 	}
-	program, err := d.program(ctx)
+	program, why, err := d.program(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,7 +52,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	variables.base = "http://" + reachable(listener.Addr())
 	terminal := dev.NewTerminal(env.stdout, colourful(env))
 
-	// In front of the listener nobody waits yet: what fails here closes it.
+	// Nothing is accepted yet: what fails here closes the listener.
 	server, fake, err := d.server(variables, terminal)
 	if err == nil && program == nil {
 		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
@@ -60,11 +62,12 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	}
 	if program != nil {
 		server.DescribeWith(func(ctx context.Context) ([]byte, error) {
-			return describe(ctx, env, program.Root, "./functions", openapi.Info{Server: variables.base})
+			return describe(ctx, env, filepath.Dir(program.ModFile), "./functions", openapi.Info{Server: variables.base})
 		})
 	}
 	d.welcome(terminal, listener.Addr(), variables)
 	if program == nil {
+		terminal.Printf("%s: example functions are served.\n\n", why)
 		server.ShowFunctions()
 	}
 
@@ -77,7 +80,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	var failed error
 	if program != nil {
 		program.Output = env.stderr
-		program.Env = variables.environ
+		program.Env, program.EnvFiles = variables.environ, variables.paths()
 		work.Go(func() {
 			defer stop()
 			if err := server.Develop(working, program); !errors.Is(err, context.Canceled) {
@@ -107,19 +110,20 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 // ownModule is the module whose programs are not the user's.
 const ownModule = "github.com/flexfn/flexfn"
 
-// program is the user's; nil when the examples are to be served.
-func (d *devCommand) program(ctx context.Context) (*dev.Program, error) {
-	if d.Dir != "" {
-		p, err := dev.FindProgram(ctx, d.Dir)
-		if err == nil && p == nil {
-			err = fmt.Errorf("%s is in no Go module: go mod init makes one", d.Dir)
-		}
-		return p, err
+// program is the user's; nil when the examples are to be served, and why.
+func (d *devCommand) program(ctx context.Context) (p *dev.Program, why string, err error) {
+	p, err = dev.FindProgram(ctx, cmp.Or(d.Dir, "."))
+	switch {
+	case err != nil:
+		return nil, "", err
+	case d.Dir != "" && p == nil:
+		return nil, "", fmt.Errorf("%s is not in a Go module: go mod init makes one", d.Dir)
+	case p == nil:
+		return nil, "This folder is not in a Go module", nil
+	case d.Dir == "" && p.Module == ownModule:
+		return nil, "This is flexfn's own source", nil
 	}
-	if module := dev.Module(ctx, "."); module == "" || module == ownModule {
-		return nil, nil
-	}
-	return dev.FindProgram(ctx, ".")
+	return p, "", nil
 }
 
 func (d *devCommand) envDir() string {

@@ -29,8 +29,8 @@ type devVariables struct {
 // read reads the files anew.
 func (v *devVariables) read() error {
 	files := map[string]string{}
-	for _, name := range []string{".env", ".env.local"} {
-		vars, err := readEnvFile(filepath.Join(v.dir, name))
+	for _, path := range v.paths() {
+		vars, err := readEnvFile(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -43,6 +43,15 @@ func (v *devVariables) read() error {
 	}
 	v.files = files
 	return nil
+}
+
+// paths are the files', the later of which win.
+func (v *devVariables) paths() []string {
+	dir, err := filepath.Abs(v.dir)
+	if err != nil {
+		dir = v.dir
+	}
+	return []string{filepath.Join(dir, ".env"), filepath.Join(dir, ".env.local")}
 }
 
 // plain looks a variable up, whatever Twilio is.

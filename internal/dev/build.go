@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
 )
@@ -23,19 +24,24 @@ type Build struct {
 
 // InProcess is the build that handler is: an app made with key.
 func InProcess(handler http.Handler, key string) (*Build, error) {
-	functions, err := askFunctions(handler, key)
+	functions, err := askFunctions(context.Background(), handler, key)
 	return &Build{handler: handler, functions: functions}, err
 }
 
 // askFunctions asks an app what it has.
-func askFunctions(handler http.Handler, key string) ([]link.Function, error) {
-	r, err := http.NewRequest(http.MethodGet, "http://localhost"+link.FunctionsPath, nil)
+func askFunctions(ctx context.Context, handler http.Handler, key string) ([]link.Function, error) {
+	ctx, cancel := context.WithTimeout(ctx, describeTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+link.FunctionsPath, nil)
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set(link.KeyHeader, key)
 	w := newMemoryWriter()
 	handler.ServeHTTP(w, r)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("the program listens, but did not say within %s which functions it has: does it answer at all?", describeTime)
+	}
 	var list []link.Function
 	if err := json.Unmarshal(w.body.Bytes(), &list); err != nil || w.status != http.StatusOK {
 		return nil, fmt.Errorf("the program does not say which functions it has (it answered %d): configure its App with flexfn.FromEnv, and let it answer on every path", w.status)
@@ -70,8 +76,22 @@ type gate struct {
 	mu      sync.Mutex
 	current *Build        // nil: none yet, or it died
 	making  chan struct{} // closed when the new build has been made or has failed; nil: none is made
+	since   time.Time     // when making was made
 	holds   int
-	fault   string // why there is no current build
+	fault   *Fault // why there is no current build
+
+	look func() // sees what has changed by now; may be nil
+}
+
+// lookWith has each request look first; forget undoes it.
+func (g *gate) lookWith(look func()) (forget func()) {
+	set := func(look func()) {
+		g.mu.Lock()
+		g.look = look
+		g.mu.Unlock()
+	}
+	set(look)
+	return func() { set(nil) }
 }
 
 // hold makes new requests wait, until set or keep is called with the number
@@ -80,7 +100,7 @@ func (g *gate) hold() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.making == nil {
-		g.making = make(chan struct{})
+		g.making, g.since = make(chan struct{}), time.Now()
 	}
 	g.holds++
 	return g.holds
@@ -97,7 +117,7 @@ func (g *gate) letGo(hold int) {
 func (g *gate) set(b *Build, hold int) {
 	g.mu.Lock()
 	old := g.current
-	g.current, g.fault = b, ""
+	g.current, g.fault = b, nil
 	g.letGo(hold)
 	g.mu.Unlock()
 	if old != nil {
@@ -107,7 +127,7 @@ func (g *gate) set(b *Build, hold int) {
 
 // keep lets the current build, if any, go on; fault says why there is no new
 // one.
-func (g *gate) keep(fault string, hold int) {
+func (g *gate) keep(fault *Fault, hold int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.fault = fault
@@ -115,7 +135,7 @@ func (g *gate) keep(fault string, hold int) {
 }
 
 // drop takes b out of service.
-func (g *gate) drop(b *Build, fault string) {
+func (g *gate) drop(b *Build, fault *Fault) {
 	g.mu.Lock()
 	dropped := g.current == b
 	if dropped {
@@ -144,34 +164,46 @@ func (g *gate) functions() []link.Function {
 	return g.current.functions
 }
 
-// errNoBuild says why nobody can answer.
-type errNoBuild struct{ fault string }
-
-func (e errNoBuild) Error() string { return e.fault }
+// patience is how long a request waits for a build.
+const patience = 20 * time.Second
 
 // acquire waits for a build that is being made, and returns the current one,
-// which is to be released.
+// which is to be released. When the new build takes too long, that is the last
+// good one. The error is a *[Fault], or ctx's.
 func (g *gate) acquire(ctx context.Context) (*Build, error) {
+	g.mu.Lock()
+	look := g.look
+	g.mu.Unlock()
+	if look != nil {
+		look()
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	waits := true
 	for {
 		g.mu.Lock()
-		if making := g.making; making != nil {
+		if making := g.making; making != nil && waits {
 			g.mu.Unlock()
 			select {
 			case <-making:
-				continue
+			case <-late.C:
+				waits = false
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
+			continue
 		}
 		b, fault := g.current, g.fault
 		if b != nil {
 			b.mu.Lock()
 			b.using++
 			b.mu.Unlock()
+		} else if g.making != nil {
+			fault = &Fault{Title: "Building", Text: fmt.Sprintf("the program is still being built, for %s so far: call again in a while", time.Since(g.since).Round(time.Second))}
 		}
 		g.mu.Unlock()
 		if b == nil {
-			return nil, errNoBuild{fault}
+			return nil, fault
 		}
 		return b, nil
 	}

@@ -54,11 +54,11 @@ func TestGate(t *testing.T) {
 		if _, err := g.acquire(ctx); err != context.Canceled {
 			t.Error(err)
 		}
-		g.keep("it does not compile", hold)
+		g.keep(&Fault{Text: "it does not compile"}, hold)
 		if b, err := g.acquire(t.Context()); err != nil || b != three {
 			t.Error(b, err)
 		}
-		g.drop(three, "it died")
+		g.drop(three, &Fault{Text: "it died"})
 		if _, err := g.acquire(t.Context()); err == nil || err.Error() != "it died" {
 			t.Error(err)
 		}

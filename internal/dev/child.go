@@ -9,12 +9,15 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/proc"
 )
 
 // child is a program of the user's that runs.
@@ -22,6 +25,7 @@ type child struct {
 	cmd  *exec.Cmd
 	url  *url.URL
 	idle func()        // closes idle connections to it
+	said *tail         // the end of what it printed
 	done chan struct{} // closed when it has ended
 	err  error         // how, once it has
 }
@@ -31,38 +35,74 @@ const (
 	stopTime  = 5 * time.Second  // in which it must end when asked to
 )
 
-// startChild runs binary and waits until it listens where it is told to.
-func startChild(ctx context.Context, binary, dir string, env []string, out io.Writer) (*child, error) {
+// startChild runs binary and waits until it listens where it is told to. The
+// child is there in any case, for what it printed.
+func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env []string, out io.Writer) (*child, error) {
+	c := &child{done: make(chan struct{}), cmd: exec.Command(binary), said: &tail{to: out}}
 	port, err := freePort()
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	c := &child{done: make(chan struct{}), cmd: exec.Command(binary)}
-	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, out, out
+	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, c.said, c.said
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	// PORT is what most programs heed, and the rest package host, which is to
-	// take this machine for no other platform and to end without delay.
-	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s", link.StdinVariable+"=ends")
+	// take this machine for no other platform, to speak plain HTTP behind the
+	// dev server, and to end without delay.
+	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s",
+		"FLEXFN_TLS_CERT_FILE=", "FLEXFN_TLS_KEY_FILE=", link.StdinVariable+"=ends")
 	// Nothing is written to it. It is closed when this process ends, however
 	// that happens.
 	if _, err := c.cmd.StdinPipe(); err != nil {
-		return nil, err
+		return c, err
 	}
 	c.cmd.WaitDelay = stopTime
-	ownGroup(c.cmd)
 	c.url = &url.URL{Scheme: "http", Host: address}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
+	wait, err := guard.Start(c.cmd)
+	if err != nil {
+		return c, err
 	}
 	go func() {
-		c.err = c.cmd.Wait()
+		c.err = wait()
 		close(c.done)
 	}()
 	if err := c.awaitListening(ctx, address); err != nil {
 		c.stop()
-		return nil, err
+		return c, err
 	}
 	return c, nil
+}
+
+// lastLines are the last that it printed.
+func (c *child) lastLines() string { return c.said.String() }
+
+// A tail passes on what is written to it, and keeps the end.
+type tail struct {
+	to io.Writer
+
+	mu   sync.Mutex
+	last []byte
+}
+
+const maxTail = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = append(t.last, p...)
+	if n := len(t.last) - maxTail; n > 0 {
+		t.last = slices.Delete(t.last, 0, n)
+	}
+	return t.to.Write(p)
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := string(t.last)
+	if len(s) == maxTail {
+		_, s, _ = strings.Cut(s, "\n") // a line that is whole
+	}
+	return strings.ToValidUTF8(s, "?")
 }
 
 func freePort() (int, error) {
@@ -116,11 +156,11 @@ func (c *child) stop() {
 	if c.ended() {
 		return
 	}
-	interrupt(c.cmd)
+	proc.Interrupt(c.cmd)
 	select {
 	case <-c.done:
 	case <-time.After(stopTime):
-		kill(c.cmd)
+		proc.Kill(c.cmd)
 		<-c.done
 	}
 	if c.idle != nil {
@@ -152,14 +192,8 @@ func (c *child) handler() http.Handler {
 			if r.Context().Err() != nil {
 				return // nobody is there to be told
 			}
-			unavailable(w, "flexfn dev: the program did not answer: "+err.Error())
+			unavailable(w, r, "flexfn dev: the program did not answer: "+err.Error())
 		},
 		FlushInterval: -1,
 	}
-}
-
-// tempDir makes a folder for builds, and the function that removes it.
-func tempDir() (dir string, remove func(), err error) {
-	dir, err = os.MkdirTemp("", "flexfn-dev-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
 }

@@ -2,258 +2,205 @@ package dev
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"golang.org/x/mod/modfile"
+
 	"github.com/flexfn/flexfn/internal/gotool"
+	"github.com/flexfn/flexfn/internal/proc"
 )
 
 // A Program is the user's main package.
 type Program struct {
-	Dir  string // the package's
-	Root string // the module's, which is watched
+	// Dir is the package's folder, or, as long as the go command cannot load
+	// the module, the folder in which to look for it.
+	Dir string
+	// Module is the module's path, and ModFile its go.mod.
+	Module, ModFile string
 
-	// Env makes the environment in which it runs, anew for each start.
-	Env func() ([]string, error)
+	// Env makes the environment in which it runs, anew for each start, and
+	// EnvFiles are the files that Env reads.
+	Env      func() ([]string, error)
+	EnvFiles []string
 	// Output receives what it prints.
 	Output io.Writer
+
+	found bool // Dir is the package's
+	work  string
+	cache string
 }
 
 // FindProgram finds the main package in dir, or the only one below it. It
-// returns nil when dir is in no module.
+// returns nil when dir is in no module. A module that the go command cannot
+// load, say for a typo in go.mod, is no error here: its builds fail, with what
+// the go command says, until it is mended.
 func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	out, err := gotool.Run(ctx, dir, "env", "GOMOD")
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, err
+	}
+	env, err := gotool.Tool{Dir: dir}.Env(ctx, "GOMOD", "GOWORK", "GOMODCACHE")
 	if err != nil {
 		return nil, err
 	}
-	mod := strings.TrimSpace(string(out))
-	if mod == "" || mod == os.DevNull {
+	p := &Program{Dir: dir, ModFile: env["GOMOD"], work: env["GOWORK"], cache: env["GOMODCACHE"]}
+	if p.ModFile == "" || p.ModFile == os.DevNull {
+		if p.work != "" && p.work != "off" {
+			return nil, fmt.Errorf("%s is in the workspace %s, but in none of its modules: name the folder of a program", dir, p.work)
+		}
 		return nil, nil
 	}
-	for _, pattern := range []string{".", "./..."} {
-		out, err := gotool.Run(ctx, dir, "list", "-e", "-f", `{{if eq .Name "main"}}{{.Dir}}{{end}}`, pattern)
-		if err != nil {
-			return nil, err
-		}
-		switch found := strings.Fields(string(out)); len(found) {
-		case 0:
-		case 1:
-			return &Program{Dir: found[0], Root: filepath.Dir(mod)}, nil
-		default:
-			return nil, fmt.Errorf("%s has several programs: name the folder of one, such as flexfn dev %s", dir, found[0])
-		}
+	text, err := os.ReadFile(p.ModFile)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%s has no program (package main)", dir)
+	p.Module = modfile.ModulePath(text)
+	if err := p.find(ctx, gotool.Tool{}); err != nil && errors.As(err, new(choiceError)) {
+		return nil, err
+	}
+	return p, ctx.Err()
 }
 
-// Module is the path of the module that dir is in; empty when in none.
-func Module(ctx context.Context, dir string) string {
-	out, err := gotool.Run(ctx, dir, "list", "-m", "-f", "{{if .Main}}{{.Path}}{{end}}")
-	if err != nil {
-		return ""
+// choiceError is about which program is meant.
+type choiceError struct{ error }
+
+// find looks for the main package, once.
+func (p *Program) find(ctx context.Context, tool gotool.Tool) error {
+	if p.found {
+		return nil
 	}
-	first, _, _ := strings.Cut(string(out), "\n")
-	return first
+	tool.Dir = p.Dir
+	var mains []string
+	for _, pattern := range []string{".", "./..."} {
+		packages, err := gotool.List[struct{ Dir, Name string }](ctx, tool, "Dir,Name", "-e", "-find", pattern)
+		if err != nil {
+			return err
+		}
+		for _, found := range packages {
+			if found.Name == "main" && !strings.Contains(filepath.ToSlash(found.Dir), "/node_modules/") {
+				mains = append(mains, found.Dir)
+			}
+		}
+		if len(mains) > 0 {
+			break
+		}
+	}
+	switch len(mains) {
+	case 0:
+		return choiceError{fmt.Errorf("%s has no program (package main)", p.Dir)}
+	case 1:
+		p.Dir, p.found = mains[0], true
+		return nil
+	}
+	var names []string
+	for _, dir := range mains {
+		if rel, err := filepath.Rel(p.Dir, dir); err == nil {
+			names = append(names, filepath.ToSlash(rel))
+		}
+	}
+	return choiceError{fmt.Errorf("%s has several programs: name the folder of one, such as flexfn dev %s; there are %s", p.Dir, Quote(names[0]), strings.Join(names, ", "))}
 }
+
+// root is the module's folder.
+func (p *Program) root() string { return filepath.Dir(p.ModFile) }
 
 // make builds the program into file.
-func (p *Program) make(ctx context.Context, file string) error {
-	below, err := filepath.Rel(p.Dir, p.Root)
+func (p *Program) make(ctx context.Context, guard *proc.Guard, file string) error {
+	tool := gotool.Tool{Dir: p.Dir, Guard: guard}
+	if err := p.find(ctx, tool); err != nil {
+		return err
+	}
+	tool.Dir = p.Dir
+	below, err := filepath.Rel(p.Dir, p.root())
 	if err != nil {
 		return err
 	}
 	// What is built again at each change is built in half the time without
 	// optimizations and DWARF. A panic's trace says the same.
 	own := "-gcflags=./" + filepath.ToSlash(below) + "/...=-N -l -dwarf=false"
-	_, err = gotool.Run(ctx, p.Dir, "build", own, "-ldflags=-w", "-o", file, ".")
+	_, err = tool.Run(ctx, "build", own, "-ldflags=-w", "-o", file, ".")
 	return err
 }
 
-// version is a build that was made and started.
-type version struct {
-	build *Build
-	child *child
-	// mute says why its functions are not known; nil when they are.
-	mute error
-	took time.Duration
-	err  error
+// listedPackage is what go list says of a package.
+type listedPackage struct {
+	Dir, ImportPath string
+	Standard        bool
+	EmbedPatterns   []string
+	Module          *struct {
+		Path, Dir, GoMod string
+	}
+	Error *struct{}
 }
 
-// Develop builds and runs p, and again whenever a file changes, until ctx
-// ends. Each build takes the place of the one before in s.
-func (s *Server) Develop(ctx context.Context, p *Program) error {
-	dir, remove, err := tempDir()
+// inputs asks the go command what a build of the program depends on. When it
+// cannot tell, the error says why, and the result is the least that is known.
+func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error) {
+	in := &inputs{folders: map[string][]string{p.Dir: nil}}
+	in.files = append(in.files, p.EnvFiles...)
+	in.addModule(p.ModFile)
+	if p.work != "" && p.work != "off" {
+		in.addModule(p.work)
+	} else if p.work == "" && os.Getenv("GOWORK") == "" {
+		for dir := p.root(); ; dir = filepath.Dir(dir) { // where one would count
+			in.files = append(in.files, filepath.Join(dir, "go.work"))
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	packages, err := gotool.List[listedPackage](ctx, gotool.Tool{Dir: p.Dir, Guard: guard},
+		"Dir,ImportPath,Standard,EmbedPatterns,Module,Error", "-e", "-deps", ".")
 	if err != nil {
-		return err
+		return in, err
 	}
-	defer remove()
-	watch, err := newWatcher(p)
-	if err != nil {
-		return err
+	modules := map[string]string{} // folders by path
+	if p.Module != "" {
+		modules[p.Module] = p.root()
 	}
-	defer watch.close()
-	go watch.run(func() { s.gate.hold() })
-
-	s.o.Terminal.Printf("flexfn dev: building %s\n", p.Dir)
-	d := &developer{s: s, p: p, dir: dir}
-	defer d.end()
-	for n := 1; ; n++ {
-		made, err := d.once(ctx, watch.changes, n)
-		if err != nil {
-			return err
+	for _, q := range packages {
+		if q.Standard || q.Dir == "" || under(q.Dir, p.cache) {
+			continue
 		}
-		if !made {
-			continue // a file changed meanwhile
-		}
-		watch.refresh(ctx)
-		if err := d.await(ctx, watch.changes); err != nil {
-			return err
+		in.folders[q.Dir] = q.EmbedPatterns
+		if q.Module != nil && q.Module.Dir != "" {
+			modules[q.Module.Path] = q.Module.Dir
+			if q.Module.GoMod != "" {
+				in.addModule(q.Module.GoMod)
+			}
 		}
 	}
-}
-
-// developer is what Develop knows.
-type developer struct {
-	s       *Server
-	p       *Program
-	dir     string
-	current *version // nil: none serves
-
-	children []*child // that may still run
-}
-
-// once makes one version and puts it in place. It is false when a change
-// came meanwhile.
-func (d *developer) once(ctx context.Context, changes <-chan string, n int) (made bool, err error) {
-	hold := d.s.gate.hold()
-	d.s.setStatus(statusBuilding, "")
-	making, cancel := context.WithCancel(ctx)
-	defer cancel()
-	result := make(chan *version, 1)
-	go func() { result <- d.makeVersion(making, n) }()
-	var v *version
-	select {
-	case v = <-result:
-	case <-changes:
-		cancel()
-		if v := <-result; v.child != nil {
-			v.child.stop()
+	for _, q := range packages {
+		if q.Error == nil || q.Dir != "" {
+			continue
 		}
-		return false, ctx.Err()
-	}
-	if ctx.Err() != nil {
-		if v.child != nil {
-			v.child.stop()
+		for path, dir := range modules { // where the package would be that is missing
+			if rest, ok := strings.CutPrefix(q.ImportPath, path+"/"); ok {
+				in.folders[filepath.Join(dir, filepath.FromSlash(rest))] = nil
+			}
 		}
-		return false, ctx.Err()
 	}
-	t := d.s.o.Terminal
-	if v.err != nil {
-		what := "there is nothing to serve yet"
-		if d.current != nil {
-			what = "the last good build goes on serving"
-		}
-		t.Printf("%s; %s\n%s\n", t.paint(red, "flexfn dev: not built"), what, strings.TrimRight(d.s.mask.text(v.err.Error()), "\n"))
-		d.s.gate.keep(v.err.Error(), hold)
-		d.s.setStatus(statusFailed, v.err.Error())
-		return true, nil
-	}
-	if v.mute != nil {
-		t.Printf("%s %s\n", t.paint(yellow, "flexfn dev:"), v.mute)
-	}
-	first := d.current == nil
-	d.current = v
-	d.children = slices.DeleteFunc(d.children, (*child).ended)
-	d.children = append(d.children, v.child)
-	d.s.serve(v.build, hold)
-	t.Printf("%s in %s\n", t.paint(green, "flexfn dev: built and started"), v.took.Round(time.Millisecond))
-	if first {
-		d.s.ShowFunctions()
-	}
-	return true, nil
+	slices.Sort(in.files)
+	in.files = slices.Compact(in.files)
+	return in, nil
 }
 
-func (d *developer) makeVersion(ctx context.Context, n int) *version {
-	start := time.Now()
-	file := filepath.Join(d.dir, fmt.Sprintf("build-%d", n))
-	if runtime.GOOS == "windows" {
-		file += ".exe"
-	}
-	if err := d.p.make(ctx, file); err != nil {
-		return &version{err: err}
-	}
-	env, err := d.p.Env()
-	if err != nil {
-		return &version{err: err}
-	}
-	c, err := startChild(ctx, file, d.p.Dir, env, d.p.Output)
-	if err != nil {
-		_ = os.Remove(file)
-		return &version{err: err}
-	}
-	handler := c.handler()
-	functions, err := askFunctions(handler, d.s.o.Key)
-	v := &version{child: c, mute: err, took: time.Since(start)}
-	v.build = &Build{handler: handler, functions: functions, end: func() {
-		c.stop()
-		_ = os.Remove(file)
-	}}
-	return v
+func under(dir, above string) bool {
+	return above != "" && strings.HasPrefix(dir, above+string(filepath.Separator))
 }
 
-// await returns when a file has changed. Meanwhile it takes a program that
-// ended by itself out of service, and starts it again when it had run for a
-// while.
-func (d *developer) await(ctx context.Context, changes <-chan string) error {
-	var ended chan struct{}
-	if d.current != nil && d.s.gate.serves(d.current.build) {
-		ended = d.current.child.done
-	}
-	began := time.Now()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-changes:
-		return nil
-	case <-ended:
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	fault := "the program ended by itself: " + d.current.child.ending()
-	d.s.gate.drop(d.current.build, fault)
-	d.current = nil
-	d.s.setStatus(statusFailed, fault)
-	t := d.s.o.Terminal
-	if time.Since(began) > 2*time.Second {
-		t.Printf("%s %s; starting it again\n", t.paint(red, "flexfn dev:"), fault)
-		return nil
-	}
-	t.Printf("%s %s; change a file to start it again\n", t.paint(red, "flexfn dev:"), fault)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-changes:
-		return nil
-	}
-}
-
-// end stops all programs that run.
-func (d *developer) end() {
-	var all sync.WaitGroup
-	for _, c := range d.children {
-		all.Go(c.stop)
-	}
-	all.Wait()
-}
+// Bounds of a version's making.
+const (
+	buildTime    = 10 * time.Minute
+	describeTime = 5 * time.Second
+)

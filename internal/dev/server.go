@@ -2,6 +2,7 @@ package dev
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -66,7 +67,7 @@ func (s *Server) Serve(b *Build) { s.serve(b, s.gate.hold()) }
 
 func (s *Server) serve(b *Build, hold int) {
 	s.gate.set(b, hold)
-	s.setStatus(statusReady, "")
+	s.setStatus(statusReady, nil)
 	s.hub.send("functions", s.functions())
 }
 
@@ -121,9 +122,6 @@ func isTwilio(host string) bool {
 	return strings.HasSuffix(strings.ToLower(name), ".twilio.com")
 }
 
-// longestHold is how long a request waits for a build.
-const longestHold = 2 * time.Minute
-
 // answer lets the current build answer, and records it. It returns the entry.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.text(r.URL.Path), Origin: r.Header.Get("Origin")}}
@@ -137,21 +135,25 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 		r.Body = &readCapture{r.Body, sent}
 	}
 
-	hold, cancel := context.WithTimeout(r.Context(), longestHold)
-	build, err := s.gate.acquire(hold)
-	cancel()
+	build, err := s.gate.acquire(r.Context())
 	start := time.Now() // the wait for a build is not the function's
 	got := &recorder{ResponseWriter: w, status: http.StatusOK, body: capture{limit: maxBodyShown}}
 	var broken any // what the handler panicked with, as when the answer broke off
-	if err != nil {
-		unavailable(got, "flexfn dev: "+err.Error())
-	} else {
+	switch {
+	case err != nil && r.Context().Err() != nil:
+		got.givenUp("while the program was being built")
+	case err != nil:
+		unavailable(got, r, "flexfn dev: "+err.Error())
+	default:
 		func() {
 			defer build.release()
 			defer func() { broken = recover() }()
 			r.Header.Set(link.KeyHeader, s.o.Key)
 			build.handler.ServeHTTP(got, r)
 		}()
+		if r.Context().Err() != nil && !got.written {
+			got.givenUp("before the function answered")
+		}
 	}
 	took := time.Since(start)
 
@@ -187,14 +189,34 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	return e
 }
 
-// unavailable answers in the place of a build, so that a page can read it.
-func unavailable(w http.ResponseWriter, message string) {
+// unavailable answers in the place of a build, so that a page can read it; its
+// preflight is let through to be answered so.
+func unavailable(w http.ResponseWriter, r *http.Request, message string) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+		h.Set("Access-Control-Allow-Headers", cmp.Or(r.Header.Get("Access-Control-Request-Headers"), "*"))
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	h.Set("Content-Type", jsonType)
-	body, _ := json.Marshal(map[string]any{"success": false, "message": message})
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = w.Write(body)
+	_, _ = w.Write(failureBody(message))
+}
+
+func failureBody(message string) []byte {
+	body, _ := json.Marshal(map[string]any{"success": false, "message": message})
+	return body
+}
+
+// statusGivenUp is that of a request whose caller left before the answer.
+const statusGivenUp = 499
+
+// givenUp notes that nobody is there any more to be answered.
+func (w *recorder) givenUp(when string) {
+	w.written, w.status = true, statusGivenUp
+	_, _ = w.body.Write(failureBody("flexfn dev: the caller gave up " + when))
 }
 
 // capture keeps the beginning of what is written to it.

@@ -10,8 +10,22 @@ import (
 // Status is how the functions stand.
 type Status struct {
 	State string    `json:"state"`
-	Fault string    `json:"fault,omitempty"` // why there is no new build
+	Fault *Fault    `json:"fault,omitempty"` // why there is no new build
 	Time  time.Time `json:"time"`
+}
+
+// A Fault says why there is no new build.
+type Fault struct {
+	Title  string `json:"title"` // what did not come about
+	Text   string `json:"text"`
+	Output string `json:"output,omitempty"` // the last that the program printed
+}
+
+func (f *Fault) Error() string {
+	if f.Output == "" {
+		return f.Text
+	}
+	return f.Text + "\n" + f.Output
 }
 
 const (
@@ -25,9 +39,12 @@ type buildStatus struct {
 	Status
 }
 
-func (s *Server) setStatus(state, fault string) {
+func (s *Server) setStatus(state string, fault *Fault) {
+	if fault != nil {
+		fault = &Fault{fault.Title, s.mask.text(fault.Text), s.mask.text(fault.Output)}
+	}
 	s.status.mu.Lock()
-	s.status.Status = Status{state, s.mask.text(fault), time.Now()}
+	s.status.Status = Status{state, fault, time.Now()}
 	now := s.status.Status
 	s.status.mu.Unlock()
 	s.hub.send("status", now)

@@ -1,149 +1,220 @@
 package dev
 
 import (
+	"cmp"
 	"context"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-
-	"github.com/flexfn/flexfn/internal/gotool"
 )
 
-// quiet is how long files must stay as they are before a build begins:
-// editors save in several steps, and several files at once.
-const quiet = 50 * time.Millisecond
+const (
+	// quiet is how long files must stay as they are before a build begins:
+	// editors save in several steps, and several files at once. It is longer
+	// than the steps of a file system's clock, so that whatever is written
+	// after the build began shows.
+	quiet = 50 * time.Millisecond
+	// lookAgain is how often the watcher looks without being told to: a link's
+	// target, a network's file system or a folder that cannot be watched tell
+	// nothing.
+	lookAgain = time.Second
+	// lookPause is the least time between looks that the system's notices
+	// start: some programs write logs beside their source.
+	lookPause = 10 * time.Millisecond
+)
 
-// watcher tells when a file changes that a build is made of.
+// A watcher tells when what a build depends on is no longer what it was when
+// the build began. It decides by looking at the files; notices of the system
+// only say when to look. A request looks too, before it is answered.
 type watcher struct {
-	notify  *fsnotify.Watcher
-	program *Program
-	changes chan string // holds one: the file that changed
+	notify  *fsnotify.Watcher // nil: the system gives none
+	changed func()            // called once after each base, when something differs
+	limited func(error)       // called once, when not all can be watched
+	changes chan string       // holds one: the file that differs
 
-	mu       sync.Mutex
-	embedded map[string]bool // files that go:embed takes in
+	mu      sync.Mutex
+	in      *inputs
+	base    *look // nil until the first settle
+	differs bool  // from base; changed was called
+	lagging bool  // limited was called
+	looks   int   // that have ended
+
+	arrived sync.Mutex // guards begun
+	begun   int        // looks that have begun
 }
 
-func newWatcher(p *Program) (*watcher, error) {
+func newWatcher(in *inputs, changed func(), limited func(error)) *watcher {
+	w := &watcher{in: in, changed: changed, limited: limited, changes: make(chan string, 1)}
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
-		return nil, err
+		w.lagging = true
+		limited(err)
+		return w
 	}
-	w := &watcher{notify: notify, program: p, changes: make(chan string, 1)}
-	for _, dir := range slices.Compact([]string{p.Root, p.Dir}) {
-		w.add(dir)
-	}
-	return w, nil
+	w.notify = notify
+	return w
 }
 
-func (w *watcher) close() { _ = w.notify.Close() }
-
-// add watches dir and what is below it.
-func (w *watcher) add(dir string) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil // gone already, or not ours to read
-		}
-		name := d.Name()
-		if path != dir && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "node_modules" || name == "testdata") {
-			return filepath.SkipDir
-		}
-		_ = w.notify.Add(path) // the limit on watches may be reached: the rest is still watched
-		return nil
-	})
+func (w *watcher) close() {
+	if w.notify != nil {
+		_ = w.notify.Close()
+	}
 }
 
-// refresh learns from the go command which folders outside the module, and
-// which embedded files, the program is made of.
-func (w *watcher) refresh(ctx context.Context) {
-	const format = `{{with .Module}}{{if or .Main (and .Replace (not .Replace.Version))}}{{$.Dir}}{{range $.EmbedFiles}}|{{.}}{{end}}{{"\n"}}{{end}}{{end}}`
-	out, err := gotool.Run(ctx, w.program.Dir, "list", "-e", "-deps", "-f", format, ".")
-	if err != nil {
-		return // the build said what is wrong
+// run looks whenever the system says that something happened, and now and then
+// without that, until ctx ends.
+func (w *watcher) run(ctx context.Context) {
+	var events chan fsnotify.Event
+	var errs chan error // events were lost: look
+	if w.notify != nil {
+		events, errs = w.notify.Events, w.notify.Errors
 	}
-	embedded := map[string]bool{}
-	for line := range strings.Lines(string(out)) {
-		dir, files, _ := strings.Cut(strings.TrimSpace(line), "|")
-		if dir == "" {
-			continue
-		}
-		_ = w.notify.Add(dir)
-		for file := range strings.SplitSeq(files, "|") {
-			if file != "" {
-				full := filepath.Join(dir, file)
-				embedded[full] = true
-				_ = w.notify.Add(filepath.Dir(full))
-			}
-		}
-	}
-	w.mu.Lock()
-	w.embedded = embedded
-	w.mu.Unlock()
-}
-
-// relevant reports whether a build depends on the file.
-func (w *watcher) relevant(path string) bool {
-	name := filepath.Base(path)
-	switch {
-	case name == "go.mod" || name == "go.sum" || name == "go.work" || name == ".env" || name == ".env.local":
-		return true
-	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || strings.HasSuffix(name, "_test.go"):
-		return false
-	}
-	switch filepath.Ext(name) {
-	case ".go", ".c", ".h", ".s", ".cc", ".cpp":
-		return true
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.embedded[path]
-}
-
-// run passes changes on, until the watcher is closed. At the first of
-// several, hold is called.
-func (w *watcher) run(hold func()) {
-	var changed string
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	told, paused := false, true
 	for {
 		select {
-		case e, ok := <-w.notify.Events:
-			if !ok {
-				return
-			}
-			if e.Op == fsnotify.Chmod {
-				continue
-			}
-			if e.Has(fsnotify.Create) {
-				if info, err := os.Stat(e.Name); err == nil && info.IsDir() {
-					w.add(e.Name)
-					changed = e.Name // files may be in it already
-					timer.Reset(quiet)
-					continue
-				}
-			}
-			if w.relevant(e.Name) {
-				hold()
-				changed = e.Name
-				timer.Reset(quiet)
-			}
-		case _, ok := <-w.notify.Errors:
-			if !ok {
-				return
-			}
-			// Events were lost: something may have changed.
-			hold()
-			timer.Reset(quiet)
-		case <-timer.C:
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			told = true
+		case <-events:
+			told = true
+		case <-errs:
+			told = true
+		case <-pause.C:
+			paused = false
+		}
+		if told && !paused {
+			w.check()
+			told, paused = false, true
+			pause.Reset(lookPause)
+		}
+	}
+}
+
+// check looks, unless a look that began after check was called has been taken
+// by another.
+func (w *watcher) check() {
+	w.arrived.Lock()
+	before := w.begun
+	w.arrived.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.base == nil || w.differs || w.looks > before {
+		return
+	}
+	w.compare(w.look())
+}
+
+// look is for whoever holds the lock.
+func (w *watcher) look() *look {
+	w.arrived.Lock()
+	w.begun++
+	n := w.begun
+	w.arrived.Unlock()
+	l := w.in.look()
+	w.looks = n
+	return l
+}
+
+func (w *watcher) compare(l *look) {
+	if file := l.difference(w.base); file != "" {
+		w.tell(file)
+	}
+}
+
+func (w *watcher) tell(file string) {
+	if w.differs {
+		return
+	}
+	w.differs = true
+	w.changed()
+	select {
+	case w.changes <- file:
+	default: // one is waiting to be seen
+	}
+}
+
+// settle waits until the files have been as they are for a while, and makes
+// that the base: what differs from now on is told.
+func (w *watcher) settle(ctx context.Context) error {
+	for end := time.Now().Add(20 * quiet); ; { // clocks may be wrong
+		w.mu.Lock()
+		l := w.look()
+		rest := quiet - time.Since(l.newest)
+		if rest <= 0 || rest > quiet || time.Now().After(end) {
+			w.base, w.differs = l, false
 			select {
-			case w.changes <- changed:
-			default: // one is waiting to be seen
+			case <-w.changes:
+			default:
+			}
+			w.watch(l)
+			w.mu.Unlock()
+			return ctx.Err()
+		}
+		w.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rest):
+		}
+	}
+}
+
+// learn takes in what a build depends on that has just been made. What the
+// build did not know to depend on may have changed under it, so that is told
+// as a difference.
+func (w *watcher) learn(in *inputs) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.in = in
+	l := w.look()
+	if !w.differs {
+		for name, info := range l.files {
+			if !same(info, w.base.files[name]) {
+				w.tell(name)
+				break
 			}
 		}
+		w.base = l
+	}
+	w.watch(l)
+}
+
+// watch has the system tell what happens in the folders of the inputs, and in
+// no others.
+func (w *watcher) watch(l *look) {
+	if w.notify == nil {
+		return
+	}
+	folders := l.folders
+	for file := range l.files {
+		folders = append(folders, filepath.Dir(file))
+	}
+	slices.Sort(folders)
+	folders = slices.Compact(folders)
+	var failed error
+	watched := w.notify.WatchList()
+	for _, old := range watched {
+		if _, wanted := slices.BinarySearch(folders, old); !wanted {
+			_ = w.notify.Remove(old)
+		}
+	}
+	for _, dir := range folders {
+		if !slices.Contains(watched, dir) {
+			if err := w.notify.Add(dir); isWatchLimit(err) {
+				failed = cmp.Or(failed, err)
+			}
+		}
+	}
+	if failed != nil && !w.lagging {
+		w.lagging = true
+		w.limited(failed)
 	}
 }

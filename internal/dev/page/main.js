@@ -35,12 +35,13 @@ function showStatus() {
   const text = {
     building: ['Building…', 'odd'],
     ready: ['Ready', 'good'],
-    failed: [state.functions.length ? 'Not built: the last good build serves' : 'Not built', 'bad'],
+    failed: [`${state.status.fault?.title ?? 'Not built'}${state.functions.length ? ': the last good build serves' : ''}`, 'bad'],
   }[state.status.state] ?? ['Waiting for a build', 'odd'];
   [chip.textContent, chip.className] = state.connected ? [text[0], `chip ${text[1]}`] : ['Not connected', 'chip bad'];
   const fault = document.getElementById('fault');
   fault.hidden = state.status.state !== 'failed';
-  fault.firstElementChild.textContent = state.status.fault ?? '';
+  const { text = '', output } = state.status.fault ?? {};
+  fault.firstElementChild.textContent = output ? `${text}\n\nThe last that the program printed:\n${output}` : text;
 }
 
 function showTwilio() {

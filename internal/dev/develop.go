@@ -1,0 +1,253 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/proc"
+)
+
+// A version is a build that was made and started, or why there is none.
+type version struct {
+	build *Build
+	child *child
+	// mute says why its functions are not known; nil when they are.
+	mute error
+	took time.Duration
+	err  *Fault
+	in   *inputs // what it was made of
+}
+
+// Develop builds and runs p, and again whenever a file changes that it is made
+// of, until ctx ends. Each build takes the place of the one before in s.
+func (s *Server) Develop(ctx context.Context, p *Program) error {
+	guard, err := proc.NewGuard()
+	if err != nil {
+		return err
+	}
+	defer guard.Close()
+	d := &developer{s: s, p: p, guard: guard}
+	defer d.end()
+	t := s.o.Terminal
+	t.Printf("flexfn dev: building %s\n", p.Dir)
+	hold := s.gate.hold()
+	s.setStatus(statusBuilding, nil)
+	in, _ := p.inputs(ctx, guard) // the build says what is wrong
+	d.watch = newWatcher(in, func() { s.gate.hold() }, func(err error) {
+		t.Printf("%s the system watches no more folders (%v): changes are seen within %s, or when a function is called; on Linux, raise fs.inotify.max_user_watches\n",
+			t.paint(yellow, "flexfn dev:"), err, lookAgain)
+	})
+	defer d.watch.close()
+	watching, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop()
+	work.Go(func() { d.watch.run(watching) })
+	defer s.gate.lookWith(d.watch.check)()
+	for n := 1; ; n++ {
+		if err := d.watch.settle(ctx); err != nil {
+			return err
+		}
+		made, err := d.once(ctx, n, hold)
+		if err != nil {
+			return err
+		}
+		if made {
+			if err := d.await(ctx); err != nil {
+				return err
+			}
+		}
+		hold = s.gate.hold()
+		s.setStatus(statusBuilding, nil)
+	}
+}
+
+// developer is what Develop knows.
+type developer struct {
+	s       *Server
+	p       *Program
+	guard   *proc.Guard
+	watch   *watcher
+	current *version // nil: none serves
+
+	children []*child // that may still run
+}
+
+// once makes one version and puts it in place, which lets go of hold. It is
+// false when a change came meanwhile.
+func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error) {
+	making, cancel := context.WithTimeout(ctx, buildTime)
+	defer cancel()
+	result := make(chan *version, 1)
+	go func() { result <- d.makeVersion(making, n) }()
+	slow := time.AfterFunc(patience, func() { d.sayItTakesLong(d.current != nil) })
+	defer slow.Stop()
+	var v *version
+	select {
+	case v = <-result:
+	case <-d.watch.changes:
+		cancel()
+		v = <-result
+		d.abandon(v)
+		return false, ctx.Err()
+	}
+	if ctx.Err() != nil {
+		d.abandon(v)
+		return false, ctx.Err()
+	}
+	if v.in != nil {
+		d.watch.learn(v.in)
+	}
+	d.watch.check()
+	select {
+	case <-d.watch.changes:
+		d.abandon(v)
+		return false, nil
+	default:
+	}
+	t := d.s.o.Terminal
+	if v.err != nil {
+		what := "there is nothing to serve yet"
+		if d.current != nil {
+			what = "the last good build goes on serving"
+		}
+		t.Printf("%s; %s\n%s\n", t.paint(red, "flexfn dev: "+strings.ToLower(v.err.Title)), what, strings.TrimRight(d.s.mask.text(v.err.Text), "\n"))
+		d.s.gate.keep(v.err, hold)
+		d.s.setStatus(statusFailed, v.err)
+		return true, nil
+	}
+	if v.mute != nil {
+		t.Printf("%s %s\n", t.paint(yellow, "flexfn dev:"), v.mute)
+	}
+	first := d.current == nil
+	d.current = v
+	d.children = slices.DeleteFunc(d.children, (*child).ended)
+	d.children = append(d.children, v.child)
+	d.s.serve(v.build, hold)
+	t.Printf("%s in %s\n", t.paint(green, "flexfn dev: built and started"), v.took.Round(time.Millisecond))
+	if first {
+		d.s.ShowFunctions()
+	}
+	return true, nil
+}
+
+func (d *developer) sayItTakesLong(served bool) {
+	t := d.s.o.Terminal
+	what := "requests are told so"
+	if served {
+		what = "the last good build answers meanwhile"
+	}
+	t.Printf("%s the build has taken %s so far; %s\n", t.paint(yellow, "flexfn dev:"), patience, what)
+}
+
+// abandon ends what was made for nothing.
+func (d *developer) abandon(v *version) {
+	if v.child != nil {
+		d.children = append(d.children, v.child)
+		go v.build.end()
+	}
+}
+
+// makeVersion builds and starts the program, and learns meanwhile what the
+// build depends on.
+func (d *developer) makeVersion(ctx context.Context, n int) *version {
+	start := time.Now()
+	v := &version{}
+	var listing sync.WaitGroup
+	listing.Go(func() {
+		if in, err := d.p.inputs(ctx, d.guard); err == nil {
+			v.in = in
+		}
+	})
+	d.start(ctx, n, v)
+	listing.Wait()
+	v.took = time.Since(start)
+	return v
+}
+
+func (d *developer) start(ctx context.Context, n int, v *version) {
+	file := filepath.Join(d.guard.Temp(), fmt.Sprintf("build-%d", n))
+	if runtime.GOOS == "windows" {
+		file += ".exe"
+	}
+	err := d.p.make(ctx, d.guard, file)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the build did not end within %s, and was killed", buildTime)
+	}
+	if err != nil {
+		v.err = &Fault{Title: "Not built", Text: err.Error()}
+		return
+	}
+	env, err := d.p.Env()
+	if err != nil {
+		v.err = &Fault{Title: "Not started", Text: err.Error()}
+		return
+	}
+	c, err := startChild(ctx, d.guard, file, d.p.Dir, env, d.p.Output)
+	if err != nil {
+		_ = os.Remove(file)
+		v.err = &Fault{Title: "Not started", Text: err.Error(), Output: c.lastLines()}
+		return
+	}
+	handler := c.handler()
+	functions, err := askFunctions(ctx, handler, d.s.o.Key)
+	v.child, v.mute = c, err
+	v.build = &Build{handler: handler, functions: functions, end: func() {
+		c.stop()
+		_ = os.Remove(file)
+	}}
+}
+
+// await returns when a file has changed. Meanwhile it takes a program that
+// ended by itself out of service, and starts it again when it had run for a
+// while.
+func (d *developer) await(ctx context.Context) error {
+	var ended chan struct{}
+	if d.current != nil && d.s.gate.serves(d.current.build) {
+		ended = d.current.child.done
+	}
+	began := time.Now()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.watch.changes:
+		return nil
+	case <-ended:
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	fault := &Fault{Title: "Ended", Text: "the program ended by itself: " + d.current.child.ending(), Output: d.current.child.lastLines()}
+	d.s.gate.drop(d.current.build, fault)
+	d.current = nil
+	d.s.setStatus(statusFailed, fault)
+	t := d.s.o.Terminal
+	if time.Since(began) > 2*time.Second {
+		t.Printf("%s %s; starting it again\n", t.paint(red, "flexfn dev:"), fault.Text)
+		return nil
+	}
+	t.Printf("%s %s; change a file to start it again\n", t.paint(red, "flexfn dev:"), fault.Text)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.watch.changes:
+		return nil
+	}
+}
+
+// end stops all programs that run.
+func (d *developer) end() {
+	var all sync.WaitGroup
+	for _, c := range d.children {
+		all.Go(c.stop)
+	}
+	all.Wait()
+}

@@ -1,0 +1,128 @@
+package dev
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// inputs are what a build depends on. They are patterns where a new file
+// would count, and not a list of today's files.
+type inputs struct {
+	files   []string            // whether they exist or not
+	folders map[string][]string // of packages, with the patterns of what each embeds
+}
+
+// addModule adds a go.mod or go.work with the files that belong to it.
+func (in *inputs) addModule(file string) {
+	dir := filepath.Dir(file)
+	sum := strings.TrimSuffix(file, ".mod") + ".sum"
+	in.files = append(in.files, file, sum, filepath.Join(dir, "vendor", "modules.txt"))
+}
+
+// A look is what the inputs were at a moment.
+type look struct {
+	files   map[string]fs.FileInfo
+	folders []string  // that hold them
+	newest  time.Time // when a file was last written
+}
+
+// look looks at all inputs. Links are followed.
+func (in *inputs) look() *look {
+	l := &look{files: map[string]fs.FileInfo{}}
+	for _, file := range in.files {
+		l.add(file)
+	}
+	for dir, embeds := range in.folders {
+		entries, _ := os.ReadDir(dir) // gone: nothing is in it
+		for _, e := range entries {
+			if isSource(e.Name()) {
+				l.add(filepath.Join(dir, e.Name()))
+			}
+		}
+		if entries != nil {
+			l.folders = append(l.folders, dir)
+		}
+		for _, pattern := range embeds {
+			l.addEmbedded(dir, pattern)
+		}
+	}
+	return l
+}
+
+func (l *look) add(file string) {
+	info, err := os.Stat(file)
+	if err != nil || info.IsDir() {
+		return
+	}
+	l.files[file] = info
+	if t := info.ModTime(); t.After(l.newest) {
+		l.newest = t
+	}
+}
+
+// addEmbedded follows package embed: a pattern that names a folder takes in
+// what is below it, but for hidden files unless it begins with "all:".
+func (l *look) addEmbedded(dir, pattern string) {
+	pattern, all := strings.CutPrefix(pattern, "all:")
+	files := os.DirFS(dir)
+	matches, _ := fs.Glob(files, pattern) // the build says what is wrong with it
+	if parent := path.Dir(pattern); parent != "." && !strings.ContainsAny(parent, `*?[\`) {
+		l.folders = append(l.folders, filepath.Join(dir, filepath.FromSlash(parent)))
+	}
+	for _, match := range matches {
+		_ = fs.WalkDir(files, match, func(name string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return nil // gone already
+			}
+			hidden := name != match && !all && strings.ContainsAny(e.Name()[:1], "._")
+			switch {
+			case e.IsDir() && hidden:
+				return fs.SkipDir
+			case e.IsDir():
+				l.folders = append(l.folders, filepath.Join(dir, filepath.FromSlash(name)))
+			case !hidden:
+				l.add(filepath.Join(dir, filepath.FromSlash(name)))
+			}
+			return nil
+		})
+	}
+}
+
+// isSource reports whether a file of this name in a package's folder counts.
+func isSource(name string) bool {
+	if name == "go.mod" { // makes the folder another module
+		return true
+	}
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || strings.HasSuffix(name, "_test.go") {
+		return false
+	}
+	switch filepath.Ext(name) {
+	case ".go", ".c", ".cc", ".cpp", ".cxx", ".m", ".h", ".hh", ".hpp", ".hxx", ".f", ".F", ".for", ".f90", ".s", ".S", ".sx", ".swig", ".swigcxx", ".syso":
+		return true
+	}
+	return false
+}
+
+// difference is a file that is not in m as it is in l; empty when there is
+// none.
+func (l *look) difference(m *look) string {
+	for name, info := range l.files {
+		if !same(info, m.files[name]) {
+			return name
+		}
+	}
+	for name := range m.files {
+		if l.files[name] == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+func same(a, b fs.FileInfo) bool {
+	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package dev
+
+func isWatchLimit(error) bool { return false }
