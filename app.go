@@ -26,9 +26,9 @@ type App struct {
 	log     *slog.Logger
 	client  *http.Client
 	origins map[string]bool // nil: any
-	tokens  *tokenValidator
+	tokens  tokenChecker
 	signed  *signatureVerifier
-	replies *deduplicator
+	replies replyKeeper
 	retry   *retryPolicy
 	turns   turns
 
@@ -38,6 +38,18 @@ type App struct {
 
 	overdue sync.WaitGroup // handlers that outlived their answer
 }
+
+// What holds a generic cache stands behind an interface: a package that names
+// App would otherwise compile the cache's 1,700 methods anew, each time it is
+// built.
+type (
+	tokenChecker interface {
+		admit(*call, *values) (*Owner, error)
+	}
+	replyKeeper interface {
+		do(ctx context.Context, name string, fresh time.Duration, run func() answer) (answer, error)
+	}
+)
 
 // New makes an App. The error joins everything that is wrong with config.
 func New(config Config) (*App, error) {

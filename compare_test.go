@@ -22,7 +22,7 @@ func BenchmarkTokenCache(b *testing.B) {
 	const token = "eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSIsImVuYyI6IkEyNTZHQ00ifQ"
 	key := sha256.Sum256([]byte(token))
 	kept := tokenVerdict{owner: &Owner{WorkerSID: "WK00000000000000000000000000000001"}, until: time.Now().Round(0).Add(time.Hour)}
-	app.tokens.cache.Set(key, kept)
+	app.tokens.(*tokenValidator).cache.Set(key, kept)
 	var syncMap sync.Map
 	syncMap.Store(key, kept)
 	var mu sync.Mutex
@@ -32,7 +32,7 @@ func BenchmarkTokenCache(b *testing.B) {
 		find func() bool
 	}{
 		{"flexfn", func() bool {
-			v, err := app.tokens.verdict(b.Context(), token)
+			v, err := app.tokens.(*tokenValidator).verdict(b.Context(), token)
 			return err == nil && v.owner != nil
 		}},
 		{"sync.Map", func() bool {

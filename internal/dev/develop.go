@@ -161,31 +161,33 @@ func (d *developer) abandon(v *version) {
 func (d *developer) makeVersion(ctx context.Context, n int) *version {
 	start := time.Now()
 	v := &version{}
+	file := filepath.Join(d.guard.Temp(), fmt.Sprintf("build-%d", n))
+	if runtime.GOOS == "windows" {
+		file += ".exe"
+	}
+	err := d.p.make(ctx, d.guard, file)
+	// Not beside the build: with -mod=mod both would write go.mod.
 	var listing sync.WaitGroup
 	listing.Go(func() {
 		if in, err := d.p.inputs(ctx, d.guard); err == nil {
 			v.in = in
 		}
 	})
-	d.start(ctx, n, v)
-	listing.Wait()
-	v.took = time.Since(start)
-	return v
-}
-
-func (d *developer) start(ctx context.Context, n int, v *version) {
-	file := filepath.Join(d.guard.Temp(), fmt.Sprintf("build-%d", n))
-	if runtime.GOOS == "windows" {
-		file += ".exe"
-	}
-	err := d.p.make(ctx, d.guard, file)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the build did not end within %s, and was killed", buildTime)
 	}
 	if err != nil {
 		v.err = &Fault{Title: "Not built", Text: err.Error()}
-		return
+	} else {
+		d.start(ctx, file, v)
 	}
+	listing.Wait()
+	v.took = time.Since(start)
+	return v
+}
+
+// start runs what was built.
+func (d *developer) start(ctx context.Context, file string, v *version) {
 	env, err := d.p.Env()
 	if err != nil {
 		v.err = &Fault{Title: "Not started", Text: err.Error()}
