@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/signature"
 )
 
 // App runs functions: it is the [http.Handler] that answers for them, and
@@ -27,7 +28,7 @@ type App struct {
 	client  *http.Client
 	origins map[string]bool // nil: any
 	tokens  tokenChecker
-	signed  *signatureVerifier
+	signed  *signature.Verifier
 	replies replyKeeper
 	retry   *retryPolicy
 	turns   turns
@@ -53,23 +54,32 @@ type (
 
 // New makes an App. The error joins everything that is wrong with config.
 func New(config Config) (*App, error) {
-	config, err := config.withDefaults()
+	config, faults := config.withDefaults()
+	a := &App{
+		config:  config,
+		retry:   newRetryPolicy(config),
+		origins: originSet(config.AllowedOrigins),
+		handled: map[string]*Function{},
+	}
+	faults = append(faults, a.retry.fault)
+	var err error
+	if config.AuthToken != "" { // without it withDefaults has complained
+		a.signed, err = newVerifier(config)
+		faults = append(faults, err)
+	}
+	if err = errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	// What follows reads only what has been checked.
+	a.log, a.client = newLogger(config), newHTTPClient(config)
+	a.tokens, err = newTokenValidator(a)
+	if err == nil {
+		a.replies, err = newDeduplicator()
+	}
 	if err != nil {
 		return nil, err
 	}
-	a := &App{
-		config:  config,
-		log:     newLogger(config),
-		client:  newHTTPClient(config),
-		retry:   newRetryPolicy(config),
-		origins: originSet(config.AllowedOrigins),
-	}
-	a.handled = map[string]*Function{}
-	var faults [3]error
-	a.tokens, faults[0] = newTokenValidator(a)
-	a.signed, faults[1] = newSignatureVerifier(config)
-	a.replies, faults[2] = newDeduplicator()
-	return a, errors.Join(faults[:]...)
+	return a, nil
 }
 
 // Config returns what the app was made from, defaults filled in. It holds
@@ -235,7 +245,7 @@ func (a *App) answer(c *call, w http.ResponseWriter) answer {
 	body, err := readBody(w, c.request, a.config.MaxBodyBytes, c.deadline)
 	if err != nil {
 		defer c.end()
-		if c.fn.studio && c.request.Header.Get(signatureHeader) != "" {
+		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
 			err = unreadable(err) // a stranger learns nothing from the status
 		}
 		ans := c.failed(err)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/mask"
 )
 
 // Attempt describes one try of a web-service call, after it ended. It is what
@@ -54,7 +56,7 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.Int("status", a.Status))
 	}
 	if a.Err != nil {
-		add("error", redact(a.Err.Error()))
+		add("error", mask.PhoneNumbers(a.Err.Error()))
 		attrs = append(attrs, slog.Bool("retried", a.Retried), slog.Duration("wait", a.Wait))
 	}
 	return slog.GroupValue(attrs...)
@@ -112,7 +114,7 @@ func noteExchange(req *http.Request, resp *http.Response) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.method, r.host, r.path = req.Method, req.URL.Hostname(), redact(req.URL.EscapedPath())
+	r.method, r.host, r.path = req.Method, req.URL.Hostname(), mask.PhoneNumbers(req.URL.EscapedPath())
 	r.status, r.twilioID = 0, ""
 	if resp != nil {
 		r.status, r.twilioID = resp.StatusCode, resp.Header.Get("Twilio-Request-Id")

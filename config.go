@@ -2,7 +2,6 @@ package flexfn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/sid"
+	"github.com/flexfn/flexfn/signature"
 )
 
 // Config is what an [App] is made from. [FromEnv] fills one from the
@@ -60,7 +61,7 @@ type Config struct {
 	AddedPathPrefix string
 	// ProxyTrust says which proxies' forwarded headers tell the URL that
 	// Twilio called. Nil believes none.
-	ProxyTrust ProxyTrust
+	ProxyTrust signature.ProxyTrust
 	// PreviousAuthTokens are auth tokens with which Twilio may sign besides
 	// AuthToken, while the account's token is being rotated. Remove them
 	// afterwards.
@@ -244,6 +245,14 @@ func splitList(v string) []string {
 	return list
 }
 
+// parseProxyTrust reads FLEXFN_TRUSTED_PROXIES; the trust reports its faults.
+func parseProxyTrust(v string) signature.ProxyTrust {
+	if v == "anyone" {
+		return signature.TrustXForwardedFromAnyone()
+	}
+	return signature.TrustXForwarded(splitList(v)...)
+}
+
 func parseDuration(v string) (time.Duration, error) {
 	d, err := time.ParseDuration(v)
 	if err != nil || d <= 0 {
@@ -253,17 +262,14 @@ func parseDuration(v string) (time.Duration, error) {
 }
 
 var (
-	accountSID   = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
-	workspaceSID = regexp.MustCompile(`^WS[0-9a-fA-F]{32}$`)
-	apiKeySID    = regexp.MustCompile(`^SK[0-9a-fA-F]{32}$`)
 	authToken    = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
 	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
-// withDefaults checks c and fills in the defaults. The error joins every
-// fault found, each naming the field's variable and the remedy; values of
-// secrets are never in it.
-func (c Config) withDefaults() (Config, error) {
+// withDefaults checks c and fills in the defaults. Each fault names the field's
+// variable and the remedy, and never the value of a secret. What only a part of
+// the app reads, that part checks.
+func (c Config) withDefaults() (Config, []error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	setDefault := func(d *time.Duration, fallback, least, most time.Duration, name string) {
@@ -278,7 +284,7 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.AccountSID == "":
 		fault("ACCOUNT_SID is not set: give the SID of your Twilio account (AC and 32 hex digits, shown on the console's first page)")
-	case !accountSID.MatchString(c.AccountSID):
+	case !sid.Valid(c.AccountSID, "AC"):
 		fault("ACCOUNT_SID is not an account SID: it must be AC and 32 hex digits")
 	}
 	switch {
@@ -289,7 +295,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if (c.APIKeySID == "") != (c.APIKeySecret == "") {
 		fault("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both or neither")
-	} else if c.APIKeySID != "" && !apiKeySID.MatchString(c.APIKeySID) {
+	} else if c.APIKeySID != "" && !sid.Valid(c.APIKeySID, "SK") {
 		fault("TWILIO_API_KEY is not an API key's SID: it must be SK and 32 hex digits")
 	}
 	if c.Region != "" && !locationName.MatchString(c.Region) {
@@ -298,7 +304,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Edge != "" && !locationName.MatchString(c.Edge) {
 		fault("TWILIO_EDGE %q is not the name of an edge: write one such as dublin, or unset it", c.Edge)
 	}
-	if c.WorkspaceSID != "" && !workspaceSID.MatchString(c.WorkspaceSID) {
+	if c.WorkspaceSID != "" && !sid.Valid(c.WorkspaceSID, "WS") {
 		fault("TWILIO_FLEX_WORKSPACE_SID %q is not a workspace SID: it must be WS and 32 hex digits", c.WorkspaceSID)
 	}
 	if c.TwilioURL != "" {
@@ -307,8 +313,11 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	faults = append(faults, checkOrigins(c.AllowedOrigins)...)
-	if _, err := newSignatureVerifier(c); err != nil {
-		faults = append(faults, err)
+	for _, token := range c.PreviousAuthTokens {
+		if !authToken.MatchString(token) {
+			fault("FLEXFN_PREVIOUS_AUTH_TOKENS has one with characters other than letters and digits: copy it again, without quotes or spaces")
+			break
+		}
 	}
 	setDefault(&c.FlexDeadline, 10*time.Second, time.Millisecond, time.Hour, "FLEXFN_FLEX_DEADLINE")
 	setDefault(&c.StudioDeadline, 8*time.Second, time.Millisecond, time.Hour, "FLEXFN_STUDIO_DEADLINE")
@@ -319,14 +328,11 @@ func (c Config) withDefaults() (Config, error) {
 	case c.MaxBodyBytes == 0:
 		c.MaxBodyBytes = 6 << 20
 	}
-	if err := newRetryPolicy(c).fault; err != nil {
-		faults = append(faults, err)
-	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	c.faults = nil
-	return c, errors.Join(faults...)
+	return c, faults
 }
 
 // parseBaseURL takes an absolute http or https URL without query or fragment.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flexfn/flexfn/signature"
 )
 
 func mustDeduplicator(t *testing.T) *deduplicator {
@@ -168,7 +170,7 @@ func studioApp(t *testing.T, path string, f *Function, change ...func(*Config)) 
 		const form = "application/x-www-form-urlencoded"
 		r := httptest.NewRequestWithContext(t.Context(), "POST", path, strings.NewReader(body))
 		r.Header.Set("Content-Type", form)
-		r.Header.Set(signatureHeader, Signature("a0b1c2d3", config.PublicURL+path, form, []byte(body)))
+		r.Header.Set(signature.Header, signature.Sign("a0b1c2d3", config.PublicURL+path, form, []byte(body)))
 		for i := 0; i < len(header); i += 2 {
 			r.Header.Set(header[i], header[i+1])
 		}
@@ -195,7 +197,7 @@ func TestDeduplicateFunction(t *testing.T) {
 		if want := `{"run":1,"token":"t1","success":true}`; again.Body.String() != want {
 			t.Errorf("got %s, want %s", again.Body, want)
 		}
-		if forged := post("a=1", name, "t1", signatureHeader, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="); forged.Code != http.StatusForbidden {
+		if forged := post("a=1", name, "t1", signature.Header, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="); forged.Code != http.StatusForbidden {
 			t.Errorf("a stranger who knows the token got %d %s", forged.Code, forged.Body)
 		}
 		post("a=1")
@@ -225,7 +227,7 @@ func TestDeduplicateGivenUp(t *testing.T) {
 		}, Deduplicate(time.Minute)))
 		deliver := func(ctx context.Context) *httptest.ResponseRecorder {
 			r := httptest.NewRequestWithContext(ctx, "GET", "https://example.com/studio/x", nil)
-			r.Header.Set(signatureHeader, Signature("a0b1c2d3", "https://example.com/studio/x", "", nil))
+			r.Header.Set(signature.Header, signature.Sign("a0b1c2d3", "https://example.com/studio/x", "", nil))
 			r.Header.Set("I-Twilio-Idempotency-Token", "t1")
 			w := httptest.NewRecorder()
 			app.ServeHTTP(w, r)

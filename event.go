@@ -3,6 +3,8 @@ package flexfn
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/flexfn/flexfn/internal/form"
 )
 
 // Event is the input of an untyped function: each parameter by its name.
@@ -34,23 +36,23 @@ func (e Event) String(key string) string {
 // event collects all parameters but those named in without.
 func (vs *values) event(without string) Event {
 	e := make(Event, len(vs.query)+len(vs.form)+len(vs.json))
-	for _, pairs := range [][]pair{vs.query, vs.form} {
+	for _, pairs := range [][]form.Pair{vs.query, vs.form} {
 		seen := make(map[string]bool, len(pairs))
 		for _, p := range pairs {
-			switch have := e[p.key].(type) {
+			switch have := e[p.Key].(type) {
 			case []any:
-				if seen[p.key] {
-					e[p.key] = append(have, p.value)
+				if seen[p.Key] {
+					e[p.Key] = append(have, p.Value)
 					continue
 				}
 			case string:
-				if seen[p.key] {
-					e[p.key] = []any{have, p.value}
+				if seen[p.Key] {
+					e[p.Key] = []any{have, p.Value}
 					continue
 				}
 			}
-			e[p.key] = p.value
-			seen[p.key] = true
+			e[p.Key] = p.Value
+			seen[p.Key] = true
 		}
 	}
 	for key, raw := range vs.json {

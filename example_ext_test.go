@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -77,7 +78,7 @@ func ExamplePrepareStudioFunction() {
 	app.ServeHTTP(w, req)
 	fmt.Println(w.Code)
 
-	req.Header.Set("X-Twilio-Signature", flexfn.Signature(app.Config().AuthToken, "https://functions.example.com/opening-hours", "", nil))
+	req.Header.Set("X-Twilio-Signature", signature.Sign(app.Config().AuthToken, "https://functions.example.com/opening-hours", "", nil))
 	w = httptest.NewRecorder()
 	app.ServeHTTP(w, req)
 	fmt.Println(w.Code, w.Body)

@@ -5,19 +5,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
+
+	"github.com/flexfn/flexfn/internal/mask"
 )
-
-// phoneNumbers finds what looks like a telephone number: a plus sign and
-// seven or more digits, or ten or more digits on their own. A SID's digits
-// stand between letters and other digits, so SIDs stay readable.
-var phoneNumbers = regexp.MustCompile(`(?:\+|%2B)\d{7,15}|\b\d{10,15}\b`)
-
-// redact hides telephone numbers.
-func redact(s string) string {
-	return phoneNumbers.ReplaceAllString(s, "(number)")
-}
 
 func newRequestID() string { return rand.Text() }
 
@@ -99,5 +90,5 @@ func (r *redactor) text(s string) string {
 			s = strings.ReplaceAll(s, *token, "(token)")
 		}
 	}
-	return redact(s)
+	return mask.PhoneNumbers(s)
 }

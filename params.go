@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // Parameter describes one parameter of a function.
@@ -206,20 +208,7 @@ func kindCheck(kind string) (func(string) (expected string), error) {
 // ValidSID reports whether s is one of prefixes followed by 32 hex digits, as
 // every SID of Twilio is. A text that is not cannot be part of an API URL.
 func ValidSID(s string, prefixes ...string) bool {
-	if len(s) != 34 {
-		return false
-	}
-	for i := 2; i < len(s); i++ {
-		if _, ok := fromHex(s[i]); !ok {
-			return false
-		}
-	}
-	for _, p := range prefixes {
-		if s[:2] == p {
-			return true
-		}
-	}
-	return false
+	return len(prefixes) > 0 && sid.Valid(s, prefixes...)
 }
 
 // ValidE164 reports whether s is a telephone number in E.164 form: a plus

@@ -10,27 +10,25 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/flexfn/flexfn/internal/form"
 )
 
 // Limits on what a stranger may send, beside the bytes of the body.
 const (
-	maxParameters = 1000 // of a query or a form
-	maxDepth      = 100  // of nested JSON
-	maxDrain      = 32 << 20
+	maxDepth = 100 // of nested JSON
+	maxDrain = 32 << 20
 )
 
 // values are the parameters of one request as they came: the query's, then
 // the body's, which win.
 type values struct {
-	query, form []pair
-	few         [8]pair // room for the form, mostly enough
+	query, form []form.Pair
+	few         [8]form.Pair // room for the form, mostly enough
 	json        map[string]json.RawMessage
 	// ignored is the content type of a body that was not read as parameters.
 	ignored string
 }
-
-type pair struct{ key, value string }
 
 type valueKind uint8
 
@@ -77,18 +75,18 @@ func (vs *values) get(key string) value {
 	return v
 }
 
-func lookup(pairs []pair, key string) (v value, ok bool) {
+func lookup(pairs []form.Pair, key string) (v value, ok bool) {
 	for _, p := range pairs {
-		if p.key != key {
+		if p.Key != key {
 			continue
 		}
 		switch v.kind {
 		case absentValue:
-			v = value{kind: stringValue, text: p.value}
+			v = value{kind: stringValue, text: p.Value}
 		case stringValue:
-			v = value{kind: listValue, list: []string{v.text, p.value}}
+			v = value{kind: listValue, list: []string{v.text, p.Value}}
 		default:
-			v.list = append(v.list, p.value)
+			v.list = append(v.list, p.Value)
 		}
 	}
 	return v, v.kind != absentValue
@@ -168,17 +166,18 @@ func drain(r *http.Request) {
 func parseValues(r *http.Request, body []byte) (*values, error) {
 	vs := new(values)
 	var err error
-	if vs.query, err = parsePairs(nil, r.URL.RawQuery); err != nil {
-		return nil, Errorf(http.StatusBadRequest, "The query has more than %d parameters", maxParameters)
+	if vs.query, err = form.Append(nil, r.URL.RawQuery); err != nil {
+		return nil, Errorf(http.StatusBadRequest, "The query has more than %d parameters", form.MaxPairs)
 	}
 	// Without a key there is no parameter; a form may have an empty one.
 	vs.query = deleteEmptyKeys(vs.query)
+	form.Text(vs.query)
 	if len(body) == 0 {
 		return vs, nil
 	}
 	contentType := r.Header.Get("Content-Type")
-	media, charset := splitContentType(contentType)
-	isForm, isJSON := media == "application/x-www-form-urlencoded", media == "application/json"
+	media, charset := form.SplitContentType(contentType)
+	isForm, isJSON := media == form.MediaType, media == "application/json"
 	if !isForm && !isJSON {
 		vs.ignored = contentType
 		return vs, nil
@@ -190,108 +189,24 @@ func parseValues(r *http.Request, body []byte) (*values, error) {
 		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is not UTF-8; send it with charset=utf-8")
 	}
 	if isForm {
-		if vs.form, err = parsePairs(vs.few[:0], string(body)); err != nil {
-			return nil, Errorf(http.StatusRequestEntityTooLarge, "The form has more than %d parameters", maxParameters)
+		if vs.form, err = form.Append(vs.few[:0], string(body)); err != nil {
+			return nil, Errorf(http.StatusRequestEntityTooLarge, "The form has more than %d parameters", form.MaxPairs)
 		}
+		form.Text(vs.form)
 		return vs, nil
 	}
 	vs.json, err = parseObject(body)
 	return vs, err
 }
 
-// splitContentType gives the media type and the charset in lower case.
-func splitContentType(s string) (media, charset string) {
-	if s == "application/x-www-form-urlencoded" || s == "application/json" {
-		return s, ""
-	}
-	media, rest, _ := strings.Cut(s, ";")
-	for p := range strings.SplitSeq(rest, ";") {
-		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "charset") {
-			charset = strings.ToLower(strings.Trim(strings.TrimSpace(v), `"`))
-		}
-	}
-	return strings.ToLower(strings.TrimSpace(media)), charset
-}
-
-var errTooMany = errors.New("too many parameters")
-
-// parsePairs reads the form encoding into pairs, the way browsers and Node.js do: '+' is
-// a space, ';' is an ordinary character, a key may come without a value, and
-// what is not correctly encoded UTF-8 stays as it was sent.
-func parsePairs(pairs []pair, s string) ([]pair, error) {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
-	for s != "" {
-		var item string
-		item, s, _ = strings.Cut(s, "&")
-		if item == "" {
-			continue
-		}
-		if len(pairs) == maxParameters {
-			return nil, errTooMany
-		}
-		k, v, _ := strings.Cut(item, "=")
-		pairs = append(pairs, pair{unescape(k), unescape(v)})
-	}
-	return pairs, nil
-}
-
-func deleteEmptyKeys(pairs []pair) []pair {
+func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 	for i := 0; i < len(pairs); i++ {
-		if pairs[i].key == "" {
+		if pairs[i].Key == "" {
 			pairs = append(pairs[:i], pairs[i+1:]...)
 			i--
 		}
 	}
 	return pairs
-}
-
-func unescape(s string) string {
-	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '+':
-			b = append(b, ' ')
-		case '%':
-			if i+2 >= len(s) {
-				return onlySpaces(s)
-			}
-			hi, ok1 := fromHex(s[i+1])
-			lo, ok2 := fromHex(s[i+2])
-			if !ok1 || !ok2 {
-				return onlySpaces(s)
-			}
-			b = append(b, hi<<4|lo)
-			i += 2
-		default:
-			b = append(b, c)
-		}
-	}
-	if !utf8.Valid(b) {
-		return onlySpaces(s)
-	}
-	return string(b)
-}
-
-// onlySpaces is for what is not correctly encoded.
-func onlySpaces(s string) string {
-	return strings.ReplaceAll(s, "+", " ")
-}
-
-func fromHex(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }
 
 // parseObject reads a JSON object; the last of equal keys wins.

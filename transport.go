@@ -9,10 +9,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // HTTPClient returns the app's client for web services. It is safe for
@@ -212,7 +213,7 @@ func updatesInstance(path string) bool {
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "/"), ".json")
 	parts := strings.Split(path, "/")
 	last := parts[len(parts)-1]
-	if sid.MatchString(last) {
+	if sid.Valid(last) {
 		return true
 	}
 	switch last {
@@ -228,8 +229,6 @@ func updatesInstance(path string) bool {
 	}
 	return false
 }
-
-var sid = regexp.MustCompile(`^[A-Z]{2}[0-9a-fA-F]{32}$`)
 
 // isTwilio reports whether host is Twilio's.
 func isTwilio(host string) bool {

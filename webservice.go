@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/mask"
 )
 
 const (
@@ -165,7 +167,7 @@ func excerpt(body []byte) error {
 	if len(body) > most {
 		body, more = body[:most], "…"
 	}
-	return fmt.Errorf("body %q%s", redact(string(body)), more)
+	return fmt.Errorf("body %q%s", mask.PhoneNumbers(string(body)), more)
 }
 
 func hostOf(resp *http.Response) string {

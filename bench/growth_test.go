@@ -16,6 +16,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -160,7 +161,7 @@ func BenchmarkGrowthOfDeduplication(b *testing.B) {
 		b.Run(fmt.Sprintf("deliveries=%d", n), func(b *testing.B) {
 			app := newApp(b, everyToken{})
 			app.Handle("/f", flexfn.PrepareStudioFunction(echoOf, flexfn.Deduplicate(time.Hour)))
-			signature := flexfn.Signature(twiliofake.DevelopmentAuthToken, "https://functions.example.com/f", formType, []byte(form))
+			signature := signature.Sign(twiliofake.DevelopmentAuthToken, "https://functions.example.com/f", formType, []byte(form))
 			before, began := heap(), time.Now()
 			for i := range n {
 				serveForm(b, app, "/f", form, 200, "X-Twilio-Signature", signature, "I-Twilio-Idempotency-Token", fmt.Sprint(i))

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -138,13 +139,13 @@ func (a *App) CallStudio(path string, params Params) *Answer {
 func (a *App) CallStudioJSON(path string, body any) *Answer {
 	a.t.Helper()
 	b := []byte(text(a.t, body))
-	return a.signed(flexfn.AddBodyHash(path, b), "application/json", b)
+	return a.signed(signature.AddBodyHash(path, b), "application/json", b)
 }
 
 func (a *App) signed(path, contentType string, body []byte) *Answer {
 	a.t.Helper()
 	config := a.Config()
-	return a.send(path, contentType, body, flexfn.Signature(config.AuthToken, config.PublicURL+path, contentType, body))
+	return a.send(path, contentType, body, signature.Sign(config.AuthToken, config.PublicURL+path, contentType, body))
 }
 
 func (a *App) send(path, contentType string, body []byte, signature string) *Answer {

@@ -16,6 +16,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/testing/contract"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -124,10 +125,10 @@ func send(t *testing.T, app *flexfn.App, r contract.Request) contract.Response {
 			}
 		}
 		if kind == "application/json" {
-			r.Path = contract.Text(flexfn.AddBodyHash(string(r.Path), []byte(r.Body)))
+			r.Path = contract.Text(signature.AddBodyHash(string(r.Path), []byte(r.Body)))
 		}
 		r.Headers = append(r.Headers, [2]string{"X-Twilio-Signature",
-			flexfn.Signature(app.Config().AuthToken, base+string(r.Path), kind, []byte(r.Body))})
+			signature.Sign(app.Config().AuthToken, base+string(r.Path), kind, []byte(r.Body))})
 	}
 	req, err := r.HTTP(base)
 	if err != nil {

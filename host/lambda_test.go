@@ -18,6 +18,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/testing/lambdatest"
+	"github.com/flexfn/flexfn/signature"
 )
 
 // TestLambdaEvents makes the requests of the events in testdata/lambda.
@@ -223,10 +224,10 @@ func TestSignatures(t *testing.T) {
 			for what, c := range calls {
 				target, body := base+c.target, []byte(c.body)
 				if c.bodyHash {
-					target = flexfn.AddBodyHash(target, body)
+					target = signature.AddBodyHash(target, body)
 				}
-				good := flexfn.Signature(token, target, c.contentType, body)
-				forged := flexfn.Signature(token, target+"x", c.contentType, body)
+				good := signature.Sign(token, target, c.contentType, body)
+				forged := signature.Sign(token, target+"x", c.contentType, body)
 				for _, public := range []string{base, "https://public.example.com", ""} {
 					want := http.StatusOK
 					for _, l := range lost[name] {

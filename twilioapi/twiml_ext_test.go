@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twilioapi"
 	"github.com/twilio/twilio-go/twiml"
 )
@@ -32,7 +33,7 @@ func ExampleTwiML() {
 	body := "Body=%3CRedirect%3Ehttps://forged.example%3C/Redirect%3E" // <Redirect>…
 	r := httptest.NewRequest("POST", "/webhooks/sms", strings.NewReader(body))
 	r.Header.Set("Content-Type", form)
-	r.Header.Set("X-Twilio-Signature", flexfn.Signature("12345", "https://functions.example.com/webhooks/sms", form, []byte(body)))
+	r.Header.Set("X-Twilio-Signature", signature.Sign("12345", "https://functions.example.com/webhooks/sms", form, []byte(body)))
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)
 	fmt.Println(w.Header().Get("Content-Type"))

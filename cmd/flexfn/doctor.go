@@ -16,6 +16,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twilioapi"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
@@ -233,7 +234,7 @@ func (r *report) signatures(config flexfn.Config) {
 		for k, v := range proxy.header {
 			req.Header.Set(k, v)
 		}
-		req.Header.Set("X-Twilio-Signature", flexfn.Signature(config.AuthToken, base+path, form, []byte(body)))
+		req.Header.Set("X-Twilio-Signature", signature.Sign(config.AuthToken, base+path, form, []byte(body)))
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, req)
 		what := "signature, " + proxy.name

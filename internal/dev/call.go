@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -30,9 +30,8 @@ type Call struct {
 }
 
 const (
-	formType  = "application/x-www-form-urlencoded"
-	jsonType  = "application/json"
-	signature = "X-Twilio-Signature"
+	formType = "application/x-www-form-urlencoded"
+	jsonType = "application/json"
 )
 
 // wire is what is sent: where, what, and the headers.
@@ -52,7 +51,7 @@ func (c Call) wire() (address string, body []byte, header http.Header, err error
 			return "", nil, nil, err
 		}
 		if c.SignWith != "" {
-			query := flexfn.AddBodyHash(public, body)[len(public):]
+			query := signature.AddBodyHash(public, body)[len(public):]
 			public, address = public+query, address+query
 		}
 	} else {
@@ -63,7 +62,7 @@ func (c Call) wire() (address string, body []byte, header http.Header, err error
 		body = []byte(strings.Join(form, "&"))
 	}
 	if c.SignWith != "" {
-		header.Set(signature, flexfn.Signature(c.SignWith, public, header.Get("Content-Type"), body))
+		header.Set(signature.Header, signature.Sign(c.SignWith, public, header.Get("Content-Type"), body))
 	}
 	return address, body, header, nil
 }
@@ -89,8 +88,8 @@ func (c Call) Curl() string {
 		return ""
 	}
 	words := []string{"curl", "-s", "-X", "POST", Quote(address)}
-	if s := header.Get(signature); s != "" {
-		words = append(words, "-H", Quote(signature+": "+s))
+	if s := header.Get(signature.Header); s != "" {
+		words = append(words, "-H", Quote(signature.Header+": "+s))
 	}
 	switch {
 	case c.JSON:

@@ -3,7 +3,7 @@ package signatures
 import (
 	"testing"
 
-	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/twilio/twilio-go/client"
 )
 
@@ -17,7 +17,7 @@ func BenchmarkSignature(b *testing.B) {
 		b.Run("lib=flexfn", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if !flexfn.ValidSignature(v.AuthToken, v.Signature, v.Request.URL, contentType, body) {
+				if !signature.Valid(v.AuthToken, v.Signature, v.Request.URL, contentType, body) {
 					b.Fatal("refused")
 				}
 			}

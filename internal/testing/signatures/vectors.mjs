@@ -1,5 +1,5 @@
 // Signs the cases with Twilio's Node library and compares the result with
-// ../../../testdata/signatures.json; asks that library and, through `go test`,
+// ../../../signature/testdata/signatures.json; asks that library and, through `go test`,
 // twilio-go's validator and ours about every vector, and prints who accepts
 // and refuses what. It fails when the file is not what the cases give, or when
 // anybody's verdict is not what the file says.
@@ -19,7 +19,7 @@ const { getExpectedTwilioSignature, getExpectedBodyHash, validateIncomingRequest
   await import("twilio/lib/webhooks/webhooks.js").then((m) => m.default ?? m);
 
 const here = dirname(fileURLToPath(import.meta.url));
-const file = join(here, "../../../testdata/signatures.json");
+const file = join(here, "../../../signature/testdata/signatures.json");
 
 const parseForm = (body) => ({ ...querystring.parse(body, "&", "=", { maxKeys: 0 }) });
 const isForm = (type) => (type ?? "").split(";")[0].trim().toLowerCase() === FORM;
@@ -97,14 +97,14 @@ const text = JSON.stringify({
 if (process.argv.includes("--write")) writeFileSync(file, text);
 let failed = false;
 const fail = (s) => { failed = true; console.error("FAIL " + s); };
-if (readFileSync(file, "utf8") !== text) fail("testdata/signatures.json is not what the cases give: run node vectors.mjs --write and look at the difference");
+if (readFileSync(file, "utf8") !== text) fail("signature/testdata/signatures.json is not what the cases give: run node vectors.mjs --write and look at the difference");
 
 const out = join(mkdtempSync(join(tmpdir(), "signatures-")), "verdicts.json");
 const go = spawnSync("go", ["test", "-count=1", "-run=^TestVerdicts$", "."], { cwd: here, encoding: "utf8", env: { ...process.env, SIGNATURE_VERDICTS: out } });
 if (go.status !== 0) fail("go test: " + go.stdout + go.stderr);
 const verdicts = go.status === 0 ? JSON.parse(readFileSync(out)) : {};
 
-const who = ["twilio-node", "twilio-go", "ValidSignature"];
+const who = ["twilio-node", "twilio-go", "signature.Valid"];
 const count = Object.fromEntries(who.map((w) => [w, 0]));
 console.log(["request".padEnd(52), "expected", ...who].join("  "));
 for (const v of vectors) {

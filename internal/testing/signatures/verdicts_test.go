@@ -1,4 +1,4 @@
-// Package signatures holds the cases from which testdata/signatures.json is
+// Package signatures holds the cases from which signature/testdata/signatures.json is
 // made, and compares validators of Twilio's signature over it.
 package signatures
 
@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/twilio/twilio-go/client"
 )
 
@@ -33,7 +33,7 @@ func (v vector) body() []byte {
 }
 
 func readVectors(t testing.TB) []vector {
-	data, err := os.ReadFile("../../../testdata/signatures.json")
+	data, err := os.ReadFile("../../../signature/testdata/signatures.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestVerdicts(t *testing.T) {
 		validator := client.NewRequestValidator(v.AuthToken)
 		got := map[string]string{
 			"twilio-go":      verdict(validator.ValidateBody(v.Request.URL, v.body(), v.Signature)),
-			"ValidSignature": verdict(flexfn.ValidSignature(v.AuthToken, v.Signature, v.Request.URL, v.Request.Headers["Content-Type"], v.body())),
+			"signature.Valid": verdict(signature.Valid(v.AuthToken, v.Signature, v.Request.URL, v.Request.Headers["Content-Type"], v.body())),
 		}
 		verdicts[v.ID] = got
 		if os.Getenv("SIGNATURE_VERDICTS") != "" {

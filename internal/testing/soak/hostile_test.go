@@ -21,6 +21,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -323,7 +324,7 @@ func TestPathsInSIDs(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.Header.Set("Content-Type", formType)
-				r.Header.Set("X-Twilio-Signature", flexfn.Signature(twiliofake.DevelopmentAuthToken, publicURL+route.Path, formType, []byte(body)))
+				r.Header.Set("X-Twilio-Signature", signature.Sign(twiliofake.DevelopmentAuthToken, publicURL+route.Path, formType, []byte(body)))
 				resp, err := http.DefaultClient.Do(r)
 				if err != nil {
 					t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -423,9 +424,9 @@ func (c *client) create() {
 	c.n++
 	id := fmt.Sprintf("%d-%d", c.number, c.n)
 	body := fmt.Appendf(nil, `{"workflowSid":"WW00000000000000000000000000000001","taskChannel":"voice","attributes":{"id":%q}}`, id)
-	target := flexfn.AddBodyHash(createPath, body)
+	target := signature.AddBodyHash(createPath, body)
 	status, answer := c.send("create", "POST", target, "application/json", string(body),
-		"X-Twilio-Signature", flexfn.Signature(twiliofake.DevelopmentAuthToken, publicURL+target, "application/json", body))
+		"X-Twilio-Signature", signature.Sign(twiliofake.DevelopmentAuthToken, publicURL+target, "application/json", body))
 	if status != 200 && !slices.Contains(failures, status) {
 		c.t.Errorf("create: status %d, %v", status, answer)
 	}

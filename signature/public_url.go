@@ -1,168 +1,13 @@
-package flexfn
+package signature
 
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"github.com/flexfn/flexfn/internal/link"
 )
-
-// ProxyTrust says whose word is taken for the scheme and the host that Twilio
-// called, when a proxy stands between. There is no default: nil believes no
-// forwarded header at all. Make one with [TrustXForwarded],
-// [TrustXForwardedFromAnyone] or [TrustForwarded]; pick the one that describes
-// what the proxy in front of the app sets.
-//
-// A [Config].PublicURL needs none of this and is the better choice wherever
-// the public address is known.
-type ProxyTrust interface {
-	// origins appends what the proxy says about r, nothing when it is not
-	// believed.
-	origins(to []calledOrigin, r *http.Request) []calledOrigin
-	// fault says what is wrong with the trust's own settings.
-	fault() error
-}
-
-// TrustXForwarded believes X-Forwarded-Proto, X-Forwarded-Host and
-// X-Forwarded-Port of requests that come from one of these addresses or
-// networks, such as "10.0.0.0/8" or "::1". With no address it is refused by
-// [New]. Each of the headers may be absent. Where proxies have appended to
-// one, its last value counts: the others may be a stranger's.
-//
-// The proxy must set or delete every one of the three headers; one that it
-// passes through is a stranger's word.
-func TrustXForwarded(networks ...string) ProxyTrust {
-	t := xForwarded{}
-	t.networks, t.err = parseNetworks(networks)
-	return t
-}
-
-// TrustXForwardedFromAnyone believes the X-Forwarded headers as
-// [TrustXForwarded] does, whoever sends the request. It is for platforms on
-// which nobody can reach the app except through the proxy, and whose proxies'
-// addresses are unknown.
-func TrustXForwardedFromAnyone() ProxyTrust { return xForwarded{anyone: true} }
-
-// TrustForwarded believes the proto and host of the Forwarded header (RFC
-// 7239) of requests that come from one of these addresses or networks. With no
-// address it is refused by [New]. Where proxies have appended to the header,
-// the last element counts.
-func TrustForwarded(networks ...string) ProxyTrust {
-	t := forwarded{}
-	t.networks, t.err = parseNetworks(networks)
-	return t
-}
-
-// peers are the addresses of the proxies that are believed.
-type peers struct {
-	networks []netip.Prefix
-	err      error
-}
-
-func (p peers) fault() error { return p.err }
-
-func (p peers) include(r *http.Request) bool {
-	var address netip.Addr
-	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		address = at.Addr()
-	} else if address, err = netip.ParseAddr(r.RemoteAddr); err != nil {
-		return false
-	}
-	address = address.Unmap().WithZone("")
-	for _, n := range p.networks {
-		if n.Contains(address) {
-			return true
-		}
-	}
-	return false
-}
-
-func parseNetworks(list []string) ([]netip.Prefix, error) {
-	if len(list) == 0 {
-		return nil, fmt.Errorf("no trusted proxy is named: write addresses or networks such as 10.0.0.0/8")
-	}
-	var networks []netip.Prefix
-	for _, s := range list {
-		n, err := netip.ParsePrefix(s)
-		if err != nil {
-			address, err := netip.ParseAddr(s)
-			if err != nil || address.Zone() != "" {
-				return nil, fmt.Errorf("%q is not an address or a network: write one such as 10.0.0.0/8 or ::1", s)
-			}
-			address = address.Unmap()
-			n = netip.PrefixFrom(address, address.BitLen())
-		}
-		if n.Addr().Is4In6() {
-			return nil, fmt.Errorf("%q is an IPv4 network in IPv6 notation: write it as IPv4, such as 10.0.0.0/8", s)
-		}
-		if n != n.Masked() {
-			return nil, fmt.Errorf("%q has bits set beyond the network: write %s", s, n.Masked())
-		}
-		networks = append(networks, n)
-	}
-	return networks, nil
-}
-
-type xForwarded struct {
-	peers
-	anyone bool
-}
-
-func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
-	if !x.anyone && !x.include(r) {
-		return to
-	}
-	proto := lastValue(r.Header, "X-Forwarded-Proto")
-	host := lastValue(r.Header, "X-Forwarded-Host")
-	port := lastValue(r.Header, "X-Forwarded-Port")
-	if proto == "" && host == "" {
-		return to
-	}
-	if host == "" {
-		host = r.Host
-	}
-	return appendOrigins(to, proto, host, port)
-}
-
-type forwarded struct{ peers }
-
-func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
-	if !f.include(r) {
-		return to
-	}
-	var proto, host string
-	for pair := range strings.SplitSeq(lastValue(r.Header, "Forwarded"), ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		value = strings.Trim(value, `"`)
-		switch strings.ToLower(name) {
-		case "proto":
-			proto = value
-		case "host":
-			host = value
-		}
-	}
-	if proto == "" && host == "" {
-		return to
-	}
-	if host == "" {
-		host = r.Host
-	}
-	return appendOrigins(to, proto, host, "")
-}
-
-// lastValue is the last element of a list in a header: what the nearest proxy
-// wrote.
-func lastValue(h http.Header, name string) string {
-	values := h[name]
-	if len(values) == 0 {
-		return ""
-	}
-	last := values[len(values)-1]
-	return strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-}
 
 // calledOrigin is the beginning of a URL that Twilio may have called, in the
 // pieces that its services write in different ways.
@@ -335,13 +180,13 @@ func newPublicAddress(c Config) (a publicAddress, faults []error) {
 	if c.PublicURL != "" {
 		o, err := parsePublicURL(c.PublicURL)
 		if err != nil {
-			fault("PUBLIC_URL: %w", err)
+			fault("PublicURL (PUBLIC_URL): %w", err)
 		}
 		a.public = &o
 	}
 	if p := c.AddedPathPrefix; p != "" {
 		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?# ") || strings.Trim(p, "/") == "" {
-			fault("FLEXFN_ADDED_PATH_PREFIX %q is not a path: write one such as /internal", p)
+			fault("AddedPathPrefix (FLEXFN_ADDED_PATH_PREFIX) %q is not a path: write one such as /internal", p)
 		}
 		a.added = strings.TrimRight(p, "/")
 	}
@@ -437,12 +282,4 @@ func requestTarget(r *http.Request) string {
 
 func isWebSocket(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
-
-// parseProxyTrust reads FLEXFN_TRUSTED_PROXIES; the trust reports its faults.
-func parseProxyTrust(v string) ProxyTrust {
-	if v == "anyone" {
-		return TrustXForwardedFromAnyone()
-	}
-	return TrustXForwarded(splitList(v)...)
 }

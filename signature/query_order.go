@@ -1,4 +1,4 @@
-package flexfn
+package signature
 
 import (
 	"slices"

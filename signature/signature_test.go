@@ -1,4 +1,4 @@
-package flexfn
+package signature
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,9 +22,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/flexfn/flexfn/internal/form"
 )
 
 // signatureVector is a request of testdata/signatures.json.
@@ -72,11 +76,9 @@ func (v signatureVector) body() []byte {
 
 func (v signatureVector) config() Config {
 	c := Config{
-		AccountSID: "AC" + strings.Repeat("a", 32), AuthToken: v.AuthToken,
-		PublicURL: v.Server.PublicURL, AddedPathPrefix: v.Server.AddedPathPrefix, PreviousAuthTokens: v.Server.PreviousAuthTokens,
-	}
-	if v.Server.AuthToken != "" {
-		c.AuthToken = v.Server.AuthToken
+		AccountSID: "AC" + strings.Repeat("a", 32),
+		AuthTokens: append([]string{cmp.Or(v.Server.AuthToken, v.AuthToken)}, v.Server.PreviousAuthTokens...),
+		PublicURL:  v.Server.PublicURL, AddedPathPrefix: v.Server.AddedPathPrefix,
 	}
 	switch trust := v.Server.Trust; {
 	case trust.XForwarded != nil:
@@ -101,7 +103,7 @@ func (v signatureVector) request(t testing.TB) *http.Request {
 	target, _, _ = strings.Cut(target, "#")
 	r := &http.Request{
 		Method: v.Request.Method, Host: origin.host + origin.port, RequestURI: target,
-		RemoteAddr: v.Request.RemoteAddr, Header: http.Header{signatureHeader: {v.Signature}},
+		RemoteAddr: v.Request.RemoteAddr, Header: http.Header{Header: {v.Signature}},
 	}
 	r.URL, _ = url.ParseRequestURI(target)
 	switch origin.scheme {
@@ -117,8 +119,8 @@ func (v signatureVector) request(t testing.TB) *http.Request {
 	return r
 }
 
-func (v signatureVector) verifier(t testing.TB) *signatureVerifier {
-	verifier, err := newSignatureVerifier(v.config())
+func (v signatureVector) verifier(t testing.TB) *Verifier {
+	verifier, err := New(v.config())
 	if err != nil {
 		t.Fatalf("%s: %v", v.ID, err)
 	}
@@ -128,7 +130,7 @@ func (v signatureVector) verifier(t testing.TB) *signatureVerifier {
 func TestSignatureVectors(t *testing.T) {
 	for _, v := range signatureVectors(t) {
 		t.Run(v.ID, func(t *testing.T) {
-			err := v.verifier(t).verify(v.request(t), v.body())
+			_, err := v.verifier(t).Verify(context.Background(), v.request(t), v.body())
 			if (err == nil) != (v.Expected == "accept") {
 				t.Errorf("expected %s, got %v", v.Expected, err)
 			}
@@ -142,7 +144,7 @@ func TestSignatureVectors(t *testing.T) {
 // checkNoSecrets looks in an error for what no log may hold.
 func checkNoSecrets(t *testing.T, text string, v signatureVector) {
 	t.Helper()
-	secrets := []string{v.AuthToken, Signature(v.AuthToken, v.URL, v.Request.Headers["Content-Type"], v.body())}
+	secrets := []string{v.AuthToken, Sign(v.AuthToken, v.URL, v.Request.Headers["Content-Type"], v.body())}
 	if v.Signature != "" {
 		secrets = append(secrets, v.Signature)
 	}
@@ -175,7 +177,7 @@ func TestSignatureFromWire(t *testing.T) {
 		var body bytes.Buffer
 		body.ReadFrom(r.Body)
 		v := byID[r.Header.Get("Vector")]
-		if err := v.verifier(t).verify(r, body.Bytes()); err != nil {
+		if _, err := v.verifier(t).Verify(context.Background(), r, body.Bytes()); err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
 		}
 	}))
@@ -198,7 +200,7 @@ func TestSignatureFromWire(t *testing.T) {
 		for name, value := range v.Request.Headers {
 			r.Header.Set(name, value)
 		}
-		r.Header.Set(signatureHeader, v.Signature)
+		r.Header.Set(Header, v.Signature)
 		r.Header.Set("Vector", v.ID)
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -229,7 +231,7 @@ func TestSignatureTampering(t *testing.T) {
 		refused := func(what string, r *http.Request, body []byte) {
 			t.Helper()
 			changes++
-			if verifier.verify(r, body) == nil {
+			if _, err := verifier.Verify(context.Background(), r, body); err == nil {
 				t.Errorf("%s: accepted with %s changed", v.ID, what)
 			}
 		}
@@ -241,7 +243,7 @@ func TestSignatureTampering(t *testing.T) {
 
 		for _, i := range places(v.Signature) {
 			r := v.request(t)
-			r.Header.Set(signatureHeader, flip(v.Signature, i, random))
+			r.Header.Set(Header, flip(v.Signature, i, random))
 			refused(fmt.Sprintf("byte %d of the signature", i), r, v.body())
 		}
 		target := v.request(t).RequestURI
@@ -266,10 +268,10 @@ func TestSignatureTampering(t *testing.T) {
 			}
 		}
 		body := string(v.body())
-		form := isForm(v.Request.Headers["Content-Type"])
+		isForm := form.Is(v.Request.Headers["Content-Type"])
 		for _, i := range places(body) {
 			changed := flip(body, i, random)
-			if form && bodyHash(target) == "" && bytes.Equal(signedForm(body), signedForm(changed)) {
+			if isForm && bodyHash(target) == "" && bytes.Equal(signedForm(body), signedForm(changed)) {
 				continue // the same parameters in other words, such as %2b for %2B
 			}
 			refused(fmt.Sprintf("byte %d of the body", i), v.request(t), []byte(changed))
@@ -278,7 +280,7 @@ func TestSignatureTampering(t *testing.T) {
 			r := v.request(t)
 			r.Method = http.MethodGet
 			r.Header.Del("Content-Type")
-			if len(signedForm(body)) > 0 || !form {
+			if len(signedForm(body)) > 0 || !isForm {
 				refused("the body removed", r, nil)
 			}
 			refused("the body doubled", v.request(t), []byte(body+"&"+body+"x"))
@@ -293,7 +295,7 @@ func TestSignatureTampering(t *testing.T) {
 				}
 			}
 		}
-		if form && body != "" {
+		if isForm && body != "" {
 			for pair := range strings.SplitSeq(body, "&") {
 				name, value, _ := strings.Cut(pair, "=")
 				for what, change := range map[string]string{
@@ -327,9 +329,11 @@ func flip(s string, i int, random *rand.Rand) string {
 // not a form.
 func signedForm(body string) []byte {
 	s := new(signed)
-	if s.readForm([]byte(body)) != nil {
+	pairs, err := form.Append(nil, body)
+	if err != nil {
 		return nil
 	}
+	s.setForm(pairs)
 	return s.form
 }
 
@@ -347,7 +351,7 @@ func FuzzSignature(f *testing.F) {
 			f.Add(v.Request.URL+form, v.Request.URL, contentType, v.body())
 		}
 	}
-	verifier, err := newSignatureVerifier(Config{AuthToken: token, ProxyTrust: TrustXForwardedFromAnyone()})
+	verifier, err := New(Config{AuthTokens: []string{token}, ProxyTrust: TrustXForwardedFromAnyone()})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -356,7 +360,7 @@ func FuzzSignature(f *testing.F) {
 		mac.Write([]byte(text))
 		signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
 
-		accepted := ValidSignature(token, signature, address, contentType, body)
+		accepted := Valid(token, signature, address, contentType, body)
 		form, isTaken := formByUTF16(contentType, body)
 		if accepted {
 			url, ok := strings.CutSuffix(text, form)
@@ -366,7 +370,7 @@ func FuzzSignature(f *testing.F) {
 		} else if text == address+form && isTaken && isAddress(address) && vouchedFor(address, contentType, body) {
 			t.Fatal("Twilio's own request was refused")
 		}
-		if ValidSignature(token+"x", signature, address, contentType, body) || ValidSignature("", signature, address, contentType, body) {
+		if Valid(token+"x", signature, address, contentType, body) || Valid("", signature, address, contentType, body) {
 			t.Fatal("accepted with another token")
 		}
 
@@ -378,9 +382,9 @@ func FuzzSignature(f *testing.F) {
 		}
 		for _, target := range []string{target, address} {
 			r := &http.Request{Method: "POST", Host: address, URL: &url.URL{Path: address, RawQuery: target}, RequestURI: target, Header: http.Header{
-				signatureHeader: {signature}, "Content-Type": {contentType}, "X-Forwarded-Host": {address}, "X-Forwarded-Proto": {contentType}, "Upgrade": {contentType},
+				Header: {signature}, "Content-Type": {contentType}, "X-Forwarded-Host": {address}, "X-Forwarded-Proto": {contentType}, "Upgrade": {contentType},
 			}}
-			if verifier.verify(r, body) == nil {
+			if _, err := verifier.Verify(context.Background(), r, body); err == nil {
 				url, ok := strings.CutSuffix(text, form)
 				if !ok || !isTaken || !strings.HasSuffix(url, requestTarget(r)) || !vouchedFor(url, contentType, body) {
 					t.Fatalf("the signature of %q was accepted for %q", text, target)
@@ -392,7 +396,7 @@ func FuzzSignature(f *testing.F) {
 
 // formByUTF16 is what Twilio appends to the URL, computed without our code,
 // and whether the body can be taken as what the content type says.
-func formByUTF16(contentType string, body []byte) (form string, ok bool) {
+func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 	if media, _, _ := strings.Cut(contentType, ";"); !strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
 		return "", true
 	}
@@ -404,28 +408,34 @@ func formByUTF16(contentType string, body []byte) (form string, ok bool) {
 			continue
 		}
 		name, value, _ := strings.Cut(item, "=")
-		name, err1 := url.QueryUnescape(name)
-		value, err2 := url.QueryUnescape(value)
-		if err1 != nil || err2 != nil {
-			return "", false
-		}
+		name, value = unescape(name), unescape(value)
 		valid = valid && utf8.ValidString(name) && utf8.ValidString(value)
 		pairs = append(pairs, pair{name, value})
 	}
 	compare := func(a, b string) int {
 		if !valid { // Twilio knows no order of what is no UTF-8
-			return compareUTF16([]byte(a), []byte(b))
+			return compareUTF16(a, b)
 		}
 		return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 	}
 	slices.SortFunc(pairs, func(a, b pair) int { return cmp.Or(compare(a.name, b.name), compare(a.value, b.value)) })
 	for i, p := range pairs {
 		if i == 0 || p.name != pairs[i-1].name || p.value != pairs[i-1].value {
-			form += p.name + p.value
+			text += p.name + p.value
 		}
 	}
-	return form, len(pairs) <= maxParameters
+	return text, len(pairs) <= form.MaxPairs
 }
+
+// unescape decodes what is an escape and leaves the rest.
+func unescape(s string) string {
+	return escapes.ReplaceAllStringFunc(strings.ReplaceAll(s, "+", " "), func(escape string) string {
+		decoded, _ := hex.DecodeString(escape[1:])
+		return string(decoded)
+	})
+}
+
+var escapes = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 
 // vouchedFor reports whether the signature covers the body: it is a form or
 // nothing, or the query has its hash.
@@ -439,7 +449,7 @@ func vouchedFor(address, contentType string, body []byte) bool {
 			break // the first one counts
 		}
 	}
-	return len(body) == 0 || isForm(contentType)
+	return len(body) == 0 || form.Is(contentType)
 }
 
 var addressParts = regexp.MustCompile(`(?s)^(https?|wss?)://(?:[^/?#]*@)?([^/?#@]*?)(?::[0-9]{1,5})?((?:[/?][^#]*)?)(?:#.*)?$`)
@@ -460,7 +470,7 @@ func sameFunction(a, b string) bool {
 // wherever that accepts it.
 func FuzzForm(f *testing.F) {
 	for _, v := range signatureVectors(f) {
-		if isForm(v.Request.Headers["Content-Type"]) && len(v.body()) < 2000 {
+		if form.Is(v.Request.Headers["Content-Type"]) && len(v.body()) < 2000 {
 			f.Add(v.Request.Body)
 		}
 	}
@@ -476,15 +486,14 @@ func FuzzForm(f *testing.F) {
 			names = append(names, name)
 			total += len(list)
 		}
-		if total > maxParameters {
+		if total > form.MaxPairs {
 			return
 		}
-		byUTF16 := func(a, b string) int { return compareUTF16([]byte(a), []byte(b)) }
-		slices.SortFunc(names, byUTF16)
+		slices.SortFunc(names, compareUTF16)
 		var want strings.Builder
 		for _, name := range names {
 			list := slices.Clone(values[name])
-			slices.SortFunc(list, byUTF16)
+			slices.SortFunc(list, compareUTF16)
 			for _, value := range slices.Compact(list) {
 				want.WriteString(name + value)
 			}
@@ -496,15 +505,20 @@ func FuzzForm(f *testing.F) {
 }
 
 func TestSignatureMustBeThere(t *testing.T) {
-	v, err := newSignatureVerifier(Config{})
+	for _, tokens := range [][]string{nil, {""}, {"a0b1c2d3", ""}} {
+		if _, err := New(Config{AuthTokens: tokens}); err == nil {
+			t.Errorf("a verifier with the tokens %q was made", tokens)
+		}
+	}
+	v, err := New(Config{AuthTokens: []string{"a0b1c2d3"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "https://example.com/x", nil)
-	for _, signature := range []string{"", "x", Signature("", "https://example.com/x", "", nil)} {
-		r.Header.Set(signatureHeader, signature)
-		if v.verify(r, nil) == nil {
-			t.Errorf("signature %q was accepted by a verifier without a token", signature)
+	for _, signature := range []string{"", "x", Sign("", "https://example.com/x", "", nil)} {
+		r.Header.Set(Header, signature)
+		if _, err := v.Verify(context.Background(), r, nil); err == nil {
+			t.Errorf("signature %q was accepted", signature)
 		}
 	}
 }
@@ -524,23 +538,23 @@ func TestSignatureExplains(t *testing.T) {
 		{name: "not believed", change: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "y.example") },
 			want: []string{"are not believed", "FLEXFN_TRUSTED_PROXIES"}},
 		{name: "sub-account", body: form, want: []string{"SubaccountAuthTokens"}},
-		{name: "no header", change: func(r *http.Request) { r.Header.Del(signatureHeader) }, want: []string{"has no X-Twilio-Signature"}},
+		{name: "no header", change: func(r *http.Request) { r.Header.Del(Header) }, want: []string{"has no X-Twilio-Signature"}},
 		{name: "host is no host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host's name"}},
 		{name: "number in the path", change: func(r *http.Request) { r.RequestURI = "/call/+15005550006" }, want: []string{"(number)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.config.AuthToken = "a0b1c2d3"
-			v, err := newSignatureVerifier(c.config)
+			c.config.AuthTokens = []string{"a0b1c2d3"}
+			v, err := New(c.config)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r := httptest.NewRequest("POST", "http://functions.example.com/x?From=%2B15005550006", nil)
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			r.Header.Set(signatureHeader, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+			r.Header.Set(Header, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 			if c.change != nil {
 				c.change(r)
 			}
-			err = v.verify(r, []byte(c.body))
+			_, err = v.Verify(context.Background(), r, []byte(c.body))
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -549,7 +563,7 @@ func TestSignatureExplains(t *testing.T) {
 					t.Errorf("no %q in: %v", want, err)
 				}
 			}
-			for _, secret := range []string{"15005550006", "secret", "rc=3", c.config.AuthToken} {
+			for _, secret := range []string{"15005550006", "secret", "rc=3", "a0b1c2d3"} {
 				if strings.Contains(err.Error(), secret) {
 					t.Errorf("%q in: %v", secret, err)
 				}
@@ -561,8 +575,8 @@ func TestSignatureExplains(t *testing.T) {
 func TestSubaccountTokensUnavailable(t *testing.T) {
 	outage := errors.New("the store is down")
 	asked := 0
-	v, err := newSignatureVerifier(Config{
-		AccountSID: "AC" + strings.Repeat("a", 32), AuthToken: "a0b1c2d3",
+	v, err := New(Config{
+		AccountSID: "AC" + strings.Repeat("a", 32), AuthTokens: []string{"a0b1c2d3"},
 		SubaccountAuthTokens: func(context.Context, string) ([]string, error) { asked++; return nil, outage },
 	})
 	if err != nil {
@@ -579,65 +593,47 @@ func TestSubaccountTokensUnavailable(t *testing.T) {
 	} {
 		asked = 0
 		r := httptest.NewRequest("GET", "https://example.com/x?AccountSid="+c.sid, nil)
-		r.Header.Set(signatureHeader, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
-		err = v.verify(r, nil)
+		r.Header.Set(Header, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+		_, err = v.Verify(context.Background(), r, nil)
 		if err == nil {
 			t.Fatal("accepted")
 		}
-		if got := errors.Is(err, errAuthTokens) && errors.Is(err, outage); got != c.asked || (asked == 1) != c.asked {
+		if got := errors.Is(err, ErrUnavailable) && errors.Is(err, outage); got != c.asked || (asked == 1) != c.asked {
 			t.Errorf("%q: asked %d times: %v", c.sid, asked, err)
 		}
 	}
 }
 
-func TestSignatureSettings(t *testing.T) {
-	for _, c := range []struct{ name, value, want string }{
-		{"PUBLIC_URL", "functions.example.com", "PUBLIC_URL: it is not a base URL"},
-		{"PUBLIC_URL", "wss://functions.example.com", "PUBLIC_URL: it is not a base URL"},
-		{"PUBLIC_URL", "https://functions.example.com?x=1", "PUBLIC_URL: it is not a base URL"},
-		{"PUBLIC_URL", "https://", "PUBLIC_URL: it is not a base URL"},
-		{"PUBLIC_URL", "https://functions.example.com/prod#rc=2", ""},
-		{"PUBLIC_URL", "https://user:pass@[::1]:8443", ""},
-		{"FLEXFN_ADDED_PATH_PREFIX", "internal", "FLEXFN_ADDED_PATH_PREFIX"},
-		{"FLEXFN_ADDED_PATH_PREFIX", "/", "FLEXFN_ADDED_PATH_PREFIX"},
-		{"FLEXFN_ADDED_PATH_PREFIX", "/a/b", ""},
-		{"FLEXFN_TRUSTED_PROXIES", "", "no trusted proxy is named"},
-		{"FLEXFN_TRUSTED_PROXIES", "all", `"all" is not an address`},
-		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.1/8", "write 10.0.0.0/8"},
-		{"FLEXFN_TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "write it as IPv4"},
-		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.0/8, ::1", ""},
-		{"FLEXFN_TRUSTED_PROXIES", "anyone", ""},
-		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc, 'x'", "FLEXFN_PREVIOUS_AUTH_TOKENS"},
-		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc,def", ""},
-	} {
-		c2 := FromLookup(func(name string) (string, bool) {
-			switch name {
-			case "ACCOUNT_SID":
-				return "AC" + strings.Repeat("a", 32), true
-			case "AUTH_TOKEN":
-				return "a0b1c2d3", true
-			}
-			return c.value, name == c.name
-		})
-		_, err := New(c2)
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s=%q: %v", c.name, c.value, err)
-		}
+func TestFormLimits(t *testing.T) {
+	body := strings.Repeat("a=1&", form.MaxPairs)
+	if _, err := new(signed).read(form.MediaType, "/", []byte(body)); err != nil {
+		t.Error(err)
+	}
+	if _, err := new(signed).read(form.MediaType, "/", []byte(body+"b=2")); !errors.Is(err, errFormTooLarge) {
+		t.Error(err)
 	}
 }
 
-func TestFormLimits(t *testing.T) {
-	body := strings.Repeat("a=1&", maxParameters)
-	if err := new(signed).readForm([]byte(body)); err != nil {
-		t.Error(err)
+// What is bound is what was signed, in the order in which it came.
+func TestProofHasTheForm(t *testing.T) {
+	v, err := New(Config{AccountSID: "AC" + strings.Repeat("a", 32), AuthTokens: []string{"a0b1c2d3"}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := new(signed).readForm([]byte(body + "b=2")); !errors.Is(err, errFormTooLarge) {
-		t.Error(err)
+	const body = "b=2&a=%2B1+%zz&&b=1&c"
+	r := httptest.NewRequest("POST", "https://example.com/x", nil)
+	r.Header.Set("Content-Type", form.MediaType)
+	r.Header.Set(Header, Sign("a0b1c2d3", "https://example.com/x", form.MediaType, []byte(body)))
+	proof, err := v.Verify(context.Background(), r, []byte(body))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, broken := range []string{"a=%", "a=%4", "%zz", "a=%4g", "a=1&b=%"} {
-		if err := new(signed).readForm([]byte(broken)); !errors.Is(err, errFormSyntax) {
-			t.Errorf("%q: %v", broken, err)
-		}
+	var got []form.Pair
+	for name, value := range proof.Form() {
+		got = append(got, form.Pair{Key: name, Value: value})
+	}
+	if want := []form.Pair{{Key: "b", Value: "2"}, {Key: "a", Value: "+1 %zz"}, {Key: "b", Value: "1"}, {Key: "c"}}; !slices.Equal(got, want) || proof.AccountSID != "AC"+strings.Repeat("a", 32) {
+		t.Errorf("got %q of %s, want %q", got, proof.AccountSID, want)
 	}
 }
 
@@ -649,11 +645,35 @@ func BenchmarkVerify(b *testing.B) {
 				verifier, r, body := v.verifier(b), v.request(b), v.body()
 				b.ReportAllocs()
 				for b.Loop() {
-					if err := verifier.verify(r, body); err != nil {
+					if _, err := verifier.Verify(context.Background(), r, body); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
 		}
 	}
+}
+
+// One verifier serves many requests at once.
+func TestVerifyConcurrently(t *testing.T) {
+	byToken := map[string]*Verifier{}
+	var all sync.WaitGroup
+	for _, v := range signatureVectors(t) {
+		if v.Server.PublicURL != "" || v.Server.Trust.XForwarded != nil || v.Server.Trust.Forwarded != nil || v.Server.Trust.XForwardedAnyone || v.Server.Subaccounts != nil {
+			continue
+		}
+		key := v.AuthToken + strings.Join(v.config().AuthTokens, "")
+		if byToken[key] == nil {
+			byToken[key] = v.verifier(t)
+		}
+		verifier, r := byToken[key], v.request(t)
+		all.Go(func() {
+			for range 10 {
+				if _, err := verifier.Verify(context.Background(), r, v.body()); (err == nil) != (v.Expected == "accept") {
+					t.Errorf("%s: expected %s, got %v", v.ID, v.Expected, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -1,0 +1,132 @@
+// Package form reads application/x-www-form-urlencoded, the encoding of forms
+// and queries. It is the only decoder of the module: Twilio's signature is
+// checked over the parameters that a function then gets.
+package form
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// MediaType is what a form has as its Content-Type.
+const MediaType = "application/x-www-form-urlencoded"
+
+// MaxPairs is the most parameters that a query or a form may have.
+const MaxPairs = 1000
+
+// ErrTooMany says that there are more than [MaxPairs] parameters.
+var ErrTooMany = fmt.Errorf("more than %d parameters", MaxPairs)
+
+// Pair is one parameter, decoded.
+type Pair struct{ Key, Value string }
+
+// Append decodes s and appends its parameters to pairs, as the WHATWG URL
+// standard does: '+' is a space, ';' is an ordinary character, a key may come
+// without a value, and an escape that is not one stays as it was sent. Unlike
+// there, bytes that are not UTF-8 stay too; see [Text].
+//
+// It fails with [ErrTooMany] when there would be more than [MaxPairs] pairs,
+// before it has decoded any.
+func Append(pairs []Pair, s string) ([]Pair, error) {
+	if len(pairs)+strings.Count(s, "&") >= MaxPairs && len(pairs)+count(s) > MaxPairs {
+		return nil, ErrTooMany
+	}
+	for s != "" {
+		var item string
+		item, s, _ = strings.Cut(s, "&")
+		if item == "" {
+			continue
+		}
+		k, v, _ := strings.Cut(item, "=")
+		pairs = append(pairs, Pair{unescape(k), unescape(v)})
+	}
+	return pairs, nil
+}
+
+// count counts the parameters of s. Empty ones, as in "a=1&&b=2", are none.
+func count(s string) (n int) {
+	for item := range strings.SplitSeq(s, "&") {
+		if item != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Text replaces what is not UTF-8 in pairs by U+FFFD, in place.
+func Text(pairs []Pair) {
+	for i, p := range pairs {
+		if !utf8.ValidString(p.Key) || !utf8.ValidString(p.Value) {
+			pairs[i] = Pair{strings.ToValidUTF8(p.Key, "\uFFFD"), strings.ToValidUTF8(p.Value, "\uFFFD")}
+		}
+	}
+}
+
+// First returns the first value of key.
+func First(pairs []Pair, key string) (value string, ok bool) {
+	for _, p := range pairs {
+		if p.Key == key {
+			return p.Value, true
+		}
+	}
+	return "", false
+}
+
+func unescape(s string) string {
+	i := strings.IndexAny(s, "%+")
+	if i < 0 {
+		return s
+	}
+	b := make([]byte, i, len(s))
+	copy(b, s)
+	for ; i < len(s); i++ {
+		c := s[i]
+		switch c {
+		case '+':
+			c = ' '
+		case '%':
+			if i+2 < len(s) {
+				high, ok1 := fromHex(s[i+1])
+				low, ok2 := fromHex(s[i+2])
+				if ok1 && ok2 {
+					c = high<<4 | low
+					i += 2
+				}
+			}
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+func fromHex(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10, true
+	}
+	return 0, false
+}
+
+// SplitContentType returns the media type and the charset of a Content-Type,
+// both in lower case.
+func SplitContentType(s string) (media, charset string) {
+	if s == MediaType || s == "application/json" {
+		return s, ""
+	}
+	media, rest, _ := strings.Cut(s, ";")
+	for p := range strings.SplitSeq(rest, ";") {
+		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "charset") {
+			charset = strings.ToLower(strings.Trim(strings.TrimSpace(v), `"`))
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(media)), charset
+}
+
+// Is reports whether a Content-Type is that of a form.
+func Is(contentType string) bool {
+	media, _ := SplitContentType(contentType)
+	return media == MediaType
+}

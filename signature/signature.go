@@ -1,0 +1,271 @@
+// Package signature makes and checks the signatures with which Twilio proves
+// that a request is its own (the header X-Twilio-Signature), and works out
+// which URL Twilio called when proxies stand in between. An app of package
+// flexfn does all of this by itself; the package is for servers, tests and
+// tools without one.
+//
+// See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
+package signature
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/flexfn/flexfn/internal/form"
+)
+
+// Header is the name of the header that carries the signature.
+const Header = "X-Twilio-Signature"
+
+// Sign returns what Twilio would send as X-Twilio-Signature: the base64 text
+// of an HMAC-SHA1, keyed with the account's auth token, of
+//   - url, followed by the names and values of a form's parameters, without
+//     separators, sorted, each distinct value once; or
+//   - url alone when contentType is not that of a form. The url must then name
+//     the body in bodySHA256, which [AddBodyHash] adds.
+//
+// The url is the absolute one configured in Twilio, byte for byte, without
+// fragment. A form with more than 1,000 parameters counts as one without any.
+//
+// It is for tests and tools that act as Twilio; [Valid] and [Verifier] check.
+func Sign(authToken, url, contentType string, body []byte) string {
+	s := takeSigned()
+	defer s.release()
+	if form.Is(contentType) {
+		if pairs, err := form.Append(nil, string(body)); err == nil {
+			s.setForm(pairs)
+		}
+	}
+	s.url = append(s.url[:0], url...)
+	m := newMAC(authToken)
+	m.sign(s)
+	return string(m.text[:])
+}
+
+// AddBodyHash appends bodySHA256, the SHA-256 of body in hex, to url's query,
+// as Twilio does before it signs a request whose body is not a form.
+func AddBodyHash(url string, body []byte) string {
+	url, fragment, hasFragment := strings.Cut(url, "#")
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	sum := sha256.Sum256(body)
+	url += separator + bodyHashName + "=" + hex.EncodeToString(sum[:])
+	if hasFragment {
+		url += "#" + fragment
+	}
+	return url
+}
+
+// Valid reports whether signature is Twilio's for a request to url with this
+// body. The url is the absolute one that Twilio called, its path and query
+// exactly as they came, which is often not what a server behind a proxy sees;
+// a [Verifier] works it out by itself. It is tried with and without port,
+// since Twilio's services differ in that.
+//
+// A body that is not a form must be named by bodySHA256 in the query. An empty
+// authToken or signature is never valid. The comparison takes constant time.
+func Valid(authToken, signature, url, contentType string, body []byte) bool {
+	origin, target, ok := splitURL(url)
+	if !ok || authToken == "" {
+		return false
+	}
+	s := takeSigned()
+	defer s.release()
+	if _, err := s.read(contentType, target, body); err != nil {
+		return false
+	}
+	target, origin.fragment, _ = strings.Cut(target, "#")
+	s.urls = origin.appendURLs(s.urls[:0], target)
+	return newMAC(authToken).matches(s, signature)
+}
+
+const (
+	encodedLength = 28 // base64 of 20 bytes
+	bodyHashName  = "bodySHA256"
+
+	// maxKeptBytes bounds the buffers that are kept for the next request.
+	maxKeptBytes = 64 << 10
+)
+
+var (
+	errFormTooLarge = fmt.Errorf("the form body has %w", form.ErrTooMany)
+	errNoBodyHash   = errors.New("the body is not a form, and the query has no bodySHA256 that vouches for it: in Twilio, send a form or JSON")
+	errBodyHash     = errors.New("the body is not the one that bodySHA256 in the query vouches for: something on the way changed it")
+)
+
+// signed is what a signature of one request is made over. It is reused.
+type signed struct {
+	origins []calledOrigin
+	urls    []calledURL
+	url     []byte      // the URL being tried
+	form    []byte      // the parameters, in the order and shape that is signed
+	pairs   []form.Pair // to be sorted
+}
+
+var signedPool = sync.Pool{New: func() any { return new(signed) }}
+
+func takeSigned() *signed { return signedPool.Get().(*signed) }
+
+func (s *signed) release() {
+	clear(s.origins)
+	clear(s.urls)
+	clear(s.pairs)
+	s.origins, s.urls, s.url = s.origins[:0], s.urls[:0], s.url[:0]
+	s.form, s.pairs = s.form[:0], s.pairs[:0]
+	if cap(s.form)+cap(s.url) <= maxKeptBytes {
+		signedPool.Put(s)
+	}
+}
+
+// read takes the body's part of what is signed, checks that the signature will
+// cover the body, and returns a form's parameters. The content type is not
+// signed, so each type has one rule: were the bytes of a signed JSON body
+// believed as a form, a stranger's text inside it could become parameters.
+func (s *signed) read(contentType, target string, body []byte) ([]form.Pair, error) {
+	want := bodyHash(target)
+	isForm := form.Is(contentType)
+	switch {
+	case want != "":
+		sum := sha256.Sum256(body)
+		var text [2 * sha256.Size]byte
+		hex.Encode(text[:], sum[:])
+		if subtle.ConstantTimeCompare(text[:], []byte(want)) != 1 {
+			return nil, errBodyHash
+		}
+	case len(body) > 0 && !isForm:
+		return nil, errNoBodyHash
+	}
+	if !isForm || len(body) == 0 {
+		return nil, nil
+	}
+	pairs, err := form.Append(nil, string(body))
+	if err != nil {
+		return nil, errFormTooLarge
+	}
+	s.setForm(pairs)
+	return pairs, nil
+}
+
+// setForm sets s.form to pairs: names sorted, a name's values sorted and each
+// distinct one once, all joined without separators.
+func (s *signed) setForm(pairs []form.Pair) {
+	s.pairs = append(s.pairs[:0], pairs...)
+	slices.SortFunc(s.pairs, func(a, b form.Pair) int {
+		if c := compareUTF16(a.Key, b.Key); c != 0 {
+			return c
+		}
+		return compareUTF16(a.Value, b.Value)
+	})
+	s.form = s.form[:0]
+	for i, p := range s.pairs {
+		if i == 0 || p != s.pairs[i-1] {
+			s.form = append(append(s.form, p.Key...), p.Value...)
+		}
+	}
+}
+
+// compareUTF16 orders UTF-8 texts by UTF-16 code units, as the languages of
+// Twilio's signers do. That differs from the order of bytes in one case:
+// characters beyond U+FFFF come before those from U+E000 to U+FFFF.
+func compareUTF16(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		switch {
+		case x == y:
+			continue
+		case x >= 0xf0 && (y == 0xee || y == 0xef):
+			return -1
+		case y >= 0xf0 && (x == 0xee || x == 0xef):
+			return 1
+		case x < y:
+			return -1
+		}
+		return 1
+	}
+	return len(a) - len(b)
+}
+
+// bodyHash finds the first bodySHA256 in a target's query.
+func bodyHash(target string) string { return queryValue(target, bodyHashName) }
+
+// queryValue finds the first parameter of this name in a target's query, and
+// returns its value as it was sent.
+func queryValue(target, name string) string {
+	target, _, _ = strings.Cut(target, "#")
+	_, query, _ := strings.Cut(target, "?")
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		if n, v, _ := strings.Cut(pair, "="); n == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// key is an auth token that is used again and again.
+type key struct {
+	token string
+	macs  sync.Pool
+}
+
+// matches reports whether signature is this key's for one of s.urls.
+func (k *key) matches(s *signed, signature string) bool {
+	m, ok := k.macs.Get().(*mac)
+	if !ok {
+		m = newMAC(k.token)
+	}
+	defer k.macs.Put(m)
+	return m.matches(s, signature)
+}
+
+// mac computes signatures with one key. Its buffers live beside the hash so
+// that they are not allocated for each request.
+type mac struct {
+	hash.Hash
+	sum   [sha1.Size]byte
+	text  [encodedLength]byte
+	given [encodedLength]byte
+}
+
+func newMAC(token string) *mac {
+	return &mac{Hash: hmac.New(sha1.New, []byte(token))}
+}
+
+// sign sets m.text to the signature of s.url and s.form.
+func (m *mac) sign(s *signed) {
+	m.Reset()
+	m.Write(s.url)
+	m.Write(s.form)
+	base64.StdEncoding.Encode(m.text[:], m.Sum(m.sum[:0]))
+}
+
+// matches reports whether signature is this key's for one of s.urls. The texts
+// are compared, not the bytes that they stand for: base64 has more than one
+// text for some bytes.
+func (m *mac) matches(s *signed, signature string) bool {
+	if len(signature) != encodedLength {
+		return false
+	}
+	copy(m.given[:], signature)
+	for _, u := range s.urls {
+		s.url = u.append(s.url[:0])
+		m.sign(s)
+		if subtle.ConstantTimeCompare(m.text[:], m.given[:]) == 1 {
+			return true
+		}
+	}
+	return false
+}
