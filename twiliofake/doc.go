@@ -6,8 +6,9 @@
 // header of a request, regional hosts such as taskrouter.dublin.ie1.twilio.com
 // included. It checks credentials, keeps state, honours If-Match, pages lists
 // and refuses with Twilio's codes. What it does not model it answers with 501
-// and a sentence that says so. It rings no phones and routes no tasks: calls
-// are answered at once, and reservations are those of its state.
+// and a sentence that says so. It rings no phones and reserves no workers:
+// calls are answered at once, a task goes to the queue that its workflow
+// chooses, and reservations are those of its state.
 //
 // [Fault] rules make it fail, hang, slow down or lose connections. A log tells
 // what it saw. State and faults are one JSON document, to load, to save and,

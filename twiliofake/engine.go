@@ -287,8 +287,42 @@ func (c *call) create() (*response, *apiError) {
 			return nil, err
 		}
 	}
-	c.store.add(c.resource, rec)
+	c.add(c.name, rec)
 	return c.answer(http.StatusCreated, rec), nil
+}
+
+// one returns the first record of a kind whose fields equal all of want.
+func (c *call) one(kind string, want map[string]any) *record { return c.store.one(kind, want) }
+
+// where returns the records of a kind whose fields equal all of want.
+func (c *call) where(kind string, want map[string]any) []*record { return c.store.where(kind, want) }
+
+// add, set and drop change the state; every change of a request but that of
+// the item it updates goes through them.
+func (c *call) add(kind string, rec *record) {
+	c.store.add(c.kinds[kind], rec)
+	c.tell(c.kinds[kind], nil, rec)
+}
+
+func (c *call) set(kind string, rec *record, fields map[string]any) {
+	r, before := c.kinds[kind], rec.clone()
+	for k, v := range fields {
+		rec.set(k, v)
+	}
+	c.touch(r, rec)
+	c.tell(r, before, rec)
+}
+
+func (c *call) drop(kind string, rec *record) {
+	c.store.remove(c.kinds[kind], rec)
+	c.tell(c.kinds[kind], rec, nil)
+}
+
+// tell lets the kind of a record hear of its change.
+func (c *call) tell(r *resource, before, after *record) {
+	if r.changed != nil {
+		r.changed(c, before, after)
+	}
 }
 
 // blank makes a record with the initial values and, where the kind has
@@ -339,7 +373,9 @@ func (c *call) update() (*response, *apiError) {
 		}
 	}
 	c.touch(c.resource, next)
+	before := rec.clone()
 	*rec = *next
+	c.tell(c.resource, before, rec)
 	return c.answer(http.StatusOK, rec), nil
 }
 
@@ -349,14 +385,6 @@ func (c *call) touch(r *resource, rec *record) {
 	if !r.bare {
 		rec.fields["date_updated"] = r.date(c.now)
 	}
-}
-
-// set changes fields of a record of another kind than the request's.
-func (c *call) set(kind string, rec *record, fields map[string]any) {
-	for k, v := range fields {
-		rec.fields[k] = v
-	}
-	c.touch(c.kinds[kind], rec)
 }
 
 // merge puts the keys of a JSON body into a record.
@@ -390,7 +418,7 @@ func (c *call) remove() (*response, *apiError) {
 			return nil, err
 		}
 	}
-	c.store.remove(c.resource, rec)
+	c.drop(c.name, rec)
 	return &response{status: http.StatusNoContent, header: http.Header{}}, nil
 }
 

@@ -1,6 +1,8 @@
 package twiliofake
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -106,29 +108,32 @@ func (c *call) count(param string, otherwise int) (int, *apiError) {
 	return n, nil
 }
 
-// filtered returns the items of the collection that the query's filters leave.
+// filtered returns the items of the collection that the query's filters leave,
+// in the order that it asks for.
 func (c *call) filtered() ([]*record, *apiError) {
-	type filter struct {
-		name string
-		want any
+	var filters []func(*record) bool
+	if always := c.narrow[""]; always != nil {
+		keep, err := always(c, nil)
+		if err != nil {
+			return nil, err
+		}
+		filters = append(filters, keep)
 	}
-	var filters []filter
-	for param, values := range c.query {
-		if param == "Page" || param == "PageSize" || param == "PageToken" {
+	for _, param := range slices.Sorted(maps.Keys(c.query)) {
+		var keep func(*record) bool
+		var err *apiError
+		switch {
+		case param == "Page" || param == "PageSize" || param == "PageToken" || param == "Ordering" && c.orders != nil:
 			continue
+		case c.narrow[param] != nil:
+			keep, err = c.narrow[param](c, c.query[param])
+		default:
+			keep, err = c.filter(param, c.query[param])
 		}
-		f, ok := c.field(param)
-		if !ok || !slices.Contains(c.filters, f.name) {
-			return nil, unmodelled("the filter %s of %s", param, c.path)
+		if err != nil {
+			return nil, err
 		}
-		if f.kind == many {
-			f.kind = text
-		}
-		want, ok := f.kind.parse(values)
-		if !ok {
-			return nil, invalid("Invalid value for parameter %s: %.100q", param, c.query.Get(param))
-		}
-		filters = append(filters, filter{f.name, want})
+		filters = append(filters, keep)
 	}
 	parents := c.parents()
 	var out []*record
@@ -138,15 +143,73 @@ func (c *call) filtered() ([]*record, *apiError) {
 			keep = keep && rec.text(k) == v
 		}
 		for _, f := range filters {
-			if l, ok := rec.fields[f.name].([]string); ok {
-				keep = keep && slices.Contains(l, f.want.(string))
-			} else {
-				keep = keep && rec.fields[f.name] == f.want
-			}
+			keep = keep && f(rec)
 		}
 		if keep {
 			out = append(out, rec)
 		}
 	}
-	return out, nil
+	return out, c.order(out)
+}
+
+// filter keeps the items that have one of the values in the parameter's field.
+func (c *call) filter(param string, values []string) (func(*record) bool, *apiError) {
+	f, ok := c.field(param)
+	if !ok || !slices.Contains(c.filters, f.name) {
+		return nil, unmodelled("the filter %s of %s", param, c.path)
+	}
+	if f.kind == many {
+		f.kind = text
+	}
+	var want []any
+	for _, v := range values {
+		w, ok := f.kind.parse([]string{v})
+		if !ok {
+			return nil, invalid("Invalid value for parameter %s: %.100q", param, v)
+		}
+		want = append(want, w)
+	}
+	return func(rec *record) bool {
+		if l, ok := rec.get(f.name).([]string); ok {
+			return slices.ContainsFunc(want, func(w any) bool { return slices.Contains(l, w.(string)) })
+		}
+		return slices.Contains(want, rec.get(f.name))
+	}, nil
+}
+
+// order sorts items as the parameter Ordering says, such as
+// "Priority:desc,DateCreated:asc".
+func (c *call) order(items []*record) *apiError {
+	if !c.query.Has("Ordering") || c.orders == nil {
+		return nil
+	}
+	type term struct {
+		field string
+		sign  int
+	}
+	var terms []term
+	for part := range strings.SplitSeq(c.query.Get("Ordering"), ",") {
+		name, direction, _ := strings.Cut(strings.TrimSpace(part), ":")
+		t := term{snake(name), 1}
+		if strings.EqualFold(direction, "desc") {
+			t.sign = -1
+		}
+		if !slices.Contains(c.orders, t.field) || t.sign > 0 && !strings.EqualFold(direction, "asc") {
+			return invalid("Invalid value for parameter Ordering: %.100q", c.query.Get("Ordering"))
+		}
+		terms = append(terms, t)
+	}
+	slices.SortStableFunc(items, func(a, b *record) int {
+		for _, t := range terms {
+			order := cmp.Compare(a.text(t.field), b.text(t.field))
+			if order == 0 {
+				order = cmp.Compare(a.number(t.field), b.number(t.field))
+			}
+			if order != 0 {
+				return t.sign * order
+			}
+		}
+		return 0
+	})
+	return nil
 }

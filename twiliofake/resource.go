@@ -56,6 +56,16 @@ type resource struct {
 	find func(*call, string) *record
 	// view completes the body of an answer.
 	view func(*call, *record, map[string]any)
+	// changed hears of every change of an item that a request caused, whichever
+	// resource the request was about: before is nil for a new item, after for
+	// one that is gone.
+	changed func(c *call, before, after *record)
+	// narrow reads the parameters of a list that are not just the value of a
+	// field; the result says which items stay. The one without a name is asked
+	// for every list.
+	narrow map[string]func(*call, []string) (func(*record) bool, *apiError)
+	// orders are the fields that the parameter Ordering may name.
+	orders []string
 	// special answers every request to the path by itself.
 	special func(*call) (*response, *apiError)
 }

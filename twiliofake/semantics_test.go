@@ -182,7 +182,7 @@ func TestReservations(t *testing.T) {
 	}
 	item := taskrouter + "/Workers/WK00000000000000000000000000000001/Reservations/WR00000000000000000000000000000002"
 	ask(t, fake, "POST", item, "ReservationStatus=completed").want(t, 400, "code", 20001)
-	ask(t, fake, "POST", item, "Instruction=dequeue").want(t, 501)
+	ask(t, fake, "POST", item, "Instruction=dance").want(t, 400, "code", 20001)
 	etag := ask(t, fake, "GET", item, "").want(t, 200, "reservation_status", "pending").header.Get("ETag")
 	ask(t, fake, "POST", item, "ReservationStatus=accepted", "If-Match", etag).want(t, 200, "reservation_status", "accepted")
 	ask(t, fake, "POST", item, "ReservationStatus=wrapping", "If-Match", etag).want(t, 412)
@@ -453,10 +453,9 @@ func TestUnmodelled(t *testing.T) {
 		{"GET", "https://verify.twilio.com/v2/Services"},
 		{"GET", "https://example.com/"},
 		{"GET", "https://taskrouter.a.b.c.twilio.com/v1/Workspaces"},
-		{"GET", "https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/Statistics"},
 		{"PUT", task},
 		{"DELETE", conference + ".json"},
-		{"GET", taskrouter + "/Workers?TargetWorkersExpression=x"},
+		{"GET", taskrouter + "/Workers?Sid=x"},
 		{"POST", api + "/Recordings.json"},
 	} {
 		a := ask(t, fake, c[0], c[1], "").want(t, http.StatusNotImplemented, "code", 20501)

@@ -29,6 +29,15 @@ func (r *record) flag(name string) bool {
 	return b
 }
 
+func (r *record) number(name string) int {
+	n, _ := r.fields[name].(int)
+	return n
+}
+
+func (r *record) get(name string) any { return r.fields[name] }
+
+func (r *record) set(name string, v any) { r.fields[name] = v }
+
 func (r *record) etag() string { return fmt.Sprintf(`"%d"`, r.version) }
 
 // A collection holds the records of one kind in the order of their creation.

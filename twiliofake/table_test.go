@@ -60,7 +60,7 @@ func TestTable(t *testing.T) {
 		}
 		// Items below others carry the SIDs of those, in their body too.
 		for _, v := range variables(r.paths[0]) {
-			if v != "account_sid" && v != "sid" && !has(v) && !r.bare {
+			if v != "account_sid" && v != "sid" && !has(v) && !r.bare && r.special == nil {
 				t.Errorf("%s: variable %s is no field", r.name, v)
 			}
 		}
@@ -137,6 +137,9 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range table() {
+		if r.special != nil && r.fields == nil {
+			continue // it has no items
+		}
 		if !strings.Contains(string(b), "`"+r.name+"`") {
 			t.Errorf("docs/fake.md does not name %s", r.name)
 		}

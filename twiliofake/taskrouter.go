@@ -1,15 +1,14 @@
 package twiliofake
 
 import (
-	"maps"
-	"slices"
+	"encoding/json"
 	"strings"
 	"time"
 )
 
 // taskRouterRows are the resources of taskrouter.twilio.com.
 func taskRouterRows() []resource {
-	return []resource{
+	return append(taskRouterStatistics(), []resource{
 		{
 			name: "workspaces", host: "taskrouter", ref: "workspace_sid", prefix: "WS",
 			paths: []string{"/v1/Workspaces/{sid}"},
@@ -29,6 +28,7 @@ func taskRouterRows() []resource {
 			create:  createWorkspace,
 			update:  updateWorkspace,
 			remove:  removeWorkspace,
+			changed: workspaceChanged,
 		},
 		{
 			name: "activities", host: "taskrouter", prefix: "WA",
@@ -41,7 +41,9 @@ func taskRouterRows() []resource {
 			},
 			filters: []string{"friendly_name", "available"},
 			create:  uniqueName,
-			update:  uniqueName,
+			update:  updateActivity,
+			remove:  removeActivity,
+			changed: activityChanged,
 		},
 		{
 			name: "task_channels", host: "taskrouter", prefix: "TC", alias: []string{"unique_name"}, list: "channels",
@@ -53,11 +55,13 @@ func taskRouterRows() []resource {
 				{"friendly_name", text, nil, always | required},
 				{"unique_name", text, nil, onCreate | required},
 			},
-			create: uniqueName,
-			update: uniqueName,
+			create:  createTaskChannel,
+			update:  uniqueName,
+			remove:  removeTaskChannel,
+			changed: taskChannelChanged,
 		},
 		{
-			name: "task_queues", host: "taskrouter", prefix: "WQ",
+			name: "task_queues", host: "taskrouter", ref: "task_queue_sid", prefix: "WQ",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/TaskQueues/{sid}"},
 			can:   all,
 			fields: []field{
@@ -72,11 +76,17 @@ func taskRouterRows() []resource {
 				{"task_order", text, "FIFO", always},
 			},
 			filters: []string{"friendly_name"},
+			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){
+				"EvaluateWorkerAttributes": queuesOfWorkers,
+				"WorkerSid":                queuesOfWorker,
+			},
+			orders:  []string{"date_created", "date_updated", "friendly_name"},
 			create:  saveTaskQueue,
-			update:  saveTaskQueue,
+			update:  updateTaskQueue,
+			changed: taskQueueChanged,
 		},
 		{
-			name: "workflows", host: "taskrouter", prefix: "WW",
+			name: "workflows", host: "taskrouter", ref: "workflow_sid", prefix: "WW",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workflows/{sid}"},
 			can:   all,
 			fields: []field{
@@ -89,8 +99,9 @@ func taskRouterRows() []resource {
 				{"task_reservation_timeout", integer, 120, always},
 			},
 			filters: []string{"friendly_name"},
-			create:  uniqueName,
-			update:  uniqueName,
+			create:  saveWorkflow,
+			update:  updateWorkflow,
+			changed: workflowChanged,
 		},
 		{
 			name: "workers", host: "taskrouter", ref: "worker_sid", prefix: "WK", etag: true,
@@ -105,10 +116,18 @@ func taskRouterRows() []resource {
 				{"date_status_changed", instant, nil, never},
 				{"friendly_name", text, nil, always | required},
 			},
-			filters: []string{"activity_name", "activity_sid", "available", "friendly_name"},
+			filters: []string{"activity_name", "activity_sid", "friendly_name"},
+			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){
+				"Available":               workersAvailable,
+				"TargetWorkersExpression": workersMatching,
+				"TaskQueueName":           workersOfQueue("friendly_name"),
+				"TaskQueueSid":            workersOfQueue("sid"),
+			},
+			orders:  []string{"date_created", "date_updated", "date_status_changed", "friendly_name", "activity_name"},
 			create:  createWorker,
 			update:  updateWorker,
 			remove:  removeWorker,
+			changed: workerChanged,
 		},
 		{
 			name: "worker_channels", host: "taskrouter", prefix: "WC", alias: []string{"task_channel_unique_name", "task_channel_sid"},
@@ -124,8 +143,10 @@ func taskRouterRows() []resource {
 				{"task_channel_sid", text, nil, never},
 				{"task_channel_unique_name", text, nil, never},
 			},
-			params: map[string]string{"Capacity": "configured_capacity"},
-			update: updateWorkerChannel,
+			params:  map[string]string{"Capacity": "configured_capacity"},
+			update:  updateWorkerChannel,
+			view:    viewWorkerChannel,
+			changed: workerChannelChanged,
 		},
 		{
 			name: "tasks", host: "taskrouter", ref: "task_sid", prefix: "WT", etag: true,
@@ -155,13 +176,20 @@ func taskRouterRows() []resource {
 				"WorkflowName": "workflow_friendly_name",
 			},
 			filters: []string{
-				"priority", "assignment_status", "workflow_sid", "workflow_friendly_name",
+				"priority", "workflow_sid", "workflow_friendly_name",
 				"task_queue_sid", "task_queue_friendly_name", "routing_target",
 			},
-			create: createTask,
-			update: updateTask,
-			remove: removeTask,
-			view:   viewTask,
+			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){
+				"AssignmentStatus":       tasksWithStatus,
+				"EvaluateTaskAttributes": tasksMatching,
+				"HasAddons":              tasksWithAddons,
+			},
+			orders:  []string{"date_created", "priority", "virtual_start_time"},
+			create:  createTask,
+			update:  updateTask,
+			remove:  removeTask,
+			view:    viewTask,
+			changed: taskChanged,
 		},
 		{
 			name: "reservations", host: "taskrouter", prefix: "WR", etag: true,
@@ -179,8 +207,10 @@ func taskRouterRows() []resource {
 			},
 			filters: []string{"reservation_status", "worker_sid"},
 			update:  updateReservation,
+			changed: reservationChanged,
 		},
-	}
+		taskRouterEvents(),
+	}...)
 }
 
 // in is what a record must have to stand in the request's workspace, with
@@ -211,19 +241,34 @@ func uniqueName(c *call, rec *record) *apiError {
 func createWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
 	for _, a := range []string{"Offline", "Available", "Unavailable"} {
-		activity := c.blank(c.kinds["activities"])
-		maps.Copy(activity.fields, c.in("friendly_name", a))
-		activity.fields["available"] = a == "Available"
-		c.store.add(c.kinds["activities"], activity)
+		activity := c.inWorkspace("activities", map[string]any{"friendly_name": a, "available": a == "Available"})
 		if a == "Offline" {
-			rec.fields["default_activity_sid"] = activity.text("sid")
-			rec.fields["timeout_activity_sid"] = activity.text("sid")
+			rec.set("default_activity_sid", activity.text("sid"))
+			rec.set("timeout_activity_sid", activity.text("sid"))
 		}
 	}
-	channel := c.blank(c.kinds["task_channels"])
-	maps.Copy(channel.fields, c.in("friendly_name", "Default", "unique_name", "default"))
-	c.store.add(c.kinds["task_channels"], channel)
+	for _, name := range []string{"default", "voice", "sms", "chat", "video"} {
+		c.inWorkspace("task_channels", map[string]any{"friendly_name": pascal(name), "unique_name": name})
+	}
+	if c.form.Get("Template") == "FIFO" {
+		queue := c.inWorkspace("task_queues", map[string]any{"friendly_name": "Sample Queue"})
+		c.inWorkspace("workflows", map[string]any{
+			"friendly_name": "Default Fifo Workflow",
+			"configuration": `{"task_routing":{"filters":[],"default_filter":{"queue":"` + queue.text("sid") + `"}}}`,
+		})
+	}
 	return c.nameActivities(rec, "default", "timeout")
+}
+
+// inWorkspace adds an item to the request's workspace.
+func (c *call) inWorkspace(kind string, fields map[string]any) *record {
+	rec := c.blank(c.kinds[kind])
+	rec.set("workspace_sid", c.vars["workspace_sid"])
+	for k, v := range fields {
+		rec.set(k, v)
+	}
+	c.add(kind, rec)
+	return rec
 }
 
 func updateWorkspace(c *call, rec *record) *apiError {
@@ -233,7 +278,7 @@ func updateWorkspace(c *call, rec *record) *apiError {
 
 func removeWorkspace(c *call, rec *record) *apiError {
 	for name, r := range c.kinds {
-		for _, o := range c.store.where(name, map[string]any{"workspace_sid": rec.text("sid")}) {
+		for _, o := range c.where(name, map[string]any{"workspace_sid": rec.text("sid")}) {
 			c.store.remove(r, o)
 		}
 	}
@@ -244,22 +289,104 @@ func removeWorkspace(c *call, rec *record) *apiError {
 func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 	for _, role := range roles {
 		sid := rec.text(role + "_activity_sid")
-		rec.fields[role+"_activity_name"] = nil
+		rec.set(role+"_activity_name", nil)
 		if sid == "" {
 			continue
 		}
-		activity := c.store.one("activities", c.in("sid", sid))
+		activity := c.one("activities", c.in("sid", sid))
 		if activity == nil {
 			return invalid("%sActivitySid %.40s is not valid", pascal(role), sid)
 		}
-		rec.fields[role+"_activity_name"] = activity.text("friendly_name")
+		rec.set(role+"_activity_name", activity.text("friendly_name"))
 	}
 	return nil
 }
 
+// rename writes a new name beside every SID that refers to the renamed item;
+// refs are kind, field of the SID and field of the name.
+func (c *call) rename(rec *record, refs ...[3]string) {
+	name := rec.text("friendly_name")
+	if name == c.before.text("friendly_name") {
+		return
+	}
+	for _, ref := range refs {
+		want := c.in(ref[1], rec.text("sid"))
+		if ref[0] == "workspaces" {
+			want = map[string]any{"sid": c.vars["workspace_sid"], ref[1]: rec.text("sid")}
+		}
+		for _, o := range c.where(ref[0], want) {
+			o.set(ref[2], name)
+		}
+	}
+}
+
+func updateActivity(c *call, rec *record) *apiError {
+	if err := uniqueName(c, rec); err != nil {
+		return err
+	}
+	c.rename(rec,
+		[3]string{"workers", "activity_sid", "activity_name"},
+		[3]string{"task_queues", "assignment_activity_sid", "assignment_activity_name"},
+		[3]string{"task_queues", "reservation_activity_sid", "reservation_activity_name"},
+		[3]string{"workspaces", "default_activity_sid", "default_activity_name"},
+		[3]string{"workspaces", "timeout_activity_sid", "timeout_activity_name"})
+	return nil
+}
+
+// removeActivity refuses to take an activity away that something is in.
+func removeActivity(c *call, rec *record) *apiError {
+	sid := rec.text("sid")
+	if w := c.one("workers", c.in("activity_sid", sid)); w != nil {
+		return invalid("Activity %s cannot be deleted: worker %s is in it", sid, w.text("sid"))
+	}
+	ws := c.workspace()
+	if ws != nil && (ws.text("default_activity_sid") == sid || ws.text("timeout_activity_sid") == sid) {
+		return invalid("Activity %s cannot be deleted: it is the workspace's default or timeout activity", sid)
+	}
+	return nil
+}
+
+// workspace is the request's workspace.
+func (c *call) workspace() *record {
+	return c.one("workspaces", map[string]any{"sid": c.vars["workspace_sid"]})
+}
+
+// createTaskChannel gives the channel to the workers that there are.
+func createTaskChannel(c *call, rec *record) *apiError {
+	if err := uniqueName(c, rec); err != nil {
+		return err
+	}
+	for _, w := range c.where("workers", c.in()) {
+		c.giveChannel(w, rec)
+	}
+	return nil
+}
+
+func removeTaskChannel(c *call, rec *record) *apiError {
+	for _, wc := range c.where("worker_channels", c.in("task_channel_sid", rec.text("sid"))) {
+		c.drop("worker_channels", wc)
+	}
+	return nil
+}
+
+func (c *call) giveChannel(worker, channel *record) {
+	c.inWorkspace("worker_channels", map[string]any{
+		"worker_sid": worker.text("sid"), "task_channel_sid": channel.text("sid"),
+		"task_channel_unique_name": channel.text("unique_name"),
+	})
+}
+
 func saveTaskQueue(c *call, rec *record) *apiError {
-	if n, _ := rec.fields["max_reserved_workers"].(int); n < 1 || n > 50 {
+	if n := rec.number("max_reserved_workers"); n < 1 || n > 50 {
 		return invalid("MaxReservedWorkers must be from 1 to 50, not %d", n)
+	}
+	if expression := rec.text("target_workers"); expression != "" {
+		if _, err := parseExpression(expression); err != nil {
+			return invalid("TargetWorkers %.100q is not an expression: %v", expression, err)
+		}
+	}
+	if o := rec.text("task_order"); o != "FIFO" && o != "LIFO" {
+		return invalid("Invalid value for parameter TaskOrder: %.100q", o)
 	}
 	if err := uniqueName(c, rec); err != nil {
 		return err
@@ -267,9 +394,108 @@ func saveTaskQueue(c *call, rec *record) *apiError {
 	return c.nameActivities(rec, "assignment", "reservation")
 }
 
-// attributesObject refuses attributes that are not a JSON object.
+func updateTaskQueue(c *call, rec *record) *apiError {
+	if err := saveTaskQueue(c, rec); err != nil {
+		return err
+	}
+	c.rename(rec, [3]string{"tasks", "task_queue_sid", "task_queue_friendly_name"})
+	return nil
+}
+
+// A workflow is the configuration of a workflow; see
+// https://www.twilio.com/docs/taskrouter/workflow-configuration.
+type workflow struct {
+	Routing *struct {
+		Filters []workflowFilter `json:"filters"`
+		Default *workflowTarget  `json:"default_filter"`
+	} `json:"task_routing"`
+}
+
+type workflowFilter struct {
+	Expression string           `json:"expression"`
+	Targets    []workflowTarget `json:"targets"`
+}
+
+type workflowTarget struct {
+	Queue      string      `json:"queue"`
+	Expression string      `json:"expression"`
+	OrderBy    string      `json:"order_by"`
+	SkipIf     string      `json:"skip_if"`
+	Priority   json.Number `json:"priority"`
+	Timeout    json.Number `json:"timeout"`
+}
+
+// readWorkflow reads a configuration and every expression in it.
+func readWorkflow(configuration string) (workflow, *apiError) {
+	var w workflow
+	if configuration == "" {
+		return w, nil
+	}
+	if err := json.Unmarshal([]byte(configuration), &w); err != nil {
+		return w, invalid("Configuration is not one of a workflow: %v", err)
+	}
+	if w.Routing == nil {
+		return w, nil
+	}
+	parse := func(what, expression string) *apiError {
+		if expression == "" {
+			return nil
+		}
+		if _, err := parseExpression(expression); err != nil {
+			return invalid("The %s %.100q in Configuration is not an expression: %v", what, expression, err)
+		}
+		return nil
+	}
+	for _, f := range w.Routing.Filters {
+		if err := parse("filter", f.Expression); err != nil {
+			return w, err
+		}
+		if len(f.Targets) > 0 && f.Targets[0].Queue == "" {
+			return w, invalid("The first target of a filter in Configuration names no queue")
+		}
+		for _, t := range f.Targets {
+			if err := parse("target", t.Expression); err != nil {
+				return w, err
+			}
+			if err := parse("skip_if", t.SkipIf); err != nil {
+				return w, err
+			}
+			if t.OrderBy == "" {
+				continue
+			}
+			if _, err := parseOrdering(t.OrderBy); err != nil {
+				return w, invalid("The order_by %.100q in Configuration does not parse: %v", t.OrderBy, err)
+			}
+		}
+	}
+	return w, nil
+}
+
+func saveWorkflow(c *call, rec *record) *apiError {
+	if n := rec.number("task_reservation_timeout"); n < 1 || n > 86400 {
+		return invalid("TaskReservationTimeout must be from 1 to 86400, not %d", n)
+	}
+	if _, err := readWorkflow(rec.text("configuration")); err != nil {
+		return err
+	}
+	return uniqueName(c, rec)
+}
+
+func updateWorkflow(c *call, rec *record) *apiError {
+	if err := saveWorkflow(c, rec); err != nil {
+		return err
+	}
+	c.rename(rec, [3]string{"tasks", "workflow_sid", "workflow_friendly_name"})
+	return nil
+}
+
+// attributesObject refuses attributes that are not a JSON object, or too long.
 func attributesObject(rec *record) *apiError {
-	if _, err := decodeObject([]byte(rec.text("attributes"))); err != nil {
+	attributes := rec.text("attributes")
+	if len(attributes) > 4096 {
+		return invalid("Attributes must not be longer than 4096 characters, not %d", len(attributes))
+	}
+	if _, err := decodeObject([]byte(attributes)); err != nil {
 		return invalid("Attributes must be a JSON object: %v", err)
 	}
 	return nil
@@ -277,18 +503,15 @@ func attributesObject(rec *record) *apiError {
 
 func createWorker(c *call, rec *record) *apiError {
 	if rec.text("activity_sid") == "" {
-		if ws := c.store.one("workspaces", map[string]any{"sid": c.vars["workspace_sid"]}); ws != nil {
-			rec.fields["activity_sid"] = ws.text("default_activity_sid")
+		if ws := c.workspace(); ws != nil {
+			rec.set("activity_sid", ws.text("default_activity_sid"))
 		}
 	}
 	if err := c.saveWorker(rec); err != nil {
 		return err
 	}
-	for _, channel := range c.store.where("task_channels", c.in()) {
-		wc := c.blank(c.kinds["worker_channels"])
-		maps.Copy(wc.fields, c.in("worker_sid", rec.text("sid"),
-			"task_channel_sid", channel.text("sid"), "task_channel_unique_name", channel.text("unique_name")))
-		c.store.add(c.kinds["worker_channels"], wc)
+	for _, channel := range c.where("task_channels", c.in()) {
+		c.giveChannel(rec, channel)
 	}
 	return nil
 }
@@ -298,9 +521,25 @@ func updateWorker(c *call, rec *record) *apiError {
 		if err := uniqueName(c, rec); err != nil {
 			return err
 		}
-		return attributesObject(rec)
+		if err := attributesObject(rec); err != nil {
+			return err
+		}
+	} else if err := c.saveWorker(rec); err != nil {
+		return err
 	}
-	return c.saveWorker(rec)
+	for _, r := range c.where("reservations", c.in("worker_sid", rec.text("sid"))) {
+		r.set("worker_name", rec.text("friendly_name"))
+	}
+	if reject := c.form.Get("RejectPendingReservations"); !strings.EqualFold(reject, "true") {
+		return nil
+	}
+	if rec.flag("available") {
+		return invalid("RejectPendingReservations needs an activity that is not available")
+	}
+	for _, r := range c.where("reservations", c.in("worker_sid", rec.text("sid"), "reservation_status", "pending")) {
+		c.set("reservations", r, map[string]any{"reservation_status": "rejected"})
+	}
+	return nil
 }
 
 // saveWorker checks a worker and lets it enter its activity.
@@ -311,14 +550,21 @@ func (c *call) saveWorker(rec *record) *apiError {
 	if err := attributesObject(rec); err != nil {
 		return err
 	}
-	activity := c.store.one("activities", c.in("sid", rec.text("activity_sid")))
-	if activity == nil && rec.text("activity_sid") != "" {
-		return invalid("ActivitySid %.40s is not valid", rec.text("activity_sid"))
+	return c.enterActivity(rec, "ActivitySid")
+}
+
+// enterActivity lets a worker enter the activity that it names.
+func (c *call) enterActivity(rec *record, param string) *apiError {
+	sid := rec.text("activity_sid")
+	activity := c.one("activities", c.in("sid", sid))
+	if activity == nil && sid != "" {
+		return invalid("%s %.40s is not valid", param, sid)
 	}
 	if activity != nil {
-		rec.fields["activity_name"], rec.fields["available"] = activity.text("friendly_name"), activity.flag("available")
+		rec.set("activity_name", activity.text("friendly_name"))
+		rec.set("available", activity.flag("available"))
 	}
-	rec.fields["date_status_changed"] = c.now.Format(time.RFC3339)
+	rec.set("date_status_changed", c.now.Format(time.RFC3339))
 	return nil
 }
 
@@ -326,194 +572,44 @@ func removeWorker(c *call, rec *record) *apiError {
 	if rec.flag("available") {
 		return invalid("Worker %s cannot be deleted while it is available", rec.text("sid"))
 	}
-	for _, wc := range c.store.where("worker_channels", c.in("worker_sid", rec.text("sid"))) {
+	for _, wc := range c.where("worker_channels", c.in("worker_sid", rec.text("sid"))) {
 		c.store.remove(c.kinds["worker_channels"], wc)
 	}
 	return nil
 }
 
 func updateWorkerChannel(_ *call, rec *record) *apiError {
-	if n, _ := rec.fields["configured_capacity"].(int); n < 0 || n > 50 {
+	if n := rec.number("configured_capacity"); n < 0 || n > 50 {
 		return invalid("Capacity must be from 0 to 50, not %d", n)
 	}
 	return nil
 }
 
-// createTask makes a pending task. The fake routes nothing: reservations are
-// those of its state.
-func createTask(c *call, rec *record) *apiError {
-	if err := attributesObject(rec); err != nil {
-		return err
-	}
-	if err := c.chooseWorkflow(rec); err != nil {
-		return err
-	}
-	if err := c.chooseChannel(rec, "default"); err != nil {
-		return err
-	}
-	if err := c.chooseQueue(rec); err != nil {
-		return err
-	}
-	if rec.fields["timeout"] == 0 {
-		rec.fields["timeout"] = 86400
-	}
-	now := c.now.Format(time.RFC3339)
-	rec.fields["task_queue_entered_date"] = now
-	if rec.fields["virtual_start_time"] == nil {
-		rec.fields["virtual_start_time"] = now
-	}
-	return nil
-}
-
-func (c *call) chooseWorkflow(rec *record) *apiError {
-	sid := rec.text("workflow_sid")
-	var workflow *record
-	if sid != "" {
-		workflow = c.store.one("workflows", c.in("sid", sid))
-	} else if all := c.store.where("workflows", c.in()); len(all) == 1 {
-		workflow = all[0] // Twilio too takes the only one
-	}
-	if workflow == nil && sid == "" && rec.text("routing_target") == "" && rec.text("task_queue_sid") == "" {
-		return invalid("Missing required parameter WorkflowSid in the post body")
-	}
-	if workflow == nil && sid != "" {
-		return invalid("WorkflowSid %.40s is not valid", sid)
-	}
-	if workflow != nil {
-		rec.fields["workflow_sid"], rec.fields["workflow_friendly_name"] = workflow.text("sid"), workflow.text("friendly_name")
-	}
-	return nil
-}
-
-// chooseChannel turns what TaskChannel named, a SID or a unique name, into both.
-func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
-	name := rec.text("task_channel_unique_name")
-	if name == "" {
-		name = otherwise
-	}
-	channel := c.store.one("task_channels", c.in("unique_name", name))
-	if channel == nil {
-		channel = c.store.one("task_channels", c.in("sid", name))
-	}
-	if channel == nil {
-		return invalid("TaskChannel %.40s is not valid", name)
-	}
-	rec.fields["task_channel_sid"], rec.fields["task_channel_unique_name"] = channel.text("sid"), channel.text("unique_name")
-	return nil
-}
-
-// chooseQueue puts a task into the queue it asks for, or the first.
-func (c *call) chooseQueue(rec *record) *apiError {
-	sid := rec.text("task_queue_sid")
-	queues := c.store.where("task_queues", c.in())
-	for _, q := range queues {
-		if sid == "" || q.text("sid") == sid {
-			rec.fields["task_queue_sid"], rec.fields["task_queue_friendly_name"] = q.text("sid"), q.text("friendly_name")
-			return nil
+// load counts what a worker does on a channel: the tasks that it has accepted,
+// and the percentage of its capacity that is left, of which reservations that
+// it has yet to answer take their part too.
+func (c *call) load(wc *record) (assigned, percentage int) {
+	held := 0
+	for _, r := range c.where("reservations", c.in("worker_sid", wc.text("worker_sid"))) {
+		s := r.text("reservation_status")
+		if s != "pending" && s != "accepted" && s != "wrapping" {
+			continue
+		}
+		if c.one("tasks", c.in("sid", r.text("task_sid"), "task_channel_sid", wc.text("task_channel_sid"))) == nil {
+			continue
+		}
+		held++
+		if s == "accepted" {
+			assigned++
 		}
 	}
-	if sid != "" {
-		return invalid("TaskQueueSid %.40s is not valid", sid)
+	capacity := wc.number("configured_capacity")
+	if capacity <= 0 || held >= capacity {
+		return assigned, 0
 	}
-	return nil
+	return assigned, (capacity - held) * 100 / capacity
 }
 
-// assignment lists from which statuses a request may move a task to a status.
-var assignment = map[string][]string{
-	"canceled":  {"pending", "reserved"},
-	"wrapping":  {"assigned"},
-	"completed": {"assigned", "wrapping"},
-}
-
-func updateTask(c *call, rec *record) *apiError {
-	if c.form.Has("Attributes") {
-		if c.form.Has("AssignmentStatus") {
-			return invalid("Attributes and AssignmentStatus cannot be changed in one request")
-		}
-		if err := attributesObject(rec); err != nil {
-			return err
-		}
-	}
-	if c.form.Has("TaskChannel") {
-		if err := c.chooseChannel(rec, ""); err != nil {
-			return err
-		}
-	}
-	if !c.form.Has("AssignmentStatus") {
-		return nil
-	}
-	next := rec.text("assignment_status")
-	if err := c.follows(rec, "assignment_status", assignment[next]); err != nil {
-		return err
-	}
-	c.reservations(rec, next)
-	return nil
-}
-
-// follows refuses a status that is none or that does not follow the one before.
-func (c *call) follows(rec *record, status string, from []string) *apiError {
-	was, next := c.before.text(status), rec.text(status)
-	if len(from) == 0 {
-		return invalid("Invalid value for parameter %s: %.100q", pascal(status), next)
-	}
-	if !slices.Contains(from, was) {
-		return invalid("Cannot move %s to %s: it is %s", rec.text("sid"), next, was)
-	}
-	return nil
-}
-
-// reservations lets a task's reservations follow its status.
-func (c *call) reservations(task *record, status string) {
-	for _, r := range c.store.where("reservations", c.in("task_sid", task.text("sid"))) {
-		switch s := r.text("reservation_status"); {
-		case status == "canceled" && s == "pending", status == "wrapping" && s == "accepted",
-			status == "completed" && (s == "accepted" || s == "wrapping"):
-			c.set("reservations", r, map[string]any{"reservation_status": status})
-		}
-	}
-}
-
-func removeTask(c *call, rec *record) *apiError {
-	for _, r := range c.store.where("reservations", c.in("task_sid", rec.text("sid"))) {
-		c.store.remove(c.kinds["reservations"], r)
-	}
-	return nil
-}
-
-func viewTask(c *call, rec *record, m map[string]any) {
-	if t, err := time.Parse(time.RFC3339, rec.text("date_created")); err == nil {
-		m["age"] = max(int(c.now.Sub(t)/time.Second), 0)
-	}
-}
-
-// reserved lists from which statuses a request may move a reservation to a
-// status, and what the task then becomes.
-var reserved = map[string]struct {
-	from []string
-	task string
-}{
-	"accepted":  {[]string{"pending"}, "assigned"},
-	"rejected":  {[]string{"pending"}, "pending"},
-	"timeout":   {[]string{"pending"}, "pending"},
-	"canceled":  {[]string{"pending"}, "pending"},
-	"rescinded": {[]string{"pending"}, "pending"},
-	"wrapping":  {[]string{"accepted"}, "wrapping"},
-	"completed": {[]string{"accepted", "wrapping"}, "completed"},
-}
-
-func updateReservation(c *call, rec *record) *apiError {
-	if c.form.Has("Instruction") {
-		return unmodelled("the Instruction %q of a reservation", c.form.Get("Instruction"))
-	}
-	if !c.form.Has("ReservationStatus") {
-		return nil
-	}
-	move := reserved[rec.text("reservation_status")]
-	if err := c.follows(rec, "reservation_status", move.from); err != nil {
-		return err
-	}
-	if task := c.store.one("tasks", c.in("sid", rec.text("task_sid"))); task != nil {
-		c.set("tasks", task, map[string]any{"assignment_status": move.task})
-	}
-	return nil
+func viewWorkerChannel(c *call, rec *record, m map[string]any) {
+	m["assigned_tasks"], m["available_capacity_percentage"] = c.load(rec)
 }

@@ -1,0 +1,518 @@
+package twiliofake
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of a task; see https://www.twilio.com/docs/taskrouter/api/task.
+const (
+	defaultTaskTimeout = 86400
+	maxTaskTimeout     = 1209600
+)
+
+// createTask makes a pending task, in the queue to which its workflow sends it.
+// The fake reserves no workers: reservations are those of its state.
+func createTask(c *call, rec *record) *apiError {
+	if err := attributesObject(rec); err != nil {
+		return err
+	}
+	if err := c.chooseWorkflow(rec); err != nil {
+		return err
+	}
+	if err := c.chooseChannel(rec, "default"); err != nil {
+		return err
+	}
+	if err := c.chooseQueue(rec); err != nil {
+		return err
+	}
+	if rec.number("timeout") == 0 {
+		rec.set("timeout", defaultTaskTimeout)
+	}
+	now := c.now.Format(time.RFC3339)
+	rec.set("task_queue_entered_date", now)
+	if rec.get("virtual_start_time") == nil {
+		rec.set("virtual_start_time", now)
+	}
+	return c.checkTask(rec)
+}
+
+// checkTask refuses numbers and times out of bounds.
+func (c *call) checkTask(rec *record) *apiError {
+	if n := rec.number("priority"); n < 0 || n > 1<<31-1 {
+		return invalid("Priority must be from 0 to 2147483647, not %d", n)
+	}
+	if n := rec.number("timeout"); n < 1 || n > maxTaskTimeout {
+		return invalid("Timeout must be from 1 to %d seconds, not %d", maxTaskTimeout, n)
+	}
+	if !c.form.Has("VirtualStartTime") {
+		return nil
+	}
+	if t, err := time.Parse(time.RFC3339, rec.text("virtual_start_time")); err != nil || t.After(c.now) || t.Year() < 1900 {
+		return invalid("VirtualStartTime must not be in the future or before 1900: %.40q", c.form.Get("VirtualStartTime"))
+	}
+	return nil
+}
+
+func (c *call) chooseWorkflow(rec *record) *apiError {
+	sid, target := rec.text("workflow_sid"), rec.text("routing_target")
+	switch {
+	case target == "":
+		if rec.flag("ignore_capacity") {
+			return invalid("IgnoreCapacity needs a worker as RoutingTarget")
+		}
+	case strings.HasPrefix(target, "WW"):
+		sid = target
+	case strings.HasPrefix(target, "WQ") && c.one("task_queues", c.in("sid", target)) != nil:
+		rec.set("task_queue_sid", target)
+	case strings.HasPrefix(target, "WK") && c.one("workers", c.in("sid", target)) != nil:
+	default:
+		return invalid("RoutingTarget %.40s is not valid", target)
+	}
+	var workflow *record
+	if sid != "" {
+		workflow = c.one("workflows", c.in("sid", sid))
+	} else if all := c.where("workflows", c.in()); len(all) == 1 {
+		workflow = all[0] // Twilio too takes the only one
+	}
+	if workflow == nil && sid == "" && target == "" && rec.text("task_queue_sid") == "" {
+		return invalid("Missing required parameter WorkflowSid in the post body")
+	}
+	if workflow == nil && sid != "" {
+		return invalid("WorkflowSid %.40s is not valid", sid)
+	}
+	if workflow != nil {
+		rec.set("workflow_sid", workflow.text("sid"))
+		rec.set("workflow_friendly_name", workflow.text("friendly_name"))
+		if rec.text("task_queue_sid") == "" {
+			return c.follow(workflow, rec)
+		}
+	}
+	return nil
+}
+
+// follow puts a task into the queue of the first filter of a workflow that
+// matches its attributes, or of the default filter. A task that none takes is
+// canceled.
+func (c *call) follow(workflow, task *record) *apiError {
+	w, err := readWorkflow(workflow.text("configuration"))
+	if err != nil || w.Routing == nil {
+		return err
+	}
+	s := c.taskScope(task)
+	target := w.Routing.Default
+	for _, f := range w.Routing.Filters {
+		e, err := parseExpression(f.Expression)
+		if err == nil && e.matches(s) && len(f.Targets) > 0 {
+			target = &f.Targets[0]
+			break
+		}
+	}
+	if target == nil || target.Queue == "" {
+		task.set("assignment_status", "canceled")
+		task.set("reason", "Task canceled: no filter of the workflow matches it")
+		return nil
+	}
+	if c.one("task_queues", c.in("sid", target.Queue)) == nil {
+		return nil // the configuration names none that there is
+	}
+	task.set("task_queue_sid", target.Queue)
+	if n, err := target.Priority.Int64(); err == nil && n >= 0 {
+		task.set("priority", int(n))
+	}
+	return nil
+}
+
+// taskScope is what the filter of a workflow sees of a task.
+func (c *call) taskScope(task *record) scope {
+	attributes := objectOf(task.text("attributes"))
+	return scope{attributes, map[string]any{"task": attributes, "taskrouter": clock(c.now)}}
+}
+
+// workerScope is what the expression of a queue sees of a worker: its
+// attributes and, beside them, some of its fields.
+func (c *call) workerScope(worker *record) scope {
+	fields := map[string]any{}
+	for _, name := range []string{"sid", "friendly_name", "activity_sid", "activity_name"} {
+		fields[name] = worker.get(name)
+	}
+	channels := map[string]any{}
+	for _, wc := range c.where("worker_channels", c.in("worker_sid", worker.text("sid"))) {
+		assigned, percentage := c.load(wc)
+		channels[wc.text("task_channel_unique_name")] = map[string]any{
+			"configured_capacity": wc.number("configured_capacity"), "assigned_tasks": assigned,
+			"available_capacity_percentage": percentage,
+		}
+	}
+	attributes := objectOf(worker.text("attributes"))
+	whole := map[string]any{"channel": channels}
+	for _, from := range []map[string]any{fields, attributes} {
+		for k, v := range from {
+			whole[k] = v
+		}
+	}
+	fields["worker"], fields["taskrouter"] = whole, clock(c.now)
+	return scope{attributes, fields}
+}
+
+// objectOf reads a JSON object; anything else is empty.
+func objectOf(document string) map[string]any {
+	m, err := decodeObject([]byte(document))
+	if err != nil {
+		return map[string]any{}
+	}
+	return m
+}
+
+// chooseChannel turns what TaskChannel named, a SID or a unique name, into both.
+func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
+	name := rec.text("task_channel_unique_name")
+	if name == "" {
+		name = otherwise
+	}
+	channel := c.one("task_channels", c.in("unique_name", name))
+	if channel == nil {
+		channel = c.one("task_channels", c.in("sid", name))
+	}
+	if channel == nil {
+		return invalid("TaskChannel %.40s is not valid", name)
+	}
+	rec.set("task_channel_sid", channel.text("sid"))
+	rec.set("task_channel_unique_name", channel.text("unique_name"))
+	return nil
+}
+
+// chooseQueue puts a task into the queue it asks for, or the first.
+func (c *call) chooseQueue(rec *record) *apiError {
+	want := c.in()
+	sid := rec.text("task_queue_sid")
+	if sid != "" {
+		want = c.in("sid", sid)
+	}
+	if q := c.one("task_queues", want); q != nil {
+		rec.set("task_queue_sid", q.text("sid"))
+		rec.set("task_queue_friendly_name", q.text("friendly_name"))
+		return nil
+	}
+	if sid != "" {
+		return invalid("TaskQueueSid %.40s is not valid", sid)
+	}
+	return nil
+}
+
+// A move says from which statuses a request may move something to a status,
+// and how the refusal of any other begins.
+type move struct {
+	from    []string
+	refusal string
+}
+
+var taskMoves = map[string]move{
+	"canceled":  {[]string{"pending", "reserved"}, "Cannot cancel task %s because it is not pending or reserved"},
+	"wrapping":  {[]string{"assigned"}, "Cannot wrap up task %s because it is not currently assigned"},
+	"completed": {[]string{"assigned", "wrapping"}, "Cannot complete task %s because it is not currently assigned"},
+}
+
+var reservationMoves = map[string]move{
+	"accepted":  {[]string{"pending"}, "Cannot accept reservation %s because it is not pending"},
+	"rejected":  {[]string{"pending"}, "Cannot reject reservation %s because it is not pending"},
+	"timeout":   {[]string{"pending"}, "Cannot time out reservation %s because it is not pending"},
+	"canceled":  {[]string{"pending"}, "Cannot cancel reservation %s because it is not pending"},
+	"rescinded": {[]string{"pending"}, "Cannot rescind reservation %s because it is not pending"},
+	"wrapping":  {[]string{"accepted"}, "Cannot wrap up reservation %s because it is not accepted"},
+	"completed": {[]string{"accepted", "wrapping"}, "Cannot complete reservation %s because it is not accepted or wrapping"},
+}
+
+// check refuses a status that does not follow the one before.
+func (c *call) check(moves map[string]move, param, sid, was, next string) *apiError {
+	m, ok := moves[next]
+	if !ok {
+		return invalid("Invalid value for parameter %s: %.100q", param, next)
+	}
+	if !slices.Contains(m.from, was) {
+		return invalid(m.refusal+": it is %s", sid, was)
+	}
+	return nil
+}
+
+func updateTask(c *call, rec *record) *apiError {
+	if c.form.Has("Attributes") {
+		if c.form.Has("AssignmentStatus") {
+			return invalid("Attributes and AssignmentStatus cannot be changed in one request")
+		}
+		if err := attributesObject(rec); err != nil {
+			return err
+		}
+	}
+	if c.form.Has("TaskChannel") {
+		if err := c.chooseChannel(rec, ""); err != nil {
+			return err
+		}
+	}
+	if err := c.checkTask(rec); err != nil {
+		return err
+	}
+	if !c.form.Has("AssignmentStatus") {
+		return nil
+	}
+	next := rec.text("assignment_status")
+	if err := c.check(taskMoves, "AssignmentStatus", rec.text("sid"), c.before.text("assignment_status"), next); err != nil {
+		return err
+	}
+	return nil
+}
+
+func removeTask(c *call, rec *record) *apiError {
+	for _, r := range c.where("reservations", c.in("task_sid", rec.text("sid"))) {
+		c.store.remove(c.kinds["reservations"], r)
+	}
+	return nil
+}
+
+func viewTask(c *call, rec *record, m map[string]any) { m["age"] = c.age(rec) }
+
+// age is how many seconds ago an item was made.
+func (c *call) age(rec *record) int {
+	t, err := time.Parse(time.RFC3339, rec.text("date_created"))
+	if err != nil {
+		return 0
+	}
+	return max(int(c.now.Sub(t)/time.Second), 0)
+}
+
+// instructions are what a reservation may be told to do, and the status that
+// it then has: whoever is called answers at once.
+var instructions = map[string]string{
+	"accept": "accepted", "reject": "rejected", "dequeue": "accepted", "call": "accepted",
+	"conference": "accepted", "redirect": "accepted", "supervise": "",
+}
+
+func updateReservation(c *call, rec *record) *apiError {
+	next := ""
+	if c.form.Has("ReservationStatus") {
+		next = rec.text("reservation_status")
+	}
+	if instruction := c.form.Get("Instruction"); instruction != "" {
+		status, ok := instructions[strings.ToLower(instruction)]
+		if !ok {
+			return invalid("Invalid value for parameter Instruction: %.100q", instruction)
+		}
+		if param := map[string]string{"call": "CallAccept", "redirect": "RedirectAccept"}[strings.ToLower(instruction)]; param != "" && !strings.EqualFold(c.form.Get(param), "true") {
+			status = ""
+		}
+		if next == "" {
+			next = status
+		}
+		rec.set("_instruction", instruction)
+	}
+	if next == "" {
+		return nil
+	}
+	if err := c.check(reservationMoves, "ReservationStatus", rec.text("sid"), c.before.text("reservation_status"), next); err != nil {
+		return err
+	}
+	task := c.one("tasks", c.in("sid", rec.text("task_sid")))
+	if s := task.status(); next == "accepted" && (s == "completed" || s == "canceled") {
+		return invalid("Cannot accept reservation %s because its task is %s", rec.text("sid"), s)
+	}
+	if err := c.moveWorker(rec, next); err != nil {
+		return err
+	}
+	rec.set("reservation_status", next)
+	return nil
+}
+
+// status is the status of a task, or "" when there is none.
+func (r *record) status() string {
+	if r == nil {
+		return ""
+	}
+	return r.text("assignment_status")
+}
+
+// reservationsFollow moves the reservations of a task as follows from the
+// status that the task now has.
+func (c *call) reservationsFollow(task *record) {
+	next := task.status()
+	for _, r := range c.where("reservations", c.in("task_sid", task.text("sid"))) {
+		if taskMoves[next].from != nil && slices.Contains(reservationMoves[next].from, r.text("reservation_status")) {
+			c.set("reservations", r, map[string]any{"reservation_status": next})
+		}
+	}
+}
+
+// moveWorker lets the worker of a reservation enter the activity that a
+// rejection names, or that the workspace has for a timeout.
+func (c *call) moveWorker(rec *record, next string) *apiError {
+	sid := ""
+	switch next {
+	case "rejected":
+		sid = c.form.Get("WorkerActivitySid")
+	case "timeout":
+		if ws := c.workspace(); ws != nil {
+			sid = ws.text("timeout_activity_sid")
+		}
+	}
+	worker := c.one("workers", c.in("sid", rec.text("worker_sid")))
+	if worker == nil || sid == "" || worker.text("activity_sid") == sid {
+		return nil
+	}
+	moved := worker.clone()
+	moved.set("activity_sid", sid)
+	if err := c.enterActivity(moved, "WorkerActivitySid"); err != nil {
+		return err
+	}
+	fields := map[string]any{}
+	for _, name := range []string{"activity_sid", "activity_name", "available", "date_status_changed"} {
+		fields[name] = moved.get(name)
+	}
+	c.set("workers", worker, fields)
+	return nil
+}
+
+// taskFollows moves the task of a reservation, and its other reservations, as
+// follows from the status that the reservation now has.
+func (c *call) taskFollows(rec *record) {
+	next := rec.text("reservation_status")
+	task := c.one("tasks", c.in("sid", rec.text("task_sid")))
+	if task == nil {
+		return
+	}
+	was := task.status()
+	others := slices.DeleteFunc(c.where("reservations", c.in("task_sid", task.text("sid"))), func(o *record) bool {
+		return o.text("sid") == rec.text("sid")
+	})
+	still := func(statuses ...string) bool {
+		return slices.ContainsFunc(others, func(o *record) bool { return slices.Contains(statuses, o.text("reservation_status")) })
+	}
+	to := was
+	switch next {
+	case "pending":
+		return
+	case "accepted":
+		if was != "pending" && was != "reserved" {
+			return // a transfer: the task is assigned already
+		}
+		to = "assigned"
+	case "wrapping":
+		if was == "assigned" && !still("accepted") {
+			to = "wrapping"
+		}
+	case "completed":
+		if (was == "assigned" || was == "wrapping") && !still("accepted", "wrapping") {
+			to = "completed"
+		}
+	default:
+		if was == "reserved" && !still("pending") {
+			to = "pending"
+		}
+	}
+	if to != was {
+		c.set("tasks", task, map[string]any{"assignment_status": to})
+	}
+	for _, o := range others {
+		if next == "accepted" && o.text("reservation_status") == "pending" {
+			c.set("reservations", o, map[string]any{"reservation_status": "rescinded"})
+		}
+	}
+}
+
+// The parameters of lists that look at more than one field.
+
+// parseParam reads an expression of a list's parameter.
+func parseParam(param string, values []string) (expression, *apiError) {
+	src := strings.Join(values, "")
+	e, err := parseExpression(src)
+	if err != nil {
+		return e, invalid("%s %.100q is not an expression: %v", param, src, err)
+	}
+	return e, nil
+}
+
+// tasksWithStatus takes a repeated parameter and, as some callers write it, a
+// list with commas.
+func tasksWithStatus(_ *call, values []string) (func(*record) bool, *apiError) {
+	want := strings.Split(strings.Join(values, ","), ",")
+	for i, s := range want {
+		want[i] = strings.TrimSpace(s)
+		if _, ok := taskMoves[want[i]]; !ok && !slices.Contains([]string{"pending", "reserved", "assigned"}, want[i]) {
+			return nil, invalid("Invalid value for parameter AssignmentStatus: %.100q", s)
+		}
+	}
+	return func(rec *record) bool { return slices.Contains(want, rec.status()) }, nil
+}
+
+func tasksMatching(c *call, values []string) (func(*record) bool, *apiError) {
+	e, err := parseParam("EvaluateTaskAttributes", values)
+	return func(rec *record) bool { return e.matches(c.taskScope(rec)) }, err
+}
+
+func tasksWithAddons(_ *call, values []string) (func(*record) bool, *apiError) {
+	want, ok := boolean.parse(values)
+	if !ok {
+		return nil, invalid("Invalid value for parameter HasAddons: %.100q", values[0])
+	}
+	return func(rec *record) bool {
+		addons := rec.text("addons")
+		return (addons != "" && addons != "{}") == want
+	}, nil
+}
+
+// workersAvailable takes anything but true, 1 and yes for false, as Twilio
+// does.
+func workersAvailable(_ *call, values []string) (func(*record) bool, *apiError) {
+	want, _ := boolean.parse(values)
+	return func(rec *record) bool { return rec.flag("available") == (want == true) }, nil
+}
+
+func workersMatching(c *call, values []string) (func(*record) bool, *apiError) {
+	e, err := parseParam("TargetWorkersExpression", values)
+	return func(rec *record) bool { return e.matches(c.workerScope(rec)) }, err
+}
+
+// workersOfQueue keeps the workers that a queue, named by a field, may have.
+func workersOfQueue(field string) func(*call, []string) (func(*record) bool, *apiError) {
+	return func(c *call, values []string) (func(*record) bool, *apiError) {
+		queue := c.one("task_queues", c.in(field, values[0]))
+		return func(rec *record) bool { return queue != nil && eligible(queue, c.workerScope(rec)) }, nil
+	}
+}
+
+// eligible reports whether a worker belongs to a queue. A queue without an
+// expression has none.
+func eligible(queue *record, worker scope) bool {
+	e, err := parseExpression(queue.text("target_workers"))
+	return err == nil && e.matches(worker)
+}
+
+func queuesOfWorker(c *call, values []string) (func(*record) bool, *apiError) {
+	worker := c.one("workers", c.in("sid", values[0]))
+	if worker == nil {
+		return func(*record) bool { return false }, nil
+	}
+	s := c.workerScope(worker)
+	return func(rec *record) bool { return eligible(rec, s) }, nil
+}
+
+// queuesOfWorkers keeps the queues that a worker with the attributes would
+// belong to; instead of attributes an expression that chooses workers will do.
+func queuesOfWorkers(c *call, values []string) (func(*record) bool, *apiError) {
+	if attributes, err := decodeObject([]byte(values[0])); err == nil {
+		s := scope{attributes, map[string]any{"worker": attributes, "taskrouter": clock(c.now)}}
+		return func(rec *record) bool { return eligible(rec, s) }, nil
+	}
+	e, err := parseParam("EvaluateWorkerAttributes", values)
+	if err != nil {
+		return nil, err
+	}
+	var workers []scope
+	for _, w := range c.where("workers", c.in()) {
+		if s := c.workerScope(w); e.matches(s) {
+			workers = append(workers, s)
+		}
+	}
+	return func(rec *record) bool {
+		return slices.ContainsFunc(workers, func(s scope) bool { return eligible(rec, s) })
+	}, nil
+}
