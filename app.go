@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/spool"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -25,6 +25,7 @@ import (
 type App struct {
 	config  Config
 	log     *slog.Logger
+	lines   *spool.Queue // behind log
 	client  *http.Client
 	origins map[string]bool // nil: any
 	tokens  tokenChecker
@@ -37,7 +38,8 @@ type App struct {
 	handled   map[string]*Function
 	functions atomic.Pointer[map[string]*Function] // a copy of handled that never changes; nil: out of date
 
-	overdue sync.WaitGroup // handlers that outlived their answer
+	overdue overdue
+	refused outages // functions with too many calls overdue
 }
 
 // What holds a generic cache stands behind an interface: a package that names
@@ -57,6 +59,7 @@ func New(config Config) (*App, error) {
 	config, faults := config.withDefaults()
 	a := &App{
 		config:  config,
+		lines:   new(spool.Queue),
 		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
 		handled: map[string]*Function{},
@@ -71,7 +74,7 @@ func New(config Config) (*App, error) {
 		return nil, err
 	}
 	// What follows reads only what has been checked.
-	a.log, a.client = newLogger(config), newHTTPClient(config)
+	a.log, a.client = newLogger(config, a.lines), newHTTPClient(config)
 	a.tokens, err = newTokenValidator(a)
 	if err == nil {
 		a.replies, err = newDeduplicator()
@@ -158,20 +161,39 @@ func (a *App) Routes() []Route {
 }
 
 // Wait waits for handlers that were still running when their deadline passed
-// and their answer was given, and for ctx at the most. Call it after the
-// server was shut down.
+// and their answer was given, and for ctx at the most; then a second at the
+// most for log lines that are not written yet. Call it when no more requests
+// come, after the server was shut down.
 func (a *App) Wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		a.overdue.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("handlers are still running past their deadline: %w", ctx.Err())
+	err := a.overdue.wait(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = a.lines.Wait(ctx) // a log that is not read must not keep the program
+	return err
+}
+
+// Ready returns nil when all is well, and otherwise why another instance had
+// better answer: log lines are being lost, since what reads them has stalled.
+func (a *App) Ready() error {
+	if n := a.lines.Lost(); n > 0 {
+		return fmt.Errorf("the log is not being read: %d lines were lost", n)
 	}
+	return nil
+}
+
+// tooManyOverdue reports whether so many calls of a function are running past
+// their deadline that no more are begun. It logs when that begins and ends.
+func (a *App) tooManyOverdue(path string) bool {
+	n := a.overdue.of(path)
+	full := n >= a.config.MaxOverdue
+	if a.refused.note(path, full) {
+		if full {
+			a.log.Error("too many calls of a function are still running past their deadline: it is not called until some end; it should honour its ctx", "function", path, "overdue", n)
+		} else {
+			a.log.Info("the function is called again", "function", path)
+		}
+	}
+	return full
 }
 
 // ServeHTTP answers one request. Whatever happens, the answer is a JSON
@@ -202,137 +224,18 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusMethodNotAllowed, "Functions are called with GET or POST, not %q", r.Method).write(w, r)
 		return
 	}
+	if a.tooManyOverdue(r.URL.Path) {
+		ans := refuse(http.StatusServiceUnavailable, "Too many calls of this function are still running past their deadline; try again")
+		ans.header = http.Header{"Retry-After": {"1"}}
+		ans.write(w, r)
+		return
+	}
 	c := &call{app: a, fn: f, path: r.URL.Path, request: r}
 	if a.config.devKey != "" {
 		c.trace = new(trace)
 	}
-	ans := a.answer(c, w)
-	if c.trace != nil {
-		c.writeTrace(w.Header())
-		ans.requestID = c.requestID() // in development every answer has one
-	}
-	ans.write(w, r)
+	a.answer(c, w)
 }
-
-// grace is how long after its deadline a handler may still return: one that
-// honours its ctx has a better answer to give than a bare 504.
-const grace = 100 * time.Millisecond
-
-// answer runs c's function, on a goroutine of its own so that its deadline
-// holds whatever the handler does.
-func (a *App) answer(c *call, w http.ResponseWriter) answer {
-	limit := c.fn.deadline
-	switch {
-	case limit != 0:
-	case c.fn.studio:
-		limit = a.config.StudioDeadline
-	default:
-		limit = a.config.FlexDeadline
-	}
-	c.start, c.parent = time.Now(), c.request.Context()
-	c.limit = remaining(c.parent, limit)
-	c.deadline = c.start.Add(c.limit)
-	if c.deduplicated() {
-		// A delivery that Twilio gives up is repeated: this one goes on, so
-		// that the next one finds its answer.
-		c.parent = context.WithoutCancel(c.parent)
-	}
-
-	done := make(chan bool, 2) // true: answered; false: too late
-	timer := time.AfterFunc(c.limit+grace, func() { done <- false })
-	defer timer.Stop()
-
-	body, err := readBody(w, c.request, a.config.MaxBodyBytes, c.deadline)
-	if err != nil {
-		defer c.end()
-		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
-			err = unreadable(err) // a stranger learns nothing from the status
-		}
-		ans := c.failed(err)
-		ans.requestID = c.usedID()
-		return ans
-	}
-	// Read here, where the stack has grown already; what is wrong with the
-	// parameters is told after it is known who calls.
-	vs, bad := parseValues(c.request, body)
-	var ans answer
-	go func() {
-		defer c.end()
-		growStack(0)
-		ans = c.run(body, vs, bad)
-		done <- true
-	}()
-	if <-done {
-		return ans
-	}
-	a.overdue.Go(func() {
-		<-done
-		c.logger().Warn("the handler returned long after its deadline", "duration", time.Since(c.start))
-	})
-	return c.late()
-}
-
-// growStack gives a new goroutine the stack that most handlers and the
-// encoding of their answers need, while there is little on it to be copied.
-//
-//go:noinline
-func growStack(i uint8) byte {
-	var room [4 << 10]byte
-	return room[i]
-}
-
-// late answers for a handler that is still running: of c it uses only what
-// the handler's goroutine never changes.
-func (c *call) late() answer {
-	c.logger().Error("the handler is still running after its deadline; it should honour its ctx", "deadline", c.limit)
-	ans := failure(http.StatusGatewayTimeout, failureBody{Message: lateMessage(c.limit), RequestID: c.requestID()})
-	ans.requestID = c.requestID()
-	return ans
-}
-
-func lateMessage(limit time.Duration) string {
-	return fmt.Sprintf("The function did not finish within %s", limit)
-}
-
-// run does everything for a request that can take time. It never panics.
-func (c *call) run(body []byte, vs *values, bad error) (ans answer) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.logger().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.header = nil
-			ans = c.failed(errPanic)
-			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
-			ans.requestID = c.usedID()
-		}
-	}()
-	switch err := c.admit(body, vs, bad); {
-	case err != nil:
-		ans = c.failed(err)
-	case c.deduplicated():
-		ans = c.once(vs)
-	default:
-		ans = c.handle(vs)
-	}
-	ans.requestID = c.usedID()
-	return ans
-}
-
-// handle runs the handler.
-func (c *call) handle(vs *values) answer {
-	end := c.span(link.Handler)
-	out, err := c.fn.invoke(c, vs)
-	end(err != nil)
-	if err != nil {
-		return c.failed(err)
-	}
-	ans, err := c.success(out)
-	if err != nil {
-		return c.failed(err)
-	}
-	return ans
-}
-
-var errPanic = errors.New("the handler panicked")
 
 // admit checks who calls, and then whether the parameters could be read.
 func (c *call) admit(body []byte, vs *values, bad error) (err error) {
@@ -350,13 +253,23 @@ func (c *call) admit(body []byte, vs *values, bad error) (err error) {
 	end := c.span(link.TokenCheck)
 	c.owner, err = c.app.tokens.admit(c, vs)
 	end(err != nil)
+	if c.overdue(err) {
+		err = tokenLate(err)
+	}
 	c.traceCaller()
 	return err
 }
 
 // overdue reports whether err is there because the deadline has passed.
-func (c *call) overdue(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) && c.Err() != nil
+func (c *call) overdue(err error) bool { return ended(err) && c.Err() == context.DeadlineExceeded }
+
+// callerLeft reports whether err is there because the caller has left.
+func (c *call) callerLeft(err error) bool { return ended(err) && c.Err() == context.Canceled }
+
+// ended reports whether err says that some ctx has ended. A ctx that a
+// handler made of its own ends in either way.
+func ended(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 func (c *call) debug(err error) {

@@ -76,6 +76,12 @@ type Config struct {
 	// FlexDeadline and StudioDeadline bound the time of one request. Zero
 	// is 10 s for Flex functions and 8 s for Studio functions.
 	FlexDeadline, StudioDeadline time.Duration
+	// MaxOverdue is how many calls of one function may be running past their
+	// deadline, answered but not ended. While there are as many, further calls
+	// of that function are answered 503 with Retry-After, so that a handler
+	// which ignores its ctx does not take all memory and file descriptors.
+	// From 1 to 1,000,000; zero is 100.
+	MaxOverdue int
 	// MaxBodyBytes bounds a request body. Zero is 6 MiB.
 	MaxBodyBytes int64
 	// TokenTTL is how long an accepted Flex token is believed before Twilio
@@ -97,7 +103,9 @@ type Config struct {
 	// Development shows the text of unexpected errors to the caller. Never
 	// set it where strangers can call.
 	Development bool
-	// Logger receives what flexfn logs; nil is [slog.Default].
+	// Logger receives what flexfn logs; nil is [slog.Default]. Nobody waits
+	// for it for long: when a line takes more than 100 ms, later ones are
+	// kept, up to a megabyte, until it goes on, and then lost and counted.
 	Logger *slog.Logger
 	// LogAttempts logs every attempt of a web-service call to Logger.
 	LogAttempts bool
@@ -185,6 +193,15 @@ var settings = []setting{
 		set: func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err }},
 	{names: []string{"FLEXFN_STUDIO_DEADLINE"}, doc: "the most time that a Studio function has; 8s when unset",
 		set: func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err }},
+	{names: []string{"FLEXFN_MAX_OVERDUE"}, doc: "how many calls of one function may be running past their deadline before others are answered 503; from 1 to 1000000; 100 when unset",
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%q is not a number above zero", v)
+			}
+			c.MaxOverdue = n
+			return nil
+		}},
 	{names: []string{"FLEXFN_MAX_BODY_BYTES"}, doc: "the longest request body, in bytes; 6291456 when unset",
 		set: func(c *Config, v string) error {
 			n, err := strconv.ParseInt(v, 10, 64)
@@ -266,6 +283,8 @@ var (
 	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
+const maxMaxOverdue = 1_000_000
+
 // withDefaults checks c and fills in the defaults. Each fault names the field's
 // variable and the remedy, and never the value of a secret. What only a part of
 // the app reads, that part checks.
@@ -322,6 +341,12 @@ func (c Config) withDefaults() (Config, []error) {
 	setDefault(&c.FlexDeadline, 10*time.Second, time.Millisecond, time.Hour, "FLEXFN_FLEX_DEADLINE")
 	setDefault(&c.StudioDeadline, 8*time.Second, time.Millisecond, time.Hour, "FLEXFN_STUDIO_DEADLINE")
 	setDefault(&c.TokenTTL, time.Minute, shortestTTL, 10*time.Minute, "FLEXFN_TOKEN_TTL")
+	switch {
+	case c.MaxOverdue < 0 || c.MaxOverdue > maxMaxOverdue:
+		fault("FLEXFN_MAX_OVERDUE is %d: it must be from 1 to %d", c.MaxOverdue, maxMaxOverdue)
+	case c.MaxOverdue == 0:
+		c.MaxOverdue = 100
+	}
 	switch {
 	case c.MaxBodyBytes < 0 || c.MaxBodyBytes > math.MaxInt32:
 		fault("FLEXFN_MAX_BODY_BYTES is %d: it must be above zero and at most %d", c.MaxBodyBytes, math.MaxInt32)

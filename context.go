@@ -21,10 +21,12 @@ type call struct {
 	path    string
 	request *http.Request // nil outside a function
 	start   time.Time
-	limit   time.Duration          // the function's deadline, from start
+	limit   time.Duration          // from start to the deadline
 	owner   *Owner                 // nil unless a Flex token was accepted
 	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
 	trace   *trace                 // nil but under flexfn dev
+
+	exchange
 
 	// For the answer; written by the handler's goroutine only.
 	header http.Header
@@ -193,12 +195,4 @@ func (c *call) logger() *slog.Logger {
 	}
 	r, _ := c.app.log.Handler().(*redactor)
 	return slog.New(r.of(c)).With("function", c.path, "request_id", c.requestID())
-}
-
-// remaining is the shorter of d and what is left of ctx's own deadline.
-func remaining(ctx context.Context, d time.Duration) time.Duration {
-	if at, ok := ctx.Deadline(); ok {
-		return min(d, time.Until(at))
-	}
-	return d
 }

@@ -1,10 +1,10 @@
 package flexfn
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"net/http"
@@ -36,6 +36,7 @@ type answer struct {
 	header      http.Header
 	body        []byte
 	requestID   string // when the logs have one
+	last        bool   // on its connection, and complete at once
 }
 
 const jsonType = "application/json" // exactly: Studio parses nothing else
@@ -198,7 +199,7 @@ func (c *call) failed(err error) answer {
 		told = &Error{Status: http.StatusBadRequest, Message: v.Error()}
 	case c.overdue(err):
 		told = &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(c.limit)}
-	case errors.Is(err, context.Canceled) && c.Err() != nil:
+	case c.callerLeft(err):
 		told = &Error{Status: statusCallerGone, Message: "The caller went away"}
 	default:
 		told = &Error{Message: "Something went wrong; the log has the details under this request id"}
@@ -213,20 +214,26 @@ func (c *call) failed(err error) answer {
 	}
 	if status >= 500 {
 		body.RequestID = c.requestID()
-		c.logger().ErrorContext(c, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
+		c.log(slog.LevelError, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
 	} else {
 		c.debug(err)
 	}
 	a := failure(status, body)
 	a.header = c.header
 	if told.RetryAfter > 0 {
-		a.header = maps.Clone(a.header)
-		if a.header == nil {
-			a.header = http.Header{}
-		}
-		a.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(told.RetryAfter.Seconds()))))
+		a.header = withRetryAfter(a.header, told.RetryAfter)
 	}
 	return a
+}
+
+// withRetryAfter is h and Retry-After, in whole seconds.
+func withRetryAfter(h http.Header, d time.Duration) http.Header {
+	h = maps.Clone(h)
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
+	return h
 }
 
 // write sends a. Nothing of it can override the CORS headers, which were set

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn/internal/mask"
+	"github.com/flexfn/flexfn/internal/spool"
 )
 
 func newRequestID() string { return rand.Text() }
@@ -20,8 +21,12 @@ type redactor struct {
 	call    *call    // whose token is hidden too; nil outside a request
 }
 
-func newLogger(c Config) *slog.Logger {
-	r := &redactor{next: c.Logger.Handler()}
+func newLogger(c Config, lines *spool.Queue) *slog.Logger {
+	next := c.Logger.Handler()
+	lines.Report(func(lost int) {
+		slog.New(next).Warn("log lines were lost while the log was not read", "lines", lost)
+	})
+	r := &redactor{next: lines.Handler(next)}
 	for _, s := range append([]string{c.AuthToken, c.APIKeySecret}, c.PreviousAuthTokens...) {
 		if s != "" {
 			r.secrets = append(r.secrets, s)

@@ -114,9 +114,10 @@ func jsonValue(raw json.RawMessage) value {
 	return value{kind: numberValue, text: text}
 }
 
-// readBody reads the body whole, at most limit bytes of it and until the
-// deadline at most. The error is an answer.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time.Time) ([]byte, error) {
+// readBody reads the body whole, at most limit bytes of it. Whoever sets the
+// connection's read deadline after that of the call ends it. The error is an
+// answer.
+func readBody(r *http.Request, limit int64, deadline time.Time) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil, nil
 	}
@@ -124,8 +125,6 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time
 		drain(r)
 		return Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
 	}
-	conn := http.NewResponseController(w)
-	limited := conn.SetReadDeadline(deadline) == nil // not every host can
 	if r.ContentLength > limit {
 		return nil, tooLong()
 	}
@@ -138,13 +137,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, deadline time
 		case int64(len(body)) > limit:
 			return nil, tooLong()
 		case err == io.EOF:
-			if limited {
-				// Kept after a failure, so that the server does not wait for the rest.
-				_ = conn.SetReadDeadline(time.Time{})
-			}
 			return body, nil
 		case err != nil && !deadline.After(time.Now()):
-			return nil, &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
+			return nil, slowBody(err)
 		case err != nil:
 			return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
 		}

@@ -37,7 +37,8 @@ type sharedTokens struct {
 	app   *App
 	names []byte // key of the HMAC that names entries
 	aead  cipher.AEAD
-	until atomic.Int64 // the store is left alone until then, in Unix nanoseconds; 0 while it works
+	until atomic.Int64 // the store is left alone until then, in Unix nanoseconds
+	state outages
 }
 
 // sharedVerdict is what is kept: only tokens that Twilio accepted, since a
@@ -81,7 +82,7 @@ func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, o
 	ctx, cancel := context.WithTimeout(ctx, sharedTime)
 	defer cancel()
 	sealed, err := s.store.Get(ctx, name)
-	s.note(err)
+	s.note("get", err)
 	if err != nil || len(sealed) == 0 {
 		return v, false
 	}
@@ -109,22 +110,25 @@ func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
 	name := s.name(token)
 	ctx, cancel := context.WithTimeout(ctx, sharedTime)
 	defer cancel()
-	s.note(s.store.Set(ctx, name, s.aead.Seal(nil, nil, text, []byte(name)), time.Until(v.until)))
+	s.note("set", s.store.Set(ctx, name, s.aead.Seal(nil, nil, text, []byte(name)), time.Until(v.until)))
 }
 
 // works reports whether the store is to be asked.
 func (s *sharedTokens) works() bool { return time.Now().UnixNano() >= s.until.Load() }
 
 // note leaves the store alone for a while after a failure. The log tells once
-// that it failed, and once that it works again.
-func (s *sharedTokens) note(err error) {
-	if err == nil {
-		if s.until.Load() != 0 && s.until.Swap(0) != 0 {
-			s.app.log.Info("the shared token cache works again")
-		}
-		return
+// that it failed, and once that all of it works again.
+func (s *sharedTokens) note(part string, err error) {
+	if err != nil {
+		s.until.Store(time.Now().Add(sharedPause).UnixNano())
 	}
-	if s.until.Swap(time.Now().Add(sharedPause).UnixNano()) == 0 {
+	before := s.state.any()
+	news := s.state.note(part, err != nil)
+	switch {
+	case !news || before && s.state.any():
+	case err != nil:
 		s.app.log.Warn("the shared token cache does not work; going on with this instance's own", "error", err)
+	default:
+		s.app.log.Info("the shared token cache works again")
 	}
 }

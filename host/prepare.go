@@ -1,13 +1,17 @@
 package host
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // prepare puts around handler what every platform needs.
@@ -66,7 +70,7 @@ func stripPrefix(next http.Handler, prefix string) http.Handler {
 // breaks the answer off otherwise.
 func recoverPanics(next http.Handler, c Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rw := &recoverable{ResponseWriter: w}
+		rw := &hijackable{recoverable: recoverable{ResponseWriter: w}}
 		defer func() {
 			p := recover()
 			if p == nil {
@@ -80,7 +84,12 @@ func recoverPanics(next http.Handler, c Config) http.Handler {
 			}
 			fail(w, http.StatusInternalServerError, "Internal error")
 		}()
-		next.ServeHTTP(rw, r)
+		if h, ok := w.(http.Hijacker); ok {
+			rw.hijacker = h
+			next.ServeHTTP(rw, r)
+		} else {
+			next.ServeHTTP(&rw.recoverable, r)
+		}
 	})
 }
 
@@ -119,4 +128,21 @@ func (w *recoverable) Flush() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
+// Unwrap and Transparent tell that everything is passed on.
 func (w *recoverable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *recoverable) Transparent()                {}
+
+var _ link.Transparent = (*recoverable)(nil)
+
+// hijackable is one whose connection a handler may take over, as handlers of
+// WebSockets do.
+type hijackable struct {
+	recoverable
+	hijacker http.Hijacker
+}
+
+func (w *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.hijacker.Hijack()
+	w.began = w.began || err == nil
+	return conn, rw, err
+}

@@ -1,0 +1,353 @@
+package flexfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/signature"
+)
+
+// grace is how long after its deadline a handler may still return: one that
+// honours its ctx has a better answer to give than a bare 504.
+const grace = 100 * time.Millisecond
+
+// phase is how far a call has come.
+type phase uint8
+
+const (
+	receiving phase = iota // the body
+	admitting              // checking who calls
+	handling
+)
+
+// exchange decides who answers a call: the goroutine that runs it, or the
+// timer that ends its patience. Whoever holds mu first, does.
+type exchange struct {
+	w     http.ResponseWriter
+	timer *time.Timer
+	told  chan answer // nil when the call runs on the connection's own goroutine
+
+	mu       sync.Mutex
+	phase    phase
+	hurried  bool // the body was told to hurry
+	answered bool
+	late     bool // answered by the timer
+}
+
+// answer runs c's function and answers on w, at the deadline at the latest
+// whatever the handler does.
+//
+// Where an answer is complete when it is flushed, the call runs on the
+// goroutine of its connection, and a late answer is written from that of the
+// timer. Elsewhere an answer ends when ServeHTTP returns, so the call gets a
+// goroutine of its own that may stay behind.
+func (a *App) answer(c *call, w http.ResponseWriter) {
+	limit := c.fn.deadline
+	switch {
+	case limit != 0:
+	case c.fn.studio:
+		limit = a.config.StudioDeadline
+	default:
+		limit = a.config.FlexDeadline
+	}
+	c.start, c.parent = time.Now(), c.request.Context()
+	c.limit = remaining(c.parent, limit)
+	c.deadline = c.start.Add(c.limit)
+	if c.deduplicated() {
+		// A delivery that Twilio gives up is repeated: this one goes on, so
+		// that the next one finds its answer.
+		c.parent = context.WithoutCancel(c.parent)
+	}
+	c.w = w
+	if c.limit <= 0 {
+		ans := c.failed(context.DeadlineExceeded)
+		ans.requestID = c.usedID()
+		c.end()
+		ans.write(w, c.request)
+		return
+	}
+	if link.Direct(w) {
+		c.timer = time.AfterFunc(c.limit+grace, c.tooLate)
+		c.serve()
+		return
+	}
+	c.told = make(chan answer, 1)
+	c.timer = time.AfterFunc(c.limit+grace, c.tooLate)
+	go c.serve()
+	ans := <-c.told
+	ans.write(w, c.request)
+}
+
+// serve runs the call and answers it, unless it was answered before.
+func (c *call) serve() {
+	exited := true
+	var ans answer
+	defer func() {
+		if exited { // by runtime.Goexit, as t.Fatal does: nobody returns to the server
+			ans = c.failed(errExited)
+			ans.last = true
+		}
+		ans.requestID = c.usedID()
+		c.end()
+		c.finish(ans)
+	}()
+	ans = c.run()
+	exited = false
+}
+
+var errExited = errors.New("the handler ended its goroutine with runtime.Goexit")
+
+// finish answers with ans, unless it is too late.
+func (c *call) finish(ans answer) {
+	if c.timer.Stop() {
+		c.tell(ans) // nobody else does
+		return
+	}
+	c.mu.Lock()
+	late := c.late
+	if !late {
+		c.answered = true
+		c.tell(ans)
+	}
+	c.mu.Unlock()
+	if late {
+		c.app.overdue.leave(c.path)
+		c.log(slog.LevelWarn, "the function ended long after its deadline", "duration", time.Since(c.start))
+	}
+}
+
+// tell gives the answer to whoever writes it, or writes it.
+func (c *call) tell(ans answer) {
+	if c.trace != nil {
+		c.writeTrace(c.w.Header())
+		ans.requestID = c.requestID() // in development every answer has one
+	}
+	if ans.last && c.request.ProtoMajor == 1 {
+		c.w.Header()["Connection"] = closeConnection
+	}
+	if c.told != nil {
+		c.told <- ans
+		return
+	}
+	ans.write(c.w, c.request)
+	if ans.last {
+		_ = http.NewResponseController(c.w).Flush()
+	}
+}
+
+var closeConnection = []string{"close"}
+
+// tooLate runs when the deadline and its grace have passed, on the timer's
+// goroutine.
+func (c *call) tooLate() {
+	c.mu.Lock()
+	if c.answered {
+		c.mu.Unlock()
+		return
+	}
+	if c.phase == receiving && !c.hurried && http.NewResponseController(c.w).SetReadDeadline(time.Now()) == nil {
+		c.hurried = true // whoever reads the body answers; and if not, we do
+		time.AfterFunc(grace, c.tooLate)
+		c.mu.Unlock()
+		return
+	}
+	c.answered, c.late = true, true
+	c.app.overdue.enter(c.path)
+	phase := c.phase
+	c.tell(c.lateAnswer())
+	c.mu.Unlock()
+
+	// An answer does not wait for a log line.
+	what := "the handler is still running after its deadline; it should honour its ctx"
+	switch phase {
+	case receiving:
+		what = "the body did not arrive before the deadline"
+	case admitting:
+		what = "who calls was not known before the deadline"
+	}
+	c.log(slog.LevelError, what, "deadline", c.limit)
+}
+
+// lateAnswer is for a call that has not ended: of c it uses only what the
+// goroutine that runs it does not change.
+func (c *call) lateAnswer() answer {
+	told := &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(c.limit)}
+	switch {
+	case c.phase == receiving:
+		told = slowBody(nil)
+	case c.phase == admitting && !c.fn.studio:
+		told = tokenLate(nil)
+	}
+	ans := failure(told.Status, failureBody{Message: told.Message, RequestID: c.requestID()})
+	ans.requestID, ans.last = c.requestID(), true
+	if told.RetryAfter > 0 {
+		ans.header = withRetryAfter(nil, told.RetryAfter)
+	}
+	return ans
+}
+
+func lateMessage(limit time.Duration) string {
+	if limit <= 0 {
+		return "No time was left for the function"
+	}
+	return fmt.Sprintf("The function did not finish within %s", limit.Round(time.Millisecond))
+}
+
+// tokenLate is for a Flex token that Twilio was asked about for longer than
+// the function's deadline.
+func tokenLate(err error) *Error {
+	return &Error{
+		Status:  http.StatusServiceUnavailable,
+		Message: "Twilio could not be asked about the Flex token in time; try again", RetryAfter: time.Second, Err: err,
+	}
+}
+
+func slowBody(err error) *Error {
+	return &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
+}
+
+// enter notes that the call has come to p, and reports whether it may go on:
+// it may not when its caller has been answered.
+func (c *call) enter(p phase) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase = p
+	return !c.late
+}
+
+// run does everything for a call that can take time. It never panics.
+func (c *call) run() (ans answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log(slog.LevelError, "handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.header = nil
+			ans = c.failed(errPanic)
+			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
+		}
+	}()
+	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.deadline)
+	if err != nil {
+		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
+			err = unreadable(err) // a stranger learns nothing from the status
+		}
+		ans = c.failed(err)
+		ans.last = true // the server is not to wait for the rest of the body
+		return ans
+	}
+	c.enter(admitting)
+	vs, bad := parseValues(c.request, body)
+	switch err := c.admit(body, vs, bad); {
+	case err != nil:
+		return c.failed(err)
+	case c.deduplicated():
+		return c.once(vs)
+	}
+	return c.handle(vs)
+}
+
+var errPanic = errors.New("the handler panicked")
+
+// handle runs the handler, if there is still time for it and somebody to
+// answer.
+func (c *call) handle(vs *values) answer {
+	if err := c.Err(); err != nil {
+		return c.failed(err)
+	}
+	if !c.enter(handling) {
+		return c.failed(context.DeadlineExceeded)
+	}
+	end := c.span(link.Handler)
+	out, err := c.fn.invoke(c, vs)
+	end(err != nil)
+	if err != nil {
+		return c.failed(err)
+	}
+	ans, err := c.success(out)
+	if err != nil {
+		return c.failed(err)
+	}
+	return ans
+}
+
+// remaining is the shorter of d and what is left of ctx's own deadline.
+func remaining(ctx context.Context, d time.Duration) time.Duration {
+	if at, ok := ctx.Deadline(); ok {
+		return min(d, time.Until(at))
+	}
+	return d
+}
+
+// log is for what flexfn itself says about the call.
+func (c *call) log(level slog.Level, message string, args ...any) {
+	c.logger().Log(c, level, message, args...)
+}
+
+// overdue are the calls whose callers were answered by the deadline, and that
+// have not ended. The zero value is ready.
+type overdue struct {
+	total atomic.Int64
+
+	mu     sync.Mutex
+	byPath map[string]int
+	none   chan struct{} // closed when the last one leaves; nil while nobody waits
+}
+
+func (o *overdue) enter(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byPath == nil {
+		o.byPath = map[string]int{}
+	}
+	o.byPath[path]++
+	o.total.Add(1)
+}
+
+func (o *overdue) leave(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byPath[path]--; o.byPath[path] == 0 {
+		delete(o.byPath, path)
+	}
+	if o.total.Add(-1) == 0 && o.none != nil {
+		close(o.none)
+		o.none = nil
+	}
+}
+
+// of counts those of one function.
+func (o *overdue) of(path string) int {
+	if o.total.Load() == 0 {
+		return 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byPath[path]
+}
+
+// wait waits until there are none, or ctx ends.
+func (o *overdue) wait(ctx context.Context) error {
+	o.mu.Lock()
+	if o.total.Load() == 0 {
+		o.mu.Unlock()
+		return nil
+	}
+	if o.none == nil {
+		o.none = make(chan struct{})
+	}
+	none := o.none
+	o.mu.Unlock()
+	select {
+	case <-none:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("handlers are still running past their deadline: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,504 @@
+package flexfn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/host"
+)
+
+// plainWriter hides all but the three methods that every writer has.
+type plainWriter struct{ http.ResponseWriter }
+
+// keeper is a middleware's writer that keeps an answer until its handler
+// returns, and says that it can flush.
+type keeper struct {
+	http.ResponseWriter
+	kept bytes.Buffer
+}
+
+func (k *keeper) Write(p []byte) (int, error) { return k.kept.Write(p) }
+func (k *keeper) Flush()                      {}
+func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
+
+// counter is one that passes everything on.
+type counter struct {
+	http.ResponseWriter
+	n int
+}
+
+func (c *counter) Write(p []byte) (int, error) { c.n += len(p); return c.ResponseWriter.Write(p) }
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// serving are the ways in which an app is served.
+var serving = map[string]func(t *testing.T, app http.Handler) *httptest.Server{
+	"net/http": func(t *testing.T, app http.Handler) *httptest.Server { return httptest.NewServer(app) },
+	"HTTP/2": func(t *testing.T, app http.Handler) *httptest.Server {
+		s := httptest.NewUnstartedServer(app)
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		return s
+	},
+	"TLS": func(t *testing.T, app http.Handler) *httptest.Server { return httptest.NewTLSServer(app) },
+	"behind a counter": func(t *testing.T, app http.Handler) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { app.ServeHTTP(&counter{w, 0}, r) }))
+	},
+	"behind a plain writer": func(t *testing.T, app http.Handler) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { app.ServeHTTP(plainWriter{w}, r) }))
+	},
+	"behind one that keeps answers": func(t *testing.T, app http.Handler) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			k := &keeper{ResponseWriter: w}
+			app.ServeHTTP(k, r)
+			_, _ = w.Write(k.kept.Bytes())
+		}))
+	},
+	"behind http.TimeoutHandler": func(t *testing.T, app http.Handler) *httptest.Server {
+		return httptest.NewServer(http.TimeoutHandler(app, time.Minute, ""))
+	},
+	"behind http.MaxBytesHandler": func(t *testing.T, app http.Handler) *httptest.Server {
+		return httptest.NewServer(http.MaxBytesHandler(app, 1<<20))
+	},
+	"host": func(t *testing.T, app http.Handler) *httptest.Server {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- host.Serve(ctx, app, host.Config{Listener: l, Logger: slog.New(slog.DiscardHandler)})
+		}()
+		t.Cleanup(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+		s := httptest.NewUnstartedServer(nil)
+		_ = s.Listener.Close()
+		s.URL = "http://" + l.Addr().String()
+		return s
+	},
+}
+
+// inline are those where a call runs on the goroutine of its connection.
+var inline = map[string]bool{"net/http": true, "TLS": true, "behind http.MaxBytesHandler": true, "host": true}
+
+func clientOf(s *httptest.Server) *http.Client {
+	if c := s.Client(); c != nil && s.TLS != nil {
+		return c
+	}
+	return &http.Client{Transport: &http.Transport{}}
+}
+
+// TestDeadlineHolds has a handler that ignores its ctx, wherever it runs.
+func TestDeadlineHolds(t *testing.T) {
+	for name, serve := range serving {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			app := newApp(t, testConfig(nil))
+			release, began := make(chan struct{}), make(chan string, 8)
+			app.Handle("/f", flexfn.PrepareStudioFunction(func(_ context.Context, in flexfn.Event) (any, error) {
+				began <- string(debug.Stack())
+				if in.String("wait") != "" {
+					<-release
+				}
+				return map[string]any{"late": true}, nil
+			}, flexfn.OpenToAnyone(), flexfn.Deadline(50*time.Millisecond)))
+			s := serve(t, app)
+			client := clientOf(s)
+			call := func(method, query string) (*http.Response, string) {
+				t.Helper()
+				req, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/f"+query, strings.NewReader("a=1"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				text, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return resp, string(text)
+			}
+			if resp, text := call("POST", ""); resp.StatusCode != 200 {
+				t.Fatalf("in time: %s %s", resp.Status, text)
+			}
+			if got := strings.Contains(<-began, "net/http.(*conn).serve"); got != inline[name] {
+				t.Errorf("on the connection's goroutine: %v", got)
+			}
+			start := time.Now()
+			resp, text := call("POST", "?wait=1")
+			if took := time.Since(start); took < 150*time.Millisecond || took > 5*time.Second {
+				t.Errorf("answered after %s", took)
+			}
+			var body map[string]any
+			if err := json.Unmarshal([]byte(text), &body); err != nil || resp.StatusCode != 504 || body["success"] != false ||
+				body["message"] != "The function did not finish within 50ms" || resp.Header.Get("Access-Control-Allow-Origin") != "*" ||
+				resp.Header.Get("X-Request-Id") != body["requestId"] {
+				t.Errorf("%s %v %s", resp.Status, resp.Header, text)
+			}
+			if resp, text := call("POST", ""); resp.StatusCode != 200 {
+				t.Errorf("then: %s %s", resp.Status, text)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if app.Wait(ctx) == nil {
+				t.Error("Wait does not wait for the handler")
+			}
+			close(release)
+			if err := app.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			client.CloseIdleConnections()
+			s.Close()
+		})
+	}
+}
+
+// TestGoexit has a handler that ends its goroutine, as t.Fatal in a test does.
+func TestGoexit(t *testing.T) {
+	for name, serve := range serving {
+		t.Run(name, func(t *testing.T) {
+			app := newApp(t, testConfig(nil))
+			app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) {
+				runtime.Goexit()
+				return nil, nil
+			}, flexfn.OpenToAnyone(), flexfn.Deadline(time.Minute)))
+			s := serve(t, app)
+			client := clientOf(s)
+			before := 0
+			for i := range 20 {
+				resp, err := client.Post(s.URL+"/f", "text/plain", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || resp.StatusCode != 500 || !bytes.Contains(text, []byte(`"success":false`)) {
+					t.Fatalf("%s %s %v", resp.Status, text, err)
+				}
+				if i == 5 {
+					before = runtime.NumGoroutine()
+				}
+			}
+			if err := app.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if now := runtime.NumGoroutine(); now > before+8 {
+				t.Errorf("%d goroutines after 15 more calls, %d before", now, before)
+			}
+			client.CloseIdleConnections()
+			s.Close()
+		})
+	}
+}
+
+// TestLateTokenCheck has a Twilio that says nothing for longer than the
+// function may take: the handler must not begin once its caller was answered,
+// and is not to blame.
+func TestLateTokenCheck(t *testing.T) {
+	for _, delay := range []time.Duration{400 * time.Millisecond, 60 * time.Millisecond, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var logs syncBuffer
+			config := testConfig(&iam{delay: delay})
+			config.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+			app := newApp(t, config)
+			began := false
+			app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) {
+				began = true
+				return struct{}{}, nil
+			}, flexfn.Deadline(50*time.Millisecond)))
+			w := httptest.NewRecorder()
+			start := time.Now()
+			app.ServeHTTP(w, httptest.NewRequest("GET", "/f?Token=agent", nil))
+			took := time.Since(start)
+			if err := app.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if began {
+				t.Errorf("%s: the handler began after its deadline", delay)
+			}
+			if strings.Contains(logs.String(), "handler") {
+				t.Errorf("%s: the log blames the handler: %s", delay, &logs)
+			}
+			if took > 150*time.Millisecond {
+				t.Errorf("%s: answered after %s", delay, took)
+			}
+			if delay > 100*time.Millisecond && (w.Code != 503 || w.Header().Get("Retry-After") != "1") {
+				t.Errorf("%s: %d, Retry-After %q", delay, w.Code, w.Header().Get("Retry-After"))
+			}
+		})
+	}
+}
+
+// TestDeadlineIsNotTheCallersLeaving has handlers whose error is that of a ctx
+// of their own.
+func TestDeadlineIsNotTheCallersLeaving(t *testing.T) {
+	for _, returned := range []error{context.Canceled, context.DeadlineExceeded, fmt.Errorf("child: %w", context.Canceled)} {
+		synctest.Test(t, func(t *testing.T) {
+			app := newApp(t, testConfig(nil))
+			app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, _ struct{}) (struct{}, error) {
+				<-ctx.Done()
+				return struct{}{}, returned
+			}, flexfn.OpenToAnyone(), flexfn.Deadline(20*time.Millisecond)))
+			if code, body := post(t, app, "/f", nil); code != 504 {
+				t.Errorf("deadline, %v: %d %v", returned, code, body)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Millisecond, leave)
+			if code, body := send(t, app, httptest.NewRequestWithContext(ctx, "POST", "/f", nil)); code != 499 {
+				t.Errorf("the caller left, %v: %d %v", returned, code, body)
+			}
+		})
+	}
+}
+
+// TestNoTimeLeft has a caller whose own deadline has passed already.
+func TestNoTimeLeft(t *testing.T) {
+	app := newApp(t, testConfig(nil))
+	began := false
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (struct{}, error) {
+		began = true
+		return struct{}{}, nil
+	}, flexfn.OpenToAnyone()))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-3*time.Second))
+	defer cancel()
+	code, body := send(t, app, httptest.NewRequestWithContext(ctx, "POST", "/f", nil))
+	if code != 504 || body["message"] != "No time was left for the function" || began {
+		t.Errorf("%d %v, began %v", code, body, began)
+	}
+}
+
+// TestWaitWhileServing waits while calls still come and turn late.
+func TestWaitWhileServing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t, testConfig(nil))
+		app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (struct{}, error) {
+			time.Sleep(103 * time.Millisecond)
+			return struct{}{}, nil
+		}, flexfn.OpenToAnyone(), flexfn.Deadline(time.Millisecond)))
+		end := time.Now().Add(3 * time.Second)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for time.Now().Before(end) {
+					post(t, app, "/f", nil)
+				}
+			})
+		}
+		for range 4 {
+			wg.Go(func() {
+				for time.Now().Before(end) {
+					if err := app.Wait(t.Context()); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		if err := app.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// syncBuffer is a log that several goroutines may write, and a reader that can
+// stall.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// TestStalledLog has a log that nobody reads: answers do not wait for it, it
+// takes a bounded memory, and what was lost is counted when it goes on.
+func TestStalledLog(t *testing.T) {
+	read, write := io.Pipe()
+	config := testConfig(nil)
+	config.Logger = slog.New(slog.NewTextHandler(write, nil))
+	config.MaxOverdue = 1000
+	app := newApp(t, config)
+	release := make(chan struct{})
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, in flexfn.Event) (any, error) {
+		switch in.String("do") {
+		case "log":
+			flexfn.Logger(ctx).Info("of the handler", "text", strings.Repeat("x", 10_000))
+			return nil, nil
+		case "hang":
+			<-release
+		case "panic":
+			panic("on purpose")
+		}
+		return nil, fmt.Errorf("failed on purpose")
+	}, flexfn.OpenToAnyone(), flexfn.Deadline(50*time.Millisecond)))
+	if err := app.Ready(); err != nil {
+		t.Errorf("before: %v", err)
+	}
+	for do, want := range map[string]int{"log": 200, "hang": 504, "panic": 500, "fail": 500} {
+		if code, body := post(t, app, "/f", url.Values{"do": {do}}); code != want {
+			t.Errorf("%s: %d %v", do, code, body)
+		}
+	}
+	for range 110 {
+		post(t, app, "/f", url.Values{"do": {"log"}})
+	}
+	start := time.Now()
+	for range 20 {
+		post(t, app, "/f", url.Values{"do": {"fail"}})
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("20 calls took %s", took)
+	}
+	if err := app.Ready(); err == nil || !strings.Contains(err.Error(), "lines were lost") {
+		t.Errorf("with a log that is not read: Ready returns %v", err)
+	}
+	close(release)
+	ended := make(chan error, 1)
+	go func() { ended <- app.Wait(t.Context()) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("Wait does not end while the log is not read")
+	}
+	text := make(chan string)
+	go func() { b, _ := io.ReadAll(read); text <- string(b) }()
+	if err := app.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for app.Ready() != nil {
+		time.Sleep(time.Millisecond)
+	}
+	_ = app.Wait(t.Context())
+	_ = write.Close()
+	log := <-text
+	for _, want := range []string{"of the handler", "still running", "failed on purpose", "on purpose", "lines were lost"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log has no %q", want)
+		}
+	}
+	if len(log) > 2<<20 {
+		t.Errorf("%d bytes were kept", len(log))
+	}
+}
+
+// TestMaxOverdue has a function that ignores its ctx, and one that does not.
+func TestMaxOverdue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logs syncBuffer
+		config := testConfig(nil)
+		config.MaxOverdue = 3
+		config.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+		app := newApp(t, config)
+		release := make(chan struct{})
+		var running atomic.Int64
+		options := []flexfn.StudioOption{flexfn.OpenToAnyone(), flexfn.Deadline(time.Second)}
+		app.Handle("/hangs", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) {
+			running.Add(1)
+			defer running.Add(-1)
+			<-release
+			return nil, nil
+		}, options...))
+		app.Handle("/fine", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) { return nil, nil }, options...))
+		for range 3 {
+			if code, _ := post(t, app, "/hangs", nil); code != 504 {
+				t.Errorf("status %d", code)
+			}
+		}
+		for range 5 {
+			w := httptest.NewRecorder()
+			app.ServeHTTP(w, httptest.NewRequest("POST", "/hangs", nil))
+			if w.Code != 503 || w.Header().Get("Retry-After") != "1" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("past the bound: %d %v", w.Code, w.Header())
+			}
+		}
+		if n := running.Load(); n != 3 {
+			t.Errorf("%d handlers run", n)
+		}
+		if code, _ := post(t, app, "/fine", nil); code != 200 {
+			t.Errorf("another function: %d", code)
+		}
+		close(release)
+		if err := app.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if code, _ := post(t, app, "/hangs", nil); code != 200 {
+			t.Errorf("when they have ended: %d", code)
+		}
+		synctest.Wait()
+		if n := strings.Count(logs.String(), "too many calls of a function"); n != 1 || !strings.Contains(logs.String(), "function=/hangs overdue=3") {
+			t.Errorf("logged %d times: %s", n, &logs)
+		}
+		if !strings.Contains(logs.String(), "the function is called again") {
+			t.Errorf("the end is not logged: %s", &logs)
+		}
+	})
+}
+
+// TestSlowBodies has bodies that do not arrive, however the app is served.
+func TestSlowBodies(t *testing.T) {
+	for name, serve := range serving {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			app := newApp(t, testConfig(nil))
+			app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) { return nil, nil },
+				flexfn.OpenToAnyone(), flexfn.Deadline(50*time.Millisecond)))
+			s := serve(t, app)
+			body, sender := io.Pipe()
+			client := clientOf(s)
+			start := time.Now()
+			resp, err := client.Post(s.URL+"/f", "application/x-www-form-urlencoded", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if took := time.Since(start); resp.StatusCode != http.StatusRequestTimeout || took > 3*time.Second {
+				t.Errorf("%s after %s: %s", resp.Status, took, text)
+			}
+			_ = sender.Close()
+			if err := app.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			client.CloseIdleConnections()
+			s.Close()
+		})
+	}
+}

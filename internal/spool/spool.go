@@ -1,0 +1,151 @@
+// Package spool keeps whoever writes a log line from waiting for whoever reads
+// it. A full pipe or a hung disk then costs log lines, which are counted, and
+// never an answer.
+package spool
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// Patience is how long a line may take before nobody waits for it any
+	// more. While lines are read they are written when Do returns, so that an
+	// instance which is frozen after its answer has told everything.
+	Patience = 100 * time.Millisecond
+	// Room is how many bytes of lines wait for a reader that has stalled.
+	Room = 1 << 20
+)
+
+// A Queue writes lines one after another. The zero value is ready. It is safe
+// for concurrent use.
+type Queue struct {
+	mu      sync.Mutex
+	lines   []line
+	size    int  // of lines, and of the one that is being written
+	running bool // a goroutine writes, until there are no more lines
+	stalled bool // nobody waits until all lines are written
+	lost    int  // for want of room, since lines were last written
+	report  func(lost int)
+}
+
+type line struct {
+	size  int
+	write func()
+	done  chan struct{}
+}
+
+// Report sets the function that writes a line about lines that were lost. It
+// runs when lines are written again.
+func (q *Queue) Report(report func(lost int)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.report = report
+}
+
+// Do runs write after those before it, and waits for it within [Patience].
+// Without room for its size, a number of bytes, the line is lost.
+func (q *Queue) Do(size int, write func()) {
+	q.mu.Lock()
+	if q.size > 0 && q.size+size > Room {
+		q.lost++
+		q.mu.Unlock()
+		return
+	}
+	l := q.add(size, write)
+	stalled := q.stalled
+	q.mu.Unlock()
+	if stalled {
+		return
+	}
+	timer := time.NewTimer(Patience)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+	case <-timer.C:
+		q.mu.Lock()
+		q.stalled = q.running
+		q.mu.Unlock()
+	}
+}
+
+// add needs the lock.
+func (q *Queue) add(size int, write func()) line {
+	l := line{size, write, make(chan struct{})}
+	q.lines = append(q.lines, l)
+	q.size += size
+	if !q.running {
+		q.running = true
+		go q.run()
+	}
+	return l
+}
+
+func (q *Queue) run() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.lines) > 0 {
+		l := q.lines[0]
+		q.lines[0] = line{}
+		q.lines = q.lines[1:]
+		q.mu.Unlock()
+		l.run()
+		q.mu.Lock()
+		q.size -= l.size
+		if q.lost > 0 && q.report != nil {
+			report, lost := q.report, q.lost
+			q.lost = 0
+			q.add(0, func() { report(lost) })
+		}
+	}
+	q.lines, q.running, q.stalled = nil, false, false
+}
+
+// run writes the line. A logger that panics must not end the program.
+func (l line) run() {
+	defer close(l.done)
+	defer func() { _ = recover() }()
+	l.write()
+}
+
+// Lost is how many lines were lost since lines were last written: above zero
+// while the reader has stalled and there is no more room.
+func (q *Queue) Lost() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
+}
+
+// Wait waits until the lines so far are written, or ctx ends.
+func (q *Queue) Wait(ctx context.Context) error {
+	q.mu.Lock()
+	if !q.running {
+		q.mu.Unlock()
+		return nil
+	}
+	l := q.add(0, func() {})
+	q.mu.Unlock()
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Writer is w behind q. Its errors are lost.
+func (q *Queue) Writer(w io.Writer) io.Writer { return &writer{q, w} }
+
+type writer struct {
+	q *Queue
+	w io.Writer
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	text := bytes.Clone(p)
+	w.q.Do(len(text), func() { _, _ = w.w.Write(text) })
+	return len(p), nil
+}
