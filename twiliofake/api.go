@@ -4,7 +4,7 @@ package twiliofake
 func apiRows() []resource {
 	return []resource{
 		{
-			name: "accounts", host: "api", ref: "account_sid", prefix: "AC",
+			name: "accounts", host: "api", prefix: "AC",
 			paths: []string{"/2010-04-01/Accounts/{sid}.json"},
 			can:   create | fetch | update | list,
 			fields: []field{
@@ -29,7 +29,7 @@ func apiRows() []resource {
 			view:   viewKey,
 		},
 		{
-			name: "conferences", host: "api", ref: "conference_sid", prefix: "CF",
+			name: "conferences", host: "api", prefix: "CF",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Conferences/{sid}.json"},
 			can:   fetch | update | list,
 			fields: []field{
@@ -66,7 +66,7 @@ func apiRows() []resource {
 			remove:  removeParticipant,
 		},
 		{
-			name: "calls", host: "api", ref: "call_sid", prefix: "CA",
+			name: "calls", host: "api", prefix: "CA",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json"},
 			can:   all,
 			fields: []field{

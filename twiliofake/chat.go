@@ -4,7 +4,7 @@ package twiliofake
 func chatRows() []resource {
 	return []resource{
 		{
-			name: "chat_services", host: "chat", ref: "service_sid", prefix: "IS",
+			name: "chat_services", host: "chat", prefix: "IS",
 			paths: []string{"/v2/Services/{sid}"},
 			can:   all,
 			fields: []field{
@@ -28,7 +28,7 @@ func chatRows() []resource {
 			},
 		},
 		{
-			name: "chat_channels", host: "chat", ref: "channel_sid", prefix: "CH", alias: []string{"unique_name"},
+			name: "chat_channels", host: "chat", prefix: "CH", alias: []string{"unique_name"},
 			paths: []string{"/v2/Services/{service_sid}/Channels/{sid}"},
 			can:   all,
 			fields: []field{
@@ -42,6 +42,7 @@ func chatRows() []resource {
 				{"unique_name", text, nil, always},
 			},
 			filters: []string{"type"},
+			unique:  []unique{{field: "unique_name", code: 50307}},
 			create:  saveChannel,
 			update:  saveChannel,
 			view:    viewChannel,
@@ -60,7 +61,7 @@ func chatRows() []resource {
 				{"role_sid", text, nil, always},
 			},
 			filters: []string{"identity"},
-			create:  createMember,
+			unique:  []unique{{field: "identity", code: 50404}},
 		},
 		{
 			name: "chat_messages", host: "chat", prefix: "IM",
@@ -104,7 +105,7 @@ func saveChannel(c *call, rec *record) *apiError {
 	if t := rec.text("type"); t != "public" && t != "private" {
 		return invalid("Invalid value for parameter Type: %.100q", t)
 	}
-	return c.unique(rec, "unique_name", "service_sid", 50307)
+	return nil
 }
 
 func viewChannel(c *call, rec *record, m map[string]any) {
@@ -112,19 +113,15 @@ func viewChannel(c *call, rec *record, m map[string]any) {
 	m["messages_count"] = c.countIn("chat_messages", "channel_sid", rec.text("sid"))
 }
 
-func createMember(c *call, rec *record) *apiError {
-	return c.unique(rec, "identity", "channel_sid", 50404)
-}
-
 func createChatMessage(c *call, rec *record) *apiError {
-	rec.fields["to"] = c.vars["channel_sid"]
-	rec.fields["index"] = c.nextIndex("chat_messages", "channel_sid", c.vars["channel_sid"])
+	rec.set("to", c.vars["channel_sid"])
+	rec.set("index", c.nextIndex("chat_messages", "channel_sid", c.vars["channel_sid"]))
 	return nil
 }
 
 func updateChatMessage(c *call, rec *record) *apiError {
 	if c.form.Has("Body") && rec.text("body") != c.before.text("body") {
-		rec.fields["was_edited"] = true
+		rec.set("was_edited", true)
 	}
 	return nil
 }

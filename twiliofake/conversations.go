@@ -1,18 +1,16 @@
 package twiliofake
 
-import "net/http"
-
 // conversationRows are the resources of conversations.twilio.com.
 func conversationRows() []resource {
 	return []resource{
 		{
-			name: "conversation_services", host: "conversations", ref: "chat_service_sid", prefix: "IS",
+			name: "conversation_services", host: "conversations", prefix: "IS",
 			paths:  []string{"/v1/Services/{sid}"},
 			can:    create | fetch | remove | list,
 			fields: []field{{"friendly_name", text, nil, onCreate | required}},
 		},
 		{
-			name: "conversations", host: "conversations", ref: "conversation_sid", prefix: "CH", alias: []string{"unique_name"},
+			name: "conversations", host: "conversations", prefix: "CH", alias: []string{"unique_name"},
 			paths: []string{
 				"/v1/Conversations/{sid}",
 				"/v1/Services/{chat_service_sid}/Conversations/{sid}",
@@ -29,6 +27,7 @@ func conversationRows() []resource {
 				{"unique_name", text, nil, always},
 			},
 			filters: []string{"state"},
+			unique:  []unique{{field: "unique_name", code: 50353, in: "chat_service_sid"}},
 			create:  saveConversation,
 			update:  saveConversation,
 		},
@@ -49,6 +48,7 @@ func conversationRows() []resource {
 				{"messaging_binding", value, nil, never},
 				{"role_sid", text, nil, always},
 			},
+			unique: []unique{{field: "identity", code: 50433}},
 			create: createConversationParticipant,
 		},
 		{
@@ -75,31 +75,16 @@ func conversationRows() []resource {
 	}
 }
 
-// unique refuses a name that another item of the account, with the same
-// parent, has.
-func (c *call) unique(rec *record, field, parent string, code int) *apiError {
-	name := rec.text(field)
-	if name == "" {
-		return nil
-	}
-	for _, o := range c.store.where(c.name, map[string]any{field: name, parent: rec.fields[parent]}) {
-		if o.text("sid") != rec.text("sid") {
-			return refuse(http.StatusConflict, code, "%s %q is already in use", pascal(field), name)
-		}
-	}
-	return nil
-}
-
 // countIn returns how many items of a kind a parent has.
 func (c *call) countIn(kind, parent, sid string) int {
-	return len(c.store.where(kind, map[string]any{parent: sid}))
+	return len(c.where(kind, map[string]any{parent: sid}))
 }
 
 // nextIndex is one more than the highest index of a parent's messages.
 func (c *call) nextIndex(kind, parent, sid string) int {
 	next := 0
-	for _, m := range c.store.where(kind, map[string]any{parent: sid}) {
-		if n, ok := m.fields["index"].(int); ok {
+	for _, m := range c.where(kind, map[string]any{parent: sid}) {
+		if n, ok := m.get("index").(int); ok {
 			next = max(next, n+1)
 		}
 	}
@@ -108,8 +93,8 @@ func (c *call) nextIndex(kind, parent, sid string) int {
 
 func saveConversation(c *call, rec *record) *apiError {
 	if rec.text("chat_service_sid") == "" {
-		if s := c.store.one("conversation_services", map[string]any{"account_sid": c.account.text("sid")}); s != nil {
-			rec.fields["chat_service_sid"] = s.text("sid")
+		if s := c.one("conversation_services", map[string]any{"account_sid": c.account.text("sid")}); s != nil {
+			rec.set("chat_service_sid", s.text("sid"))
 		}
 	}
 	switch s := rec.text("state"); s {
@@ -117,26 +102,26 @@ func saveConversation(c *call, rec *record) *apiError {
 	default:
 		return invalid("Invalid value for parameter State: %.100q", s)
 	}
-	return c.unique(rec, "unique_name", "chat_service_sid", 50353)
+	return nil
 }
 
 // conversation is the one that the request's path names.
 func (c *call) conversation() *record {
-	return c.store.one("conversations", map[string]any{"sid": c.vars["conversation_sid"]})
+	return c.one("conversations", map[string]any{"sid": c.vars["conversation_sid"]})
 }
 
 func createConversationParticipant(c *call, rec *record) *apiError {
 	if conv := c.conversation(); conv != nil {
-		rec.fields["chat_service_sid"] = conv.fields["chat_service_sid"]
+		rec.set("chat_service_sid", conv.get("chat_service_sid"))
 	}
 	if address := c.form.Get("MessagingBinding.Address"); address != "" {
-		rec.fields["messaging_binding"] = map[string]any{
+		rec.set("messaging_binding", map[string]any{
 			"type": "sms", "address": address, "proxy_address": c.form.Get("MessagingBinding.ProxyAddress"),
-		}
+		})
 	} else if rec.text("identity") == "" && c.form.Get("MessagingBinding.ProjectedAddress") == "" {
 		return invalid("Missing required parameter Identity or MessagingBinding.Address in the post body")
 	}
-	return c.unique(rec, "identity", "conversation_sid", 50433)
+	return nil
 }
 
 func createConversationMessage(c *call, rec *record) *apiError {
@@ -144,12 +129,12 @@ func createConversationMessage(c *call, rec *record) *apiError {
 		if conv.text("state") == "closed" {
 			return invalid("Conversation %s is closed", conv.text("sid"))
 		}
-		rec.fields["chat_service_sid"] = conv.fields["chat_service_sid"]
+		rec.set("chat_service_sid", conv.get("chat_service_sid"))
 	}
-	rec.fields["index"] = c.nextIndex("conversation_messages", "conversation_sid", c.vars["conversation_sid"])
+	rec.set("index", c.nextIndex("conversation_messages", "conversation_sid", c.vars["conversation_sid"]))
 	author := map[string]any{"conversation_sid": c.vars["conversation_sid"], "identity": rec.text("author")}
-	if p := c.store.one("conversation_participants", author); p != nil {
-		rec.fields["participant_sid"] = p.text("sid")
+	if p := c.one("conversation_participants", author); p != nil {
+		rec.set("participant_sid", p.text("sid"))
 	}
 	return nil
 }

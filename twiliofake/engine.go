@@ -1,9 +1,11 @@
 package twiliofake
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,70 +18,85 @@ var (
 // A call is one request while it is carried out, under the fake's lock.
 type call struct {
 	*Twilio
-	route
-	method, host string
-	path         string // as it was asked for, for error messages
-	query, form  url.Values
-	header       http.Header
-	body         []byte
-	now          time.Time
-	account      *record           // whose things the request is about
-	apiKey       bool              // the request came with an API key
-	vars         map[string]string // of the path, aliases resolved
-	before       *record           // of an update: the item as it still is
+	*node
+	*resource            // the row that plays the request; nil in the generic layer
+	op        *operation // nil where twilio-go has none
+	method    string
+	host      string
+	path      string // as it was asked for, for error messages
+	query     url.Values
+	form      url.Values
+	header    http.Header
+	body      []byte
+	now       time.Time
+	account   *record           // whose things the request is about
+	apiKey    bool              // the request came with an API key
+	parent    *record           // what the collection, or the singleton, stands below
+	vars      map[string]string // of the path, aliases resolved
+	before    *record           // of an update: the item as it still is
+	ignored   []string          // parameters that had no effect
 }
+
+// Fidelity is the header that says which layer of the fake gave an answer:
+// "modelled", a row written by hand, or "generic", the table of every operation.
+const Fidelity = "Twiliofake-Fidelity"
 
 // carryOut plays Twilio for one request.
 func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := &call{
-		Twilio: t, method: r.Method, host: r.Host, path: r.URL.Path, query: r.URL.Query(),
+		Twilio: t, method: r.Method, host: r.Host, path: r.URL.Path,
 		header: r.Header, body: body, now: time.Now().UTC(),
 	}
 	res, err := c.run(r)
 	if err != nil {
-		return err.response()
+		res = err.response(c.op != nil && c.op.standard)
+	}
+	fidelity := "modelled"
+	if c.op != nil && c.resource == nil {
+		fidelity = "generic"
+	}
+	res.header[Fidelity] = []string{fidelity}
+	if len(c.ignored) > 0 {
+		slices.Sort(c.ignored)
+		res.header.Set("Twiliofake-Ignored", strings.Join(c.ignored, ", "))
 	}
 	return res
 }
 
 func (c *call) run(r *http.Request) (*response, *apiError) {
-	name := product(r.Host)
-	routes, ok := c.routes[name]
-	if !ok {
-		return nil, unmodelled("the host %q; it plays api, taskrouter, iam, conversations, chat, lookups, voice and flex-api .twilio.com", r.Host)
+	product := product(r.Host)
+	world := theWorld()
+	top := world.products[product]
+	if top == nil {
+		return nil, unmodelled("the host %q", r.Host)
 	}
 	if err := c.authenticate(r); err != nil {
 		return nil, err
 	}
-	path := segments(r.URL.EscapedPath())
-	for i := range path {
-		if s, err := url.PathUnescape(path[i]); err == nil {
-			path[i] = s
-		}
+	if err := c.route(top, r.URL); err != nil {
+		return nil, err
 	}
-	found := false
-	for _, rt := range routes {
-		if vars, ok := rt.match(path); ok {
-			c.route, c.vars, found = rt, vars, true
-			break
-		}
+	if c.resource == nil && c.strict {
+		return nil, unmodelled("%s %s on %s.twilio.com by hand, and Config.Strict turns the generic layer off", c.method, c.path, product)
 	}
-	verb := c.verb(c.method)
-	if !found || c.can&verb == 0 {
-		return nil, unmodelled("%s %s on %s.twilio.com", c.method, c.path, name)
+	if r.URL.RawQuery != "" {
+		c.query = r.URL.Query()
 	}
 	if err := c.parseForm(); err != nil {
 		return nil, err
 	}
-	if err := c.resolve(verb); err != nil {
+	if err := c.resolve(); err != nil {
 		return nil, err
+	}
+	if c.resource == nil {
+		return c.generic()
 	}
 	if c.special != nil {
 		return c.special(c)
 	}
-	switch verb {
+	switch verbOf(c.method, c.item || c.kind.singleton) {
 	case fetch:
 		return c.fetch()
 	case list:
@@ -96,25 +113,94 @@ func (c *call) run(r *http.Request) (*response, *apiError) {
 // and the secret of an API key.
 func (c *call) authenticate(r *http.Request) *apiError {
 	user, password, _ := r.BasicAuth()
-	if acc := c.store.one("accounts", map[string]any{"sid": user}); acc != nil && password != "" && acc.text("auth_token") == password {
+	accounts := c.store.accounts()
+	if acc := accounts.find(user, nil); acc != nil && password != "" && acc.text("auth_token") == password {
 		if acc.text("status") != "active" {
 			return refuse(http.StatusUnauthorized, 20005, "Account not active")
 		}
 		c.account = acc
 		return nil
 	}
-	if key := c.store.one("keys", map[string]any{"sid": user}); key != nil && password != "" && key.text("_secret") == password {
-		c.account, c.apiKey = c.store.one("accounts", map[string]any{"sid": key.text("account_sid")}), true
+	for acc := range accounts.all() {
+		if key := acc.child(keysPath).find(user, nil); key != nil && password != "" && key.text("_secret") == password {
+			c.account, c.apiKey = acc, true
+			return nil
+		}
 	}
-	if c.account == nil {
-		return refuse(http.StatusUnauthorized, 20003, "Authenticate")
+	return refuse(http.StatusUnauthorized, 20003, "Authenticate")
+}
+
+// keysPath is where an account's API keys stand.
+const keysPath = "api/Keys"
+
+// route finds the node of the path and what plays the method there.
+func (c *call) route(top *node, u *url.URL) *apiError {
+	path := segments(u.EscapedPath())
+	for i := range path {
+		if s, err := url.PathUnescape(path[i]); err == nil {
+			path[i] = strings.ToValidUTF8(s, "\uFFFD")
+		}
+	}
+	last := len(path) - 1
+	var extension bool
+	if c.node = top.match(path); c.node == nil || top.product == "api" {
+		if path[last], extension = strings.CutSuffix(path[last], ".json"); extension {
+			c.node = top.match(path)
+		}
+	}
+	if c.node == nil {
+		if c.strict {
+			return unmodelled("%s %s on %s.twilio.com", c.method, c.path, top.product)
+		}
+		return notFound(c.path)
+	}
+	if top.product == "api" && !extension {
+		return unmodelled("XML; append .json to the path")
+	}
+	c.op = c.node.op(c.method)
+	if c.node.rowVerb(c.method) != 0 {
+		c.resource = c.node.kind.row
+	} else if c.op == nil {
+		if c.strict {
+			return unmodelled("%s %s on %s.twilio.com", c.method, c.path, top.product)
+		}
+		return refuse(http.StatusMethodNotAllowed, 20004, "Method %s is not allowed on %s", c.method, c.path)
+	}
+	c.vars = make(map[string]string, len(c.node.wilds))
+	for i, w := range c.node.wilds {
+		c.vars[c.node.vars[i]] = path[w.depth-1]
+	}
+	if sid, ok := c.vars["account_sid"]; ok && c.resource != nil {
+		return c.enter(sid)
+	}
+	if c.product == "api" && c.node.depth > 2 && !c.root {
+		return c.enter(path[2])
 	}
 	return nil
 }
 
+// enter makes the request about the account that the path names: the
+// authenticated one or a sub-account of it.
+func (c *call) enter(sid string) *apiError {
+	if sid == c.account.id {
+		return nil
+	}
+	sub := c.store.accounts().find(sid, nil)
+	if sub == nil || !c.owns(sub) {
+		return notFound(c.path)
+	}
+	c.account = sub
+	return nil
+}
+
+// owns reports whether an account is the request's or one below it.
+func (c *call) owns(acc *record) bool {
+	return acc == c.account || acc.text("owner_account_sid") == c.account.id
+}
+
 // parseForm reads the parameters of the body.
 func (c *call) parseForm() *apiError {
-	if c.method != http.MethodPost || c.json {
+	if c.method == http.MethodGet || c.resource != nil && c.json || c.op != nil && !c.op.body.none() {
 		return nil
 	}
 	kind, _, _ := strings.Cut(c.header.Get("Content-Type"), ";")
@@ -135,112 +221,54 @@ func (c *call) parseForm() *apiError {
 	return nil
 }
 
-// resolve finds what stands above the item in the path, and puts SIDs in the
-// place of other names.
-func (c *call) resolve(verb verbs) *apiError {
-	identity := ""
-	if c.item {
-		identity = identityOf(c.pattern())
+// resolve finds what stands above in the path, by SID or by a name that
+// addresses it, and puts SIDs in the place of names.
+func (c *call) resolve() *apiError {
+	c.parent = c.account
+	if c.root {
+		c.parent = c.store.root
 	}
-	for _, s := range c.segments {
-		name, ok := variable(strings.TrimSuffix(s, ".json"))
-		if !ok || name == identity {
-			continue
+	for i, w := range c.wilds[:len(c.keys)-1] {
+		id := c.vars[c.node.vars[i]]
+		rec := c.parent.child(c.keys[i]).find(id, w.kind.alias)
+		if rec == nil && c.resource != nil && c.founding && c.method == http.MethodPost && !c.item {
+			c.parent = nil
+			return nil
 		}
-		if name == "account_sid" {
-			if err := c.enter(c.vars[name]); err != nil {
-				return err
-			}
-			continue
-		}
-		parent := c.refs[name]
-		if parent == nil {
-			continue
-		}
-		above := map[string]string{}
-		for _, v := range variables(parent.paths[0]) {
-			if id, ok := c.vars[v]; ok && v != parent.identity() && v != "account_sid" {
-				above[v] = id
-			}
-		}
-		rec := c.lookFor(parent, c.vars[name], above)
 		if rec == nil {
-			if verb == create && c.founding {
-				continue
+			if !w.ghost {
+				return notFound(c.path)
 			}
-			return notFound(c.path)
+			rec = c.store.record(w.kind, c.parent, id)
+			if c.method != http.MethodGet {
+				c.store.ghost(rec)
+			}
 		}
-		c.vars[name] = rec.text(parent.identity())
+		c.vars[c.node.vars[i]] = rec.id
+		c.parent = rec
 	}
 	return nil
 }
 
-// enter makes the request about the account that the path names: the
-// authenticated one or a sub-account of it.
-func (c *call) enter(sid string) *apiError {
-	if sid == c.account.text("sid") {
-		return nil
-	}
-	sub := c.store.one("accounts", map[string]any{"sid": sid, "owner_account_sid": c.account.text("sid")})
-	if sub == nil {
-		return notFound(c.path)
-	}
-	c.account = sub
-	return nil
-}
+// collection is the one that the request is about; it may be nil.
+func (c *call) collection() *collection { return c.parent.child(c.keys[len(c.keys)-1]) }
 
-// lookFor finds an item of the account by its SID or an alias, below the
-// parents that the variables name.
-func (c *call) lookFor(r *resource, id string, vars map[string]string) *record {
-	fits := func(rec *record) bool {
-		for k, v := range vars {
-			if rec.text(k) != v {
-				return false
-			}
-		}
-		return c.owns(rec)
+// identity is what the path names the item by; "" for a singleton.
+func (c *call) identity() string {
+	if c.own() == 0 {
+		return ""
 	}
-	for _, rec := range c.store.kind(r.name).byID[id] {
-		if fits(rec) {
-			return rec
-		}
-	}
-	for _, a := range r.alias {
-		for _, rec := range c.store.kind(r.name).all {
-			if id != "" && rec.text(a) == id && fits(rec) {
-				return rec
-			}
-		}
-	}
-	return nil
-}
-
-func (c *call) owns(rec *record) bool {
-	sid := c.account.text("sid")
-	return rec.text("account_sid") == sid || rec.text("sid") == sid
-}
-
-// parents are the path's variables without the identity: what every item of
-// the collection has in common.
-func (c *call) parents() map[string]string {
-	vars := map[string]string{}
-	for k, v := range c.vars {
-		if !c.item || k != identityOf(c.pattern()) {
-			vars[k] = v
-		}
-	}
-	delete(vars, "account_sid") // owns has it
-	return vars
+	return c.vars[c.node.vars[len(c.node.vars)-1]]
 }
 
 func (c *call) target() (*record, *apiError) {
-	id := c.vars[identityOf(c.pattern())]
-	if c.singleton() {
-		id = ""
+	id := c.identity()
+	rec := c.collection().find(id, c.kind.alias)
+	if rec != nil && c.root && !c.owns(rec) {
+		rec = nil
 	}
-	rec := c.lookFor(c.resource, id, c.parents())
-	if rec == nil && c.resource.find != nil {
-		rec = c.find(c, id)
+	if rec == nil && c.resource != nil && c.resource.find != nil {
+		rec = c.resource.find(c, id)
 	}
 	if rec == nil {
 		return nil, notFound(c.path)
@@ -248,11 +276,16 @@ func (c *call) target() (*record, *apiError) {
 	return rec, nil
 }
 
+// tagged reports whether the item has an ETag.
+func (c *call) tagged() bool {
+	return c.resource != nil && c.resource.etag || c.op != nil && c.op.etag
+}
+
 // precondition compares If-Match with the item's ETag. Twilio takes the tag
 // without its quotes too, as the Flex project template sends it.
 func (c *call) precondition(rec *record) *apiError {
 	want := c.header.Get("If-Match")
-	if !c.etag || want == "" || want == "*" {
+	if want == "" || want == "*" || !c.tagged() {
 		return nil
 	}
 	for tag := range strings.SplitSeq(want, ",") {
@@ -261,6 +294,42 @@ func (c *call) precondition(rec *record) *apiError {
 		}
 	}
 	return refuse(http.StatusPreconditionFailed, 20412, "Precondition failed: If-Match was %.100s, the ETag is %s", want, rec.etag())
+}
+
+// free refuses a record one of whose unique fields another one of the
+// collection has.
+func (c *call) free(rec *record) *apiError {
+	for _, u := range rec.kind.unique {
+		value := rec.text(u.field)
+		if value == "" {
+			continue
+		}
+		in := rec.owner.child(rec.kind.home())
+		if u.in != "" {
+			if k := rec.kind.path(u.in); k != nil {
+				in = c.store.placeAt(rec, k)
+			}
+		}
+		if in == nil {
+			continue
+		}
+		if o := in.names[name{u.field, rec.kind.fold(u.field, value)}]; o != nil && o.id != rec.id {
+			return u.refusal(value)
+		}
+	}
+	return nil
+}
+
+// hook runs a row's hook between two looks at unique fields: it may change
+// other items, and the fields.
+func (c *call) hook(h func(*call, *record) *apiError, rec *record) *apiError {
+	if err := c.free(rec); err != nil || h == nil {
+		return err
+	}
+	if err := h(c, rec); err != nil {
+		return err
+	}
+	return c.free(rec)
 }
 
 func (c *call) fetch() (*response, *apiError) {
@@ -275,70 +344,115 @@ func (c *call) create() (*response, *apiError) {
 	if param, missing := c.missing(c.form); missing {
 		return nil, invalid("Missing required parameter %s in the post body", param)
 	}
-	rec := c.blank(c.resource)
-	for k, v := range c.parents() {
-		rec.fields[k] = v
+	rec := c.blank(c.kind.name, c.homeOwner())
+	for _, v := range c.node.vars {
+		rec.set(v, c.vars[v])
 	}
 	if err := c.assign(rec, c.form, onCreate); err != nil {
 		return nil, err
 	}
-	if h := c.resource.create; h != nil {
-		if err := h(c, rec); err != nil {
-			return nil, err
-		}
+	if err := c.hook(c.resource.create, rec); err != nil {
+		return nil, err
 	}
-	c.add(c.name, rec)
+	c.add(rec)
 	return c.answer(http.StatusCreated, rec), nil
 }
 
-// one returns the first record of a kind whose fields equal all of want.
-func (c *call) one(kind string, want map[string]any) *record { return c.store.one(kind, want) }
-
-// where returns the records of a kind whose fields equal all of want.
-func (c *call) where(kind string, want map[string]any) []*record { return c.store.where(kind, want) }
-
 // add, set and drop change the state; every change of a request but that of
 // the item it updates goes through them.
-func (c *call) add(kind string, rec *record) {
-	c.store.add(c.kinds[kind], rec)
-	c.tell(c.kinds[kind], nil, rec)
+func (c *call) add(rec *record) {
+	c.store.add(rec)
+	c.tell(nil, rec)
 }
 
-func (c *call) set(kind string, rec *record, fields map[string]any) {
-	r, before := c.kinds[kind], rec.clone()
-	for k, v := range fields {
-		rec.set(k, v)
-	}
-	c.touch(r, rec)
-	c.tell(r, before, rec)
+func (c *call) set(rec *record, fields map[string]any) {
+	next := rec.clone()
+	next.setAll(fields)
+	c.commit(rec, next)
 }
 
-func (c *call) drop(kind string, rec *record) {
-	c.store.remove(c.kinds[kind], rec)
-	c.tell(c.kinds[kind], rec, nil)
+func (c *call) drop(rec *record) {
+	c.store.remove(rec)
+	c.tell(rec, nil)
+}
+
+// commit makes the changed copy of a record the record.
+func (c *call) commit(rec, next *record) {
+	c.touch(next)
+	before := rec.clone()
+	c.store.commit(rec, next)
+	c.tell(before, rec)
 }
 
 // tell lets the kind of a record hear of its change.
-func (c *call) tell(r *resource, before, after *record) {
-	if r.changed != nil {
+func (c *call) tell(before, after *record) {
+	if r := cmp.Or(before, after).kind.row; r != nil && r.changed != nil {
 		r.changed(c, before, after)
 	}
 }
 
-// blank makes a record with the initial values and, where the kind has
-// them, a SID and dates. Hooks that create other kinds use it too.
-func (c *call) blank(r *resource) *record {
-	rec := &record{fields: map[string]any{"account_sid": c.account.text("sid")}}
-	for _, f := range r.fields {
-		rec.fields[f.name] = f.initial
+// make makes a record of a row with fields, which are to name its parents; those
+// of the request's path are known. It stands nowhere yet.
+func (c *call) make(kind string, fields map[string]any) *record {
+	at := c.account
+	home := c.rows.byName[kind].paths[0]
+	for i, path := range home.keys[:len(home.keys)-1] {
+		id, ok := fields[home.vars[i]].(string)
+		if !ok {
+			id = c.vars[home.vars[i]]
+		}
+		if next := at.child(path).find(id, nil); next != nil {
+			at = next
+		}
 	}
-	if r.prefix != "" {
-		rec.fields["sid"] = c.store.sid(r.name, r.prefix)
-	}
-	if !r.bare {
-		rec.fields["date_created"], rec.fields["date_updated"] = r.date(c.now), r.date(c.now)
-	}
+	rec := c.blank(kind, at)
+	rec.setAll(fields)
 	return rec
+}
+
+// homeOwner is what a new item stands below, whatever path it is made by.
+func (c *call) homeOwner() *record {
+	home := c.kind.paths[0]
+	if home.root {
+		return c.store.root
+	}
+	if c.parent != nil && home.keys[len(home.keys)-1] == c.keys[len(c.keys)-1] && len(home.keys) == len(c.keys) {
+		return c.parent
+	}
+	at := c.account
+	for i, path := range home.keys[:len(home.keys)-1] {
+		if next := at.child(path).find(c.vars[home.vars[i]], nil); next != nil {
+			at = next
+		}
+	}
+	return at
+}
+
+// blank makes a record of a row with, where the kind has them, a SID and
+// dates. Hooks that create other kinds use it too, and then c.store.add.
+func (c *call) blank(kind string, owner *record) *record {
+	k := c.rows.byName[kind]
+	r := k.row
+	rec := c.store.record(k, owner, "")
+	if r.prefix != "" {
+		sid := r.prefix + c.store.hex32()
+		if r.identity() == "sid" {
+			rec.id = sid
+		} else {
+			rec.set("sid", sid)
+		}
+	}
+	c.stamp(rec, r.bare, r.date(c.now))
+	return rec
+}
+
+// stamp dates a new record.
+func (c *call) stamp(rec *record, bare bool, date string) {
+	if !bare {
+		var at any = date
+		rec.set("date_created", at)
+		rec.set("date_updated", at)
+	}
 }
 
 // date writes a time as the resource's API does.
@@ -367,24 +481,37 @@ func (c *call) update() (*response, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if h := c.resource.update; h != nil {
-		if err := h(c, next); err != nil {
-			return nil, err
-		}
+	if err := c.hook(c.resource.update, next); err != nil {
+		return nil, err
 	}
-	c.touch(c.resource, next)
-	before := rec.clone()
-	*rec = *next
-	c.tell(c.resource, before, rec)
+	c.commit(rec, next)
 	return c.answer(http.StatusOK, rec), nil
 }
 
 // touch marks a record as changed now.
-func (c *call) touch(r *resource, rec *record) {
+func (c *call) touch(rec *record) {
 	rec.version++
-	if !r.bare {
-		rec.fields["date_updated"] = r.date(c.now)
+	if r := rec.kind.row; r == nil || !r.bare {
+		date := c.now.Format(time.RFC3339)
+		if rec.kind.product == "api" {
+			date = c.now.Format(time.RFC1123Z)
+		}
+		rec.set("date_updated", date)
 	}
+}
+
+// where returns the records of a kind of the account whose fields equal all of
+// want. Naming the parents, as in {"workspace_sid": …}, makes it quick.
+func (c *call) where(kind string, want map[string]any) []*record {
+	return slices.Collect(c.store.where(c.rows.byName[kind], c.account, want))
+}
+
+// one returns the first record that where would.
+func (c *call) one(kind string, want map[string]any) *record {
+	for rec := range c.store.where(c.rows.byName[kind], c.account, want) {
+		return rec
+	}
+	return nil
 }
 
 // merge puts the keys of a JSON body into a record.
@@ -398,9 +525,11 @@ func (c *call) merge(rec *record) *apiError {
 		if !ok || f.set&onUpdate == 0 {
 			continue
 		}
-		if rec.fields[f.name], ok = f.kind.fits(v); !ok {
+		v, ok = f.kind.fits(v)
+		if !ok {
 			return invalid("Invalid value for %s", f.name)
 		}
+		rec.set(f.name, v)
 	}
 	return nil
 }
@@ -413,92 +542,17 @@ func (c *call) remove() (*response, *apiError) {
 	if err := c.precondition(rec); err != nil {
 		return nil, err
 	}
-	if h := c.resource.remove; h != nil {
-		if err := h(c, rec); err != nil {
+	if c.resource != nil && c.resource.remove != nil {
+		if err := c.resource.remove(c, rec); err != nil {
 			return nil, err
 		}
 	}
-	c.drop(c.name, rec)
-	return &response{status: http.StatusNoContent, header: http.Header{}}, nil
-}
-
-// answer is a response with the item as body.
-func (c *call) answer(status int, rec *record) *response {
-	res := jsonResponse(status, c.render(rec))
-	if c.etag {
-		res.header.Set("ETag", rec.etag())
-	}
-	return res
-}
-
-// render makes the body of an item.
-func (c *call) render(rec *record) map[string]any {
-	m := map[string]any{}
-	for _, f := range c.fields {
-		m[f.name] = rec.fields[f.name]
-	}
-	if !c.bare {
-		for _, k := range []string{"account_sid", "date_created", "date_updated"} {
-			m[k] = rec.fields[k]
-		}
-		if c.prefix != "" && c.identity() == "sid" {
-			m["sid"] = rec.fields["sid"]
-		}
-	}
-	path := c.itemPath(rec)
-	below := map[string]any{}
-	for _, name := range c.below[c.resource.host+c.itemPattern()] {
-		key := snake(strings.TrimSuffix(name, ".json"))
-		if c.classic() {
-			below[key] = strings.TrimSuffix(path, ".json") + "/" + name
-		} else {
-			below[key] = c.base() + path + "/" + name
-		}
-	}
-	if c.classic() {
-		m["uri"], m["subresource_uris"] = path, below
+	var res *response
+	if c.resource == nil && !c.op.model.none() {
+		res = c.answer(c.op.status, rec)
 	} else {
-		m["url"], m["links"] = c.base()+path, below
+		res = &response{status: http.StatusNoContent, header: http.Header{}}
 	}
-	if c.view != nil {
-		c.view(c, rec, m)
-	}
-	return m
-}
-
-// base is the scheme and host that the client knows the product by.
-func (c *call) base() string { return "https://" + c.host }
-
-// itemPath is the path of an item, under the path that the request used.
-func (c *call) itemPath(rec *record) string {
-	parts := segments(c.itemPattern())
-	for i, s := range parts {
-		lit, ext := strings.CutSuffix(s, ".json")
-		name, ok := variable(lit)
-		if !ok {
-			continue
-		}
-		v := rec.text(name)
-		if name == "account_sid" {
-			v = c.account.text("sid")
-		}
-		if parts[i] = url.PathEscape(v); ext {
-			parts[i] += ".json"
-		}
-	}
-	return "/" + strings.Join(parts, "/")
-}
-
-// itemPattern is the item's path that goes with the path of the request.
-func (c *call) itemPattern() string {
-	p := c.pattern()
-	if c.item {
-		return p
-	}
-	for _, ip := range c.paths {
-		if collectionOf(ip) == p {
-			return ip
-		}
-	}
-	return c.paths[0]
+	c.drop(rec)
+	return res, nil
 }

@@ -45,12 +45,19 @@ type response struct {
 func jsonResponse(status int, body any) *response {
 	b, err := json.Marshal(body)
 	if err != nil { // records hold only what came from JSON
-		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response()
+		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response(false)
 	}
 	return &response{status, http.Header{"Content-Type": {"application/json"}}, b}
 }
 
-func (e *apiError) response() *response {
+// response writes the refusal, in the shape of Twilio's API Standards or in
+// that of all other APIs.
+func (e *apiError) response(standard bool) *response {
+	if standard {
+		return jsonResponse(e.status, map[string]any{
+			"code": e.code, "message": e.message, "httpStatusCode": e.status, "userError": e.status < 500, "params": map[string]any{},
+		})
+	}
 	return jsonResponse(e.status, map[string]any{
 		"code": e.code, "message": e.message, "status": e.status,
 		"more_info": "https://www.twilio.com/docs/errors/" + strconv.Itoa(e.code),

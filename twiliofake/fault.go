@@ -196,7 +196,7 @@ func (f *Fault) spoil(res *response) *response {
 		page := fmt.Sprintf("<html><head><title>%d %s</title></head><body><h1>%[2]s</h1></body></html>\n", status, http.StatusText(status))
 		res = &response{status, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, []byte(page)}
 	case RateLimit:
-		res = refuse(http.StatusTooManyRequests, 20429, "Too Many Requests").response()
+		res = refuse(http.StatusTooManyRequests, 20429, "Too Many Requests").response(false)
 		res.header.Set("Retry-After", "1")
 	default:
 		code, message := f.Code, f.Message
@@ -206,7 +206,7 @@ func (f *Fault) spoil(res *response) *response {
 		if message == "" {
 			message = http.StatusText(status)
 		}
-		res = refuse(status, code, "%s", message).response()
+		res = refuse(status, code, "%s", message).response(false)
 	}
 	if f.RetryAfter != "" {
 		res.header.Set("Retry-After", f.RetryAfter)

@@ -24,7 +24,7 @@ func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
 		if !ok {
 			return invalid("Invalid value for parameter %s: %.100q", param, form.Get(param))
 		}
-		rec.fields[f.name] = v
+		rec.set(f.name, v)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (r *resource) param(name string) string {
 }
 
 // parse reads the values of a form parameter.
-func (k kind) parse(values []string) (any, bool) {
+func (k valueKind) parse(values []string) (any, bool) {
 	s := ""
 	if len(values) > 0 {
 		s = values[0]
@@ -87,7 +87,7 @@ func (k kind) parse(values []string) (any, bool) {
 
 // fits brings a value of a state document or a JSON body to the form in which
 // records hold it; it reports whether the value is of the kind at all.
-func (k kind) fits(v any) (any, bool) {
+func (k valueKind) fits(v any) (any, bool) {
 	if v == nil {
 		return nil, true
 	}

@@ -2,7 +2,6 @@ package twiliofake
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +11,7 @@ import (
 func dialingRows() []resource {
 	return []resource{
 		{
-			name: "dialing_permissions_countries", host: "voice", ref: "iso_code", list: "content", bare: true,
+			name: "dialing_permissions_countries", host: "voice", list: "content", bare: true,
 			paths: []string{"/v1/DialingPermissions/Countries/{iso_code}"},
 			can:   readOnly,
 			fields: []field{
@@ -108,7 +107,7 @@ func lookup(c *call) (*response, *apiError) {
 		}
 	}
 	answer["valid"], answer["validation_errors"] = len(errs) == 0, errs
-	if rec := c.store.one("lookups", map[string]any{"phone_number": number}); rec != nil {
+	if rec := c.one("lookups", map[string]any{"phone_number": number}); rec != nil {
 		for k, v := range rec.export() {
 			if _, ok := answer[k]; ok {
 				answer[k] = v
@@ -122,8 +121,8 @@ func lookup(c *call) (*response, *apiError) {
 func (c *call) country(digits string) (*record, string) {
 	var best *record
 	longest := ""
-	for _, rec := range c.store.kind("dialing_permissions_countries").all {
-		codes, _ := rec.fields["country_codes"].([]string)
+	for _, rec := range c.where("dialing_permissions_countries", nil) {
+		codes, _ := rec.get("country_codes").([]string)
 		for _, code := range codes {
 			if strings.HasPrefix(digits, code) && len(code) > len(longest) {
 				best, longest = rec, code
@@ -140,11 +139,11 @@ func updateCountries(c *call) (*response, *apiError) {
 	if err := json.Unmarshal([]byte(c.form.Get("UpdateRequest")), &updates); err != nil {
 		return nil, invalid("UpdateRequest must be a JSON array of objects")
 	}
-	kind := c.kinds["dialing_permissions_countries"]
+	kind := c.rows.byName["dialing_permissions_countries"].row
 	changed := map[*record]*record{}
 	for _, u := range updates {
 		iso, _ := u["iso_code"].(string)
-		rec := c.lookFor(kind, iso, nil)
+		rec := c.one("dialing_permissions_countries", map[string]any{"iso_code": iso})
 		if rec == nil {
 			return nil, invalid("UpdateRequest: there is no country %.10q", iso)
 		}
@@ -163,7 +162,7 @@ func updateCountries(c *call) (*response, *apiError) {
 		changed[rec] = next
 	}
 	for rec, next := range changed {
-		maps.Copy(rec.fields, next.fields)
+		c.store.commit(rec, next)
 	}
 	return jsonResponse(http.StatusCreated, map[string]any{
 		"update_count": len(updates), "update_request": c.form.Get("UpdateRequest"),

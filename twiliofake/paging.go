@@ -2,6 +2,7 @@ package twiliofake
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -15,174 +16,117 @@ const (
 	maxPageSize     = 1000
 )
 
+// A window is one page of a list: its records, and the sequence numbers before
+// which the next and the previous page begin.
+type window struct {
+	records        []*record
+	number, size   int
+	first          int // index of the first record, as far as pages were followed
+	token          string
+	next, previous string // tokens; empty when there is no such page
+	back, more     bool   // there is a page before and after this one
+}
+
 // page answers a request for a list: the page that PageSize, Page and
 // PageToken ask for, of the items that the filters leave.
 func (c *call) page() (*response, *apiError) {
-	items, err := c.filtered()
+	keep, err := c.filters()
 	if err != nil {
 		return nil, err
 	}
-	size, err := c.count("PageSize", defaultPageSize)
-	if err != nil {
+	w := window{token: cmp.Or(c.query.Get("PageToken"), c.query.Get("pageToken"))}
+	size := "PageSize"
+	if c.query.Has("pageSize") {
+		size = "pageSize"
+	}
+	if w.size, err = c.count(size, defaultPageSize); err != nil {
 		return nil, err
 	}
-	size = min(max(size, 1), maxPageSize)
-	number, err := c.count("Page", 0)
-	if err != nil {
+	w.size = min(max(w.size, 1), maxPageSize)
+	if w.number, err = c.count("Page", 0); err != nil {
 		return nil, err
 	}
-	first := min(number*size, len(items))
-	// A token names the item before the page, so that what is created or
-	// removed meanwhile neither repeats an item nor hides one.
-	if id, ok := strings.CutPrefix(c.query.Get("PageToken"), "PA"); ok {
-		for i, rec := range items {
-			if rec.text(c.identity()) == id {
-				first = i + 1
-			}
-		}
+	style := "meta"
+	if c.op != nil {
+		style = c.op.style
+	} else if c.classic() {
+		style = "uri"
 	}
-	last := min(first+size, len(items))
-	bodies := make([]any, 0, last-first)
-	for _, rec := range items[first:last] {
-		bodies = append(bodies, c.render(rec))
+	if style == "none" {
+		w.size = c.collection().len()
+	}
+	if c.resource != nil && c.orders != nil && c.query.Has("Ordering") {
+		err = w.sort(c, keep)
+	} else {
+		w.fill(c.collection(), keep)
+	}
+	if err != nil {
+		return nil, err
 	}
 
-	link := func(number int, token string) string {
-		q := url.Values{}
-		for k, v := range c.query {
-			if k != "Page" && k != "PageToken" {
-				q[k] = v
-			}
-		}
-		q.Set("PageSize", strconv.Itoa(size))
-		q.Set("Page", strconv.Itoa(number))
-		if token != "" {
-			q.Set("PageToken", "PA"+token)
-		}
-		u := (&url.URL{Path: c.path, RawQuery: q.Encode()}).String()
-		if c.classic() {
-			return u
-		}
-		return c.base() + u
+	bodies := make([]any, len(w.records))
+	for i, rec := range w.records {
+		bodies[i] = c.render(rec)
 	}
-	var next, previous any
-	if last < len(items) {
-		next = link(number+1, items[last-1].text(c.identity()))
-	}
-	if first > 0 && number > 0 {
-		token := ""
-		if first-size > 0 {
-			token = items[first-size-1].text(c.identity())
-		}
-		previous = link(number-1, token)
-	}
-	if c.classic() {
-		return jsonResponse(http.StatusOK, map[string]any{
-			c.listKey(): bodies, "page": number, "page_size": size,
-			"start": first, "end": max(last-1, 0),
-			"uri": link(number, c.token()), "first_page_uri": link(0, ""),
-			"next_page_uri": next, "previous_page_uri": previous,
-		}), nil
-	}
-	return jsonResponse(http.StatusOK, map[string]any{
-		c.listKey(): bodies,
-		"meta": map[string]any{
-			"key": c.listKey(), "page": number, "page_size": size,
-			"url": link(number, c.token()), "first_page_url": link(0, ""),
-			"next_page_url": next, "previous_page_url": previous,
-		},
-	}), nil
+	return jsonResponse(http.StatusOK, c.envelope(style, &w, bodies)), nil
 }
 
-func (c *call) token() string { return strings.TrimPrefix(c.query.Get("PageToken"), "PA") }
-
-func (c *call) count(param string, otherwise int) (int, *apiError) {
-	s := c.query.Get(param)
-	if s == "" {
-		return otherwise, nil
+// fill finds the records of the page. A token names the item before the page by
+// its sequence number, so that what is created or removed meanwhile neither
+// repeats an item nor hides one, and pages are found by binary search.
+func (w *window) fill(in *collection, keep func(*record) bool) {
+	if in == nil {
+		return
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || n > 1<<30 {
-		return 0, invalid("Invalid value for parameter %s: %.100q", param, s)
-	}
-	return n, nil
-}
-
-// filtered returns the items of the collection that the query's filters leave,
-// in the order that it asks for.
-func (c *call) filtered() ([]*record, *apiError) {
-	var filters []func(*record) bool
-	if always := c.narrow[""]; always != nil {
-		keep, err := always(c, nil)
-		if err != nil {
-			return nil, err
+	start, skip := 0, w.number*w.size
+	if seq, err := strconv.Atoi(strings.TrimPrefix(w.token, "PA")); err == nil && strings.HasPrefix(w.token, "PA") {
+		start, skip = in.after(seq), 0
+	} else {
+		w.token = ""
+		if keep == nil && in.gone == 0 {
+			start, skip = min(skip, len(in.order)), 0
 		}
-		filters = append(filters, keep)
 	}
-	for _, param := range slices.Sorted(maps.Keys(c.query)) {
-		var keep func(*record) bool
-		var err *apiError
-		switch {
-		case param == "Page" || param == "PageSize" || param == "PageToken" || param == "Ordering" && c.orders != nil:
+	end := start
+	for ; end < len(in.order); end++ {
+		rec := in.order[end]
+		if rec == nil || keep != nil && !keep(rec) {
 			continue
-		case c.narrow[param] != nil:
-			keep, err = c.narrow[param](c, c.query[param])
-		default:
-			keep, err = c.filter(param, c.query[param])
 		}
-		if err != nil {
-			return nil, err
+		if skip > 0 {
+			skip--
+			start = end + 1
+			continue
 		}
-		filters = append(filters, keep)
+		if len(w.records) == w.size {
+			w.next = "PA" + strconv.Itoa(w.records[w.size-1].seq)
+			break
+		}
+		w.records = append(w.records, rec)
 	}
-	parents := c.parents()
-	var out []*record
-	for _, rec := range c.store.kind(c.name).all {
-		keep := c.owns(rec)
-		for k, v := range parents {
-			keep = keep && rec.text(k) == v
+	w.first = w.number * w.size
+	if w.number == 0 {
+		return
+	}
+	// The page before begins after the item that stands a page and one before
+	// this one.
+	n := 0
+	for i := start - 1; i >= 0; i-- {
+		rec := in.order[i]
+		if rec == nil || keep != nil && !keep(rec) {
+			continue
 		}
-		for _, f := range filters {
-			keep = keep && f(rec)
-		}
-		if keep {
-			out = append(out, rec)
+		w.back = true
+		if n++; n > w.size {
+			w.previous = "PA" + strconv.Itoa(rec.seq)
+			break
 		}
 	}
-	return out, c.order(out)
 }
 
-// filter keeps the items that have one of the values in the parameter's field.
-func (c *call) filter(param string, values []string) (func(*record) bool, *apiError) {
-	f, ok := c.field(param)
-	if !ok || !slices.Contains(c.filters, f.name) {
-		return nil, unmodelled("the filter %s of %s", param, c.path)
-	}
-	if f.kind == many {
-		f.kind = text
-	}
-	var want []any
-	for _, v := range values {
-		w, ok := f.kind.parse([]string{v})
-		if !ok {
-			return nil, invalid("Invalid value for parameter %s: %.100q", param, v)
-		}
-		want = append(want, w)
-	}
-	return func(rec *record) bool {
-		if l, ok := rec.get(f.name).([]string); ok {
-			return slices.ContainsFunc(want, func(w any) bool { return slices.Contains(l, w.(string)) })
-		}
-		return slices.Contains(want, rec.get(f.name))
-	}, nil
-}
-
-// order sorts items as the parameter Ordering says, such as
-// "Priority:desc,DateCreated:asc".
-func (c *call) order(items []*record) *apiError {
-	if !c.query.Has("Ordering") || c.orders == nil {
-		return nil
-	}
+// sort fills a page of a list in the order that the parameter Ordering asks
+// for, such as "Priority:desc,DateCreated:asc".
+func (w *window) sort(c *call, keep func(*record) bool) *apiError {
 	type term struct {
 		field string
 		sign  int
@@ -199,17 +143,223 @@ func (c *call) order(items []*record) *apiError {
 		}
 		terms = append(terms, t)
 	}
+	var items []*record
+	for rec := range c.collection().all() {
+		if keep == nil || keep(rec) {
+			items = append(items, rec)
+		}
+	}
 	slices.SortStableFunc(items, func(a, b *record) int {
 		for _, t := range terms {
-			order := cmp.Compare(a.text(t.field), b.text(t.field))
-			if order == 0 {
-				order = cmp.Compare(a.number(t.field), b.number(t.field))
-			}
+			order := cmp.Or(cmp.Compare(a.text(t.field), b.text(t.field)), cmp.Compare(a.number(t.field), b.number(t.field)))
 			if order != 0 {
 				return t.sign * order
 			}
 		}
 		return 0
 	})
+	w.token = ""
+	w.first = min(w.number*w.size, len(items))
+	end := min(w.first+w.size, len(items))
+	w.records, w.back, w.more = items[w.first:end], w.first > 0, end < len(items)
 	return nil
+}
+
+// envelope puts a page into the form that the API has for pages.
+func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
+	key := c.listName()
+	link := func(number int, token string) string {
+		q := url.Values{}
+		for k, v := range c.query {
+			if k != "Page" && k != "PageToken" && k != "pageToken" {
+				q[k] = v
+			}
+		}
+		if !q.Has("pageSize") {
+			q.Set("PageSize", strconv.Itoa(w.size))
+		}
+		q.Set("Page", strconv.Itoa(number))
+		if token != "" {
+			q.Set("PageToken", token)
+		}
+		u := (&url.URL{Path: c.path, RawQuery: q.Encode()}).String()
+		if style == "uri" {
+			return u
+		}
+		return c.base() + u
+	}
+	var next, previous any
+	if w.next != "" || w.more {
+		next = link(w.number+1, w.next)
+	}
+	if w.back {
+		previous = link(w.number-1, w.previous)
+	}
+	token := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
+	switch style {
+	case "uri":
+		return map[string]any{
+			key: bodies, "page": w.number, "page_size": w.size,
+			"start": w.first, "end": max(w.first+len(bodies)-1, 0),
+			"uri": link(w.number, w.token), "first_page_uri": link(0, ""),
+			"next_page_uri": next, "previous_page_uri": previous,
+		}
+	case "nextToken":
+		return map[string]any{key: bodies, "meta": map[string]any{
+			"key": key, "pageSize": w.size, "nextToken": token(w.next), "previousToken": token(w.previous),
+		}}
+	case "next_token":
+		return map[string]any{key: bodies, "meta": map[string]any{
+			"key": key, "page_size": w.size, "next_token": token(w.next), "previous_token": token(w.previous),
+		}}
+	case "none":
+		return map[string]any{key: bodies}
+	}
+	return map[string]any{key: bodies, "meta": map[string]any{
+		"key": key, "page": w.number, "page_size": w.size,
+		"url": link(w.number, w.token), "first_page_url": link(0, ""),
+		"next_page_url": next, "previous_page_url": previous,
+	}}
+}
+
+// listName is the key of the items in a page.
+func (c *call) listName() string {
+	if c.op != nil {
+		return c.op.listKey
+	}
+	return c.listKey()
+}
+
+func (c *call) count(param string, otherwise int) (int, *apiError) {
+	s := c.query.Get(param)
+	if s == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 1<<30 {
+		return 0, invalid("Invalid value for parameter %s: %.100q", param, s)
+	}
+	return n, nil
+}
+
+// filters makes a test of what the query asks a list for; nil keeps all. Values
+// of one parameter are alternatives. A parameter that Twilio knows and no
+// field answers is ignored, and the answer says so.
+func (c *call) filters() (func(*record) bool, *apiError) {
+	var tests []func(*record) bool
+	if c.resource != nil && c.narrow[""] != nil {
+		test, err := c.narrow[""](c, nil)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, test)
+	}
+	for _, param := range slices.Sorted(maps.Keys(c.query)) {
+		if isPaging(param) || param == "Ordering" && c.resource != nil && c.orders != nil {
+			continue
+		}
+		test, err := c.filter(param, c.query[param])
+		if err != nil {
+			return nil, err
+		}
+		if test != nil {
+			tests = append(tests, test)
+		} else {
+			c.ignored = append(c.ignored, param)
+		}
+	}
+	if c.root {
+		tests = append(tests, c.owns)
+	}
+	if len(tests) == 0 {
+		return nil, nil
+	}
+	return func(rec *record) bool {
+		return !slices.ContainsFunc(tests, func(test func(*record) bool) bool { return !test(rec) })
+	}, nil
+}
+
+func (c *call) filter(param string, values []string) (func(*record) bool, *apiError) {
+	if c.resource != nil {
+		if narrow := c.narrow[param]; narrow != nil {
+			return narrow(c, values)
+		}
+		if f, ok := c.field(param); ok && slices.Contains(c.resource.filters, f.name) {
+			return f.filter(param, values)
+		}
+	}
+	if c.strict {
+		return nil, unmodelled("the filter %s of %s", param, c.path)
+	}
+	if c.op == nil || c.op.param(param) == nil {
+		return nil, invalid("Unknown parameter %.100q in the query", param)
+	}
+	name := strings.TrimRight(param, "<>")
+	model := c.op.model.model()
+	if model == nil {
+		return nil, nil
+	}
+	f := model.field(key(name))
+	if f == nil || !strings.Contains("sifbtd", f.shape.code) {
+		return nil, nil
+	}
+	return func(rec *record) bool {
+		have := fmt.Sprint(f.shape.convert(c.value(rec, f)))
+		return slices.ContainsFunc(values, func(want string) bool { return f.shape.holds(have, param[len(name):], want) })
+	}, nil
+}
+
+// holds compares a field with what a filter wants: the same, or for a time one
+// that is not later or not earlier. A date is every time of its day.
+func (s shape) holds(have, relation, want string) bool {
+	if s.code != "t" && s.code != "d" {
+		return strings.EqualFold(have, want)
+	}
+	at, err := parseTime(have)
+	bound, err2 := parseTime(want)
+	if err != nil || err2 != nil {
+		return false
+	}
+	day := len(want) == len("2006-01-02")
+	switch {
+	case relation == "<":
+		if day {
+			bound = bound.AddDate(0, 0, 1)
+			return at.Before(bound)
+		}
+		return !at.After(bound)
+	case relation == ">":
+		return !at.Before(bound)
+	case day:
+		return !at.Before(bound) && at.Before(bound.AddDate(0, 0, 1))
+	}
+	return at.Equal(bound)
+}
+
+// filter tests a field of a row.
+func (f field) filter(param string, values []string) (func(*record) bool, *apiError) {
+	kind := f.kind
+	if kind == many {
+		kind = text
+	}
+	var wants []any
+	for _, v := range values {
+		want, ok := kind.parse([]string{v})
+		if !ok {
+			return nil, invalid("Invalid value for parameter %s: %.100q", param, v)
+		}
+		wants = append(wants, want)
+	}
+	return func(rec *record) bool {
+		have := rec.get(f.name)
+		if l, ok := have.([]string); ok {
+			return slices.ContainsFunc(wants, func(w any) bool { return slices.Contains(l, w.(string)) })
+		}
+		return slices.ContainsFunc(wants, func(w any) bool { return have == w })
+	}, nil
 }

@@ -22,11 +22,10 @@ type resource struct {
 	can verbs
 	// prefix begins the SIDs of new items.
 	prefix string
-	// ref is the variable by which paths below an item name it. Requests
-	// below an item that does not exist answer 404.
-	ref string
 	// alias are fields by which an item may be addressed instead of its SID.
 	alias []string
+	// unique are fields whose values no two items of the collection share.
+	unique []unique
 	// list is the key of the items in a page; empty derives it from the path
 	// (TaskQueues: task_queues).
 	list string
@@ -87,10 +86,29 @@ const (
 // A field is one field of a resource's body.
 type field struct {
 	name string
-	kind kind
+	kind valueKind
 	// initial is the value of a new item; nil is null.
 	initial any
 	set     setting
+}
+
+// A unique field refuses a value that another item has.
+type unique struct {
+	field string
+	// code is Twilio's; the status is 409, or 400 where the code is 20001.
+	code int
+	// fold compares without case.
+	fold bool
+	// in names the parent, of another of the kind's paths, whose items must
+	// differ; empty is that of the first path.
+	in string
+}
+
+func (u unique) refusal(value string) *apiError {
+	if u.code == 20001 {
+		return invalid("%s must be unique: another one has %q", pascal(u.field), value)
+	}
+	return refuse(http.StatusConflict, u.code, "%s %q is already in use", pascal(u.field), value)
 }
 
 // setting says which requests may set a field by a form parameter.
@@ -104,25 +122,18 @@ const (
 	always           = onCreate | onUpdate
 )
 
-// kind says how a form parameter becomes a JSON value.
-type kind uint8
+// A valueKind says how a form parameter becomes a JSON value.
+type valueKind uint8
 
 const (
-	text     kind = iota
-	integer       // a JSON number
-	boolean       // true, false
-	instant       // a point in time, ISO 8601
-	document      // JSON in a string, as attributes are
-	value         // any JSON
-	many          // a list of strings; a repeated parameter
+	text     valueKind = iota
+	integer            // a JSON number
+	boolean            // true, false
+	instant            // a point in time, ISO 8601
+	document           // JSON in a string, as attributes are
+	value              // any JSON
+	many               // a list of strings; a repeated parameter
 )
-
-// A route is a resource under one of its paths, as an item or a collection.
-type route struct {
-	*resource
-	segments []string
-	item     bool
-}
 
 // identity is the field that the path's last variable names.
 func (r *resource) identity() string { return identityOf(r.paths[0]) }
@@ -135,9 +146,6 @@ func identityOf(path string) string {
 	}
 	return name
 }
-
-// singleton reports whether there is one item an account.
-func (r *resource) singleton() bool { return r.identity() == "" }
 
 // classic reports whether the resource belongs to the API of 2010, which has
 // its own dates, links and pages.
@@ -178,79 +186,18 @@ func collectionOf(path string) string {
 	return c
 }
 
-// routes lists every path that the table describes, by host.
-func routes(table []resource) map[string][]route {
-	m := map[string][]route{}
-	for i := range table {
-		r := &table[i]
-		for _, p := range r.paths {
-			m[r.host] = append(m[r.host], route{r, segments(p), true})
-			if identityOf(p) != "" && r.special == nil {
-				m[r.host] = append(m[r.host], route{r, segments(collectionOf(p)), false})
-			}
-		}
-	}
-	return m
-}
-
-// below lists, by host and item path, the last segments of the collections
-// that stand right below the item.
-func below(routes map[string][]route) map[string][]string {
-	m := map[string][]string{}
-	for host, rts := range routes {
-		for _, item := range rts {
-			prefix := strings.TrimSuffix(item.pattern(), ".json") + "/"
-			if item.ref != "" {
-				prefix = strings.Replace(prefix, "{"+item.identity()+"}/", "{"+item.ref+"}/", 1)
-			}
-			for _, rt := range rts {
-				if name, ok := strings.CutPrefix(rt.pattern(), prefix); item.item && !rt.item && ok && !strings.Contains(name, "/") {
-					m[host+item.pattern()] = append(m[host+item.pattern()], name)
-				}
-			}
-		}
-	}
-	return m
-}
-
-// pattern is the path of the route.
-func (rt route) pattern() string { return "/" + strings.Join(rt.segments, "/") }
-
-// match binds the variables of the route to the segments of a path.
-func (rt route) match(path []string) (map[string]string, bool) {
-	if len(path) != len(rt.segments) {
-		return nil, false
-	}
-	vars := map[string]string{}
-	for i, s := range rt.segments {
-		p := path[i]
-		if lit, ok := strings.CutSuffix(s, ".json"); ok {
-			if p, ok = strings.CutSuffix(p, ".json"); !ok {
-				return nil, false
-			}
-			s = lit
-		}
-		if name, ok := variable(s); ok {
-			vars[name] = p
-		} else if s != p {
-			return nil, false
-		}
-	}
-	return vars, true
-}
-
-// verb is the operation that a method asks of the route.
-func (rt route) verb(method string) verbs {
+// verbOf is the operation that a method asks of an item or a collection.
+func verbOf(method string, item bool) verbs {
 	switch {
-	case method == http.MethodGet && rt.item:
+	case method == http.MethodGet && item:
 		return fetch
 	case method == http.MethodGet:
 		return list
-	case method == http.MethodPost && rt.item:
+	case method == http.MethodPost && item:
 		return update
 	case method == http.MethodPost:
 		return create
-	case method == http.MethodDelete && rt.item:
+	case method == http.MethodDelete && item:
 		return remove
 	}
 	return 0
@@ -281,7 +228,7 @@ func snake(pascal string) string {
 	var b strings.Builder
 	for i, r := range pascal {
 		if 'A' <= r && r <= 'Z' {
-			if i > 0 {
+			if i > 0 && !('A' <= pascal[i-1] && pascal[i-1] <= 'Z') {
 				b.WriteByte('_')
 			}
 			r += 'a' - 'A'

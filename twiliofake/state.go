@@ -2,11 +2,13 @@ package twiliofake
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -74,13 +76,22 @@ func (t *Twilio) State() State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := State{Resources: map[string][]Resource{}, Tokens: copyTokens(t.tokens)}
-	for name, c := range t.store.kinds {
-		for _, rec := range c.all {
-			s.Resources[name] = append(s.Resources[name], rec.export())
+	for k := range t.store.kinds {
+		for rec := range t.store.everywhere(k) {
+			s.Resources[k.name] = append(s.Resources[k.name], rec.export())
 		}
 	}
 	s.Faults, s.FaultSeed = t.faults.list()
 	return s
+}
+
+// kindNamed finds a kind of the state document; those that no row plays make
+// the table of operations be read.
+func (t *Twilio) kindNamed(name string) *kind {
+	if k := t.rows.byName[name]; k != nil {
+		return k
+	}
+	return theWorld().kinds[name]
 }
 
 // SetState puts a state in the place of all that the fake holds. When the
@@ -93,20 +104,25 @@ func (t *Twilio) SetState(s State) error {
 	if acc := s.Resources["accounts"]; len(acc) > 0 {
 		account, _ = acc[0]["sid"].(string)
 	}
+	var kinds []*kind
 	for _, name := range slices.Sorted(maps.Keys(s.Resources)) {
-		r, ok := t.kinds[name]
-		if !ok {
+		if k := t.kindNamed(name); k != nil {
+			kinds = append(kinds, k)
+		} else {
 			errs = append(errs, fmt.Errorf("resources: there is no kind %q", name))
-			continue
 		}
-		for i, item := range s.Resources[name] {
-			rec, err := r.load(item, account, now)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s[%d]: %w", name, i, err))
-				continue
+	}
+	// What stands above comes before what stands below.
+	slices.SortStableFunc(kinds, func(a, b *kind) int { return cmp.Compare(a.depth(), b.depth()) })
+	for _, k := range kinds {
+		for i, item := range s.Resources[k.name] {
+			if err := store.load(k, item, account, now); err != nil {
+				errs = append(errs, fmt.Errorf("%s[%d]: %w", k.name, i, err))
 			}
-			store.put(r, rec)
 		}
+	}
+	for _, k := range kinds {
+		store.review(k)
 	}
 	if account == "" {
 		errs = append(errs, errors.New("accounts: there must be one, with sid and auth_token"))
@@ -130,84 +146,208 @@ func (t *Twilio) SetState(s State) error {
 	return nil
 }
 
-// load makes a record of an item of a state document.
-func (r *resource) load(item Resource, account string, now time.Time) (*record, error) {
-	rec := &record{fields: map[string]any{"account_sid": account}}
-	if !r.bare {
-		rec.fields["date_created"], rec.fields["date_updated"] = r.date(now), r.date(now)
+// depth is how far below the root the kind's items stand.
+func (k *kind) depth() int {
+	if k.root {
+		return 0
 	}
-	kinds := map[string]kind{"sid": text, "account_sid": text, "date_created": text, "date_updated": text}
-	for _, p := range r.paths {
-		for _, name := range variables(p) {
-			kinds[name] = text
+	return len(k.paths[0].keys)
+}
+
+// everywhere yields the records of a kind of all accounts.
+func (s *store) everywhere(k *kind) iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		if k.root {
+			s.where(k, s.root, nil)(yield)
+			return
+		}
+		for acc := range s.accounts().all() {
+			for rec := range s.where(k, acc, nil) {
+				if !yield(rec) {
+					return
+				}
+			}
 		}
 	}
-	for _, f := range r.fields {
-		rec.fields[f.name], kinds[f.name] = f.initial, f.kind
+}
+
+// review lets the records of a kind stand at all its paths again, as what
+// stands above them has changed.
+func (s *store) review(k *kind) {
+	if len(k.paths) == 1 {
+		return
 	}
+	for rec := range s.everywhere(k) {
+		for _, c := range rec.views {
+			c.take(rec)
+		}
+		rec.views = nil
+		s.view(rec)
+	}
+}
+
+// load adds an item of a state document, in the place of the one of the same
+// identity and parents.
+func (s *store) load(k *kind, item Resource, account string, now time.Time) error {
+	rec := s.record(k, nil, "")
+	date := now.Format(time.RFC3339)
+	if k.product == "api" {
+		date = now.Format(time.RFC1123Z)
+	}
+	r := k.row
+	if r == nil || !r.bare {
+		rec.set("date_created", date)
+		rec.set("date_updated", date)
+	}
+	above := map[string]string{}
 	for name, v := range item {
 		if name == "_version" {
 			n, ok := integer.fits(v)
-			if rec.version, _ = n.(int); !ok {
-				return nil, fmt.Errorf("_version is not an integer")
+			if !ok {
+				return fmt.Errorf("_version is not an integer")
+			}
+			i, _ := n.(int)
+			rec.version = int32(i)
+			continue
+		}
+		kind, ok := k.field(name)
+		if !ok {
+			return fmt.Errorf("there is no field %q", name)
+		}
+		if v, ok = kind.fits(v); !ok {
+			return fmt.Errorf("field %q cannot be %v", name, item[name])
+		}
+		if rec.kind.column(name, false) < atNone {
+			above[key(name)], _ = v.(string)
+			if above[key(name)] == "" && v != nil {
+				above[key(name)] = fmt.Sprint(v)
 			}
 			continue
 		}
-		k, ok := kinds[name]
-		if !ok && !strings.HasPrefix(name, "_") {
-			return nil, fmt.Errorf("there is no field %q", name)
-		}
-		if !ok {
-			k = value
-		}
-		if rec.fields[name], ok = k.fits(v); !ok {
-			return nil, fmt.Errorf("field %q cannot be %v", name, v)
-		}
+		rec.set(name, v)
 	}
-	// Below what it stands is part of an item's identity.
-	for _, name := range variables(r.paths[0]) {
-		if rec.text(name) == "" {
-			return nil, fmt.Errorf("field %q is missing", name)
-		}
+	if !k.root {
+		account = cmp.Or(above["accountsid"], account)
 	}
-	return rec, nil
+	return s.place(rec, above, account)
 }
 
-// export is the record as a state document holds it.
+// place finds the parents of a loaded record and adds it.
+func (s *store) place(rec *record, above map[string]string, account string) error {
+	k := rec.kind
+	at := s.root
+	if !k.root {
+		if at = s.accounts().find(account, nil); at == nil {
+			return fmt.Errorf("there is no account %.40q", account)
+		}
+	}
+	keys := k.paths[0].keys
+	for i, v := range k.vars {
+		id := above[key(v)]
+		if id == "" {
+			return fmt.Errorf("field %q is missing", v)
+		}
+		if i == len(keys)-1 {
+			rec.id = id
+			break
+		}
+		next := at.child(keys[i]).find(id, nil)
+		if next == nil {
+			parent := s.parentKind(k.kind, i)
+			if parent == nil {
+				return fmt.Errorf("there is no item with the %s %.60q", v, id)
+			}
+			next = s.record(parent, at, id)
+			s.ghost(next)
+		}
+		at = next
+	}
+	rec.owner = at
+	if old := at.child(keys[len(keys)-1]).find(rec.id, nil); old != nil && old.id == rec.id && old.seq != 0 {
+		s.commit(old, rec)
+		return nil
+	}
+	s.add(rec)
+	return nil
+}
+
+// parentKind is the kind of the ghosts that stand on the way to a kind's items;
+// nil when items there must exist.
+func (s *store) parentKind(k *kind, i int) *kind {
+	if k.row != nil {
+		return nil
+	}
+	n := theWorld().nodeOf(k)
+	if n == nil || !n.wilds[i].ghost {
+		return nil
+	}
+	return n.wilds[i].kind
+}
+
+// field says what a field of a state document may hold.
+func (k *kind) field(name string) (valueKind, bool) {
+	if strings.HasPrefix(name, "_") || k.row == nil {
+		return value, true
+	}
+	if slices.Contains([]string{"sid", "account_sid", "date_created", "date_updated"}, name) {
+		return text, true
+	}
+	for _, p := range k.paths {
+		if slices.Contains(p.vars, name) {
+			return text, true
+		}
+	}
+	for _, f := range k.row.fields {
+		if f.name == name {
+			return f.kind, true
+		}
+	}
+	// What the generic layer put there: an operation that no row plays.
+	return value, theWorld().knows(k, name)
+}
+
+// export is the record as a state document holds it. Fields that have their
+// initial value may be left out, null only where that is the initial value.
 func (r *record) export() Resource {
-	m := maps.Clone(r.fields)
-	for k, v := range m {
+	m := Resource{}
+	k := r.kind
+	if k.row != nil {
+		for _, f := range k.row.fields {
+			if f.initial != nil {
+				m[f.name] = f.initial
+			}
+		}
+	}
+	for i, v := range r.vals {
+		name := k.names[i]
+		if v == nil && m[name] == nil {
+			continue
+		}
+		if v != unset {
+			m[name] = v
+		}
+	}
+	for _, v := range k.vars {
+		m[v] = r.get(v)
+	}
+	if !k.root {
+		m["account_sid"] = r.account().id
+	}
+	for name, v := range m {
 		switch v.(type) {
-		case nil:
-			delete(m, k)
 		case map[string]any, []any, []string:
-			m[k], _ = copyJSON(v) // it came from JSON
+			m[name], _ = copyJSON(v) // it came from JSON
 		}
 	}
 	if r.version != 0 {
-		m["_version"] = r.version
+		m["_version"] = int(r.version)
 	}
 	return m
 }
 
-// put adds a record, in the place of the one of the same identity and parents.
-func (s *store) put(r *resource, rec *record) {
-	same := map[string]any{}
-	for _, name := range variables(r.paths[0]) {
-		same[name] = rec.fields[name]
-	}
-	for _, old := range s.kind(r.name).byID[rec.text(r.identity())] {
-		if old.matches(same) {
-			*old = *rec
-			return
-		}
-	}
-	s.add(r, rec)
-}
-
 func (t *Twilio) mainAccount() string {
-	if accs := t.store.kind("accounts").all; len(accs) > 0 {
-		return accs[0].text("sid")
+	for acc := range t.store.accounts().all() {
+		return acc.id
 	}
 	return ""
 }

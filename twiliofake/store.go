@@ -3,125 +3,533 @@ package twiliofake
 import (
 	"encoding/hex"
 	"fmt"
-	"maps"
+	"iter"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
-// A record is one item: its fields as they are on the wire, and its version.
-// A field whose name begins with an underscore is kept and saved, and never
-// sent.
+// The state is one tree shaped like the paths of the API: below the root stand
+// the accounts, below an account the collections of every product, below an
+// item its own. What stands where follows from the paths alone, so that rows
+// and the generic layer share it, parents are found in constant time, and what
+// stands below an item goes with it.
+
+// A record is one item: its identity, where it stands, and its fields.
 type record struct {
-	fields  map[string]any
-	version int
+	kind    *columns
+	owner   *record // the item it stands below
+	id      string  // empty for a singleton
+	vals    []any   // by column
+	below   map[string]*collection
+	views   []*collection // where it stands beside its home
+	version int32
+	shared  bool // something below has views
+	seq     int  // grows with every record; the order of lists
 }
 
-func (r *record) clone() *record { return &record{maps.Clone(r.fields), r.version} }
+// A collection holds the records of one path, in the order of their creation.
+type collection struct {
+	owner *record
+	byID  map[string]*record
+	order []*record // nil where one was removed; places are not in it
+	gone  int
+	names map[name]*record // by fields that are unique or address an item
+}
+
+// A name is the value of a field that a collection is indexed by.
+type name struct{ field, value string }
+
+// columns say where the records of a kind keep a field. Names that differ in
+// case and separators only are one column.
+type columns struct {
+	*kind
+	index map[string]int // column, or what is below zero
+	names []string       // as first written
+	// initial are the values of a row's fields, which are its first columns.
+	initial []any
+}
+
+// What columns.index holds of names that are no column.
+const (
+	atNone     = -1
+	atIdentity = -2
+	atAccount  = -3
+	atParent   = -4 // and down: the identity of the item so far above
+)
+
+// column returns where a field is kept, or one of the constants. A field whose
+// name begins with an underscore is kept and saved, and never sent.
+func (k *columns) column(name string, add bool) int {
+	if i, ok := k.index[name]; ok && (i != atNone || !add) {
+		return i
+	}
+	norm := key(name)
+	i, ok := k.index[norm]
+	if !ok || i == atNone {
+		if !add {
+			return atNone
+		}
+		i = len(k.names)
+		k.names = append(k.names, name)
+		k.index[norm] = i
+	}
+	k.index[name] = i
+	return i
+}
+
+// get returns a field by its name on the wire; nil when it is null or atNone.
+func (r *record) get(name string) any {
+	v, _ := r.lookup(name)
+	return v
+}
+
+// lookup returns a field and whether the record has it at all.
+func (r *record) lookup(name string) (any, bool) {
+	switch i := r.kind.column(name, false); {
+	case i >= 0:
+		if i < len(r.vals) && r.vals[i] != unset {
+			return r.vals[i], true
+		}
+		if i < len(r.kind.initial) {
+			return r.kind.initial[i], true
+		}
+	case i == atIdentity:
+		return r.id, true
+	case i == atAccount:
+		return r.account().id, true
+	case i <= atParent:
+		o := r
+		for ; i <= atParent && o != nil; i++ {
+			o = o.owner
+		}
+		if o != nil {
+			return o.id, true
+		}
+	}
+	return nil, false
+}
+
+// unset marks a column that a record does not have, as null is a value.
+var unset any = &struct{ _ byte }{}
+
+// set puts a value into a field. Parents do not change,
+// nor does the identity once the record stands somewhere.
+func (r *record) set(name string, v any) {
+	i := r.kind.column(name, true)
+	if i < 0 {
+		if s, ok := v.(string); ok && i == atIdentity && r.seq == 0 {
+			r.id = s
+		}
+		return
+	}
+	for len(r.vals) <= i {
+		if cap(r.vals) == len(r.vals) {
+			r.vals = slices.Grow(r.vals, i+1-len(r.vals))
+		}
+		r.vals = append(r.vals, unset)
+	}
+	r.vals[i] = v
+}
+
+// drop takes a field away.
+func (r *record) drop(name string) {
+	if i := r.kind.column(name, false); i >= 0 && i < len(r.vals) {
+		r.vals[i] = unset
+	}
+}
+
+// setAll puts several fields, such as those that a search wanted.
+func (r *record) setAll(fields map[string]any) {
+	for name, v := range fields {
+		r.set(name, v)
+	}
+}
 
 // text returns a field that is a string, or "".
 func (r *record) text(name string) string {
-	s, _ := r.fields[name].(string)
+	s, _ := r.get(name).(string)
 	return s
 }
 
 func (r *record) flag(name string) bool {
-	b, _ := r.fields[name].(bool)
+	b, _ := r.get(name).(bool)
 	return b
 }
 
 func (r *record) number(name string) int {
-	n, _ := r.fields[name].(int)
+	n, _ := r.get(name).(int)
 	return n
 }
 
-func (r *record) get(name string) any { return r.fields[name] }
-
-func (r *record) set(name string, v any) { r.fields[name] = v }
-
 func (r *record) etag() string { return fmt.Sprintf(`"%d"`, r.version) }
 
-// A collection holds the records of one kind in the order of their creation.
-type collection struct {
-	all  []*record
-	byID map[string][]*record
+// clone copies a record for a change that may yet be refused; see store.commit.
+func (r *record) clone() *record {
+	c := *r
+	c.vals = slices.Clone(r.vals)
+	return &c
 }
 
-// A store holds the records of every kind. It is not safe for concurrent use.
-type store struct {
-	kinds map[string]*collection
-	sids  *rand.Rand
+// account is the account that the record belongs to.
+func (r *record) account() *record {
+	for r.owner != nil && r.owner.owner != nil {
+		r = r.owner
+	}
+	return r
 }
 
-func newStore(seed uint64) *store {
-	return &store{map[string]*collection{}, rand.New(rand.NewPCG(seed, 0x746c69))}
-}
+// child returns the collection at a path below the item; nil when it is empty.
+func (r *record) child(path string) *collection { return r.below[path] }
 
-func (s *store) kind(name string) *collection {
-	c := s.kinds[name]
+func (r *record) makeChild(path string) *collection {
+	c := r.below[path]
 	if c == nil {
-		c = &collection{byID: map[string][]*record{}}
-		s.kinds[name] = c
+		c = &collection{owner: r}
+		if r.below == nil {
+			r.below = map[string]*collection{}
+		}
+		r.below[path] = c
 	}
 	return c
 }
 
-func (s *store) add(r *resource, rec *record) {
-	c := s.kind(r.name)
-	c.all = append(c.all, rec)
-	id := rec.text(r.identity())
-	c.byID[id] = append(c.byID[id], rec)
-}
-
-func (s *store) remove(r *resource, rec *record) {
-	c := s.kind(r.name)
-	same := func(o *record) bool { return o == rec }
-	c.all = slices.DeleteFunc(c.all, same)
-	id := rec.text(r.identity())
-	if c.byID[id] = slices.DeleteFunc(c.byID[id], same); len(c.byID[id]) == 0 {
-		delete(c.byID, id)
+// find returns an item by its identity or by a field that addresses it.
+func (c *collection) find(id string, alias []string) *record {
+	if c == nil {
+		return nil
 	}
-}
-
-// where returns the records of a kind whose fields equal all of want.
-func (s *store) where(name string, want map[string]any) []*record {
-	var out []*record
-	for _, rec := range s.kind(name).all {
-		if rec.matches(want) {
-			out = append(out, rec)
-		}
+	if rec := c.byID[id]; rec != nil {
+		return rec
 	}
-	return out
-}
-
-// one returns the first record of a kind whose fields equal all of want.
-func (s *store) one(name string, want map[string]any) *record {
-	for _, rec := range s.kind(name).all {
-		if rec.matches(want) {
+	if id == "" || c.names == nil {
+		return nil
+	}
+	for _, field := range alias {
+		if rec := c.names[name{field, id}]; rec != nil {
 			return rec
 		}
 	}
 	return nil
 }
 
+// all yields the records in their order.
+func (c *collection) all() iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		if c == nil {
+			return
+		}
+		for _, rec := range c.order {
+			if rec != nil && !yield(rec) {
+				return
+			}
+		}
+	}
+}
+
+func (c *collection) len() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.order) - c.gone
+}
+
+// after returns the index of the first record that follows a sequence number.
+// Removed records are nil, so that the search steps over them.
+func (c *collection) after(seq int) int {
+	lo, hi := 0, len(c.order)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		at := mid
+		for at < hi && c.order[at] == nil {
+			at++
+		}
+		if at == hi || c.order[at].seq > seq {
+			hi = mid
+		} else {
+			lo = at + 1
+		}
+	}
+	return lo
+}
+
+func (c *collection) put(rec *record) {
+	if c.byID == nil {
+		c.byID = map[string]*record{}
+	}
+	c.byID[rec.id] = rec
+	if n := len(c.order); n == 0 || c.order[n-1] != nil && c.order[n-1].seq < rec.seq {
+		c.order = append(c.order, rec)
+	} else {
+		c.order = slices.Insert(c.order, c.after(rec.seq), rec)
+	}
+	c.name(rec)
+}
+
+func (c *collection) take(rec *record) {
+	if c.byID[rec.id] != rec {
+		return
+	}
+	delete(c.byID, rec.id)
+	c.unname(rec)
+	i := c.after(rec.seq - 1)
+	for i < len(c.order) && c.order[i] != rec {
+		i++
+	}
+	if i == len(c.order) {
+		return // a place, which is not listed
+	}
+	c.order[i] = nil
+	if c.gone++; c.gone > len(c.order)/2 {
+		c.order = slices.DeleteFunc(c.order, func(r *record) bool { return r == nil })
+		c.gone = 0
+	}
+}
+
+// name and unname let the names follow a record that comes or changes.
+func (c *collection) name(rec *record) {
+	for _, field := range rec.kind.indexed {
+		n := name{field, rec.kind.fold(field, rec.text(field))}
+		if n.value == "" || c.names[n] != nil {
+			continue
+		}
+		if c.names == nil {
+			c.names = map[name]*record{}
+		}
+		c.names[n] = rec
+	}
+}
+
+func (c *collection) unname(rec *record) {
+	for _, field := range rec.kind.indexed {
+		if n := (name{field, rec.kind.fold(field, rec.text(field))}); c.names[n] == rec {
+			delete(c.names, n)
+		}
+	}
+}
+
+// A store holds the state. It is not safe for concurrent use.
+type store struct {
+	root  *record
+	kinds map[*kind]*columns
+	sids  *rand.Rand
+	seq   int
+}
+
+func newStore(seed uint64) *store {
+	return &store{&record{}, map[*kind]*columns{}, rand.New(rand.NewPCG(seed, 0x746c69)), 0}
+}
+
+// columns are those of a kind in this store.
+func (s *store) columns(k *kind) *columns {
+	c := s.kinds[k]
+	if c == nil {
+		c = &columns{kind: k, index: map[string]int{}}
+		if !k.root {
+			c.index["account_sid"], c.index["accountsid"] = atAccount, atAccount
+		}
+		for i, v := range k.vars {
+			at := atParent - (len(k.vars) - 2 - i)
+			if i == len(k.vars)-1 && !k.singleton {
+				at = atIdentity
+			} else if k.singleton {
+				at--
+			}
+			c.index[v], c.index[key(v)] = at, at
+		}
+		if k.row != nil {
+			for _, f := range k.row.fields {
+				if i := c.column(f.name, true); i == len(c.initial) {
+					c.initial = append(c.initial, f.initial)
+				}
+			}
+		}
+		s.kinds[k] = c
+	}
+	return c
+}
+
+// record makes a record that stands nowhere yet.
+func (s *store) record(k *kind, owner *record, id string) *record {
+	return &record{kind: s.columns(k), owner: owner, id: id}
+}
+
+// add lets a record stand at every path of its kind whose items exist.
+func (s *store) add(rec *record) {
+	home := rec.owner.makeChild(rec.kind.home())
+	if home.byID[rec.id] == rec {
+		return
+	}
+	s.seq++
+	rec.seq = s.seq
+	home.put(rec)
+	s.view(rec)
+}
+
+// view lets a record stand at the other paths of its kind.
+func (s *store) view(rec *record) {
+	for i := 1; i < len(rec.kind.paths); i++ {
+		if c := s.placeAt(rec, rec.kind.paths[i]); c != nil {
+			c.put(rec)
+			rec.views = append(rec.views, c)
+		}
+	}
+	if rec.views != nil {
+		for o := rec.owner; o != nil && !o.shared; o = o.owner {
+			o.shared = true
+		}
+	}
+}
+
+// placeAt is the collection of a path of the record's kind, below the items
+// that the record's fields name; nil when one is missing.
+func (s *store) placeAt(rec *record, p *place) *collection {
+	at := rec.account()
+	for i, path := range p.keys {
+		if i == len(p.keys)-1 {
+			return at.makeChild(path)
+		}
+		at = at.child(path).find(rec.text(p.vars[i]), nil)
+		if at == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// commit makes the changed copy of a record the record.
+func (s *store) commit(rec, next *record) {
+	home := rec.owner.child(rec.kind.home())
+	home.unname(rec)
+	for _, c := range rec.views {
+		c.take(rec)
+	}
+	rec.vals, rec.version, rec.views = next.vals, next.version, nil
+	home.name(rec)
+	s.view(rec)
+}
+
+// remove takes a record away, and with it all that stands below.
+func (s *store) remove(rec *record) {
+	rec.owner.child(rec.kind.home()).take(rec)
+	for _, c := range rec.views {
+		c.take(rec)
+	}
+	rec.views = nil
+	if rec.shared {
+		for _, c := range rec.below {
+			for _, b := range c.byID {
+				if b.owner == rec {
+					s.remove(b)
+				} else {
+					b.views = slices.DeleteFunc(b.views, func(v *collection) bool { return v == c })
+				}
+			}
+		}
+	}
+}
+
+// where yields the records of a kind below an item, mostly the account, whose
+// fields equal all of want. It goes down the path of the kind whose parents
+// want names, and looks at their collection alone.
+func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*record] {
+	best, most := k.paths[0], 0
+	for _, p := range k.paths {
+		known := 0
+		parents := p.vars[:len(p.keys)-1]
+		for _, v := range parents {
+			if _, ok := want[v]; ok {
+				known++
+			}
+		}
+		if known == len(parents) && known > most {
+			best, most = p, known
+		}
+	}
+	return func(yield func(*record) bool) { s.descend(best, 0, from, want, yield) }
+}
+
+func (s *store) descend(p *place, i int, at *record, want map[string]any, yield func(*record) bool) bool {
+	if i >= len(p.keys) {
+		return true
+	}
+	c := at.child(p.keys[i])
+	last := i == len(p.keys)-1
+	id, bound := "", false
+	if i < len(p.vars) {
+		id, bound = want[p.vars[i]].(string)
+	}
+	try := func(rec *record) bool {
+		if !last {
+			return s.descend(p, i+1, rec, want, yield)
+		}
+		return !rec.matches(want) || yield(rec)
+	}
+	if bound {
+		if rec := c.find(id, nil); rec != nil {
+			return try(rec)
+		}
+		return true
+	}
+	if c == nil {
+		return true
+	}
+	for rec := range c.all() {
+		if !try(rec) {
+			return false
+		}
+	}
+	if !last { // places are not listed
+		for _, rec := range slices.SortedFunc(c.places(), func(a, b *record) int { return strings.Compare(a.id, b.id) }) {
+			if !try(rec) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// places yields the items that exist only because something stands below them.
+func (c *collection) places() iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		if len(c.byID) == c.len() {
+			return
+		}
+		for _, rec := range c.byID {
+			if rec.seq == 0 && !yield(rec) {
+				return
+			}
+		}
+	}
+}
+
 func (r *record) matches(want map[string]any) bool {
 	for k, v := range want {
-		if r.fields[k] != v {
+		if r.get(k) != v {
 			return false
 		}
 	}
 	return true
 }
 
-// sid makes a SID that no record of the kind has: the prefix and 32 hex digits.
-func (s *store) sid(name, prefix string) string {
-	for {
-		var b [16]byte
-		for i := range b {
-			b[i] = byte(s.sids.Uint32())
-		}
-		sid := prefix + hex.EncodeToString(b[:])
-		if len(s.kind(name).byID[sid]) == 0 {
-			return sid
-		}
+// hex32 makes 32 hex digits.
+func (s *store) hex32() string {
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(s.sids.Uint32())
 	}
+	return hex.EncodeToString(b[:])
 }
+
+// ghost lets an item exist because something is about to stand below it. It is
+// found and never listed.
+func (s *store) ghost(rec *record) {
+	c := rec.owner.makeChild(rec.kind.home())
+	if c.byID == nil {
+		c.byID = map[string]*record{}
+	}
+	c.byID[rec.id] = rec
+}
+
+// accounts is the collection of all accounts.
+func (s *store) accounts() *collection { return s.root.child("accounts") }

@@ -10,7 +10,7 @@ import (
 func taskRouterRows() []resource {
 	return append(taskRouterStatistics(), []resource{
 		{
-			name: "workspaces", host: "taskrouter", ref: "workspace_sid", prefix: "WS",
+			name: "workspaces", host: "taskrouter", prefix: "WS",
 			paths: []string{"/v1/Workspaces/{sid}"},
 			can:   all,
 			fields: []field{
@@ -27,7 +27,6 @@ func taskRouterRows() []resource {
 			filters: []string{"friendly_name"},
 			create:  createWorkspace,
 			update:  updateWorkspace,
-			remove:  removeWorkspace,
 			changed: workspaceChanged,
 		},
 		{
@@ -40,7 +39,7 @@ func taskRouterRows() []resource {
 				{"friendly_name", text, nil, always | required},
 			},
 			filters: []string{"friendly_name", "available"},
-			create:  uniqueName,
+			unique:  []unique{{field: "friendly_name", code: 20001, fold: true}},
 			update:  updateActivity,
 			remove:  removeActivity,
 			changed: activityChanged,
@@ -56,12 +55,12 @@ func taskRouterRows() []resource {
 				{"unique_name", text, nil, onCreate | required},
 			},
 			create:  createTaskChannel,
-			update:  uniqueName,
+			unique:  []unique{{field: "friendly_name", code: 20001, fold: true}, {field: "unique_name", code: 20001, fold: true}},
 			remove:  removeTaskChannel,
 			changed: taskChannelChanged,
 		},
 		{
-			name: "task_queues", host: "taskrouter", ref: "task_queue_sid", prefix: "WQ",
+			name: "task_queues", host: "taskrouter", prefix: "WQ",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/TaskQueues/{sid}"},
 			can:   all,
 			fields: []field{
@@ -81,12 +80,13 @@ func taskRouterRows() []resource {
 				"WorkerSid":                queuesOfWorker,
 			},
 			orders:  []string{"date_created", "date_updated", "friendly_name"},
+			unique:  []unique{{field: "friendly_name", code: 20001, fold: true}},
 			create:  saveTaskQueue,
 			update:  updateTaskQueue,
 			changed: taskQueueChanged,
 		},
 		{
-			name: "workflows", host: "taskrouter", ref: "workflow_sid", prefix: "WW",
+			name: "workflows", host: "taskrouter", prefix: "WW",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workflows/{sid}"},
 			can:   all,
 			fields: []field{
@@ -99,12 +99,13 @@ func taskRouterRows() []resource {
 				{"task_reservation_timeout", integer, 120, always},
 			},
 			filters: []string{"friendly_name"},
+			unique:  []unique{{field: "friendly_name", code: 20001, fold: true}},
 			create:  saveWorkflow,
 			update:  updateWorkflow,
 			changed: workflowChanged,
 		},
 		{
-			name: "workers", host: "taskrouter", ref: "worker_sid", prefix: "WK", etag: true,
+			name: "workers", host: "taskrouter", prefix: "WK", etag: true,
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workers/{sid}"},
 			can:   all,
 			fields: []field{
@@ -124,6 +125,7 @@ func taskRouterRows() []resource {
 				"TaskQueueSid":            workersOfQueue("sid"),
 			},
 			orders:  []string{"date_created", "date_updated", "date_status_changed", "friendly_name", "activity_name"},
+			unique:  []unique{{field: "friendly_name", code: 20001, fold: true}},
 			create:  createWorker,
 			update:  updateWorker,
 			remove:  removeWorker,
@@ -149,7 +151,7 @@ func taskRouterRows() []resource {
 			changed: workerChannelChanged,
 		},
 		{
-			name: "tasks", host: "taskrouter", ref: "task_sid", prefix: "WT", etag: true,
+			name: "tasks", host: "taskrouter", prefix: "WT", etag: true,
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Tasks/{sid}"},
 			can:   all,
 			fields: []field{
@@ -187,7 +189,6 @@ func taskRouterRows() []resource {
 			orders:  []string{"date_created", "priority", "virtual_start_time"},
 			create:  createTask,
 			update:  updateTask,
-			remove:  removeTask,
 			view:    viewTask,
 			changed: taskChanged,
 		},
@@ -223,23 +224,9 @@ func (c *call) in(pairs ...string) map[string]any {
 	return want
 }
 
-// uniqueName refuses a friendly or unique name that another item has.
-func uniqueName(c *call, rec *record) *apiError {
-	for _, name := range []string{"friendly_name", "unique_name"} {
-		if rec.fields[name] == nil {
-			continue
-		}
-		for _, o := range c.store.where(c.name, c.in()) {
-			if o.text("sid") != rec.text("sid") && strings.EqualFold(o.text(name), rec.text(name)) {
-				return invalid("%s must be unique: another one has %q", pascal(name), rec.text(name))
-			}
-		}
-	}
-	return nil
-}
-
 func createWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
+	c.store.add(rec) // what follows stands below it
 	for _, a := range []string{"Offline", "Available", "Unavailable"} {
 		activity := c.inWorkspace("activities", map[string]any{"friendly_name": a, "available": a == "Available"})
 		if a == "Offline" {
@@ -262,27 +249,14 @@ func createWorkspace(c *call, rec *record) *apiError {
 
 // inWorkspace adds an item to the request's workspace.
 func (c *call) inWorkspace(kind string, fields map[string]any) *record {
-	rec := c.blank(c.kinds[kind])
-	rec.set("workspace_sid", c.vars["workspace_sid"])
-	for k, v := range fields {
-		rec.set(k, v)
-	}
-	c.add(kind, rec)
+	rec := c.make(kind, fields)
+	c.add(rec)
 	return rec
 }
 
 func updateWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
 	return c.nameActivities(rec, "default", "timeout")
-}
-
-func removeWorkspace(c *call, rec *record) *apiError {
-	for name, r := range c.kinds {
-		for _, o := range c.where(name, map[string]any{"workspace_sid": rec.text("sid")}) {
-			c.store.remove(r, o)
-		}
-	}
-	return nil
 }
 
 // nameActivities puts the names beside the SIDs of activities.
@@ -321,9 +295,6 @@ func (c *call) rename(rec *record, refs ...[3]string) {
 }
 
 func updateActivity(c *call, rec *record) *apiError {
-	if err := uniqueName(c, rec); err != nil {
-		return err
-	}
 	c.rename(rec,
 		[3]string{"workers", "activity_sid", "activity_name"},
 		[3]string{"task_queues", "assignment_activity_sid", "assignment_activity_name"},
@@ -353,9 +324,6 @@ func (c *call) workspace() *record {
 
 // createTaskChannel gives the channel to the workers that there are.
 func createTaskChannel(c *call, rec *record) *apiError {
-	if err := uniqueName(c, rec); err != nil {
-		return err
-	}
 	for _, w := range c.where("workers", c.in()) {
 		c.giveChannel(w, rec)
 	}
@@ -364,7 +332,7 @@ func createTaskChannel(c *call, rec *record) *apiError {
 
 func removeTaskChannel(c *call, rec *record) *apiError {
 	for _, wc := range c.where("worker_channels", c.in("task_channel_sid", rec.text("sid"))) {
-		c.drop("worker_channels", wc)
+		c.drop(wc)
 	}
 	return nil
 }
@@ -387,9 +355,6 @@ func saveTaskQueue(c *call, rec *record) *apiError {
 	}
 	if o := rec.text("task_order"); o != "FIFO" && o != "LIFO" {
 		return invalid("Invalid value for parameter TaskOrder: %.100q", o)
-	}
-	if err := uniqueName(c, rec); err != nil {
-		return err
 	}
 	return c.nameActivities(rec, "assignment", "reservation")
 }
@@ -471,14 +436,12 @@ func readWorkflow(configuration string) (workflow, *apiError) {
 	return w, nil
 }
 
-func saveWorkflow(c *call, rec *record) *apiError {
+func saveWorkflow(_ *call, rec *record) *apiError {
 	if n := rec.number("task_reservation_timeout"); n < 1 || n > 86400 {
 		return invalid("TaskReservationTimeout must be from 1 to 86400, not %d", n)
 	}
-	if _, err := readWorkflow(rec.text("configuration")); err != nil {
-		return err
-	}
-	return uniqueName(c, rec)
+	_, err := readWorkflow(rec.text("configuration"))
+	return err
 }
 
 func updateWorkflow(c *call, rec *record) *apiError {
@@ -510,6 +473,7 @@ func createWorker(c *call, rec *record) *apiError {
 	if err := c.saveWorker(rec); err != nil {
 		return err
 	}
+	c.store.add(rec) // its channels stand below it
 	for _, channel := range c.where("task_channels", c.in()) {
 		c.giveChannel(rec, channel)
 	}
@@ -518,9 +482,6 @@ func createWorker(c *call, rec *record) *apiError {
 
 func updateWorker(c *call, rec *record) *apiError {
 	if rec.text("activity_sid") == c.before.text("activity_sid") {
-		if err := uniqueName(c, rec); err != nil {
-			return err
-		}
 		if err := attributesObject(rec); err != nil {
 			return err
 		}
@@ -537,16 +498,13 @@ func updateWorker(c *call, rec *record) *apiError {
 		return invalid("RejectPendingReservations needs an activity that is not available")
 	}
 	for _, r := range c.where("reservations", c.in("worker_sid", rec.text("sid"), "reservation_status", "pending")) {
-		c.set("reservations", r, map[string]any{"reservation_status": "rejected"})
+		c.set(r, map[string]any{"reservation_status": "rejected"})
 	}
 	return nil
 }
 
 // saveWorker checks a worker and lets it enter its activity.
 func (c *call) saveWorker(rec *record) *apiError {
-	if err := uniqueName(c, rec); err != nil {
-		return err
-	}
 	if err := attributesObject(rec); err != nil {
 		return err
 	}
@@ -568,12 +526,9 @@ func (c *call) enterActivity(rec *record, param string) *apiError {
 	return nil
 }
 
-func removeWorker(c *call, rec *record) *apiError {
+func removeWorker(_ *call, rec *record) *apiError {
 	if rec.flag("available") {
 		return invalid("Worker %s cannot be deleted while it is available", rec.text("sid"))
-	}
-	for _, wc := range c.where("worker_channels", c.in("worker_sid", rec.text("sid"))) {
-		c.store.remove(c.kinds["worker_channels"], wc)
 	}
 	return nil
 }

@@ -65,19 +65,19 @@ func (c *call) event(eventType string, about *record, data map[string]any) {
 	case group == "workflow" && data["task_sid"] != nil:
 		sid, _ = data["workflow_sid"].(string)
 	}
-	rec := c.blank(c.kinds["task_router_events"])
-	for k, v := range map[string]any{
+	rec := c.make("task_router_events", map[string]any{
 		"workspace_sid": workspace, "event_type": eventType, "event_data": data,
 		"event_date": c.now.Format(time.RFC3339), "event_date_ms": int(c.now.UnixMilli()),
 		"resource_sid": sid, "resource_type": group, "resource_url": c.base() + resourcePath(workspace, group, sid),
 		"actor_sid": c.account.text("sid"), "actor_type": "account",
 		"description": strings.ToUpper(group[:1]) + group[1:] + " " + sid + " " + what,
-	} {
-		rec.set(k, v)
-	}
-	c.add("task_router_events", rec)
-	if all := c.store.kind("task_router_events").all; len(all) > maxEvents {
-		c.drop("task_router_events", all[0])
+	})
+	c.add(rec)
+	if all := rec.owner.child("Events"); all.len() > maxEvents {
+		for oldest := range all.all() {
+			c.drop(oldest)
+			break
+		}
 	}
 }
 

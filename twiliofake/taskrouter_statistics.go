@@ -81,13 +81,14 @@ func (c *call) tally(about, by, sid string) (*tally, *apiError) {
 // cumulative part alone.
 func statistics(c *call) (*response, *apiError) {
 	about, by := "workspace", ""
-	for _, s := range c.segments[3:] {
-		switch name, isVar := variable(s); {
-		case isVar:
-			by = name
-		case !strings.HasSuffix(s, "Statistics"):
+	parts := segments(c.node.path())
+	for _, s := range parts[3:] {
+		if _, isVar := variable(s); !isVar && !strings.HasSuffix(s, "Statistics") {
 			about = s
 		}
+	}
+	if vars := c.node.vars; len(vars) > 1 {
+		by = vars[1]
 	}
 	t, err := c.tally(about, by, c.vars[by])
 	if err != nil {
@@ -98,7 +99,7 @@ func statistics(c *call) (*response, *apiError) {
 		whole[by] = t.sid
 	}
 	part := map[string]any{}
-	switch c.segments[len(c.segments)-1] {
+	switch parts[len(parts)-1] {
 	case "RealTimeStatistics":
 		part = t.now()
 	case "CumulativeStatistics":

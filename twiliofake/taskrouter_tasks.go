@@ -263,13 +263,6 @@ func updateTask(c *call, rec *record) *apiError {
 	return nil
 }
 
-func removeTask(c *call, rec *record) *apiError {
-	for _, r := range c.where("reservations", c.in("task_sid", rec.text("sid"))) {
-		c.store.remove(c.kinds["reservations"], r)
-	}
-	return nil
-}
-
 func viewTask(c *call, rec *record, m map[string]any) { m["age"] = c.age(rec) }
 
 // age is how many seconds ago an item was made.
@@ -337,7 +330,7 @@ func (c *call) reservationsFollow(task *record) {
 	next := task.status()
 	for _, r := range c.where("reservations", c.in("task_sid", task.text("sid"))) {
 		if taskMoves[next].from != nil && slices.Contains(reservationMoves[next].from, r.text("reservation_status")) {
-			c.set("reservations", r, map[string]any{"reservation_status": next})
+			c.set(r, map[string]any{"reservation_status": next})
 		}
 	}
 }
@@ -367,7 +360,7 @@ func (c *call) moveWorker(rec *record, next string) *apiError {
 	for _, name := range []string{"activity_sid", "activity_name", "available", "date_status_changed"} {
 		fields[name] = moved.get(name)
 	}
-	c.set("workers", worker, fields)
+	c.set(worker, fields)
 	return nil
 }
 
@@ -409,11 +402,11 @@ func (c *call) taskFollows(rec *record) {
 		}
 	}
 	if to != was {
-		c.set("tasks", task, map[string]any{"assignment_status": to})
+		c.set(task, map[string]any{"assignment_status": to})
 	}
 	for _, o := range others {
 		if next == "accepted" && o.text("reservation_status") == "pending" {
-			c.set("reservations", o, map[string]any{"reservation_status": "rescinded"})
+			c.set(o, map[string]any{"reservation_status": "rescinded"})
 		}
 	}
 }

@@ -24,6 +24,9 @@ type Config struct {
 	// MaxRequests bounds the request log; when it is full the oldest entry
 	// goes. Zero is 1000.
 	MaxRequests int
+	// Strict answers 501 to what no row of the fake models by hand, in the
+	// place of the generic layer.
+	Strict bool
 }
 
 // A Twilio is a fake Twilio in memory. It is an [http.Handler] that plays the
@@ -31,10 +34,8 @@ type Config struct {
 // concurrently; requests are carried out one at a time, so that each sees
 // all the effects of those before it.
 type Twilio struct {
-	routes map[string][]route   // by product
-	kinds  map[string]*resource // by name
-	refs   map[string]*resource // by the variable that names the kind's items
-	below  map[string][]string  // names of the collections below an item
+	rows   *rowIndex
+	strict bool
 
 	mu     sync.Mutex // guards what follows
 	store  *store
@@ -51,18 +52,11 @@ type Twilio struct {
 // New makes a fake. It fails when the state is not valid; the error names
 // every fault of it.
 func New(cfg Config) (*Twilio, error) {
-	rows := table()
-	t := &Twilio{
-		routes: routes(rows), kinds: map[string]*resource{}, refs: map[string]*resource{},
-		seed: cfg.Seed,
+	rows, err := theRows()
+	if err != nil {
+		return nil, err
 	}
-	t.below = below(t.routes)
-	for i := range rows {
-		t.kinds[rows[i].name] = &rows[i]
-		if rows[i].ref != "" {
-			t.refs[rows[i].ref] = &rows[i]
-		}
-	}
+	t := &Twilio{rows: rows, strict: cfg.Strict, seed: cfg.Seed}
 	t.log.max = cfg.MaxRequests
 	if t.log.max <= 0 {
 		t.log.max = 1000
@@ -111,7 +105,7 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var res *response
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
-		res = refuse(http.StatusRequestEntityTooLarge, 20413, "The body is larger than %d bytes", maxBody).response()
+		res = refuse(http.StatusRequestEntityTooLarge, 20413, "The body is larger than %d bytes", maxBody).response(false)
 	case err != nil:
 		t.log.end(entry, 0, nil, nil)
 		panic(http.ErrAbortHandler) // the client left
@@ -185,39 +179,62 @@ type Resource = map[string]any
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if recs := t.store.kind(kind).byID[id]; len(recs) > 0 {
-		return recs[0].export(), true
+	if rec := t.lookUp(kind, id); rec != nil {
+		return rec.export(), true
 	}
 	return nil, false
 }
 
-// SetResource adds an item to a kind, or replaces the one of the same
-// identity. Fields that are left out get their initial values. It fails when
-// the kind, a field or a value is not one that the fake knows.
-func (t *Twilio) SetResource(kind string, item Resource) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, ok := t.kinds[kind]
-	if !ok {
-		return fmt.Errorf("twiliofake: there is no kind of resource %q", kind)
+// lookUp finds an item of any account.
+func (t *Twilio) lookUp(kind, id string) *record {
+	k := t.kindNamed(kind)
+	if k == nil {
+		return nil
 	}
-	rec, err := r.load(item, t.mainAccount(), time.Now().UTC())
-	if err != nil {
-		return fmt.Errorf("twiliofake: %s: %w", kind, err)
+	want := map[string]any{}
+	if !k.singleton {
+		want[k.vars[len(k.vars)-1]] = id
 	}
-	t.store.put(r, rec)
+	if k.root {
+		return t.store.accounts().find(id, nil)
+	}
+	for acc := range t.store.accounts().all() {
+		for rec := range t.store.where(k, acc, want) {
+			return rec
+		}
+	}
 	return nil
 }
 
-// RemoveResource takes an item away, without the effects that a DELETE has.
-// It reports whether there was one.
+// SetResource adds an item to a kind, or replaces the one of the same
+// identity. Fields that are left out get their initial values. It fails when
+// the kind, a field or a value is not one that the fake knows, and when what
+// the item stands below is not there.
+func (t *Twilio) SetResource(kind string, item Resource) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.kindNamed(kind)
+	if k == nil {
+		return fmt.Errorf("twiliofake: there is no kind of resource %q", kind)
+	}
+	if err := t.store.load(k, item, t.mainAccount(), time.Now().UTC()); err != nil {
+		return fmt.Errorf("twiliofake: %s: %w", kind, err)
+	}
+	for _, viewer := range k.viewers {
+		t.store.review(viewer)
+	}
+	return nil
+}
+
+// RemoveResource takes an item and what stands below it away, without the
+// other effects that a DELETE has. It reports whether there was one.
 func (t *Twilio) RemoveResource(kind, id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	recs := t.store.kind(kind).byID[id]
-	if len(recs) == 0 {
+	rec := t.lookUp(kind, id)
+	if rec == nil {
 		return false
 	}
-	t.store.remove(t.kinds[kind], recs[0])
+	t.store.remove(rec)
 	return true
 }

@@ -23,26 +23,28 @@ func (c *call) mayCallFrom(from string) bool {
 		return reachable(from)
 	}
 	number := map[string]any{"account_sid": c.account.text("sid"), "phone_number": from}
-	return c.store.one("incoming_phone_numbers", number) != nil || c.store.one("outgoing_caller_ids", number) != nil
+	return c.one("incoming_phone_numbers", number) != nil || c.one("outgoing_caller_ids", number) != nil
 }
 
 // dial makes a call from the account to somebody, who answers at once.
 func (c *call) dial(from, to string) *record {
-	rec := c.blank(c.kinds["calls"])
+	rec := c.blank("calls", c.account)
 	c.dialled(rec, from, to)
-	c.store.add(c.kinds["calls"], rec)
+	c.store.add(rec)
 	return rec
 }
 
 func (c *call) dialled(rec *record, from, to string) {
-	rec.fields["from"], rec.fields["to"] = from, to
-	rec.fields["from_formatted"], rec.fields["to_formatted"] = national(from), national(to)
-	rec.fields["direction"] = "outbound-api"
-	rec.fields["start_time"] = c.now.Format(time.RFC1123Z)
+	rec.set("from", from)
+	rec.set("to", to)
+	rec.set("from_formatted", national(from))
+	rec.set("to_formatted", national(to))
+	rec.set("direction", "outbound-api")
+	rec.set("start_time", c.now.Format(time.RFC1123Z))
 	number := map[string]any{"account_sid": c.account.text("sid"), "phone_number": from}
 	for _, kind := range []string{"incoming_phone_numbers", "outgoing_caller_ids"} {
-		if own := c.store.one(kind, number); own != nil {
-			rec.fields["phone_number_sid"] = own.text("sid")
+		if own := c.one(kind, number); own != nil {
+			rec.set("phone_number_sid", own.text("sid"))
 		}
 	}
 }
@@ -90,12 +92,12 @@ func createCall(c *call, rec *record) *apiError {
 // redirect keeps the TwiML or the URL that a call was sent to, for tests to
 // look at.
 func (c *call) redirect(rec *record) {
-	delete(rec.fields, "_twiml")
-	delete(rec.fields, "_url")
+	rec.drop("_twiml")
+	rec.drop("_url")
 	if v := c.form.Get("Twiml"); v != "" {
-		rec.fields["_twiml"] = v
+		rec.set("_twiml", v)
 	} else {
-		rec.fields["_url"] = c.form.Get("Url")
+		rec.set("_url", c.form.Get("Url"))
 	}
 }
 
@@ -122,7 +124,7 @@ func updateCall(c *call, rec *record) *apiError {
 			return refuse(http.StatusBadRequest, 21220, "Call is in-progress. Cannot cancel.")
 		}
 		c.hangUp(rec)
-		rec.fields["status"] = "canceled"
+		rec.set("status", "canceled")
 	default:
 		return invalid("Invalid value for parameter Status: %.100q", next)
 	}
@@ -142,10 +144,10 @@ func removeCall(_ *call, rec *record) *apiError {
 
 // hangUp ends a call, its recordings and its part in a conference.
 func (c *call) hangUp(rec *record) {
-	rec.fields["status"] = "completed"
-	rec.fields["end_time"] = c.now.Format(time.RFC1123Z)
-	rec.fields["duration"] = seconds(rec.text("start_time"), c.now)
-	for _, r := range c.store.where("recordings", map[string]any{"call_sid": rec.text("sid")}) {
+	rec.set("status", "completed")
+	rec.set("end_time", c.now.Format(time.RFC1123Z))
+	rec.set("duration", seconds(rec.text("start_time"), c.now))
+	for _, r := range c.where("recordings", map[string]any{"call_sid": rec.text("sid")}) {
 		c.stopRecording(r)
 	}
 	c.leave(rec.text("sid"))
@@ -153,7 +155,7 @@ func (c *call) hangUp(rec *record) {
 
 // leave takes a call out of the conference that it is in.
 func (c *call) leave(callSID string) {
-	for _, p := range c.store.where("participants", map[string]any{"call_sid": callSID}) {
+	for _, p := range c.where("participants", map[string]any{"call_sid": callSID}) {
 		c.depart(p)
 	}
 }
@@ -161,15 +163,15 @@ func (c *call) leave(callSID string) {
 // depart takes a participant out of its conference; the conference ends when
 // it was the last one, or one whose leaving ends it.
 func (c *call) depart(p *record) {
-	c.store.remove(c.kinds["participants"], p)
-	conference := c.store.one("conferences", map[string]any{"sid": p.text("conference_sid"), "status": "in-progress"})
+	c.store.remove(p)
+	conference := c.one("conferences", map[string]any{"sid": p.text("conference_sid"), "status": "in-progress"})
 	if conference == nil {
 		return
 	}
 	switch {
 	case p.flag("end_conference_on_exit"):
 		c.endConference(conference, "participant-with-end-conference-on-exit-left", p.text("call_sid"))
-	case c.store.one("participants", map[string]any{"conference_sid": conference.text("sid")}) == nil:
+	case c.one("participants", map[string]any{"conference_sid": conference.text("sid")}) == nil:
 		c.endConference(conference, "last-participant-left", p.text("call_sid"))
 	}
 }
@@ -180,20 +182,20 @@ func (c *call) endConference(conference *record, reason, by string) {
 	if by != "" {
 		fields["call_sid_ending_conference"] = by
 	}
-	c.set("conferences", conference, fields)
-	for _, p := range c.store.where("participants", map[string]any{"conference_sid": conference.text("sid")}) {
-		c.store.remove(c.kinds["participants"], p)
+	c.set(conference, fields)
+	for _, p := range c.where("participants", map[string]any{"conference_sid": conference.text("sid")}) {
+		c.store.remove(p)
 		c.endCall(p.text("call_sid"))
 	}
-	for _, r := range c.store.where("recordings", map[string]any{"conference_sid": conference.text("sid")}) {
+	for _, r := range c.where("recordings", map[string]any{"conference_sid": conference.text("sid")}) {
 		c.stopRecording(r)
 	}
 }
 
 func (c *call) endCall(sid string) {
-	if rec := c.store.one("calls", map[string]any{"sid": sid}); rec != nil && live(rec.text("status")) {
+	if rec := c.one("calls", map[string]any{"sid": sid}); rec != nil && live(rec.text("status")) {
 		c.hangUp(rec)
-		c.touch(c.kinds["calls"], rec)
+		c.touch(rec)
 	}
 }
 
@@ -212,9 +214,9 @@ func updateConference(c *call, rec *record) *apiError {
 // named by its SID or its friendly name; one that nobody is in begins.
 func createParticipant(c *call, rec *record) *apiError {
 	to, from, name := c.form.Get("To"), c.form.Get("From"), c.vars["conference_sid"]
-	conference := c.store.one("conferences", map[string]any{"sid": name, "status": "in-progress"})
+	conference := c.one("conferences", map[string]any{"sid": name, "status": "in-progress"})
 	if conference == nil {
-		conference = c.store.one("conferences", map[string]any{
+		conference = c.one("conferences", map[string]any{
 			"friendly_name": name, "status": "in-progress", "account_sid": c.account.text("sid"),
 		})
 	}
@@ -228,12 +230,12 @@ func createParticipant(c *call, rec *record) *apiError {
 		return err
 	}
 	if conference == nil {
-		conference = c.blank(c.kinds["conferences"])
-		conference.fields["friendly_name"] = name
-		c.store.add(c.kinds["conferences"], conference)
+		conference = c.blank("conferences", c.account)
+		conference.set("friendly_name", name)
+		c.store.add(conference)
 	}
-	rec.fields["conference_sid"] = conference.text("sid")
-	rec.fields["call_sid"] = c.dial(from, to).text("sid")
+	rec.owner = conference
+	rec.set("call_sid", c.dial(from, to).id)
 	return nil
 }
 
@@ -242,7 +244,7 @@ func (c *call) checkCoach(rec *record) *apiError {
 		return nil
 	}
 	coached := map[string]any{"call_sid": rec.text("call_sid_to_coach")}
-	if c.store.one("participants", coached) == nil {
+	if c.one("participants", coached) == nil {
 		return invalid("CallSidToCoach %.40q is not in the conference", rec.text("call_sid_to_coach"))
 	}
 	return nil
@@ -250,9 +252,9 @@ func (c *call) checkCoach(rec *record) *apiError {
 
 func updateParticipant(c *call, rec *record) *apiError {
 	if rec.flag("hold") {
-		rec.fields["_hold_url"] = c.form.Get("HoldUrl")
+		rec.set("_hold_url", c.form.Get("HoldUrl"))
 	} else {
-		delete(rec.fields, "_hold_url")
+		rec.drop("_hold_url")
 	}
 	return c.checkCoach(rec)
 }
@@ -269,11 +271,7 @@ func currentRecording(c *call, id string) *record {
 	if id != "Twilio.CURRENT" {
 		return nil
 	}
-	want := map[string]any{}
-	for k, v := range c.parents() {
-		want[k] = v
-	}
-	for _, rec := range c.store.where("recordings", want) {
+	for rec := range c.collection().all() {
 		if s := rec.text("status"); s == "in-progress" || s == "paused" {
 			return rec
 		}
@@ -286,14 +284,14 @@ func createRecording(c *call, rec *record) *apiError {
 	if sid == "" {
 		return unmodelled("POST on %s: a recording begins on a call", c.path)
 	}
-	running := c.store.one("calls", map[string]any{"sid": sid, "status": "in-progress"})
+	running := c.one("calls", map[string]any{"sid": sid, "status": "in-progress"})
 	if running == nil {
 		return refuse(http.StatusBadRequest, 21220, "Requested resource is not eligible for recording")
 	}
-	if p := c.store.one("participants", map[string]any{"call_sid": sid}); p != nil {
-		rec.fields["conference_sid"] = p.text("conference_sid")
+	if p := c.one("participants", map[string]any{"call_sid": sid}); p != nil {
+		rec.set("conference_sid", p.text("conference_sid"))
 	}
-	rec.fields["start_time"] = c.now.Format(time.RFC1123Z)
+	rec.set("start_time", c.now.Format(time.RFC1123Z))
 	return nil
 }
 
@@ -304,7 +302,7 @@ func updateRecording(c *call, rec *record) *apiError {
 			return refuse(http.StatusBadRequest, 21220, "Requested resource is not eligible for recording")
 		}
 		if rec.text("status") == "stopped" {
-			rec.fields["duration"] = seconds(rec.text("start_time"), c.now)
+			rec.set("duration", seconds(rec.text("start_time"), c.now))
 		}
 		return nil
 	}
@@ -313,14 +311,14 @@ func updateRecording(c *call, rec *record) *apiError {
 
 func (c *call) stopRecording(rec *record) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" {
-		c.set("recordings", rec, map[string]any{
+		c.set(rec, map[string]any{
 			"status": "completed", "duration": seconds(rec.text("start_time"), c.now),
 		})
 	}
 }
 
 func viewRecording(c *call, rec *record, m map[string]any) {
-	if c.pattern() == c.paths[0] || c.pattern() == collectionOf(c.paths[0]) {
+	if c.parent == c.account {
 		m["media_url"] = c.base() + strings.TrimSuffix(c.itemPath(rec), ".json")
 		delete(m, "track")
 	}
@@ -331,11 +329,11 @@ func createNumber(c *call, rec *record) *apiError {
 	if !e164.MatchString(number) {
 		return refuse(http.StatusBadRequest, 21421, "PhoneNumber %s is invalid", number)
 	}
-	if c.store.one("incoming_phone_numbers", map[string]any{"phone_number": number}) != nil {
+	if c.one("incoming_phone_numbers", map[string]any{"phone_number": number}) != nil {
 		return refuse(http.StatusBadRequest, 21422, "%s is not available", number)
 	}
 	if rec.text("friendly_name") == "" {
-		rec.fields["friendly_name"] = national(number)
+		rec.set("friendly_name", national(number))
 	}
 	return nil
 }
@@ -372,15 +370,15 @@ func createAccount(c *call, rec *record) *apiError {
 	if c.apiKey {
 		return refuse(http.StatusUnauthorized, 20003, "Authenticate")
 	}
-	rec.fields["owner_account_sid"] = c.account.text("sid")
-	rec.fields["auth_token"] = c.store.sid("accounts", "")
+	rec.set("owner_account_sid", c.account.text("sid"))
+	rec.set("auth_token", c.store.hex32())
 	return nil
 }
 
 func viewAccount(_ *call, _ *record, m map[string]any) { delete(m, "account_sid") }
 
 func createKey(c *call, rec *record) *apiError {
-	rec.fields["_secret"] = c.store.sid("keys", "")
+	rec.set("_secret", c.store.hex32())
 	return nil
 }
 

@@ -1,0 +1,200 @@
+package twiliofake
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The generic layer plays the operations that no row does, by their class in
+// the table. It knows names, types and where things stand, and no business
+// rules or life cycles.
+
+func (c *call) generic() (*response, *apiError) {
+	values, err := c.parameters()
+	if err != nil {
+		return nil, err
+	}
+	switch c.op.class {
+	case "list", "list-only":
+		return c.page()
+	case "create", "create-at", "create-parent", "singleton-create":
+		return c.genericCreate(values)
+	case "fetch":
+		return c.fetch()
+	case "delete", "singleton-delete":
+		return c.remove()
+	case "update", "upsert", "singleton-update":
+		return c.genericUpdate(values)
+	case "singleton-fetch":
+		if rec := c.collection().find("", nil); rec != nil {
+			return c.answer(c.op.status, rec), nil
+		}
+		if c.node.has("singleton-create") {
+			return nil, notFound(c.path)
+		}
+	case "oracle":
+		if rec := c.collection().find(c.identity(), c.kind.alias); rec != nil {
+			return c.answer(c.op.status, rec), nil
+		}
+	}
+	// Views, verbs, oracles and settings that were never changed show an item
+	// that stands nowhere.
+	rec := c.fresh(c.identity())
+	if c.method != http.MethodGet {
+		if rec.id == "" {
+			rec.id = c.identify(values)
+		}
+		c.stamp(rec, false, c.now.Format(time.RFC3339))
+	}
+	c.fill(rec, values)
+	return c.answer(c.op.status, rec), nil
+}
+
+// fresh makes a record of the node's kind below the path's parent.
+func (c *call) fresh(id string) *record { return c.store.record(c.kind, c.parent, id) }
+
+func (c *call) genericCreate(values []argument) (*response, *apiError) {
+	rec := c.fresh(c.identity())
+	if rec.id == "" && !c.kind.singleton {
+		rec.id = c.identify(values)
+	}
+	if old := c.collection().find(rec.id, nil); old != nil {
+		if !c.kind.singleton {
+			return nil, refuse(http.StatusConflict, conflictCode(c.product), "%s %.100q exists", c.kind.name, rec.id)
+		}
+		c.store.remove(old)
+	}
+	date := c.now.Format(time.RFC3339)
+	if c.product == "api" {
+		date = c.now.Format(time.RFC1123Z)
+	}
+	c.stamp(rec, false, date)
+	if c.kind.singleton && c.op.prefix != "" {
+		rec.set("sid", c.op.prefix+c.store.hex32())
+	}
+	c.fill(rec, values)
+	if err := c.free(rec); err != nil {
+		return nil, err
+	}
+	c.add(rec)
+	return c.answer(c.op.status, rec), nil
+}
+
+// identify makes the identity of a new item.
+func (c *call) identify(values []argument) string {
+	variable := ""
+	if len(c.kind.vars) > 0 && !c.kind.singleton {
+		variable = key(c.kind.vars[len(c.kind.vars)-1])
+	}
+	text := func(v any) string {
+		if s, ok := v.(string); ok {
+			return s
+		}
+		return fmt.Sprint(v)
+	}
+	if variable != "" && variable != "id" && variable != "sid" {
+		for _, v := range values { // Identity, Key, PhoneNumber
+			if key(v.name) == variable && v.value != nil && v.value != "" {
+				return text(v.value)
+			}
+		}
+	}
+	if variable == "index" {
+		next := 0
+		for _, rec := range slices.Backward(c.orderOf(c.collection())) {
+			if rec != nil {
+				fmt.Sscan(rec.id, &next) //nolint:errcheck // 0 then
+				next++
+				break
+			}
+		}
+		return fmt.Sprint(next)
+	}
+	// What joins another item to this one carries its SID: PhoneNumbers below
+	// a service are named by PhoneNumberSid.
+	collection := key(c.node.segment)
+	for _, p := range c.op.params {
+		joined, ok := strings.CutSuffix(p.key, "sid")
+		if !ok || !p.required || !strings.HasPrefix(collection, joined) {
+			continue
+		}
+		if m := c.op.model.model(); m != nil && m.field(p.key) != nil {
+			continue
+		}
+		for _, v := range values {
+			if v.name == p.name {
+				return text(v.value)
+			}
+		}
+	}
+	return c.op.prefix + c.store.hex32()
+}
+
+func (c *call) orderOf(in *collection) []*record {
+	if in == nil {
+		return nil
+	}
+	return in.order
+}
+
+func (c *call) genericUpdate(values []argument) (*response, *apiError) {
+	rec := c.collection().find(c.identity(), c.kind.alias)
+	if rec != nil && c.root && !c.owns(rec) {
+		rec = nil
+	}
+	if rec == nil {
+		if c.op.class == "update" || c.op.class == "singleton-update" && c.node.has("singleton-create") {
+			return nil, notFound(c.path)
+		}
+		rec = c.fresh(c.identity())
+		c.stamp(rec, false, c.now.Format(time.RFC3339))
+		c.store.add(rec)
+	} else if err := c.precondition(rec); err != nil {
+		return nil, err
+	}
+	next := rec.clone()
+	c.fill(next, values)
+	if err := c.free(next); err != nil {
+		return nil, err
+	}
+	c.commit(rec, next)
+	return c.answer(c.op.status, rec), nil
+}
+
+// fill puts parameters into a record. One without a field is kept too, for
+// tests to look at. Dotted ones nest: Configuration.Url is url of configuration.
+func (c *call) fill(rec *record, values []argument) {
+	for _, v := range values {
+		top, rest, dotted := strings.Cut(v.name, ".")
+		if m := c.op.model.model(); !dotted || m != nil && m.field(key(v.name)) != nil {
+			rec.set(v.name, v.value)
+			continue
+		}
+		nested := map[string]any{}
+		if was, ok := rec.get(top).(map[string]any); ok {
+			for k, e := range was {
+				nested[k] = e
+			}
+		}
+		at := nested
+		for {
+			name, more, deeper := strings.Cut(rest, ".")
+			if !deeper {
+				at[snake(name)] = v.value
+				break
+			}
+			next := map[string]any{}
+			if was, ok := at[snake(name)].(map[string]any); ok {
+				for k, e := range was {
+					next[k] = e
+				}
+			}
+			at[snake(name)] = next
+			at, rest = next, more
+		}
+		rec.set(top, nested)
+	}
+}

@@ -1,0 +1,303 @@
+package twiliofake
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answer is a response with the item as body.
+func (c *call) answer(status int, rec *record) *response {
+	if c.resource == nil && c.op.model.none() {
+		return &response{status: status, header: http.Header{}}
+	}
+	res := jsonResponse(status, c.render(rec))
+	if c.tagged() {
+		res.header.Set("ETag", rec.etag())
+	}
+	return res
+}
+
+// render makes the body of an item: the fields of the operation's model and,
+// of a row, those that the model lacks.
+func (c *call) render(rec *record) any {
+	var m map[string]any
+	if c.op != nil {
+		model := c.op.model.model()
+		if model == nil && c.resource == nil { // a list of names
+			return c.op.model.convert(rec.id)
+		}
+		if model != nil {
+			m = make(map[string]any, len(model.fields))
+			for i := range model.fields {
+				f := &model.fields[i]
+				m[f.name] = c.value(rec, f)
+			}
+		}
+	}
+	if c.resource == nil {
+		return m
+	}
+	if m == nil {
+		m = map[string]any{}
+		for _, name := range []string{"sid", "account_sid", "date_created", "date_updated"} {
+			if v, ok := rec.lookup(name); ok && !c.bare {
+				m[name] = v
+			}
+		}
+		m["url"], m["links"] = c.itemURL(rec), c.links(rec)
+	}
+	for _, f := range c.fields {
+		if v, ok := rec.lookup(f.name); ok {
+			m[f.name] = v
+		} else {
+			m[f.name] = f.initial
+		}
+	}
+	if c.view != nil {
+		c.view(c, rec, m)
+	}
+	return m
+}
+
+// value is what an item has in a field of a model.
+func (c *call) value(rec *record, f *modelField) any {
+	switch f.key {
+	case "url":
+		return c.itemURL(rec)
+	case "uri":
+		return c.itemPath(rec)
+	case "links", "subresourceuris":
+		return c.links(rec)
+	case c.op.identity:
+		return f.shape.convert(rec.id)
+	}
+	if v, ok := rec.lookup(f.name); ok {
+		if v != nil && c.resource == nil {
+			v = f.shape.convert(v)
+		}
+		if v != nil || f.nullable {
+			return v
+		}
+	} else if c.resource == nil && rec.seq == 0 && rec.owner != nil && rec.owner.owner != nil {
+		// A view or a verb shows what it stands below.
+		if v, ok := rec.owner.lookup(f.name); ok {
+			return f.shape.convert(v)
+		}
+	}
+	if f.nullable {
+		return nil
+	}
+	return f.shape.zero(0)
+}
+
+// zero is the value of a field that cannot be null.
+func (s shape) zero(depth int) any {
+	switch s.code[0] {
+	case 'i', 'f':
+		return 0
+	case 'b':
+		return false
+	case 'l':
+		return []any{}
+	case 'm', 'p':
+		return map[string]any{}
+	case 't':
+		return time.Unix(0, 0).UTC().Format(time.RFC3339)
+	case 'N':
+		m := map[string]any{}
+		for _, f := range s.model().fields {
+			m[f.name] = nil
+			if !f.nullable && depth < 4 {
+				m[f.name] = f.shape.zero(depth + 1)
+			}
+		}
+		return m
+	case 'o':
+		return nil
+	}
+	return ""
+}
+
+// convert brings a value that a parameter gave to the shape of a field; what
+// cannot be brought there is null.
+func (s shape) convert(v any) any {
+	switch s.code[0] {
+	case 's':
+		switch v := v.(type) {
+		case nil, string:
+			return v
+		case bool:
+			return strconv.FormatBool(v)
+		case int:
+			return strconv.Itoa(v)
+		case float64:
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		case json.Number:
+			return v.String()
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil
+		}
+		return string(b)
+	case 'i':
+		switch v := v.(type) {
+		case int:
+			return v
+		case float64:
+			return int(v)
+		case json.Number:
+			n, err := strconv.Atoi(v.String())
+			if err == nil {
+				return n
+			}
+		case string:
+			n, err := strconv.Atoi(v)
+			if err == nil {
+				return n
+			}
+		}
+		return nil
+	case 'f':
+		switch v := v.(type) {
+		case int, float64, json.Number:
+			return v
+		case string:
+			n, err := strconv.ParseFloat(v, 64)
+			if err == nil {
+				return n
+			}
+		}
+		return nil
+	case 'b':
+		switch v := v.(type) {
+		case bool:
+			return v
+		case string:
+			b, err := strconv.ParseBool(v)
+			if err == nil {
+				return b
+			}
+		}
+		return nil
+	case 't', 'd':
+		text, _ := v.(string)
+		t, err := parseTime(text)
+		if err != nil {
+			return nil
+		}
+		if s.code == "d" {
+			return t.Format(time.RFC1123Z)
+		}
+		return t.Format(time.RFC3339)
+	case 'l':
+		switch v := v.(type) {
+		case []any:
+			out := make([]any, len(v))
+			for i := range v {
+				out[i] = s.elem().convert(v[i])
+			}
+			return out
+		case []string:
+			out := make([]any, len(v))
+			for i := range v {
+				out[i] = s.elem().convert(v[i])
+			}
+			return out
+		case nil:
+			return nil
+		}
+		return []any{s.elem().convert(v)}
+	case 'm', 'p', 'N':
+		if text, ok := v.(string); ok {
+			m, err := decodeObject([]byte(text))
+			if err != nil {
+				return nil
+			}
+			return m
+		}
+		if m, ok := v.(map[string]any); ok {
+			return m
+		}
+		return nil
+	}
+	return v
+}
+
+// parseTime reads a time as either API writes it, or a date alone.
+func parseTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.RFC1123Z, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Parse("2006-01-02T15:04:05", s)
+}
+
+// base is the scheme and host that the client knows the product by.
+func (c *call) base() string { return "https://" + c.host }
+
+// itemURL is the address of an item, under the path that the request used.
+func (c *call) itemURL(rec *record) string { return c.base() + c.itemPath(rec) }
+
+func (c *call) itemPath(rec *record) string {
+	var b strings.Builder
+	c.writePath(&b, c.node, rec)
+	if !c.item && c.own() == 0 && !c.kind.singleton {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(rec.id))
+	}
+	if c.product == "api" {
+		b.WriteString(".json")
+	}
+	return b.String()
+}
+
+func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
+	if n.parent == nil {
+		return
+	}
+	c.writePath(b, n.parent, rec)
+	b.WriteByte('/')
+	if !n.item {
+		b.WriteString(n.segment)
+		return
+	}
+	i := slices.Index(c.wilds, n)
+	switch {
+	case i < 0:
+		b.WriteString(c.account.id) // the account of the API of 2010
+	case i == len(c.wilds)-1 && c.item:
+		b.WriteString(url.PathEscape(rec.id))
+	default:
+		b.WriteString(url.PathEscape(c.vars[c.node.vars[i]]))
+	}
+}
+
+// links names what stands right below an item.
+func (c *call) links(rec *record) map[string]any {
+	n := c.node
+	if !c.item && c.own() == 0 && !c.kind.singleton {
+		n = n.wild
+	}
+	if n == nil {
+		return map[string]any{}
+	}
+	m := make(map[string]any, len(n.lit))
+	path := strings.TrimSuffix(c.itemPath(rec), ".json")
+	for name := range maps.Keys(n.lit) {
+		key := snake(strings.ReplaceAll(name, "-", "_"))
+		if c.product == "api" {
+			m[key] = path + "/" + name + ".json"
+		} else {
+			m[key] = c.base() + path + "/" + name
+		}
+	}
+	return m
+}

@@ -1,0 +1,482 @@
+package twiliofake
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A place says where in the state the items of a path stand: the collections on
+// the way down from the account, and the variables that name the item of each.
+// The last key of a collection's path, or of a singleton's, has no variable.
+type place struct {
+	keys, vars []string
+	root       bool // accounts stand at the root
+}
+
+// own is how many of the variables name the item itself.
+func (p *place) own() int {
+	if len(p.keys) == len(p.vars) {
+		return 1
+	}
+	return 0
+}
+
+// pattern writes the place without the names of its variables.
+func (p *place) pattern() string {
+	s := strings.Join(p.keys, "/*/")
+	if p.own() == 1 {
+		s += "/*"
+	}
+	return s
+}
+
+// shared lists products whose versions, and in one case whose hosts, show the
+// same items.
+var shared = map[string]string{"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content"}
+
+// placeOf lays a path out.
+func placeOf(product, path string) *place {
+	segs := segments(strings.TrimSuffix(path, ".json"))
+	p := &place{}
+	at := product
+	if product == "api" {
+		if len(segs) > 2 {
+			p.root = len(segs) == 3
+			segs = segs[2:]
+			if len(segs) > 1 {
+				segs = segs[1:] // the account, which the request enters
+			} else {
+				at = "accounts"
+			}
+		} else {
+			p.keys, p.root = []string{"accounts"}, true
+			return p
+		}
+	} else if name, ok := shared[product]; ok {
+		at, segs = name, segs[1:]
+	}
+	for _, s := range segs {
+		if v, ok := variable(s); ok {
+			p.keys, p.vars = append(p.keys, at), append(p.vars, snake(v))
+			at = ""
+			continue
+		}
+		if at != "" {
+			at += "/"
+		}
+		at += s
+	}
+	if at != "" {
+		p.keys = append(p.keys, at)
+	}
+	return p
+}
+
+// A kind is what the items of one collection, or a singleton, have in common,
+// whatever paths and versions of the API show them.
+type kind struct {
+	name      string
+	product   string
+	row       *resource // nil where only the generic layer plays it
+	paths     []*place  // the first is home
+	vars      []string  // of the home, the identity last
+	root      bool
+	singleton bool
+	alias     []string // fields that address an item, like its SID
+	indexed   []string // alias and unique fields
+	unique    []unique
+	viewers   []*kind // kinds that stand below these items too, at a second path
+}
+
+func (k *kind) home() string { return k.paths[0].keys[len(k.paths[0].keys)-1] }
+
+// fold is the form in which values of an indexed field are compared.
+func (k *kind) fold(field, value string) string {
+	for _, u := range k.unique {
+		if u.field == field && u.fold {
+			return strings.ToLower(value)
+		}
+	}
+	return value
+}
+
+func newKind(name, product string, paths ...*place) *kind {
+	k := &kind{name: name, product: product, paths: paths, vars: paths[0].vars, root: paths[0].root}
+	k.singleton = paths[0].own() == 0
+	return k
+}
+
+// index completes a kind when its unique fields and aliases are known.
+func (k *kind) index() {
+	k.indexed = slices.Clone(k.alias)
+	for _, u := range k.unique {
+		if !slices.Contains(k.indexed, u.field) {
+			k.indexed = append(k.indexed, u.field)
+		}
+	}
+}
+
+// A rowIndex holds the kinds of the rows, by name and by pattern.
+type rowIndex struct{ byName, byPattern map[string]*kind }
+
+// indexRows makes the kinds of the rows. Two rows that claim a name or a place
+// are an error.
+func indexRows(rows []*resource) (*rowIndex, error) {
+	x := &rowIndex{map[string]*kind{}, map[string]*kind{}}
+	for _, r := range rows {
+		var paths []*place
+		for _, p := range r.paths {
+			paths = append(paths, placeOf(r.host, p))
+		}
+		k := newKind(r.name, r.host, paths...)
+		k.row, k.alias, k.unique = r, r.alias, r.unique
+		k.index()
+		if x.byName[r.name] != nil {
+			return nil, fmt.Errorf("twiliofake: two rows are named %s", r.name)
+		}
+		x.byName[r.name] = k
+		for _, p := range paths {
+			if o := x.byPattern[p.pattern()]; o != nil {
+				return nil, fmt.Errorf("twiliofake: row %s takes the place of row %s, %s", r.name, o.name, p.pattern())
+			}
+			x.byPattern[p.pattern()] = k
+		}
+	}
+	for _, k := range x.byName {
+		for _, p := range k.paths[1:] {
+			above := &place{keys: p.keys[:len(p.keys)-1], vars: p.vars[:len(p.keys)-1]}
+			if parent := x.byPattern[above.pattern()]; parent != nil {
+				parent.viewers = append(parent.viewers, k)
+			}
+		}
+	}
+	return x, nil
+}
+
+// theRows are indexed when the first fake is made, the table is joined to them
+// when the first request comes. All fakes share both; neither changes.
+var theRows = sync.OnceValues(func() (*rowIndex, error) {
+	var rows []*resource
+	for _, r := range table() {
+		rows = append(rows, &r)
+	}
+	return indexRows(rows)
+})
+
+// A node is one segment of a product's paths. The tree of nodes is the only
+// router.
+type node struct {
+	product string
+	segment string // a variable in braces
+	// template is the path of the node as an operation or a row writes it: a
+	// variable may have another name below an item than where it is the item.
+	template string
+	parent   *node
+	lit      map[string]*node
+	wild     *node
+	ops      []*operation
+	depth    int
+
+	*place
+	wilds []*node // of the variables of the place
+	kind  *kind   // of the items here: of the collection, the item or the singleton
+	item  bool    // the path ends in a variable
+	// ghost items are made silently: no operation could make them.
+	ghost bool
+	asRow bool // a row names the path
+}
+
+// op is the operation of a method; nil when there is none.
+func (n *node) op(method string) *operation {
+	for _, op := range n.ops {
+		if op.method == method {
+			return op
+		}
+	}
+	return nil
+}
+
+// has reports whether an operation of the node is of a class.
+func (n *node) has(classes ...string) bool {
+	return n != nil && slices.ContainsFunc(n.ops, func(op *operation) bool { return slices.Contains(classes, op.class) })
+}
+
+// rowVerb is what a method asks of the row that plays the node; 0 when the row
+// does not.
+func (n *node) rowVerb(method string) verbs {
+	if n.kind == nil || n.kind.row == nil || n.kind.row.special != nil && !n.asRow {
+		return 0
+	}
+	return verbOf(method, n.item || n.kind.singleton) & n.kind.row.can
+}
+
+// match finds the node of a path. Literals win over variables, but only if
+// the rest fits too: Workers/Statistics stands beside Workers/{Sid}/Channels.
+func (n *node) match(segs []string) *node {
+	if len(segs) == 0 {
+		if len(n.ops) > 0 || n.asRow {
+			return n
+		}
+		return nil
+	}
+	if next := n.lit[segs[0]]; next != nil {
+		if found := next.match(segs[1:]); found != nil {
+			return found
+		}
+	}
+	if n.wild != nil && segs[0] != "" {
+		return n.wild.match(segs[1:])
+	}
+	return nil
+}
+
+// path is the path of the node, with its variables in braces.
+func (n *node) path() string {
+	if n.template != "" || n.parent == nil {
+		return strings.TrimSuffix(n.template, ".json")
+	}
+	return n.parent.path() + "/" + n.segment
+}
+
+// A world is everything about the API that never changes: the nodes by
+// product, and the kinds by name.
+type world struct {
+	products map[string]*node
+	kinds    map[string]*kind
+	ops      map[*kind][]*operation
+}
+
+// newWorld joins the rows and the table of every operation.
+func newWorld(rows *rowIndex, ops []*operation) *world {
+	w := &world{map[string]*node{}, maps.Clone(rows.byName), map[*kind][]*operation{}}
+	byPattern := maps.Clone(rows.byPattern)
+	for _, op := range ops {
+		n := w.node(op.product, op.path)
+		n.ops = append(n.ops, op)
+		n.template = cmp.Or(n.template, op.path)
+	}
+	for _, name := range slices.Sorted(maps.Keys(rows.byName)) {
+		k := rows.byName[name]
+		for _, p := range k.row.paths {
+			n := w.node(k.product, p)
+			n.asRow, n.template = true, cmp.Or(n.template, p)
+			if identityOf(p) != "" && k.row.special == nil {
+				n = w.node(k.product, collectionOf(p))
+				n.asRow, n.template = true, cmp.Or(n.template, collectionOf(p))
+			}
+		}
+	}
+	for _, product := range slices.Sorted(maps.Keys(w.products)) {
+		w.products[product].settle(w, byPattern)
+	}
+	for _, k := range w.kinds {
+		if k.row == nil {
+			k.derive(w.ops[k])
+		}
+		for _, op := range w.ops[k] {
+			op.identity = k.identityOf(op)
+		}
+	}
+	return w
+}
+
+// node finds or makes the node of a path.
+func (w *world) node(product, path string) *node {
+	n := w.products[product]
+	if n == nil {
+		n = &node{product: product}
+		w.products[product] = n
+	}
+	for _, s := range segments(strings.TrimSuffix(path, ".json")) {
+		next := n.lit[s]
+		_, wild := variable(s)
+		if wild {
+			next = n.wild
+		}
+		if next == nil {
+			next = &node{product: product, segment: s, parent: n, item: wild, depth: n.depth + 1}
+			if wild {
+				n.wild = next
+			} else {
+				if n.lit == nil {
+					n.lit = map[string]*node{}
+				}
+				n.lit[s] = next
+			}
+		}
+		n = next
+	}
+	return n
+}
+
+// settle gives a node and those below it their places and kinds.
+func (n *node) settle(w *world, byPattern map[string]*kind) {
+	if n.parent != nil && (n.item || n.asRow || len(n.ops) > 0 || n.wild != nil) {
+		n.place = placeOf(n.product, n.path())
+		pattern := n.pattern()
+		item := pattern
+		if !n.item && n.collects() && byPattern[pattern] == nil {
+			item += "/*"
+		}
+		n.kind = byPattern[item]
+		if n.kind == nil && (n.item || n.collects() || len(n.ops) > 0) {
+			p := n.place
+			if item != pattern {
+				p = &place{slices.Clone(p.keys), append(slices.Clone(p.vars), "sid"), p.root}
+				if n.wild != nil {
+					p = placeOf(n.product, n.wild.path())
+				}
+			}
+			name := strings.ReplaceAll(item, "/*", "")
+			if w.kinds[name] != nil {
+				name = item
+			}
+			n.kind = newKind(name, n.product, p)
+			w.kinds[name], byPattern[item] = n.kind, n.kind
+		}
+		if n.kind != nil {
+			w.ops[n.kind] = append(w.ops[n.kind], n.ops...)
+			for i, p := range n.kind.paths { // a row names the variables its way
+				if p.pattern() == n.pattern() || p.pattern() == n.pattern()+"/*" {
+					n.place = &place{n.keys, n.kind.paths[i].vars[:len(n.vars)], n.root}
+				}
+			}
+		}
+	}
+	if n.place != nil {
+		for o := n; o != nil; o = o.parent {
+			if o.item {
+				n.wilds = append(n.wilds, o)
+			}
+		}
+		slices.Reverse(n.wilds)
+		n.wilds = n.wilds[len(n.wilds)-len(n.vars):]
+	}
+	if n.item {
+		n.ghost = (n.kind == nil || n.kind.row == nil) && !n.parent.has("list", "list-only", "create", "create-parent") && !slices.ContainsFunc(n.ops, func(op *operation) bool { return op.class != "oracle" && op.class != "list-only" })
+		n.ghost = n.ghost || n.product == "api" && n.segment == "{CountryCode}"
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.lit)) {
+		n.lit[name].settle(w, byPattern)
+	}
+	if n.wild != nil {
+		n.wild.settle(w, byPattern)
+	}
+}
+
+// collects reports whether the node is a collection of items.
+func (n *node) collects() bool {
+	return n.has("list", "list-only", "create", "create-parent") || n.wild != nil && !n.has("view")
+}
+
+// derive completes a kind with what its operations tell.
+func (k *kind) derive(ops []*operation) {
+	for _, op := range ops {
+		if op.class != "create" && op.class != "create-at" {
+			continue
+		}
+		for _, field := range []string{"UniqueName", "Identity"} {
+			p := op.param(field)
+			norm := key(field)
+			if p == nil || p.shape.code != "s" || len(k.vars) == 0 || key(k.vars[len(k.vars)-1]) == norm {
+				continue
+			}
+			if m := op.model.model(); m == nil || m.field(norm) == nil || slices.Contains(k.alias, norm) {
+				continue
+			}
+			k.alias = append(k.alias, norm)
+			k.unique = append(k.unique, unique{field: norm, code: conflictCode(k.product)})
+		}
+	}
+	k.index()
+}
+
+// identityOf is the key of the field in which an operation shows the identity:
+// the variable's name, or else sid or id.
+func (k *kind) identityOf(op *operation) string {
+	m := op.model.model()
+	if m == nil || k.singleton || len(k.vars) == 0 {
+		return ""
+	}
+	for _, name := range []string{key(k.vars[len(k.vars)-1]), "sid", "id"} {
+		if m.field(name) != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// field returns the field of a key.
+func (m *model) field(key string) *modelField {
+	for i := range m.fields {
+		if m.fields[i].key == key {
+			return &m.fields[i]
+		}
+	}
+	return nil
+}
+
+// conflictCode is the code with which a product refuses a name that is taken.
+func conflictCode(product string) int {
+	return cmp.Or(map[string]int{"sync": 54301, "video": 53113, "chat": 50307, "ip-messaging": 50307, "conversations": 50353}[product], 20409)
+}
+
+var theWorld = sync.OnceValue(func() *world {
+	rows, err := theRows()
+	if err != nil {
+		panic(err.Error()) // New has refused it
+	}
+	return newWorld(rows, operations())
+})
+
+// nodeOf is the node of a generic kind's items.
+func (w *world) nodeOf(k *kind) *node {
+	n := w.products[k.product]
+	var find func(n *node) *node
+	find = func(n *node) *node {
+		if n.kind == k && n.place != nil && len(n.keys) == len(k.paths[0].keys) {
+			return n
+		}
+		for _, next := range n.lit {
+			if found := find(next); found != nil {
+				return found
+			}
+		}
+		if n.wild != nil {
+			return find(n.wild)
+		}
+		return nil
+	}
+	return find(n)
+}
+
+// knows reports whether an operation of a kind has a parameter or a field.
+func (w *world) knows(k *kind, name string) bool {
+	norm := key(name)
+	for _, op := range w.ops[k] {
+		if m := op.model.model(); m != nil && m.field(norm) != nil {
+			return true
+		}
+		for _, p := range op.params {
+			top, _, _ := strings.Cut(p.name, ".")
+			if p.key == norm || key(top) == norm {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// path is the place of a kind that stands below the items of a variable.
+func (k *kind) path(variable string) *place {
+	for _, p := range k.paths {
+		if i := slices.Index(p.vars, variable); i >= 0 && i == len(p.keys)-2 {
+			return p
+		}
+	}
+	return nil
+}
