@@ -14,8 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/claim"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/spool"
+	"github.com/flexfn/flexfn/internal/store"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -30,7 +32,9 @@ type App struct {
 	origins map[string]bool // nil: any
 	tokens  tokenChecker
 	signed  *signature.Verifier
-	replies replyKeeper
+	claims  *claim.Claims // over the Store
+	alone   *claim.Claims // in this process; for Deduplicate while the Store fails
+	entries *store.Entries
 	retry   *retryPolicy
 	turns   turns
 
@@ -45,14 +49,9 @@ type App struct {
 // What holds a generic cache stands behind an interface: a package that names
 // App would otherwise compile the cache's 1,700 methods anew, each time it is
 // built.
-type (
-	tokenChecker interface {
-		admit(*call, *values) (*Owner, error)
-	}
-	replyKeeper interface {
-		do(ctx context.Context, name string, fresh time.Duration, run func() answer) (answer, error)
-	}
-)
+type tokenChecker interface {
+	admit(*call, *values) (*Owner, error)
+}
 
 // New makes an App. The error joins everything that is wrong with config.
 func New(config Config) (*App, error) {
@@ -75,11 +74,12 @@ func New(config Config) (*App, error) {
 	}
 	// What follows reads only what has been checked.
 	a.log, a.client = newLogger(config, a.lines), newHTTPClient(config)
-	a.tokens, err = newTokenValidator(a)
-	if err == nil {
-		a.replies, err = newDeduplicator()
+	if a.entries, err = newEntries(config, a.log); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	a.claims = claim.New(a.entries)
+	a.alone = claim.New(store.InMemory(store.NewMemory(ownMemoryBytes), a.log))
+	if a.tokens, err = newTokenValidator(a); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -88,9 +88,12 @@ type Config struct {
 	// is asked again: from one second to ten minutes. Zero is one minute.
 	TokenTTL time.Duration
 
-	// SharedTokens is where instances of the app tell each other which Flex
-	// tokens Twilio accepted. Nil shares nothing.
-	SharedTokens SharedTokens
+	// Store is what the instances of the app share; nil is this process's
+	// memory. See [Store].
+	Store Store
+	// StoreSecret names and seals what is in the Store; at least 32
+	// characters. Empty is AuthToken, whose rotation then forgets everything.
+	StoreSecret string
 
 	// Retry is the policy of every web-service call of this app; options
 	// given to a call come after these.
@@ -213,6 +216,8 @@ var settings = []setting{
 		}},
 	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset",
 		set: func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err }},
+	{names: []string{"FLEXFN_STORE_SECRET"}, doc: "names and seals what is in the store that instances share; at least 32 characters; the auth token when unset, whose rotation then forgets everything",
+		set: func(c *Config, v string) error { c.StoreSecret = v; return nil }},
 	{names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, doc: "the most retries of a web-service call, after its first attempt; 5 when unset",
 		set: func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) }},
 	{names: []string{"TWILIO_SERVICE_MIN_BACKOFF"}, doc: "the shortest wait before a retry, in milliseconds; 100 when unset",
@@ -352,6 +357,9 @@ func (c Config) withDefaults() (Config, []error) {
 		fault("FLEXFN_MAX_BODY_BYTES is %d: it must be above zero and at most %d", c.MaxBodyBytes, math.MaxInt32)
 	case c.MaxBodyBytes == 0:
 		c.MaxBodyBytes = 6 << 20
+	}
+	if err := checkStoreSecret(c.StoreSecret); err != nil {
+		faults = append(faults, err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

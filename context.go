@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/claim"
 )
 
 // call is one request on its way through a function: the ctx that the
@@ -25,6 +27,7 @@ type call struct {
 	owner   *Owner                 // nil unless a Flex token was accepted
 	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
 	trace   *trace                 // nil but under flexfn dev
+	claim   *claim.Claim           // of a guarded call
 
 	exchange
 

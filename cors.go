@@ -13,7 +13,7 @@ import (
 var (
 	anyOrigin        = slices.Clip([]string{"*"})
 	allowMethods     = slices.Clip([]string{"GET, HEAD, POST, OPTIONS"})
-	allowHeaders     = slices.Clip([]string{"Authorization, Content-Type"})
+	allowHeaders     = slices.Clip([]string{"Authorization, Content-Type, Idempotency-Key"})
 	exposeHeaders    = slices.Clip([]string{"Retry-After, X-Request-Id"})
 	maxAge           = slices.Clip([]string{"86400"})
 	noStore          = slices.Clip([]string{"no-store"})

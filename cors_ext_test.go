@@ -72,7 +72,7 @@ func TestCORSHeadersAreNotShared(t *testing.T) {
 		want := http.Header{
 			"Access-Control-Allow-Origin":   {"*"},
 			"Access-Control-Allow-Methods":  {"GET, HEAD, POST, OPTIONS"},
-			"Access-Control-Allow-Headers":  {"Authorization, Content-Type"},
+			"Access-Control-Allow-Headers":  {"Authorization, Content-Type, Idempotency-Key"},
 			"Access-Control-Expose-Headers": {"Retry-After, X-Request-Id"},
 			"Access-Control-Max-Age":        {"86400"},
 			"Allow":                         {"GET, HEAD, POST, OPTIONS"},

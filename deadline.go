@@ -61,9 +61,7 @@ func (a *App) answer(c *call, w http.ResponseWriter) {
 	c.start, c.parent = time.Now(), c.request.Context()
 	c.limit = remaining(c.parent, limit)
 	c.deadline = c.start.Add(c.limit)
-	if c.deduplicated() {
-		// A delivery that Twilio gives up is repeated: this one goes on, so
-		// that the next one finds its answer.
+	if c.carriedOn() {
 		c.parent = context.WithoutCancel(c.parent)
 	}
 	c.w = w
@@ -186,7 +184,9 @@ func (c *call) lateAnswer() answer {
 	case c.phase == admitting && !c.fn.studio:
 		told = tokenLate(nil)
 	}
-	ans := failure(told.Status, failureBody{Message: told.Message, RequestID: c.requestID()})
+	ans := failure(told.Status, failureBody{
+		Message: told.Message, RequestID: c.requestID(), OutcomeUnknown: c.phase == handling && c.fn.once != nil,
+	})
 	ans.requestID, ans.last = c.requestID(), true
 	if told.RetryAfter > 0 {
 		ans.header = withRetryAfter(nil, told.RetryAfter)
@@ -244,37 +244,34 @@ func (c *call) run() (ans answer) {
 	}
 	c.enter(admitting)
 	vs, bad := parseValues(c.request, body)
-	switch err := c.admit(body, vs, bad); {
-	case err != nil:
+	if err := c.admit(body, vs, bad); err != nil {
 		return c.failed(err)
-	case c.deduplicated():
-		return c.once(vs)
 	}
-	return c.handle(vs)
+	return c.guarded(vs)
 }
 
 var errPanic = errors.New("the handler panicked")
 
 // handle runs the handler, if there is still time for it and somebody to
-// answer.
-func (c *call) handle(vs *values) answer {
+// answer. The error is the one that chose the answer.
+func (c *call) handle(in any) (answer, error) {
 	if err := c.Err(); err != nil {
-		return c.failed(err)
+		return c.failed(err), err
 	}
 	if !c.enter(handling) {
-		return c.failed(context.DeadlineExceeded)
+		return c.failed(context.DeadlineExceeded), context.DeadlineExceeded
 	}
 	end := c.span(link.Handler)
-	out, err := c.fn.invoke(c, vs)
+	out, err := c.fn.invoke(c, in)
 	end(err != nil)
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err), err
 	}
 	ans, err := c.success(out)
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err), err
 	}
-	return ans
+	return ans, nil
 }
 
 // remaining is the shorter of d and what is left of ctx's own deadline.

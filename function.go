@@ -26,11 +26,12 @@ type Function struct {
 	roles  []string
 	guests bool
 
-	open  bool
-	fresh time.Duration // how long a redelivery gets the first answer; zero: none does
+	open bool
+	once *onceRule // nil: each call runs the handler
 
 	required []Parameter // of Require
-	invoke   func(context.Context, *values) (any, error)
+	bind     func(*call, *values) (in any, err error)
+	invoke   func(ctx context.Context, in any) (any, error)
 	fault    error // what is wrong with the definition
 }
 
@@ -147,22 +148,22 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		f.fail("%s: %w", f.out, errStatusKey)
 	}
 	if f.in == reflect.TypeFor[Event]() {
-		f.invoke = func(ctx context.Context, vs *values) (any, error) {
-			c := callFrom(ctx)
+		f.bind = func(c *call, vs *values) (any, error) {
 			if err := f.checkRequired(c.path, vs); err != nil {
 				return nil, err
 			}
-			return handler(ctx, any(vs.event(f.tokenKey())).(In))
+			return vs.event(f.tokenKey()), nil
 		}
+		f.invoke = func(ctx context.Context, in any) (any, error) { return handler(ctx, in.(In)) }
 		return f
 	}
 	var err error
 	if f.parameters, err = parametersOf(f.in); err != nil {
 		f.fail("%w", err)
 	}
-	f.invoke = func(ctx context.Context, vs *values) (any, error) {
+	f.bind = func(c *call, vs *values) (any, error) {
 		in := new(In) // fresh for each request: nothing of another's can stay in it
-		if err := bind(callFrom(ctx).path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
+		if err := bind(c.path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
 		}
 		if v, ok := any(in).(Validator); ok {
@@ -170,8 +171,9 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 				return nil, &validationError{err}
 			}
 		}
-		return handler(ctx, *in)
+		return in, nil
 	}
+	f.invoke = func(ctx context.Context, in any) (any, error) { return handler(ctx, *in.(*In)) }
 	return f
 }
 
@@ -180,8 +182,8 @@ func (f *Function) finish() {
 	if f.in != reflect.TypeFor[Event]() && len(f.required) > 0 {
 		f.fail("Require is for untyped functions: give the field of %s a purpose tag", f.in)
 	}
-	if f.open && f.fresh != 0 {
-		f.fail("Deduplicate cannot go with OpenToAnyone: a stranger could ask for another's answer")
+	if f.once != nil {
+		f.once.finish(f)
 	}
 	for _, p := range f.Parameters() {
 		switch {

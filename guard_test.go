@@ -36,7 +36,7 @@ func TestStudioFunctionAsksForTheSignature(t *testing.T) {
 		{name: "forged, in development", config: func(c *Config) { c.Development = true }, header: []string{signature.Header, zeros}, want: 403, log: "correct PUBLIC_URL"},
 		{name: "other type", header: []string{"Content-Type", "application/json"}, want: 403, log: "no bodySHA256"},
 		{name: "open", option: []StudioOption{OpenToAnyone()}, header: []string{signature.Header, ""}, want: 200},
-		{name: "too long", config: func(c *Config) { c.MaxBodyBytes = 10 }, want: 500},
+		{name: "too long", config: func(c *Config) { c.MaxBodyBytes = 10 }, want: 500, log: "longer than"},
 		{name: "rotated", config: func(c *Config) { c.AuthToken, c.PreviousAuthTokens = "e4f5", []string{"a0b1c2d3"} }, want: 200},
 		{name: "token store down", body: "AccountSid=AC" + strings.Repeat("b", 32), header: []string{signature.Header, zeros}, want: 503, log: "down",
 			config: func(c *Config) {
@@ -130,5 +130,34 @@ func TestSignatureSettings(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s=%q: %v", c.name, c.value, err)
 		}
+	}
+}
+
+// studioApp is an app for tests, and a function that signs requests to it.
+func studioApp(t *testing.T, path string, f *Function, change ...func(*Config)) func(token string, header ...string) *httptest.ResponseRecorder {
+	config := Config{
+		AccountSID: "AC" + strings.Repeat("a", 32), AuthToken: "a0b1c2d3",
+		PublicURL: "https://functions.example.com",
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	app, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Handle(path, f)
+	return func(body string, header ...string) *httptest.ResponseRecorder {
+		t.Helper()
+		const form = "application/x-www-form-urlencoded"
+		r := httptest.NewRequestWithContext(t.Context(), "POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", form)
+		r.Header.Set(signature.Header, signature.Sign("a0b1c2d3", config.PublicURL+path, form, []byte(body)))
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		return w
 	}
 }

@@ -27,7 +27,7 @@ func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 		slog.New(next).Warn("log lines were lost while the log was not read", "lines", lost)
 	})
 	r := &redactor{next: lines.Handler(next)}
-	for _, s := range append([]string{c.AuthToken, c.APIKeySecret}, c.PreviousAuthTokens...) {
+	for _, s := range append([]string{c.AuthToken, c.APIKeySecret, c.StoreSecret}, c.PreviousAuthTokens...) {
 		if s != "" {
 			r.secrets = append(r.secrets, s)
 		}

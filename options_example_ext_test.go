@@ -8,11 +8,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/signature"
+	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -80,29 +80,6 @@ func ExampleLogger() {
 	// Output: level=INFO msg="a call" function=/hello request_id=flexfn.RequestID(ctx) from=(number)
 }
 
-// Deliveries of one webhook have the same token: with it a handler can see
-// that it did the work already.
-func ExampleIdempotencyToken() {
-	app := exampleApp()
-	seen := map[string]bool{}
-	app.Handle("/hook", flexfn.PrepareStudioFunction(func(ctx context.Context, _ flexfn.Event) (map[string]any, error) {
-		token := flexfn.IdempotencyToken(ctx)
-		again := seen[token]
-		seen[token] = true
-		return map[string]any{"again": again}, nil
-	}, flexfn.OpenToAnyone()))
-	for range 2 {
-		r := httptest.NewRequest("POST", "/hook", nil)
-		r.Header.Set("I-Twilio-Idempotency-Token", "5e5c31d4-7b9a-4c38-b3f2-0a1d3a5e8f77")
-		w := httptest.NewRecorder()
-		app.ServeHTTP(w, r)
-		fmt.Println(w.Body)
-	}
-	// Output:
-	// {"again":false,"success":true}
-	// {"again":true,"success":true}
-}
-
 // Only pages of the listed origins may call.
 func ExampleConfig_allowedOrigins() {
 	config := studioConfig()
@@ -163,54 +140,6 @@ func ExampleConfig_authTokens() {
 	// thesubaccounts 403
 }
 
-// store is a store that two instances of an app share; redisflexfn has a real
-// one.
-type store struct {
-	mu     sync.Mutex
-	values map[string][]byte
-}
-
-func (s *store) Get(_ context.Context, key string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.values[key], nil
-}
-
-func (s *store) Set(_ context.Context, key string, value []byte, _ time.Duration) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.values[key] = value
-	return nil
-}
-
-func ExampleSharedTokens() {
-	fake, err := twiliofake.New(twiliofake.Config{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	shared := &store{values: map[string][]byte{}}
-	for range 2 { // instances
-		app, err := flexfn.New(flexfn.Config{
-			AccountSID:   twiliofake.DevelopmentAccountSID,
-			AuthToken:    twiliofake.DevelopmentAuthToken,
-			Transport:    fake.Client().Transport,
-			SharedTokens: shared,
-		})
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		app.Handle("/greet", flexfn.PrepareFlexFunction(greet))
-		call(app, "/greet", "Token=dev-agent&name=Ada")
-	}
-	fmt.Println("Twilio was asked about the token:", len(fake.Requests(twiliofake.Match{Host: "iam"})))
-	// Output:
-	// 200 {"greeting":"Hello Ada! ","success":true}
-	// 200 {"greeting":"Hello Ada! ","success":true}
-	// Twilio was asked about the token: 1
-}
-
 // A helper that answers with a Result says so when it cannot even begin.
 func ExampleFailed() {
 	res := flexfn.Failed[string](flexfn.Errorf(409, "the list is closed"))
@@ -220,4 +149,55 @@ func ExampleFailed() {
 	// Output:
 	// false 409 the list is closed
 	// false 500
+}
+
+// Instances that share a Store run a handler once between them, and ask Twilio
+// once about a Flex token.
+func ExampleStore() {
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	shared := flexfntest.NewStore() // in production redisflexfn.New or pgflexfn.New
+	greet := flexfn.PrepareFlexFunction(greet, flexfn.Once(time.Minute))
+	for range 2 { // instances
+		app, err := flexfn.New(flexfn.Config{
+			AccountSID: twiliofake.DevelopmentAccountSID,
+			AuthToken:  twiliofake.DevelopmentAuthToken,
+			Transport:  fake.Client().Transport,
+			Store:      shared,
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		app.Handle("/greet", greet)
+		call(app, "/greet", "Token=dev-agent&name=Ada")
+	}
+	fmt.Println("Twilio was asked about the token:", len(fake.Requests(twiliofake.Match{Host: "iam"})))
+	// Output:
+	// 200 {"greeting":"Hello Ada! ","success":true}
+	// 200 {"greeting":"Hello Ada! ","success":true}
+	// Twilio was asked about the token: 1
+}
+
+// A button that is clicked twice makes one task.
+func ExampleOnce() {
+	app := exampleApp()
+	tasks := 0
+	type newTask struct {
+		Click string `json:"click" purpose:"a fresh id for each click of the button"`
+	}
+	app.Handle("/flex/create-task", flexfn.PrepareFlexFunction(func(_ context.Context, in newTask) (map[string]int, error) {
+		tasks++
+		return map[string]int{"task": tasks}, nil
+	}, flexfn.Once(10*time.Minute, "click")))
+	call(app, "/flex/create-task", "Token=dev-agent&click=7f3a")
+	call(app, "/flex/create-task", "Token=dev-agent&click=7f3a")
+	call(app, "/flex/create-task", "Token=dev-agent&click=81c0")
+	// Output:
+	// 200 {"task":1,"success":true}
+	// 200 {"task":1,"success":true}
+	// 200 {"task":2,"success":true}
 }

@@ -37,6 +37,3 @@ func (o *outages) note(part string, failed bool) (news bool) {
 	}
 	return true
 }
-
-// any reports whether a part fails.
-func (o *outages) any() bool { return o.count.Load() > 0 }

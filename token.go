@@ -76,15 +76,11 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := newSharedTokens(a)
-	if err != nil {
-		return nil, err
-	}
 	return &tokenValidator{
 		app:    a,
 		url:    "https://" + host + "/v1/Accounts/" + a.config.AccountSID + "/Tokens/validate",
 		cache:  cache,
-		shared: shared,
+		shared: newSharedTokens(a),
 	}, nil
 }
 

@@ -17,19 +17,19 @@ func Example() {
 			return
 		}
 	}
-	tokens, err := redisflexfn.New(os.Getenv("REDIS_URL")) // Redis may come later
+	store, err := redisflexfn.New(os.Getenv("REDIS_URL")) // Redis may come later
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer tokens.Close()
+	defer store.Close()
 	config := flexfn.FromEnv()
-	config.SharedTokens = tokens
+	config.Store = store
 	app, err := flexfn.New(config)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(app.Config().SharedTokens == tokens)
+	fmt.Println(app.Config().Store == store)
 	// Output: true
 }

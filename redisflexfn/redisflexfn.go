@@ -1,16 +1,18 @@
-// Package redisflexfn shares a [flexfn.App]'s token cache among its instances
-// through Redis, or a server that speaks its protocol:
+// Package redisflexfn keeps what the instances of a [flexfn.App] share in
+// Redis 6.2 or newer, or in a server that speaks its protocol:
 //
-//	tokens, err := redisflexfn.New("redis://cache.example.com:6379/0")
+//	store, err := redisflexfn.New("redis://cache.example.com:6379/0")
 //	…
-//	defer tokens.Close()
+//	defer store.Close()
 //	config := flexfn.FromEnv()
-//	config.SharedTokens = tokens
+//	config.Store = store
 //	app, err := flexfn.New(config)
 //
-// The app works without Redis: each instance then asks Twilio for itself, and
-// its log says so once. Redis gets no tokens, and nothing about whom they
-// belong to in readable form.
+// Redis must not evict entries: its maxmemory-policy must be noeviction, which
+// is the default and is checked when a connection is made. What is written
+// survives a restart only if Redis persists it (appendonly yes), and a failover
+// to a replica may lose the last writes: where that is not good enough, use
+// pgflexfn. Redis gets neither tokens nor anything else in readable form.
 package redisflexfn
 
 import (
@@ -18,6 +20,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -32,8 +36,8 @@ const (
 	retryTime = time.Second     // between two attempts to connect at first
 )
 
-// Tokens is a [flexfn.SharedTokens] in Redis. It is safe for concurrent use.
-type Tokens struct {
+// Store is a [flexfn.Store] in Redis. It is safe for concurrent use.
+type Store struct {
 	option rueidis.ClientOption
 	// state holds the client, or why there is none; taken by who uses it.
 	state chan connection
@@ -46,45 +50,45 @@ type connection struct {
 	closed bool
 }
 
-var _ flexfn.SharedTokens = (*Tokens)(nil)
+var _ flexfn.Store = (*Store)(nil)
 
 // New uses the Redis at url: redis:// or rediss:// (TLS), with user, password
 // and database as usual, or unix:// and a path. It does not wait for Redis,
 // which may come later, and come back. The error tells of a faulty url.
-func New(url string) (*Tokens, error) {
+func New(url string) (*Store, error) {
 	option, err := rueidis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("the Redis URL is faulty: write one such as redis://user:password@cache.example.com:6379/0") // its own text may hold the password
 	}
 	option.DisableCache = true // the app has its own
-	option.DisableRetry = true // the app asks Twilio
+	option.DisableRetry = true // the app looks what happened
 	// One connection, which somebody always reads from: when Redis goes, that
 	// is known, and the next request finds no dead connection.
 	option.PipelineMultiplex = -1
 	option.AlwaysPipelining = true
 	option.ConnWriteTimeout = writeTime
 	option.Dialer = net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second}
-	t := &Tokens{option: option, state: make(chan connection, 1)}
-	t.state <- connection{}
-	return t, nil
+	s := &Store{option: option, state: make(chan connection, 1)}
+	s.state <- connection{}
+	return s, nil
 }
 
-// Close closes the connections. Get and Set fail afterwards.
-func (t *Tokens) Close() {
-	c := <-t.state
+// Close closes the connections. Get and Swap fail afterwards.
+func (s *Store) Close() {
+	c := <-s.state
 	if c.client != nil {
 		c.client.Close()
 	}
-	t.state <- connection{closed: true}
+	s.state <- connection{closed: true}
 }
 
 var errClosed = errors.New("redisflexfn: closed")
 
 // connect returns the client, which is made when it is first wanted.
-func (t *Tokens) connect(ctx context.Context) (rueidis.Client, error) {
+func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	var c connection
 	select {
-	case c = <-t.state:
+	case c = <-s.state:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("connecting to Redis: %w", ctx.Err())
 	}
@@ -94,39 +98,95 @@ func (t *Tokens) connect(ctx context.Context) (rueidis.Client, error) {
 	case c.client == nil && time.Since(c.tried) >= retryTime:
 		made := make(chan connection, 1)
 		go func() {
-			client, err := rueidis.NewClient(t.option) // until dialTime, whatever ctx says
+			client, err := rueidis.NewClient(s.option) // until dialTime, whatever ctx says
+			if err == nil {
+				if err = check(client); err != nil {
+					client.Close()
+					client = nil
+				}
+			}
 			made <- connection{client: client, err: err, tried: time.Now()}
 		}()
 		select {
 		case c = <-made:
 		case <-ctx.Done():
-			go func() { t.state <- <-made }()
+			go func() { s.state <- <-made }()
 			return nil, fmt.Errorf("connecting to Redis: %w", ctx.Err())
 		}
 	}
-	t.state <- c
+	s.state <- c
 	return c.client, c.err
 }
 
-// Get implements [flexfn.SharedTokens].
-func (t *Tokens) Get(ctx context.Context, key string) ([]byte, error) {
-	client, err := t.connect(ctx)
+// check refuses a Redis that may forget what it was told to keep.
+func check(client rueidis.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	defer cancel()
+	info, err := client.Do(ctx, client.B().Info().Section("memory").Build()).ToString()
 	if err != nil {
-		return nil, err
+		return nil // not every server has it, or shows it to everyone
 	}
-	value, err := client.Do(ctx, client.B().Get().Key(key).Build()).AsBytes()
-	if rueidis.IsRedisNil(err) {
-		return nil, nil
+	for line := range strings.Lines(info) {
+		if policy, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); ok && policy != "noeviction" {
+			return fmt.Errorf("redisflexfn: this Redis evicts entries when its memory is full (maxmemory-policy %s): set it to noeviction", policy)
+		}
 	}
-	return value, err
+	return nil
 }
 
-// Set implements [flexfn.SharedTokens].
-func (t *Tokens) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	client, err := t.connect(ctx)
+var (
+	get = rueidis.NewLuaScriptReadOnly(`
+local value = redis.call('GET', KEYS[1])
+if not value then return false end
+return {value, redis.call('PTTL', KEYS[1])}`)
+
+	swap = rueidis.NewLuaScript(`
+local value = redis.call('GET', KEYS[1])
+if ARGV[1] == 'none' and value or ARGV[1] == 'some' and value ~= ARGV[2] then return 0 end
+if ARGV[3] == 'none' then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end
+return 1`)
+)
+
+// Get implements [flexfn.Store].
+func (s *Store) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
+	client, err := s.connect(ctx)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	ttl = max(ttl, time.Millisecond) // Redis knows none shorter
-	return client.Do(ctx, client.B().Set().Key(key).Value(rueidis.BinaryString(value)).Px(ttl).Build()).Error()
+	pair, err := get.Exec(ctx, client, []string{key}, nil).ToArray()
+	if rueidis.IsRedisNil(err) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(pair) != 2 {
+		return nil, 0, fmt.Errorf("redisflexfn: Redis answered %d values, not 2", len(pair))
+	}
+	value, err1 := pair[0].AsBytes()
+	left, err2 := pair[1].AsInt64()
+	if left <= 0 { // it expires this very millisecond
+		left = 1
+	}
+	return value, time.Duration(left) * time.Millisecond, errors.Join(err1, err2)
+}
+
+// Swap implements [flexfn.Store].
+func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (bool, error) {
+	client, err := s.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	done, err := swap.Exec(ctx, client, []string{key}, []string{
+		presence(old), rueidis.BinaryString(old), presence(new), rueidis.BinaryString(new), strconv.FormatInt(ttl.Milliseconds(), 10),
+	}).AsInt64()
+	return done == 1, err
+}
+
+func presence(value []byte) string {
+	if value == nil {
+		return "none"
+	}
+	return "some"
 }

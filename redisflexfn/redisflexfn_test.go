@@ -7,17 +7,16 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
 )
 
 // redis is a redis-server of this test.
@@ -80,13 +79,75 @@ func (r *redis) say(command string) string {
 	return string(text)
 }
 
-type iam struct{ calls atomic.Int64 }
+func (r *redis) store(t *testing.T) *Store {
+	t.Helper()
+	s, err := New("redis://127.0.0.1:" + r.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
 
-func (i *iam) RoundTrip(r *http.Request) (*http.Response, error) {
-	i.calls.Add(1)
-	_, _ = io.Copy(io.Discard, r.Body)
-	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
-		Body: io.NopCloser(strings.NewReader(`{"valid":true,"identity":"agent-x","worker_sid":"WK1","roles":["agent"]}`))}, nil
+func TestStore(t *testing.T) {
+	server := startRedis(t)
+	stores := make([]flexfn.Store, 8)
+	for i := range stores {
+		stores[i] = server.store(t)
+	}
+	flexfntest.CheckStore(t, stores...)
+	if keys := server.say("KEYS *"); strings.Contains(keys, "flexfn:") {
+		t.Errorf("the check leaves %q", keys)
+	}
+}
+
+// TestProcesses has eight processes count up in one entry.
+func TestProcesses(t *testing.T) {
+	if port := os.Getenv("REDISFLEXFN_TEST_PORT"); port != "" {
+		count(t, (&redis{port: port}).store(t))
+		return
+	}
+	server := startRedis(t)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			child := exec.Command(os.Args[0], "-test.run=^TestProcesses$")
+			child.Env = append(os.Environ(), "REDISFLEXFN_TEST_PORT="+server.port)
+			if out, err := child.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	if got := server.say("GET flexfn:1:count"); !strings.Contains(got, "\n640 ") {
+		t.Errorf("8 processes with 8 writers, 10 steps each, counted to %q", got)
+	}
+}
+
+func count(t *testing.T, s flexfn.Store) {
+	var all sync.WaitGroup
+	for w := range 8 {
+		all.Go(func() {
+			for n := 0; n < 10; {
+				value, _, err := s.Get(t.Context(), "flexfn:1:count")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				have := 0
+				_, _ = fmt.Sscanf(string(value), "%d", &have)
+				ok, err := s.Swap(t.Context(), "flexfn:1:count", value, fmt.Appendf(nil, "%d by %d of %d", have+1, w, os.Getpid()), time.Minute)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if ok {
+					n++
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 type syncBuffer struct {
@@ -100,121 +161,126 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 	return b.b.Write(p)
 }
 
-func (b *syncBuffer) text() string {
+func (b *syncBuffer) count(s string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.b.String()
+	return strings.Count(b.b.String(), s)
 }
 
-func (b *syncBuffer) count(s string) int { return strings.Count(b.text(), s) }
+// outage is an app whose function is guarded, and what its calls are answered.
+type outage struct {
+	t   *testing.T
+	app *flexfntest.App
+	log syncBuffer
+	n   int
+}
 
-func TestInstances(t *testing.T) {
+func newOutage(t *testing.T, s flexfn.Store) *outage {
+	o := &outage{t: t}
+	o.app = flexfntest.New(t, func(c *flexfn.Config) {
+		c.Store, c.Logger = s, slog.New(slog.NewTextHandler(&o.log, nil))
+	})
+	f := func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }
+	o.app.Handle("/once", flexfn.PrepareFlexFunction(f, flexfn.Once(time.Minute, "n"), flexfn.Require("n", "a number")))
+	o.app.Handle("/deduplicate", flexfn.PrepareFlexFunction(f, flexfn.Deduplicate(time.Minute, "n"), flexfn.Require("n", "a number")))
+	return o
+}
+
+// want makes calls until once is answered so, which must be soon.
+func (o *outage) want(what string, once int) {
+	o.t.Helper()
+	var got int
+	for range 40 {
+		o.n++
+		begin := time.Now()
+		got = o.app.CallFlex(flexfntest.Agent, "/once", flexfntest.Params{"n": o.n}).Status
+		if status := o.app.CallFlex(flexfntest.Agent, "/deduplicate", flexfntest.Params{"n": o.n}).Status; status != 200 {
+			o.t.Errorf("%s: Deduplicate is answered %d", what, status)
+		}
+		if took := time.Since(begin); took > 3*time.Second {
+			o.t.Errorf("%s: two calls took %s", what, took)
+		}
+		if got == once {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	o.t.Errorf("%s: Once is answered %d, want %d", what, got, once)
+}
+
+func (o *outage) logged(what string, fails, works int) {
+	o.t.Helper()
+	if f, w := o.log.count("the store fails"), o.log.count("the store works again"); f != fails || w != works {
+		o.t.Errorf("%s: the log says %d times that the store fails and %d times that it works again, want %d and %d", what, f, w, fails, works)
+	}
+}
+
+func TestOutages(t *testing.T) {
 	server := startRedis(t)
-	twilio := new(iam)
-	log := new(syncBuffer)
-	instance := func() func(token string) {
+	o := newOutage(t, server.store(t))
+	o.want("at first", 200)
+	down := func(what string, n int) {
 		t.Helper()
-		tokens, err := New("redis://127.0.0.1:" + server.port)
-		if err != nil {
-			t.Fatal(err)
+		o.want(what, 503)
+		for range 5 {
+			o.want(what, 503)
 		}
-		t.Cleanup(tokens.Close)
-		// Connected beforehand: the app would not wait for it on a slow machine.
-		if _, err := tokens.Get(t.Context(), "nothing"); err != nil {
-			t.Fatal(err)
-		}
-		app, err := flexfn.New(flexfn.Config{
-			AccountSID: "AC" + strings.Repeat("a", 32), AuthToken: strings.Repeat("b", 32), SharedTokens: tokens, Transport: twilio,
-			Logger: slog.New(slog.NewTextHandler(log, nil)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }))
-		return func(token string) {
-			t.Helper()
-			w := httptest.NewRecorder()
-			begin := time.Now()
-			app.ServeHTTP(w, httptest.NewRequest("GET", "/f?Token="+token, nil))
-			if took := time.Since(begin); w.Code != 200 || took > time.Second {
-				t.Errorf("%s: %d after %s: %s", token, w.Code, took, w.Body)
-			}
-		}
+		o.logged(what, n, n-1)
 	}
-	calls := func(what string, want int64) {
+	up := func(what string, n int) {
 		t.Helper()
-		if got := twilio.calls.Load(); got != want {
-			t.Errorf("%s: Twilio was asked %d times, want %d", what, got, want)
-		}
-	}
-	one, two := instance(), instance()
-	one("token-one")
-	two("token-one")
-	calls("two instances", 1)
-	keys := server.say("KEYS *")
-	if strings.Contains(keys, "token-one") || strings.Count(keys, "flexfn:token:") != 1 {
-		t.Errorf("the keys are %q", keys)
-	}
-	name := keys[strings.Index(keys, "flexfn:"):strings.LastIndex(keys, "\r\n")]
-	if value := server.say("GET " + name); len(value) < 50 || strings.Contains(value, "agent") || strings.Contains(value, "token-one") {
-		t.Errorf("the entry is %q", value)
-	}
-	if ttl := server.say("TTL " + name); !strings.HasPrefix(ttl, ":5") && !strings.HasPrefix(ttl, ":60") {
-		t.Errorf("the entry's TTL is %q", ttl)
+		o.want("after "+what, 200)
+		o.logged("after "+what, n, n)
 	}
 
-	// Frozen: connected, and silent.
 	if err := server.process.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	one("token-two")
-	one("token-three")
-	calls("a silent Redis", 3)
+	down("slow", 1)
 	if err := server.process.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	if n := log.count("does not work"); n != 1 {
-		t.Errorf("the log tells %d times that Redis does not work, want once", n)
-	}
-	back := func(what string, instance func(string), message int) {
-		t.Helper()
-		for i := range 20 {
-			if log.count("works again") == message {
-				return
-			}
-			time.Sleep(300 * time.Millisecond)
-			instance(fmt.Sprintf("token-%s-%d", what, i))
-		}
-		t.Errorf("%s: Redis is not used again", what)
-	}
-	back("thawed", one, 1)
+	up("slow", 1)
 
-	// Gone, and back.
+	server.say("CONFIG SET maxmemory 1")
+	down("full", 2)
+	server.say("CONFIG SET maxmemory 0")
+	up("full", 2)
+
+	server.say("CONFIG SET min-replicas-to-write 1") // a read-only replica refuses as much
+	down("read-only", 3)
+	server.say("CONFIG SET min-replicas-to-write 0")
+	up("read-only", 3)
+
 	server.kill()
-	before := twilio.calls.Load()
-	for i := range 5 {
-		one(fmt.Sprint("token-gone-", i))
-	}
-	calls("no Redis", before+5)
-	if n := log.count("does not work"); n != 2 {
-		t.Errorf("the log tells %d times that Redis does not work, want twice", n)
-	}
+	down("down", 4)
 	server.start()
-	back("returned", one, 2)
-	// A store that is slower than a request waits for is done without, so on a
-	// loaded machine it can take more than one token.
-	shared := false
-	for i := 0; i < 20 && !shared; i++ {
-		before = twilio.calls.Load()
-		token := fmt.Sprint("token-last-", i)
-		one(token)
-		instance()(token)
-		if shared = twilio.calls.Load() == before+1; !shared {
-			time.Sleep(300 * time.Millisecond) // it is not asked for a second
-		}
+	up("down", 4)
+}
+
+func TestWrongPassword(t *testing.T) {
+	server := startRedis(t)
+	server.say("CONFIG SET requirepass right-password")
+	s, err := New("redis://:wrong-password@127.0.0.1:" + server.port)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !shared {
-		t.Errorf("the instances share nothing again:\n%s", log.text())
+	defer s.Close()
+	o := newOutage(t, s)
+	for range 8 {
+		o.want("wrong password", 503)
+	}
+	o.logged("wrong password", 1, 0)
+	if o.log.count("wrong-password") > 0 {
+		t.Error("the password is in the log")
+	}
+}
+
+func TestEvictionIsRefused(t *testing.T) {
+	server := startRedis(t)
+	server.say("CONFIG SET maxmemory-policy allkeys-lru")
+	if _, _, err := server.store(t).Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "noeviction") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -222,28 +288,23 @@ func TestInstances(t *testing.T) {
 func TestLater(t *testing.T) {
 	server := startRedis(t)
 	server.kill()
-	tokens, err := New("redis://127.0.0.1:" + server.port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tokens.Get(t.Context(), "k"); err == nil {
+	s := server.store(t)
+	if _, _, err := s.Get(t.Context(), "k"); err == nil {
 		t.Error("without Redis there is no error")
 	}
 	server.start()
+	var err error
 	for range 50 {
-		if err = tokens.Set(t.Context(), "k", []byte{0, 255}, time.Minute); err == nil {
+		if _, err = s.Swap(t.Context(), "k", nil, []byte{0, 255}, time.Minute); err == nil {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	if value, err := tokens.Get(t.Context(), "k"); err != nil || !bytes.Equal(value, []byte{0, 255}) {
+	if value, _, err := s.Get(t.Context(), "k"); err != nil || !bytes.Equal(value, []byte{0, 255}) {
 		t.Errorf("the value is %q, %v", value, err)
 	}
-	if value, err := tokens.Get(t.Context(), "nothing"); err != nil || value != nil {
-		t.Errorf("a key that is not there: %q, %v", value, err)
-	}
-	tokens.Close()
-	if _, err := tokens.Get(t.Context(), "k"); err == nil {
+	s.Close()
+	if _, _, err := s.Get(t.Context(), "k"); err == nil {
 		t.Error("after Close there is no error")
 	}
 }

@@ -1,0 +1,276 @@
+package claim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/store"
+)
+
+// liar is a store in virtual time that loses writes, does them late, answers
+// late, and answers with an error what it has done.
+type liar struct {
+	*store.Memory
+	mu  sync.Mutex
+	rng *rand.Rand
+	bad float64 // the part of calls that go wrong
+	all sync.WaitGroup
+
+	broken string // a rule of flexfn.Store that it breaks
+}
+
+func (l *liar) draw() (f float64, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rng.Float64(), time.Duration(l.rng.IntN(20)) * time.Millisecond
+}
+
+var errLiar = errors.New("connection lost")
+
+func (l *liar) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
+	f, d := l.draw()
+	time.Sleep(d)
+	if f < l.bad {
+		return nil, 0, errLiar
+	}
+	value, left, err := l.Memory.Get(ctx, key)
+	if l.broken == "left" {
+		left = 0
+	}
+	return value, left, err
+}
+
+func (l *liar) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	f, d := l.draw()
+	time.Sleep(d)
+	switch l.broken {
+	case "old": // is not compared
+		if now, _, _ := l.Memory.Get(ctx, key); now != nil && old != nil {
+			old = now
+		}
+	case "ttl":
+		ttl = min(ttl, time.Second)
+	}
+	switch {
+	case f < l.bad/3: // lost
+		return false, errLiar
+	case f < 2*l.bad/3: // done, and the answer lost
+		_, _ = l.Memory.Swap(ctx, key, old, value, ttl)
+		return false, errLiar
+	case f < l.bad: // done later
+		l.all.Go(func() {
+			time.Sleep(20 * d)
+			_, _ = l.Memory.Swap(context.Background(), key, old, value, ttl)
+		})
+		return false, errLiar
+	}
+	return l.Memory.Swap(ctx, key, old, value, ttl)
+}
+
+const modelLease = 2 * time.Second
+
+// model runs instances that want one thing done, crash, freeze and fail, and
+// says what went wrong.
+func model(t *testing.T, seed uint64, broken string) (fault string) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &liar{Memory: store.NewMemory(1 << 20), rng: rand.New(rand.NewPCG(seed, 1)), bad: float64(seed%4) * 0.1, broken: broken}
+		defer l.all.Wait()
+		defer time.Sleep(time.Minute)
+		var mu sync.Mutex
+		var holding int // instances within their lease
+		var answers = map[string]int{}
+		runs := 0
+		fail := func(format string, a ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			fault = fmt.Sprintf(format, a...)
+		}
+		var all sync.WaitGroup
+		for i := range 5 {
+			rng := rand.New(rand.NewPCG(seed, uint64(i)+2))
+			entries, err := store.In(l, "AC00000000000000000000000000000001", "secret", slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims := New(entries)
+			all.Go(func() {
+				time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+				for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
+					ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+					asked := time.Now()
+					mine, data, err := claims.Take(ctx, Request{Key: "k", Keep: time.Hour, Lease: modelLease})
+					cancel()
+					if took := time.Since(asked); took > 10*time.Second {
+						fail("Take waited %s", took)
+					}
+					switch {
+					case err != nil:
+						continue
+					case mine == nil:
+						if string(data) == "failed" {
+							continue
+						}
+						mu.Lock()
+						answers[string(data)]++
+						mu.Unlock()
+						return
+					}
+					mu.Lock()
+					holding++
+					runs++
+					if holding > 1 {
+						fault = fmt.Sprintf("%d hold the claim", holding)
+					}
+					answer := strconv.Itoa(runs)
+					mu.Unlock()
+					within := time.Duration(rng.Int64N(int64(modelLease - 500*time.Millisecond)))
+					time.Sleep(within)
+					mu.Lock()
+					holding--
+					mu.Unlock()
+					switch rng.IntN(6) {
+					case 0: // crashes
+						return
+					case 1: // is frozen beyond its lease
+						time.Sleep(2 * modelLease)
+					case 2: // fails
+						if mine.Free(t.Context(), func([]byte) []byte { return []byte("failed") }) == nil {
+							continue
+						}
+					}
+					for {
+						kept, err := mine.Finish(t.Context(), []byte(answer))
+						if err != nil && !errors.Is(err, ErrTwice) {
+							if time.Now().After(mine.Ends().Add(time.Minute)) {
+								return
+							}
+							time.Sleep(100 * time.Millisecond)
+							continue
+						}
+						mu.Lock()
+						answers[string(kept)]++
+						mu.Unlock()
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		if len(answers) > 1 {
+			fail("different answers: %v", answers)
+		}
+	})
+	return fault
+}
+
+// TestModel runs the claims over a store that lies, in virtual time.
+// FLEXFN_CLAIM_SEEDS sets how many seeds it tries.
+func TestModel(t *testing.T) {
+	seeds, err := strconv.Atoi(os.Getenv("FLEXFN_CLAIM_SEEDS"))
+	if err != nil {
+		seeds = 200
+	}
+	for seed := range uint64(seeds) {
+		if fault := model(t, seed, ""); fault != "" {
+			t.Errorf("seed %d: %s", seed, fault)
+		}
+	}
+}
+
+// TestModelFindsFaults plants faults in the store: the model must notice each.
+func TestModelFindsFaults(t *testing.T) {
+	for _, broken := range []string{"left", "old", "ttl"} {
+		found := false
+		for seed := uint64(0); seed < 300 && !found; seed++ {
+			found = model(t, seed, broken) != ""
+		}
+		if !found {
+			t.Errorf("a store that breaks the rule %q is not noticed", broken)
+		}
+	}
+}
+
+func newClaims() *Claims {
+	return New(store.InMemory(store.NewMemory(1<<20), slog.New(slog.DiscardHandler)))
+}
+
+// TestLostClaim has a holder outlive its lease, and record its part all the same.
+func TestLostClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		claims := newClaims()
+		req := Request{Key: "k", Keep: time.Hour, Lease: time.Second}
+		add := func(part string) func([]byte) []byte {
+			return func(b []byte) []byte { return append(append([]byte{}, b...), part...) }
+		}
+		one, _, err := claims.Take(t.Context(), req)
+		if err != nil || one == nil {
+			t.Fatal(one, err)
+		}
+		if _, _, err := claims.Take(t.Context(), Request{Key: "k", Keep: time.Hour, Lease: time.Second, Now: true}); !errors.Is(err, ErrBusy) {
+			t.Errorf("another's claim: %v", err)
+		}
+		begin := time.Now()
+		two, _, err := claims.Take(t.Context(), req)
+		if err != nil || two == nil || two.ID() != one.ID() || two.Tries() != 2 {
+			t.Fatal(two, err)
+		}
+		if took := time.Since(begin); took < time.Second || took > time.Second+2*time.Millisecond {
+			t.Errorf("taken over after %s", took)
+		}
+		for _, c := range []*Claim{one, two, one, two} {
+			part := "a"
+			if c == two {
+				part = "b"
+			}
+			if err := c.Save(t.Context(), add(part)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := two.Free(t.Context(), add("c")); err != nil {
+			t.Fatal(err)
+		}
+		three, _, err := claims.Take(t.Context(), req)
+		if err != nil || string(three.Data()) != "ababc" || three.Tries() != 3 {
+			t.Fatalf("%q, %v", three.Data(), err)
+		}
+		if _, err := three.Finish(t.Context(), []byte("done")); err != nil {
+			t.Fatal(err)
+		}
+		if kept, err := one.Finish(t.Context(), []byte("late")); !errors.Is(err, ErrTwice) || string(kept) != "done" {
+			t.Errorf("%q, %v", kept, err)
+		}
+		other := req
+		other.Check[0] = 1
+		if _, _, err := claims.Take(t.Context(), other); !errors.Is(err, ErrOther) {
+			t.Errorf("another caller: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if four, _, err := claims.Take(t.Context(), other); err != nil || four == nil || four.ID() == one.ID() {
+			t.Errorf("after an hour: %v, %v", four, err)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add((&record{state: claimed, tries: 3, lease: time.Second, ttl: time.Minute, data: []byte("x")}).encode())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decode(b)
+		if err != nil {
+			return
+		}
+		again, err := decode(r.encode())
+		if err != nil || again.id != r.id || again.state != r.state || again.tries != r.tries || again.ttl != r.ttl || string(again.data) != string(r.data) {
+			t.Errorf("%+v, then %+v, %v", r, again, err)
+		}
+	})
+}

@@ -1,0 +1,207 @@
+// Package store is what an app keeps in its flexfn.Store: entries that are
+// named and sealed with the account's secret, and the memory that stands in
+// when there is no Store.
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// Store is flexfn.Store, which documents it.
+type Store interface {
+	Get(ctx context.Context, key string) (value []byte, left time.Duration, err error)
+	Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (swapped bool, err error)
+}
+
+// Bounds on the time that a Store may cost.
+const (
+	wait        = 250 * time.Millisecond // of one call
+	pause       = time.Second            // between calls to a Store that is down
+	failsToDown = 3                      // calls in a row that fail
+)
+
+// Entries is an app's part of a Store. It is safe for concurrent use.
+type Entries struct {
+	store   Store
+	private bool // in this process: nothing is sealed
+	prefix  string
+	names   []byte // the key of the HMAC that names entries
+	aead    cipher.AEAD
+	log     *slog.Logger
+
+	reads, writes health // a Store that is full or read-only fails only one
+	down          atomic.Int32
+}
+
+// health follows whether calls of one kind work.
+type health struct {
+	failed atomic.Int32 // calls in a row
+	retry  atomic.Int64 // when down, when to try again, in Unix nanoseconds
+}
+
+// Entry is what the Store has at a key. The zero Entry is none.
+type Entry struct {
+	raw   []byte
+	Value []byte
+	Left  time.Duration // until it expires, by the Store's clock
+}
+
+// Exists reports whether there is an entry.
+func (e Entry) Exists() bool { return e.raw != nil }
+
+// ErrDown is returned without asking a Store that failed a moment ago.
+var ErrDown = errors.New("the store has failed repeatedly and is left alone for a second")
+
+// InMemory returns entries in this process.
+func InMemory(m *Memory, log *slog.Logger) *Entries {
+	return &Entries{store: m, private: true, log: log}
+}
+
+// In returns the account's entries in s, sealed with secret.
+func In(s Store, accountSID, secret string, log *slog.Logger) (*Entries, error) {
+	key, err := hkdf.Key(sha256.New, []byte(secret), []byte(accountSID), "flexfn store 1", 64)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key[32:])
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	return &Entries{store: s, prefix: "flexfn:1:" + accountSID + ":", names: key[:32], aead: aead, log: log}, err
+}
+
+// Private reports whether the entries are in this process.
+func (e *Entries) Private() bool { return e.private }
+
+// Key names the entry of a use, such as "once", that parts identify. Without
+// the secret nobody can tell the parts.
+func (e *Entries) Key(use string, parts ...string) string {
+	var room [256]byte
+	b := room[:0]
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(len(p)))
+		b = append(b, p...)
+	}
+	var sum [sha256.Size]byte
+	if e.private {
+		sum = sha256.Sum256(b)
+	} else {
+		m := hmac.New(sha256.New, e.names)
+		m.Write(append([]byte(use), 0))
+		m.Write(b)
+		m.Sum(sum[:0])
+	}
+	name := append(room[:0], e.prefix...)
+	name = append(append(name, use...), ':')
+	return string(hex.AppendEncode(name, sum[:20]))
+}
+
+// Get returns the entry at key.
+func (e *Entries) Get(ctx context.Context, key string) (Entry, error) {
+	if e.private {
+		value, left, err := e.store.Get(ctx, key)
+		return Entry{value, value, left}, err
+	}
+	if !e.reads.works() {
+		return Entry{}, ErrDown
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	raw, left, err := e.store.Get(ctx, key)
+	e.note(&e.reads, err)
+	if err != nil || raw == nil {
+		return Entry{}, err
+	}
+	value, err := e.aead.Open(nil, nil, raw, []byte(key))
+	if err != nil {
+		return Entry{}, fmt.Errorf("the store's entry %s was not written with this secret", key)
+	}
+	return Entry{raw, value, left}, nil
+}
+
+// Swap replaces old with value for ttl, or deletes it when value is nil, and
+// reports whether it did. No two values may be equal. After an error it has
+// looked, and could not find out.
+func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte, ttl time.Duration) (Entry, bool, error) {
+	if e.private {
+		ok, err := e.store.Swap(ctx, key, old.raw, value, ttl)
+		return Entry{value, value, ttl}, ok, err
+	}
+	if !e.writes.works() {
+		return Entry{}, false, ErrDown
+	}
+	next := Entry{Value: value, Left: ttl}
+	if value != nil {
+		next.raw = e.aead.Seal(nil, nil, value, []byte(key))
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	ok, err := e.store.Swap(limited, key, old.raw, next.raw, ttl)
+	cancel()
+	e.note(&e.writes, err)
+	if err == nil {
+		return next, ok, nil
+	}
+	// It may have happened; whoever waits no longer still has to know.
+	limited, cancel = context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	now, left, lookErr := e.store.Get(limited, key)
+	e.note(&e.reads, lookErr)
+	switch {
+	case lookErr != nil:
+		return Entry{}, false, err
+	case bytes.Equal(now, next.raw):
+		next.Left = left
+		return next, true, nil
+	case bytes.Equal(now, old.raw):
+		return Entry{}, false, err // it may still happen
+	}
+	return Entry{}, false, nil
+}
+
+// works reports whether the Store is to be asked: not while it is down, but
+// for one call each pause.
+func (h *health) works() bool {
+	if h.failed.Load() < failsToDown {
+		return true
+	}
+	now, at := time.Now().UnixNano(), h.retry.Load()
+	return now >= at && h.retry.CompareAndSwap(at, now+int64(pause))
+}
+
+// note follows whether the Store works. The log says once that it does not,
+// and once that it does again.
+func (e *Entries) note(h *health, err error) {
+	if err == nil {
+		e.recovered(h)
+		if h == &e.writes { // which reads, too
+			e.recovered(&e.reads)
+		}
+		return
+	}
+	if n := h.failed.Add(1); n >= failsToDown {
+		h.retry.Store(time.Now().Add(pause).UnixNano())
+		if n == failsToDown && e.down.Add(1) == 1 {
+			e.log.Error("the store fails; it is tried again each second", "error", err)
+		}
+	}
+}
+
+func (e *Entries) recovered(h *health) {
+	if h.failed.Load() != 0 && h.failed.Swap(0) >= failsToDown && e.down.Add(-1) == 0 {
+		e.log.Info("the store works again")
+	}
+}

@@ -1,0 +1,385 @@
+package flexfn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/claim"
+)
+
+// Once runs the handler once per key, on whichever instance: concurrent calls
+// and those in the next keep (1 s to 30 days) get the first call's answer,
+// with its status and headers.
+//
+// With parameters, the key is their values, read after Validate; [App.Handle]
+// panics if the function has no such parameter. Without, the key comes with the
+// request: the Idempotency-Key header (Flex) or Twilio's
+// I-Twilio-Idempotency-Token (Studio). A request without a key is not guarded.
+// Keys belong to the function and to the caller: another worker who sends the
+// same parameters gets 409, and an Idempotency-Key that comes back with other
+// parameters 422.
+//
+// What is kept is a success, a refusal (4xx), and a failure whose outcome is
+// unknown ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a
+// panic) are given to those who wait, and the next call runs the handler again.
+// A call whose instance dies is run again by the next one, once what was left
+// of its deadline and 2 s have passed. A handler that runs on after its
+// deadline has its result recorded, too. An answer longer than 256 KiB goes to
+// the first caller; later ones get 409.
+//
+// The first call is carried to its end even when its caller leaves. Others wait
+// until their own deadline at most, then get 503.
+//
+// While the Store fails, guarded calls get 503 with Retry-After and the handler
+// does not run; [Deduplicate] does the opposite. If the Store fails after the
+// handler has run, the answer is given, the log says that it was not recorded,
+// and flexfn goes on trying to record it until the claim ends: after that the
+// handler may run again.
+//
+// Once cannot be combined with [OpenToAnyone].
+func Once(keep time.Duration, parameters ...string) Option {
+	return onceOption("Once", onceRule{keep: keep, parameters: parameters})
+}
+
+// Deduplicate is [Once] for handlers that must answer even if that means
+// running twice, such as those that return TwiML: while the Store fails, it
+// relies on this instance's memory alone.
+func Deduplicate(keep time.Duration, parameters ...string) Option {
+	return onceOption("Deduplicate", onceRule{keep: keep, parameters: parameters, alone: true})
+}
+
+// onceRule is what Once and Deduplicate say about a function.
+type onceRule struct {
+	name       string // of the option
+	keep       time.Duration
+	parameters []string
+	index      [][]int // of the parameters in In; nil for an untyped function
+	alone      bool    // goes on while the Store fails
+}
+
+const (
+	longestKeep    = 30 * 24 * time.Hour
+	leaseMargin    = 2 * time.Second // beyond the deadline
+	maxKeptAnswer  = 256 << 10
+	maxHeaderKey   = 255
+	recording      = "(recording an answer)" // among what App.Wait waits for
+	idempotencyKey = "Idempotency-Key"
+	twilioKey      = "I-Twilio-Idempotency-Token"
+)
+
+func onceOption(name string, rule onceRule) Option {
+	rule.name, rule.parameters = name, slices.Clone(rule.parameters)
+	return option(func(f *Function) {
+		if f.once != nil {
+			f.fail("%s: the function has %s already", name, f.once.name)
+		}
+		if rule.keep < time.Second || rule.keep > longestKeep {
+			f.fail("%s(%s): an answer is kept for a second to 30 days", name, rule.keep)
+		}
+		own := rule // an option may be given to several functions
+		f.once = &own
+	})
+}
+
+// finish resolves the rule's parameters.
+func (o *onceRule) finish(f *Function) {
+	if f.open {
+		f.fail("%s cannot be combined with OpenToAnyone: a stranger could ask for another's answer", o.name)
+	}
+	for _, name := range o.parameters {
+		i := slices.IndexFunc(f.parameters, func(p parameter) bool { return p.Name == name })
+		switch {
+		case i >= 0:
+			o.index = append(o.index, f.parameters[i].index)
+		case !slices.ContainsFunc(f.required, func(p Parameter) bool { return p.Name == name }):
+			f.fail("%s: the function has no parameter %q", o.name, name)
+		}
+	}
+}
+
+// carriedOn reports whether the call goes on when its caller leaves, so that
+// the next one finds its answer.
+func (c *call) carriedOn() bool {
+	return c.fn.once != nil && (len(c.fn.once.parameters) > 0 || c.headerKey() != "")
+}
+
+// headerKey is the key that came with the request.
+func (c *call) headerKey() string {
+	if c.fn.studio {
+		return c.request.Header.Get(twilioKey)
+	}
+	return c.request.Header.Get(idempotencyKey)
+}
+
+// guard returns the claim that the call needs, and whether it needs one.
+func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err error) {
+	o := c.fn.once
+	if o == nil {
+		return req, false, nil
+	}
+	caller := "Twilio"
+	if c.owner != nil {
+		caller = c.owner.WorkerSID + "\x00" + c.owner.Identity
+	}
+	keys := c.app.claims.Entries()
+	if len(o.parameters) > 0 {
+		parts := make([]string, 1, 1+len(o.parameters))
+		parts[0] = c.path
+		given := false
+		for i, name := range o.parameters {
+			text := ""
+			if o.index == nil {
+				v := vs.get(name)
+				text = v.text + strings.Join(v.list, "\x00")
+				given = given || !v.missing()
+			} else {
+				field := reflect.ValueOf(in).Elem().FieldByIndex(o.index[i])
+				if field.Kind() == reflect.String {
+					text = field.String()
+				} else if b, err := json.Marshal(field.Interface()); err == nil {
+					text = string(b)
+				}
+				given = given || !field.IsZero() || !vs.get(name).missing()
+			}
+			parts = append(parts, text)
+		}
+		req.Key, req.Check, guarded = keys.Key("once", parts...), sumOf(caller), given
+	} else if key := c.headerKey(); key != "" {
+		if len(key) > maxHeaderKey {
+			return req, false, Errorf(http.StatusBadRequest, "%s has %d bytes: it may have %d", idempotencyKey, len(key), maxHeaderKey)
+		}
+		req.Key, guarded = keys.Key("key", c.path, caller, key), true
+		if !c.fn.studio {
+			req.Check = vs.sum(c.fn.tokenKey())
+		}
+	}
+	req.Keep = o.keep
+	return req, guarded, nil
+}
+
+func sumOf(s string) (sum claim.Sum) {
+	full := sha256.Sum256([]byte(s))
+	copy(sum[:], full[:])
+	return sum
+}
+
+// sum tells other parameters from these.
+func (vs *values) sum(without string) claim.Sum {
+	var b []byte
+	add := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	for _, list := range [][]pair{vs.query, vs.form} {
+		for _, p := range list {
+			if p.key != without {
+				add(p.key)
+				add(p.value)
+			}
+		}
+		b = append(b, 0xff)
+	}
+	keys := make([]string, 0, len(vs.json))
+	for k := range vs.json {
+		if k != without {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		add(k)
+		add(string(vs.json[k]))
+	}
+	return sumOf(string(b))
+}
+
+// guarded runs the handler, unless the call was answered before.
+func (c *call) guarded(vs *values) answer {
+	in, err := c.fn.bind(c, vs)
+	if err != nil {
+		return c.failed(err)
+	}
+	req, guarded, err := c.guard(vs, in)
+	switch {
+	case err != nil:
+		return c.failed(err)
+	case guarded:
+		return c.once(req, in)
+	}
+	ans, _ := c.handle(in)
+	return ans
+}
+
+// once runs the handler if the claim is to be had.
+func (c *call) once(req claim.Request, in any) answer {
+	req.Lease = max(time.Until(c.deadline), 0) + leaseMargin
+	claims := c.app.claims
+	mine, kept, err := claims.Take(c, req)
+	if err != nil && c.fn.once.alone && !errors.Is(err, claim.ErrOther) && !errors.Is(err, claim.ErrBusy) {
+		claims = c.app.alone
+		mine, kept, err = claims.Take(c, req)
+		if err != nil && !errors.Is(err, claim.ErrOther) && !errors.Is(err, claim.ErrBusy) {
+			c.logger().Warn("nothing can be remembered of this call: it may run twice", "error", err)
+			ans, _ := c.handle(in)
+			return ans
+		}
+	}
+	switch {
+	case errors.Is(err, claim.ErrOther) && len(c.fn.once.parameters) > 0:
+		return c.failed(Errorf(http.StatusConflict, "Somebody else has made this call; its answer is for them alone"))
+	case errors.Is(err, claim.ErrOther):
+		return c.failed(Errorf(http.StatusUnprocessableEntity, "The %s was used before, with other parameters: draw a new one for each call", idempotencyKey))
+	case errors.Is(err, claim.ErrBusy):
+		return c.failed(&Error{Status: http.StatusServiceUnavailable, Message: "The same call is still being answered; try again", RetryAfter: time.Second, Err: err})
+	case err != nil:
+		return c.failed(&Error{
+			Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Err: err,
+			Message: "The call was not made, since nobody could make sure that it is made once; try again",
+		})
+	case mine == nil:
+		return c.keptAnswer(kept)
+	}
+	c.claim = mine
+	var ans answer
+	var handlerErr error
+	settled := false
+	defer func() {
+		if !settled { // a panic: those who wait try themselves
+			c.settle(mine, nil, false)
+		}
+	}()
+	ans, handlerErr = c.handle(in)
+	settled = true
+	told, _ := errors.AsType[*Error](handlerErr)
+	keep := told != nil && told.OutcomeUnknown || lasting(ans.status)
+	if kept := c.settle(mine, ans.encode(), keep); kept != nil {
+		return c.keptAnswer(kept)
+	}
+	return ans
+}
+
+// lasting reports whether an answer would be the same the next time.
+func lasting(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, statusCallerGone:
+		return false
+	}
+	return status < 500
+}
+
+// settle records what came of the call. It returns another's answer if that
+// was recorded first.
+func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) {
+	record := func() ([]byte, error) {
+		ctx := context.WithoutCancel(c)
+		if keep {
+			return mine.Finish(ctx, data)
+		}
+		return nil, mine.Free(ctx, func([]byte) []byte { return data })
+	}
+	other, err := record()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, claim.ErrTwice):
+		c.logger().Error("the call was made twice", "error", err)
+		return other
+	}
+	c.logger().Error("the answer could not be recorded: the call may be made again", "error", err)
+	c.app.overdue.enter(recording)
+	go func() {
+		defer c.app.overdue.leave(recording)
+		for time.Until(mine.Ends()) > 0 {
+			time.Sleep(min(time.Until(mine.Ends()), leaseMargin/4))
+			if _, err := record(); err == nil || errors.Is(err, claim.ErrTwice) {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+// keptAnswer reads an answer that was recorded.
+func (c *call) keptAnswer(data []byte) answer {
+	if len(data) == 0 {
+		return c.failed(Errorf(http.StatusConflict, "The call was made; its answer was too long to be kept"))
+	}
+	a, err := decodeAnswer(data)
+	if err != nil {
+		return c.failed(err)
+	}
+	return a
+}
+
+// encode writes a for the Store; nothing if it is too long.
+func (a answer) encode() []byte {
+	n := len(a.body) + len(a.contentType) + 16
+	for name, values := range a.header {
+		n += len(name) + 4
+		for _, v := range values {
+			n += len(v) + 4
+		}
+	}
+	if n > maxKeptAnswer {
+		return nil
+	}
+	b := make([]byte, 0, n)
+	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	b = binary.AppendUvarint(b, uint64(a.status))
+	text(a.contentType)
+	b = binary.AppendUvarint(b, uint64(len(a.header)))
+	for name, values := range a.header {
+		text(name)
+		b = binary.AppendUvarint(b, uint64(len(values)))
+		for _, v := range values {
+			text(v)
+		}
+	}
+	return append(b, a.body...)
+}
+
+var errKeptAnswer = errors.New("the answer that was kept cannot be read")
+
+func decodeAnswer(b []byte) (a answer, err error) {
+	number := func() int {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > 1<<20 {
+			err = errKeptAnswer
+			b = nil
+			return 0
+		}
+		b = b[size:]
+		return int(n)
+	}
+	text := func() string {
+		n := number()
+		if n > len(b) {
+			err = errKeptAnswer
+			return ""
+		}
+		s := string(b[:n])
+		b = b[n:]
+		return s
+	}
+	a.status, a.contentType = number(), text()
+	if n := number(); n > 0 {
+		a.header = http.Header{}
+		for i := 0; i < n && err == nil; i++ {
+			name := text()
+			for j := number(); j > 0 && err == nil; j-- {
+				a.header[name] = append(a.header[name], text())
+			}
+		}
+	}
+	if err == nil && (a.status < 200 || a.status > 599) {
+		err = fmt.Errorf("%w: status %d", errKeptAnswer, a.status)
+	}
+	a.body = b
+	return a, err
+}

@@ -1,0 +1,122 @@
+package flexfn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/store"
+)
+
+// Store is what the instances of an app share: accepted Flex tokens, what
+// [Once] has done, which events were handled. redisflexfn and pgflexfn
+// implement it. When [Config].Store is nil, the app uses its own memory, at
+// most 64 MiB of it, and shares no tokens.
+//
+// A Store maps keys to values for a limited time. Keys are printable ASCII, at
+// most 128 bytes, and start with "flexfn:1:" and the account SID. Values are at
+// most 300 KiB and sealed: the Store can neither read nor forge them. No two
+// values that flexfn writes are equal.
+//
+// Implementations must follow these rules; flexfntest.CheckStore tests them:
+//
+//   - Swap is atomic across instances, and every Get or Swap that starts after
+//     it has returned true sees the new value.
+//   - An entry lives for its ttl, measured by the store's own clock. It is
+//     never evicted earlier. After that it does not exist, even if it has not
+//     been deleted yet.
+//   - Get and Swap return when ctx ends, and are safe for concurrent use.
+//
+// An error means that the store failed and that a Swap may have happened;
+// flexfn looks before it goes on. There are no errors to tell apart.
+//
+// flexfn waits at most 250 ms for a call. After three failures in a row it
+// calls once a second until the store works again; the log says so once, and
+// once more when it does.
+type Store interface {
+	// Get returns the value at key and how much of its ttl is left. The value
+	// is nil when there is no entry.
+	Get(ctx context.Context, key string) (value []byte, left time.Duration, err error)
+	// Swap replaces old with new for ttl (1 ms to 31 days) and reports whether
+	// it did: it does nothing when the value at key is not old. A nil old means
+	// that there must be no entry; a nil new deletes the entry.
+	Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (swapped bool, err error)
+}
+
+const (
+	memoryStoreBytes = 64 << 20
+	ownMemoryBytes   = 16 << 20 // for Deduplicate, while the Store fails
+	shortestSecret   = 32
+)
+
+// newEntries opens the app's part of its Store.
+func newEntries(c Config, log *slog.Logger) (*store.Entries, error) {
+	if c.Store == nil {
+		return store.InMemory(store.NewMemory(memoryStoreBytes), log), nil
+	}
+	secret := c.StoreSecret
+	if secret == "" {
+		secret = c.AuthToken
+	}
+	return store.In(c.Store, c.AccountSID, secret, log)
+}
+
+func checkStoreSecret(secret string) error {
+	if secret != "" && len(secret) < shortestSecret {
+		return fmt.Errorf("FLEXFN_STORE_SECRET has %d characters: it must have at least %d, drawn at random", len(secret), shortestSecret)
+	}
+	return nil
+}
+
+// sharedTokens tells other instances which Flex tokens Twilio accepted.
+type sharedTokens struct {
+	entries *store.Entries
+	most    time.Duration // that a token is believed
+}
+
+// sharedVerdict is what is kept: only tokens that Twilio accepted, since a
+// stranger can make any number of others.
+type sharedVerdict struct {
+	Owner Owner
+	Until time.Time
+}
+
+// newSharedTokens is nil without a Store.
+func newSharedTokens(a *App) *sharedTokens {
+	if a.entries.Private() {
+		return nil
+	}
+	return &sharedTokens{a.entries, a.config.TokenTTL}
+}
+
+// get returns what an instance learnt about token, if it is still good. A nil
+// s knows nothing. An outage of the Store is the same as not knowing.
+func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, ok bool) {
+	if s == nil {
+		return v, false
+	}
+	e, err := s.entries.Get(ctx, s.entries.Key("token", token))
+	var shared sharedVerdict
+	if err != nil || !e.Exists() || json.Unmarshal(e.Value, &shared) != nil {
+		return v, false
+	}
+	// By the store's clock, which does not depend on the other instance's.
+	v = tokenVerdict{owner: &shared.Owner, until: time.Now().Round(0).Add(min(e.Left, s.most))}
+	return v, e.Left > 0
+}
+
+// set tells other instances what Twilio said about token.
+func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
+	if s == nil || v.owner == nil {
+		return
+	}
+	text, err := json.Marshal(sharedVerdict{*v.owner, v.until})
+	if err != nil {
+		return
+	}
+	ttl := max(time.Until(v.until).Truncate(time.Millisecond), time.Millisecond)
+	_, _, _ = s.entries.Swap(ctx, s.entries.Key("token", token), store.Entry{}, text, ttl) // best effort; the log has an outage
+}
+
