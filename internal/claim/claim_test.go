@@ -260,7 +260,7 @@ func TestLostClaim(t *testing.T) {
 	})
 }
 
-func FuzzDecode(f *testing.F) {
+func FuzzRecord(f *testing.F) {
 	f.Add((&record{state: claimed, tries: 3, lease: time.Second, ttl: time.Minute, data: []byte("x")}).encode())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
