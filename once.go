@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/form"
 )
 
 // Once runs the handler once per key, on whichever instance: concurrent calls
@@ -176,11 +177,11 @@ func sumOf(s string) (sum claim.Sum) {
 func (vs *values) sum(without string) claim.Sum {
 	var b []byte
 	add := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
-	for _, list := range [][]pair{vs.query, vs.form} {
+	for _, list := range [][]form.Pair{vs.query, vs.form} {
 		for _, p := range list {
-			if p.key != without {
-				add(p.key)
-				add(p.value)
+			if p.Key != without {
+				add(p.Key)
+				add(p.Value)
 			}
 		}
 		b = append(b, 0xff)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -337,7 +338,7 @@ func TestDeduplicateByTwiliosToken(t *testing.T) {
 		var c clicks
 		app := newOnceApp(t, nil, flexfn.PrepareStudioFunction(c.handle, flexfn.Deduplicate(time.Minute)))
 		deliver := func(body, token string) *httptest.ResponseRecorder {
-			signature := flexfn.Signature(app.Config().AuthToken, flexfntest.PublicURL+"/f", "application/x-www-form-urlencoded", []byte(body))
+			signature := signature.Sign(app.Config().AuthToken, flexfntest.PublicURL+"/f", "application/x-www-form-urlencoded", []byte(body))
 			return app.call(t.Context(), body, "X-Twilio-Signature", signature, "I-Twilio-Idempotency-Token", token)
 		}
 		first := deliver("do=twiml", "t1")

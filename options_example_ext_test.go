@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 

@@ -119,4 +119,3 @@ func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
 	ttl := max(time.Until(v.until).Truncate(time.Millisecond), time.Millisecond)
 	_, _, _ = s.entries.Swap(ctx, s.entries.Key("token", token), store.Entry{}, text, ttl) // best effort; the log has an outage
 }
-
