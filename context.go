@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,7 +119,9 @@ func (a *App) Context(parent context.Context) context.Context {
 // outside a Flex function.
 func TokenOwner(ctx context.Context) (Owner, bool) {
 	if c := callFrom(ctx); c != nil && c.owner != nil {
-		return *c.owner, true
+		owner := *c.owner
+		owner.Roles = slices.Clone(owner.Roles) // the caller's to change
+		return owner, true
 	}
 	return Owner{}, false
 }

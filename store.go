@@ -72,8 +72,9 @@ func checkStoreSecret(secret string) error {
 
 // sharedTokens tells other instances which Flex tokens Twilio accepted.
 type sharedTokens struct {
-	entries *store.Entries
-	most    time.Duration // that a token is believed
+	entries  *store.Entries
+	most     time.Duration // that a token is believed
+	upstream [2]string     // who was asked: another region's or a fake's word is not Twilio's
 }
 
 // sharedVerdict is what is kept: only tokens that Twilio accepted, since a
@@ -83,12 +84,13 @@ type sharedVerdict struct {
 	Until time.Time
 }
 
-// newSharedTokens is nil without a Store.
-func newSharedTokens(a *App) *sharedTokens {
+// newSharedTokens shares what the service at url says; it is nil without a
+// Store.
+func newSharedTokens(a *App, url string) *sharedTokens {
 	if a.entries.Private() {
 		return nil
 	}
-	return &sharedTokens{a.entries, a.config.TokenTTL}
+	return &sharedTokens{a.entries, a.config.TokenTTL, [2]string{url, a.config.TwilioURL}}
 }
 
 // get returns what an instance learnt about token, if it is still good. A nil
@@ -97,14 +99,14 @@ func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, o
 	if s == nil {
 		return v, false
 	}
-	e, err := s.entries.Get(ctx, s.entries.Key("token", token))
+	e, err := s.entries.Get(ctx, s.key(token))
 	var shared sharedVerdict
 	if err != nil || !e.Exists() || json.Unmarshal(e.Value, &shared) != nil {
 		return v, false
 	}
 	// By the store's clock, which does not depend on the other instance's.
-	v = tokenVerdict{owner: &shared.Owner, until: time.Now().Round(0).Add(min(e.Left, s.most))}
-	return v, e.Left > 0
+	ttl := min(e.Left, s.most)
+	return newVerdict(&shared.Owner, "", max(ttl, 0)), ttl > 0
 }
 
 // set tells other instances what Twilio said about token.
@@ -112,10 +114,13 @@ func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
 	if s == nil || v.owner == nil {
 		return
 	}
-	text, err := json.Marshal(sharedVerdict{*v.owner, v.until})
+	text, err := json.Marshal(sharedVerdict{*v.owner, v.askedByWall.Add(v.ttl)})
 	if err != nil {
 		return
 	}
-	ttl := max(time.Until(v.until).Truncate(time.Millisecond), time.Millisecond)
-	_, _, _ = s.entries.Swap(ctx, s.entries.Key("token", token), store.Entry{}, text, ttl) // best effort; the log has an outage
+	_, _, _ = s.entries.Swap(ctx, s.key(token), store.Entry{}, text, v.ttl.Truncate(time.Millisecond)) // best effort; the log has an outage
+}
+
+func (s *sharedTokens) key(token string) string {
+	return s.entries.Key("token", s.upstream[0], s.upstream[1], token)
 }

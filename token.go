@@ -1,15 +1,13 @@
 package flexfn
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -43,28 +41,59 @@ const (
 	maxTokens     = 50_000           // cached; about 300 bytes each
 	shortestTTL   = time.Second      // of any answer
 	refusalTTL    = 10 * time.Second // how long a refusal is remembered
-	iamTimeout    = 3 * time.Second  // of one attempt
-	iamTotal      = 6 * time.Second  // of all attempts
 )
 
 // tokenValidator asks Twilio about Flex tokens and remembers the answers.
 type tokenValidator struct {
 	app   *App
 	url   string
-	cache *otter.Cache[[sha256.Size]byte, tokenVerdict]
+	cache *otter.Cache[tokenKey, tokenVerdict]
 	// shared is asked before Twilio; nil without one.
 	shared *sharedTokens
+
+	budget    *retryBudget  // of these questions alone
+	strangers chan struct{} // a place for each question about a token never seen valid
+	known     chan struct{} // and for each about one that was
+	pace      pace          // of the former
+
+	mu     sync.Mutex
+	asking map[tokenKey]*question
 }
 
-// tokenVerdict is what Twilio said, believed until then. The time is wall
-// time: an instance that was frozen must not believe it longer.
+type tokenKey [sha256.Size]byte
+
+// tokenVerdict is what Twilio said and for how long it is believed. Two clocks
+// bound that: the monotonic one cannot be set back, and the wall clock goes on
+// while an instance is frozen.
 type tokenVerdict struct {
 	owner   *Owner
 	refusal string // for the caller, when owner is nil
-	until   time.Time
+
+	ttl         time.Duration
+	asked       time.Time // on the monotonic clock
+	askedByWall time.Time
+	renew       time.Duration // the age at which Twilio is asked again
 }
 
-func (v tokenVerdict) fresh() bool { return time.Now().Round(0).Before(v.until) }
+// newVerdict is believed for ttl from now. It is renewed at a random time
+// before its end, so that tokens that came together do not come back together.
+func newVerdict(owner *Owner, refusal string, ttl time.Duration) tokenVerdict {
+	now := time.Now()
+	return tokenVerdict{
+		owner: owner, refusal: refusal,
+		ttl: ttl, asked: now, askedByWall: now.Round(0), renew: ttl/2 + rand.N(ttl/4+1),
+	}
+}
+
+// age is how long ago Twilio said so, by the clock that went faster.
+func (v tokenVerdict) age() time.Duration {
+	now := time.Now()
+	return max(now.Sub(v.asked), now.Round(0).Sub(v.askedByWall))
+}
+
+// known reports whether the token was valid when Twilio was last asked.
+// Anybody can have a guest's token.
+func (v tokenVerdict) known() bool { return v.owner != nil && !v.owner.Guest() }
 
 func newTokenValidator(a *App) (*tokenValidator, error) {
 	host := "iam.twilio.com"
@@ -72,24 +101,29 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 		region, _, _ := strings.Cut(a.config.Region, "-")
 		host = "iam." + region + ".twilio.com"
 	}
-	cache, err := otter.New(&otter.Options[[sha256.Size]byte, tokenVerdict]{MaximumSize: maxTokens})
+	cache, err := otter.New(&otter.Options[tokenKey, tokenVerdict]{MaximumSize: maxTokens})
 	if err != nil {
 		return nil, err
 	}
-	return &tokenValidator{
-		app:    a,
-		url:    "https://" + host + "/v1/Accounts/" + a.config.AccountSID + "/Tokens/validate",
-		cache:  cache,
-		shared: newSharedTokens(a),
-	}, nil
+	t := &tokenValidator{
+		app:       a,
+		url:       "https://" + host + "/v1/Accounts/" + a.config.AccountSID + "/Tokens/validate",
+		cache:     cache,
+		budget:    newRetryBudget(0),
+		strangers: make(chan struct{}, strangersAtOnce),
+		known:     make(chan struct{}, knownAtOnce),
+		asking:    map[tokenKey]*question{},
+	}
+	t.shared = newSharedTokens(a, t.url)
+	return t, nil
 }
 
 // admit finds the request's token and decides whether its owner may call.
 func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 	token := vs.get("Token")
 	if token.kind == absentValue {
-		if scheme, credential, _ := strings.Cut(c.request.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
-			token = value{kind: stringValue, text: strings.TrimSpace(credential)}
+		if credential, ok := bearer(c.request); ok {
+			token = value{kind: stringValue, text: credential}
 		}
 	}
 	switch {
@@ -99,6 +133,9 @@ func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 		return nil, Errorf(http.StatusForbidden, "Unauthorized: Token is not one string of at most %d bytes", maxTokenBytes)
 	}
 	c.token.Store(&token.text)
+	if !possibleToken(token.text) {
+		return nil, Errorf(http.StatusForbidden, "Unauthorized: Token has characters that no Flex token has")
+	}
 	v, err := t.verdict(c, token.text)
 	switch {
 	case err != nil:
@@ -113,117 +150,46 @@ func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 	return v.owner, nil
 }
 
-// verdict asks the cache, which asks Twilio once however many requests wait.
+// bearer is the credential of the request's Authorization header.
+func bearer(r *http.Request) (credential string, ok bool) {
+	scheme, credential, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(credential), strings.EqualFold(scheme, "Bearer")
+}
+
+// possibleToken reports whether s has only characters that a token has (RFC
+// 6750, section 2.1, b64token). Flex tokens are JWE of five parts today, which
+// Twilio does not promise.
+func possibleToken(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~+/=", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// verdict is what Twilio says about token, now or within the time that it is
+// believed. Twilio is asked once, however many requests wait.
 func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdict, error) {
-	key := sha256.Sum256([]byte(token))
-	if v, ok := t.cache.GetIfPresent(key); ok && v.fresh() {
-		return v, nil
-	}
-	// The question is asked on behalf of everyone who waits for it: the
-	// first caller's leaving must not take it away from the others.
-	ctx = context.WithoutCancel(ctx)
-	ask := otter.LoaderFunc[[sha256.Size]byte, tokenVerdict](
-		func(ctx context.Context, _ [sha256.Size]byte) (tokenVerdict, error) {
-			ctx, cancel := context.WithTimeout(ctx, iamTotal)
-			defer cancel()
-			if v, ok := t.shared.get(ctx, token); ok {
-				return v, nil
-			}
-			res := ExecuteWithRetry(ctx, func(ctx context.Context) (tokenVerdict, error) {
-				return t.ask(ctx, token)
-			}, RetryLimit(2), AttemptTimeout(iamTimeout))
-			switch {
-			case res.Success:
-				t.shared.set(ctx, token, res.Data)
-				return res.Data, nil
-			case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
-				return tokenVerdict{}, fmt.Errorf("asking Twilio about a Flex token; are ACCOUNT_SID and AUTH_TOKEN right? %w", &logOnly{res.Err()})
-			}
-			return tokenVerdict{}, &Error{
-				Status:     http.StatusServiceUnavailable,
-				Message:    "Twilio could not be asked about the Flex token; try again",
-				RetryAfter: max(retryDelay(res.Err()), time.Second),
-				Err:        res.Err(),
-			}
-		})
-	for {
-		v, err := t.cache.Get(ctx, key, ask)
-		if err != nil || v.fresh() {
-			return v, err
+	key := tokenKey(sha256.Sum256([]byte(token)))
+	old, found := t.cache.GetIfPresent(key)
+	if age := old.age(); found && age < old.ttl {
+		if old.known() && age >= old.renew {
+			t.renew(key, token)
 		}
-		// Forgotten only while it is still the answer that was found stale.
-		t.cache.ComputeIfPresent(key, func(old tokenVerdict) (tokenVerdict, otter.ComputeOp) {
-			if old.until.Equal(v.until) {
-				return old, otter.InvalidateOp
-			}
-			return old, otter.CancelOp
-		})
+		return old, nil
 	}
-}
-
-// logOnly keeps an error's text and hides its type, so that an *Error in it
-// does not choose the answer.
-type logOnly struct{ err error }
-
-func (e *logOnly) Error() string { return e.err.Error() }
-
-// iamAnswer is Twilio's answer. What is not of the expected type is left out
-// rather than believed.
-type iamAnswer struct {
-	Valid       json.RawMessage `json:"valid"`
-	Message     json.RawMessage `json:"message"`
-	Expiration  json.RawMessage `json:"expiration"`
-	RealmUserID string          `json:"realm_user_id"`
-	Identity    string          `json:"identity"`
-	Roles       []string        `json:"roles"`
-	WorkerSID   string          `json:"worker_sid"`
-}
-
-// ask asks Twilio once. Only HTTP status 200 with a boolean "valid" decides.
-func (t *tokenValidator) ask(ctx context.Context, token string) (tokenVerdict, error) {
-	body, err := json.Marshal(map[string]string{"token": token})
-	if err != nil {
-		return tokenVerdict{}, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
-	if err != nil {
-		return tokenVerdict{}, err
-	}
-	req.SetBasicAuth(t.app.config.AccountSID, t.app.config.AuthToken)
-	req.Header.Set("Content-Type", jsonType)
-	resp, err := CheckResponse(t.app.client.Do(req))
-	if err != nil {
-		return tokenVerdict{}, err
-	}
-	said, err := ReadJSON[iamAnswer](resp, nil)
-	if err != nil {
-		return tokenVerdict{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(resp.Status))
-	}
-	now := time.Now().Round(0)
-	switch string(said.Valid) {
-	case "true":
-		v := tokenVerdict{until: now.Add(t.app.config.TokenTTL), owner: &Owner{
-			Identity: said.Identity, RealmUserID: said.RealmUserID, WorkerSID: said.WorkerSID,
-			Roles: said.Roles,
-		}}
-		if e := &v.owner.Expiration; json.Unmarshal(said.Expiration, e) == nil && !e.IsZero() && e.Before(v.until) {
-			// Twilio has just said that it is valid, whatever this clock says.
-			v.until = e.Round(0)
-			if v.until.Before(now.Add(shortestTTL)) {
-				v.until = now.Add(shortestTTL)
-			}
+	q := t.join(ctx, key, token, old.known())
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		t.leave(key, q)
+		if ctx.Err() == context.Canceled {
+			return tokenVerdict{}, ctx.Err()
 		}
-		return v, nil
-	case "false":
-		v := tokenVerdict{refusal: "Unauthorized: the Flex token is not valid", until: now.Add(refusalTTL)}
-		var message string
-		if json.Unmarshal(said.Message, &message) == nil && message != "" {
-			v.refusal = message
-		}
-		return v, nil
+		return tokenVerdict{}, tokenLate(nil)
 	}
-	return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(`no boolean "valid"`))
+	return q.verdict, q.err
 }

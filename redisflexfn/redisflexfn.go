@@ -34,6 +34,7 @@ const (
 	dialTime  = time.Second
 	writeTime = 2 * time.Second // after which a connection counts as dead
 	retryTime = time.Second     // between two attempts to connect at first
+	maxValue  = 512 << 10       // that is read, in bytes; flexfn's own have 300 KiB, sealed
 )
 
 // Store is a [flexfn.Store] in Redis. It is safe for concurrent use.
@@ -135,7 +136,10 @@ func check(client rueidis.Client) error {
 }
 
 var (
+	// The client reads an answer whole: what is too long to be the app's stays
+	// where it is.
 	get = rueidis.NewLuaScriptReadOnly(`
+if redis.call('STRLEN', KEYS[1]) > tonumber(ARGV[1]) then return redis.error_reply('the value is too long to be from flexfn') end
 local value = redis.call('GET', KEYS[1])
 if not value then return false end
 return {value, redis.call('PTTL', KEYS[1])}`)
@@ -154,7 +158,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, time.Duration, err
 	if err != nil {
 		return nil, 0, err
 	}
-	pair, err := get.Exec(ctx, client, []string{key}, nil).ToArray()
+	pair, err := get.Exec(ctx, client, []string{key}, []string{strconv.Itoa(maxValue)}).ToArray()
 	if rueidis.IsRedisNil(err) {
 		return nil, 0, nil
 	}

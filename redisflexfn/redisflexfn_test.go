@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -212,6 +213,20 @@ func (o *outage) logged(what string, fails, works int) {
 	o.t.Helper()
 	if f, w := o.log.count("the store fails"), o.log.count("the store works again"); f != fails || w != works {
 		o.t.Errorf("%s: the log says %d times that the store fails and %d times that it works again, want %d and %d", what, f, w, fails, works)
+	}
+}
+
+// TestHugeValue: a value that is none of the app's is not read into memory.
+func TestHugeValue(t *testing.T) {
+	server := startRedis(t)
+	s := server.store(t)
+	server.say("SETRANGE huge 50000000 x")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	value, _, err := s.Get(t.Context(), "huge")
+	runtime.ReadMemStats(&after)
+	if read := after.TotalAlloc - before.TotalAlloc; err == nil || value != nil || read > 8<<20 {
+		t.Errorf("%d bytes came, %d were used for it: %v", len(value), read, err)
 	}
 }
 

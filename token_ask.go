@@ -1,0 +1,276 @@
+package flexfn
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// What strangers can make this instance ask Twilio. Anybody can send any number
+// of tokens, and each unknown one is a question with the account's credentials,
+// of which Twilio answers only so many at once. Tokens that were valid when
+// last asked about have places of their own, which no stranger can take.
+const (
+	strangersAtOnce    = 10
+	strangersPerSecond = 20
+	strangersBurst     = 200             // at once after a quiet time, as when a shift begins
+	strangersWait      = 2 * time.Second // for their turn, at most
+	knownAtOnce        = 10
+
+	iamTimeout = 3 * time.Second // of one attempt
+	iamTotal   = 6 * time.Second // of all attempts
+
+	maxRefusalBytes = 200 // of Twilio's message
+	minTokenBytes   = 20  // of Twilio's tokens; they have hundreds
+)
+
+// question is one that is being asked. Its goroutine ends soon after nobody
+// waits for it any more.
+type question struct {
+	waiting int // guarded by the validator's mu
+	cancel  context.CancelFunc
+
+	done    chan struct{} // closed when the rest is there
+	verdict tokenVerdict
+	err     error
+}
+
+// join waits for the question about a token, which is asked if nobody does.
+// Whoever gives up leaves.
+func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, known bool) *question {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := t.asking[key]
+	if q == nil {
+		// Asked on behalf of all who wait: the first one's leaving must not
+		// take it away from the others.
+		q = t.begin(context.WithoutCancel(ctx), key, func(ctx context.Context) (tokenVerdict, error) {
+			return t.find(ctx, token, known)
+		})
+	}
+	q.waiting++
+	return q
+}
+
+// leave is for one who no longer waits for q.
+func (t *tokenValidator) leave(key tokenKey, q *question) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q.waiting--; q.waiting == 0 {
+		q.cancel()
+		if t.asking[key] == q {
+			delete(t.asking, key)
+		}
+	}
+}
+
+// renew asks again about a token whose verdict still holds, if there is a place
+// at once. A failure is no news; it is tried again a little later.
+func (t *tokenValidator) renew(key tokenKey, token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asking[key] != nil {
+		return
+	}
+	select {
+	case t.known <- struct{}{}:
+	default:
+		return
+	}
+	q := t.begin(t.app.Context(context.Background()), key, func(ctx context.Context) (tokenVerdict, error) {
+		defer func() { <-t.known }()
+		v, err := t.ask(ctx, token, RetryLimit(0))
+		if err != nil {
+			t.cache.ComputeIfPresent(key, func(old tokenVerdict) (tokenVerdict, otter.ComputeOp) {
+				old.renew += old.ttl / 8
+				return old, otter.WriteOp
+			})
+		}
+		return v, err
+	})
+	q.waiting++ // for itself: it ends by its own time
+}
+
+// begin asks on a goroutine of its own. The caller holds mu.
+func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(context.Context) (tokenVerdict, error)) *question {
+	ctx, cancel := context.WithCancel(ctx)
+	q := &question{cancel: cancel, done: make(chan struct{}), err: errPanic}
+	t.asking[key] = q
+	go func() {
+		defer func() {
+			if p := recover(); p != nil { // of a hook, a transport or a shared cache
+				t.app.log.Error("asking Twilio about a Flex token panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+			cancel()
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if q.err == nil {
+				t.cache.Set(key, q.verdict)
+			}
+			if t.asking[key] == q {
+				delete(t.asking, key)
+			}
+			close(q.done)
+		}()
+		q.verdict, q.err = find(ctx)
+	}()
+	return q
+}
+
+// find asks the shared cache, and then Twilio when it is this token's turn.
+func (t *tokenValidator) find(ctx context.Context, token string, known bool) (tokenVerdict, error) {
+	if v, ok := t.shared.get(ctx, token); ok {
+		return v, nil
+	}
+	places := t.known
+	if !known {
+		places = t.strangers
+		wait, ok := t.pace.take(strangersPerSecond, strangersBurst, strangersWait)
+		if !ok {
+			return tokenVerdict{}, &Error{
+				Status:     http.StatusTooManyRequests,
+				Message:    "Too many new Flex tokens are being checked at the moment; try again",
+				RetryAfter: strangersWait,
+			}
+		}
+		if err := pause(ctx, wait, nil); err != nil {
+			return tokenVerdict{}, err
+		}
+	}
+	select {
+	case places <- struct{}{}:
+		defer func() { <-places }()
+	case <-ctx.Done():
+		return tokenVerdict{}, ctx.Err()
+	}
+	return t.ask(ctx, token, RetryLimit(2))
+}
+
+// ask asks Twilio, and tells other instances what it said.
+func (t *tokenValidator) ask(ctx context.Context, token string, retries RetryOption) (tokenVerdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, iamTotal)
+	defer cancel()
+	res := ExecuteWithRetry(ctx, func(ctx context.Context) (tokenVerdict, error) {
+		return t.askOnce(ctx, token)
+	}, retries, AttemptTimeout(iamTimeout), retryOption(func(p *retryPolicy) { p.budget = t.budget }))
+	switch {
+	case res.Success:
+		t.shared.set(ctx, token, res.Data)
+		return res.Data, nil
+	case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
+		return tokenVerdict{}, fmt.Errorf("asking Twilio about a Flex token; are ACCOUNT_SID and AUTH_TOKEN right? %w", &logOnly{res.Err()})
+	}
+	return tokenVerdict{}, notAsked("Twilio could not be asked about the Flex token", res.Err())
+}
+
+// notAsked is the answer when it is unknown whether the token is valid. It
+// hides what err is, so that a deadline in it does not choose the answer.
+func notAsked(what string, err error) error {
+	e := &Error{
+		Status:     http.StatusServiceUnavailable,
+		Message:    what + "; try again",
+		RetryAfter: max(retryDelay(err), time.Second),
+	}
+	if err != nil {
+		e.Err = &logOnly{err}
+	}
+	return e
+}
+
+// logOnly keeps an error's text and hides its type, so that an *Error in it
+// does not choose the answer.
+type logOnly struct{ err error }
+
+func (e *logOnly) Error() string { return e.err.Error() }
+
+// iamAnswer is Twilio's answer. What is not of the expected type is left out
+// rather than believed.
+type iamAnswer struct {
+	Valid       json.RawMessage `json:"valid"`
+	Message     json.RawMessage `json:"message"`
+	Expiration  json.RawMessage `json:"expiration"`
+	RealmUserID string          `json:"realm_user_id"`
+	Identity    string          `json:"identity"`
+	Roles       []string        `json:"roles"`
+	WorkerSID   string          `json:"worker_sid"`
+}
+
+// askOnce asks Twilio once. Only HTTP status 200 with a boolean "valid" decides.
+func (t *tokenValidator) askOnce(ctx context.Context, token string) (tokenVerdict, error) {
+	body, err := json.Marshal(map[string]string{"token": token})
+	if err != nil {
+		return tokenVerdict{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
+	if err != nil {
+		return tokenVerdict{}, err
+	}
+	req.SetBasicAuth(t.app.config.AccountSID, t.app.config.AuthToken)
+	req.Header.Set("Content-Type", jsonType)
+	resp, err := CheckResponse(t.app.client.Do(req))
+	if err != nil {
+		return tokenVerdict{}, err
+	}
+	said, err := ReadJSON[iamAnswer](resp, nil)
+	if err != nil {
+		return tokenVerdict{}, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(resp.Status))
+	}
+	switch string(said.Valid) {
+	case "true":
+		owner := &Owner{Identity: said.Identity, RealmUserID: said.RealmUserID, WorkerSID: said.WorkerSID, Roles: said.Roles}
+		ttl := t.app.config.TokenTTL
+		if e := &owner.Expiration; json.Unmarshal(said.Expiration, e) == nil && !e.IsZero() {
+			// Twilio has just said that it is valid, whatever this clock says.
+			ttl = max(min(ttl, time.Until(e.Round(0))), shortestTTL)
+		}
+		return newVerdict(owner, "", ttl), nil
+	case "false":
+		return newVerdict(nil, refusalText(said.Message, token), refusalTTL), nil
+	}
+	return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(`no boolean "valid"`))
+}
+
+// refusalText is Twilio's message if it is short and does not repeat the token.
+func refusalText(raw json.RawMessage, token string) string {
+	var message string
+	if json.Unmarshal(raw, &message) != nil || message == "" || len(message) > maxRefusalBytes || len(token) >= minTokenBytes && strings.Contains(message, token) {
+		return "Unauthorized: the Flex token is not valid"
+	}
+	return strings.Clone(message)
+}
+
+// pace spaces events: so many a second, and after a pause a burst of them.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time // when the next would be due if there were no bursts
+}
+
+// take waits for the next one's turn, or is false when it is more than most
+// away, and then costs nothing.
+func (p *pace) take(perSecond, burst int, most time.Duration) (wait time.Duration, ok bool) {
+	each := time.Second / time.Duration(perSecond)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	next := p.next
+	if earliest := now.Add(-time.Duration(burst-1) * each); next.Before(earliest) {
+		next = earliest
+	}
+	if wait = next.Sub(now); wait > most {
+		return 0, false
+	}
+	p.next = next.Add(each)
+	return max(wait, 0), true
+}

@@ -1,0 +1,355 @@
+package flexfn_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
+)
+
+// limitedIAM answers after a while, a number of questions at once, and 429
+// beyond that. It knows tokens that begin with "worker".
+type limitedIAM struct {
+	most  int64         // at once; 0 is any number
+	delay time.Duration // of an answer; negative never answers
+	down  atomic.Bool   // 503
+
+	asked, refused, now, peak atomic.Int64
+}
+
+func (i *limitedIAM) RoundTrip(req *http.Request) (*http.Response, error) {
+	i.asked.Add(1)
+	now := i.now.Add(1)
+	defer i.now.Add(-1)
+	for peak := i.peak.Load(); now > peak && !i.peak.CompareAndSwap(peak, now); peak = i.peak.Load() {
+	}
+	w := httptest.NewRecorder()
+	answer := func(status int, body string) (*http.Response, error) {
+		w.WriteHeader(status)
+		w.WriteString(body)
+		return w.Result(), nil
+	}
+	if i.most > 0 && now > i.most {
+		i.refused.Add(1)
+		return answer(429, `{"code":20429,"message":"Too Many Requests"}`)
+	}
+	answered := time.After(i.delay)
+	if i.delay < 0 {
+		answered = nil
+	}
+	select {
+	case <-answered:
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	if i.down.Load() {
+		return answer(503, `{"code":20503,"message":"down"}`)
+	}
+	var asked struct{ Token string }
+	if err := json.NewDecoder(req.Body).Decode(&asked); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(asked.Token, "worker") {
+		return answer(200, `{"valid":true,"roles":["agent"],"worker_sid":"WK00000000000000000000000000000001"}`)
+	}
+	return answer(200, `{"valid":false,"message":"Token is invalid"}`)
+}
+
+func floodApp(t *testing.T, iam http.RoundTripper, change ...func(*flexfn.Config)) (ask func(ctx context.Context, token string) *httptest.ResponseRecorder, app *flexfn.App) {
+	config := testConfig(iam)
+	for _, c := range change {
+		c(&config)
+	}
+	app = newApp(t, config)
+	app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	return func(ctx context.Context, token string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/f?Token="+token, nil))
+		return w
+	}, app
+}
+
+// TestWorkersThroughAFlood: random tokens at 5,000 a second, for ten seconds,
+// while Twilio answers 30 questions at once. Nobody who is logged in notices.
+func TestWorkersThroughAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iam := &limitedIAM{most: 30, delay: 40 * time.Millisecond}
+		ask, _ := floodApp(t, iam, func(c *flexfn.Config) { c.TokenTTL = 2 * time.Second })
+		const workers, strangers, seconds = 20, 50, 10
+		for i := range workers {
+			if w := ask(t.Context(), fmt.Sprint("worker", i)); w.Code != 200 {
+				t.Fatalf("before the flood: %d %s", w.Code, w.Body)
+			}
+		}
+		before, start := iam.asked.Load(), time.Now()
+		var everybody sync.WaitGroup
+		var sent, limited atomic.Int64
+		for s := range strangers {
+			everybody.Go(func() {
+				for n := 0; time.Since(start) < seconds*time.Second; n++ {
+					sent.Add(1)
+					if w := ask(t.Context(), fmt.Sprintf("bad%d.%d", s, n)); w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") != "" {
+						limited.Add(1)
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+		}
+		for i := range workers {
+			everybody.Go(func() {
+				for n := range seconds * 4 {
+					began := time.Now()
+					if w := ask(t.Context(), fmt.Sprint("worker", i)); w.Code != 200 || n > 4 && time.Since(began) > 0 {
+						t.Errorf("worker %d: %d after %s", i, w.Code, time.Since(began))
+					}
+					time.Sleep(250 * time.Millisecond)
+				}
+			})
+		}
+		everybody.Wait()
+		asked := iam.asked.Load() - before
+		t.Logf("%d random tokens: %d refused at once, %d questions, %d at once at most", sent.Load(), limited.Load(), asked, iam.peak.Load())
+		if renewals := int64(workers * seconds); iam.refused.Load() > 0 || asked > 200+20*(seconds+2)+renewals {
+			t.Errorf("Twilio was asked %d times, and refused %d", asked, iam.refused.Load())
+		}
+	})
+}
+
+// TestAbandonedQuestions: a question that nobody waits for any more is not
+// asked on, and leaves its place to others.
+func TestAbandonedQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iam := &limitedIAM{delay: -1}
+		ask, _ := floodApp(t, iam)
+		var gone sync.WaitGroup
+		for i := range 3000 {
+			gone.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				defer cancel()
+				ask(ctx, fmt.Sprint("bad", i))
+			})
+		}
+		gone.Wait()
+		synctest.Wait()
+		if iam.asked.Load() > 200 || iam.now.Load() != 0 {
+			t.Errorf("%d questions, of which %d are still asked", iam.asked.Load(), iam.now.Load())
+		}
+		iam.delay = time.Millisecond
+		time.Sleep(time.Minute)
+		if w := ask(t.Context(), "worker"); w.Code != 200 {
+			t.Errorf("afterwards: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// TestRenewal: a token in use is asked about before its time is over, without
+// anybody waiting, and tokens that came together are not renewed together.
+func TestRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iam := &limitedIAM{delay: 100 * time.Millisecond}
+		ask, _ := floodApp(t, iam)
+		const workers = 100
+		use := func() {
+			for i := range workers {
+				if w := ask(t.Context(), fmt.Sprint("worker", i)); w.Code != 200 {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+			}
+		}
+		use()
+		began, most := time.Now(), int64(0)
+		for range 300 {
+			before, at := iam.asked.Load(), time.Now()
+			use()
+			if d := time.Since(at); d > 0 {
+				t.Fatalf("somebody waited %s, %s after the first", d, at.Sub(began))
+			}
+			time.Sleep(time.Second)
+			most = max(most, iam.asked.Load()-before)
+		}
+		if total := iam.asked.Load(); total < 6*workers || total > 11*workers || most > workers/4 {
+			t.Errorf("%d questions in five minutes, %d in one second", total, most)
+		}
+	})
+}
+
+// TestRenewalThroughAnOutage: while Twilio is down, a token is believed to the
+// end of its time and no longer.
+func TestRenewalThroughAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iam := &limitedIAM{}
+		ask, _ := floodApp(t, iam)
+		ask(t.Context(), "worker")
+		iam.down.Store(true)
+		for second := range 120 {
+			w := ask(t.Context(), "worker")
+			switch want := map[bool]int{true: 200, false: 503}[second < 60]; {
+			case w.Code != want:
+				t.Errorf("after %d s: %d", second, w.Code)
+			case want == 503 && w.Header().Get("Retry-After") == "":
+				t.Error("503 without Retry-After")
+			}
+			time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+			if second == 60 {
+				break
+			}
+		}
+		if n := iam.asked.Load(); n > 15 {
+			t.Errorf("%d questions in a minute", n)
+		}
+		iam.down.Store(false)
+		if w := ask(t.Context(), "worker"); w.Code != 200 {
+			t.Errorf("after the outage: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// TestIAMOutageWithinTheDeadline: whatever the function's deadline, a Twilio
+// that does not answer is a 503 that says when to come back.
+func TestIAMOutageWithinTheDeadline(t *testing.T) {
+	for _, deadline := range []time.Duration{50 * time.Millisecond, 2 * time.Second, 5 * time.Second, 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			app := newApp(t, testConfig(&limitedIAM{delay: -1}))
+			app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) {
+				t.Error("the handler ran")
+				return struct{}{}, nil
+			}, flexfn.Deadline(deadline)))
+			w := httptest.NewRecorder()
+			app.ServeHTTP(w, httptest.NewRequest("GET", "/f?Token=worker", nil))
+			if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+				t.Errorf("deadline %s: %d %v %s", deadline, w.Code, w.Header(), w.Body)
+			}
+		})
+	}
+}
+
+// TestIAMRetriesHaveTheirOwnBudget: strangers cannot use up the retries of the
+// app's other calls.
+func TestIAMRetriesHaveTheirOwnBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iam := &limitedIAM{}
+		iam.down.Store(true)
+		ask, app := floodApp(t, iam, func(c *flexfn.Config) { c.RetryBudget = 5 })
+		for i := range 150 {
+			ask(t.Context(), fmt.Sprint("bad", i))
+		}
+		attempts := 0
+		flexfn.ExecuteWithRetry(app.Context(t.Context()), func(context.Context) (struct{}, error) {
+			attempts++
+			return struct{}{}, flexfn.Errorf(503, "down")
+		})
+		if attempts != 6 {
+			t.Errorf("another call had %d attempts, want 6", attempts)
+		}
+	})
+}
+
+// TestImpossibleTokens: what cannot be a token is refused, and Twilio not asked.
+func TestImpossibleTokens(t *testing.T) {
+	i := new(iam)
+	app := newApp(t, testConfig(i))
+	app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	for _, token := range []string{"a b", "é", "a\x00", `a"b`, "a\n", "{}", "a,b", strings.Repeat("a", 8<<10+1)} {
+		if status, _ := post(t, app, "/f", url.Values{"Token": {token}}); status != 403 {
+			t.Errorf("%.20q: %d", token, status)
+		}
+	}
+	if n := i.calls.Load(); n != 0 {
+		t.Errorf("Twilio was asked %d times", n)
+	}
+}
+
+// TestRefusalText: a refusal has Twilio's words when they are few, and never
+// the token's.
+func TestRefusalText(t *testing.T) {
+	token := strings.Repeat("x", 40)
+	for message, want := range map[string]string{
+		"Token has expired":      "Token has expired",
+		strings.Repeat("m", 201): "Unauthorized: the Flex token is not valid",
+		token + " is malformed":  "Unauthorized: the Flex token is not valid",
+	} {
+		app := newApp(t, testConfig(&iam{answer: func(string) (int, string) {
+			return 200, fmt.Sprintf(`{"valid":false,"message":%q}`, message)
+		}}))
+		app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+		if status, body := post(t, app, "/f", url.Values{"Token": {token}}); status != 403 || body["message"] != want {
+			t.Errorf("%.30s: %d %v", message, status, body)
+		}
+	}
+}
+
+// TestOwnerIsTheCallersOwn: what a handler does with the roles reaches nobody else.
+func TestOwnerIsTheCallersOwn(t *testing.T) {
+	app := newApp(t, testConfig(new(iam)))
+	app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (struct{}, error) {
+		owner, ok := flexfn.TokenOwner(ctx)
+		if !ok || !owner.HasRole("agent") {
+			return struct{}{}, errors.New("the roles were changed")
+		}
+		owner.Roles[0] = "admin"
+		owner.Roles = append(owner.Roles, "supervisor")
+		return struct{}{}, nil
+	}))
+	var handlers sync.WaitGroup
+	for range 20 {
+		handlers.Go(func() {
+			if status, body := post(t, app, "/f", url.Values{"Token": {"agent"}}); status != 200 {
+				t.Errorf("%d %v", status, body)
+			}
+		})
+	}
+	handlers.Wait()
+}
+
+// TestQuestionPanics: a transport or hook that panics fails the requests that
+// wait for it, and nothing else.
+func TestQuestionPanics(t *testing.T) {
+	i := new(iam)
+	config := testConfig(i)
+	config.OnAttempt = func(context.Context, flexfn.Attempt) {
+		if i.calls.Load() == 1 {
+			panic("a faulty hook")
+		}
+	}
+	app := newApp(t, config)
+	app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	for _, want := range []int{500, 200} {
+		if status, body := post(t, app, "/f", url.Values{"Token": {"agent"}}); status != want {
+			t.Errorf("%d %v, want %d", status, body, want)
+		}
+	}
+}
+
+// TestSharedTokensOfAnotherTwilio: what another region's Twilio said, or a
+// fake's, is not this one's word.
+func TestSharedTokensOfAnotherTwilio(t *testing.T) {
+	store := flexfntest.NewStore()
+	for what, change := range map[string]func(*flexfn.Config){
+		"the United States": func(*flexfn.Config) {},
+		"a region":          func(c *flexfn.Config) { c.Region = "ie1" },
+		"a fake":            func(c *flexfn.Config) { c.TwilioURL = "http://127.0.0.1:8080" },
+	} {
+		twilio := new(limitedIAM)
+		for range 2 { // instances
+			ask, _ := floodApp(t, twilio, change, func(c *flexfn.Config) { c.Store = store })
+			if w := ask(t.Context(), "worker"); w.Code != 200 {
+				t.Errorf("%s: %d %s", what, w.Code, w.Body)
+			}
+		}
+		if n := twilio.asked.Load(); n != 1 {
+			t.Errorf("%s: Twilio was asked %d times by two instances, want once", what, n)
+		}
+	}
+}

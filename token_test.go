@@ -1,0 +1,21 @@
+package flexfn
+
+import (
+	"testing"
+	"time"
+)
+
+// TestVerdictAge: a verdict is as old as the clock says that went faster. The
+// wall clock can be set back, the monotonic one stands still in a freeze.
+func TestVerdictAge(t *testing.T) {
+	now := time.Now()
+	for name, v := range map[string]tokenVerdict{
+		"set back by an hour": {asked: now.Add(-time.Minute), askedByWall: now.Round(0).Add(time.Hour)},
+		"frozen for a minute": {asked: now, askedByWall: now.Round(0).Add(-time.Minute)},
+		"neither":             {asked: now.Add(-time.Minute), askedByWall: now.Round(0).Add(-time.Minute)},
+	} {
+		if age := v.age(); age < time.Minute || age > 2*time.Minute {
+			t.Errorf("%s: %s", name, age)
+		}
+	}
+}
