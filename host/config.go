@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/flexfn/flexfn/internal/spool"
 )
 
 // Config says how to serve. The zero value serves plain HTTP on port 8080.
@@ -51,11 +56,35 @@ type Config struct {
 	// mode is STREAM: the event does not tell.
 	LambdaStreaming bool
 
-	// Logger receives what the package logs; nil is [slog.Default].
+	// MaxConnections is how many connections of callers are open at once;
+	// further ones wait, and idle ones are closed for them. Zero is half of
+	// what the limit of open files leaves, so that the other half is there for
+	// what the handlers open; a negative number is no limit.
+	MaxConnections int
+
+	// EventBridge answers the events of Amazon EventBridge that invoke the
+	// Lambda function, those of schedules included. An error, or a panic,
+	// fails the invocation, which Lambda repeats. Nil answers schedules with
+	// success and fails others.
+	EventBridge func(context.Context, events.EventBridgeEvent) error
+	// SQS answers each message of the Amazon SQS queues that invoke the Lambda
+	// function, one after another. Messages for which it returns an error, or
+	// panics, come again, and so do those for which no time is left and, in a
+	// FIFO queue, all after the first failure. The event source mapping must
+	// have ReportBatchItemFailures among its FunctionResponseTypes: without
+	// it Lambda deletes the failed messages of a batch in which others
+	// succeeded. Nil fails the invocation.
+	SQS func(context.Context, events.SQSMessage) error
+
+	// Logger receives what the package logs; nil is [slog.Default]. Nobody
+	// waits for it for long; see flexfn.Config.
 	Logger *slog.Logger
 
-	because string  // why Platform was chosen
-	faults  []error // found by FromLookup, reported by Serve
+	row     platform
+	lines   *spool.Queue // behind Logger
+	output  *spool.Queue // behind the standard logger; nil unless [Main] put it there
+	because string       // why Platform was chosen
+	faults  []error      // found by FromLookup, reported by Serve
 }
 
 // FromEnv reads a Config from the process's environment; see [FromLookup].
@@ -97,6 +126,14 @@ var settings = []struct {
 	{"FLEXFN_REQUEST_LIMIT", func(c *Config, v string) (err error) { c.RequestLimit, err = parseTime(v); return err }},
 	{"FLEXFN_LAME_DUCK", func(c *Config, v string) (err error) { c.LameDuck, err = parseTime(v); return err }},
 	{"FLEXFN_DRAIN", func(c *Config, v string) (err error) { c.Drain, err = parseTime(v); return err }},
+	{"FLEXFN_MAX_CONNECTIONS", func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a number above zero", v)
+		}
+		c.MaxConnections = n
+		return nil
+	}},
 	{"FLEXFN_LAMBDA_STREAMING", func(c *Config, v string) (err error) {
 		if c.LambdaStreaming, err = strconv.ParseBool(v); err != nil {
 			err = fmt.Errorf("%q is neither true nor false", v)
@@ -143,7 +180,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.because == "" {
 		c.because = "the program says so"
 	}
-	if !c.Platform.known() {
+	var known bool
+	if c.row, known = c.Platform.row(); !known {
 		fault("FLEXFN_PLATFORM %q is not known: use one of %s", c.Platform, platformNames())
 	}
 	if c.Listen == "" {
@@ -172,6 +210,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = connectionsFor(openFiles())
 	}
 	c.faults = nil
 	return c, errors.Join(faults...)

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/flexfn/flexfn/host"
 )
 
@@ -16,6 +18,48 @@ import (
 func ExampleMain() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") })
 	host.Main(http.DefaultServeMux)
+}
+
+// On AWS Lambda a queue and a schedule may invoke the program as well.
+func ExampleMain_events() {
+	host.Main(http.DefaultServeMux, func(c *host.Config) {
+		c.SQS = func(ctx context.Context, m events.SQSMessage) error {
+			fmt.Println("later work:", m.Body) // an error brings this message again, and only this one
+			return nil
+		}
+		c.EventBridge = func(ctx context.Context, e events.EventBridgeEvent) error {
+			fmt.Println(e.DetailType, string(e.Detail))
+			return nil
+		}
+	})
+}
+
+// busy is a handler that says when another instance had better answer.
+type busy struct{ http.Handler }
+
+func (busy) Ready() error { return errors.New("the database is not reachable") }
+
+func ExampleChecker() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- host.Serve(ctx, busy{http.NotFoundHandler()}, host.Config{Listener: listener, Logger: slog.New(slog.DiscardHandler)})
+	}()
+	resp, err := http.Get("http://" + listener.Addr().String() + host.ReadyPath)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	text, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	fmt.Printf("%d %s", resp.StatusCode, text)
+	// Output: 503 the database is not reachable
 }
 
 // Serve is for programs that choose the address, or when to end.

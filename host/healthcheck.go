@@ -18,8 +18,8 @@ func Healthcheck(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	if config.Platform == Lambda {
-		return fmt.Errorf("AWS Lambda has no health check: the platform looks after the process")
+	if config.row.serve != nil {
+		return fmt.Errorf("%s has no health check: the platform looks after the process", config.Platform)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

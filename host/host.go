@@ -8,8 +8,10 @@
 //		host.Main(app)
 //	}
 //
-// The package knows nothing of flexfn: any handler will do. docs/hosting.md
-// has a recipe and the limits for each platform.
+// Any handler will do. The package imports the standard library, AWS's
+// library for Lambda, and of flexfn only what a host and an app tell each
+// other; it knows nothing of functions. docs/hosting.md has a recipe and the
+// limits for each platform.
 package host
 
 import (
@@ -17,13 +19,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/spool"
 )
 
 // Exit codes of [Main], beside 0, which says that the program was told to end
@@ -32,14 +37,16 @@ const (
 	// ExitFailed says that it could not serve: a fault in the configuration,
 	// an address that is taken, a platform that broke off.
 	ExitFailed = 1
-	// ExitCutOff says that it was told to end, and that requests were still
-	// under way when the time for them was over.
+	// ExitCutOff says that it was told to end, and that requests, or handlers
+	// whose callers had been answered, were still under way when the time for
+	// them was over.
 	ExitCutOff = 3
 )
 
-// ErrCutOff is part of the error of [Serve] when requests were still under
-// way at the end of [Config].Drain.
-var ErrCutOff = errors.New("requests were cut off")
+// ErrCutOff is part of the error of [Serve] when requests, or handlers whose
+// callers had been answered, were still under way at the end of
+// [Config].Drain.
+var ErrCutOff = errors.New("requests or handlers were cut off")
 
 // Waiter is implemented by handlers that have work of their own to finish
 // after the last answer, as flexfn.App has.
@@ -48,22 +55,47 @@ type Waiter interface {
 	Wait(ctx context.Context) error
 }
 
-// Main serves handler as [FromEnv] says until SIGTERM or SIGINT, and exits
-// the process. A second signal ends it at once.
+// Checker is implemented by handlers that know when another instance had
+// better answer, as flexfn.App does.
+type Checker interface {
+	// Ready returns nil, or why [ReadyPath] is to answer 503. It is called
+	// for each request of that path.
+	Ready() error
+}
+
+// Main serves handler as [FromEnv] says, after change, until SIGTERM or
+// SIGINT, and exits the process. A second signal ends it at once.
+//
+// Standard output and error are not worth the process: when nobody reads them
+// any more it goes on, and what the log package writes to standard error is
+// dropped rather than waited for. See [ReadyPath].
 //
 // With the command-line argument -healthcheck it serves nothing: it asks the
 // program that serves on this machine with the same environment whether it is
 // well, and exits with 0 if so and 1 if not, for images without a shell.
-func Main(handler http.Handler) {
+func Main(handler http.Handler, change ...func(*Config)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	// Otherwise a write to a standard output that is closed ends the process.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if os.Getenv(link.StdinVariable) != "" {
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			stop() // ends ctx
 		}()
 	}
-	os.Exit(run(ctx, handler, FromEnv(), os.Args[1:]))
+	config := FromEnv()
+	config.output = new(spool.Queue)
+	if log.Writer() == os.Stderr { // also slog's, unless the program has another
+		log.SetOutput(config.output.Writer(os.Stderr))
+		config.output.Report(func(lost int) {
+			_, _ = fmt.Fprintf(os.Stderr, "%d log lines were lost while the log was not read\n", lost)
+		})
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	os.Exit(run(ctx, handler, config, os.Args[1:]))
 }
 
 // run is Main without the process. It returns the exit code.
@@ -74,10 +106,20 @@ func run(ctx context.Context, handler http.Handler, config Config, args []string
 	} else {
 		err = Serve(ctx, handler, config)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if config.output != nil {
+		if err != nil {
+			_, _ = fmt.Fprintln(config.output.Writer(os.Stderr), err)
+		}
+		flush(config.output)
 	}
 	return ExitCode(err)
+}
+
+// flush gives the last lines a second to be written.
+func flush(q *spool.Queue) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = q.Wait(ctx)
 }
 
 // ExitCode is the exit code with which [Main] ends after err.
@@ -97,16 +139,27 @@ func ExitCode(err error) int {
 // does not return while the platform keeps the process, and ends the process
 // itself when the platform says so.
 func Serve(ctx context.Context, handler http.Handler, config Config) error {
+	listener := config.Listener
 	config, err := config.withDefaults()
 	if err != nil {
+		if listener != nil {
+			err = errors.Join(err, listener.Close())
+		}
 		return err
 	}
-	handler = prepare(handler, config)
-	if config.Platform == Lambda {
-		config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", config.found()...)
-		return serveLambda(ctx, handler, config)
+	config.lines = new(spool.Queue)
+	next := config.Logger.Handler()
+	config.lines.Report(func(lost int) {
+		slog.New(next).Warn("log lines were lost while the log was not read", "lines", lost)
+	})
+	config.Logger = slog.New(config.lines.Handler(next))
+	defer flush(config.lines)
+
+	front := newFront(handler, config)
+	if config.row.serve != nil {
+		return config.row.serve(ctx, front, config)
 	}
-	return serveHTTP(ctx, handler, config)
+	return serveHTTP(ctx, front, config)
 }
 
 // found is what the log says about the platform.

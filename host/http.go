@@ -15,14 +15,17 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/spool"
 )
 
-// Paths that the HTTP platforms answer themselves, with 200 and no body, in
-// front of the handler.
+// Paths that the package answers itself, in front of the handler.
 const (
-	// HealthPath says that the process lives.
+	// HealthPath answers 200 while the process lives.
 	HealthPath = "/-/healthy"
-	// ReadyPath says that it takes requests: 503 once it was told to end.
+	// ReadyPath answers 200 while the process takes requests, and 503 with the
+	// reason once it was told to end, while log lines are lost since nobody
+	// reads the log, and while the handler is a [Checker] that says so.
 	ReadyPath = "/-/ready"
 )
 
@@ -38,7 +41,7 @@ const (
 
 // serveHTTP answers on config's address until ctx ends, and then until the
 // requests under way are answered.
-func serveHTTP(ctx context.Context, handler http.Handler, config Config) error {
+func serveHTTP(ctx context.Context, front *front, config Config) error {
 	listener := config.Listener
 	if listener == nil {
 		var err error
@@ -51,14 +54,10 @@ func serveHTTP(ctx context.Context, handler http.Handler, config Config) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	front := &front{next: handler, maxBody: config.MaxBodyBytes}
-	switch config.Platform {
-	case Fn:
-		front.next = fromFn(handler)
-	case LambdaWebAdapter:
-		front.next = fromWebAdapter(handler)
-	}
 	server.Handler = front
+	if config.MaxConnections > 0 {
+		listener = bound(listener, server, config.MaxConnections)
+	}
 	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", append(config.found(), slog.String("address", address))...)
 
 	failed := make(chan error, 1)
@@ -92,7 +91,7 @@ func serveHTTP(ctx context.Context, handler http.Handler, config Config) error {
 	if served := <-failed; served != http.ErrServerClosed {
 		err = errors.Join(err, served)
 	}
-	err = errors.Join(err, handler.(Waiter).Wait(drain))
+	err = errors.Join(err, front.wait(drain))
 	if err == nil {
 		config.Logger.Info("ended")
 	}
@@ -134,8 +133,44 @@ func newServer(config Config) (*http.Server, error) {
 // front answers the paths of this package, and bounds bodies.
 type front struct {
 	next    http.Handler
+	handler http.Handler // that of the program
 	maxBody int64
+	logs    []*spool.Queue
 	ending  atomic.Bool
+}
+
+func newFront(handler http.Handler, config Config) *front {
+	f := &front{next: prepare(handler, config), handler: handler, maxBody: config.MaxBodyBytes, logs: []*spool.Queue{config.lines}}
+	if config.output != nil {
+		f.logs = append(f.logs, config.output)
+	}
+	return f
+}
+
+// wait waits for what the handler does after its answers.
+func (f *front) wait(ctx context.Context) error {
+	if w, ok := f.handler.(Waiter); ok {
+		if err := w.Wait(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ErrCutOff, err)
+		}
+	}
+	return nil
+}
+
+// unready is why another instance had better answer; nil when it need not.
+func (f *front) unready() error {
+	if f.ending.Load() {
+		return errors.New("told to end")
+	}
+	for _, q := range f.logs {
+		if n := q.Lost(); n > 0 {
+			return fmt.Errorf("the log is not being read: %d lines were lost", n)
+		}
+	}
+	if c, ok := f.handler.(Checker); ok {
+		return c.Ready()
+	}
+	return nil
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -153,8 +188,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	case ReadyPath:
-		if ending {
-			w.WriteHeader(http.StatusServiceUnavailable)
+		if err := f.unready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 		return
 	}
@@ -166,19 +201,26 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // listen opens config's address.
 func listen(ctx context.Context, config Config) (net.Listener, error) {
-	network, address := "tcp", config.Listen
 	if path, ok := strings.CutPrefix(config.Listen, "unix:"); ok {
-		if config.Platform == Fn {
-			return listenFn(ctx, path)
+		if config.row.listen != nil {
+			return config.row.listen(ctx, path)
 		}
-		network, address = "unix", path
-		if err := removeStaleSocket(path); err != nil {
-			return nil, err
-		}
+		return listenSocket(ctx, path)
 	}
+	return listenOn(ctx, "tcp", config.Listen)
+}
+
+func listenSocket(ctx context.Context, path string) (net.Listener, error) {
+	if err := removeStaleSocket(path); err != nil {
+		return nil, err
+	}
+	return listenOn(ctx, "unix", path)
+}
+
+func listenOn(ctx context.Context, network, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with FLEXFN_LISTEN", config.Listen, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with FLEXFN_LISTEN", address, err)
 	}
 	return listener, nil
 }

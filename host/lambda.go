@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -32,14 +33,15 @@ const (
 // process when the API breaks off, as the platform expects; Lambda starts
 // another. On SIGTERM, which the platform sends half a second before it ends
 // an instance that is idle, it waits for work that outlived its answer.
-func serveLambda(ctx context.Context, handler http.Handler, config Config) error {
+func serveLambda(ctx context.Context, front *front, config Config) error {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
 	}
+	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", config.found()...)
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer stop()
-		l := &lambdaHandler{next: handler, config: config}
+		l := &lambdaHandler{next: front, config: config}
 		lambda.StartWithOptions(l.invoke, lambda.WithContext(base), lambda.WithEnableSIGTERM())
 	}()
 	select {
@@ -47,9 +49,10 @@ func serveLambda(ctx context.Context, handler http.Handler, config Config) error
 		return errors.New("the Lambda runtime loop ended")
 	case <-ctx.Done():
 	}
+	front.ending.Store(true)
 	wait, cancel := context.WithTimeout(base, 400*time.Millisecond)
 	defer cancel()
-	err := handler.(Waiter).Wait(wait)
+	err := front.wait(wait)
 	if err == nil {
 		config.Logger.Info("ended")
 	}
@@ -72,7 +75,7 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	}
 	e, err := parseEvent(payload)
 	if err != nil {
-		return nil, err
+		return l.other(ctx, payload, err)
 	}
 	r, err := e.request(ctx)
 	if err != nil {
@@ -97,7 +100,11 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	if err != nil {
 		return nil, err
 	}
-	return &lambdaAnswer{*bytes.NewReader(answer), "application/json"}, nil
+	return jsonAnswer(answer), nil
+}
+
+func jsonAnswer(text []byte) io.Reader {
+	return &lambdaAnswer{*bytes.NewReader(text), "application/json"}
 }
 
 // serve calls the handler; that of [prepare] panics only to break off an

@@ -174,9 +174,10 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	return r, nil
 }
 
-// paths returns the path that was called, and the one without the stage,
-// which the callers of a gateway write only under its own host name. A REST
-// API has taken it away already.
+// paths returns the path that was called, and the one without the stage. The
+// callers of a gateway write the stage only under its own host name, where it
+// is part of what they called; under a custom domain an HTTP API puts it in
+// front of the path all the same. A REST API has taken it away already.
 func (e *event) paths() (called, path string) {
 	called, path = e.Path, e.Path
 	switch {
@@ -185,10 +186,14 @@ func (e *event) paths() (called, path string) {
 	case e.RequestContext.Path != "":
 		called = e.RequestContext.Path
 	}
+	ownName := strings.HasSuffix(e.RequestContext.DomainName, ".amazonaws.com")
 	stage := e.RequestContext.Stage
-	if called == path && stage != "" && strings.HasSuffix(e.RequestContext.DomainName, ".amazonaws.com") {
+	if called == path && stage != "" && (ownName || e.version2()) {
 		if rest, ok := strings.CutPrefix(path, "/"+stage); ok && (rest == "" || rest[0] == '/') {
 			path = rest
+			if !ownName {
+				called = path
+			}
 		}
 	}
 	if !strings.HasPrefix(path, "/") {

@@ -1,7 +1,10 @@
 package host
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -26,16 +29,25 @@ const (
 	LambdaWebAdapter Platform = "aws-lambda-web-adapter" // HTTP from the Lambda Web Adapter
 )
 
-// platforms says how each is recognised, in this order, and what it tells
-// about how to serve. The last one always is.
-var platforms = []struct {
+// platform is one of them: how it is recognised, what it tells about how to
+// serve, and what serves on it.
+type platform struct {
 	name Platform
 	// found returns the reason, empty when it is not this platform.
 	found func(env func(string) string) string
-	// configure reads the platform's own variables.
+	// configure reads the platform's own variables; nil: it has none.
 	configure func(c *Config, env func(string) string)
-}{
-	{LambdaWebAdapter, findWebAdapter, func(c *Config, env func(string) string) {
+	// wrap reads the requests of platforms that wrap them; nil: they are plain.
+	wrap func(http.Handler) http.Handler
+	// listen opens a Unix socket; nil is [listenSocket].
+	listen func(ctx context.Context, path string) (net.Listener, error)
+	// serve answers until ctx ends; nil is [serveHTTP].
+	serve func(ctx context.Context, front *front, config Config) error
+}
+
+// platforms are tried in this order; the last one always is found.
+var platforms = []platform{
+	{name: LambdaWebAdapter, found: findWebAdapter, wrap: fromWebAdapter, configure: func(c *Config, env func(string) string) {
 		port := env("AWS_LWA_PORT")
 		if port == "" {
 			port = env("PORT")
@@ -45,17 +57,17 @@ var platforms = []struct {
 		}
 		c.Listen = "127.0.0.1:" + port
 	}},
-	{Lambda, all("AWS_LAMBDA_RUNTIME_API"), nothing},
-	{Azure, all("FUNCTIONS_CUSTOMHANDLER_PORT"), func(c *Config, env func(string) string) {
+	{name: Lambda, found: all("AWS_LAMBDA_RUNTIME_API"), serve: serveLambda},
+	{name: Azure, found: all("FUNCTIONS_CUSTOMHANDLER_PORT"), configure: func(c *Config, env func(string) string) {
 		c.Listen = "127.0.0.1:" + env("FUNCTIONS_CUSTOMHANDLER_PORT")
 	}},
-	{Fn, all("FN_LISTENER"), func(c *Config, env func(string) string) {
+	{name: Fn, found: all("FN_LISTENER"), wrap: fromFn, listen: listenFn, configure: func(c *Config, env func(string) string) {
 		c.Listen = env("FN_LISTENER")
 		if format := env("FN_FORMAT"); format != "" && format != "http-stream" {
 			c.faults = append(c.faults, fmt.Errorf("FN_FORMAT %q is not known: set the function's format to http-stream", format))
 		}
 	}},
-	{OpenFaaS, findWatchdog, func(c *Config, env func(string) string) {
+	{name: OpenFaaS, found: findWatchdog, configure: func(c *Config, env func(string) string) {
 		name, value := first(env, watchdogUpstream...)
 		upstream, err := url.Parse(value)
 		if err != nil || upstream.Port() == "" {
@@ -69,23 +81,23 @@ var platforms = []struct {
 		// ends with the container.
 		c.LameDuck = c.duration(env, "healthcheck_interval", c.duration(env, "write_timeout", 30*time.Second)) + time.Second
 	}},
-	{CloudRun, findCloudRun, func(c *Config, env func(string) string) {
+	{name: CloudRun, found: findCloudRun, configure: func(c *Config, env func(string) string) {
 		listenOnPort(c, env)
 		c.RequestLimit = c.duration(env, "CLOUD_RUN_TIMEOUT_SECONDS", 0)
 		c.Drain = 8 * time.Second // of the ten that it gives
 	}},
 	// Its queue-proxy stops sending before it lets the program be told.
-	{Knative, all("K_SERVICE", "K_REVISION"), listenOnPort},
-	{Kubernetes, all("KUBERNETES_SERVICE_HOST"), func(c *Config, env func(string) string) {
+	{name: Knative, found: all("K_SERVICE", "K_REVISION"), configure: listenOnPort},
+	{name: Kubernetes, found: all("KUBERNETES_SERVICE_HOST"), configure: func(c *Config, env func(string) string) {
 		listenOnPort(c, env)
 		c.LameDuck = clusterLameDuck
 	}},
-	{HTTP, func(env func(string) string) string {
+	{name: HTTP, found: func(env func(string) string) string {
 		if env("PORT") != "" {
 			return "PORT is set, and nothing tells of another platform"
 		}
 		return "nothing tells of another platform"
-	}, listenOnPort},
+	}, configure: listenOnPort},
 }
 
 // clusterLameDuck is how long a cluster may take to learn that an instance
@@ -105,19 +117,22 @@ func (c *Config) find(env func(string) string) {
 			continue
 		}
 		c.Platform, c.because = p.name, because
-		p.configure(c, env)
+		if p.configure != nil {
+			p.configure(c, env)
+		}
 		return
 	}
 	c.Platform = chosen // unknown: withDefaults tells
 }
 
-func (p Platform) known() bool {
-	for _, q := range platforms {
-		if p == q.name {
-			return true
+// row is the platform called p.
+func (p Platform) row() (row platform, ok bool) {
+	for _, row := range platforms {
+		if row.name == p {
+			return row, true
 		}
 	}
-	return false
+	return platform{}, false
 }
 
 func platformNames() string {
@@ -195,8 +210,6 @@ func findCloudRun(env func(string) string) string {
 	}
 	return "K_SERVICE and K_REVISION set, outside Kubernetes"
 }
-
-func nothing(*Config, func(string) string) {}
 
 func listenOnPort(c *Config, env func(string) string) {
 	if port := env("PORT"); port != "" {

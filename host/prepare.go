@@ -23,21 +23,10 @@ func prepare(handler http.Handler, c Config) http.Handler {
 	if c.RequestLimit > 0 {
 		next = limitTime(next, c.RequestLimit)
 	}
-	return &prepared{Handler: next, inner: handler}
-}
-
-// prepared remembers the handler that it was made of.
-type prepared struct {
-	http.Handler
-	inner http.Handler
-}
-
-// Wait makes every prepared handler a [Waiter].
-func (p *prepared) Wait(ctx context.Context) error {
-	if w, ok := p.inner.(Waiter); ok {
-		return w.Wait(ctx)
+	if c.row.wrap != nil {
+		next = c.row.wrap(next)
 	}
-	return nil
+	return next
 }
 
 // withMargin is a deadline that leaves time to answer before the platform's.

@@ -5,6 +5,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/testing/lambdatest"
@@ -23,8 +26,25 @@ import (
 const programVariable = "FLEXFN_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(programVariable) != "" {
-		Main(conformanceHandler())
+	switch os.Getenv(programVariable) {
+	case "":
+	case "app":
+		Main(appProgram())
+	default:
+		Main(conformanceHandler(), func(c *Config) {
+			c.EventBridge = func(_ context.Context, e events.EventBridgeEvent) error {
+				if e.Source == "panics" {
+					panic("on purpose")
+				}
+				return nil
+			}
+			c.SQS = func(_ context.Context, m events.SQSMessage) error {
+				if m.Body != "good" {
+					return errors.New(m.Body)
+				}
+				return nil
+			}
+		})
 	}
 	os.Exit(m.Run())
 }
@@ -198,7 +218,8 @@ func TestLambdaLifecycle(t *testing.T) {
 		}
 	})
 	t.Run("events that are no requests", func(t *testing.T) {
-		for _, event := range []string{`{}`, `{"Records":[]}`, `[]`, `"x"`, `{"version":"2.0"}`, `{"httpMethod":"GET"}`, `{"httpMethod":"G T","path":"/"}`,
+		for _, event := range []string{`{}`, `{"Records":[]}`, `{"Records":[{"eventSource":"aws:s3"}]}`, `{"source":"panics","detail-type":"x"}`,
+			`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":"bad"}]}`, `[]`, `"x"`, `{"version":"2.0"}`, `{"httpMethod":"GET"}`, `{"httpMethod":"G T","path":"/"}`,
 			`{"httpMethod":"GET","path":"/","isBase64Encoded":true,"body":"!"}`} {
 			answer, err := api.Invoke(t.Context(), []byte(event), time.Second)
 			if err != nil {
@@ -212,6 +233,38 @@ func TestLambdaLifecycle(t *testing.T) {
 		}
 		if got := call(t, transport, "/sleep?for=1ms"); got != "slept" {
 			t.Errorf("then the answer is %q", got)
+		}
+	})
+	t.Run("events that are handled", func(t *testing.T) {
+		for event, want := range map[string]string{
+			`{"source":"serverless-plugin-warmup"}`:                                                                                        `{}`,
+			`{"warmer":true,"concurrency":3}`:                                                                                              `{}`,
+			`{"source":"aws.events","detail-type":"Scheduled Event"}`:                                                                      `{}`,
+			`{"version":"0","source":"taskrouter","detail-type":"task.created"}`:                                                           `{}`,
+			`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":"good"}]}`:                                                        `{"batchItemFailures":[]}`,
+			`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":"bad"},{"eventSource":"aws:sqs","messageId":"2","body":"good"}]}`: `{"batchItemFailures":[{"itemIdentifier":"1"}]}`,
+			`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":"good","eventSourceARN":"q.fifo"},{"eventSource":"aws:sqs","messageId":"2","body":"bad","eventSourceARN":"q.fifo"},
+				{"eventSource":"aws:sqs","messageId":"3","body":"good","eventSourceARN":"q.fifo"}]}`: `{"batchItemFailures":[{"itemIdentifier":"2"},{"itemIdentifier":"3"}]}`,
+		} {
+			answer, err := api.Invoke(t.Context(), []byte(event), time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(answer.Body)
+			_ = answer.Close()
+			if answer.Failed || strings.TrimSpace(string(text)) != want {
+				t.Errorf("%s was answered with %q, failed %v", event, text, answer.Failed)
+			}
+		}
+	})
+	t.Run("health", func(t *testing.T) {
+		for _, kind := range lambdatest.Kinds {
+			transport := &lambdatest.Transport{API: api, Kind: kind}
+			for _, path := range []string{HealthPath, ReadyPath} {
+				if resp := get(t, transport, "http://flexfn.test"+path); resp.StatusCode != 200 {
+					t.Errorf("%s: %s is answered %s", kind, path, resp.Status)
+				}
+			}
 		}
 	})
 	t.Run("request id", func(t *testing.T) {

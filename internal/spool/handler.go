@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"encoding"
 	"encoding/json"
@@ -54,8 +55,13 @@ func keep(a slog.Attr) (kept slog.Attr, size int) {
 	a.Value = a.Value.Resolve()
 	size = len(a.Key) + 16
 	defer func() {
-		if p := recover(); p != nil { // of a nil pointer's method, mostly
-			kept, size = slog.String(a.Key, fmt.Sprintf("!PANIC: %v", p)), size+64
+		if p := recover(); p != nil { // as slog does
+			if v := reflect.ValueOf(a.Value.Any()); v.Kind() == reflect.Pointer && v.IsNil() {
+				p = "<nil>"
+			} else {
+				p = fmt.Sprintf("!PANIC: %v", p)
+			}
+			kept, size = slog.String(a.Key, p.(string)), size+64
 		}
 	}()
 	switch a.Value.Kind() {
@@ -74,6 +80,12 @@ func keep(a slog.Attr) (kept slog.Attr, size int) {
 		switch v := a.Value.Any().(type) {
 		case nil:
 		case *slog.Source:
+		case []byte:
+			a.Value = slog.AnyValue(bytes.Clone(v))
+			size += len(v)
+		case json.RawMessage:
+			a.Value = slog.AnyValue(json.RawMessage(bytes.Clone(v)))
+			size += len(v)
 		case json.Marshaler:
 			a.Value, size = written(v, size)
 		case error:
@@ -105,17 +117,12 @@ func (t text) MarshalJSON() ([]byte, error) {
 }
 
 func written(v any, size int) (slog.Value, int) {
-	var t text
-	switch v := v.(type) {
-	case encoding.TextMarshaler:
-		b, err := v.MarshalText()
+	t := text{plain: fmt.Sprintf("%+v", v)}
+	if m, ok := v.(encoding.TextMarshaler); ok {
+		b, err := m.MarshalText()
 		if t.plain = string(b); err != nil {
 			t.plain = err.Error()
 		}
-	case []byte:
-		t.plain = string(v)
-	default:
-		t.plain = fmt.Sprintf("%+v", v)
 	}
 	t.json, _ = json.Marshal(v)
 	return slog.AnyValue(t), size + max(len(t.plain), len(t.json))

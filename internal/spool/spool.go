@@ -95,10 +95,11 @@ func (q *Queue) run() {
 		l.run()
 		q.mu.Lock()
 		q.size -= l.size
-		if q.lost > 0 && q.report != nil {
-			report, lost := q.report, q.lost
+		if report, lost := q.report, q.lost; lost > 0 {
 			q.lost = 0
-			q.add(0, func() { report(lost) })
+			if report != nil {
+				q.add(0, func() { report(lost) })
+			}
 		}
 	}
 	q.lines, q.running, q.stalled = nil, false, false

@@ -1,0 +1,71 @@
+package host
+
+import (
+	"math"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// spareFiles are those that are open besides connections: standard input and
+// output, the poller, the log, certificates.
+const spareFiles = 16
+
+// connectionsFor is how many callers' connections may be open of so many
+// files; negative for no limit.
+func connectionsFor(files uint64) int {
+	if files > math.MaxInt32 {
+		return -1
+	}
+	return max(int(files)-spareFiles, 2) / 2
+}
+
+// bound is listener with at most n connections of server at once. While there
+// are as many, server keeps none for a next request, so that those who wait
+// get their turn.
+func bound(listener net.Listener, server *http.Server, n int) net.Listener {
+	l := &bounded{Listener: listener, server: server, free: make(chan struct{}, n), closed: make(chan struct{})}
+	server.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed || s == http.StateHijacked {
+			<-l.free
+		}
+	}
+	return l
+}
+
+type bounded struct {
+	net.Listener
+	server *http.Server
+	free   chan struct{} // holds one for each connection
+	full   atomic.Bool
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *bounded) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+		if l.full.Swap(false) {
+			l.server.SetKeepAlivesEnabled(true)
+		}
+	default:
+		l.full.Store(true)
+		l.server.SetKeepAlivesEnabled(false) // closes those that are idle
+		select {
+		case l.free <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+	}
+	return conn, err
+}
+
+func (l *bounded) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}

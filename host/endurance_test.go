@@ -1,0 +1,332 @@
+//go:build unix
+
+package host
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+)
+
+// appProgram is an app whose functions do what functions should not.
+func appProgram() http.Handler {
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", MaxOverdue: 5,
+	})
+	if err != nil {
+		panic(err)
+	}
+	handle := func(path string, f func(context.Context, flexfn.Event) (any, error)) {
+		app.Handle(path, flexfn.PrepareStudioFunction(f, flexfn.OpenToAnyone(), flexfn.Deadline(300*time.Millisecond)))
+	}
+	handle("/fine", func(context.Context, flexfn.Event) (any, error) { return nil, nil })
+	handle("/fails", func(context.Context, flexfn.Event) (any, error) {
+		return nil, errors.New(strings.Repeat("why ", 1000))
+	})
+	handle("/logs", func(ctx context.Context, _ flexfn.Event) (any, error) {
+		slog.Info(strings.Repeat("what ", 1000)) // not by way of the app
+		return nil, nil
+	})
+	handle("/hangs", func(context.Context, flexfn.Event) (any, error) { select {} })
+	handle("/exits", func(context.Context, flexfn.Event) (any, error) { runtime.Goexit(); return nil, nil })
+	handle("/calls", func(ctx context.Context, e flexfn.Event) (any, error) {
+		req, err := http.NewRequestWithContext(ctx, "GET", e.String("url"), nil)
+		if err != nil {
+			return nil, err
+		}
+		body, err := flexfn.ReadJSON[map[string]any](app.HTTPClient().Do(req))
+		return body, err
+	})
+	return app
+}
+
+// appServer is such a program on a socket, with stderr for its log.
+func appServer(t *testing.T, stderr *os.File, shell string, environ ...string) (*program, *http.Client) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "host") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	p := &program{Cmd: exec.Command("/bin/sh", "-c", shell+` exec "$0"`, os.Args[0]), log: new(syncBuffer), ended: make(chan struct{})}
+	p.Env = append([]string{programVariable + "=app", "FLEXFN_LISTEN=unix:" + socket, "FLEXFN_DRAIN=2s", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
+	p.Stderr, p.Stdout = p.log, p.log
+	if stderr != nil {
+		p.Stderr = stderr
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = p.Wait(); close(p.ended) }()
+	t.Cleanup(func() { _ = p.Process.Kill(); <-p.ended })
+	client := &http.Client{Transport: (&served{network: "unix", address: socket}).transport(), Timeout: 20 * time.Second}
+	for range 1000 {
+		if c, err := net.Dial("unix", socket); err == nil {
+			_ = c.Close()
+			return p, client
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the program does not listen: %s", p.log)
+	return nil, nil
+}
+
+func status(t *testing.T, client *http.Client, path string) int {
+	t.Helper()
+	resp, err := client.Get("http://flexfn.test" + path)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+// TestLogIsNotRead has a reader of standard error that stops reading.
+func TestLogIsNotRead(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	p, client := appServer(t, write, "")
+	_ = write.Close()
+	for path, want := range map[string]int{"/fails": 500, "/logs": 200} {
+		// Until the pipe (64 KiB) and what is kept (1 MiB) are full.
+		for range 350 {
+			if got := status(t, client, path); got != want {
+				t.Fatalf("%s is answered %d, want %d", path, got, want)
+			}
+		}
+	}
+	began := time.Now()
+	for path, want := range map[string]int{"/fails": 500, "/logs": 200, "/fine": 200, "/hangs": 504, HealthPath: 200, ReadyPath: 503} {
+		if got := status(t, client, path); got != want {
+			t.Errorf("%s is answered %d, want %d", path, got, want)
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("six answers took %s", took)
+	}
+	began = time.Now()
+	_ = p.Process.Signal(syscall.SIGTERM)
+	if code := p.exit(t); code != ExitCutOff { // for the handler that hangs
+		t.Errorf("the exit code is %d", code)
+	}
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("the end took %s of a drain of 2s", took)
+	}
+}
+
+// TestLogIsReadAgain has one that goes on after a while.
+func TestLogIsReadAgain(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, client := appServer(t, write, "")
+	_ = write.Close()
+	for range 400 {
+		if got := status(t, client, "/fails"); got != 500 {
+			t.Fatalf("answered %d", got)
+		}
+	}
+	if got := status(t, client, ReadyPath); got != 503 {
+		t.Errorf("%s is answered %d while lines are lost", ReadyPath, got)
+	}
+	text := make(chan string)
+	go func() { b, _ := io.ReadAll(read); text <- string(b) }()
+	for end := time.Now().Add(10 * time.Second); status(t, client, ReadyPath) != 200; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not ready again")
+		}
+	}
+	_ = p.Process.Signal(syscall.SIGTERM)
+	if code := p.exit(t); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+	if log := <-text; !strings.Contains(log, "log lines were lost") || !strings.Contains(log, "msg=ended") && !strings.Contains(log, "ended") {
+		t.Errorf("the log does not tell of what was lost, or of the end: …%s", log[max(0, len(log)-500):])
+	}
+}
+
+// TestLogReaderIsGone closes the reading ends of standard output and error.
+func TestLogReaderIsGone(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, client := appServer(t, write, "exec 1>&2;")
+	_ = write.Close()
+	_ = read.Close()
+	for path, want := range map[string]int{"/fails": 500, "/logs": 200, "/fine": 200, "/hangs": 504, "/exits": 500} {
+		if got := status(t, client, path); got != want {
+			t.Errorf("%s is answered %d, want %d", path, got, want)
+		}
+	}
+	_ = p.Process.Signal(syscall.SIGTERM)
+	if code := p.exit(t); code != ExitCutOff {
+		t.Errorf("the exit code is %d", code)
+	}
+}
+
+// TestEndWithLateHandlers ends beside a handler that never returns, and beside
+// one that ended its goroutine.
+func TestEndWithLateHandlers(t *testing.T) {
+	for path, want := range map[string]struct {
+		status, code int
+		took         time.Duration
+	}{
+		"/hangs": {504, ExitCutOff, 2 * time.Second},
+		"/exits": {500, 0, 0},
+	} {
+		p, client := appServer(t, nil, "")
+		if got := status(t, client, path); got != want.status {
+			t.Errorf("%s is answered %d, want %d", path, got, want.status)
+		}
+		began := time.Now()
+		_ = p.Process.Signal(syscall.SIGTERM)
+		code := p.exit(t)
+		if took := time.Since(began); code != want.code || took < want.took || took > want.took+3*time.Second {
+			t.Errorf("%s: the exit code is %d after %s, want %d after %s", path, code, took, want.code, want.took)
+		}
+		if path == "/hangs" && !strings.Contains(p.log.String(), "handlers are still running past their deadline") {
+			t.Errorf("the log does not say why: %s", p.log)
+		}
+	}
+}
+
+// TestOverdueHandlers calls a handler that ignores its ctx again and again.
+func TestOverdueHandlers(t *testing.T) {
+	p, client := appServer(t, nil, "")
+	var wg sync.WaitGroup
+	var refused, late atomic.Int64
+	for range 40 {
+		wg.Go(func() {
+			for range 5 {
+				switch status(t, client, "/hangs") {
+				case 503:
+					refused.Add(1)
+				case 504:
+					late.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	// The first 40 begin before any of them is late.
+	if late.Load() < 5 || late.Load() > 45 || late.Load()+refused.Load() != 200 {
+		t.Errorf("%d were late, %d refused", late.Load(), refused.Load())
+	}
+	if got := status(t, client, "/fine"); got != 200 {
+		t.Errorf("another function is answered %d", got)
+	}
+	if n := strings.Count(p.log.String(), "too many calls of a function"); n != 1 || !strings.Contains(p.log.String(), "function=/hangs") {
+		t.Errorf("the log names the function %d times", n)
+	}
+}
+
+// TestFewFiles has a limit of open files that callers alone could use up:
+// handlers must still reach the services that they call.
+func TestFewFiles(t *testing.T) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		_, _ = io.WriteString(w, `{"a":1}`)
+	}))
+	defer service.Close()
+	p, _ := appServer(t, nil, "ulimit -n 40;")
+	socket := ""
+	for _, v := range p.Env {
+		if path, ok := strings.CutPrefix(v, "FLEXFN_LISTEN=unix:"); ok {
+			socket = path
+		}
+	}
+	var wg sync.WaitGroup
+	var good atomic.Int64
+	for range 60 { // each with connections of its own, kept
+		wg.Go(func() {
+			client := &http.Client{Transport: (&served{network: "unix", address: socket}).transport(), Timeout: 20 * time.Second}
+			for range 4 {
+				if status(t, client, "/calls?url="+service.URL) == 200 {
+					good.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := good.Load(); n != 240 {
+		t.Errorf("of 240 calls %d succeeded: %.2000s", n, p.log)
+	}
+}
+
+func TestFaultyConfigClosesTheListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	err = Serve(t.Context(), http.NotFoundHandler(), Config{Listener: l, Platform: "bogus"})
+	if err == nil || !strings.Contains(err.Error(), `FLEXFN_PLATFORM "bogus" is not known`) || time.Since(began) > time.Second {
+		t.Errorf("an unknown platform: %v after %s", err, time.Since(began))
+	}
+	if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		_ = c.Close()
+		t.Error("the listener is still open")
+	}
+}
+
+func TestHandlersMayHijack(t *testing.T) {
+	s := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, ok := w.(http.Hijacker)
+		if !ok {
+			http.Error(w, "cannot", http.StatusNotImplemented)
+			return
+		}
+		conn, rw, err := h.Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\n\r\nhello")
+		_ = rw.Flush()
+	}), Config{MaxConnections: 1})
+	for range 3 { // its place is free again
+		conn, err := net.Dial("tcp", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		text, _ := io.ReadAll(bufio.NewReader(conn))
+		_ = conn.Close()
+		if !strings.HasSuffix(string(text), "hello") {
+			t.Errorf("answered %q", text)
+		}
+	}
+	transport := s.transport()
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	if resp := get(t, transport, "http://flexfn.test/"); resp.StatusCode != http.StatusNotImplemented {
+		t.Errorf("HTTP/2: %s", resp.Status)
+	}
+}

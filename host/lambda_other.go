@@ -1,0 +1,124 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// otherEvent is an event that is not an HTTP request, as far as it tells what
+// it is.
+type otherEvent struct {
+	Source     string          `json:"source"`
+	DetailType *string         `json:"detail-type"`
+	Detail     json.RawMessage `json:"detail"`
+	Records    []struct {
+		EventSource string `json:"eventSource"`
+	} `json:"Records"`
+
+	// Keep-warm tools send no more than one of these.
+	Warmer any `json:"warmer"`
+	Warmup any `json:"warmup"`
+}
+
+// scheduled reports whether the event comes from a schedule of EventBridge,
+// by a rule or by EventBridge Scheduler.
+func (e *otherEvent) scheduled() bool {
+	return e.Source == "aws.events" || e.Source == "aws.scheduler"
+}
+
+// ping reports whether the event only keeps an instance warm: that of the
+// Serverless Framework's plugin, that of lambda-warmer, or one like them.
+func (e *otherEvent) ping() bool {
+	return e.Source == "serverless-plugin-warmup" || e.Warmer == true || e.Warmup == true
+}
+
+// other answers an event that is not an HTTP request, which notRequest says.
+func (l *lambdaHandler) other(ctx context.Context, payload []byte, notRequest error) (io.Reader, error) {
+	var e otherEvent
+	if json.Unmarshal(payload, &e) != nil {
+		return nil, notRequest
+	}
+	done := jsonAnswer([]byte("{}"))
+	switch {
+	case e.ping():
+		return done, nil
+	case e.DetailType != nil:
+		if l.config.EventBridge == nil {
+			if e.scheduled() {
+				return done, nil
+			}
+			return nil, fmt.Errorf("an event of EventBridge (%q) came, and host.Config has no EventBridge to answer it", *e.DetailType)
+		}
+		if err := l.eventBridge(ctx, payload); err != nil {
+			return nil, err
+		}
+		return done, nil
+	case len(e.Records) > 0 && e.Records[0].EventSource == "aws:sqs":
+		if l.config.SQS == nil {
+			return nil, errors.New("messages of SQS came, and host.Config has no SQS to answer them")
+		}
+		return l.sqs(ctx, payload)
+	}
+	return nil, notRequest
+}
+
+func (l *lambdaHandler) eventBridge(ctx context.Context, payload []byte) error {
+	var event events.EventBridgeEvent
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return fmt.Errorf("the event of EventBridge cannot be read: %w", err)
+	}
+	return l.try("an event of EventBridge", event.ID, func() error { return l.config.EventBridge(ctx, event) })
+}
+
+// sqs answers a batch and reports which of its messages failed.
+func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, error) {
+	var batch events.SQSEvent
+	if err := json.Unmarshal(payload, &batch); err != nil {
+		return nil, fmt.Errorf("the messages of SQS cannot be read: %w", err)
+	}
+	failures := []events.SQSBatchItemFailure{} // [] says that none failed
+	inOrder := false
+	var last error
+	for _, m := range batch.Records {
+		err := ctx.Err()
+		if err == nil && !inOrder {
+			err = l.try("a message of SQS", m.MessageId, func() error { return l.config.SQS(ctx, m) })
+		}
+		if err != nil || inOrder {
+			failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			if err != nil {
+				last = err
+			}
+			inOrder = inOrder || strings.HasSuffix(m.EventSourceARN, ".fifo")
+		}
+	}
+	if len(failures) == len(batch.Records) {
+		// All come again, even if failures of single messages are not asked for.
+		return nil, fmt.Errorf("all %d messages of SQS failed, the last with: %w", len(failures), last)
+	}
+	text, err := json.Marshal(events.SQSEventResponse{BatchItemFailures: failures})
+	if err != nil {
+		return nil, err
+	}
+	return jsonAnswer(text), nil
+}
+
+// try calls do and logs its failure. A panic is one.
+func (l *lambdaHandler) try(what, id string, do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the handler panicked: %v", p)
+			l.config.Logger.Error("handler panicked", "of", what, "id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		} else if err != nil {
+			l.config.Logger.Error("handler failed", "of", what, "id", id, "error", err)
+		}
+	}()
+	return do()
+}
