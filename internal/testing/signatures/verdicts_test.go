@@ -55,7 +55,7 @@ func TestVerdicts(t *testing.T) {
 	for _, v := range readVectors(t) {
 		validator := client.NewRequestValidator(v.AuthToken)
 		got := map[string]string{
-			"twilio-go":      verdict(validator.ValidateBody(v.Request.URL, v.body(), v.Signature)),
+			"twilio-go":       verdict(validator.ValidateBody(v.Request.URL, v.body(), v.Signature)),
 			"signature.Valid": verdict(signature.Valid(v.AuthToken, v.Signature, v.Request.URL, v.Request.Headers["Content-Type"], v.body())),
 		}
 		verdicts[v.ID] = got
