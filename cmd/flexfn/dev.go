@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -33,7 +32,7 @@ type devCommand struct {
 const drainDev = 2 * time.Second
 
 // Run serves until ctx ends.
-func (d *devCommand) Run(ctx context.Context, env environment) error {
+func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	if d.Live && d.State != "" {
 		return usageError{errors.New("--state is for the fake Twilio, which --live does without")}
 	}
@@ -41,9 +40,16 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	variables := devVariables{dir: d.envDir(), outer: env.lookup, key: dev.NewKey(), live: d.Live}
+	variables := devVariables{dir: d.envDir(), outer: env.lookup, key: dev.NewKey(), signWith: dev.NewKey(), live: d.Live}
 	if err := variables.read(); err != nil {
 		return err
+	}
+	var state *stateFile
+	if d.State != "" {
+		if state, err = openState(d.State); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, state.close()) }()
 	}
 	listener, err := listen(ctx, d.Addr)
 	if err != nil {
@@ -53,7 +59,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	terminal := dev.NewTerminal(env.stdout, colourful(env))
 
 	// Nothing is accepted yet: what fails here closes the listener.
-	server, fake, err := d.server(variables, terminal)
+	server, fake, err := d.server(variables, terminal, state)
 	if err == nil && program == nil {
 		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
 	}
@@ -66,6 +72,11 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 		})
 	}
 	d.welcome(terminal, listener.Addr(), variables)
+	if state != nil && len(fake.Faults()) > 0 {
+		terminal.Printf("These faults came back with the state:\n")
+		terminal.Faults(fake.Faults())
+		terminal.Printf("\n")
+	}
 	if program == nil {
 		terminal.Printf("%s: example functions are served.\n\n", why)
 		server.ShowFunctions()
@@ -98,8 +109,8 @@ func (d *devCommand) Run(ctx context.Context, env environment) error {
 	stop()
 	work.Wait()
 	err = errors.Join(err, failed)
-	if d.State != "" {
-		err = errors.Join(err, saveState(fake, d.State))
+	if state != nil {
+		err = errors.Join(err, state.save(fake))
 	}
 	if err == nil {
 		terminal.Printf("flexfn dev: ended\n")
@@ -137,44 +148,37 @@ func (d *devCommand) envDir() string {
 }
 
 // server makes the dev server, and the fake unless Twilio is to be real.
-func (d *devCommand) server(v devVariables, terminal *dev.Terminal) (*dev.Server, *twiliofake.Twilio, error) {
+func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *stateFile) (*dev.Server, *twiliofake.Twilio, error) {
 	o := dev.Options{Base: v.base, Key: v.key, Terminal: terminal}
+	o.PublicURL, _ = v.plain("PUBLIC_URL")
+	if origins, _ := v.plain("FLEXFN_ALLOWED_ORIGINS"); origins != "" {
+		for origin := range strings.SplitSeq(origins, ",") {
+			o.Origins = append(o.Origins, strings.TrimSpace(origin))
+		}
+	}
 	if d.Live {
 		config := flexfn.FromLookup(v.lookup)
 		if _, err := flexfn.New(config); err != nil {
 			return nil, nil, fmt.Errorf("--live needs your account: %w", err)
 		}
-		o.Account, o.SignWith = config.AccountSID, config.AuthToken
+		// The real auth token signs nothing: what it signs would be valid in
+		// production too.
+		o.Account, o.SignWith = config.AccountSID, v.signWith
 		o.FlexToken, _ = v.plain("FLEX_TOKEN")
-		o.Secrets = append([]string{config.APIKeySecret}, config.PreviousAuthTokens...)
+		o.Secrets = append([]string{config.AuthToken, config.APIKeySecret}, config.PreviousAuthTokens...)
 		return dev.New(o), nil, nil
 	}
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.State != "" {
-		if err := loadState(fake, d.State); err != nil {
+	if state != nil {
+		if err := state.load(fake); err != nil {
 			return nil, nil, err
 		}
 	}
 	o.Fake, o.SignWith = fake, twiliofake.DevelopmentAuthToken
 	return dev.New(o), fake, nil
-}
-
-// loadState reads the state, unless there is none yet.
-func loadState(fake *twiliofake.Twilio, path string) error {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err = errors.Join(fake.Load(file), file.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }
 
 // serveExamples lets the example functions and the ready-made ones answer,
@@ -219,9 +223,15 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 		}
 		t.Printf("\n")
 	}
-	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+	if exposed(addr) {
 		t.Printf("WARNING: %s can be reached from other machines. Whoever reaches it can call every function with the\ndevelopment tokens, see every request in the console, and change Twilio's state: there is no password.\n\n", addr)
 	}
+}
+
+// exposed reports whether other machines may reach a listener.
+func exposed(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
 }
 
 // reachable is the address under which this machine reaches a listener.

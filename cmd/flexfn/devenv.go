@@ -20,8 +20,11 @@ type devVariables struct {
 	dir   string // with .env and .env.local
 	outer func(string) (string, bool)
 	base  string // the dev server's URL
-	key   string // see package devlink
+	key   string // see package link
 	live  bool
+	// signWith is an auth token of this run's alone, with which the console
+	// signs when Twilio is real.
+	signWith string
 
 	files map[string]string
 }
@@ -72,7 +75,11 @@ var hidden = []string{
 // set are the variables that are set whatever the environment says.
 func (v *devVariables) set() map[string]string {
 	if v.live {
-		return map[string]string{link.KeyVariable: v.key}
+		previous, _ := v.plain("FLEXFN_PREVIOUS_AUTH_TOKENS")
+		return map[string]string{
+			link.KeyVariable:              v.key,
+			"FLEXFN_PREVIOUS_AUTH_TOKENS": strings.TrimPrefix(previous+","+v.signWith, ","),
+		}
 	}
 	return map[string]string{
 		"ACCOUNT_SID":                  twiliofake.DevelopmentAccountSID,

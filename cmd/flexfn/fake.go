@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -18,19 +18,22 @@ type fakeCommand struct {
 }
 
 // Run serves until ctx ends.
-func (f *fakeCommand) Run(ctx context.Context, env environment) error {
+func (f *fakeCommand) Run(ctx context.Context, env environment) (err error) {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
 		return err
 	}
 	if f.State != "" {
-		file, err := os.Open(f.State)
-		if err != nil {
+		if err := loadState(fake, f.State); err != nil {
 			return err
 		}
-		if err = errors.Join(fake.Load(file), file.Close()); err != nil {
-			return fmt.Errorf("%s: %w", f.State, err)
+	}
+	var save *stateFile
+	if f.Save != "" {
+		if save, err = openState(f.Save); err != nil {
+			return err
 		}
+		defer func() { err = errors.Join(err, save.close()) }()
 	}
 	listener, err := listen(ctx, f.Addr)
 	if err != nil {
@@ -46,20 +49,19 @@ TWILIO_FLEX_WORKSPACE_SID=%[4]s
 
 Its state, faults and request log are under %[1]s%[5]s
 `, base, twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken, twiliofake.DevelopmentWorkspaceSID, twiliofake.ControlPath)
+	if faults := fake.Faults(); len(faults) > 0 {
+		fmt.Fprintf(env.stdout, "\nThese faults came with the state:\n")
+		dev.NewTerminal(env.stdout, false).Faults(faults)
+	}
+	if exposed(listener.Addr()) {
+		fmt.Fprintf(env.stdout, "\nWARNING: %s can be reached from other machines. Whoever reaches it can read and change its state and\nsee every request, with what it carries: there is no password.\n", listener.Addr())
+	}
 	log := slog.New(slog.NewTextHandler(env.stderr, nil))
 	stop := context.AfterFunc(ctx, func() { fake.Close() }) // ends requests that a fault holds
 	defer stop()
 	err = serveUntil(ctx, listener, fake, log, time.Second)
-	if f.Save != "" {
-		err = errors.Join(err, saveState(fake, f.Save))
+	if save != nil {
+		err = errors.Join(err, save.save(fake))
 	}
 	return err
-}
-
-func saveState(fake *twiliofake.Twilio, path string) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(fake.Save(file), file.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -162,6 +163,14 @@ func (g *gate) functions() []link.Function {
 		return nil
 	}
 	return g.current.functions
+}
+
+// servesRoot reports whether the current build may answer at "/": it has a
+// function there, or is a program with handlers of its own.
+func (g *gate) servesRoot() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.current != nil && (g.current.functions == nil || slices.ContainsFunc(g.current.functions, func(f link.Function) bool { return f.Path == "/" }))
 }
 
 // patience is how long a request waits for a build.

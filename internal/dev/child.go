@@ -192,7 +192,7 @@ func (c *child) handler() http.Handler {
 			if r.Context().Err() != nil {
 				return // nobody is there to be told
 			}
-			unavailable(w, r, "flexfn dev: the program did not answer: "+err.Error())
+			unavailable(w, r, http.StatusServiceUnavailable, "flexfn dev: the program did not answer: "+err.Error())
 		},
 		FlushInterval: -1,
 	}

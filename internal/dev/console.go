@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -63,14 +62,13 @@ func (s *Server) newConsole() http.Handler {
 	mux.Handle(ConsolePath, http.StripPrefix(strings.TrimSuffix(ConsolePath, "/"), pageHandler()))
 	mux.Handle(strings.TrimSuffix(ConsolePath, "/"), http.RedirectHandler(ConsolePath, http.StatusFound))
 
-	own, _ := url.Parse(s.o.Base) // as the developer asked for it
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		check := r
 		if !strings.HasPrefix(r.URL.Path, ConsolePath+"api/") {
 			// The page itself may be come to by a link.
 			check = &http.Request{Host: r.Host, Header: http.Header{}}
 		}
-		err := sameorigin.Check(check, func(host string) bool { return own != nil && host == own.Hostname() })
+		err := sameorigin.Check(check, s.ownHost)
 		if err != nil {
 			reply(w, nil, refused{http.StatusForbidden, "flexfn dev: " + err.Error()})
 			return

@@ -33,7 +33,12 @@ type Options struct {
 	// FlexToken is that of a real user; empty with the fake.
 	FlexToken string
 	Secrets   []string // hidden in all that is shown
-	Terminal  *Terminal
+	// PublicURL is where the developer's tunnel begins; empty without one.
+	PublicURL string
+	// Origins are those whose pages may call, besides this machine's and
+	// Flex's own.
+	Origins  []string
+	Terminal *Terminal
 }
 
 // A Server is the http.Handler behind "flexfn dev".
@@ -109,6 +114,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.o.Fake.ServeHTTP(w, r)
 	case r.URL.Path+"/" == ConsolePath || strings.HasPrefix(r.URL.Path, ConsolePath):
 		s.console.ServeHTTP(w, r)
+	case r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !s.gate.servesRoot():
+		http.Redirect(w, r, ConsolePath, http.StatusFound)
 	default:
 		s.answer(w, r)
 	}
@@ -135,15 +142,22 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 		r.Body = &readCapture{r.Body, sent}
 	}
 
-	build, err := s.gate.acquire(r.Context())
+	var build *Build
+	refusal := s.guard(r)
+	err := refusal
+	if err == nil {
+		build, err = s.gate.acquire(r.Context())
+	}
 	start := time.Now() // the wait for a build is not the function's
 	got := &recorder{ResponseWriter: w, status: http.StatusOK, body: capture{limit: maxBodyShown}}
 	var broken any // what the handler panicked with, as when the answer broke off
 	switch {
+	case refusal != nil:
+		unavailable(got, r, http.StatusForbidden, "flexfn dev: "+err.Error())
 	case err != nil && r.Context().Err() != nil:
 		got.givenUp("while the program was being built")
 	case err != nil:
-		unavailable(got, r, "flexfn dev: "+err.Error())
+		unavailable(got, r, http.StatusServiceUnavailable, "flexfn dev: "+err.Error())
 	default:
 		func() {
 			defer build.release()
@@ -191,7 +205,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 
 // unavailable answers in the place of a build, so that a page can read it; its
 // preflight is let through to be answered so.
-func unavailable(w http.ResponseWriter, r *http.Request, message string) {
+func unavailable(w http.ResponseWriter, r *http.Request, status int, message string) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	if r.Method == http.MethodOptions {
@@ -201,7 +215,7 @@ func unavailable(w http.ResponseWriter, r *http.Request, message string) {
 		return
 	}
 	h.Set("Content-Type", jsonType)
-	w.WriteHeader(http.StatusServiceUnavailable)
+	w.WriteHeader(status)
 	_, _ = w.Write(failureBody(message))
 }
 

@@ -28,14 +28,38 @@ func Check(r *http.Request, known func(host string) bool) error {
 	default:
 		return errors.New("pages of another origin are refused")
 	}
-	host := r.Host
+	return CheckHost(r.Host, known)
+}
+
+// CheckHost refuses a Host that is neither an address, nor localhost, nor
+// known: a stranger's name that leads a browser here.
+func CheckHost(header string, known func(host string) bool) error {
+	host := name(header)
+	if _, err := netip.ParseAddr(host); err == nil || isLocalhost(host) || known != nil && known(host) {
+		return nil
+	}
+	return fmt.Errorf("the host %.100q is refused; use localhost or an address", header)
+}
+
+// IsLoopback reports whether an Origin is that of a page of this machine's.
+func IsLoopback(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	host := name(u.Host)
+	ip, err := netip.ParseAddr(host)
+	return isLocalhost(host) || err == nil && ip.IsLoopback()
+}
+
+// name is a host in lower case and without its port.
+func name(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		known != nil && known(host) {
-		return nil
-	}
-	return fmt.Errorf("the host %.100q is refused; use localhost or an address", r.Host)
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+func isLocalhost(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
