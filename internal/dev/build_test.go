@@ -2,8 +2,10 @@ package dev
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestGate: requests wait while a build is made, also for one that was begun
@@ -61,6 +63,27 @@ func TestGate(t *testing.T) {
 		g.drop(three, &Fault{Text: "it died"})
 		if _, err := g.acquire(t.Context()); err == nil || err.Error() != "it died" {
 			t.Error(err)
+		}
+	})
+}
+
+// TestPatience: a build that takes too long keeps nobody waiting for ever. The
+// last good build answers; when there is none, the request is told why.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gate
+		hold := g.hold()
+		start := time.Now()
+		b, err := g.acquire(t.Context())
+		if waited := time.Since(start); b != nil || waited != patience || err == nil || !strings.Contains(err.Error(), "still being built, for 20s") {
+			t.Errorf("without a build: %v, %v after %s", b, err, waited)
+		}
+		one := &Build{}
+		g.set(one, hold)
+		g.hold()
+		start = time.Now()
+		if b, err := g.acquire(t.Context()); b != one || err != nil || time.Since(start) != patience {
+			t.Errorf("with a good build: %v, %v after %s", b, err, time.Since(start))
 		}
 	})
 }

@@ -32,9 +32,10 @@ type Program struct {
 	// Output receives what it prints.
 	Output io.Writer
 
-	found bool // Dir is the package's
-	work  string
-	cache string
+	found  bool // Dir is the package's
+	work   string
+	cache  string
+	writes bool // the go command may write go.mod
 }
 
 // FindProgram finds the main package in dir, or the only one below it. It
@@ -49,11 +50,11 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, err
 	}
-	env, err := gotool.Tool{Dir: dir}.Env(ctx, "GOMOD", "GOWORK", "GOMODCACHE")
+	env, err := gotool.Tool{Dir: dir}.Env(ctx, "GOMOD", "GOWORK", "GOMODCACHE", "GOFLAGS")
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{Dir: dir, ModFile: env["GOMOD"], work: env["GOWORK"], cache: env["GOMODCACHE"]}
+	p := &Program{Dir: dir, ModFile: env["GOMOD"], work: env["GOWORK"], cache: env["GOMODCACHE"], writes: strings.Contains(env["GOFLAGS"], "-mod=mod")}
 	if p.ModFile == "" || p.ModFile == os.DevNull {
 		if p.work != "" && p.work != "off" {
 			return nil, fmt.Errorf("%s is in the workspace %s, but in none of its modules: name the folder of a program", dir, p.work)
@@ -159,8 +160,12 @@ func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error
 			}
 		}
 	}
+	args := []string{"-e", "-deps", "."}
+	if p.writes { // it may be killed while it writes
+		args = append([]string{"-mod=readonly"}, args...)
+	}
 	packages, err := gotool.List[listedPackage](ctx, gotool.Tool{Dir: p.Dir, Guard: guard},
-		"Dir,ImportPath,Standard,EmbedPatterns,Module,Error", "-e", "-deps", ".")
+		"Dir,ImportPath,Standard,EmbedPatterns,Module,Error", args...)
 	if err != nil {
 		return in, err
 	}

@@ -134,8 +134,10 @@ func develop(t *testing.T, m module) (base string, shown *output) {
 		t.Fatal(program, err)
 	}
 	program.Output = shown
+	program.EnvFiles = []string{filepath.Join(m.dir, ".env")}
 	program.Env = func() ([]string, error) {
-		return append(os.Environ(), link.KeyVariable+"="+key, "FLEXFN_TWILIO_URL="+front.URL,
+		text, _ := os.ReadFile(filepath.Join(m.dir, ".env"))
+		return append(os.Environ(), strings.TrimSpace(string(text)), link.KeyVariable+"="+key, "FLEXFN_TWILIO_URL="+front.URL,
 			"ACCOUNT_SID="+twiliofake.DevelopmentAccountSID, "AUTH_TOKEN="+twiliofake.DevelopmentAuthToken), nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -264,6 +266,9 @@ func TestBrokenBuild(t *testing.T) {
 			t.Fatalf("the last good build does not answer: %d %s\n%s", status, text, shown)
 		}
 	}
+	if text := get(t, base+dev.ConsolePath+"api/state"); !strings.Contains(text, "no luck today") || !strings.Contains(text, `"title":"Not started"`) {
+		t.Errorf("the console does not show why the program did not start: %s", text)
+	}
 	for _, want := range []string{"undefined: nonsense", "app.Handel undefined", "no luck today", "ended before it listened"} {
 		if !strings.Contains(shown.String(), want) {
 			t.Errorf("the terminal does not show %q:\n%s", want, shown)
@@ -285,4 +290,73 @@ func TestBrokenBuild(t *testing.T) {
 	if status, text := post(t, base+"/hello", ""); status != 200 || !strings.Contains(text, "again") {
 		t.Error(status, text)
 	}
+}
+
+// TestMuteProgram: a program that listens and never answers is served all the
+// same, is told of, and does not keep the end from coming.
+func TestMuteProgram(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	m := newModule(t)
+	m.write("main.go", `package main
+
+import (
+	"net"
+	"os"
+)
+
+func main() {
+	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	if err != nil {
+		panic(err)
+	}
+	for {
+		listener.Accept()
+	}
+}
+`)
+	_, shown := develop(t, m) // whose cleanup waits for the end
+	shown.await(t, "did not say within 5s which functions it has", 1)
+	shown.await(t, "built and started", 1)
+}
+
+// TestPreflightWithoutBuild: a page's preflight is answered while there is no
+// build, so that the page can read why.
+func TestPreflightWithoutBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	m := newModule(t)
+	m.write("main.go", "package main\n\nfunc main() { nonsense }\n")
+	base, shown := develop(t, m)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, base+"/hello", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", "http://localhost:3000")
+	r.Header.Set("Access-Control-Request-Method", "POST")
+	r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if h := resp.Header; resp.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "authorization,content-type" {
+		t.Errorf("the preflight is answered %d %v", resp.StatusCode, h)
+	}
+
+	// A caller who leaves during a build is listed as such.
+	m.write("main.go", "package main\n\nfunc main() { nonsense() }\n")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	r, err = http.NewRequestWithContext(ctx, http.MethodPost, base+"/hello", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.DefaultClient.Do(r); err == nil {
+		t.Skip("the build was faster")
+	}
+	shown.await(t, "/hello 499", 1)
+	shown.await(t, "the caller gave up while the program was being built", 1)
 }
