@@ -82,6 +82,9 @@ func New(config Config) (*App, error) {
 	if a.tokens, err = newTokenValidator(a); err != nil {
 		return nil, err
 	}
+	if config.devKey != "" && config.Queue == nil {
+		a.config.Queue = &memoryQueue{app: a, jobs: map[string]bool{}}
+	}
 	return a, nil
 }
 
@@ -105,6 +108,11 @@ func (a *App) Handle(path string, f *Function) {
 	}
 	if f.fault != nil {
 		panic("flexfn: Handle " + path + ": " + f.fault.Error())
+	}
+	if m, ok := f.part.(link.Mounted); ok {
+		if err := m.Mount(path, a.runtime()); err != nil {
+			panic("flexfn: Handle " + path + ": " + err.Error())
+		}
 	}
 	a.handling.Lock()
 	defer a.handling.Unlock()

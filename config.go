@@ -95,6 +95,10 @@ type Config struct {
 	// characters. Empty is AuthToken, whose rotation then forgets everything.
 	StoreSecret string
 
+	// Queue runs what outlasts an answer; nil runs nothing, but under flexfn
+	// dev. See [Queue].
+	Queue Queue
+
 	// Retry is the policy of every web-service call of this app; options
 	// given to a call come after these.
 	Retry []RetryOption

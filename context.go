@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // call is one request on its way through a function: the ctx that the
@@ -29,6 +30,7 @@ type call struct {
 	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
 	trace   *trace                 // nil but under flexfn dev
 	claim   *claim.Claim           // of a guarded call
+	body    []byte                 // for package events; nil otherwise
 
 	exchange
 
@@ -85,8 +87,13 @@ func (c *call) Deadline() (time.Time, bool) {
 type callKey struct{}
 
 func (c *call) Value(key any) any {
-	if key == (callKey{}) {
+	switch key {
+	case callKey{}:
 		return c
+	case link.RuntimeKey{}:
+		return c.runtime()
+	case link.ScopeKey{}:
+		return c.scope()
 	}
 	if c.waited.made.Load() {
 		return c.waited.ctx.Value(key) // context looks for its own kind there

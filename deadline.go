@@ -244,6 +244,12 @@ func (c *call) run() (ans answer) {
 	}
 	c.enter(admitting)
 	vs, bad := parseValues(c.request, body)
+	if c.fn.part != nil { // which reads the body itself
+		c.body = body
+		if bad != nil {
+			vs, bad = new(values), nil
+		}
+	}
 	if err := c.admit(body, vs, bad); err != nil {
 		return c.failed(err)
 	}

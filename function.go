@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Function is a handler together with what is known about it: its
@@ -28,6 +30,7 @@ type Function struct {
 
 	open bool
 	once *onceRule // nil: each call runs the handler
+	part any       // of package events; see link.Definition
 
 	required []Parameter // of Require
 	bind     func(*call, *values) (in any, err error)
@@ -132,6 +135,12 @@ func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, 
 	f := prepare(handler)
 	f.studio = true
 	for _, o := range options {
+		if d, ok := o.(link.Definition); ok {
+			part, err := d.Define()
+			if f.part = part; err != nil {
+				f.fail("%w", err)
+			}
+		}
 		o.applyStudio(f)
 	}
 	f.finish()

@@ -1,0 +1,365 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn"
+)
+
+// Offer is what TaskRouter asks in an assignment callback. Source:
+// https://www.twilio.com/docs/taskrouter/handle-assignment-callbacks.
+type Offer struct {
+	Event
+	WorkspaceSID string `twilio:"WorkspaceSid"`
+	Reservation  Reservation
+	Task         Task
+	Worker       Worker
+	TaskQueue    TaskQueue
+	Workflow     Workflow
+}
+
+// Instruction is what TaskRouter is to do with a reservation: [Accept],
+// [Reject], [Dequeue], [Call], [Redirect] or [Conference].
+type Instruction interface {
+	// instruction returns the JSON, and what is wrong with it.
+	instruction() (map[string]any, error)
+}
+
+// Accept accepts the reservation.
+type Accept struct{}
+
+// Reject puts the task back into its queue. The worker goes to ActivitySID
+// (WA…), which is required.
+type Reject struct{ ActivitySID string }
+
+// Dequeue connects the waiting call to the worker; only for tasks of TwiML's
+// Enqueue. Source of the fields and bounds: as for [Offer].
+type Dequeue struct {
+	// To is the worker's number or address; empty is the contact_uri in the
+	// worker's attributes. From is the caller id; empty is the number dialled.
+	To, From string
+	// PostWorkActivitySID (WA…) is where the worker goes afterwards.
+	PostWorkActivitySID string
+	// Record records from the answer on.
+	Record bool
+	// Timeout is how long it rings: whole seconds up to 999; zero is 60 s.
+	Timeout time.Duration
+	// StatusCallbackURL is called with GET for StatusCallbackEvents: initiated,
+	// ringing, answered, completed.
+	StatusCallbackURL    string
+	StatusCallbackEvents []string
+}
+
+// Call calls the worker and runs the TwiML at URL.
+type Call struct {
+	// From and URL are required; To is as for [Dequeue].
+	From, URL, To string
+	// Accept accepts the reservation when the worker answers.
+	Accept            bool
+	Record            bool
+	Timeout           time.Duration // as for [Dequeue]
+	StatusCallbackURL string
+}
+
+// Redirect sends a call, the caller's, to the TwiML at URL.
+type Redirect struct {
+	// CallSID (CA…) and URL are required.
+	CallSID, URL string
+	// Accept accepts the reservation.
+	Accept bool
+}
+
+// Conference puts worker and caller into a conference.
+type Conference struct {
+	// From is the caller id, and required; To is as for [Dequeue].
+	From, To            string
+	RoomName            string
+	PostWorkActivitySID string
+	Timeout             time.Duration // as for [Dequeue]
+	Record              bool
+	EndOnExit           bool // when the worker leaves
+	EndOnCustomerExit   bool
+	StatusCallbackURL   string
+}
+
+// checks collects what is wrong with an instruction.
+type checks struct {
+	kind string
+	m    map[string]any
+	errs []error
+}
+
+func instruct(kind string) *checks {
+	return &checks{kind: kind, m: map[string]any{"instruction": kind}}
+}
+
+func (c *checks) text(key, v string, required bool, pattern *regexp.Regexp, want string) {
+	switch {
+	case v == "" && required:
+		c.errs = append(c.errs, fmt.Errorf("%s needs %s", c.kind, key))
+	case v == "":
+	case pattern != nil && !pattern.MatchString(v):
+		c.errs = append(c.errs, fmt.Errorf("%s: %s must be %s", c.kind, key, want))
+	default:
+		c.m[key] = v
+	}
+}
+
+func (c *checks) url(key, v string, required bool) {
+	if u, err := url.Parse(v); v != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		c.errs = append(c.errs, fmt.Errorf("%s: %s is not an http or https URL", c.kind, key))
+		return
+	}
+	c.text(key, v, required, nil, "")
+}
+
+func (c *checks) flag(key string, v bool) {
+	if v {
+		c.m[key] = v
+	}
+}
+
+func (c *checks) record(v bool) {
+	if v {
+		c.m["record"] = "record-from-answer"
+	}
+}
+
+func (c *checks) timeout(d time.Duration) {
+	switch {
+	case d == 0:
+	case d < time.Second || d > 999*time.Second || d%time.Second != 0:
+		c.errs = append(c.errs, fmt.Errorf("%s: the timeout is %s: it must be whole seconds from 1 to 999", c.kind, d))
+	default:
+		c.m["timeout"] = strconv.Itoa(int(d / time.Second))
+	}
+}
+
+func (c *checks) done() (map[string]any, error) { return c.m, errors.Join(c.errs...) }
+
+var (
+	activitySID = regexp.MustCompile(`^WA[0-9a-fA-F]{32}$`)
+	callSID     = regexp.MustCompile(`^CA[0-9a-fA-F]{32}$`)
+)
+
+const (
+	wantActivity = "WA and 32 hex digits"
+	wantCall     = "CA and 32 hex digits"
+)
+
+func (Accept) instruction() (map[string]any, error) { return instruct("accept").done() }
+
+func (r Reject) instruction() (map[string]any, error) {
+	c := instruct("reject")
+	c.text("activity_sid", r.ActivitySID, true, activitySID, wantActivity)
+	return c.done()
+}
+
+func (d Dequeue) instruction() (map[string]any, error) {
+	c := instruct("dequeue")
+	c.text("to", d.To, false, nil, "")
+	c.text("from", d.From, false, nil, "")
+	c.text("post_work_activity_sid", d.PostWorkActivitySID, false, activitySID, wantActivity)
+	c.record(d.Record)
+	c.timeout(d.Timeout)
+	c.url("status_callback_url", d.StatusCallbackURL, len(d.StatusCallbackEvents) > 0)
+	for _, e := range d.StatusCallbackEvents {
+		if e != "initiated" && e != "ringing" && e != "answered" && e != "completed" {
+			c.errs = append(c.errs, fmt.Errorf("dequeue: %q is not a status callback event: initiated, ringing, answered or completed", e))
+		}
+	}
+	c.text("status_callback_events", strings.Join(d.StatusCallbackEvents, ","), false, nil, "")
+	return c.done()
+}
+
+func (l Call) instruction() (map[string]any, error) {
+	c := instruct("call")
+	c.text("from", l.From, true, nil, "")
+	c.url("url", l.URL, true)
+	c.text("to", l.To, false, nil, "")
+	c.flag("accept", l.Accept)
+	c.record(l.Record)
+	c.timeout(l.Timeout)
+	c.url("status_callback_url", l.StatusCallbackURL, false)
+	return c.done()
+}
+
+func (r Redirect) instruction() (map[string]any, error) {
+	c := instruct("redirect")
+	c.text("call_sid", r.CallSID, true, callSID, wantCall)
+	c.url("url", r.URL, true)
+	c.flag("accept", r.Accept)
+	return c.done()
+}
+
+func (f Conference) instruction() (map[string]any, error) {
+	c := instruct("conference")
+	c.text("from", f.From, true, nil, "")
+	c.text("to", f.To, false, nil, "")
+	c.text("room_name", f.RoomName, false, nil, "")
+	c.text("post_work_activity_sid", f.PostWorkActivitySID, false, activitySID, wantActivity)
+	c.timeout(f.Timeout)
+	c.flag("end_conference_on_exit", f.EndOnExit)
+	c.flag("end_conference_on_customer_exit", f.EndOnCustomerExit)
+	if f.Record {
+		c.m["conference_record"] = "record-from-start"
+	}
+	c.url("status_callback_url", f.StatusCallbackURL, false)
+	return c.done()
+}
+
+// Assignment makes the function for a workflow's AssignmentCallbackUrl and
+// FallbackAssignmentCallbackUrl. A nil Instruction leaves the reservation
+// pending, to be decided by REST. Callback and fallback of one reservation get
+// one instruction, if the first was made in time. An error or an invalid
+// instruction is answered 500, so that TaskRouter calls the fallback. Its
+// deadline is 4 s unless [flexfn.Deadline] sets another; TaskRouter waits 5 s.
+func Assignment(handler func(context.Context, Offer) (Instruction, error), options ...flexfn.StudioOption) *flexfn.Function {
+	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
+		e := taskRouterEvent(formFields(in), "")
+		e.Key, e.Type = e.Field("ReservationSid"), "assignment"
+		e.Try = 1
+		var offer Offer
+		_ = e.fields.fill(valueOf(&offer), "twilio", false)
+		offer.Event = e
+		instruction, err := handler(ctx, offer)
+		if err != nil {
+			return nil, failed(err)
+		}
+		if instruction == nil {
+			return raw(map[string]any{})
+		}
+		m, err := instruction.instruction()
+		if err != nil {
+			return nil, failed(err)
+		}
+		return raw(m)
+	}
+	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{
+		flexfn.Deadline(4 * time.Second), flexfn.Doc("Answers assignment callbacks."),
+		flexfn.Require("ReservationSid", "the reservation"), flexfn.Deduplicate(time.Hour, "ReservationSid"),
+	}, options...)...)
+}
+
+// failed is 500 whatever err says: TaskRouter must call the fallback.
+func failed(err error) error {
+	return &flexfn.Error{Status: http.StatusInternalServerError, Message: "There is no instruction for this reservation", Err: fmt.Errorf("%s", err)}
+}
+
+// raw answers with this JSON and nothing else.
+func raw(v map[string]any) (*flexfn.Response, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return &flexfn.Response{Header: http.Header{"Content-Type": {"application/json"}}, Body: b}, nil
+}
+
+// Verdict is what is to become of a change in a conversation: [Publish], [Edit]
+// or [Block].
+type Verdict interface {
+	verdict() (*flexfn.Response, error)
+}
+
+// Publish lets the change happen as it is.
+type Publish struct{}
+
+// Edit changes it first. What is nil stays. Source:
+// https://www.twilio.com/docs/conversations/conversations-webhooks.
+type Edit struct {
+	// Body, Author and Attributes are of onMessageAdd and onMessageUpdate.
+	Body, Author *string
+	Attributes   Attributes
+	// FriendlyName is of onConversationAdd and onConversationUpdate.
+	FriendlyName *string
+}
+
+// Block keeps the change from happening: whoever asked for it gets an error.
+type Block struct{}
+
+func (Publish) verdict() (*flexfn.Response, error) { return raw(map[string]any{}) }
+
+func (e Edit) verdict() (*flexfn.Response, error) {
+	m := map[string]any{}
+	for name, v := range map[string]*string{"body": e.Body, "author": e.Author, "friendly_name": e.FriendlyName} {
+		if v != nil {
+			m[name] = *v
+		}
+	}
+	if e.Attributes != nil {
+		text, err := json.Marshal(e.Attributes)
+		if err != nil {
+			return nil, fmt.Errorf("the edited attributes cannot be JSON: %w", err)
+		}
+		m["attributes"] = string(text)
+	}
+	return raw(m)
+}
+
+func (Block) verdict() (*flexfn.Response, error) {
+	r, err := raw(map[string]any{})
+	if err == nil {
+		r.Status = http.StatusForbidden
+	}
+	return r, err
+}
+
+// beforeTime is what a verdict may take; Twilio waits 5 s.
+const beforeTime = 4 * time.Second
+
+// Before makes the function for the webhooks that Conversations sends before a
+// change. otherwise is the verdict when handler fails, panics, returns nil or
+// takes 4 s: [Publish] so that an outage of yours does not stop conversations,
+// [Block] so that nothing passes unseen. If Twilio gets no answer at all within
+// 5 s, it publishes.
+func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) (Verdict, error), options ...flexfn.StudioOption) *flexfn.Function {
+	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
+		e := conversationEvent(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))
+		e.Try = 1
+		c, _ := decodeInto[ConversationEvent](e) // never strict
+		ctx, cancel := context.WithTimeout(ctx, beforeTime)
+		defer cancel()
+		verdicts := make(chan Verdict, 1)
+		go func() {
+			var v Verdict
+			var err error
+			defer func() {
+				if p := recover(); p != nil {
+					v, err = nil, fmt.Errorf("it panicked: %v", p)
+				}
+				if v == nil {
+					flexfn.Logger(ctx).Error("there is no verdict on a change in a conversation; going by the other", "type", c.Type, "error", err)
+				}
+				verdicts <- v
+			}()
+			if v, err = handler(ctx, c); err != nil {
+				v = nil
+			}
+		}()
+		select {
+		case v := <-verdicts:
+			if v != nil {
+				if r, err := v.verdict(); err == nil {
+					return r, nil
+				}
+			}
+		case <-ctx.Done():
+			flexfn.Logger(ctx).Error("there was no verdict on a change in a conversation within 4s; going by the other", "type", c.Type)
+		}
+		return otherwise.verdict()
+	}
+	def := &definition{StudioOption: flexfn.Deadline(beforeTime + 500*time.Millisecond)}
+	if otherwise == nil || handler == nil {
+		def.err = errors.New("events.Before needs a verdict for when there is none, and a handler")
+	}
+	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{def, flexfn.Doc("Judges changes in conversations.")}, options...)...)
+}

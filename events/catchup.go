@@ -1,0 +1,146 @@
+package events
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/twilioapi"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+const (
+	firstLook   = 15 * time.Minute // back, without a record of an earlier one
+	overlap     = 2 * time.Minute  // for events that TaskRouter lists late
+	longestLook = 23 * time.Hour   // back: what was done is remembered for a day
+	maxCaughtUp = 10_000           // events of one call
+	catchUpTime = time.Minute
+	cursorsKept = 30 * 24 * time.Hour
+)
+
+// CatchUp hands what TaskRouter's Events API has had since its last call, or in
+// the last 15 minutes at first, to the app's [TaskRouter] functions. Listeners
+// that succeeded for an event do not run again. Call it each minute on every
+// instance, with a ctx from [flexfn.App.Context]: one works, the others return
+// at once. newEvents counts those that a listener ran for. It works for a minute
+// at most, and goes on where it stopped the next time. After an outage of more
+// than 23 hours older events are left out.
+func CatchUp(ctx context.Context) (newEvents int, err error) {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var to []*delivery
+	ran := new(atomic.Int64)
+	for _, at := range rt.Parts() {
+		if p, ok := at.Part.(*part); ok && p.source.name == "TaskRouter" {
+			to = append(to, &delivery{part: p, rt: rt, path: at.Path, ran: ran})
+		}
+	}
+	switch {
+	case len(to) == 0:
+		return 0, errors.New("events.CatchUp: the app has no events.TaskRouter")
+	case rt.Workspace == "":
+		return 0, errors.New("events.CatchUp needs Config.WorkspaceSID")
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	mine, _, err := rt.Claims.Take(ctx, claim.Request{
+		Key: rt.Claims.Entries().Key("catchup", rt.Workspace), Keep: cursorsKept, Lease: lease(ctx), Now: true,
+	})
+	if errors.Is(err, claim.ErrBusy) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	now := time.Now()
+	cursor := now.Add(-firstLook)
+	if b := mine.Data(); len(b) >= 8 {
+		cursor = time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
+	}
+	if oldest := now.Add(-longestLook); cursor.Before(oldest) {
+		cursor = oldest
+	}
+	next, err := catchUp(ctx, rt.Workspace, cursor.Add(-overlap), to)
+	if next.Before(cursor) {
+		next = cursor
+	}
+	freeErr := mine.Free(context.WithoutCancel(ctx), func([]byte) []byte {
+		return binary.BigEndian.AppendUint64(nil, uint64(next.UnixMilli()))
+	})
+	return int(ran.Load()), errors.Join(err, freeErr)
+}
+
+// catchUp hands over the events since then, and returns up to when all went
+// well.
+func catchUp(ctx context.Context, workspace string, since time.Time, to []*delivery) (until time.Time, err error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1Event, error) {
+		return taskrouter.NewApiService(client).ListEvent(workspace,
+			new(taskrouter.ListEventParams).SetStartDate(since.UTC()).SetPageSize(1000).SetLimit(maxCaughtUp))
+	})
+	if err := res.Err(); err != nil {
+		return until, fmt.Errorf("listing TaskRouter's events: %w", err)
+	}
+	var failedAt time.Time
+	for _, listed := range res.Data {
+		if ctx.Err() != nil {
+			return until, ctx.Err()
+		}
+		e, ok := listedEvent(listed)
+		if !ok {
+			continue
+		}
+		for _, d := range to {
+			one, cancel := context.WithTimeout(ctx, d.part.source.deadline)
+			deliverErr := d.deliver(one, e)
+			cancel()
+			if deliverErr != nil {
+				err = errors.Join(err, deliverErr)
+				if failedAt.IsZero() || e.Time.Before(failedAt) {
+					failedAt = e.Time
+				}
+			}
+		}
+		if e.Time.After(until) {
+			until = e.Time
+		}
+	}
+	if !failedAt.IsZero() && failedAt.Before(until) {
+		until = failedAt
+	}
+	return until, err
+}
+
+// listedEvent reads an event of the Events API: its own fields, and those in
+// event_data, which are named as in callbacks or in snake case.
+func listedEvent(listed taskrouter.TaskrouterV1Event) (Event, bool) {
+	b, err := json.Marshal(listed)
+	if err != nil || listed.Sid == nil {
+		return Event{}, false
+	}
+	f := objectFields(b)
+	for name, v := range objectFields(f["eventdata"]) {
+		f[name] = v
+	}
+	delete(f, "eventdata")
+	for name, text := range map[string]*string{"sid": listed.Sid, "eventtype": listed.EventType, "resourcesid": listed.ResourceSid} {
+		if text != nil {
+			f[name], _ = json.Marshal(*text)
+		}
+	}
+	if listed.EventDateMs != nil {
+		f["timestampms"], _ = json.Marshal(*listed.EventDateMs)
+	} else if listed.EventDate != nil {
+		f["timestamp"], _ = json.Marshal(listed.EventDate.Unix())
+	}
+	if _, ok := f["eventdescription"]; !ok {
+		f["eventdescription"] = f["description"]
+	}
+	return taskRouterEvent(f, ""), true
+}

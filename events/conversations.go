@@ -1,0 +1,99 @@
+package events
+
+import (
+	"strings"
+	"time"
+)
+
+// ConversationEvent is a webhook of Twilio Conversations, before or after the
+// fact; its type is such as "onMessageAdd" or "onMessageAdded". Source:
+// https://www.twilio.com/docs/conversations/conversations-webhooks.
+type ConversationEvent struct {
+	Event
+	Source          string `twilio:"Source"` // SDK or API
+	ClientIdentity  string `twilio:"ClientIdentity"`
+	ConversationSID string `twilio:"ConversationSid"`
+	ChatServiceSID  string `twilio:"ChatServiceSid"`
+	MessagingSID    string `twilio:"MessagingServiceSid"`
+	FriendlyName    string `twilio:"FriendlyName"`
+	UniqueName      string `twilio:"UniqueName"`
+	// Attributes are those of what the event is about.
+	Attributes Attributes `twilio:"Attributes"`
+	State      string     `twilio:"State"`
+	StateFrom  string     `twilio:"StateFrom"`
+	StateTo    string     `twilio:"StateTo"`
+	Reason     string     `twilio:"Reason"`
+
+	MessageSID string `twilio:"MessageSid"`
+	Index      int    `twilio:"Index"`
+	Body       string `twilio:"Body"`
+	Author     string `twilio:"Author"`
+	Media      string `twilio:"Media"` // a JSON list
+
+	ParticipantSID   string `twilio:"ParticipantSid"`
+	Identity         string `twilio:"Identity"`
+	RoleSID          string `twilio:"RoleSid"`
+	Address          string `twilio:"MessagingBinding.Address"`
+	ProxyAddress     string `twilio:"MessagingBinding.ProxyAddress"`
+	ProjectedAddress string `twilio:"MessagingBinding.ProjectedAddress"`
+	AuthorAddress    string `twilio:"MessagingBinding.AuthorAddress"`
+	BindingType      string `twilio:"MessagingBinding.Type"`
+	LastReadIndex    int    `twilio:"LastReadMessageIndex"`
+
+	DeliveryReceiptSID string `twilio:"DeliveryReceiptSid"`
+	Status             string `twilio:"Status"`
+	ErrorCode          int    `twilio:"ErrorCode"`
+
+	UserSID string `twilio:"UserSid"`
+
+	Created time.Time `twilio:"DateCreated"`
+	Updated time.Time `twilio:"DateUpdated"`
+	Removed time.Time `twilio:"DateRemoved"`
+}
+
+func conversationSubject(f fields) string {
+	return f.first("MessageSid", "DeliveryReceiptSid", "ParticipantSid", "UserSid", "ConversationSid")
+}
+
+func conversationEvent(f fields, token string) Event {
+	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
+	when := f.first("DateRemoved", "StateUpdated", "DateUpdated", "DateCreated")
+	e.Time, _ = parseTime(when)
+	if e.Key == "" {
+		e.Key = strings.Join([]string{e.Type, conversationSubject(f), f.text("DeliveryReceiptSid"), f.text("Status"), when}, " ")
+	}
+	return e
+}
+
+func conversationOrder(e Event) (string, order) {
+	return conversationSubject(e.fields), order{time: e.Time.UnixMilli()}
+}
+
+// InteractionEvent is a Flex interaction webhook, such as "onChannelCreated".
+// Source: https://www.twilio.com/docs/flex/developer/conversations/register-interactions-webhooks.
+type InteractionEvent struct {
+	Event
+	InstanceSID     string `twilio:"InstanceSid"`
+	InteractionSID  string `twilio:"InteractionSid"`
+	ChannelSID      string `twilio:"ChannelSid"`
+	ChannelStatus   string `twilio:"ChannelStatus"`
+	MediaChannelSID string `twilio:"MediaChannelSid"`
+	MediaChannel    string `twilio:"MediaChannelType"`
+	ParticipantSID  string `twilio:"ParticipantSid"`
+	ParticipantType string `twilio:"ParticipantType"`
+	TaskSID         string `twilio:"TaskSid"`
+	ErrorCode       int    `twilio:"ErrorCode"`
+	ErrorMessage    string `twilio:"ErrorMessage"`
+}
+
+func interactionEvent(f fields, token string) Event {
+	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
+	if e.Key == "" {
+		e.Key = strings.Join([]string{e.Type, f.text("InteractionSid"), f.text("ChannelSid"), f.text("ParticipantSid"), f.text("ChannelStatus")}, " ")
+	}
+	return e
+}
+
+func interactionOrder(e Event) (string, order) {
+	return e.fields.first("ParticipantSid", "ChannelSid", "InteractionSid"), order{}
+}

@@ -1,0 +1,279 @@
+package events
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/store"
+)
+
+// DeadLetter is an event, or a job of [Later], that a listener could not handle.
+// It is kept for 30 days, with others of the account: the newest 1,000 in each
+// of 16 parts.
+type DeadLetter struct {
+	// ID names the letter: 40 hex digits.
+	ID string
+	// Function is the path of the function, and Listener the name of its
+	// listener in the Store.
+	Function, Listener string
+	// Event is the event; of a job, its fields are the job's input.
+	Event Event
+	// Error is what the listener last returned, for operators.
+	Error string
+	// Time is when it became a dead letter, after Event.Try runs.
+	Time time.Time
+
+	text json.RawMessage // of the job
+}
+
+// letter is a dead letter in the Store.
+type letter struct {
+	Job   json.RawMessage `json:"job"`
+	Error string          `json:"error"`
+	Tries int             `json:"tries"`
+	Time  time.Time       `json:"time"`
+}
+
+const (
+	lettersKept  = 30 * 24 * time.Hour
+	letterShards = 16
+	shardLetters = 1000
+	letterIDSize = 20
+	letterEntry  = letterIDSize + 8 // and when, in Unix seconds
+)
+
+// bury keeps a dead letter, and tells the hooks.
+func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, cause error) error {
+	text, err := d.job(e, l)
+	if err != nil {
+		flexfn.Logger(ctx).Error("an event is lost: it is too long for a dead letter", "listener", l.name, "type", e.Type, "key", e.Key, "error", err)
+		return nil
+	}
+	entries := d.rt.Claims.Entries()
+	name := entries.Key("dead", d.family(e), e.Key, l.id(d.path))
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	value, err := json.Marshal(letter{text, cause.Error(), tries, now})
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	id := name[len(name)-2*letterIDSize:]
+	if err := replace(ctx, entries, name, value); err != nil {
+		return fmt.Errorf("keeping a dead letter: %w", err)
+	}
+	if err := editShard(ctx, entries, id, &now); err != nil {
+		return fmt.Errorf("listing a dead letter: %w", err)
+	}
+	flexfn.Logger(ctx).Error("a dead letter", "listener", l.name, "type", e.Type, "key", e.Key, "id", id, "tries", tries, "error", cause)
+	for _, call := range d.part.hooks {
+		func() {
+			defer func() {
+				if p := recover(); p != nil {
+					flexfn.Logger(ctx).Error("a hook for dead letters panicked", "panic", fmt.Sprint(p))
+				}
+			}()
+			e.Try = tries
+			call(ctx, DeadLetter{ID: id, Function: d.path, Listener: l.id(d.path), Event: e, Error: cause.Error(), Time: now, text: text})
+		}()
+	}
+	return nil
+}
+
+// replace writes value whatever is there; nil deletes.
+func replace(ctx context.Context, entries *store.Entries, key string, value []byte) error {
+	for range 10 {
+		old, err := entries.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if value == nil && !old.Exists() {
+			return nil
+		}
+		if _, ok, err := entries.Swap(ctx, key, old, value, lettersKept); err != nil || ok {
+			return err
+		}
+	}
+	return errors.New("others keep changing it")
+}
+
+// shardKey names the list that has id.
+func shardKey(entries *store.Entries, id string) string {
+	return entries.Key("letters", id[:1])
+}
+
+// editShard adds id to its list, or removes it when at is nil.
+func editShard(ctx context.Context, entries *store.Entries, id string, at *time.Time) error {
+	raw, err := hex.DecodeString(id)
+	if err != nil || len(raw) != letterIDSize {
+		return fmt.Errorf("%q is not the id of a dead letter", id)
+	}
+	key := shardKey(entries, id)
+	for range 200 {
+		old, err := entries.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		var list []byte
+		oldest := time.Now().Add(-lettersKept).Unix()
+		for entry := range slices.Chunk(unpadded(old.Value), letterEntry) {
+			if len(entry) == letterEntry && string(entry[:letterIDSize]) != string(raw) && letterTime(entry).Unix() > oldest {
+				list = append(list, entry...)
+			}
+		}
+		if at != nil {
+			list = append(list, raw...)
+			for i := 56; i >= 0; i -= 8 {
+				list = append(list, byte(at.Unix()>>i))
+			}
+			list = list[max(len(list)-shardLetters*letterEntry, 0):]
+		}
+		if _, ok, err := entries.Swap(ctx, key, old, padded(list), lettersKept); err != nil || ok {
+			return err
+		}
+	}
+	return errors.New("others keep changing the list")
+}
+
+// A list begins with when it was written, so that no two are equal.
+const padding = 8
+
+func padded(list []byte) []byte {
+	b := make([]byte, padding, padding+len(list))
+	for i, now := 0, time.Now().UnixNano(); i < padding; i++ {
+		b[i] = byte(now >> (8 * i))
+	}
+	return append(b, list...)
+}
+
+func unpadded(b []byte) []byte { return b[min(padding, len(b)):] }
+
+func letterTime(entry []byte) time.Time {
+	var n int64
+	for _, b := range entry[letterIDSize:] {
+		n = n<<8 | int64(b)
+	}
+	return time.Unix(n, 0)
+}
+
+// DeadLetters yields the account's dead letters, the oldest of each part first.
+// ctx is a function's, or one from [flexfn.App.Context]. An error ends it.
+func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
+	return func(yield func(DeadLetter, error) bool) {
+		rt, err := runtimeOf(ctx)
+		if err != nil {
+			yield(DeadLetter{}, err)
+			return
+		}
+		entries := rt.Claims.Entries()
+		for shard := range letterShards {
+			list, err := entries.Get(ctx, shardKey(entries, fmt.Sprintf("%x", shard)))
+			if err != nil {
+				yield(DeadLetter{}, err)
+				return
+			}
+			for entry := range slices.Chunk(unpadded(list.Value), letterEntry) {
+				d, err := readLetter(ctx, entries, hex.EncodeToString(entry[:min(letterIDSize, len(entry))]))
+				if err == nil && d.ID == "" {
+					continue // deleted, or expired
+				}
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// letterName is the entry of a letter.
+func letterName(entries *store.Entries, id string) string {
+	name := entries.Key("dead")
+	return name[:len(name)-2*letterIDSize] + id
+}
+
+// readLetter returns the letter; without an ID when there is none.
+func readLetter(ctx context.Context, entries *store.Entries, id string) (d DeadLetter, err error) {
+	entry, err := entries.Get(ctx, letterName(entries, id))
+	if err != nil || !entry.Exists() {
+		return d, err
+	}
+	var l letter
+	var j job
+	if err := errors.Join(json.Unmarshal(entry.Value, &l), json.Unmarshal(l.Job, &j)); err != nil {
+		return d, fmt.Errorf("the dead letter %s cannot be read: %w", id, err)
+	}
+	d = DeadLetter{ID: id, Function: j.Path, Listener: j.Listener, Event: j.event(), Error: l.Error, Time: l.Time, text: l.Job}
+	d.Event.Try = l.Tries
+	return d, nil
+}
+
+// Replay runs the listener again, on this instance. Nil: it succeeded, and the
+// letter is gone; otherwise the letter stays. ctx is as for [DeadLetters].
+func (d DeadLetter) Replay(ctx context.Context) error {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return err
+	}
+	for _, at := range rt.Parts() {
+		p, ok := at.Part.(*part)
+		if !ok || at.Path != d.Function {
+			continue
+		}
+		l := p.listener(d.Listener, d.Function)
+		if l == nil {
+			break
+		}
+		return d.replay(ctx, &delivery{part: p, rt: rt, path: d.Function}, l)
+	}
+	return fmt.Errorf("the app has no function at %q with the listener %q", d.Function, d.Listener)
+}
+
+func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error {
+	ctx, cancel := context.WithTimeout(ctx, jobTime)
+	defer cancel()
+	id := l.id(at.path)
+	mine, _, err := at.rt.Claims.Take(ctx, claim.Request{
+		Key: at.eventKey(d.Event), Keep: remembered, Lease: lease(ctx),
+		Done: func(data []byte) bool { return readProgress(data)[id].state == succeeded },
+	})
+	if err != nil {
+		return err
+	}
+	if mine != nil {
+		name := mine.ID()
+		e := d.Event
+		e.Try++
+		steps := progress{id: {dead, e.Try}}
+		err = at.try(scoped{ctx, string(name[:]) + "\x00" + id}, e, l)
+		if err == nil {
+			steps[id] = step{succeeded, e.Try}
+		}
+		if err := errors.Join(err, mine.Free(context.WithoutCancel(ctx), steps.merge)); err != nil {
+			return err
+		}
+	}
+	return d.Delete(ctx)
+}
+
+// Delete removes the letter. The event stays as it is: it is not run again.
+func (d DeadLetter) Delete(ctx context.Context) error {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return err
+	}
+	entries := rt.Claims.Entries()
+	if err := editShard(ctx, entries, d.ID, nil); err != nil {
+		return err
+	}
+	return replace(ctx, entries, letterName(entries, d.ID), nil)
+}
+
+var _ link.JobRunner = (*part)(nil)

@@ -1,0 +1,387 @@
+package events
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/link"
+)
+
+const (
+	remembered  = 24 * time.Hour  // what was done of an event
+	leaseMargin = 2 * time.Second // beyond the deadline
+	jobTime     = time.Minute     // for a job, unless its function says otherwise
+	retryTime   = time.Second     // that must be left for another try
+)
+
+// delivery is a function at work.
+type delivery struct {
+	part *part
+	rt   *link.Runtime
+	path string
+	ran  *atomic.Int64 // events that a listener ran for; nil counts none
+}
+
+// step is how far a listener has got with an event.
+type step struct {
+	state stepState
+	tries int
+}
+
+type stepState byte
+
+const (
+	failing stepState = iota // or not run yet
+	queued
+	dead
+	succeeded
+)
+
+// progress is what the Store has of an event: the steps by listener.
+type progress map[string]step
+
+func readProgress(b []byte) progress {
+	p := progress{}
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || uint64(len(b)-size) < n {
+			break
+		}
+		name := string(b[size : size+int(n)])
+		b = b[size+int(n):]
+		tries, size := binary.Uvarint(b)
+		if size <= 0 || len(b) == size {
+			break
+		}
+		p[name] = step{stepState(b[size]), int(tries)}
+		b = b[size+1:]
+	}
+	return p
+}
+
+func (p progress) encode() []byte {
+	var b []byte
+	for name, s := range p {
+		b = append(binary.AppendUvarint(b, uint64(len(name))), name...)
+		b = append(binary.AppendUvarint(b, uint64(s.tries)), byte(s.state))
+	}
+	return b
+}
+
+// merge adds steps to what others recorded: the furthest counts.
+func (p progress) merge(recorded []byte) []byte {
+	all := readProgress(recorded)
+	for name, s := range p {
+		have := all[name]
+		all[name] = step{max(have.state, s.state), max(have.tries, s.tries)}
+	}
+	return all.encode()
+}
+
+func (d *delivery) family(e Event) string {
+	if strings.HasPrefix(e.fields.text(streamType), taskRouterIn) {
+		return "taskrouter"
+	}
+	return d.part.source.family
+}
+
+func (d *delivery) eventKey(e Event) string {
+	return d.rt.Claims.Entries().Key("event", d.family(e), e.Key)
+}
+
+// deliver runs the listeners that want e and have not succeeded. Nil: each is
+// done, or somebody else's to run.
+func (d *delivery) deliver(ctx context.Context, e Event) error {
+	var wanted []*listener
+	for _, l := range d.part.listeners {
+		if l.wants(e) {
+			wanted = append(wanted, l)
+		}
+	}
+	return d.run(ctx, e, wanted, false)
+}
+
+// run claims e and runs the listeners. A job runs one that was queued.
+func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job bool) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	settled := func(data []byte) bool {
+		steps := readProgress(data)
+		for _, l := range wanted {
+			if s := steps[l.id(d.path)].state; s == failing || job && s == queued {
+				return false
+			}
+		}
+		return true
+	}
+	mine, _, err := d.rt.Claims.Take(ctx, claim.Request{Key: d.eventKey(e), Keep: remembered, Lease: lease(ctx), Done: settled})
+	switch {
+	case err != nil && d.rt.Queue != nil && !job:
+		// Nothing is known of the event: the jobs will find out.
+		for _, l := range wanted {
+			if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	case err != nil:
+		return err
+	case mine == nil:
+		return nil
+	}
+	if d.ran != nil {
+		d.ran.Add(1)
+	}
+	steps := readProgress(mine.Data())
+	type result struct {
+		l *listener
+		s step
+		e error
+	}
+	results := make(chan result, len(wanted))
+	pending := 0
+	id := mine.ID()
+	for _, l := range wanted {
+		s := steps[l.id(d.path)]
+		if s.state != failing && !(job && s.state == queued) {
+			continue
+		}
+		pending++
+		go func() {
+			r := result{l: l}
+			r.s, r.e = d.step(ctx, string(id[:]), e, l, s, job)
+			results <- r
+		}()
+	}
+	changed := progress{}
+	var errs []error
+	for ; pending > 0; pending-- {
+		r := <-results
+		changed[r.l.id(d.path)] = r.s
+		errs = append(errs, r.e)
+		record := mine.Save
+		if pending == 1 {
+			record = mine.Free
+		}
+		if err := record(context.WithoutCancel(ctx), changed.merge); err != nil {
+			// What succeeded is not recorded: it may run again.
+			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listener", r.l.name, "error", err)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lease is what is left of the deadline, and some.
+func lease(ctx context.Context) time.Duration {
+	left := jobTime
+	if at, ok := ctx.Deadline(); ok {
+		left = max(time.Until(at), 0)
+	}
+	return left + leaseMargin
+}
+
+// step brings a listener as far as it gets. The error says that it is to be run
+// again, and that nobody else will.
+func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s step, job bool) (step, error) {
+	if l.after && !job {
+		if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
+			return s, err
+		}
+		return step{queued, s.tries}, nil
+	}
+	ctx = scoped{ctx, id + "\x00" + l.id(d.path)}
+	for wait := 200 * time.Millisecond; ; wait *= 2 {
+		s.tries++
+		e.Try = s.tries
+		err := d.try(ctx, e, l)
+		switch {
+		case err == nil:
+			s.state = succeeded
+			return s, nil
+		case final(err) || s.tries >= l.tries:
+			if err := d.bury(ctx, e, l, s.tries, err); err != nil {
+				return s, err
+			}
+			s.state = dead
+			return s, nil
+		}
+		flexfn.Logger(ctx).Warn("a listener failed", "listener", l.name, "type", e.Type, "key", e.Key, "try", s.tries, "error", err)
+		at, limited := ctx.Deadline()
+		if job || !limited || time.Until(at) < wait+retryTime || s.tries%3 == 0 {
+			if d.rt.Queue != nil && !job {
+				if d.enqueue(ctx, e, l, time.Now().Add(5*time.Second)) == nil {
+					s.state = queued
+					return s, nil
+				}
+			}
+			return s, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return s, err
+		}
+	}
+}
+
+// try runs the listener once.
+func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			flexfn.Logger(ctx).Error("a listener panicked", "listener", l.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("it panicked: %v", p)
+		}
+	}()
+	if !l.newest {
+		return l.run(ctx, e)
+	}
+	subject, at := d.part.source.order(e)
+	mine, _, err := d.rt.Claims.Take(ctx, claim.Request{
+		Key: d.rt.Claims.Entries().Key("newest", d.family(e), l.id(d.path), subject), Keep: remembered, Lease: lease(ctx),
+		Done: func(data []byte) bool { return readOrder(data).after(at) },
+	})
+	if err != nil || mine == nil {
+		return err // nil: something newer was handled
+	}
+	err = l.run(ctx, e)
+	recordErr := mine.Free(context.WithoutCancel(ctx), func(recorded []byte) []byte {
+		if err != nil || readOrder(recorded).after(at) {
+			return recorded
+		}
+		return at.encode()
+	})
+	return errors.Join(err, recordErr)
+}
+
+// order is where an event stands among those of its subject.
+type order struct{ version, time int64 }
+
+// after reports whether o is later than p: by version if both have one, and
+// then by time.
+func (o order) after(p order) bool {
+	if o.version > 0 && p.version > 0 && o.version != p.version {
+		return o.version > p.version
+	}
+	return o.time > p.time
+}
+
+func (o order) encode() []byte {
+	return binary.AppendVarint(binary.AppendVarint(nil, o.version), o.time)
+}
+
+func readOrder(b []byte) (o order) {
+	v, n := binary.Varint(b)
+	if n <= 0 {
+		return order{time: -1 << 62}
+	}
+	t, _ := binary.Varint(b[n:])
+	return order{v, t}
+}
+
+// final reports whether trying again would not help, or might do harm.
+func final(err error) bool {
+	e, ok := errors.AsType[*flexfn.Error](err)
+	if !ok {
+		return false
+	}
+	if e.OutcomeUnknown {
+		return true
+	}
+	switch status := e.HTTPStatus(); status {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	default:
+		return status < 500
+	}
+}
+
+// scoped is a ctx in which equal jobs are one; see Later.
+type scoped struct {
+	context.Context
+	scope string
+}
+
+func (s scoped) Value(key any) any {
+	if key == (link.ScopeKey{}) {
+		return s.scope
+	}
+	return s.Context.Value(key)
+}
+
+// job is what the Queue and dead letters hold.
+type job struct {
+	Path     string    `json:"path"` // of the function
+	Listener string    `json:"listener,omitempty"`
+	Key      string    `json:"key"`
+	Type     string    `json:"type"`
+	Time     time.Time `json:"time,omitzero"`
+	Account  string    `json:"account,omitempty"`
+	Fields   fields    `json:"fields"`
+}
+
+const maxJob = 200 << 10
+
+func (d *delivery) job(e Event, l *listener) ([]byte, error) {
+	b, err := json.Marshal(job{Path: d.path, Listener: l.id(d.path), Key: e.Key, Type: e.Type, Time: e.Time, Account: e.AccountSID, Fields: e.fields})
+	if err == nil && len(b) > maxJob {
+		err = fmt.Errorf("the event has %d bytes: a job may have %d", len(b), maxJob)
+	}
+	return b, err
+}
+
+func (d *delivery) enqueue(ctx context.Context, e Event, l *listener, due time.Time) error {
+	b, err := d.job(e, l)
+	if err != nil {
+		return err
+	}
+	return d.rt.Queue.Add(ctx, d.rt.Claims.Entries().Key("job", d.family(e), e.Key, l.id(d.path)), b, due)
+}
+
+// RunJob implements [link.JobRunner].
+func (p *part) RunJob(ctx context.Context, text []byte) error {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return err
+	}
+	var j job
+	if err := json.Unmarshal(text, &j); err != nil {
+		return fmt.Errorf("the job cannot be read: %w", err)
+	}
+	l := p.listener(j.Listener, j.Path)
+	if l == nil {
+		return fmt.Errorf("the function at %q has no listener %q", j.Path, j.Listener)
+	}
+	limit := jobTime
+	if p.source.name == "Job" {
+		limit = rt.Deadline
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	d := &delivery{part: p, rt: rt, path: j.Path}
+	return d.run(ctx, j.event(), []*listener{l}, true)
+}
+
+func (j *job) event() Event {
+	return Event{Key: j.Key, Type: j.Type, Time: j.Time, AccountSID: j.Account, fields: j.Fields}
+}
+
+func (p *part) listener(id, path string) *listener {
+	for _, l := range p.listeners {
+		if l.id(path) == id {
+			return l
+		}
+	}
+	return nil
+}

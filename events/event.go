@@ -1,0 +1,250 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Event is what all events have. It is embedded by [TaskRouterEvent],
+// [CallStatus] and the like, and can be embedded by structs of your own.
+type Event struct {
+	// Key identifies the event: it is the same on every delivery, and both ways
+	// that a TaskRouter event can come.
+	Key string
+	// Type is the event's name, such as "reservation.accepted". Of an event
+	// from Event Streams it is the type without "com.twilio.taskrouter." for
+	// TaskRouter's, which are named as in its callbacks, and whole for others.
+	Type string
+	// Time is when it happened, as Twilio says; zero when it does not.
+	Time time.Time
+	// AccountSID is the account that it happened in; empty when Twilio does not
+	// say.
+	AccountSID string
+	// Try counts the runs of this listener for this event, from 1.
+	Try int
+
+	fields fields
+}
+
+// Field returns what Twilio sent under name, as text; empty when it sent
+// nothing. Case and underscores do not matter, so that "TaskSid" and "task_sid"
+// are one: TaskRouter's callbacks use the first, Event Streams the second.
+// Objects and lists are JSON.
+func (e Event) Field(name string) string { return e.fields.text(name) }
+
+// Decode reads all of the event into v, a pointer to a struct whose json tags
+// name the fields as [Event.Field] does. The error names the first field that
+// does not fit; fields that are absent are left as they are.
+func (e Event) Decode(v any) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() || p.Elem().Kind() != reflect.Struct {
+		return fmt.Errorf("events: Decode needs a pointer to a struct, not %T", v)
+	}
+	return e.fields.fill(p.Elem(), "json", true)
+}
+
+// Attributes are those of a task or a worker, a JSON object. It is nil when
+// Twilio sent something else.
+type Attributes map[string]any
+
+// String returns the attribute as text: a string as it is, a number or a
+// boolean as it was written, and "" for everything else or when absent.
+func (a Attributes) String(name string) string {
+	switch v := a[name].(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+// fields are what Twilio sent, by folded name; each is JSON. Those of a form
+// are strings.
+type fields map[string]json.RawMessage
+
+// fold makes "TaskSid" and "task_sid" one.
+func fold(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
+
+func formFields(form map[string]any) fields {
+	f := make(fields, len(form))
+	for name, v := range form {
+		if b, err := json.Marshal(v); err == nil {
+			f[fold(name)] = b
+		}
+	}
+	return f
+}
+
+// objectFields reads a JSON object, or a string that is one.
+func objectFields(raw json.RawMessage) fields {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(unquote(raw), &object) != nil {
+		return nil
+	}
+	f := make(fields, len(object))
+	for name, v := range object {
+		f[fold(name)] = v
+	}
+	return f
+}
+
+// unquote takes JSON out of a JSON string, if it is in one.
+func unquote(raw json.RawMessage) json.RawMessage {
+	var s string
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		if s = strings.TrimSpace(s); strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[") {
+			return json.RawMessage(s)
+		}
+	}
+	return raw
+}
+
+func (f fields) text(name string) string {
+	raw := f[fold(name)]
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	var s string
+	if raw[0] == '"' {
+		if json.Unmarshal(raw, &s) != nil {
+			return ""
+		}
+		return s
+	}
+	return string(raw)
+}
+
+// first returns the first of names that has a text.
+func (f fields) first(names ...string) string {
+	for _, n := range names {
+		if s := f.text(n); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+var (
+	eventType      = reflect.TypeFor[Event]()
+	timeType       = reflect.TypeFor[time.Time]()
+	durationType   = reflect.TypeFor[time.Duration]()
+	attributesType = reflect.TypeFor[Attributes]()
+)
+
+// fill sets the fields of a struct by the names in tag. What does not fit is an
+// error when strict, and left zero otherwise: a guess about what Twilio sends
+// must not lose an event.
+func (f fields) fill(v reflect.Value, tag string, strict bool) error {
+	t := v.Type()
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		name, _, _ := strings.Cut(sf.Tag.Get(tag), ",")
+		switch {
+		case sf.Type == eventType || name == "-" || !sf.IsExported():
+			continue
+		case name == "" && sf.Type.Kind() == reflect.Struct && sf.Type != timeType && (sf.Anonymous || tag != "json"):
+			if err := f.fill(v.Field(i), tag, strict); err != nil {
+				return err
+			}
+			continue
+		case name == "" && tag != "json":
+			continue
+		case name == "":
+			name = sf.Name
+		}
+		raw, ok := f[fold(name)]
+		if !ok || string(raw) == "null" || string(raw) == `""` && sf.Type.Kind() != reflect.String {
+			continue
+		}
+		if err := set(v.Field(i), raw); err != nil && strict {
+			return fmt.Errorf("the field %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// set puts JSON, or a text from a form, into a field.
+func set(v reflect.Value, raw json.RawMessage) error {
+	text := fields{"v": raw}.text("v")
+	switch t := v.Type(); {
+	case t == timeType:
+		at, err := parseTime(text)
+		if err != nil {
+			return err
+		}
+		v.Set(reflect.ValueOf(at))
+		return nil
+	case t == durationType:
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil || seconds < -1e9 || seconds > 1e9 {
+			return errors.New("it is not a number of seconds")
+		}
+		v.SetInt(int64(seconds * float64(time.Second)))
+		return nil
+	case t == attributesType:
+		d := json.NewDecoder(bytes.NewReader(unquote(raw)))
+		d.UseNumber()
+		var a Attributes
+		if err := d.Decode(&a); err != nil {
+			return errors.New("it is not a JSON object")
+		}
+		v.Set(reflect.ValueOf(a))
+		return nil
+	case t.Kind() == reflect.String:
+		v.SetString(text)
+		return nil
+	case t.Kind() == reflect.Bool:
+		b, err := strconv.ParseBool(strings.ToLower(text))
+		if err != nil {
+			return errors.New("it is neither true nor false")
+		}
+		v.SetBool(b)
+		return nil
+	case v.CanInt():
+		n, err := strconv.ParseInt(text, 10, t.Bits())
+		if err != nil {
+			return fmt.Errorf("it is not a whole number of %d bits", t.Bits())
+		}
+		v.SetInt(n)
+		return nil
+	case v.CanFloat():
+		n, err := strconv.ParseFloat(text, t.Bits())
+		if err != nil {
+			return errors.New("it is not a number")
+		}
+		v.SetFloat(n)
+		return nil
+	}
+	if err := json.Unmarshal(unquote(raw), v.Addr().Interface()); err != nil {
+		return errors.New("it does not fit into " + v.Type().String())
+	}
+	return nil
+}
+
+// parseTime reads the forms that Twilio's products use: seconds or milliseconds
+// since 1970, RFC 3339 and RFC 2822.
+func parseTime(s string) (time.Time, error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		if n > 1e11 || n < -1e11 {
+			return time.UnixMilli(n).UTC(), nil
+		}
+		return time.Unix(n, 0).UTC(), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.RFC1123Z, time.RFC1123, "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, errors.New("it is not a time that Twilio writes")
+}
+
+func valueOf(pointer any) reflect.Value { return reflect.ValueOf(pointer).Elem() }

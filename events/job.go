@@ -1,0 +1,94 @@
+package events
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/link"
+)
+
+// Job makes the function that runs what [Later] asks for: work that outlasts an
+// answer, now or at a later time, from the app's Queue. Its path is its name;
+// requests from outside get 404. An app has one Job for each type In.
+//
+// What the handler returns counts as for a listener; see [On]. It has a minute,
+// unless [flexfn.Deadline] sets another time, and ten tries.
+func Job[In any](handler func(context.Context, In) error, options ...flexfn.StudioOption) *flexfn.Function {
+	p := &part{source: &source{name: "Job", family: "job", doc: "Runs jobs.", deadline: jobTime, order: func(Event) (string, order) { return "", order{} }}}
+	def := &definition{StudioOption: flexfn.Deadline(jobTime), part: p}
+	rest := p.split(options)
+	if len(p.listeners) > 0 {
+		def.err = errors.New("events.Job takes no listeners")
+	}
+	l := &listener{name: "job", in: reflect.TypeFor[In](), tries: 10}
+	l.run = func(ctx context.Context, e Event) error {
+		var in In
+		if err := json.Unmarshal(e.fields["in"], &in); err != nil {
+			return &flexfn.Error{Status: 422, Message: "the job cannot be read", Err: err}
+		}
+		return handler(ctx, in)
+	}
+	p.listeners = []*listener{l}
+	if handler == nil {
+		def.err = errors.Join(def.err, errors.New("events.Job: the handler is nil"))
+	}
+	return flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (*flexfn.Response, error) {
+		return nil, flexfn.Errorf(http.StatusNotFound, "There is no function at this path")
+	}, append([]flexfn.StudioOption{def, flexfn.Doc(p.source.doc)}, rest...)...)
+}
+
+// Later runs the app's [Job] that takes an In, after delay, which may be zero.
+// Nil: the app's Queue has it, and it will run, in whichever process.
+//
+// Within a listener, a job or a function with [flexfn.Once] or
+// [flexfn.Deduplicate], equal values of in are one job, however often the
+// handler is run again. Elsewhere each call is another job. in is JSON, at most
+// 200 KiB, and readable by whoever may look into the Queue.
+func Later[In any](ctx context.Context, in In, delay time.Duration) error {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return err
+	}
+	if rt.Queue == nil {
+		return errors.New("events.Later needs Config.Queue")
+	}
+	t := reflect.TypeFor[In]()
+	var to string
+	for _, at := range rt.Parts() {
+		if p, ok := at.Part.(*part); ok && p.source.name == "Job" && p.listeners[0].in == t {
+			if to != "" {
+				return fmt.Errorf("events.Later: the app has two jobs that take %s, at %s and %s", t, to, at.Path)
+			}
+			to = at.Path
+		}
+	}
+	if to == "" {
+		return fmt.Errorf("events.Later: the app has no events.Job that takes %s", t)
+	}
+	text, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("events.Later: %w", err)
+	}
+	scope, _ := ctx.Value(link.ScopeKey{}).(string)
+	if scope == "" {
+		scope = rand.Text()
+	}
+	key := rt.Claims.Entries().Key("job", scope, to, string(text))
+	key = key[len(key)-40:]
+	due := time.Now().Add(max(delay, 0))
+	b, err := json.Marshal(job{Path: to, Listener: to + " job", Key: key, Type: "job", Time: due.UTC().Truncate(time.Second), Fields: fields{"in": text}})
+	if err != nil {
+		return fmt.Errorf("events.Later: %w", err)
+	}
+	if len(b) > maxJob {
+		return fmt.Errorf("events.Later: the job has %d bytes: it may have %d", len(b), maxJob)
+	}
+	return rt.Queue.Add(ctx, key, b, due)
+}

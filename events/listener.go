@@ -1,0 +1,166 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/link"
+)
+
+// On adds a listener to [TaskRouter], [Stream], [Status], [Conversations] or
+// [Interactions]. types are separated by commas, as in a workspace's
+// EventsFilter, and may end in "*", which stands for any ending.
+//
+// E is the source's event type, such as [TaskRouterEvent], or [Event], or a
+// struct of your own with json tags, which may embed Event.
+//
+// Each listener succeeds or fails on its own, and runs until it has succeeded
+// once. Listeners of one event run concurrently. An error is tried again: within
+// the function's deadline, then from the app's Queue if it has one, otherwise
+// when Twilio delivers the event again. An [flexfn.Error] with a status from
+// 400 to 499 other than 408, 409, 412, 425 and 429, or whose outcome is
+// unknown, is final: the event becomes a dead letter.
+//
+// [flexfn.App.Handle] panics on a type that TaskRouter does not have, an E of
+// another source, and two listeners of one name.
+func On[E any](types string, handler func(context.Context, E) error, options ...ListenerOption) flexfn.StudioOption {
+	l := &listener{StudioOption: flexfn.Doc(""), name: types, in: reflect.TypeFor[E](), tries: 10}
+	for t := range strings.SplitSeq(types, ",") {
+		if t = strings.TrimSpace(t); t == "" || strings.Contains(strings.TrimSuffix(t, "*"), "*") {
+			l.fault = fmt.Errorf("events.On(%q): write types separated by commas; only the end of one may be *", types)
+		}
+		l.types = append(l.types, t)
+	}
+	if handler == nil {
+		l.fault = fmt.Errorf("events.On(%q): the handler is nil", types)
+	}
+	if l.in.Kind() != reflect.Struct {
+		l.fault = fmt.Errorf("events.On(%q): it takes %s, which is not a struct", types, l.in)
+	}
+	for _, o := range options {
+		o(l)
+	}
+	l.run = func(ctx context.Context, e Event) error {
+		v, err := decodeInto[E](e)
+		if err != nil {
+			return &flexfn.Error{Status: 422, Message: "the event cannot be read", Err: err}
+		}
+		return handler(ctx, v)
+	}
+	return l
+}
+
+// ListenerOption adjusts a listener.
+type ListenerOption func(*listener)
+
+// Named names the listener in the Store; without it, the function's path and
+// the types do. A listener whose name changes runs again for events that are
+// delivered again. Listeners of one name in different functions are one: an
+// event that comes both ways runs it once.
+func Named(name string) ListenerOption { return func(l *listener) { l.name, l.named = name, true } }
+
+// NewestOnly skips events that are older than the newest one handled of the
+// same subject: a reservation, task or worker by version and time; a call or
+// conference by sequence number; a message or recording by how far its status
+// is. Events of one subject are handled one at a time.
+func NewestOnly() ListenerOption { return func(l *listener) { l.newest = true } }
+
+// AfterAnswer runs the listener from the app's Queue: Twilio is answered as
+// soon as the Queue has the event.
+func AfterAnswer() ListenerOption { return func(l *listener) { l.after = true } }
+
+// Tries sets after how many runs that failed the event becomes a dead letter:
+// from 1 to 100; 10 without it.
+func Tries(n int) ListenerOption {
+	return func(l *listener) {
+		if l.tries = n; n < 1 || n > 100 {
+			l.fault = fmt.Errorf("events.Tries(%d): it must be from 1 to 100", n)
+		}
+	}
+}
+
+type listener struct {
+	flexfn.StudioOption // never applied: see Define
+
+	name   string
+	named  bool
+	types  []string
+	in     reflect.Type
+	newest bool
+	after  bool
+	tries  int
+	run    func(context.Context, Event) error
+	fault  error
+}
+
+var _ link.Definition = (*listener)(nil)
+
+// Define refuses functions that are not of this package.
+func (l *listener) Define() (any, error) {
+	return nil, errors.New("events.On is an option of events.TaskRouter, Stream, Status, Conversations and Interactions")
+}
+
+// id is the listener's name in the Store.
+func (l *listener) id(path string) string {
+	if l.named {
+		return l.name
+	}
+	return path + " " + l.name
+}
+
+func (l *listener) wants(e Event) bool {
+	for _, t := range l.types {
+		if matches(t, e.Type) || matches(t, e.fields.text(streamType)) {
+			return true
+		}
+	}
+	return false
+}
+
+func matches(pattern, t string) bool {
+	if start, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(t, start)
+	}
+	return pattern == t && t != ""
+}
+
+// ours are the event types of this package, by source.
+var ours = map[reflect.Type]string{
+	reflect.TypeFor[TaskRouterEvent]():   "TaskRouter",
+	reflect.TypeFor[CallStatus]():        "Status",
+	reflect.TypeFor[ConferenceStatus]():  "Status",
+	reflect.TypeFor[RecordingStatus]():   "Status",
+	reflect.TypeFor[MessageStatus]():     "Status",
+	reflect.TypeFor[ConversationEvent](): "Conversations",
+	reflect.TypeFor[InteractionEvent]():  "Interactions",
+}
+
+// decodeInto makes an E of e.
+func decodeInto[E any](e Event) (E, error) {
+	var v E
+	rv := reflect.ValueOf(&v).Elem()
+	if rv.Type() == eventType {
+		rv.Set(reflect.ValueOf(e))
+		return v, nil
+	}
+	tag, strict := "json", true
+	if ours[rv.Type()] != "" {
+		tag, strict = "twilio", false
+	}
+	if err := e.fields.fill(rv, tag, strict); err != nil {
+		return v, err
+	}
+	if t, ok := any(&v).(*TaskRouterEvent); ok {
+		t.ResourceType = strings.ToLower(t.ResourceType)
+	}
+	for i := range rv.NumField() {
+		if rv.Type().Field(i).Type == eventType && rv.Type().Field(i).IsExported() {
+			rv.Field(i).Set(reflect.ValueOf(e))
+		}
+	}
+	return v, nil
+}

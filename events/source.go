@@ -1,0 +1,290 @@
+package events
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/link"
+)
+
+// source is a kind of delivery.
+type source struct {
+	name     string
+	family   string // of keys: an event that comes two ways has one
+	doc      string
+	deadline time.Duration
+	status   int // of the answer
+	event    func(f fields, token string) Event
+	order    func(Event) (subject string, at order)
+	batch    bool // bodies are JSON arrays of CloudEvents
+}
+
+var sources = map[string]*source{
+	"TaskRouter": {name: "TaskRouter", family: "taskrouter", doc: "Takes TaskRouter's events.", deadline: 12 * time.Second,
+		status: http.StatusNoContent, event: taskRouterEvent, order: taskRouterOrder},
+	"Stream": {name: "Stream", family: "stream", doc: "Takes Event Streams' events.", deadline: 4500 * time.Millisecond,
+		status: http.StatusOK, order: streamOrder, batch: true},
+	"Status": {name: "Status", family: "status", doc: "Takes status callbacks.", deadline: 12 * time.Second,
+		status: http.StatusOK, event: statusEvent, order: statusOrder},
+	"Conversations": {name: "Conversations", family: "conversations", doc: "Takes Conversations' webhooks.", deadline: 4500 * time.Millisecond,
+		status: http.StatusOK, event: conversationEvent, order: conversationOrder},
+	"Interactions": {name: "Interactions", family: "interactions", doc: "Takes Flex interactions' webhooks.", deadline: 12 * time.Second,
+		status: http.StatusOK, event: interactionEvent, order: interactionOrder},
+}
+
+// TaskRouter makes the function for a workspace's EventCallbackUrl. TaskRouter
+// does not deliver an event again after an error, and promises no order:
+// [CatchUp] fetches what was lost. Its deadline is 12 s unless
+// [flexfn.Deadline] sets another.
+func TaskRouter(options ...flexfn.StudioOption) *flexfn.Function {
+	return prepare("TaskRouter", options)
+}
+
+// Stream makes the function for an Event Streams webhook sink. Its events
+// arrive at least once, in any order; one that a listener failed for is
+// answered 503, so that it is delivered again for up to 4 hours, when only what
+// failed runs again. The sink's test events are acknowledged and logged. Its
+// deadline is 4.5 s unless [flexfn.Deadline] sets another; Twilio waits 5 s.
+func Stream(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Stream", options) }
+
+// Status makes the function for the status callbacks of calls, conferences,
+// recordings and messages: [CallStatus], [ConferenceStatus], [RecordingStatus]
+// and [MessageStatus]. Twilio does not deliver them again unless the URL's
+// connection overrides (#rc=2&rp=all) ask for it. Its deadline is 12 s unless
+// [flexfn.Deadline] sets another.
+func Status(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Status", options) }
+
+// Conversations makes the function for the webhooks that Conversations sends
+// after the fact; [Before] is for those before it. Its deadline is 4.5 s unless
+// [flexfn.Deadline] sets another; Twilio waits 5 s.
+func Conversations(options ...flexfn.StudioOption) *flexfn.Function {
+	return prepare("Conversations", options)
+}
+
+// Interactions makes the function for Flex's interaction webhooks. Its deadline
+// is 12 s unless [flexfn.Deadline] sets another.
+func Interactions(options ...flexfn.StudioOption) *flexfn.Function {
+	return prepare("Interactions", options)
+}
+
+// definition is the option by which a function of this package is known.
+type definition struct {
+	flexfn.StudioOption
+	part any
+	err  error
+}
+
+func (d *definition) Define() (any, error) { return d.part, d.err }
+
+// part is what such a function adds to a flexfn.Function.
+type part struct {
+	source    *source
+	listeners []*listener
+	hooks     []func(context.Context, DeadLetter)
+}
+
+// hook is the option [OnDeadLetter].
+type hook struct {
+	flexfn.StudioOption
+	call func(context.Context, DeadLetter)
+}
+
+func (*hook) Define() (any, error) {
+	return nil, errors.New("events.OnDeadLetter is an option of functions of package events")
+}
+
+func prepare(name string, options []flexfn.StudioOption) *flexfn.Function {
+	p := &part{source: sources[name]}
+	def := &definition{StudioOption: flexfn.Deadline(p.source.deadline), part: p}
+	rest := p.split(options)
+	names := map[string]bool{}
+	for _, l := range p.listeners {
+		if names[l.name] {
+			def.err = errors.Join(def.err, fmt.Errorf("two listeners are called %q: give one another name with events.Named", l.name))
+		}
+		names[l.name] = true
+		def.err = errors.Join(def.err, l.fault, p.source.check(l))
+	}
+	if len(p.listeners) == 0 {
+		def.err = errors.Join(def.err, fmt.Errorf("events.%s has no listener: give it events.On(…)", name))
+	}
+	return flexfn.PrepareStudioFunction(p.serve, append([]flexfn.StudioOption{def, flexfn.Doc(p.source.doc)}, rest...)...)
+}
+
+// split keeps this package's options, and returns the others.
+func (p *part) split(options []flexfn.StudioOption) (rest []flexfn.StudioOption) {
+	for _, o := range options {
+		switch o := o.(type) {
+		case *listener:
+			p.listeners = append(p.listeners, o)
+		case *hook:
+			p.hooks = append(p.hooks, o.call)
+		default:
+			rest = append(rest, o)
+		}
+	}
+	return rest
+}
+
+// OnDeadLetter calls hook for each dead letter of the function, once it is
+// kept. It is for alerts: what hook does is not repeated.
+func OnDeadLetter(call func(context.Context, DeadLetter)) flexfn.StudioOption {
+	return &hook{flexfn.Doc(""), call}
+}
+
+func (s *source) check(l *listener) (err error) {
+	if of := ours[l.in]; of != "" && of != s.name && !s.batch {
+		err = fmt.Errorf("events.On(%q) takes %s, which is of events.%s", l.name, l.in, of)
+	}
+	if s.name == "TaskRouter" {
+		for _, t := range l.types {
+			if !knownTaskRouterType(t) {
+				err = errors.Join(err, fmt.Errorf("events.On(%q): TaskRouter has no event %q", l.name, t))
+			}
+		}
+	}
+	return err
+}
+
+// Mount refuses listeners that the app cannot run.
+func (p *part) Mount(_ string, app *link.Runtime) error {
+	for _, l := range p.listeners {
+		if l.after && app.Queue == nil {
+			return fmt.Errorf("the listener %q runs after the answer: set Config.Queue", l.name)
+		}
+	}
+	return nil
+}
+
+func runtimeOf(ctx context.Context) (*link.Runtime, error) {
+	rt, ok := ctx.Value(link.RuntimeKey{}).(*link.Runtime)
+	if !ok {
+		return nil, errors.New("events: this ctx belongs to no app; get one from App.Context")
+	}
+	return rt, nil
+}
+
+const maxAtOnce = 32 // events of a batch
+
+// serve answers a delivery.
+func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []Event
+	if p.source.batch {
+		if list, err = streamEvents(ctx, rt.Body); err != nil {
+			return nil, err
+		}
+	} else {
+		list = []Event{p.source.event(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))}
+	}
+	d := &delivery{part: p, rt: rt, path: rt.Path}
+	errs := make([]error, len(list))
+	slots := make(chan struct{}, maxAtOnce)
+	var all sync.WaitGroup
+	for i, e := range list {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = d.deliver(ctx, e)
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, &flexfn.Error{
+			Status: http.StatusServiceUnavailable, Message: "Not everything that was delivered could be handled; deliver it again",
+			RetryAfter: time.Second, Err: err,
+		}
+	}
+	return &flexfn.Response{Status: p.source.status}, nil
+}
+
+// The types of Event Streams.
+const (
+	streamType    = "flexfn stream type" // among the fields; no name of Twilio's
+	taskRouterIn  = "com.twilio.taskrouter."
+	testEventType = "com.twilio.eventstreams.test-event"
+)
+
+// cloudEvent is the envelope of Event Streams. Source:
+// https://www.twilio.com/docs/events/event-types.
+type cloudEvent struct {
+	ID   string          `json:"id"`
+	Type string          `json:"type"`
+	Time string          `json:"time"`
+	Data json.RawMessage `json:"data"`
+}
+
+// streamEvents reads a batch: a JSON array, or one event on its own.
+func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	if len(body) > 0 && body[0] == '{' {
+		body = append(append([]byte{'['}, body...), ']')
+	}
+	var raws []json.RawMessage
+	if err := json.Unmarshal(body, &raws); err != nil {
+		return nil, fmt.Errorf("the body is not a batch of Event Streams: %w", err)
+	}
+	list := make([]Event, 0, len(raws))
+	for _, raw := range raws {
+		var ce cloudEvent
+		if err := json.Unmarshal(raw, &ce); err != nil || ce.Type == "" {
+			flexfn.Logger(ctx).Warn("an element of the batch is not an event, and is skipped", "error", err)
+			continue
+		}
+		e := streamEvent(ce)
+		if ce.Type == testEventType {
+			flexfn.Logger(ctx).Info("a test event came", "test_id", e.Field("test_id"))
+			continue
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+// streamEvent reads the data, and a payload within it, whichever of them are
+// objects or texts that are.
+func streamEvent(ce cloudEvent) Event {
+	f := objectFields(ce.Data)
+	if f == nil {
+		f = fields{}
+	}
+	for name, v := range objectFields(f["payload"]) {
+		if _, ok := f[name]; !ok || strings.HasPrefix(ce.Type, taskRouterIn) {
+			f[name] = v
+		}
+	}
+	name, _ := json.Marshal(ce.Type)
+	f[fold(streamType)] = name
+	if t, ok := strings.CutPrefix(ce.Type, taskRouterIn); ok {
+		e := taskRouterEvent(f, ce.ID)
+		if e.Type = t; t == "task-queue.expression-updated" {
+			e.Type = "task-queue.expression.updated"
+		}
+		if e.Time.IsZero() {
+			e.Time, _ = parseTime(ce.Time)
+		}
+		return e
+	}
+	e := Event{Key: ce.ID, Type: ce.Type, AccountSID: f.first("AccountSid"), fields: f}
+	e.Time, _ = parseTime(ce.Time)
+	return e
+}
+
+// streamOrder is TaskRouter's for its events, and the time for others.
+func streamOrder(e Event) (string, order) {
+	if strings.HasPrefix(e.fields.text(streamType), taskRouterIn) {
+		return taskRouterOrder(e)
+	}
+	return e.fields.first("MessageSid", "CallSid", "ConferenceSid", "ConversationSid", "FlowExecutionSid", "ExecutionSid", "Sid"), order{time: e.Time.UnixMilli()}
+}

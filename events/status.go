@@ -1,0 +1,135 @@
+package events
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// CallStatus is a call's status callback, "call." and the status, such as
+// "call.completed". Source: https://www.twilio.com/docs/voice/twiml.
+type CallStatus struct {
+	Event
+	CallSID           string        `twilio:"CallSid"`
+	ParentCallSID     string        `twilio:"ParentCallSid"`
+	Status            string        `twilio:"CallStatus"`
+	From              string        `twilio:"From"`
+	To                string        `twilio:"To"`
+	Direction         string        `twilio:"Direction"`
+	CallDuration      time.Duration `twilio:"CallDuration"`
+	SequenceNumber    int           `twilio:"SequenceNumber"`
+	AnsweredBy        string        `twilio:"AnsweredBy"`               // of machine detection
+	DetectionDuration int           `twilio:"MachineDetectionDuration"` // milliseconds
+	RecordingSID      string        `twilio:"RecordingSid"`
+	RecordingURL      string        `twilio:"RecordingUrl"`
+}
+
+// ConferenceStatus is a conference's status callback, "conference." and its
+// StatusCallbackEvent without "conference-", such as "conference.end" or
+// "conference.participant-join". Source:
+// https://www.twilio.com/docs/voice/twiml/conference.
+type ConferenceStatus struct {
+	Event
+	ConferenceSID    string `twilio:"ConferenceSid"`
+	FriendlyName     string `twilio:"FriendlyName"`
+	Happened         string `twilio:"StatusCallbackEvent"`
+	SequenceNumber   int    `twilio:"SequenceNumber"`
+	CallSID          string `twilio:"CallSid"`
+	ParticipantLabel string `twilio:"ParticipantLabel"`
+	Muted            bool   `twilio:"Muted"`
+	Hold             bool   `twilio:"Hold"`
+	Coaching         bool   `twilio:"Coaching"`
+	EndOnExit        bool   `twilio:"EndConferenceOnExit"`
+	EndedByCallSID   string `twilio:"CallSidEndingConference"`
+	EndedByLabel     string `twilio:"ParticipantLabelEndingConference"`
+	EndReason        string `twilio:"ReasonConferenceEnded"`
+	LeaveReason      string `twilio:"ReasonParticipantLeft"`
+	ParticipantState string `twilio:"ParticipantCallStatus"`
+}
+
+// RecordingStatus is a recording's status callback, "recording." and the
+// status, such as "recording.completed".
+type RecordingStatus struct {
+	Event
+	RecordingSID      string        `twilio:"RecordingSid"`
+	CallSID           string        `twilio:"CallSid"`
+	ConferenceSID     string        `twilio:"ConferenceSid"`
+	Status            string        `twilio:"RecordingStatus"`
+	URL               string        `twilio:"RecordingUrl"`
+	RecordingDuration time.Duration `twilio:"RecordingDuration"`
+	Channels          int           `twilio:"RecordingChannels"`
+	Source            string        `twilio:"RecordingSource"`
+}
+
+// MessageStatus is a message's status callback, "message." and the status, such
+// as "message.delivered".
+type MessageStatus struct {
+	Event
+	MessageSID string `twilio:"MessageSid"`
+	Status     string `twilio:"MessageStatus"`
+	ErrorCode  int    `twilio:"ErrorCode"`
+	From       string `twilio:"From"`
+	To         string `twilio:"To"`
+	ChannelSID string `twilio:"ChannelInstallSid"`
+	ChannelSay string `twilio:"ChannelStatusMessage"`
+}
+
+// statusEvent finds out what a status callback is about.
+func statusEvent(f fields, _ string) Event {
+	e := Event{AccountSID: f.text("AccountSid"), fields: f}
+	e.Time, _ = parseTime(f.text("Timestamp"))
+	say := func(kind, what, sid, more string) {
+		e.Type = kind + "." + strings.ToLower(what)
+		e.Key = sid + " " + more
+	}
+	sequence := func(otherwise string) string {
+		if n := f.text("SequenceNumber"); n != "" {
+			return n
+		}
+		return otherwise
+	}
+	switch {
+	case f.text("MessageStatus") != "" || f.text("SmsStatus") != "" && f.text("CallSid") == "":
+		status := f.first("MessageStatus", "SmsStatus")
+		say("message", status, f.first("MessageSid", "SmsSid"), status+" "+f.text("ErrorCode"))
+	case f.text("RecordingStatus") != "":
+		say("recording", f.text("RecordingStatus"), f.text("RecordingSid"), f.text("RecordingStatus"))
+	case f.text("ConferenceSid") != "" && f.text("StatusCallbackEvent") != "":
+		what := f.text("StatusCallbackEvent")
+		say("conference", strings.TrimPrefix(what, "conference-"), f.text("ConferenceSid"), sequence(what+" "+f.text("CallSid")+" "+f.text("Timestamp")))
+	case f.text("TranscriptionSid") != "":
+		what := f.first("TranscriptionEvent", "TranscriptionStatus")
+		say("transcription", strings.TrimPrefix(what, "transcription-"), f.text("TranscriptionSid"), f.first("SequenceId", "TranscriptionEvent", "TranscriptionStatus"))
+	case f.text("AnsweredBy") != "" && f.text("SequenceNumber") == "" && f.text("CallbackSource") == "":
+		say("call", "amd", f.text("CallSid"), "amd")
+	case f.text("CallSid") != "":
+		say("call", f.text("CallStatus"), f.text("CallSid"), sequence(f.text("CallStatus")))
+	default:
+		say("unknown", f.first("StatusCallbackEvent", "EventType", "Event"), f.first("Sid", "RoomSid"), sequence(f.text("Timestamp")))
+	}
+	return e
+}
+
+// statusOrder ranks statuses, so that one that comes late does not undo a later
+// one.
+func statusOrder(e Event) (subject string, at order) {
+	kind, status, _ := strings.Cut(e.Type, ".")
+	subject = kind + " " + e.fields.first("MessageSid", "RecordingSid", "ConferenceSid", "TranscriptionSid", "CallSid", "SmsSid", "Sid")
+	ranks := map[string][]string{
+		"message":   {"accepted", "scheduled", "queued", "sending", "sent", "delivered undelivered failed", "read"},
+		"recording": {"in-progress", "completed absent"},
+		"call":      {"queued", "initiated", "ringing", "in-progress answered", "completed busy failed no-answer canceled"},
+	}
+	at.version = number(e.fields.first("SequenceNumber", "SequenceId")) + 1
+	if kind == "message" || kind == "recording" || e.fields.text("SequenceNumber") == "" && kind == "call" {
+		at.version = int64(1 + slices.IndexFunc(ranks[kind], func(list string) bool { return slices.Contains(strings.Fields(list), status) }))
+	}
+	at.time = e.Time.UnixMilli()
+	return subject, at
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}

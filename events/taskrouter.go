@@ -1,0 +1,186 @@
+package events
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// TaskRouterEvent is an event of a TaskRouter workspace, from its
+// EventCallbackUrl, from Event Streams or from the Events API. The parts that
+// an event is not about are zero. Source:
+// https://www.twilio.com/docs/taskrouter/api/event/reference; other fields that
+// Twilio is known to send, and any that it adds, are there by [Event.Field].
+type TaskRouterEvent struct {
+	Event
+	Description      string `twilio:"EventDescription"`
+	ResourceType     string `twilio:"ResourceType"` // in lower case
+	ResourceSID      string `twilio:"ResourceSid"`
+	WorkspaceSID     string `twilio:"WorkspaceSid"`
+	WorkspaceName    string `twilio:"WorkspaceName"`
+	OperatingUnitSID string `twilio:"OperatingUnitSid"`
+	KnownWorkerSID   string `twilio:"known_worker_sid"` // with Known Agent Routing
+
+	Task        Task
+	Reservation Reservation
+	Worker      Worker
+	TaskQueue   TaskQueue
+	Workflow    Workflow
+	TaskChannel TaskChannel
+	Activity    Activity
+	Transfer    Transfer
+}
+
+// Task is a TaskRouter task, as an event or an assignment callback has it.
+type Task struct {
+	SID                string        `twilio:"TaskSid"`
+	Attributes         Attributes    `twilio:"TaskAttributes"`
+	Age                time.Duration `twilio:"TaskAge"`
+	Priority           int           `twilio:"TaskPriority"`
+	AssignmentStatus   string        `twilio:"TaskAssignmentStatus"`
+	CanceledReason     string        `twilio:"TaskCanceledReason"`
+	CompletedReason    string        `twilio:"TaskCompletedReason"`
+	Version            int           `twilio:"TaskVersion"`
+	Created            time.Time     `twilio:"TaskDateCreated"`
+	VirtualStart       time.Time     `twilio:"TaskVirtualStartTime"`
+	QueueEntered       time.Time     `twilio:"TaskQueueEnteredDate"`
+	AgeInQueue         time.Duration `twilio:"task_age_in_queue"`
+	IgnoreCapacity     bool          `twilio:"TaskIgnoreCapacity"`
+	RoutingTarget      string        `twilio:"task_routing_target"`
+	ReEvaluatedReason  string        `twilio:"task_re_evaluated_reason"`
+	Reason             string        `twilio:"Reason"`
+	PreviousPriority   int           `twilio:"previous_task_priority"`
+	PreviousQueueSID   string        `twilio:"previous_task_queue_sid"`
+	PreviousQueueName  string        `twilio:"previous_task_queue_name"`
+	TargetChangeReason string        `twilio:"target_changed_reason"`
+}
+
+// Reservation is a task's reservation of a worker.
+type Reservation struct {
+	SID        string `twilio:"ReservationSid"`
+	Version    int    `twilio:"ReservationVersion"`
+	ReasonCode string `twilio:"reservation_reason_code"`
+}
+
+// Worker is a TaskRouter worker.
+type Worker struct {
+	SID                  string        `twilio:"WorkerSid"`
+	Name                 string        `twilio:"WorkerName"`
+	Attributes           Attributes    `twilio:"WorkerAttributes"`
+	ActivitySID          string        `twilio:"WorkerActivitySid"`
+	ActivityName         string        `twilio:"WorkerActivityName"`
+	Version              int           `twilio:"WorkerVersion"`
+	PreviousActivitySID  string        `twilio:"WorkerPreviousActivitySid"`
+	PreviousActivityName string        `twilio:"WorkerPreviousActivityName"`
+	InPreviousActivity   time.Duration `twilio:"WorkerTimeInPreviousActivity"`
+	// InPreviousActivityMs is more exact: milliseconds.
+	InPreviousActivityMs int64 `twilio:"WorkerTimeInPreviousActivityMs"`
+
+	// Of worker.capacity.update and worker.channel.availability.update.
+	ChannelAvailable         bool `twilio:"WorkerChannelAvailable"`
+	ChannelAvailableCapacity int  `twilio:"WorkerChannelAvailableCapacity"` // percent
+	ChannelPreviousCapacity  int  `twilio:"WorkerChannelPreviousCapacity"`
+	ChannelTaskCount         int  `twilio:"WorkerChannelTaskCount"`
+}
+
+// TaskQueue is a TaskRouter task queue.
+type TaskQueue struct {
+	SID              string `twilio:"TaskQueueSid"`
+	Name             string `twilio:"TaskQueueName"`
+	TargetExpression string `twilio:"TaskQueueTargetExpression"`
+}
+
+// Workflow is a TaskRouter workflow, and the filter that a task met in it.
+type Workflow struct {
+	SID                    string `twilio:"WorkflowSid"`
+	Name                   string `twilio:"WorkflowName"`
+	FilterName             string `twilio:"WorkflowFilterName"`
+	FilterExpression       string `twilio:"workflow_filter_expression"`
+	FilterTargetName       string `twilio:"workflow_filter_target_name"`
+	FilterTargetExpression string `twilio:"workflow_filter_target_expression"`
+}
+
+// TaskChannel is a TaskRouter task channel.
+type TaskChannel struct {
+	SID              string `twilio:"TaskChannelSid"`
+	Name             string `twilio:"TaskChannelName"`
+	UniqueName       string `twilio:"TaskChannelUniqueName"`
+	OptimizedRouting bool   `twilio:"TaskChannelOptimizedRouting"`
+}
+
+// Activity is a TaskRouter activity, of activity.* events.
+type Activity struct {
+	SID       string `twilio:"ActivitySid"`
+	Name      string `twilio:"ActivityName"`
+	Available bool   `twilio:"ActivityAvailable"`
+}
+
+// Transfer is a task's transfer.
+type Transfer struct {
+	Started                  time.Time `twilio:"transfer_started"`
+	Status                   string    `twilio:"transfer_status"`
+	Mode                     string    `twilio:"transfer_mode"`
+	Type                     string    `twilio:"transfer_type"`
+	To                       string    `twilio:"transfer_to"`
+	FailedReason             string    `twilio:"transfer_failed_reason"`
+	InitiatingWorkerSID      string    `twilio:"transfer_initiating_worker_sid"`
+	InitiatingReservationSID string    `twilio:"transfer_initiating_reservation_sid"`
+	TaskTransferSID          string    `twilio:"task_transfer_sid"`
+}
+
+// taskRouterTypes are the events that TaskRouter is known to have. Source:
+// https://www.twilio.com/docs/taskrouter/api/event/reference; of those from
+// Event Streams, https://www.twilio.com/docs/events/event-types.
+// reservation.updated is not documented, and sent.
+var taskRouterTypes = strings.Fields(`
+	activity.created activity.updated activity.deleted
+	reservation.created reservation.accepted reservation.rejected reservation.timeout reservation.canceled
+	reservation.rescinded reservation.completed reservation.wrapup reservation.failed reservation.updated
+	task.created task.updated task.canceled task.wrapup task.completed task.deleted task.system-deleted
+	task.transfer-initiated task.transfer-attempt-failed task.transfer-failed task.transfer-canceled task.transfer-completed
+	task-channel.created task-channel.updated task-channel.deleted
+	task-queue.created task-queue.deleted task-queue.expression.updated task-queue.entered task-queue.timeout task-queue.moved
+	worker.created worker.deleted worker.attributes.update worker.activity.update worker.capacity.update
+	worker.channel.availability.update
+	workflow.created workflow.updated workflow.deleted workflow.entered workflow.target-matched workflow.timeout
+	workflow.skipped workflow.rejected
+	workspace.created workspace.updated workspace.deleted`)
+
+func knownTaskRouterType(pattern string) bool {
+	return slices.ContainsFunc(taskRouterTypes, func(t string) bool { return matches(pattern, t) })
+}
+
+// taskRouterEvent reads an event of TaskRouter, whatever way it came.
+func taskRouterEvent(f fields, token string) Event {
+	e := Event{Type: strings.ToLower(f.text("EventType")), AccountSID: f.text("AccountSid"), fields: f}
+	e.Time, _ = parseTime(f.first("TimestampMs", "Timestamp"))
+	e.Key = f.text("Sid")
+	if e.Key == "" {
+		e.Key = token
+	}
+	if e.Key == "" {
+		e.Key = strings.Join([]string{e.Type, f.text("ResourceSid"), f.first("TimestampMs", "Timestamp")}, " ")
+	}
+	return e
+}
+
+// taskRouterOrder says what the event is about, and where it stands among those
+// of that subject.
+func taskRouterOrder(e Event) (subject string, at order) {
+	kind, _, _ := strings.Cut(e.Type, ".")
+	subject = e.fields.text("ResourceSid")
+	version := ""
+	switch kind {
+	case "reservation":
+		subject, version = e.fields.first("ReservationSid", "ResourceSid"), "ReservationVersion"
+	case "task":
+		subject, version = e.fields.first("TaskSid", "ResourceSid"), "TaskVersion"
+	case "worker":
+		subject, version = e.fields.first("WorkerSid", "ResourceSid"), "WorkerVersion"
+	}
+	at.time = e.Time.UnixMilli()
+	if version != "" {
+		at.version = number(e.fields.text(version))
+	}
+	return subject, at
+}

@@ -1,0 +1,137 @@
+package flexfntest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn"
+)
+
+// TaskRouterEvent sends an event to the function at path as TaskRouter does: a
+// form signed by Twilio, with EventType and the other fields, of which Sid,
+// AccountSid, WorkspaceSid and Timestamp have values unless they are given. Send
+// one twice by giving both the same Sid.
+func (a *App) TaskRouterEvent(path, eventType string, fields Params) *Answer {
+	a.t.Helper()
+	all := a.eventFields(eventType, fields)
+	return a.CallStudio(path, all)
+}
+
+func (a *App) eventFields(eventType string, fields Params) Params {
+	now := time.Now()
+	all := Params{
+		"EventType": eventType, "Sid": "EV" + randomHex(), "AccountSid": a.Config().AccountSID, "WorkspaceSid": a.Config().WorkspaceSID,
+		"Timestamp": text(a.t, now.Unix()), "TimestampMs": text(a.t, now.UnixMilli()),
+	}
+	for k, v := range fields {
+		all[k] = v
+	}
+	return all
+}
+
+// StreamEvent sends one event to the function at path as Event Streams does: a
+// JSON array of one CloudEvent, signed by Twilio. data is its data. Send an
+// event twice by calling [App.StreamEvents].
+func (a *App) StreamEvent(path, eventType string, data any) *Answer {
+	a.t.Helper()
+	return a.StreamEvents(path, CloudEvent("EZ"+randomHex(), eventType, data))
+}
+
+// StreamEvents sends a batch of [CloudEvent]s.
+func (a *App) StreamEvents(path string, batch ...map[string]any) *Answer {
+	a.t.Helper()
+	return a.CallStudioJSON(path, batch)
+}
+
+// CloudEvent is an event as Event Streams sends it.
+func CloudEvent(id, eventType string, data any) map[string]any {
+	return map[string]any{
+		"specversion": "1.0", "id": id, "type": eventType, "source": "/v1/" + url.PathEscape(eventType),
+		"datacontenttype": "application/json", "time": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "data": data,
+	}
+}
+
+// Job is a job that the app has put into its Queue.
+type Job struct {
+	Key string
+	Due time.Time
+	// Body is the job's JSON.
+	Body json.RawMessage
+}
+
+// jobs is the Queue of an app of a test.
+type jobs struct {
+	mu   sync.Mutex
+	list []Job
+}
+
+func (q *jobs) Add(_ context.Context, key string, job []byte, due time.Time) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.ContainsFunc(q.list, func(j Job) bool { return j.Key == key }) {
+		q.list = append(q.list, Job{key, due, slices.Clone(job)})
+	}
+	return nil
+}
+
+// UseQueue gives the app a Queue in memory, for [New]; [App.Jobs] and
+// [App.RunJobs] work with it.
+func UseQueue(c *flexfn.Config) { c.Queue = new(jobs) }
+
+func (a *App) queue() *jobs {
+	a.t.Helper()
+	q, ok := a.Config().Queue.(*jobs)
+	if !ok {
+		a.t.Fatalf("flexfntest: make the app with flexfntest.UseQueue")
+	}
+	return q
+}
+
+// Jobs lists what is in the Queue.
+func (a *App) Jobs() []Job {
+	a.t.Helper()
+	q := a.queue()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.list)
+}
+
+// RunJobs runs what is due, those that are added meanwhile too, each once. What
+// fails stays in the Queue. It returns how many were done.
+func (a *App) RunJobs() (done int) {
+	a.t.Helper()
+	q := a.queue()
+	tried := map[string]bool{}
+	for {
+		q.mu.Lock()
+		i := slices.IndexFunc(q.list, func(j Job) bool { return !tried[j.Key] && !j.Due.After(time.Now()) })
+		var next Job
+		if i >= 0 {
+			next = q.list[i]
+		}
+		q.mu.Unlock()
+		if i < 0 {
+			return done
+		}
+		tried[next.Key] = true
+		if a.RunJob(a.t.Context(), next.Body) != nil {
+			continue
+		}
+		done++
+		q.mu.Lock()
+		q.list = slices.DeleteFunc(q.list, func(j Job) bool { return j.Key == next.Key })
+		q.mu.Unlock()
+	}
+}
+
+func randomHex() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
