@@ -125,6 +125,7 @@ func apiRows() []resource {
 			find:    currentRecording,
 			create:  createRecording,
 			update:  updateRecording,
+			media:   recordingMedia,
 			view:    viewRecording,
 		},
 		{

@@ -1,5 +1,10 @@
 package twiliofake
 
+import (
+	"net/http"
+	"strings"
+)
+
 // conversationRows are the resources of conversations.twilio.com.
 func conversationRows() []resource {
 	return []resource{
@@ -72,6 +77,16 @@ func conversationRows() []resource {
 			},
 			create: createConversationMessage,
 		},
+		{
+			name: "conversation_webhooks", host: "conversations", prefix: "WH", table: true, list: "webhooks",
+			paths: []string{
+				"/v1/Conversations/{conversation_sid}/Webhooks/{sid}",
+				"/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Webhooks/{sid}",
+			},
+			can:    all,
+			fields: []field{{"configuration", value, map[string]any{}, never}},
+			create: createConversationWebhook,
+		},
 	}
 }
 
@@ -135,6 +150,23 @@ func createConversationMessage(c *call, rec *record) *apiError {
 	author := map[string]any{"conversation_sid": c.vars["conversation_sid"], "identity": rec.text("author")}
 	if p := c.one("conversation_participants", author); p != nil {
 		rec.set("participant_sid", p.text("sid"))
+	}
+	return nil
+}
+
+// maxWebhooks is how many webhooks a conversation may have.
+const maxWebhooks = 5
+
+// webhookNeeds is what the configuration of a webhook must have.
+var webhookNeeds = map[string]string{"webhook": "Url", "studio": "FlowSid", "trigger": "Url"}
+
+func createConversationWebhook(c *call, rec *record) *apiError {
+	rec.set("chat_service_sid", c.parent.text("chat_service_sid"))
+	if c.parent.child("Webhooks").len() >= maxWebhooks {
+		return refuse(http.StatusBadRequest, 50388, "Conversation webhooks limit exceeded")
+	}
+	if param := "Configuration." + webhookNeeds[strings.ToLower(rec.text("target"))]; c.form.Get(param) == "" {
+		return invalid("Missing required parameter %s in the post body", param)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	pathpkg "path"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ type call struct {
 	vars      map[string]string // of the path, aliases resolved
 	before    *record           // of an update: the item as it still is
 	ignored   []string          // parameters that had no effect
+	extension *string           // of the path, when it asks for media
 }
 
 // Fidelity is the header that says which layer of the fake gave an answer:
@@ -49,6 +51,7 @@ func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 		Twilio: t, method: r.Method, host: r.Host, path: r.URL.Path,
 		header: r.Header, body: body, now: time.Now().UTC(),
 	}
+	t.store.expire(c.now)
 	res, err := c.run(r)
 	if err != nil {
 		res = err.response(c.op != nil && c.op.standard)
@@ -98,6 +101,9 @@ func (c *call) run(r *http.Request) (*response, *apiError) {
 	}
 	switch verbOf(c.method, c.item || c.kind.singleton) {
 	case fetch:
+		if c.extension != nil {
+			return c.sound()
+		}
 		return c.fetch()
 	case list:
 		return c.page()
@@ -146,6 +152,14 @@ func (c *call) route(top *node, u *url.URL) *apiError {
 	if c.node = top.match(path); c.node == nil || top.product == "api" {
 		if path[last], extension = strings.CutSuffix(path[last], ".json"); extension {
 			c.node = top.match(path)
+		}
+	}
+	if ext := pathpkg.Ext(path[last]); !extension && c.method == http.MethodGet && top.product == "api" {
+		path[last] = strings.TrimSuffix(path[last], ext)
+		if n := top.match(path); n != nil && n.item && n.kind.row != nil && n.kind.row.media != nil {
+			c.node, c.extension, extension = n, &ext, true
+		} else {
+			path[last] += ext
 		}
 	}
 	if c.node == nil {
@@ -340,22 +354,74 @@ func (c *call) fetch() (*response, *apiError) {
 	return c.answer(http.StatusOK, rec), nil
 }
 
-func (c *call) create() (*response, *apiError) {
-	if param, missing := c.missing(c.form); missing {
-		return nil, invalid("Missing required parameter %s in the post body", param)
+// sound answers a request for an item's media.
+func (c *call) sound() (*response, *apiError) {
+	rec, err := c.target()
+	if err != nil {
+		return nil, err
 	}
+	return c.media(c, rec, *c.extension)
+}
+
+func (c *call) create() (*response, *apiError) {
 	rec := c.blank(c.kind.name, c.homeOwner())
 	for _, v := range c.node.vars {
 		rec.set(v, c.vars[v])
 	}
-	if err := c.assign(rec, c.form, onCreate); err != nil {
+	if err := c.take(rec, onCreate); err != nil {
+		return nil, err
+	}
+	if err := vacant(rec); err != nil {
 		return nil, err
 	}
 	if err := c.hook(c.resource.create, rec); err != nil {
 		return nil, err
 	}
 	c.add(rec)
-	return c.answer(http.StatusCreated, rec), nil
+	return c.answer(c.status(http.StatusCreated), rec), nil
+}
+
+// vacant refuses a new record whose identity another one of its collection has.
+func vacant(rec *record) *apiError {
+	if rec.id == "" || rec.owner == nil || rec.owner.child(rec.kind.home()).find(rec.id, nil) == nil {
+		return nil
+	}
+	for _, u := range rec.kind.unique {
+		if u.field == rec.kind.vars[len(rec.kind.vars)-1] {
+			return u.refusal(rec.id)
+		}
+	}
+	return refuse(http.StatusConflict, conflictCode(rec.kind.product), "%s %.100q exists", rec.kind.name, rec.id)
+}
+
+// take puts the parameters of a create or an update into a record.
+func (c *call) take(rec *record, on setting) *apiError {
+	switch {
+	case c.table && c.op != nil:
+		values, err := c.parameters()
+		if err != nil {
+			return err
+		}
+		if rec.id == "" && !c.kind.singleton {
+			rec.id = c.identify(values)
+		}
+		c.fill(rec, values)
+		return nil
+	case c.json:
+		return c.merge(rec)
+	}
+	if param, missing := c.missing(c.form); missing && on == onCreate {
+		return invalid("Missing required parameter %s in the post body", param)
+	}
+	return c.assign(rec, c.form, on)
+}
+
+// status is that of the operation, or otherwise when the table has none.
+func (c *call) status(otherwise int) int {
+	if c.op != nil && c.table {
+		return c.op.status
+	}
+	return otherwise
 }
 
 // add, set and drop change the state; every change of a request but that of
@@ -473,19 +539,14 @@ func (c *call) update() (*response, *apiError) {
 	}
 	c.before = rec
 	next := rec.clone()
-	if c.json {
-		err = c.merge(next)
-	} else {
-		err = c.assign(next, c.form, onUpdate)
-	}
-	if err != nil {
+	if err := c.take(next, onUpdate); err != nil {
 		return nil, err
 	}
 	if err := c.hook(c.resource.update, next); err != nil {
 		return nil, err
 	}
 	c.commit(rec, next)
-	return c.answer(http.StatusOK, rec), nil
+	return c.answer(c.status(http.StatusOK), rec), nil
 }
 
 // touch marks a record as changed now.

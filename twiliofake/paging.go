@@ -55,13 +55,14 @@ func (c *call) page() (*response, *apiError) {
 	if style == "none" {
 		w.size = c.collection().len()
 	}
-	if c.resource != nil && c.orders != nil && c.query.Has("Ordering") {
-		err = w.sort(c, keep)
-	} else {
-		w.fill(c.collection(), keep)
-	}
+	compare, err := c.comparison()
 	if err != nil {
 		return nil, err
+	}
+	if compare != nil {
+		w.sort(c.collection(), keep, compare)
+	} else {
+		w.fill(c.collection(), keep)
 	}
 
 	bodies := make([]any, len(w.records))
@@ -124,9 +125,23 @@ func (w *window) fill(in *collection, keep func(*record) bool) {
 	}
 }
 
-// sort fills a page of a list in the order that the parameter Ordering asks
-// for, such as "Priority:desc,DateCreated:asc".
-func (w *window) sort(c *call, keep func(*record) bool) *apiError {
+// comparison is the order that a list is to have; nil is that of creation.
+func (c *call) comparison() (func(a, b *record) int, *apiError) {
+	if c.resource == nil {
+		return nil, nil
+	}
+	if c.order != nil {
+		return c.order(c)
+	}
+	if c.orders != nil && c.query.Has("Ordering") {
+		return c.ordering()
+	}
+	return nil, nil
+}
+
+// ordering reads the parameter Ordering, such as
+// "Priority:desc,DateCreated:asc".
+func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	type term struct {
 		field string
 		sign  int
@@ -139,17 +154,11 @@ func (w *window) sort(c *call, keep func(*record) bool) *apiError {
 			t.sign = -1
 		}
 		if !slices.Contains(c.orders, t.field) || t.sign > 0 && !strings.EqualFold(direction, "asc") {
-			return invalid("Invalid value for parameter Ordering: %.100q", c.query.Get("Ordering"))
+			return nil, invalid("Invalid value for parameter Ordering: %.100q", c.query.Get("Ordering"))
 		}
 		terms = append(terms, t)
 	}
-	var items []*record
-	for rec := range c.collection().all() {
-		if keep == nil || keep(rec) {
-			items = append(items, rec)
-		}
-	}
-	slices.SortStableFunc(items, func(a, b *record) int {
+	return func(a, b *record) int {
 		for _, t := range terms {
 			order := cmp.Or(cmp.Compare(a.text(t.field), b.text(t.field)), cmp.Compare(a.number(t.field), b.number(t.field)))
 			if order != 0 {
@@ -157,12 +166,23 @@ func (w *window) sort(c *call, keep func(*record) bool) *apiError {
 			}
 		}
 		return 0
-	})
+	}, nil
+}
+
+// sort fills a page of a list in an order other than that of creation. Its
+// pages go by number.
+func (w *window) sort(in *collection, keep func(*record) bool, compare func(a, b *record) int) {
+	var items []*record
+	for rec := range in.all() {
+		if keep == nil || keep(rec) {
+			items = append(items, rec)
+		}
+	}
+	slices.SortStableFunc(items, compare)
 	w.token = ""
 	w.first = min(w.number*w.size, len(items))
 	end := min(w.first+w.size, len(items))
 	w.records, w.back, w.more = items[w.first:end], w.first > 0, end < len(items)
-	return nil
 }
 
 // envelope puts a page into the form that the API has for pages.

@@ -37,6 +37,9 @@ type resource struct {
 	founding bool
 	// json bodies are accepted: an object whose keys are the fields.
 	json bool
+	// table takes the parameters from the table of every operation, and the
+	// fields from its models: the row holds initial values and hooks alone.
+	table bool
 	// fields are the fields of an item's body beside those that every item of
 	// its API has: sid, account_sid, date_created, date_updated, and url with
 	// links or uri with subresource_uris.
@@ -65,6 +68,10 @@ type resource struct {
 	narrow map[string]func(*call, []string) (func(*record) bool, *apiError)
 	// orders are the fields that the parameter Ordering may name.
 	orders []string
+	// order is the order of a list; nil, or a nil result, is that of creation.
+	order func(*call) (func(a, b *record) int, *apiError)
+	// media answers a request for an item with another extension than .json.
+	media func(c *call, rec *record, extension string) (*response, *apiError)
 	// special answers every request to the path by itself.
 	special func(*call) (*response, *apiError)
 }

@@ -75,6 +75,7 @@ func readState(r io.Reader) (State, error) {
 func (t *Twilio) State() State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.store.expire(time.Now())
 	s := State{Resources: map[string][]Resource{}, Tokens: copyTokens(t.tokens)}
 	for k := range t.store.kinds {
 		for rec := range t.store.everywhere(k) {

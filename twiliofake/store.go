@@ -314,10 +314,12 @@ type store struct {
 	kinds map[*kind]*columns
 	sids  *rand.Rand
 	seq   int
+	// expiring is what has a date_expires.
+	expiring expiries
 }
 
 func newStore(seed uint64) *store {
-	return &store{&record{}, map[*kind]*columns{}, rand.New(rand.NewPCG(seed, 0x746c69)), 0}
+	return &store{root: &record{}, kinds: map[*kind]*columns{}, sids: rand.New(rand.NewPCG(seed, 0x746c69))}
 }
 
 // columns are those of a kind in this store.
@@ -364,12 +366,14 @@ func (s *store) add(rec *record) {
 	rec.seq = s.seq
 	home.put(rec)
 	s.view(rec)
+	s.schedule(rec)
 }
 
 // view lets a record stand at the other paths of its kind.
 func (s *store) view(rec *record) {
 	for i := 1; i < len(rec.kind.paths); i++ {
-		if c := s.placeAt(rec, rec.kind.paths[i]); c != nil {
+		// What stands below an item seen from two sides is there from both.
+		if c := s.placeAt(rec, rec.kind.paths[i]); c != nil && c.byID[rec.id] != rec {
 			c.put(rec)
 			rec.views = append(rec.views, c)
 		}
@@ -407,6 +411,7 @@ func (s *store) commit(rec, next *record) {
 	rec.vals, rec.version, rec.views = next.vals, next.version, nil
 	home.name(rec)
 	s.view(rec)
+	s.schedule(rec)
 }
 
 // remove takes a record away, and with it all that stands below.

@@ -224,6 +224,11 @@ func (c *call) in(pairs ...string) map[string]any {
 	return want
 }
 
+// beside is what a record must have to stand in the workspace of another.
+func beside(rec *record, field, value string) map[string]any {
+	return map[string]any{"workspace_sid": rec.text("workspace_sid"), field: value}
+}
+
 func createWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
 	c.store.add(rec) // what follows stands below it

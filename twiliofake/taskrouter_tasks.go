@@ -328,7 +328,7 @@ func (r *record) status() string {
 // status that the task now has.
 func (c *call) reservationsFollow(task *record) {
 	next := task.status()
-	for _, r := range c.where("reservations", c.in("task_sid", task.text("sid"))) {
+	for _, r := range c.where("reservations", beside(task, "task_sid", task.text("sid"))) {
 		if taskMoves[next].from != nil && slices.Contains(reservationMoves[next].from, r.text("reservation_status")) {
 			c.set(r, map[string]any{"reservation_status": next})
 		}
@@ -368,12 +368,12 @@ func (c *call) moveWorker(rec *record, next string) *apiError {
 // follows from the status that the reservation now has.
 func (c *call) taskFollows(rec *record) {
 	next := rec.text("reservation_status")
-	task := c.one("tasks", c.in("sid", rec.text("task_sid")))
+	task := c.one("tasks", beside(rec, "sid", rec.text("task_sid")))
 	if task == nil {
 		return
 	}
 	was := task.status()
-	others := slices.DeleteFunc(c.where("reservations", c.in("task_sid", task.text("sid"))), func(o *record) bool {
+	others := slices.DeleteFunc(c.where("reservations", beside(rec, "task_sid", task.text("sid"))), func(o *record) bool {
 		return o.text("sid") == rec.text("sid")
 	})
 	still := func(statuses ...string) bool {

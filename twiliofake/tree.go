@@ -89,6 +89,7 @@ type kind struct {
 	alias     []string // fields that address an item, like its SID
 	indexed   []string // alias and unique fields
 	unique    []unique
+	expires   bool    // items have a date_expires
 	viewers   []*kind // kinds that stand below these items too, at a second path
 }
 
@@ -134,6 +135,7 @@ func indexRows(rows []*resource) (*rowIndex, error) {
 		}
 		k := newKind(r.name, r.host, paths...)
 		k.row, k.alias, k.unique = r, r.alias, r.unique
+		_, k.expires = r.field("DateExpires")
 		k.index()
 		if x.byName[r.name] != nil {
 			return nil, fmt.Errorf("twiliofake: two rows are named %s", r.name)

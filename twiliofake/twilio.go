@@ -179,6 +179,7 @@ type Resource = map[string]any
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.store.expire(time.Now())
 	if rec := t.lookUp(kind, id); rec != nil {
 		return rec.export(), true
 	}

@@ -1,0 +1,158 @@
+package twiliofake
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// queueRows are the queues in which calls wait. The fake enqueues nothing:
+// members are those of the state, and "Front" is the one that came first.
+func queueRows() []resource {
+	const account = "/2010-04-01/Accounts/{account_sid}"
+	return []resource{
+		{
+			name: "queues", host: "api", prefix: "QU", table: true,
+			paths: []string{account + "/Queues/{sid}.json"}, can: all,
+			unique: []unique{{field: "friendly_name", code: 22003}},
+			fields: []field{
+				{"average_wait_time", integer, 0, never},
+				{"current_size", integer, 0, never},
+				{"friendly_name", text, nil, always},
+				{"max_size", integer, 100, always},
+			},
+			create: saveQueue,
+			update: saveQueue,
+			remove: removeQueue,
+			view:   viewQueue,
+		},
+		{
+			name: "queue_members", host: "api", table: true, list: "queue_members",
+			paths: []string{account + "/Queues/{queue_sid}/Members/{call_sid}.json"}, can: fetch | update | list,
+			fields: []field{
+				{"date_enqueued", text, nil, never},
+				{"position", integer, 1, never},
+				{"wait_time", integer, 0, never},
+			},
+			find:   frontMember,
+			update: dequeue,
+			view:   viewMember,
+		},
+		{
+			name: "recording_transcriptions", host: "api", prefix: "TR", table: true, list: "transcriptions",
+			paths: []string{account + "/Transcriptions/{sid}.json", account + "/Recordings/{recording_sid}/Transcriptions/{sid}.json"},
+			can:   fetch | remove | list,
+			fields: []field{
+				{"api_version", text, "2010-04-01", never},
+				{"duration", text, "0", never},
+				{"price_unit", text, "USD", never},
+				{"recording_sid", text, nil, never},
+				{"status", text, "completed", never},
+				{"transcription_text", text, "", never},
+				{"type", text, "fast", never},
+			},
+		},
+	}
+}
+
+func saveQueue(_ *call, rec *record) *apiError {
+	if n := rec.number("max_size"); n < 1 || n > 5000 {
+		return refuse(http.StatusBadRequest, 20001, "MaxSize must be from 1 to 5000, not %d", n)
+	}
+	return nil
+}
+
+// removeQueue refuses to take away a queue in which calls wait.
+func removeQueue(c *call, rec *record) *apiError {
+	if n := rec.child("Members").len(); n > 0 {
+		return refuse(http.StatusBadRequest, 22002, "Queue %s is not empty: %d calls wait in it", rec.id, n)
+	}
+	return nil
+}
+
+func viewQueue(c *call, rec *record, m map[string]any) {
+	members := rec.child("Members")
+	m["current_size"] = members.len()
+	total := 0
+	for member := range members.all() {
+		total += c.waited(member)
+	}
+	if members.len() > 0 {
+		m["average_wait_time"] = total / members.len()
+	}
+}
+
+// waited is how many seconds a member of a queue has waited.
+func (c *call) waited(member *record) int {
+	t, err := time.Parse(time.RFC1123Z, member.text("date_enqueued"))
+	if err != nil {
+		t, err = time.Parse(time.RFC1123Z, member.text("date_created"))
+	}
+	if err != nil {
+		return 0
+	}
+	return max(int(c.now.Sub(t)/time.Second), 0)
+}
+
+func viewMember(c *call, rec *record, m map[string]any) {
+	m["wait_time"] = c.waited(rec)
+	if rec.get("date_enqueued") == nil {
+		m["date_enqueued"] = rec.get("date_created")
+	}
+	position, n := 0, 0 // 0 is that of one that has left
+	for member := range rec.owner.child("Members").all() {
+		if n++; member.id == rec.id {
+			position = n
+		}
+	}
+	m["position"] = position
+}
+
+// frontMember is the call that has waited longest.
+func frontMember(c *call, id string) *record {
+	if id == "Front" {
+		for member := range c.collection().all() {
+			return member
+		}
+	}
+	return nil
+}
+
+// dequeue takes a call out of the queue and to other instructions.
+func dequeue(c *call, rec *record) *apiError {
+	if call := c.one("calls", map[string]any{"sid": rec.id}); call != nil {
+		c.set(call, map[string]any{"_url": c.form.Get("Url")})
+	}
+	c.drop(c.before)
+	return nil
+}
+
+// silence is a frame of MPEG-1 layer III without sound: 128 kbit/s, 44.1 kHz,
+// mono.
+func silence() []byte {
+	frame := make([]byte, 417)
+	copy(frame, []byte{0xff, 0xfb, 0x90, 0xc4})
+	return frame
+}
+
+// recordingMedia answers the sound of a recording: a second of silence.
+func recordingMedia(_ *call, rec *record, extension string) (*response, *apiError) {
+	if s := rec.text("status"); s == "in-progress" || s == "paused" || s == "processing" {
+		return nil, notFound("Recordings/" + rec.id + extension)
+	}
+	var body []byte
+	kind := "audio/mpeg"
+	switch extension {
+	case ".mp3":
+		for range 38 {
+			body = append(body, silence()...)
+		}
+	case ".wav", "":
+		const rate = 8000
+		kind, body = "audio/x-wav", []byte("RIFF\x24\x3e\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x80\x3e\x00\x00")
+		body = append(body, make([]byte, 2*rate)...)
+	default:
+		return nil, notFound("Recordings/" + rec.id + extension)
+	}
+	return &response{http.StatusOK, http.Header{"Content-Type": {kind}, "Content-Length": {strconv.Itoa(len(body))}}, body}, nil
+}

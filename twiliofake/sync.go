@@ -1,0 +1,178 @@
+package twiliofake
+
+import (
+	"cmp"
+	"strconv"
+	"time"
+)
+
+// syncRows are the resources of sync.twilio.com. A revision is the number of
+// an item's changes, which is its ETag too; an item whose time to live is over
+// is gone.
+func syncRows() []resource {
+	const service = "/v1/Services/{service_sid}"
+	initial := func(more ...field) []field {
+		return append([]field{
+			{"created_by", text, "system", never},
+			{"date_expires", instant, nil, never},
+			{"revision", text, "0", never},
+		}, more...)
+	}
+	data := field{"data", value, map[string]any{}, never}
+	named := []unique{{field: "unique_name", code: 54301}}
+	return []resource{
+		{
+			name: "sync_services", host: "sync", prefix: "IS", table: true, can: all,
+			paths: []string{"/v1/Services/{sid}"},
+			fields: []field{
+				{"acl_enabled", boolean, false, never},
+				{"reachability_webhooks_enabled", boolean, false, never},
+				{"reachability_debouncing_enabled", boolean, false, never},
+				{"reachability_debouncing_window", integer, 5000, never},
+				{"webhooks_from_rest_enabled", boolean, false, never},
+			},
+		},
+		{
+			name: "sync_documents", host: "sync", prefix: "ET", table: true, can: all, etag: true,
+			paths: []string{service + "/Documents/{sid}"}, alias: []string{"unique_name"}, unique: named,
+			fields: initial(data), create: saveSync, update: saveSync, view: viewSync,
+		},
+		{
+			name: "sync_lists", host: "sync", prefix: "ES", table: true, can: all,
+			paths: []string{service + "/Lists/{sid}"}, alias: []string{"unique_name"}, unique: named,
+			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
+		},
+		{
+			name: "sync_list_items", host: "sync", table: true, can: all, etag: true,
+			paths:  []string{service + "/Lists/{list_sid}/Items/{index}"},
+			fields: initial(data), create: createSyncListItem, update: saveSyncItem, view: viewSync,
+			order: syncOrder, narrow: syncBounds,
+		},
+		{
+			name: "sync_maps", host: "sync", prefix: "MP", table: true, can: all,
+			paths: []string{service + "/Maps/{sid}"}, alias: []string{"unique_name"}, unique: named,
+			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
+		},
+		{
+			name: "sync_map_items", host: "sync", table: true, can: all, etag: true,
+			paths: []string{service + "/Maps/{map_sid}/Items/{key}"}, unique: []unique{{field: "key", code: 54208}},
+			fields: initial(data), create: saveSyncItem, update: saveSyncItem, view: viewSync,
+			order: syncOrder, narrow: syncBounds,
+		},
+		{
+			name: "sync_streams", host: "sync", prefix: "TO", table: true, can: all,
+			paths: []string{service + "/Streams/{sid}"}, alias: []string{"unique_name"}, unique: named,
+			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
+		},
+	}
+}
+
+// viewSync shows the number of an item's changes.
+func viewSync(_ *call, rec *record, m map[string]any) {
+	m["revision"] = strconv.Itoa(int(rec.version))
+}
+
+// saveSync checks the data of an item, and lets its time to live begin.
+func saveSync(c *call, rec *record) *apiError {
+	if c.form.Has("Data") {
+		if _, err := decodeObject([]byte(c.form.Get("Data"))); err != nil {
+			return invalid("Data must be a JSON object: %v", err)
+		}
+	}
+	for _, param := range []string{"ItemTtl", "Ttl"} {
+		if err := c.expireAfter(rec, param); err != nil {
+			return err
+		}
+	}
+	if c.parent.kind.name != "sync_services" {
+		return nil
+	}
+	return c.expireAfter(rec, "CollectionTtl")
+}
+
+// saveSyncItem does the same for an item of a list or a map, the time to live
+// of which it may set too.
+func saveSyncItem(c *call, rec *record) *apiError {
+	if err := saveSync(c, rec); err != nil || !c.form.Has("CollectionTtl") {
+		return err
+	}
+	next := c.parent.clone()
+	if err := c.expireAfter(next, "CollectionTtl"); err != nil {
+		return err
+	}
+	c.store.commit(c.parent, next)
+	return nil
+}
+
+// createSyncListItem numbers an item. A number is never used twice.
+func createSyncListItem(c *call, rec *record) *apiError {
+	rec.id = strconv.Itoa(c.parent.number("_next"))
+	c.parent.set("_next", c.parent.number("_next")+1)
+	return saveSyncItem(c, rec)
+}
+
+// maxTTL is the longest time to live of anything in Sync: a year.
+const maxTTL = 31536000
+
+// expireAfter sets when an item expires as a parameter says; 0 is never.
+func (c *call) expireAfter(rec *record, param string) *apiError {
+	if !c.form.Has(param) {
+		return nil
+	}
+	seconds, err := strconv.Atoi(c.form.Get(param))
+	if err != nil || seconds < 0 || seconds > maxTTL {
+		return invalid("%s must be from 0 to %d seconds, not %.40q", param, maxTTL, c.form.Get(param))
+	}
+	if seconds == 0 {
+		rec.set("date_expires", nil)
+		return nil
+	}
+	// Dates have no fraction; nothing expires early.
+	at := c.now.Add(time.Duration(seconds)*time.Second + time.Second - 1).Truncate(time.Second)
+	rec.set("date_expires", at.Format(time.RFC3339))
+	return nil
+}
+
+// compareIDs orders items of a list by their number, those of a map by their
+// key.
+func compareIDs(a, b string) int {
+	if x, err := strconv.Atoi(a); err == nil {
+		if y, err := strconv.Atoi(b); err == nil {
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(a, b)
+}
+
+// syncOrder is the order that the parameter Order asks for.
+func syncOrder(c *call) (func(a, b *record) int, *apiError) {
+	sign := 1
+	switch c.query.Get("Order") {
+	case "desc":
+		sign = -1
+	case "", "asc":
+	default:
+		return nil, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
+	}
+	if sign > 0 && c.kind.name == "sync_list_items" {
+		return nil, nil // they are made in order
+	}
+	return func(a, b *record) int { return sign * compareIDs(a.id, b.id) }, nil
+}
+
+var syncBounds = map[string]func(*call, []string) (func(*record) bool, *apiError){
+	"From": func(c *call, values []string) (func(*record) bool, *apiError) {
+		bounds := c.query.Get("Bounds")
+		if bounds != "" && bounds != "inclusive" && bounds != "exclusive" {
+			return nil, invalid("Invalid value for parameter Bounds: %.100q", bounds)
+		}
+		return func(rec *record) bool {
+			order := compareIDs(rec.id, values[0])
+			if c.query.Get("Order") == "desc" {
+				order = -order
+			}
+			return order > 0 || order == 0 && bounds != "exclusive"
+		}, nil
+	},
+	"Order": everyItem, "Bounds": everyItem,
+}

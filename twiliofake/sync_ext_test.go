@@ -1,0 +1,191 @@
+package twiliofake_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twilio/twilio-go/client"
+	tsync "github.com/twilio/twilio-go/rest/sync/v1"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// code is Twilio's code and the status of an error.
+func code(t *testing.T, err error) string {
+	t.Helper()
+	var refusal *client.TwilioRestError
+	if err == nil {
+		return ""
+	}
+	if !errors.As(err, &refusal) {
+		t.Fatalf("the error is not Twilio's: %v", err)
+	}
+	return fmt.Sprint(refusal.Status, " ", refusal.Code)
+}
+
+func newSync(t *testing.T) (*twiliofake.Twilio, *tsync.ApiService, string) {
+	t.Helper()
+	fake := newFake(t)
+	api := tsync.NewApiService(newClient(fake))
+	service := must[*tsync.SyncV1Service](t)(api.CreateService(new(tsync.CreateServiceParams).SetFriendlyName("s")))
+	return fake, api, *service.Sid
+}
+
+func TestSyncMaps(t *testing.T) {
+	_, api, service := newSync(t)
+	m := must[*tsync.SyncV1SyncMap](t)(api.CreateSyncMap(service, new(tsync.CreateSyncMapParams).SetUniqueName("parked")))
+	if *m.Revision != "0" || *m.CreatedBy != "system" || *m.UniqueName != "parked" || m.DateExpires != nil {
+		t.Errorf("the map is %+v", m)
+	}
+	_, err := api.CreateSyncMap(service, new(tsync.CreateSyncMapParams).SetUniqueName("parked"))
+	if got := code(t, err); got != "409 54301" {
+		t.Errorf("a second map of that name: %s", got)
+	}
+	for _, key := range []string{"b", "a", "d", "c"} {
+		item := must[*tsync.SyncV1SyncMapItem](t)(api.CreateSyncMapItem(service, "parked", new(tsync.CreateSyncMapItemParams).SetKey(key).SetData(map[string]any{"key": key})))
+		if *item.Key != key || *item.MapSid != *m.Sid || (*item.Data).(map[string]any)["key"] != key {
+			t.Errorf("the item is %+v", item)
+		}
+	}
+	_, err = api.CreateSyncMapItem(service, "parked", new(tsync.CreateSyncMapItemParams).SetKey("a").SetData(map[string]any{}))
+	if got := code(t, err); got != "409 54208" {
+		t.Errorf("a second item of that key: %s", got)
+	}
+	keys := func(p *tsync.ListSyncMapItemParams) string {
+		t.Helper()
+		var got strings.Builder
+		for _, item := range must[[]tsync.SyncV1SyncMapItem](t)(api.ListSyncMapItem(service, *m.Sid, p)) {
+			got.WriteString(*item.Key)
+		}
+		return got.String()
+	}
+	list := func() *tsync.ListSyncMapItemParams { return new(tsync.ListSyncMapItemParams) }
+	for want, p := range map[string]*tsync.ListSyncMapItemParams{
+		"abcd": list(), "dcba": list().SetOrder("desc").SetPageSize(3), "cd": list().SetFrom("c"), "d": list().SetFrom("c").SetBounds("exclusive"),
+		"ba": list().SetOrder("desc").SetFrom("b").SetBounds("inclusive"),
+	} {
+		if got := keys(p); got != want {
+			t.Errorf("the keys are %s, want %s", got, want)
+		}
+	}
+	if err := api.DeleteSyncMapItem(service, "parked", "b", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := api.FetchSyncMapItem(service, "parked", "b"); code(t, err) != "404 20404" {
+		t.Errorf("a removed item: %v", err)
+	}
+	must[*tsync.SyncV1SyncMapItem](t)(api.CreateSyncMapItem(service, "parked", new(tsync.CreateSyncMapItemParams).SetKey("b").SetData(map[string]any{})))
+}
+
+// TestSyncRevisions lets twenty writers add to one number: If-Match takes the
+// revision, and nothing is lost.
+func TestSyncRevisions(t *testing.T) {
+	_, api, service := newSync(t)
+	doc := must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("n").SetData(map[string]any{"n": 0})))
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for {
+				now, err := api.FetchDocument(service, "n")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := (*now.Data).(map[string]any)["n"].(float64)
+				_, err = api.UpdateDocument(service, "n", new(tsync.UpdateDocumentParams).SetIfMatch(*now.Revision).SetData(map[string]any{"n": n + 1}))
+				if err == nil {
+					return
+				}
+				if got := code(t, err); got != "412 20412" {
+					t.Error(got)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	now := must[*tsync.SyncV1Document](t)(api.FetchDocument(service, *doc.Sid))
+	if n := (*now.Data).(map[string]any)["n"]; n != 20.0 || *now.Revision != "20" {
+		t.Errorf("the document holds %v at revision %s, want 20 at 20", n, *now.Revision)
+	}
+	_, err := api.UpdateDocument(service, "n", new(tsync.UpdateDocumentParams).SetData("text"))
+	refused(t, err, "Data")
+	_, err = api.UpdateDocument(service, "n", new(tsync.UpdateDocumentParams).SetTtl(31536001))
+	refused(t, err, "Ttl")
+}
+
+func TestSyncLists(t *testing.T) {
+	_, api, service := newSync(t)
+	l := must[*tsync.SyncV1SyncList](t)(api.CreateSyncList(service, new(tsync.CreateSyncListParams).SetUniqueName("l")))
+	add := func() int {
+		t.Helper()
+		item := must[*tsync.SyncV1SyncListItem](t)(api.CreateSyncListItem(service, "l", new(tsync.CreateSyncListItemParams).SetData(map[string]any{})))
+		return item.Index
+	}
+	for want := range 12 {
+		if got := add(); got != want {
+			t.Fatalf("item %d has index %d", want, got)
+		}
+	}
+	if err := api.DeleteSyncListItem(service, *l.Sid, 11, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := add(); got != 12 {
+		t.Errorf("after a removal the next index is %d, want 12", got)
+	}
+	var got []int
+	for _, item := range must[[]tsync.SyncV1SyncListItem](t)(api.ListSyncListItem(service, "l", new(tsync.ListSyncListItemParams).SetOrder("desc").SetFrom("10"))) {
+		got = append(got, item.Index)
+	}
+	if fmt.Sprint(got) != "[10 9 8 7 6 5 4 3 2 1 0]" {
+		t.Errorf("the list downward from 10 is %v", got)
+	}
+}
+
+// TestSyncExpiry waits until things expire: what has a time to live goes when
+// it is over, and only then, with what stands below.
+func TestSyncExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake, api, service := newSync(t)
+		must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("short").SetTtl(60)))
+		must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("longer").SetTtl(60)))
+		must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("forever").SetTtl(0)))
+		m := must[*tsync.SyncV1SyncMap](t)(api.CreateSyncMap(service, new(tsync.CreateSyncMapParams).SetUniqueName("m").SetTtl(100)))
+		must[*tsync.SyncV1SyncMapItem](t)(api.CreateSyncMapItem(service, "m", new(tsync.CreateSyncMapItemParams).SetKey("k").SetData(map[string]any{}).SetItemTtl(30)))
+		must[*tsync.SyncV1SyncMapItem](t)(api.CreateSyncMapItem(service, "m", new(tsync.CreateSyncMapItemParams).SetKey("l").SetData(map[string]any{}).SetCollectionTtl(200)))
+		time.Sleep(29 * time.Second)
+		must[*tsync.SyncV1SyncMapItem](t)(api.FetchSyncMapItem(service, "m", "k"))
+		time.Sleep(2 * time.Second)
+		if _, err := api.FetchSyncMapItem(service, "m", "k"); code(t, err) != "404 20404" {
+			t.Errorf("the item is still there: %v", err)
+		}
+		must[*tsync.SyncV1Document](t)(api.UpdateDocument(service, "longer", new(tsync.UpdateDocumentParams).SetTtl(600)))
+		time.Sleep(30 * time.Second)
+		var names []string
+		for _, d := range must[[]tsync.SyncV1Document](t)(api.ListDocument(service, nil)) {
+			names = append(names, *d.UniqueName)
+		}
+		if fmt.Sprint(names) != "[longer forever]" {
+			t.Errorf("after a minute there are %v", names)
+		}
+		must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("short")))
+		state := fake.State()
+		if err := fake.SetState(state); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(60 * time.Second)
+		must[*tsync.SyncV1SyncMap](t)(api.FetchSyncMap(service, *m.Sid))
+		time.Sleep(90 * time.Second)
+		if _, err := api.ListSyncMapItem(service, *m.Sid, nil); code(t, err) != "404 20404" {
+			t.Errorf("the map's items are still there: %v", err)
+		}
+		if n := len(fake.State().Resources["sync_map_items"]); n != 0 {
+			t.Errorf("the state keeps %d items of a map that has expired", n)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package twiliofake
+
+import (
+	"net/http"
+	"time"
+)
+
+// videoRows are the resources of video.twilio.com. Nobody joins a room by
+// himself: participants and recordings are those of the state.
+func videoRows() []resource {
+	const room = "/v1/Rooms/{room_sid}"
+	recording := []field{
+		{"codec", text, "opus", never},
+		{"container_format", text, "mka", never},
+		{"duration", integer, 0, never},
+		{"grouping_sids", value, map[string]any{}, never},
+		{"offset", integer, 0, never},
+		{"room_sid", text, nil, never},
+		{"size", integer, 0, never},
+		{"status", text, "completed", never},
+		{"type", text, "audio", never},
+	}
+	return []resource{
+		{
+			name: "video_rooms", host: "video", prefix: "RM", table: true,
+			paths: []string{"/v1/Rooms/{sid}"}, can: create | fetch | update | list,
+			// _name is the unique name while the room is in progress: only
+			// then does it find the room, and is it taken.
+			alias: []string{"_name"}, unique: []unique{{field: "_name", code: 53113}},
+			fields: []field{
+				{"_name", text, nil, never},
+				{"audio_only", boolean, false, never},
+				{"empty_room_timeout", integer, 5, never},
+				{"enable_turn", boolean, true, never},
+				{"large_room", boolean, false, never},
+				{"max_concurrent_published_tracks", integer, 170, never},
+				{"max_participant_duration", integer, 14400, never},
+				{"max_participants", integer, 50, never},
+				{"media_region", text, "us1", never},
+				{"record_participants_on_connect", boolean, false, never},
+				{"status", text, "in-progress", never},
+				{"status_callback_method", text, "POST", never},
+				{"type", text, "group", never},
+				{"unique_name", text, nil, onCreate},
+				{"unused_room_timeout", integer, 5, never},
+				{"video_codecs", many, nil, never},
+			},
+			filters: []string{"unique_name"},
+			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"": roomsInProgress, "Status": everyItem},
+			create:  createRoom,
+			update:  updateRoom,
+		},
+		{
+			name: "video_participants", host: "video", prefix: "PA", table: true, alias: []string{"identity"},
+			paths: []string{room + "/Participants/{sid}"}, can: fetch | update | list,
+			fields: []field{
+				{"identity", text, nil, never},
+				{"start_time", instant, nil, never},
+				{"end_time", instant, nil, never},
+				{"duration", integer, nil, never},
+				{"status", text, "connected", never},
+			},
+			update: updateRoomParticipant,
+		},
+		{
+			name: "video_recordings", host: "video", prefix: "RT", table: true,
+			paths: []string{"/v1/Recordings/{sid}", room + "/Recordings/{sid}"}, can: fetch | remove | list,
+			fields: recording,
+			view: func(c *call, _ *record, m map[string]any) {
+				if len(c.keys) == 1 {
+					delete(m, "room_sid")
+				}
+			},
+		},
+	}
+}
+
+// roomsInProgress are what a list without Status shows.
+func roomsInProgress(c *call, _ []string) (func(*record) bool, *apiError) {
+	want := c.query.Get("Status")
+	if want == "" {
+		want = "in-progress"
+	}
+	return func(rec *record) bool { return rec.text("status") == want }, nil
+}
+
+func createRoom(_ *call, rec *record) *apiError {
+	if rec.text("unique_name") == "" {
+		rec.set("unique_name", rec.id)
+	}
+	rec.set("_name", rec.text("unique_name"))
+	return nil
+}
+
+// updateRoom ends a room: nothing else can be asked of it.
+func updateRoom(c *call, rec *record) *apiError {
+	if c.before.text("status") != "in-progress" || rec.text("status") != "completed" {
+		return refuse(http.StatusBadRequest, 53112, "Status is invalid")
+	}
+	rec.set("_name", nil)
+	c.end(rec)
+	for _, p := range c.where("video_participants", map[string]any{"room_sid": rec.id, "status": "connected"}) {
+		next := p.clone()
+		next.set("status", "disconnected")
+		c.end(next)
+		c.commit(p, next)
+	}
+	return nil
+}
+
+// end sets when something ended and how long it took.
+func (c *call) end(rec *record) {
+	rec.set("end_time", c.now.Format(time.RFC3339))
+	began := rec.text("start_time")
+	if began == "" {
+		began = rec.text("date_created")
+	}
+	if t, err := time.Parse(time.RFC3339, began); err == nil {
+		rec.set("duration", max(int(c.now.Sub(t)/time.Second), 0))
+	}
+}
+
+func updateRoomParticipant(c *call, rec *record) *apiError {
+	if !c.form.Has("Status") {
+		return nil
+	}
+	if rec.text("status") != "disconnected" {
+		return refuse(http.StatusBadRequest, 53112, "Status is invalid")
+	}
+	if c.before.text("status") != "disconnected" {
+		c.end(rec)
+	}
+	return nil
+}
