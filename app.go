@@ -9,12 +9,12 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/conflict"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/spool"
 	"github.com/flexfn/flexfn/internal/store"
@@ -36,7 +36,7 @@ type App struct {
 	alone   *claim.Claims // in this process; for Deduplicate while the Store fails
 	entries *store.Entries
 	retry   *retryPolicy
-	turns   turns
+	turns   conflict.Turns
 
 	handling  sync.Mutex // held for handled
 	handled   map[string]*Function
@@ -100,7 +100,7 @@ func (a *App) Config() Config { return a.config }
 // taken, or when the function's definition is faulty: these are mistakes in
 // the program, and best found at its start.
 func (a *App) Handle(path string, f *Function) {
-	if err := CheckPath(path); err != nil {
+	if err := link.CheckPath(path); err != nil {
 		panic("flexfn: Handle: " + err.Error())
 	}
 	if f == nil {
@@ -134,22 +134,6 @@ func (a *App) byPath() map[string]*Function {
 	functions := maps.Clone(a.handled)
 	a.functions.Store(&functions)
 	return functions
-}
-
-// CheckPath says what is wrong with path as the path of a function; nil when
-// [App.Handle] would take it.
-func CheckPath(path string) error {
-	if !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") {
-		return fmt.Errorf("the path %q must begin with a slash, name something, and not end with a slash", path)
-	}
-	for segment := range strings.SplitSeq(path[1:], "/") {
-		if segment == "" || segment == "." || segment == ".." || strings.ContainsFunc(segment, func(r rune) bool {
-			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", r)
-		}) {
-			return fmt.Errorf("the path %q has the segment %q: use letters, digits and -._~", path, segment)
-		}
-	}
-	return nil
 }
 
 // Route is a function and where it answers.

@@ -456,12 +456,12 @@ func TestNoLeftovers(t *testing.T) {
 		Map  map[string]string `json:"map"`
 		P    *int              `json:"p"`
 	}
-	app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, v in) (map[string]any, error) {
-		flexfn.ResponseHeader(ctx).Set("X-A", v.A)
+	app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, v in) (*flexfn.Response, error) {
+		r := &flexfn.Response{Header: http.Header{"X-A": {v.A}}, Body: map[string]any{"empty": v.A == "" && v.List == nil && v.Map == nil && v.P == nil}}
 		if v.A != "" {
-			flexfn.SetStatus(ctx, 201)
+			r.Status = 201
 		}
-		return map[string]any{"empty": v.A == "" && v.List == nil && v.Map == nil && v.P == nil}, nil
+		return r, nil
 	}))
 	var wg sync.WaitGroup
 	for n := range 200 {

@@ -1,7 +1,6 @@
 package flexfn
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -94,42 +93,4 @@ func TestRetryBudgetTogether(t *testing.T) {
 	if b.tenths.Load() != b.size {
 		t.Errorf("holds %d of %d", b.tenths.Load(), b.size)
 	}
-}
-
-func TestTakeTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		app := testApp(t, nil)
-		first, err := app.TakeTurn(t.Context(), "WT1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if other, err := app.TakeTurn(t.Context(), "WT2"); err != nil {
-			t.Error("another key has to wait:", err)
-		} else {
-			other()
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var got atomic.Bool
-		go func() {
-			if _, err := app.TakeTurn(ctx, "WT1"); err != nil {
-				got.Store(errors.Is(err, context.Canceled))
-			}
-		}()
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		if !got.Load() {
-			t.Error("a cancelled wait did not end")
-		}
-		first()
-		first() // a second call does nothing
-		again, err := app.TakeTurn(t.Context(), "WT1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		again()
-		if n := len(app.turns.taken); n != 0 {
-			t.Errorf("%d turns are kept", n)
-		}
-	})
 }

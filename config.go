@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/setting"
 	"github.com/flexfn/flexfn/internal/sid"
 	"github.com/flexfn/flexfn/signature"
 )
@@ -135,11 +136,11 @@ func FromEnv() Config { return FromLookup(os.LookupEnv) }
 // all at once.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
-	for _, s := range settings {
+	for _, s := range setting.App() {
 		var name, value string
-		for _, n := range s.names {
+		for _, n := range s.Names {
 			v, ok := lookup(n)
-			if !ok || v == "" && !s.emptyCounts {
+			if !ok || v == "" && !s.EmptyCounts {
 				continue
 			}
 			if name != "" && v != value {
@@ -152,113 +153,63 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 		if name == "" {
 			continue
 		}
-		if err := s.set(&c, value); err != nil {
+		if err := setters[s.Names[0]](&c, value); err != nil {
 			c.faults = append(c.faults, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return c
 }
 
-// Setting is one thing that the environment can configure.
-type Setting struct {
-	// Names are the variable's spellings; the first is the usual one.
-	Names []string
-	// Doc says what it does, with unit, default and bounds.
-	Doc string
-}
-
-// Settings lists the variables that [FromEnv] reads.
-func Settings() []Setting {
-	list := make([]Setting, len(settings))
-	for i, s := range settings {
-		list[i] = Setting{Names: append([]string(nil), s.names...), Doc: s.doc}
-	}
-	return list
-}
-
-// settings is the one list of environment variables.
-var settings = []setting{
-	{names: []string{"ACCOUNT_SID", "TWILIO_ACCOUNT_SID"}, doc: "the Twilio account's SID; required",
-		set: func(c *Config, v string) error { c.AccountSID = v; return nil }},
-	{names: []string{"AUTH_TOKEN", "TWILIO_AUTH_TOKEN"}, doc: "the account's auth token; required",
-		set: func(c *Config, v string) error { c.AuthToken = v; return nil }},
-	{names: []string{"TWILIO_API_KEY"}, doc: "an API key's SID, used for REST calls in place of the auth token; with TWILIO_API_SECRET",
-		set: func(c *Config, v string) error { c.APIKeySID = v; return nil }},
-	{names: []string{"TWILIO_API_SECRET"}, doc: "the API key's secret",
-		set: func(c *Config, v string) error { c.APIKeySecret = v; return nil }},
-	{names: []string{"TWILIO_REGION"}, doc: "Twilio's processing region, such as ie1; unset is the United States",
-		set: func(c *Config, v string) error { c.Region = v; return nil }},
-	{names: []string{"TWILIO_EDGE"}, doc: "Twilio's edge location, such as dublin",
-		set: func(c *Config, v string) error { c.Edge = v; return nil }},
-	{names: []string{"TWILIO_FLEX_WORKSPACE_SID"}, doc: "the Flex workspace's SID; needed by functions that use TaskRouter",
-		set: func(c *Config, v string) error { c.WorkspaceSID = v; return nil }},
-	{names: []string{"FLEXFN_TWILIO_URL"}, doc: "a base URL that receives every request for *.twilio.com, such as http://127.0.0.1:8080; for fakes and proxies",
-		set: func(c *Config, v string) error { c.TwilioURL = v; return nil }},
-	{names: []string{"FLEXFN_ALLOWED_ORIGINS"}, emptyCounts: true, doc: "the web origins that may call, separated by commas; unset or * allows any",
-		set: func(c *Config, v string) error { c.AllowedOrigins = splitList(v); return nil }},
-	{names: []string{"FLEXFN_FLEX_DEADLINE"}, doc: "the most time that a Flex function has, such as 5s; 10s when unset",
-		set: func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err }},
-	{names: []string{"FLEXFN_STUDIO_DEADLINE"}, doc: "the most time that a Studio function has; 8s when unset",
-		set: func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err }},
-	{names: []string{"FLEXFN_MAX_OVERDUE"}, doc: "how many calls of one function may be running past their deadline before others are answered 503; from 1 to 1000000; 100 when unset",
-		set: func(c *Config, v string) error {
-			n, err := strconv.Atoi(v)
-			if err != nil || n < 1 {
-				return fmt.Errorf("%q is not a number above zero", v)
-			}
-			c.MaxOverdue = n
-			return nil
-		}},
-	{names: []string{"FLEXFN_MAX_BODY_BYTES"}, doc: "the longest request body, in bytes; 6291456 when unset",
-		set: func(c *Config, v string) error {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil || n < 1 {
-				return fmt.Errorf("%q is not a number of bytes above zero", v)
-			}
-			c.MaxBodyBytes = n
-			return nil
-		}},
-	{names: []string{"FLEXFN_TOKEN_TTL"}, doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset",
-		set: func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err }},
-	{names: []string{"FLEXFN_STORE_SECRET"}, doc: "names and seals what is in the store that instances share; at least 32 characters; the auth token when unset, whose rotation then forgets everything",
-		set: func(c *Config, v string) error { c.StoreSecret = v; return nil }},
-	{names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, doc: "the most retries of a web-service call, after its first attempt; 5 when unset",
-		set: func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) }},
-	{names: []string{"TWILIO_SERVICE_MIN_BACKOFF"}, doc: "the shortest wait before a retry, in milliseconds; 100 when unset",
-		set: func(c *Config, v string) error {
-			return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return minBackoff(time.Duration(ms) * time.Millisecond) })
-		}},
-	{names: []string{"TWILIO_SERVICE_MAX_BACKOFF"}, doc: "the longest wait before a retry, in milliseconds; 300 when unset",
-		set: func(c *Config, v string) error {
-			return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return maxBackoff(time.Duration(ms) * time.Millisecond) })
-		}},
-	{names: []string{"FLEXFN_ATTEMPT_TIMEOUT"}, doc: "the most time that one attempt of a web-service call has; 5s when unset",
-		set: func(c *Config, v string) error {
-			d, err := parseDuration(v)
-			c.Retry = append(c.Retry, AttemptTimeout(d))
-			return err
-		}},
-	{names: []string{"FLEXFN_RETRY_BUDGET"}, doc: "how many retries an outage may cost before they are held to a tenth of the calls; 100 when unset, off for no such limit",
-		set: func(c *Config, v string) (err error) { c.RetryBudget, err = parseBudget(v); return err }},
-	{names: []string{"ENABLE_LOCAL_LOGGING"}, doc: "true logs every attempt of a web-service call; false when unset",
-		set: func(c *Config, v string) (err error) { c.LogAttempts, err = parseSwitch(v); return err }},
-	{names: []string{"PUBLIC_URL"}, doc: "the beginning of the URLs under which Twilio calls the app, exactly as written in Twilio, such as https://functions.example.com; the request's Host header when unset",
-		set: func(c *Config, v string) error { c.PublicURL = v; return nil }},
-	{names: []string{"FLEXFN_ADDED_PATH_PREFIX"}, doc: "a path that the gateway puts before the one that Twilio called, such as /internal",
-		set: func(c *Config, v string) error { c.AddedPathPrefix = v; return nil }},
-	{names: []string{"FLEXFN_TRUSTED_PROXIES"}, emptyCounts: true, doc: "the proxies whose X-Forwarded-Proto, -Host and -Port are believed: addresses and networks such as 10.0.0.0/8, separated by commas, or the word anyone; none when unset",
-		set: func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil }},
-	{names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas",
-		set: func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil }},
-	{names: []string{link.KeyVariable}, doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself",
-		set: (*Config).setDevKey},
-}
-
-type setting struct {
-	names       []string
-	doc         string
-	emptyCounts bool // set to "" is not the same as unset
-	set         func(*Config, string) error
+// setters are what the variables of package setting do, by their first name.
+var setters = map[string]func(*Config, string) error{
+	"ACCOUNT_SID":               func(c *Config, v string) error { c.AccountSID = v; return nil },
+	"AUTH_TOKEN":                func(c *Config, v string) error { c.AuthToken = v; return nil },
+	"TWILIO_API_KEY":            func(c *Config, v string) error { c.APIKeySID = v; return nil },
+	"TWILIO_API_SECRET":         func(c *Config, v string) error { c.APIKeySecret = v; return nil },
+	"TWILIO_REGION":             func(c *Config, v string) error { c.Region = v; return nil },
+	"TWILIO_EDGE":               func(c *Config, v string) error { c.Edge = v; return nil },
+	"TWILIO_FLEX_WORKSPACE_SID": func(c *Config, v string) error { c.WorkspaceSID = v; return nil },
+	"FLEXFN_TWILIO_URL":         func(c *Config, v string) error { c.TwilioURL = v; return nil },
+	"FLEXFN_ALLOWED_ORIGINS":    func(c *Config, v string) error { c.AllowedOrigins = splitList(v); return nil },
+	"FLEXFN_FLEX_DEADLINE":      func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err },
+	"FLEXFN_STUDIO_DEADLINE":    func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err },
+	"FLEXFN_MAX_OVERDUE": func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a number above zero", v)
+		}
+		c.MaxOverdue = n
+		return nil
+	},
+	"FLEXFN_MAX_BODY_BYTES": func(c *Config, v string) error {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a number of bytes above zero", v)
+		}
+		c.MaxBodyBytes = n
+		return nil
+	},
+	"FLEXFN_TOKEN_TTL":           func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err },
+	"FLEXFN_STORE_SECRET":        func(c *Config, v string) error { c.StoreSecret = v; return nil },
+	"TWILIO_SERVICE_RETRY_LIMIT": func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) },
+	"TWILIO_SERVICE_MIN_BACKOFF": func(c *Config, v string) error {
+		return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return minBackoff(time.Duration(ms) * time.Millisecond) })
+	},
+	"TWILIO_SERVICE_MAX_BACKOFF": func(c *Config, v string) error {
+		return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return maxBackoff(time.Duration(ms) * time.Millisecond) })
+	},
+	"FLEXFN_ATTEMPT_TIMEOUT": func(c *Config, v string) error {
+		d, err := parseDuration(v)
+		c.Retry = append(c.Retry, AttemptTimeout(d))
+		return err
+	},
+	"FLEXFN_RETRY_BUDGET":         func(c *Config, v string) (err error) { c.RetryBudget, err = parseBudget(v); return err },
+	"ENABLE_LOCAL_LOGGING":        func(c *Config, v string) (err error) { c.LogAttempts, err = parseSwitch(v); return err },
+	"PUBLIC_URL":                  func(c *Config, v string) error { c.PublicURL = v; return nil },
+	"FLEXFN_ADDED_PATH_PREFIX":    func(c *Config, v string) error { c.AddedPathPrefix = v; return nil },
+	"FLEXFN_TRUSTED_PROXIES":      func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil },
+	"FLEXFN_PREVIOUS_AUTH_TOKENS": func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil },
+	link.KeyVariable:              (*Config).setDevKey,
 }
 
 func splitList(v string) []string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/setting"
 )
 
 func fromMap(env map[string]string) flexfn.Config {
@@ -98,7 +99,7 @@ func TestConfigurationIsDocumented(t *testing.T) {
 		t.Fatalf("%s has no table", path)
 	}
 	want := intro + head
-	for _, s := range append(flexfn.Settings(), functions.Settings()...) {
+	for _, s := range append(setting.App(), functions.Settings()...) {
 		want += "| `" + strings.Join(s.Names, "`, `") + "` | " + strings.ReplaceAll(s.Doc, "|", `\|`) + " |\n"
 	}
 	if *update {
@@ -107,5 +108,21 @@ func TestConfigurationIsDocumented(t *testing.T) {
 		}
 	} else if want != string(doc) {
 		t.Errorf("%s is stale: run go test . -run TestConfigurationIsDocumented -update", path)
+	}
+}
+
+// Each variable that is documented is read, and the other way round.
+func TestSettingsAreRead(t *testing.T) {
+	asked := map[string]bool{}
+	flexfn.FromLookup(func(name string) (string, bool) {
+		asked[name] = true
+		return "1", true // panics when nothing reads it
+	})
+	for _, s := range setting.App() {
+		for _, name := range s.Names {
+			if !asked[name] {
+				t.Errorf("%s is not read", name)
+			}
+		}
 	}
 }

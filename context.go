@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/conflict"
 	"github.com/flexfn/flexfn/internal/link"
 )
 
@@ -33,10 +34,6 @@ type call struct {
 	body    []byte                 // for package events; nil otherwise
 
 	exchange
-
-	// For the answer; written by the handler's goroutine only.
-	header http.Header
-	status int
 
 	id atomic.Pointer[string] // made when it is first asked for
 }
@@ -94,6 +91,8 @@ func (c *call) Value(key any) any {
 		return c.runtime()
 	case link.ScopeKey{}:
 		return c.scope()
+	case conflict.TurnsKey{}:
+		return &c.app.turns
 	}
 	if c.waited.made.Load() {
 		return c.waited.ctx.Value(key) // context looks for its own kind there
@@ -140,29 +139,6 @@ func RequestHeader(ctx context.Context) http.Header {
 		return c.request.Header
 	}
 	return http.Header{}
-}
-
-// ResponseHeader returns the headers that the answer will have beside those
-// that flexfn sets, for the handler to change. It is not safe for concurrent
-// use, and has no effect outside a function.
-func ResponseHeader(ctx context.Context) http.Header {
-	c := callFrom(ctx)
-	if c == nil {
-		return http.Header{}
-	}
-	if c.header == nil {
-		c.header = http.Header{}
-	}
-	return c.header
-}
-
-// SetStatus chooses the HTTP status of a successful answer, from 200 to 299;
-// 200 is the default. A handler that fails returns an [Error] instead. It is
-// not safe for concurrent use, and has no effect outside a function.
-func SetStatus(ctx context.Context, status int) {
-	if c := callFrom(ctx); c != nil {
-		c.status = status
-	}
 }
 
 // RequestID returns the id that the logs and the answer's X-Request-Id header

@@ -189,7 +189,7 @@ func (c *call) lateAnswer() answer {
 	})
 	ans.requestID, ans.last = c.requestID(), true
 	if told.RetryAfter > 0 {
-		ans.header = withRetryAfter(nil, told.RetryAfter)
+		ans.header = retryAfter(told.RetryAfter)
 	}
 	return ans
 }
@@ -228,7 +228,6 @@ func (c *call) run() (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.log(slog.LevelError, "handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.header = nil
 			ans = c.failed(errPanic)
 			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
 		}

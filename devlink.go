@@ -51,12 +51,12 @@ func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
 }
 
 func functionInfo(r Route) link.Function {
-	f := r.Function
+	f := r.Function.Describe()
 	d := link.Function{
-		Path: r.Path, Studio: f.Studio(), Open: f.Open(), Roles: f.Roles(), Access: f.Access(), Doc: f.Doc(),
-		Untyped: f.in == reflect.TypeFor[Event](), Parameters: []link.Parameter{},
+		Path: r.Path, Studio: f.Studio, Open: f.Open, Roles: f.Roles, Access: f.Access, Doc: f.Doc,
+		Untyped: f.Input == reflect.TypeFor[Event](), Parameters: []link.Parameter{},
 	}
-	for _, p := range f.Parameters() {
+	for _, p := range f.Parameters {
 		d.Parameters = append(d.Parameters, link.Parameter{
 			Name: p.Name, Required: p.Required, Doc: p.Purpose + p.Doc, Example: p.Example, Kind: p.Kind, Type: typeName(p.Type),
 		})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
 	"net/http"
 	"reflect"
@@ -43,13 +42,7 @@ const jsonType = "application/json" // exactly: Studio parses nothing else
 
 // success encodes what a handler returned.
 func (c *call) success(out any) (answer, error) {
-	a := answer{status: http.StatusOK, header: c.header}
-	switch {
-	case c.status != 0 && (c.status < 200 || c.status > 299 || c.status == http.StatusNoContent || c.status == http.StatusResetContent):
-		return a, fmt.Errorf("SetStatus(%d): a successful answer with a body has a status from 200 to 299, and not 204 or 205", c.status)
-	case c.status != 0:
-		a.status = c.status
-	}
+	a := answer{status: http.StatusOK}
 	r, ok := out.(*Response)
 	if !ok {
 		var err error
@@ -66,9 +59,7 @@ func (c *call) success(out any) (answer, error) {
 		a.status = r.Status
 	}
 	if len(r.Header) > 0 {
-		if a.header = maps.Clone(a.header); a.header == nil {
-			a.header = http.Header{}
-		}
+		a.header = make(http.Header, len(r.Header))
 		for k, v := range r.Header {
 			a.header[http.CanonicalHeaderKey(k)] = v
 		}
@@ -219,21 +210,15 @@ func (c *call) failed(err error) answer {
 		c.debug(err)
 	}
 	a := failure(status, body)
-	a.header = c.header
 	if told.RetryAfter > 0 {
-		a.header = withRetryAfter(a.header, told.RetryAfter)
+		a.header = retryAfter(told.RetryAfter)
 	}
 	return a
 }
 
-// withRetryAfter is h and Retry-After, in whole seconds.
-func withRetryAfter(h http.Header, d time.Duration) http.Header {
-	h = maps.Clone(h)
-	if h == nil {
-		h = http.Header{}
-	}
-	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
-	return h
+// retryAfter is the header Retry-After, in whole seconds.
+func retryAfter(d time.Duration) http.Header {
+	return http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(d.Seconds())))}}
 }
 
 // write sends a. Nothing of it can override the CORS headers, which were set

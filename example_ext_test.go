@@ -136,12 +136,16 @@ func ExampleError() {
 
 func ExampleResponse() {
 	app := exampleApp()
-	app.Handle("/ticket", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (*flexfn.Response, error) {
-		return &flexfn.Response{Status: 201, Body: map[string]any{"ticket": 17}}, nil
+	app.Handle("/ticket", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (*flexfn.Response, error) {
+		return &flexfn.Response{
+			Status: http.StatusCreated,
+			Header: http.Header{"Location": {"/ticket/17"}},
+			Body:   map[string]any{"ticket": 17, "for": flexfn.RequestHeader(ctx).Get("User-Agent")},
+		}, nil
 	}))
 	call(app, "/ticket", "Token=dev-agent")
 	// Output:
-	// 201 {"ticket":17,"success":true}
+	// 201 {"for":"","ticket":17,"success":true}
 }
 
 // Bounds that tags cannot say are said in Go.
@@ -157,7 +161,7 @@ func (p callbackParams) Validate() error {
 	return nil
 }
 
-func ExampleValidator() {
+func ExamplePrepareFlexFunction_validate() {
 	app := exampleApp()
 	app.Handle("/callback", flexfn.PrepareFlexFunction(func(_ context.Context, in callbackParams) (map[string]any, error) {
 		return map[string]any{"in": in.In.String()}, nil
@@ -183,22 +187,14 @@ func ExampleNew() {
 	// AUTH_TOKEN is not set: give the auth token of your Twilio account (shown on the console's first page)
 }
 
-func ExampleSettings() {
-	for _, s := range flexfn.Settings()[:2] {
-		fmt.Println(strings.Join(s.Names, " or "), "-", s.Doc)
-	}
-	// Output:
-	// ACCOUNT_SID or TWILIO_ACCOUNT_SID - the Twilio account's SID; required
-	// AUTH_TOKEN or TWILIO_AUTH_TOKEN - the account's auth token; required
-}
-
 func ExampleApp_Routes() {
 	app := exampleApp()
 	app.Handle("/greet", flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone.")))
 	app.Handle("/hook", flexfn.PrepareStudioFunction(greet, flexfn.OpenToAnyone(), flexfn.Doc("Greets too.")))
 	for _, r := range app.Routes() {
-		fmt.Printf("%s: %s %s\n", r.Path, r.Function.Access(), r.Function.Doc())
-		for _, p := range r.Function.Parameters() {
+		d := r.Function.Describe()
+		fmt.Printf("%s: %s %s\n", r.Path, d.Access, d.Doc)
+		for _, p := range d.Parameters {
 			fmt.Printf("  %s, required %v\n", p.Name, p.Required)
 		}
 	}
@@ -211,33 +207,23 @@ func ExampleApp_Routes() {
 	//   times, required false
 }
 
-func ExampleFunction() {
-	f := flexfn.PrepareFlexFunction(greet, flexfn.AdmitGuests())
-	fmt.Println(f.Input(), f.Output(), f.Guests(), f.Studio(), f.Open())
+func ExampleFunction_Describe() {
+	var f *flexfn.Function = flexfn.PrepareFlexFunction(greet, flexfn.AdmitGuests())
+	var d flexfn.Description = f.Describe()
+	fmt.Println(d.Input, d.Output, d.Guests, d.Studio, d.Open)
+	var first flexfn.Parameter = d.Parameters[0]
+	fmt.Println(first.Name, first.Required, first.Type)
 	// Output:
 	// flexfn_test.greetParams flexfn_test.greetReply true false false
-}
-
-func ExampleSetStatus() {
-	app := exampleApp()
-	app.Handle("/order", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (map[string]any, error) {
-		flexfn.SetStatus(ctx, http.StatusAccepted)
-		flexfn.ResponseHeader(ctx).Set("Location", "/order/17")
-		return map[string]any{"agent": flexfn.RequestHeader(ctx).Get("User-Agent")}, nil
-	}))
-	call(app, "/order", "Token=dev-agent")
-	// Output:
-	// 202 {"agent":"","success":true}
+	// name true string
 }
 
 func ExampleValidSID() {
 	fmt.Println(flexfn.ValidSID("CA00000000000000000000000000000001", "CA", "CF"))
 	fmt.Println(flexfn.ValidSID("../Workers/WK0000000000000000000001", "CA"))
-	fmt.Println(flexfn.ValidE164("+15550100"))
 	// Output:
 	// true
 	// false
-	// true
 }
 
 func ExampleApp_Context() {
@@ -264,12 +250,4 @@ func Example() {
 	fmt.Println(reply.Greeting, err)
 	// Output:
 	// Hello Ada!  <nil>
-}
-
-func ExampleCheckPath() {
-	fmt.Println(flexfn.CheckPath("/flex/hold-participant"))
-	fmt.Println(flexfn.CheckPath("/flex/hold participant"))
-	// Output:
-	// <nil>
-	// the path "/flex/hold participant" has the segment "hold participant": use letters, digits and -._~
 }

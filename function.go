@@ -117,6 +117,10 @@ func (f *Function) fail(format string, args ...any) {
 // status, headers and body. An error becomes the failure envelope; see
 // [Error].
 //
+// An input with a method Validate() error has it called after all parameters
+// have been read. Its error is answered as 400 with the error's text, so it
+// must be meant for the caller; an [Error] chooses its own status.
+//
 // A faulty definition, such as a parameter of an impossible type, is reported
 // by [App.Handle].
 func PrepareFlexFunction[In, Out any](handler func(context.Context, In) (Out, error), options ...FlexOption) *Function {
@@ -175,7 +179,7 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		if err := bind(c.path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
 		}
-		if v, ok := any(in).(Validator); ok {
+		if v, ok := any(in).(validator); ok {
 			if err := v.Validate(); err != nil {
 				return nil, &validationError{err}
 			}
@@ -194,7 +198,7 @@ func (f *Function) finish() {
 	if f.once != nil {
 		f.once.finish(f)
 	}
-	for _, p := range f.Parameters() {
+	for _, p := range f.describeParameters() {
 		switch {
 		case p.Name == "":
 			f.fail("Require names an empty parameter")
@@ -227,9 +231,38 @@ type validationError struct{ error }
 
 func (e *validationError) Unwrap() error { return e.error }
 
-// Parameters lists the parameters in the order of their declaration; for an
-// untyped function, the required ones.
-func (f *Function) Parameters() []Parameter {
+// Description is what a function says of itself, for lists and documents.
+type Description struct {
+	// Doc is the sentence given by the option [Doc].
+	Doc string
+	// Studio says that the function was made by [PrepareStudioFunction].
+	Studio bool
+	// Open says that anyone may call; see [OpenToAnyone].
+	Open bool
+	// Guests says that callers without a worker may call; see [AdmitGuests].
+	Guests bool
+	// Roles are those of which a caller must have one; empty for no such
+	// condition.
+	Roles []string
+	// Access says in words who may call.
+	Access string
+	// Parameters are in the order of their declaration; for an untyped
+	// function, the required ones.
+	Parameters []Parameter
+	// Input and Output are the types of the handler: Input is a struct or
+	// [Event].
+	Input, Output reflect.Type
+}
+
+// Describe returns what is known about the function. The caller may change it.
+func (f *Function) Describe() Description {
+	return Description{
+		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),
+		Parameters: f.describeParameters(), Input: f.in, Output: f.out,
+	}
+}
+
+func (f *Function) describeParameters() []Parameter {
 	list := slices.Clone(f.required)
 	for _, p := range f.parameters {
 		list = append(list, p.Parameter)
@@ -237,30 +270,8 @@ func (f *Function) Parameters() []Parameter {
 	return list
 }
 
-// Doc is the sentence given by the option [Doc].
-func (f *Function) Doc() string { return f.doc }
-
-// Studio reports whether the function was made by [PrepareStudioFunction].
-func (f *Function) Studio() bool { return f.studio }
-
-// Open reports whether anyone may call; see [OpenToAnyone].
-func (f *Function) Open() bool { return f.open }
-
-// Roles lists the roles of which a caller must have one; empty for no such
-// condition.
-func (f *Function) Roles() []string { return slices.Clone(f.roles) }
-
-// Guests reports whether callers without a worker may call; see
-// [AdmitGuests].
-func (f *Function) Guests() bool { return f.guests }
-
-// Input and Output are the types of the handler: Input is a struct or
-// [Event].
-func (f *Function) Input() reflect.Type  { return f.in }
-func (f *Function) Output() reflect.Type { return f.out }
-
-// Access says in words who may call.
-func (f *Function) Access() string {
+// access says in words who may call.
+func (f *Function) access() string {
 	switch {
 	case f.open:
 		return "ANYONE (no signature asked for)"

@@ -71,7 +71,6 @@ type clicks struct{ runs atomic.Int64 }
 
 func (c *clicks) handle(ctx context.Context, in click) (any, error) {
 	run := c.runs.Add(1)
-	flexfn.ResponseHeader(ctx).Set("X-Run", fmt.Sprint(run))
 	switch in.Do {
 	case "sleep":
 		time.Sleep(3 * time.Second)
@@ -93,7 +92,10 @@ func (c *clicks) handle(ctx context.Context, in click) (any, error) {
 	case "twiml":
 		return &flexfn.Response{Status: 202, Header: http.Header{"Content-Type": {"text/xml"}}, Body: fmt.Sprintf("<Response run='%d'/>", run)}, nil
 	}
-	return map[string]any{"run": run, "note": in.Note}, nil
+	return &flexfn.Response{
+		Header: http.Header{"X-Run": {fmt.Sprint(run)}},
+		Body:   map[string]any{"run": run, "note": in.Note},
+	}, nil
 }
 
 func TestOnceOutcomes(t *testing.T) {

@@ -2,7 +2,6 @@ package flexfn_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -40,7 +39,8 @@ func ExampleDeadline() {
 func ExampleTokenOwner() {
 	app := exampleApp()
 	app.Handle("/me", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (map[string]any, error) {
-		owner, _ := flexfn.TokenOwner(ctx)
+		var owner flexfn.Owner
+		owner, _ = flexfn.TokenOwner(ctx)
 		return map[string]any{"guest": owner.Guest(), "leads": owner.HasRole("supervisor", "admin"), "worker": owner.WorkerSID}, nil
 	}, flexfn.AdmitGuests()))
 	call(app, "/me", "Token=dev-supervisor")
@@ -140,17 +140,6 @@ func ExampleConfig_authTokens() {
 	// thesubaccounts 403
 }
 
-// A helper that answers with a Result says so when it cannot even begin.
-func ExampleFailed() {
-	res := flexfn.Failed[string](flexfn.Errorf(409, "the list is closed"))
-	fmt.Println(res.Success, res.Status, res.Message)
-	res = flexfn.Failed[string](errors.New("no such file"))
-	fmt.Println(res.Success, res.Status)
-	// Output:
-	// false 409 the list is closed
-	// false 500
-}
-
 // Instances that share a Store run a handler once between them, and ask Twilio
 // once about a Flex token.
 func ExampleStore() {
@@ -200,4 +189,24 @@ func ExampleOnce() {
 	// 200 {"task":1,"success":true}
 	// 200 {"task":1,"success":true}
 	// 200 {"task":2,"success":true}
+}
+
+// Options are values: a program can keep sets of them. Some are for functions
+// of either kind, some for one kind only.
+func Example_options() {
+	common := []flexfn.Option{flexfn.Doc("Greets someone."), flexfn.Deadline(2 * time.Second)}
+	forFlex := []flexfn.FlexOption{flexfn.Roles("admin")}
+	forStudio := []flexfn.StudioOption{flexfn.OpenToAnyone()}
+	for _, o := range common {
+		forFlex, forStudio = append(forFlex, o), append(forStudio, o)
+	}
+	for _, r := range []flexfn.Route{
+		{Path: "/flex/greet", Function: flexfn.PrepareFlexFunction(greet, forFlex...)},
+		{Path: "/studio/greet", Function: flexfn.PrepareStudioFunction(greet, forStudio...)},
+	} {
+		fmt.Println(r.Path, "is for", r.Function.Describe().Access)
+	}
+	// Output:
+	// /flex/greet is for workers who are admin
+	// /studio/greet is for ANYONE (no signature asked for)
 }

@@ -34,11 +34,8 @@ type Parameter struct {
 	Type reflect.Type
 }
 
-// Validator is implemented by inputs with rules that tags cannot say. It is
-// called after all parameters have been read. Its error is answered as 400
-// with the error's text, so it must be meant for the caller; an [Error]
-// chooses its own status.
-type Validator interface{ Validate() error }
+// validator is implemented by inputs with rules that tags cannot say.
+type validator interface{ Validate() error }
 
 // parameter is a Parameter and the way into the struct.
 type parameter struct {
@@ -184,7 +181,7 @@ func setterFor(t reflect.Type, kind string) (setter, error) {
 func kindCheck(kind string) (func(string) (expected string), error) {
 	if kind == "e164" {
 		return func(s string) string {
-			if ValidE164(s) {
+			if validE164(s) {
 				return ""
 			}
 			return "a telephone number in E.164 form, such as +15550100"
@@ -211,9 +208,9 @@ func ValidSID(s string, prefixes ...string) bool {
 	return len(prefixes) > 0 && sid.Valid(s, prefixes...)
 }
 
-// ValidE164 reports whether s is a telephone number in E.164 form: a plus
+// validE164 reports whether s is a telephone number in E.164 form: a plus
 // sign and up to 15 digits, the first not zero (ITU-T E.164, section 6).
-func ValidE164(s string) bool {
+func validE164(s string) bool {
 	if len(s) < 3 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
 		return false
 	}

@@ -247,7 +247,7 @@ func TestValidate(t *testing.T) {
 
 func TestParametersAreListed(t *testing.T) {
 	f := flexfn.PrepareFlexFunction(hold)
-	list := f.Parameters()
+	list := f.Describe().Parameters
 	if len(list) != 4 || list[0].Name != "conference" || !list[0].Required || list[0].Kind != "CF" ||
 		list[3].Name != "holdUrl" || list[3].Required || list[3].Doc != "what the participant hears" || list[2].Type.Kind() != reflect.Bool {
 		t.Errorf("got %+v", list)

@@ -259,14 +259,11 @@ func modes(ctx context.Context, e flexfn.Event) (any, error) {
 	case "hdr-replace":
 		return &flexfn.Response{Header: map[string][]string{"Content-Type": {"text/csv"}}, Body: "a,b"}, nil
 	case "hdr-cors-twice":
-		flexfn.ResponseHeader(ctx).Add("Access-Control-Allow-Origin", "https://example.com")
-		return nil, nil
+		return &flexfn.Response{Header: map[string][]string{"Access-Control-Allow-Origin": {"https://example.com"}}}, nil
 	case "hdr-crlf":
-		flexfn.ResponseHeader(ctx).Set("X-A", "a\r\nX-B: b")
-		return nil, nil
+		return &flexfn.Response{Header: map[string][]string{"X-A": {"a\r\nX-B: b"}}}, nil
 	case "hdr-unicode2":
-		flexfn.ResponseHeader(ctx).Set("X-A", "日本")
-		return nil, nil
+		return &flexfn.Response{Header: map[string][]string{"X-A": {"日本"}}}, nil
 	case "big":
 		return map[string]any{"s": strings.Repeat("x", 1<<20)}, nil
 	case "throw-error", "throw-props":

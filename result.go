@@ -60,10 +60,6 @@ func (r Result[T]) MarshalJSON() ([]byte, error) {
 	}{false, r.Status, r.Message, r.TwilioErrorCode, r.TwilioDocPage, r.OutcomeUnknown})
 }
 
-// Failed makes the Result of a call that err, which is not nil, kept from
-// being made.
-func Failed[T any](err error) Result[T] { return failed[T](err, 0) }
-
 // failed is the Result of a call that ended with err.
 func failed[T any](err error, attempts int) Result[T] {
 	e, ok := errors.AsType[*Error](err)

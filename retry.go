@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/conflict"
 )
 
 // ExecuteWithRetry runs callback, which calls a web service, and runs it
@@ -123,15 +125,6 @@ func AttemptTimeout(d time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.timeout = d })
 }
 
-// ConflictLimit counts failures with HTTP status 412 apart from the others: n
-// of them at most are followed by another attempt, the first at once, the
-// later ones after a random pause of up to 50 ms, so that of many who change
-// one thing someone wins each time. Without it a conflict counts as every
-// failure does.
-func ConflictLimit(n int) RetryOption {
-	return retryOption(func(p *retryPolicy) { p.conflicts, p.conflictsApart = n, true })
-}
-
 // conflictPause is the longest pause after a conflict.
 const conflictPause = 50 * time.Millisecond
 
@@ -182,6 +175,11 @@ func policyFor(ctx context.Context, opts []RetryOption) *retryPolicy {
 	if c := callFrom(ctx); c != nil && c.app != nil && c.app.retry != nil {
 		p = c.app.retry
 	}
+	if n, ok := conflict.Limit(ctx); ok {
+		q := *p
+		q.conflicts, q.conflictsApart = n, true
+		p = &q
+	}
 	if len(opts) == 0 {
 		return p
 	}
@@ -201,8 +199,6 @@ func (p *retryPolicy) with(opts []RetryOption) *retryPolicy {
 
 func (p *retryPolicy) check() error {
 	switch {
-	case p.conflicts < 0:
-		return fmt.Errorf("the limit of conflicts is %d (ConflictLimit): it must be zero or more", p.conflicts)
 	case p.limit < 0:
 		return fmt.Errorf("the retry limit is %d (TWILIO_SERVICE_RETRY_LIMIT or RetryLimit): it must be zero or more", p.limit)
 	case p.shortest < 0 || p.longest < 0:

@@ -91,19 +91,6 @@ func ExampleRetryLimit() {
 	// 2
 }
 
-// Read, change and store if nobody else did: conflicts are no failures.
-func ExampleConflictLimit() {
-	version := 0
-	store := func(context.Context) (int, error) {
-		if version++; version < 10 {
-			return 0, &flexfn.Error{Status: 412}
-		}
-		return version, nil
-	}
-	fmt.Println(flexfn.ExecuteWithRetry(context.Background(), store, flexfn.ConflictLimit(20)).Attempts)
-	// Output: 10
-}
-
 func ExampleAttemptTimeout() {
 	slow := func(ctx context.Context) (int, error) {
 		<-ctx.Done() // as an HTTP request does
@@ -215,25 +202,6 @@ func ExampleAttempt() {
 	// 1 GET 127.0.0.1 /customers/7 503 true
 	// 2 GET 127.0.0.1 /customers/7 503 true
 	// 3 GET 127.0.0.1 /customers/7 200 false
-}
-
-func ExampleApp_TakeTurn() {
-	app, err := flexfn.New(flexfn.Config{
-		AccountSID: "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		AuthToken:  "0123456789abcdef0123456789abcdef",
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	done, err := app.TakeTurn(context.Background(), "conversation CH1")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer done()
-	fmt.Println("nobody else changes CH1 now")
-	// Output: nobody else changes CH1 now
 }
 
 // Sent through the app's client, a POST that gets no answer is not sent again,

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/conflict"
 )
 
 func testConfig() Config {
@@ -410,7 +412,7 @@ func TestConflictLimit(t *testing.T) {
 					}
 				})
 				callback, _ := script(tt.errs...)
-				res := ExecuteWithRetry(app.Context(t.Context()), callback, ConflictLimit(tt.conflicts), RetryLimit(tt.limit))
+				res := ExecuteWithRetry(conflict.WithLimit(app.Context(t.Context()), tt.conflicts), callback, RetryLimit(tt.limit))
 				if res.Attempts != tt.attempts || res.Success != (tt.name == "all mended") {
 					t.Errorf("%+v, want %d attempts", res, tt.attempts)
 				}
@@ -419,9 +421,6 @@ func TestConflictLimit(t *testing.T) {
 				}
 			})
 		})
-	}
-	if res := ExecuteWithRetry(t.Context(), always(status(412)), ConflictLimit(-1)); res.Attempts != 0 || res.Status != 500 {
-		t.Errorf("a negative limit: %+v", res)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/setting"
 )
 
 // Config is what the ready-made functions need beyond the app's own
@@ -46,24 +47,24 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 }
 
 // Settings lists the variables that [FromEnv] reads.
-func Settings() []flexfn.Setting {
-	list := make([]flexfn.Setting, len(settings))
+func Settings() []setting.Setting {
+	list := make([]setting.Setting, len(settings))
 	for i, s := range settings {
-		list[i] = flexfn.Setting{Names: []string{s.name}, Doc: s.doc}
+		list[i] = setting.Setting{Names: []string{s.name}, Doc: s.doc}
 	}
 	return list
 }
 
 // setting is an environment variable: set parses its value, check looks at the
 // field wherever it came from.
-type setting struct {
+type variable struct {
 	name, doc string
 	set       func(*Config, string) error
 	check     func(*Config) error
 }
 
 // settings is the one list of environment variables.
-var settings = []setting{
+var settings = []variable{
 	{"FLEXFN_DISABLED_FUNCTIONS", "the paths of ready-made functions that are switched off, separated by commas; none when unset",
 		func(c *Config, v string) error { c.Disabled = splitList(v); return nil }, (*Config).checkDisabled},
 	sid("TWILIO_FLEX_CHAT_SERVICE_SID", "IS", "the SID of Flex's Programmable Chat service; needed by functions that use Programmable Chat",
@@ -71,7 +72,7 @@ var settings = []setting{
 }
 
 // sid is a setting that holds a SID with this prefix.
-func sid(name, prefix, doc string, field func(*Config) *string) setting {
+func sid(name, prefix, doc string, field func(*Config) *string) variable {
 	set := func(c *Config, v string) error { *field(c) = v; return nil }
 	check := func(c *Config) error {
 		if v := *field(c); v != "" && !flexfn.ValidSID(v, prefix) {
@@ -79,7 +80,7 @@ func sid(name, prefix, doc string, field func(*Config) *string) setting {
 		}
 		return nil
 	}
-	return setting{name, doc, set, check}
+	return variable{name, doc, set, check}
 }
 
 func splitList(v string) []string {

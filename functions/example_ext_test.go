@@ -29,7 +29,7 @@ func ExampleAdd() {
 func ExampleRoutes() {
 	for _, r := range functions.Routes() {
 		if r.Function == functions.UpdateWorkerAttributes {
-			fmt.Println(r.Path, "is for", r.Function.Access())
+			fmt.Println(r.Path, "is for", r.Function.Describe().Access)
 		}
 	}
 	// Output: /common/flex/taskrouter/update-worker-attributes is for workers who are supervisor or admin

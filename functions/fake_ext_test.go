@@ -201,7 +201,7 @@ func TestSIDsAreChecked(t *testing.T) {
 		for _, r := range functions.Routes() {
 			form := params{}
 			kinds := 0
-			for _, p := range r.Function.Parameters() {
+			for _, p := range r.Function.Describe().Parameters {
 				switch {
 				case p.Kind != "" && !(sid == "CA"+one && p.Kind == "CA"):
 					form[p.Name] = sid
@@ -215,7 +215,7 @@ func TestSIDsAreChecked(t *testing.T) {
 			if kinds == 0 {
 				continue
 			}
-			if r.Function.Studio() {
+			if r.Function.Describe().Studio {
 				app.CallStudio(r.Path, form).Refused(400, "expected a SID")
 			} else {
 				app.CallFlex(flexfntest.Admin, r.Path, form).Refused(400, "expected a SID")
@@ -416,7 +416,7 @@ func TestMissingSettings(t *testing.T) {
 	app := newAppWith(t, functions.Config{}, func(c *flexfn.Config) { c.WorkspaceSID = "" })
 	for _, r := range functions.Routes() {
 		form := params{"channelSid": "CH" + one, "conversationSid": "CH" + one, "workerChannelSid": "WC" + one, "attributes": "{}", "assignmentStatus": "pending", "attributesUpdate": "{}", "capacity": 1, "available": true, "taskChannel": "voice"}
-		for _, p := range r.Function.Parameters() {
+		for _, p := range r.Function.Describe().Parameters {
 			if p.Kind != "" {
 				form[p.Name] = p.Kind[:2] + one
 			}

@@ -30,7 +30,7 @@ func TestRoutes(t *testing.T) {
 		}
 		delete(recorded, r.Path)
 		var got []string
-		for _, p := range r.Function.Parameters() {
+		for _, p := range r.Function.Describe().Parameters {
 			if p.Required {
 				got = append(got, `{"key":"`+p.Name+`","purpose":"`+p.Purpose+`"}`)
 			}
@@ -42,7 +42,7 @@ func TestRoutes(t *testing.T) {
 		if "["+strings.Join(got, ",")+"]" != want {
 			t.Errorf("%s requires %s, recorded %s", r.Path, got, want)
 		}
-		if r.Function.Doc() == "" {
+		if r.Function.Describe().Doc == "" {
 			t.Errorf("%s has no description", r.Path)
 		}
 	}

@@ -107,17 +107,17 @@ func operationID(path string) string {
 }
 
 func (g *schemas) operation(id string, r flexfn.Route) *gen.Operation {
-	f := r.Function
+	f := r.Function.Describe()
 	op := &gen.Operation{
-		OperationID: id, Summary: f.Doc(), Description: "For " + f.Access() + ".",
-		Security: []map[string][]string{}, Roles: f.Roles(),
+		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
+		Security: []map[string][]string{}, Roles: f.Roles,
 		Responses: map[string]*gen.Response{},
 	}
 	statuses := []string{"400", "404", "405", "408", "413", "415", "429", "500", "502", "503", "504"}
 	switch {
-	case f.Open():
+	case f.Open:
 		op.Tags = []string{"open"}
-	case f.Studio():
+	case f.Studio:
 		op.Tags = []string{"studio"}
 		op.Security = append(op.Security, map[string][]string{"twilioSignature": {}})
 	default:
@@ -133,7 +133,7 @@ func (g *schemas) operation(id string, r flexfn.Route) *gen.Operation {
 	op.Responses["default"] = &gen.Response{Ref: "#/components/responses/default"}
 
 	name := identifier(id)
-	op.Responses["200"] = g.success(name+"Result", f.Output())
+	op.Responses["200"] = g.success(name+"Result", f.Output)
 	in := g.parameters(f)
 	g.components[name+"Input"] = in
 	ref := gen.Media{Schema: &gen.Schema{Ref: gen.SchemaRef + name + "Input"}}
@@ -145,9 +145,9 @@ func (g *schemas) operation(id string, r flexfn.Route) *gen.Operation {
 }
 
 // parameters is the schema of a function's input.
-func (g *schemas) parameters(f *flexfn.Function) *gen.Schema {
+func (g *schemas) parameters(f flexfn.Description) *gen.Schema {
 	s := typed("object")
-	for _, p := range f.Parameters() {
+	for _, p := range f.Parameters {
 		if s.Properties == nil {
 			s.Properties = map[string]*gen.Schema{}
 		}
@@ -156,7 +156,7 @@ func (g *schemas) parameters(f *flexfn.Function) *gen.Schema {
 			s.Required = append(s.Required, p.Name)
 		}
 	}
-	if f.Input() == reflect.TypeFor[flexfn.Event]() {
+	if f.Input == reflect.TypeFor[flexfn.Event]() {
 		s.AdditionalProperties = &gen.Schema{} // an untyped function reads what it likes
 	}
 	slices.Sort(s.Required)

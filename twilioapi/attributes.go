@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -46,7 +47,7 @@ func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.R
 	res := updateAttributes(ctx, kind, workerSID, change, opts)
 	worker := flexfn.Result[*taskrouter.TaskrouterV1Worker]{Success: true, Status: res.Status, Data: stored}
 	if !res.Success {
-		worker = flexfn.Failed[*taskrouter.TaskrouterV1Worker](res.Err())
+		worker = failed[*taskrouter.TaskrouterV1Worker](res.Err())
 	}
 	worker.Attempts = res.Attempts
 	return worker
@@ -101,26 +102,25 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 		err = checkSID(kind.name, kind.sid, sid)
 	}
 	if err != nil {
-		return flexfn.Failed[json.RawMessage](err)
+		return failed[json.RawMessage](err)
 	}
 	done, err := takeTurn(ctx, sid, kind.name)
 	if err != nil {
-		return flexfn.Failed[json.RawMessage](err)
+		return failed[json.RawMessage](err)
 	}
 	defer done()
 
-	return ExecuteTwilio(ctx, func(client *Client) (json.RawMessage, error) {
+	return ExecuteTwilio(conflict.WithLimit(ctx, mostConflicts), func(client *Client) (json.RawMessage, error) {
 		return updateOnce(client, kind, workspace, sid, change)
-	}, append([]flexfn.RetryOption{flexfn.ConflictLimit(mostConflicts)}, opts...)...)
+	}, opts...)
 }
 
 // takeTurn waits for the turn to change what key names.
 func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
-	app := flexfn.FromContext(ctx)
-	if app == nil {
+	if flexfn.FromContext(ctx) == nil {
 		return nil, noApp()
 	}
-	done, err = app.TakeTurn(ctx, key)
+	done, err = conflict.Take(ctx, key)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other updates of this " + what + " took too long", RetryAfter: time.Second, Err: err}

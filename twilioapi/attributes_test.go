@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
 	"github.com/flexfn/flexfn/internal/testing/memnet"
 	"github.com/flexfn/flexfn/twilioapi"
 )
@@ -191,7 +192,7 @@ func TestUpdateWaitsItsTurnNoLongerThanItMay(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(app.Context(t.Context()), 10*time.Second)
 		defer cancel()
-		done, err := app.TakeTurn(ctx, taskSID)
+		done, err := conflict.Take(ctx, taskSID)
 		if err != nil {
 			t.Fatal(err)
 		}

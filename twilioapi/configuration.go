@@ -26,7 +26,7 @@ func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.R
 func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	done, err := takeTurn(ctx, "Flex configuration", "Flex configuration")
 	if err != nil {
-		return flexfn.Failed[json.RawMessage](err)
+		return failed[json.RawMessage](err)
 	}
 	defer done()
 	return ExecuteTwilio(ctx, func(client *Client) (json.RawMessage, error) {

@@ -64,6 +64,15 @@ func ResponseHeader(client *Client) http.Header {
 	return http.Header{}
 }
 
+// failed is the Result of a call that err, which is not nil, kept from being
+// made.
+func failed[T any](err error) flexfn.Result[T] {
+	// Without an app nothing counts or reports what is not an attempt.
+	res := flexfn.ExecuteWithRetry(context.Background(), func(context.Context) (data T, _ error) { return data, err }, flexfn.RetryLimit(0))
+	res.Attempts = 0
+	return res
+}
+
 func noApp() error {
 	return &flexfn.Error{
 		Status:  http.StatusInternalServerError,

@@ -26,10 +26,10 @@ type Media struct {
 func RecordingMedia(ctx context.Context, recordingSID, format string, opts ...flexfn.RetryOption) flexfn.Result[Media] {
 	kinds := map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav"}
 	if err := checkSID("recording", recordingPattern, recordingSID); err != nil {
-		return flexfn.Failed[Media](err)
+		return failed[Media](err)
 	}
 	if kinds[format] == "" {
-		return flexfn.Failed[Media](checkStatus("the format of a recording", format, "mp3", "wav"))
+		return failed[Media](checkStatus("the format of a recording", format, "mp3", "wav"))
 	}
 	return ExecuteTwilio(ctx, func(client *Client) (Media, error) {
 		address := fmt.Sprintf("https://api.twilio.com/2010-04-01/Accounts/%s/Recordings/%s.%s", client.Client.AccountSid(), recordingSID, format)

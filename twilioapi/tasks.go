@@ -121,7 +121,7 @@ func inWorkspace[T any](ctx context.Context, opts []flexfn.RetryOption, callback
 	workspace, err := workspaceOf(ctx)
 	for _, fault := range append([]error{err}, faults...) {
 		if fault != nil {
-			return flexfn.Failed[T](fault)
+			return failed[T](fault)
 		}
 	}
 	return ExecuteTwilio(ctx, func(client *Client) (T, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/internal/setting"
 	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twilioapi"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
@@ -111,7 +112,7 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	}
 	set := 0
 	var known []string
-	for _, s := range append(flexfn.Settings(), functions.Settings()...) {
+	for _, s := range append(setting.App(), functions.Settings()...) {
 		known = append(known, s.Names...)
 		if slices.ContainsFunc(s.Names, func(n string) bool { v, ok := lookup(n); return ok && v != "" }) {
 			set++

@@ -37,10 +37,10 @@ func (s *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	for _, r := range app.Routes() {
 		level := slog.LevelInfo
-		if r.Function.Open() {
+		if r.Function.Describe().Open {
 			level = slog.LevelWarn
 		}
-		log.Log(ctx, level, "function", "path", r.Path, "for", r.Function.Access())
+		log.Log(ctx, level, "function", "path", r.Path, "for", r.Function.Describe().Access)
 	}
 	serving.Logger = log
 	return host.Serve(ctx, app, serving)

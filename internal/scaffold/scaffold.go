@@ -21,9 +21,9 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/setting"
 )
 
 //go:embed all:app all:function
@@ -80,12 +80,12 @@ func (a App) Write(dir string) ([]string, error) {
 }
 
 type envSetting struct {
-	flexfn.Setting
+	setting.Setting
 	Required bool
 }
 
 func envSettings() (list []envSetting) {
-	for _, s := range append(flexfn.Settings(), functions.Settings()...) {
+	for _, s := range append(setting.App(), functions.Settings()...) {
 		if s.Names[0] == link.KeyVariable { // nobody sets it by hand
 			continue
 		}
@@ -134,7 +134,7 @@ func (f Function) Write(dir string) ([]string, error) {
 // names gives the function's exported name, that of its handler, and the
 // beginning of its files' names.
 func (f Function) names() (exported, handler, file string, err error) {
-	if err := flexfn.CheckPath(f.Path); err != nil {
+	if err := link.CheckPath(f.Path); err != nil {
 		return "", "", "", err
 	}
 	words := strings.FieldsFunc(path.Base(f.Path), func(r rune) bool { return strings.ContainsRune("-._~", r) })

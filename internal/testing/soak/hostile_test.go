@@ -295,7 +295,7 @@ func TestPathsInSIDs(t *testing.T) {
 	}
 	requests := 0
 	for _, route := range functions.Routes() {
-		for _, p := range route.Function.Parameters() {
+		for _, p := range route.Function.Describe().Parameters {
 			prefix, _, _ := strings.Cut(p.Kind, "|")
 			named := slices.Contains([]string{"phoneNumber", "conference", "participant", "channelSid", "conversationSid", "workerChannelSid"}, p.Name) ||
 				strings.HasSuffix(route.Path, "/add-participant") && p.Name == "taskSid"
@@ -304,7 +304,7 @@ func TestPathsInSIDs(t *testing.T) {
 			}
 			for _, trick := range tricks {
 				form := url.Values{"Token": {"dev-admin"}}
-				for _, other := range route.Function.Parameters() {
+				for _, other := range route.Function.Describe().Parameters {
 					if other.Required {
 						form.Set(other.Name, "1")
 						if kind, _, _ := strings.Cut(other.Kind, "|"); len(kind) == 2 {

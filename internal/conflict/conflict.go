@@ -1,0 +1,88 @@
+// Package conflict is how updates of one resource go together: within an app
+// one after another, and with a count of their own for the conflicts (HTTP
+// status 412) that other processes cause. Package twilioapi asks for both; the
+// app of its ctx provides them.
+package conflict
+
+import (
+	"context"
+	"sync"
+)
+
+// Turns lets those who change one resource go one after another. Its zero
+// value is ready.
+type Turns struct {
+	mu    sync.Mutex
+	taken map[string]*turn
+}
+
+type turn struct {
+	free    chan struct{} // holds one token when nobody has the turn
+	waiting int           // holders and waiters; the last one out forgets it
+}
+
+// TurnsKey is the key under which an app's ctx has its *[Turns].
+type TurnsKey struct{}
+
+// Take waits until no one else has the turn for key, such as a resource's SID,
+// and takes it; done gives it back. The error is ctx's, when it ends first;
+// then there is nothing to give back. Other processes are not waited for.
+func (s *Turns) Take(ctx context.Context, key string) (done func(), err error) {
+	t := s.join(key)
+	select {
+	case <-t.free:
+		return sync.OnceFunc(func() {
+			t.free <- struct{}{}
+			s.leave(key, t)
+		}), nil
+	case <-ctx.Done():
+		s.leave(key, t)
+		return nil, ctx.Err()
+	}
+}
+
+// Take takes the turn for key in the app that ctx carries, which there must be.
+func Take(ctx context.Context, key string) (done func(), err error) {
+	return ctx.Value(TurnsKey{}).(*Turns).Take(ctx, key)
+}
+
+func (s *Turns) join(key string) *turn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.taken[key]
+	if t == nil {
+		t = &turn{free: make(chan struct{}, 1)}
+		t.free <- struct{}{}
+		if s.taken == nil {
+			s.taken = make(map[string]*turn)
+		}
+		s.taken[key] = t
+	}
+	t.waiting++
+	return t
+}
+
+func (s *Turns) leave(key string, t *turn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.waiting--; t.waiting == 0 {
+		delete(s.taken, key)
+	}
+}
+
+type limitKey struct{}
+
+// WithLimit returns a ctx in which calls count failures with HTTP status 412
+// apart from the others: n of them at most are followed by another attempt,
+// the first at once, the later ones after a random pause, so that of many who
+// change one thing someone wins each time. Without it a conflict counts as
+// every failure does.
+func WithLimit(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, limitKey{}, n)
+}
+
+// Limit is the limit that ctx carries, if it does.
+func Limit(ctx context.Context) (n int, ok bool) {
+	n, ok = ctx.Value(limitKey{}).(int)
+	return n, ok
+}

@@ -1,0 +1,51 @@
+// Package setting lists the environment variables that configure an app. The
+// root reads them, the command checks and documents them.
+package setting
+
+import (
+	"slices"
+
+	"github.com/flexfn/flexfn/internal/link"
+)
+
+// Setting is one thing that the environment can configure.
+type Setting struct {
+	// Names are the variable's spellings; the first is the usual one.
+	Names []string
+	// Doc says what it does, with unit, default and bounds.
+	Doc string
+	// EmptyCounts says that set to "" is not the same as unset.
+	EmptyCounts bool
+}
+
+// App lists the variables that flexfn.FromEnv reads.
+func App() []Setting { return slices.Clone(app) }
+
+var app = []Setting{
+	{Names: []string{"ACCOUNT_SID", "TWILIO_ACCOUNT_SID"}, Doc: "the Twilio account's SID; required"},
+	{Names: []string{"AUTH_TOKEN", "TWILIO_AUTH_TOKEN"}, Doc: "the account's auth token; required"},
+	{Names: []string{"TWILIO_API_KEY"}, Doc: "an API key's SID, used for REST calls in place of the auth token; with TWILIO_API_SECRET"},
+	{Names: []string{"TWILIO_API_SECRET"}, Doc: "the API key's secret"},
+	{Names: []string{"TWILIO_REGION"}, Doc: "Twilio's processing region, such as ie1; unset is the United States"},
+	{Names: []string{"TWILIO_EDGE"}, Doc: "Twilio's edge location, such as dublin"},
+	{Names: []string{"TWILIO_FLEX_WORKSPACE_SID"}, Doc: "the Flex workspace's SID; needed by functions that use TaskRouter"},
+	{Names: []string{"FLEXFN_TWILIO_URL"}, Doc: "a base URL that receives every request for *.twilio.com, such as http://127.0.0.1:8080; for fakes and proxies"},
+	{Names: []string{"FLEXFN_ALLOWED_ORIGINS"}, EmptyCounts: true, Doc: "the web origins that may call, separated by commas; unset or * allows any"},
+	{Names: []string{"FLEXFN_FLEX_DEADLINE"}, Doc: "the most time that a Flex function has, such as 5s; 10s when unset"},
+	{Names: []string{"FLEXFN_STUDIO_DEADLINE"}, Doc: "the most time that a Studio function has; 8s when unset"},
+	{Names: []string{"FLEXFN_MAX_OVERDUE"}, Doc: "how many calls of one function may be running past their deadline before others are answered 503; from 1 to 1000000; 100 when unset"},
+	{Names: []string{"FLEXFN_MAX_BODY_BYTES"}, Doc: "the longest request body, in bytes; 6291456 when unset"},
+	{Names: []string{"FLEXFN_TOKEN_TTL"}, Doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset"},
+	{Names: []string{"FLEXFN_STORE_SECRET"}, Doc: "names and seals what is in the store that instances share; at least 32 characters; the auth token when unset, whose rotation then forgets everything"},
+	{Names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, Doc: "the most retries of a web-service call, after its first attempt; 5 when unset"},
+	{Names: []string{"TWILIO_SERVICE_MIN_BACKOFF"}, Doc: "the shortest wait before a retry, in milliseconds; 100 when unset"},
+	{Names: []string{"TWILIO_SERVICE_MAX_BACKOFF"}, Doc: "the longest wait before a retry, in milliseconds; 300 when unset"},
+	{Names: []string{"FLEXFN_ATTEMPT_TIMEOUT"}, Doc: "the most time that one attempt of a web-service call has; 5s when unset"},
+	{Names: []string{"FLEXFN_RETRY_BUDGET"}, Doc: "how many retries an outage may cost before they are held to a tenth of the calls; 100 when unset, off for no such limit"},
+	{Names: []string{"ENABLE_LOCAL_LOGGING"}, Doc: "true logs every attempt of a web-service call; false when unset"},
+	{Names: []string{"PUBLIC_URL"}, Doc: "the beginning of the URLs under which Twilio calls the app, exactly as written in Twilio, such as https://functions.example.com; the request's Host header when unset"},
+	{Names: []string{"FLEXFN_ADDED_PATH_PREFIX"}, Doc: "a path that the gateway puts before the one that Twilio called, such as /internal"},
+	{Names: []string{"FLEXFN_TRUSTED_PROXIES"}, EmptyCounts: true, Doc: "the proxies whose X-Forwarded-Proto, -Host and -Port are believed: addresses and networks such as 10.0.0.0/8, separated by commas, or the word anyone; none when unset"},
+	{Names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, Doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas"},
+	{Names: []string{link.KeyVariable}, Doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself"},
+}
