@@ -85,10 +85,10 @@ func (c Config) attemptHook() func(context.Context, Attempt) {
 // attemptRecord is the ctx of one observed attempt. The app's transport finds
 // it there and notes what it sent.
 type attemptRecord struct {
-	context.Context
+	lazyContext
 	began time.Time
 
-	mu       sync.Mutex // a callback may send several requests at once
+	noting   sync.Mutex // a callback may send several requests at once
 	method   string
 	host     string
 	path     string
@@ -102,7 +102,7 @@ func (r *attemptRecord) Value(key any) any {
 	if key == (attemptKey{}) {
 		return r
 	}
-	return r.Context.Value(key)
+	return r.lazyContext.Value(key)
 }
 
 // noteExchange adds a request and its answer, nil when none came, to the
@@ -112,8 +112,8 @@ func noteExchange(req *http.Request, resp *http.Response) {
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.noting.Lock()
+	defer r.noting.Unlock()
 	r.method, r.host, r.path = req.Method, req.URL.Hostname(), mask.PhoneNumbers(req.URL.EscapedPath())
 	r.status, r.twilioID = 0, ""
 	if resp != nil {
@@ -124,10 +124,10 @@ func noteExchange(req *http.Request, resp *http.Response) {
 // report calls the hook. ctx is that of the call, not of the attempt.
 func (r *attemptRecord) report(ctx context.Context, p *retryPolicy, n int, err error, wait time.Duration, retried bool) {
 	a := Attempt{Number: n, Err: err, Duration: time.Since(r.began), Wait: wait, Retried: retried}
-	r.mu.Lock()
+	r.noting.Lock()
 	a.Method, a.Host, a.Path = r.method, r.host, r.path
 	a.Status, a.TwilioRequestID = r.status, r.twilioID
-	r.mu.Unlock()
+	r.noting.Unlock()
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		a.RequestID, a.Function = c.requestID(), c.path
 	}

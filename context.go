@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +16,7 @@ import (
 // call is one request on its way through a function: the ctx that the
 // handler gets, and what the accessors below read from it.
 type call struct {
-	parent   context.Context
-	deadline time.Time // zero: the parent's
-	waited   lazyContext
+	lazyContext
 
 	app     *App
 	fn      *Function // nil outside a function
@@ -38,49 +35,6 @@ type call struct {
 	id atomic.Pointer[string] // made when it is first asked for
 }
 
-// lazyContext is what a call's ctx becomes when somebody waits for it: a
-// timer costs as much as the rest of a short request.
-type lazyContext struct {
-	once   sync.Once
-	ctx    context.Context
-	cancel context.CancelFunc
-	made   atomic.Bool
-}
-
-// endedContext is of calls that end before anybody waited for their ctx.
-var endedContext = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-func (c *call) context() context.Context {
-	if c.deadline.IsZero() {
-		return c.parent
-	}
-	c.waited.once.Do(func() {
-		c.waited.ctx, c.waited.cancel = context.WithDeadline(c.parent, c.deadline)
-		c.waited.made.Store(true)
-	})
-	return c.waited.ctx
-}
-
-// end cancels the ctx.
-func (c *call) end() {
-	c.waited.once.Do(func() { c.waited.ctx, c.waited.cancel = endedContext, func() {} })
-	c.waited.cancel()
-}
-
-func (c *call) Done() <-chan struct{} { return c.context().Done() }
-func (c *call) Err() error            { return c.context().Err() }
-
-func (c *call) Deadline() (time.Time, bool) {
-	if c.deadline.IsZero() {
-		return c.parent.Deadline()
-	}
-	return c.deadline, true
-}
-
 type callKey struct{}
 
 func (c *call) Value(key any) any {
@@ -94,10 +48,7 @@ func (c *call) Value(key any) any {
 	case conflict.TurnsKey{}:
 		return &c.app.turns
 	}
-	if c.waited.made.Load() {
-		return c.waited.ctx.Value(key) // context looks for its own kind there
-	}
-	return c.parent.Value(key)
+	return c.lazyContext.Value(key)
 }
 
 func callFrom(ctx context.Context) *call {
@@ -118,7 +69,7 @@ func FromContext(ctx context.Context) *App {
 // policy, its Twilio account, its client. It is for calls made outside a
 // function, in a job or a test.
 func (a *App) Context(parent context.Context) context.Context {
-	return &call{parent: parent, app: a}
+	return &call{lazyContext: lazyContext{parent: parent}, app: a}
 }
 
 // TokenOwner returns whose Flex token came with the request. It is false

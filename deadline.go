@@ -60,7 +60,7 @@ func (a *App) answer(c *call, w http.ResponseWriter) {
 	}
 	c.start, c.parent = time.Now(), c.request.Context()
 	c.limit = remaining(c.parent, limit)
-	c.deadline = c.start.Add(c.limit)
+	c.at = c.start.Add(c.limit)
 	if c.carriedOn() {
 		c.parent = context.WithoutCancel(c.parent)
 	}
@@ -232,7 +232,7 @@ func (c *call) run() (ans answer) {
 			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
 		}
 	}()
-	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.deadline)
+	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.at)
 	if err != nil {
 		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
 			err = unreadable(err) // a stranger learns nothing from the status

@@ -219,7 +219,7 @@ func (c *call) guarded(vs *values) answer {
 
 // once runs the handler if the claim is to be had.
 func (c *call) once(req claim.Request, in any) answer {
-	req.Lease = max(time.Until(c.deadline), 0) + leaseMargin
+	req.Lease = max(time.Until(c.at), 0) + leaseMargin
 	claims := c.app.claims
 	mine, kept, err := claims.Take(c, req)
 	if err != nil && c.fn.once.alone && !errors.Is(err, claim.ErrOther) && !errors.Is(err, claim.ErrBusy) {

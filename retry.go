@@ -76,16 +76,19 @@ func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context)
 
 // tryOnce is one attempt with a timeout, an observer or both.
 func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.Context) (T, error)) (rec *attemptRecord, data T, err error) {
+	if p.onAttempt == nil {
+		attempt := new(lazyContext)
+		attempt.within(ctx, p.timeout)
+		defer attempt.end()
+		data, err = callback(attempt)
+		return nil, data, err
+	}
+	rec = &attemptRecord{lazyContext: lazyContext{parent: ctx}, began: time.Now()}
 	if p.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.timeout)
-		defer cancel()
+		rec.within(ctx, p.timeout)
+		defer rec.end()
 	}
-	if p.onAttempt != nil {
-		rec = &attemptRecord{Context: ctx, began: time.Now()}
-		ctx = rec
-	}
-	data, err = callback(ctx)
+	data, err = callback(rec)
 	return rec, data, err
 }
 
