@@ -39,7 +39,7 @@ func (a *App) RunJob(ctx context.Context, job []byte) error {
 	if !ok {
 		return fmt.Errorf("the function at %q does not run jobs", to.Path)
 	}
-	return runner.RunJob(&call{parent: ctx, app: a, fn: f, path: to.Path}, job)
+	return runner.RunJob(&call{lazyContext: lazyContext{parent: ctx}, app: a, fn: f, path: to.Path}, job)
 }
 
 // runtime is what package events gets of the app and the call.
