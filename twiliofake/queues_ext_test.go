@@ -76,3 +76,15 @@ func TestRecordingMedia(t *testing.T) {
 	ask(t, fake, "GET", api+"/Calls/CA00000000000000000000000000000001.mp3", "").want(t, 501)
 	ask(t, fake, "GET", "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000002/Recordings/RE00000000000000000000000000000009.mp3", "").want(t, 404)
 }
+
+// TestDualChannels records both sides of a call apart.
+func TestDualChannels(t *testing.T) {
+	fake := newFake(t)
+	api := openapi.NewApiService(newClient(fake))
+	for channels, want := range map[string]int{"dual": 2, "mono": 1} {
+		r := must[*openapi.ApiV2010CallRecording](t)(api.CreateCallRecording("CA00000000000000000000000000000001", new(openapi.CreateCallRecordingParams).SetRecordingChannels(channels)))
+		if r.Channels != want {
+			t.Errorf("%s: %d channels, want %d", channels, r.Channels, want)
+		}
+	}
+}

@@ -53,6 +53,9 @@ func (c *call) render(rec *record) any {
 		m["url"], m["links"] = c.itemURL(rec), c.links(rec)
 	}
 	for _, f := range c.fields {
+		if f.name[0] == '_' {
+			continue // kept, and never sent
+		}
 		if v, ok := rec.lookup(f.name); ok {
 			m[f.name] = v
 		} else {

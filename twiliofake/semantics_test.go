@@ -452,7 +452,7 @@ func TestUnmodelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range [][2]string{
-		{"GET", "https://verify.twilio.com/v2/Services"},
+		{"GET", "https://pricing.twilio.com/v1/Voice/Countries"},
 		{"GET", "https://example.com/"},
 		{"GET", "https://taskrouter.a.b.c.twilio.com/v1/Workspaces"},
 		{"PUT", task},

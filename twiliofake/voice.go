@@ -291,6 +291,9 @@ func createRecording(c *call, rec *record) *apiError {
 	if p := c.one("participants", map[string]any{"call_sid": sid}); p != nil {
 		rec.set("conference_sid", p.text("conference_sid"))
 	}
+	if c.form.Get("RecordingChannels") == "dual" {
+		rec.set("channels", 2)
+	}
 	rec.set("start_time", c.now.Format(time.RFC1123Z))
 	return nil
 }

@@ -1,0 +1,100 @@
+package twiliofake
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// studioRows are Studio's flows and their executions. The fake runs no widgets:
+// an execution is active until it is told to end.
+func studioRows() []resource {
+	const flow = "/v2/Flows/{flow_sid}"
+	return []resource{
+		{
+			name: "studio_flows", host: "studio", prefix: "FW", table: true, can: all,
+			paths: []string{"/v2/Flows/{sid}"},
+			fields: []field{
+				{"errors", value, []any{}, never},
+				{"revision", integer, 0, never},
+				{"valid", boolean, true, never},
+				{"warnings", value, []any{}, never},
+			},
+			create: saveFlow,
+			update: saveFlow,
+		},
+		{
+			name: "studio_executions", host: "studio", prefix: "FN", table: true, can: all,
+			paths: []string{flow + "/Executions/{sid}"},
+			fields: []field{
+				{"context", value, map[string]any{}, never},
+				{"initiated_by", text, "api", never},
+				{"status", text, "active", never},
+			},
+			filters: []string{"status"},
+			create:  createExecution,
+			update:  updateExecution,
+		},
+		{
+			name: "studio_revisions", host: "studio", table: true, can: readOnly,
+			paths: []string{flow + "/Revisions/{revision}"},
+		},
+	}
+}
+
+// saveFlow keeps every revision of a flow.
+func saveFlow(c *call, rec *record) *apiError {
+	if c.form.Has("Definition") {
+		if _, ok := rec.get("definition").(map[string]any); !ok {
+			return invalid("Definition must be a JSON object")
+		}
+	}
+	rec.set("revision", rec.number("revision")+1)
+	owner := rec
+	if c.before != nil {
+		owner = c.before
+	}
+	k := c.rows.byName["studio_revisions"]
+	revision := c.store.record(k, owner, strconv.Itoa(rec.number("revision")))
+	for _, name := range []string{
+		"friendly_name", "definition", "status", "commit_message", "author_sid", "valid", "errors", "date_created", "date_updated",
+	} {
+		revision.set(name, rec.get(name))
+	}
+	revision.set("sid", rec.id)
+	c.add(revision)
+	return nil
+}
+
+// createExecution starts a flow for somebody who is not in it yet.
+func createExecution(c *call, rec *record) *apiError {
+	to := c.form.Get("To")
+	for other := range c.parent.child("Executions").all() {
+		if other.text("status") == "active" && other.text("contact_channel_address") == to {
+			return refuse(http.StatusConflict, 20409, "Execution %s is already active for this contact", other.id)
+		}
+	}
+	data, _ := rec.get("parameters").(map[string]any)
+	if data == nil {
+		data = map[string]any{}
+	}
+	rec.set("contact_channel_address", to)
+	rec.set("contact_sid", "FC"+c.store.hex32())
+	rec.set("flow_version", c.parent.number("revision"))
+	rec.set("context", map[string]any{
+		"contact": map[string]any{"channel": map[string]any{"address": to}},
+		"flow": map[string]any{
+			"sid": rec.id, "flow_sid": c.parent.id, "data": data, "variables": map[string]any{},
+			"channel": map[string]any{"address": c.form.Get("From")},
+		},
+		"trigger": map[string]any{"request": map[string]any{"to": to, "from": c.form.Get("From"), "parameters": data}},
+		"widgets": map[string]any{},
+	})
+	return nil
+}
+
+func updateExecution(c *call, rec *record) *apiError {
+	if c.before.text("status") == "ended" && rec.text("status") != "ended" {
+		return invalid("Execution %s has ended", rec.id)
+	}
+	return nil
+}

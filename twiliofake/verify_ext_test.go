@@ -1,0 +1,112 @@
+package twiliofake_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	studio "github.com/twilio/twilio-go/rest/studio/v2"
+	verify "github.com/twilio/twilio-go/rest/verify/v2"
+)
+
+func TestVerify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(t)
+		api := verify.NewApiService(newClient(fake))
+		service := *must[*verify.VerifyV2Service](t)(api.CreateService(new(verify.CreateServiceParams).SetFriendlyName("s"))).Sid
+		start := func(to string) (*verify.VerifyV2Verification, error) {
+			return api.CreateVerification(service, new(verify.CreateVerificationParams).SetTo(to).SetChannel("sms"))
+		}
+		check := func(to, code string) (*verify.VerifyV2VerificationCheck, error) {
+			return api.CreateVerificationCheck(service, new(verify.CreateVerificationCheckParams).SetTo(to).SetCode(code))
+		}
+		const to = "+15550001111"
+		v := must[*verify.VerifyV2Verification](t)(start(to))
+		kept, _ := fake.Resource("verifications", *v.Sid)
+		secret, _ := kept["_code"].(string)
+		if *v.Status != "pending" || *v.Valid || len(*v.SendCodeAttempts) != 1 || len(secret) != 6 {
+			t.Errorf("the verification is %+v, its code %q", v, secret)
+		}
+		if again := must[*verify.VerifyV2Verification](t)(start(to)); *again.Sid != *v.Sid || len(*again.SendCodeAttempts) != 2 {
+			t.Errorf("sent again it is %s with %d attempts", *again.Sid, len(*again.SendCodeAttempts))
+		}
+		if c := must[*verify.VerifyV2VerificationCheck](t)(check(to, "wrong")); *c.Valid || *c.Status != "pending" {
+			t.Errorf("a wrong code: %+v", c)
+		}
+		if c := must[*verify.VerifyV2VerificationCheck](t)(check(to, secret)); !*c.Valid || *c.Status != "approved" || *c.Sid != *v.Sid {
+			t.Errorf("the right code: %+v", c)
+		}
+		if _, err := check(to, secret); code(t, err) != "404 20404" {
+			t.Errorf("a code checked twice: %v", err)
+		}
+		second := must[*verify.VerifyV2Verification](t)(start(to))
+		if *second.Sid == *v.Sid {
+			t.Error("an approved verification began again")
+		}
+		for range 5 {
+			must[*verify.VerifyV2VerificationCheck](t)(check(to, "wrong"))
+		}
+		if _, err := check(to, "wrong"); code(t, err) != "429 60202" {
+			t.Errorf("a sixth check: %v", err)
+		}
+		for range 4 {
+			must[*verify.VerifyV2Verification](t)(start(to))
+		}
+		if _, err := start(to); code(t, err) != "429 60203" {
+			t.Errorf("a sixth code: %v", err)
+		}
+		time.Sleep(11 * time.Minute)
+		if _, err := check(to, "wrong"); code(t, err) != "404 20404" {
+			t.Errorf("after eleven minutes: %v", err)
+		}
+		third := must[*verify.VerifyV2Verification](t)(api.CreateVerification(service, new(verify.CreateVerificationParams).SetTo(to).SetChannel("sms").SetCustomCode("4711")))
+		if got := must[*verify.VerifyV2Verification](t)(api.FetchVerification(service, to)); *got.Sid != *third.Sid {
+			t.Errorf("by its address it is %s, want %s", *got.Sid, *third.Sid)
+		}
+		must[*verify.VerifyV2Verification](t)(api.UpdateVerification(service, *third.Sid, new(verify.UpdateVerificationParams).SetStatus("canceled")))
+		if _, err := check(to, "4711"); code(t, err) != "404 20404" {
+			t.Errorf("a canceled one: %v", err)
+		}
+		if _, err := start("nobody"); code(t, err) != "400 60200" {
+			t.Errorf("to nobody: %v", err)
+		}
+	})
+}
+
+func TestStudio(t *testing.T) {
+	fake := newFake(t)
+	api := studio.NewApiService(newClient(fake))
+	definition := map[string]any{"states": []any{}, "initial_state": "Trigger"}
+	flow := must[*studio.StudioV2Flow](t)(api.CreateFlow(new(studio.CreateFlowParams).SetFriendlyName("f").SetStatus("draft").SetDefinition(definition)))
+	flow = must[*studio.StudioV2Flow](t)(api.UpdateFlow(*flow.Sid, new(studio.UpdateFlowParams).SetStatus("published")))
+	if flow.Revision != 2 || *flow.Status != "published" || !*flow.Valid {
+		t.Errorf("the flow is %+v", flow)
+	}
+	revisions := must[[]studio.StudioV2FlowRevision](t)(api.ListFlowRevision(*flow.Sid, nil))
+	if len(revisions) != 2 || *revisions[0].Status != "draft" || revisions[1].Revision != 2 || *revisions[1].Sid != *flow.Sid {
+		t.Errorf("the revisions are %+v", revisions)
+	}
+	start := new(studio.CreateExecutionParams).SetTo("+15550001111").SetFrom("+15550002222").SetParameters(map[string]any{"name": "Ada"})
+	run := must[*studio.StudioV2Execution](t)(api.CreateExecution(*flow.Sid, start))
+	if *run.Status != "active" || *run.ContactChannelAddress != "+15550001111" || run.FlowVersion == nil || *run.FlowVersion != 2 {
+		t.Errorf("the execution is %+v", run)
+	}
+	if _, err := api.CreateExecution(*flow.Sid, start); code(t, err) != "409 20409" {
+		t.Errorf("a second one for the same contact: %v", err)
+	}
+	context := must[*studio.StudioV2ExecutionContext](t)(api.FetchExecutionContext(*flow.Sid, *run.Sid))
+	if got := fmt.Sprint((*context.Context).(map[string]any)["flow"].(map[string]any)["data"]); got != "map[name:Ada]" || *context.ExecutionSid != *run.Sid {
+		t.Errorf("the context is %+v: %s", context, got)
+	}
+	must[*studio.StudioV2Execution](t)(api.UpdateExecution(*flow.Sid, *run.Sid, new(studio.UpdateExecutionParams).SetStatus("ended")))
+	_, err := api.UpdateExecution(*flow.Sid, *run.Sid, new(studio.UpdateExecutionParams).SetStatus("active"))
+	refused(t, err, "has ended")
+	must[*studio.StudioV2Execution](t)(api.CreateExecution(*flow.Sid, start))
+	if n := len(must[[]studio.StudioV2Execution](t)(api.ListExecution(*flow.Sid, nil))); n != 2 {
+		t.Errorf("%d executions, want 2", n)
+	}
+	if err := api.DeleteExecution(*flow.Sid, *run.Sid); err != nil {
+		t.Error(err)
+	}
+}
