@@ -2,22 +2,19 @@ package redisflexfn
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/storetest"
 )
 
 // redis is a redis-server of this test.
@@ -102,118 +99,12 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestProcesses has eight processes count up in one entry.
 func TestProcesses(t *testing.T) {
-	if port := os.Getenv("REDISFLEXFN_TEST_PORT"); port != "" {
-		count(t, (&redis{port: port}).store(t))
-		return
+	address := ""
+	if !storetest.Child() {
+		address = startRedis(t).port
 	}
-	server := startRedis(t)
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			child := exec.Command(os.Args[0], "-test.run=^TestProcesses$")
-			child.Env = append(os.Environ(), "REDISFLEXFN_TEST_PORT="+server.port)
-			if out, err := child.CombinedOutput(); err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
-		})
-	}
-	all.Wait()
-	if got := server.say("GET flexfn:1:count"); !strings.Contains(got, "\n640 ") {
-		t.Errorf("8 processes with 8 writers, 10 steps each, counted to %q", got)
-	}
-}
-
-func count(t *testing.T, s flexfn.Store) {
-	var all sync.WaitGroup
-	for w := range 8 {
-		all.Go(func() {
-			for n := 0; n < 10; {
-				value, _, err := s.Get(t.Context(), "flexfn:1:count")
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				have := 0
-				_, _ = fmt.Sscanf(string(value), "%d", &have)
-				ok, err := s.Swap(t.Context(), "flexfn:1:count", value, fmt.Appendf(nil, "%d by %d of %d", have+1, w, os.Getpid()), time.Minute)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if ok {
-					n++
-				}
-			}
-		})
-	}
-	all.Wait()
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) count(s string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.b.String(), s)
-}
-
-// outage is an app whose function is guarded, and what its calls are answered.
-type outage struct {
-	t   *testing.T
-	app *flexfntest.App
-	log syncBuffer
-	n   int
-}
-
-func newOutage(t *testing.T, s flexfn.Store) *outage {
-	o := &outage{t: t}
-	o.app = flexfntest.New(t, func(c *flexfn.Config) {
-		c.Store, c.Logger = s, slog.New(slog.NewTextHandler(&o.log, nil))
-	})
-	f := func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }
-	o.app.Handle("/once", flexfn.PrepareFlexFunction(f, flexfn.Once(time.Minute, "n"), flexfn.Require("n", "a number")))
-	o.app.Handle("/deduplicate", flexfn.PrepareFlexFunction(f, flexfn.Deduplicate(time.Minute, "n"), flexfn.Require("n", "a number")))
-	return o
-}
-
-// want makes calls until once is answered so, which must be soon.
-func (o *outage) want(what string, once int) {
-	o.t.Helper()
-	var got int
-	for range 40 {
-		o.n++
-		begin := time.Now()
-		got = o.app.CallFlex(flexfntest.Agent, "/once", flexfntest.Params{"n": o.n}).Status
-		if status := o.app.CallFlex(flexfntest.Agent, "/deduplicate", flexfntest.Params{"n": o.n}).Status; status != 200 {
-			o.t.Errorf("%s: Deduplicate is answered %d", what, status)
-		}
-		if took := time.Since(begin); took > 3*time.Second {
-			o.t.Errorf("%s: two calls took %s", what, took)
-		}
-		if got == once {
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	o.t.Errorf("%s: Once is answered %d, want %d", what, got, once)
-}
-
-func (o *outage) logged(what string, fails, works int) {
-	o.t.Helper()
-	if f, w := o.log.count("the store fails"), o.log.count("the store works again"); f != fails || w != works {
-		o.t.Errorf("%s: the log says %d times that the store fails and %d times that it works again, want %d and %d", what, f, w, fails, works)
-	}
+	storetest.Processes(t, address, func(port string) flexfn.Store { return (&redis{port: port}).store(t) })
 }
 
 // TestHugeValue: a value that is none of the app's is not read into memory.
@@ -232,20 +123,20 @@ func TestHugeValue(t *testing.T) {
 
 func TestOutages(t *testing.T) {
 	server := startRedis(t)
-	o := newOutage(t, server.store(t))
-	o.want("at first", 200)
+	o := storetest.NewOutage(t, server.store(t))
+	o.Want("at first", 200)
 	down := func(what string, n int) {
 		t.Helper()
-		o.want(what, 503)
+		o.Want(what, 503)
 		for range 5 {
-			o.want(what, 503)
+			o.Want(what, 503)
 		}
-		o.logged(what, n, n-1)
+		o.Logged(what, n, n-1)
 	}
 	up := func(what string, n int) {
 		t.Helper()
-		o.want("after "+what, 200)
-		o.logged("after "+what, n, n)
+		o.Want("after "+what, 200)
+		o.Logged("after "+what, n, n)
 	}
 
 	if err := server.process.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -281,12 +172,12 @@ func TestWrongPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	o := newOutage(t, s)
+	o := storetest.NewOutage(t, s)
 	for range 8 {
-		o.want("wrong password", 503)
+		o.Want("wrong password", 503)
 	}
-	o.logged("wrong password", 1, 0)
-	if o.log.count("wrong-password") > 0 {
+	o.Logged("wrong password", 1, 0)
+	if o.Log.Count("wrong-password") > 0 {
 		t.Error("the password is in the log")
 	}
 }

@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Postgres is a PostgreSQL server of a test, from the system's packages.
+type Postgres struct {
+	t            *testing.T
+	bin, dir     string
+	Port         string
+	run          *exec.Cmd
+	uid, gid     int
+	asAnotherOne bool // a server refuses to run as root
+}
+
+// StartPostgres starts a server that ends with the test. Where PostgreSQL is not
+// installed, it fails the test.
+func StartPostgres(t *testing.T) *Postgres {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if path, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, filepath.Dir(path))
+	}
+	if len(found) == 0 {
+		t.Fatal("PostgreSQL is missing: install it (apt-get install postgresql)")
+	}
+	p := &Postgres{t: t, bin: found[len(found)-1]}
+	var err error
+	if p.dir, err = os.MkdirTemp("", "flexfn-pg"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(p.dir) })
+	if os.Getuid() == 0 {
+		who, err := user.Lookup("postgres")
+		if err != nil {
+			t.Fatalf("the tests run as root, and PostgreSQL cannot: %v", err)
+		}
+		p.asAnotherOne = true
+		p.uid, _ = strconv.Atoi(who.Uid)
+		p.gid, _ = strconv.Atoi(who.Gid)
+		if err := os.Chown(p.dir, p.uid, p.gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	password := filepath.Join(p.dir, "password")
+	if err := os.WriteFile(password, []byte("right-password"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.command("initdb", "-D", filepath.Join(p.dir, "data"), "-U", "flex", "-A", "scram-sha-256", "--pwfile", password, "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v: %s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p.Port, _ = net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	p.Start()
+	t.Cleanup(p.Kill)
+	return p
+}
+
+func (p *Postgres) command(name string, arguments ...string) *exec.Cmd {
+	c := exec.Command(filepath.Join(p.bin, name), arguments...)
+	c.Dir = p.dir
+	if p.asAnotherOne {
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.gid)}}
+	}
+	return c
+}
+
+// Start starts the server again after [Postgres.Kill].
+func (p *Postgres) Start() {
+	p.t.Helper()
+	p.run = p.command("postgres", "-D", filepath.Join(p.dir, "data"), "-p", p.Port, "-k", p.dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=120")
+	var log syncBuffer
+	p.run.Stderr = &log
+	if err := p.run.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	for range 600 {
+		if log.Count("ready to accept connections") > 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	p.Kill() // so that the log is complete
+	p.t.Fatalf("PostgreSQL does not answer: %s", log.b.String())
+}
+
+// Kill ends the server as a crash does.
+func (p *Postgres) Kill() {
+	_ = p.run.Process.Signal(syscall.SIGQUIT) // at once; the next start recovers
+	_ = p.run.Wait()
+}
+
+// Signal sends the server's main process a signal.
+func (p *Postgres) Signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.run.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// URL is that of the database postgres.
+func (p *Postgres) URL() string { return PostgresURL(p.Port, "right-password") }
+
+// PostgresURL is the URL of a server of [StartPostgres].
+func PostgresURL(port, password string) string {
+	return fmt.Sprintf("postgres://flex:%s@127.0.0.1:%s/postgres?pool_max_conns=4", password, port)
+}

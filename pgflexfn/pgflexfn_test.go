@@ -1,0 +1,143 @@
+package pgflexfn
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/storetest"
+)
+
+func open(t *testing.T, url string) *Store {
+	t.Helper()
+	s, err := New(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func start(t *testing.T) *storetest.Postgres {
+	t.Helper()
+	server := storetest.StartPostgres(t)
+	s := open(t, server.URL())
+	for range 2 {
+		if err := s.CreateTable(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return server
+}
+
+func (s *Store) exec(t *testing.T, sql string) {
+	t.Helper()
+	if _, err := s.pool.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStore(t *testing.T) {
+	server := start(t)
+	stores := make([]flexfn.Store, 8)
+	for i := range stores {
+		stores[i] = open(t, server.URL()+"&connect_timeout=20")
+	}
+	flexfntest.CheckStore(t, stores...)
+}
+
+func TestProcesses(t *testing.T) {
+	address := ""
+	if !storetest.Child() {
+		address = start(t).URL() + "&connect_timeout=20" // eight begin at once
+	}
+	storetest.Processes(t, address, func(url string) flexfn.Store { return open(t, url) })
+}
+
+func TestRestart(t *testing.T) {
+	server := start(t)
+	s := open(t, server.URL())
+	if ok, err := s.Swap(t.Context(), "k", nil, []byte("v"), time.Hour); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	server.Kill()
+	server.Start()
+	var value []byte
+	var err error
+	for range 100 {
+		if value, _, err = s.Get(t.Context(), "k"); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if string(value) != "v" {
+		t.Errorf("after a crash: %q, %v", value, err)
+	}
+}
+
+func TestOutages(t *testing.T) {
+	server := start(t)
+	admin := open(t, server.URL())
+	o := storetest.NewOutage(t, open(t, server.URL()))
+	o.Want("at first", 200)
+	n := 0
+	outage := func(what string, begin, end func()) {
+		t.Helper()
+		begin()
+		n++
+		for range 6 {
+			o.Want(what, 503)
+		}
+		o.Logged(what, n, n-1)
+		end()
+		o.Want("after "+what, 200)
+		o.Logged("after "+what, n, n)
+	}
+	outage("slow", func() {
+		begun := make(chan struct{})
+		go func() {
+			tx, err := admin.pool.Begin(t.Context())
+			if err != nil {
+				t.Error(err)
+				close(begun)
+				return
+			}
+			_, _ = tx.Exec(t.Context(), "LOCK TABLE flexfn_store")
+			close(begun)
+			time.Sleep(4 * time.Second)
+			_ = tx.Rollback(t.Context())
+		}()
+		<-begun
+	}, func() {})
+	outage("read-only", func() {
+		admin.exec(t, "ALTER USER flex SET default_transaction_read_only = on")
+		admin.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+	}, func() {
+		admin.exec(t, "SET default_transaction_read_only = off")
+		admin.exec(t, "ALTER USER flex RESET default_transaction_read_only")
+		admin.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+	})
+	outage("no table", func() { admin.exec(t, "ALTER TABLE flexfn_store RENAME TO elsewhere") },
+		func() { admin.exec(t, "ALTER TABLE elsewhere RENAME TO flexfn_store") })
+	outage("down", server.Kill, server.Start)
+}
+
+func TestWrongPassword(t *testing.T) {
+	server := start(t)
+	o := storetest.NewOutage(t, open(t, storetest.PostgresURL(server.Port, "wrong-password")))
+	for range 8 {
+		o.Want("wrong password", 503)
+	}
+	o.Logged("wrong password", 1, 0)
+	if o.Log.Count("wrong-password") > 0 {
+		t.Error("the password is in the log")
+	}
+}
+
+func TestFaultyURL(t *testing.T) {
+	if _, err := New("postgres://user:se-cret@%zz"); err == nil || strings.Contains(err.Error(), "se-cret") {
+		t.Errorf("a faulty URL: %v", err)
+	}
+}
