@@ -244,6 +244,9 @@ type Description struct {
 	// Roles are those of which a caller must have one; empty for no such
 	// condition.
 	Roles []string
+	// Once says that the function runs once per key, so that a caller that got
+	// no answer may call again with the same key; see [Once].
+	Once bool
 	// Access says in words who may call.
 	Access string
 	// Parameters are in the order of their declaration; for an untyped
@@ -258,6 +261,7 @@ type Description struct {
 func (f *Function) Describe() Description {
 	return Description{
 		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),
+		Once:       f.once != nil && !f.once.alone,
 		Parameters: f.describeParameters(), Input: f.in, Output: f.out,
 	}
 }

@@ -110,7 +110,7 @@ func (g *schemas) operation(id string, r flexfn.Route) *gen.Operation {
 	f := r.Function.Describe()
 	op := &gen.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
-		Security: []map[string][]string{}, Roles: f.Roles,
+		Security: []map[string][]string{}, Roles: f.Roles, Once: f.Once,
 		Responses: map[string]*gen.Response{},
 	}
 	statuses := []string{"400", "404", "405", "408", "413", "415", "429", "500", "502", "503", "504"}

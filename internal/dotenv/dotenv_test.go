@@ -52,7 +52,7 @@ func TestLineError(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzEnvFile(f *testing.F) {
 	f.Add("A=b # c\nB=\"x\ny\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		vars, err := Parse(text)

@@ -39,6 +39,7 @@ type Operation struct {
 	Tags        []string              `json:"tags,omitempty"`
 	Security    []map[string][]string `json:"security"`
 	Roles       []string              `json:"x-flexfn-roles,omitempty"` // the caller needs one of them
+	Once        bool                  `json:"x-flexfn-once,omitempty"`  // runs once for an Idempotency-Key
 	RequestBody *RequestBody          `json:"requestBody,omitempty"`
 	Responses   map[string]*Response  `json:"responses"`
 }

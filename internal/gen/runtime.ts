@@ -4,19 +4,25 @@ export interface Client {
   baseUrl: string;
   /** Gives the Flex token. It is asked before every attempt, so that a renewed token is used at once. */
   token?: () => string | Promise<string>;
-  /** Milliseconds that a call may take with all its attempts. 30000 when absent. */
+  /** Milliseconds that a call may take with all its attempts. 30000 when absent; Infinity for no bound. */
   timeoutMs?: number;
   /** How often a call is repeated at the most. 4 when absent, 0 for never. */
   retries?: number;
   /**
-   * Whether a call is repeated when no answer came. True when absent. The first attempt may have
-   * done its work: say false where nothing must happen twice. A 429 is repeated in any case, as
-   * nothing was done then.
+   * Whether a call is repeated when no answer came: the first attempt may have done its work. When
+   * absent, only functions that are defined to run once for a key are; a key of the call's own
+   * travels with each attempt. A 429 is repeated in any case, as nothing was done then.
    */
   retryUnanswered?: boolean;
   /** Sends the requests. The global fetch when absent. */
   fetch?: typeof globalThis.fetch;
 }
+
+/**
+ * A whole number of 64 bits. JavaScript's numbers hold it to the digit up to 2^53 (Number.MAX_SAFE_INTEGER)
+ * and round beyond: have the function answer with a string where it can be longer.
+ */
+export type Int64 = number;
 
 /** What one call does differently from its client. */
 export interface CallOptions {
@@ -25,6 +31,8 @@ export interface CallOptions {
   timeoutMs?: number;
   retries?: number;
   retryUnanswered?: boolean;
+  /** The key under which a function that is defined so runs once. A new one when absent. */
+  idempotencyKey?: string;
 }
 
 /** A call failed: the function refused or failed, or gave no answer. */
@@ -69,23 +77,26 @@ async function call(
   input: object,
   options: CallOptions,
   asJson: readonly string[],
+  once = false,
 ): Promise<unknown> {
   const { signal } = options;
   const timeoutMs = options.timeoutMs ?? client.timeoutMs ?? 30_000;
   const retries = options.retries ?? client.retries ?? 4;
-  const retryUnanswered = options.retryUnanswered ?? client.retryUnanswered ?? true;
+  const retryUnanswered = options.retryUnanswered ?? client.retryUnanswered ?? once;
+  const key = once ? (options.idempotencyKey ?? newKey()) : undefined;
   const deadline = Date.now() + timeoutMs;
   const form = encode(input, asJson);
   const ending = new AbortController();
   const abort = () => ending.abort(signal?.reason);
-  const timer = setTimeout(() => ending.abort(), timeoutMs);
+  // setTimeout takes longer times for none at all.
+  const timer = timeoutMs <= longestTimer ? setTimeout(() => ending.abort(), timeoutMs) : undefined;
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
     for (let attempt = 1; ; attempt++) {
       let failure: FunctionError;
       try {
-        return await attemptOnce(client, path, form, ending.signal, attempt);
+        return await attemptOnce(client, path, form, key, ending.signal, attempt);
       } catch (e) {
         if (signal?.aborted) throw signal.reason;
         if (ending.signal.aborted) {
@@ -110,6 +121,7 @@ async function attemptOnce(
   client: Client,
   path: string,
   form: URLSearchParams,
+  key: string | undefined,
   signal: AbortSignal,
   attempt: number,
 ): Promise<unknown> {
@@ -119,8 +131,9 @@ async function attemptOnce(
   let response: Response;
   let text: string;
   try {
-    // A form with no header of its own: browsers send it without a preflight.
-    response = await send(client.baseUrl.replace(/\/$/, "") + path, { method: "POST", body: form, credentials: "omit", signal });
+    // A form with no header of its own: browsers send it without a preflight. A key costs one.
+    const headers = key === undefined ? {} : { "Idempotency-Key": key };
+    response = await send(client.baseUrl.replace(/\/$/, "") + path, { method: "POST", headers, body: form, credentials: "omit", signal });
     text = await response.text();
   } catch (e) {
     throw new FunctionError(0, { message: "The function gave no answer", outcomeUnknown: true }, attempt, undefined, e);
@@ -134,6 +147,14 @@ async function attemptOnce(
   if (response.ok) return body;
   const failure: Partial<Failure> = typeof body === "object" && body !== null ? body : {};
   throw new FunctionError(response.status, failure, attempt, retryAfter(response.headers.get("Retry-After")));
+}
+
+const longestTimer = 2 ** 31 - 1;
+
+/** A key that no other call has. crypto.randomUUID is for secure contexts only. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 /** Parameters as a form. What is undefined or null is left out. */
@@ -156,7 +177,8 @@ function encodeValue(value: unknown, asJson: boolean): string {
 /** Retry-After is a number of seconds or a date (RFC 9110, section 10.2.3). */
 function retryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  const seconds = /^\s*\d+(\.\d+)?\s*$/.test(header); // a fraction is not in the RFC, and is sent
+  const ms = seconds ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(ms, 0);
 }
 
@@ -167,7 +189,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.min(ms, longestTimer));
     signal.addEventListener("abort", done);
   });
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flexfn/flexfn"
@@ -33,6 +34,8 @@ func Routes() []flexfn.Route {
 		{Path: "/kinds/delete", Function: flexfn.PrepareFlexFunction(func(context.Context, Nothing) (Nothing, error) { return Nothing{}, nil }, flexfn.Roles("supervisor", "admin"))},
 		{Path: "/kinds/fail", Function: flexfn.PrepareFlexFunction(fail)},
 		{Path: "/kinds/limited", Function: limited()},
+		{Path: "/kinds/once", Function: once()},
+		{Path: "/kinds/proto", Function: flexfn.PrepareFlexFunction(func(context.Context, protoParams) (Nothing, error) { return Nothing{}, nil })},
 		{Path: "/kinds/slow", Function: flexfn.PrepareFlexFunction(slow)},
 		{Path: "/kinds/open", Function: flexfn.PrepareStudioFunction(optional, flexfn.OpenToAnyone())},
 		{Path: "/kinds/studio", Function: flexfn.PrepareStudioFunction(optional)},
@@ -259,4 +262,21 @@ func slow(ctx context.Context, in slowParams) (Nothing, error) {
 	case <-ctx.Done():
 		return Nothing{}, ctx.Err()
 	}
+}
+
+// protoParams has a name that every JavaScript object has.
+type protoParams struct {
+	Constructor string `json:"constructor"`
+}
+
+type onceReply struct {
+	Runs int64 `json:"runs"`
+}
+
+// once counts how often it ran.
+func once() *flexfn.Function {
+	var runs atomic.Int64
+	return flexfn.PrepareFlexFunction(func(context.Context, Nothing) (onceReply, error) {
+		return onceReply{runs.Add(1)}, nil
+	}, flexfn.Once(time.Minute))
 }

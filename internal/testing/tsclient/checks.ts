@@ -96,17 +96,41 @@ export async function run(baseUrl: string): Promise<string[]> {
   await fails("timeout", api.kindsSlow(client, { for: "5s" }, { timeoutMs: 100 }), (e) =>
     same("timeout", [e.status, e.message, e.outcomeUnknown], [0, "No answer within 100 ms", true]));
 
-  // Network failures are repeated, unless told not to.
+  // No bound, and one that is longer than a timer's.
+  for (const timeoutMs of [Infinity, 2 ** 31, 1e15]) {
+    same(`timeoutMs ${timeoutMs}`, await api.kindsOptional({ ...client, timeoutMs }, { times: 1 }), { times: 1, success: true });
+  }
+  // Retry-After with a fraction is seconds, and no year.
+  await fails("Retry-After: 3600.5", api.kindsOptional({
+    ...client, fetch: async () => new Response("{}", { status: 429, headers: { "Retry-After": "3600.5" } }),
+  }), (e) => same("Retry-After: 3600.5", [e.attempts, e.retryAfterMs], [1, 3600500]));
+
+  // Network failures are repeated where the function runs once for a key, which is each attempt's, or when told to.
   let sent = 0;
   const flaky: api.Client = {
     ...client,
     fetch: (url, init) => (++sent < 3 ? Promise.reject(new TypeError("Failed to fetch")) : fetch(url, init)),
   };
-  same("network failure", await api.kindsOptional(flaky, { times: 1 }), { times: 1, success: true });
+  same("network failure", await api.kindsOptional(flaky, { times: 1 }, { retryUnanswered: true }), { times: 1, success: true });
   same("network failures", sent, 3);
   sent = 0;
-  await fails("unanswered", api.kindsOptional(flaky, {}, { retryUnanswered: false }), (e) => same("unanswered", [e.status, e.attempts, sent], [0, 1, 1]));
-  await fails("nobody there", api.kindsOptional({ ...client, baseUrl: "http://127.0.0.1:9", retries: 1 }), (e) => same("nobody there", [e.status, e.attempts], [0, 2]));
+  await fails("unanswered", api.kindsOptional(flaky, {}), (e) => same("unanswered", [e.status, e.attempts, sent], [0, 1, 1]));
+  sent = 0;
+  const keys: unknown[] = [];
+  const lossy: api.Client = { // answers that are lost on the way
+    ...client,
+    fetch: async (url, init) => {
+      keys.push(new Headers(init?.headers).get("Idempotency-Key"));
+      const answer = await fetch(url, init);
+      if (++sent < 3) throw new TypeError("Failed to fetch");
+      return answer;
+    },
+  };
+  const { runs } = await api.kindsOnce(lossy);
+  same("lost answers of a function that runs once", [sent, (await api.kindsOnce(client)).runs - runs], [3, 1]);
+  same("one key for a call", [new Set(keys).size, typeof keys[0], String(keys[0]).length], [1, "string", 32]);
+  await api.kindsProto(client);
+  await fails("nobody there", api.kindsOptional({ ...client, baseUrl: "http://127.0.0.1:9", retries: 1, retryUnanswered: true }), (e) => same("nobody there", [e.status, e.attempts], [0, 2]));
   await fails("no JSON", api.kindsOptional({ ...client, fetch: async () => new Response("<html>") }), (e) => same("no JSON", e.status, 200));
 
   // Whatever is sent is what the server got.
