@@ -47,6 +47,10 @@ func (c *call) Value(key any) any {
 		return c.scope()
 	case conflict.TurnsKey{}:
 		return &c.app.turns
+	case link.PeerKey{}:
+		if c.request != nil {
+			return c.request.RemoteAddr
+		}
 	}
 	return c.lazyContext.Value(key)
 }

@@ -1,11 +1,14 @@
 package functions
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/setting"
@@ -14,19 +17,70 @@ import (
 // Config is what the ready-made functions need beyond the app's own
 // configuration. [FromEnv] fills one from the environment. The zero value
 // serves every function that needs no setting of its own.
+//
+// # Features
+//
+// The functions below /features/ come in features, which have the names that
+// the plugin's configuration has, with dashes. A feature whose settings are
+// missing is off: its functions answer 501 and name what is missing, and
+// [Config.Add] says so once. A feature that Features names must not lack any.
 type Config struct {
 	_ [0]func()
 
+	// Features are the features that are on, such as "park-interaction". Nil
+	// is every feature that has its settings; empty but not nil is none.
+	Features []string
 	// Disabled lists what does not answer: functions by path, such as
 	// "/common/flex/taskrouter/get-queues". [Config.Add] leaves them free for
 	// functions of your own.
 	Disabled []string
+
 	// ChatServiceSID is Flex's Programmable Chat service, IS and 32 hex
 	// digits.
 	ChatServiceSID string
+	// SyncServiceSID is the Twilio Sync service in which agents' lists of
+	// parked interactions are kept, IS and 32 hex digits. Without it
+	// interactions can be parked, but not listed.
+	SyncServiceSID string
+	// CallbackWorkflowSID, ChatTransferWorkflowSID and InternalCallWorkflowSID
+	// are workflows, WW and 32 hex digits each, for the tasks of callbacks and
+	// voicemails, of transfers of chats and conversations, and of calls among
+	// agents.
+	CallbackWorkflowSID, ChatTransferWorkflowSID, InternalCallWorkflowSID string
+
+	// VideoCodeLength is the length of the names of video rooms, from 7 to
+	// 128. Zero is 32.
+	VideoCodeLength int
+	// VideoCodeTTL is how many minutes a video room without anybody in it
+	// stays, from 1 to 60. Zero is 60.
+	VideoCodeTTL int
+	// VideoRoomType is Twilio's type of video rooms, such as "group"; empty
+	// is the account's default.
+	VideoRoomType string
+	// VideoAllowCreate gives tokens for rooms that do not exist: whoever
+	// enters one makes it, at your cost. Leave it off.
+	VideoAllowCreate bool
+	// VideoRecord records video rooms from the beginning.
+	VideoRecord bool
+
+	// TimeZone is what callbacks tell agents about the time zone of the
+	// contact centre, an IANA name such as "Europe/Berlin". Empty is UTC.
+	TimeZone string
+	// PromptsFile, CannedResponsesFile and SchedulesFile are JSON files:
+	// what callers hear in the queue, texts for agents, and when the contact
+	// centre is open; see docs/features.md. The first two have defaults, the
+	// third is written by the plugin. They are read at the start, the
+	// schedules at each request too.
+	PromptsFile, CannedResponsesFile, SchedulesFile string
 
 	faults []error // found by FromLookup, reported by Add
+	words  prompts
+	canned canned
 }
+
+func (c *Config) videoCodeLength() int { return cmp.Or(c.VideoCodeLength, 32) }
+func (c *Config) videoCodeTTL() int    { return cmp.Or(c.VideoCodeTTL, 60) }
+func (c *Config) timeZone() string     { return cmp.Or(c.TimeZone, "UTC") }
 
 // FromEnv reads a Config from the process's environment; see [FromLookup].
 func FromEnv() Config { return FromLookup(os.LookupEnv) }
@@ -55,7 +109,7 @@ func Settings() []setting.Setting {
 	return list
 }
 
-// setting is an environment variable: set parses its value, check looks at the
+// variable is an environment variable: set parses its value, check looks at the
 // field wherever it came from.
 type variable struct {
 	name, doc string
@@ -65,10 +119,66 @@ type variable struct {
 
 // settings is the one list of environment variables.
 var settings = []variable{
+	{"FLEXFN_FEATURES", "the features of the plugin that are on, such as park-interaction, separated by commas; every one that has its settings when unset, none for none",
+		func(c *Config, v string) error { c.Features = splitList(v); return nil }, (*Config).checkFeatures},
 	{"FLEXFN_DISABLED_FUNCTIONS", "the paths of ready-made functions that are switched off, separated by commas; none when unset",
 		func(c *Config, v string) error { c.Disabled = splitList(v); return nil }, (*Config).checkDisabled},
 	sid("TWILIO_FLEX_CHAT_SERVICE_SID", "IS", "the SID of Flex's Programmable Chat service; needed by functions that use Programmable Chat",
 		func(c *Config) *string { return &c.ChatServiceSID }),
+	sid("TWILIO_FLEX_SYNC_SID", "IS", "the SID of a Twilio Sync service; needed by the lists of parked interactions",
+		func(c *Config) *string { return &c.SyncServiceSID }),
+	sid("TWILIO_FLEX_CALLBACK_WORKFLOW_SID", "WW", "the SID of the workflow of callbacks and voicemails; needed by callback-and-voicemail",
+		func(c *Config) *string { return &c.CallbackWorkflowSID }),
+	sid("TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID", "WW", "the SID of the workflow of transferred chats and conversations; needed by chat-transfer and conversation-transfer",
+		func(c *Config) *string { return &c.ChatTransferWorkflowSID }),
+	sid("TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID", "WW", "the SID of the workflow of calls among agents; needed by internal-call",
+		func(c *Config) *string { return &c.InternalCallWorkflowSID }),
+	wholeNumber("VIDEO_CODE_LENGTH", "letters and digits", 7, 128, "how many letters and digits the name of a video room has, from 7 to 128; 32 when unset",
+		func(c *Config) *int { return &c.VideoCodeLength }),
+	wholeNumber("VIDEO_CODE_TTL", "minutes", 1, 60, "how many minutes an empty video room stays, from 1 to 60; 60 when unset",
+		func(c *Config) *int { return &c.VideoCodeTTL }),
+	{"VIDEO_ROOM_TYPE", "the type of video rooms, such as group; the account's default when unset",
+		func(c *Config, v string) error { c.VideoRoomType = v; return nil }, nil},
+	onOff("VIDEO_ROOM_ALLOW_CREATE", "true gives anyone a token for any video room, which is made at your cost; false when unset",
+		func(c *Config) *bool { return &c.VideoAllowCreate }),
+	onOff("VIDEO_RECORD_BY_DEFAULT", "true records video rooms from the beginning; false when unset",
+		func(c *Config) *bool { return &c.VideoRecord }),
+	{"FLEXFN_TIME_ZONE", "the time zone of the contact centre that callbacks tell agents, such as Europe/Berlin; UTC when unset",
+		func(c *Config, v string) error { c.TimeZone = v; return nil }, (*Config).checkTimeZone},
+	{"FLEXFN_PROMPTS_FILE", "a JSON file with what callers hear in the queue; flexfn's own words when unset",
+		func(c *Config, v string) error { c.PromptsFile = v; return nil }, (*Config).loadPrompts},
+	{"FLEXFN_CANNED_RESPONSES_FILE", "a JSON file with the texts that agents can send; a few examples when unset",
+		func(c *Config, v string) error { c.CannedResponsesFile = v; return nil }, (*Config).loadCanned},
+	{"FLEXFN_SCHEDULES_FILE", "a JSON file with the schedules, which the plugin edits and need not exist at first; needed by schedule-manager",
+		func(c *Config, v string) error { c.SchedulesFile = v; return nil }, (*Config).checkSchedules},
+}
+
+func wholeNumber(name, unit string, least, most int, doc string, field func(*Config) *int) variable {
+	fault := func(v any) error { return fmt.Errorf("%v: write a number of %s from %d to %d", v, unit, least, most) }
+	return variable{name, doc,
+		func(c *Config, v string) (err error) {
+			if *field(c), err = strconv.Atoi(v); err != nil {
+				return fault(strconv.Quote(v))
+			}
+			return nil
+		},
+		func(c *Config) error {
+			if n := *field(c); n != 0 && (n < least || n > most) {
+				return fault(n)
+			}
+			return nil
+		},
+	}
+}
+
+func onOff(name, doc string, field func(*Config) *bool) variable {
+	return variable{name, doc, func(c *Config, v string) error {
+		*field(c) = v == "true"
+		if v != "true" && v != "false" {
+			return fmt.Errorf("%q is neither true nor false", v)
+		}
+		return nil
+	}, nil}
 }
 
 // sid is a setting that holds a SID with this prefix.
@@ -97,6 +207,9 @@ func splitList(v string) []string {
 func (c *Config) fault() error {
 	faults := slices.Clone(c.faults)
 	for _, s := range settings {
+		if s.check == nil {
+			continue
+		}
 		if err := s.check(c); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", s.name, err))
 		}
@@ -112,4 +225,50 @@ func (c *Config) checkDisabled() error {
 		}
 	}
 	return nil
+}
+
+func (c *Config) checkFeatures() error {
+	var names []string
+	for _, f := range features() {
+		names = append(names, f.name)
+	}
+	if len(c.Features) == 1 && c.Features[0] == "none" {
+		c.Features = []string{}
+	}
+	for _, name := range c.Features {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("%q is not a feature: the names are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkTimeZone() error {
+	if _, err := time.LoadLocation(c.timeZone()); err != nil || c.TimeZone == "Local" {
+		return fmt.Errorf("%q is not a time zone: write one such as Europe/Berlin", c.TimeZone)
+	}
+	return nil
+}
+
+func (c *Config) loadPrompts() error {
+	if c.words = defaultPrompts(); c.PromptsFile == "" {
+		return nil
+	}
+	return readFile(c.PromptsFile, &c.words)
+}
+
+func (c *Config) loadCanned() error {
+	if c.CannedResponsesFile == "" {
+		c.canned = defaultCanned()
+		return nil
+	}
+	return readFile(c.CannedResponsesFile, &c.canned)
+}
+
+func (c *Config) checkSchedules() error {
+	if c.SchedulesFile == "" {
+		return nil
+	}
+	_, _, err := c.loadSchedules()
+	return err
 }

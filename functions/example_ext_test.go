@@ -23,7 +23,7 @@ func ExampleAdd() {
 		log.Fatal(err)
 	}
 	fmt.Println(len(app.Routes()), "functions")
-	// Output: 18 functions
+	// Output: 53 functions
 }
 
 func ExampleRoutes() {
@@ -40,6 +40,7 @@ func ExampleConfig_Add() {
 	app := flexfntest.New(exampletb.T{}) // in production: flexfn.New(flexfn.FromEnv())
 	config := functions.Config{
 		ChatServiceSID: "IS00000000000000000000000000000001",
+		Features:       []string{"hang-up-by", "park-interaction"},                // and no others
 		Disabled:       []string{"/common/flex/phone-numbers/list-phone-numbers"}, // there is one of our own
 	}
 	if err := config.Add(app.App); err != nil {
@@ -49,7 +50,7 @@ func ExampleConfig_Add() {
 		"channelSid": "CH00000000000000000000000000000001", "attributes": `{"topic":"returns"}`,
 	}).OK()
 	fmt.Println(len(app.Routes()), "functions")
-	// Output: 17 functions
+	// Output: 21 functions
 }
 
 // A ready-made function on a path of one's own.

@@ -7,8 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -30,10 +32,30 @@ const (
 	workspace    = "/v1/Workspaces/*"
 )
 
-// newApp is an app with the ready-made functions and a fake Twilio.
+// newApp is an app with the ready-made functions, every feature on, and a fake
+// Twilio.
 func newApp(t *testing.T, change ...func(*flexfn.Config)) *flexfntest.App {
 	t.Helper()
-	return newAppWith(t, functions.Config{ChatServiceSID: twiliofake.DevelopmentChatServiceSID}, change...)
+	config := functions.Config{
+		ChatServiceSID: twiliofake.DevelopmentChatServiceSID, SyncServiceSID: "IS" + one,
+		CallbackWorkflowSID: "WW" + one, ChatTransferWorkflowSID: "WW" + one, InternalCallWorkflowSID: "WW" + one,
+		SchedulesFile: filepath.Join(t.TempDir(), "schedules.json"),
+	}
+	key := func(c *flexfn.Config) { makeKey(t, c) }
+	return newAppWith(t, config, append([]func(*flexfn.Config){key}, change...)...)
+}
+
+// makeKey has the fake make an API key, and the app use it.
+func makeKey(t *testing.T, c *flexfn.Config) {
+	t.Helper()
+	r := httptest.NewRequest("POST", "https://api.twilio.com/2010-04-01/Accounts/"+c.AccountSID+"/Keys.json", nil)
+	r.RequestURI = ""
+	r.SetBasicAuth(c.AccountSID, c.AuthToken)
+	key, err := flexfn.ReadJSON[struct{ SID, Secret string }]((&http.Client{Transport: c.Transport}).Do(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.APIKeySID, c.APIKeySecret = key.SID, key.Secret
 }
 
 func newAppWith(t *testing.T, config functions.Config, change ...func(*flexfn.Config)) *flexfntest.App {
@@ -42,6 +64,7 @@ func newAppWith(t *testing.T, config functions.Config, change ...func(*flexfn.Co
 	if err := config.Add(app.App); err != nil {
 		t.Fatal(err)
 	}
+	app.Twilio.ClearRequests()
 	return app
 }
 
@@ -415,6 +438,9 @@ func TestConcurrentWorkerUpdates(t *testing.T) {
 func TestMissingSettings(t *testing.T) {
 	app := newAppWith(t, functions.Config{}, func(c *flexfn.Config) { c.WorkspaceSID = "" })
 	for _, r := range functions.Routes() {
+		if !strings.HasPrefix(r.Path, "/common/") {
+			continue // off, as TestFeatureOff shows
+		}
 		form := params{"channelSid": "CH" + one, "conversationSid": "CH" + one, "workerChannelSid": "WC" + one, "attributes": "{}", "assignmentStatus": "pending", "attributesUpdate": "{}", "capacity": 1, "available": true, "taskChannel": "voice"}
 		for _, p := range r.Function.Describe().Parameters {
 			if p.Kind != "" {

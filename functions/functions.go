@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
@@ -24,9 +25,17 @@ import (
 // Routes lists the ready-made functions by the template's paths, which plugins
 // call, for documents and for paths of one's own. They are without the
 // settings of a [Config]: [Config.Add] serves them with those.
-func Routes() []flexfn.Route { return new(Config).routes() }
+func Routes() []flexfn.Route {
+	c := new(Config)
+	list := c.common()
+	for _, f := range features() {
+		list = append(list, f.all(c)...)
+	}
+	return list
+}
 
-func (c *Config) routes() []flexfn.Route {
+// common lists the functions that the features share.
+func (c *Config) common() []flexfn.Route {
 	const flex = "/common/flex/"
 	return []flexfn.Route{
 		{Path: flex + "conversations/update-attributes", Function: UpdateConversationAttributes},
@@ -56,18 +65,72 @@ func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 
 // Add gives app the functions of [Routes], except those that c disables. When
 // anything is wrong with c, nothing is added, and the error joins every fault.
+// What is off because settings are missing is logged to the app's logger, once.
 // Like [flexfn.App.Handle], it panics when a path is taken: disable the
 // ready-made function to put another in its place.
 func (c Config) Add(app *flexfn.App) error {
 	if err := c.fault(); err != nil {
 		return err
 	}
-	for _, r := range c.routes() {
+	routes := c.common()
+	var off []string
+	for _, s := range c.status(app.Config()) {
+		switch {
+		case !s.Chosen:
+			continue
+		case len(s.Missing) == 0:
+			routes = append(routes, s.feature.all(&c)...)
+			continue
+		case c.Features != nil:
+			return fmt.Errorf("FLEXFN_FEATURES names %s, which needs %s: set it, or leave the feature out", s.Name, strings.Join(s.Missing, ", "))
+		}
+		off = append(off, s.String())
+		routes = append(routes, s.feature.off(&c, s.Missing)...)
+	}
+	if len(off) > 0 {
+		app.Config().Logger.Info("features of the Flex plugin are off, since settings are missing", "features", strings.Join(off, "; "))
+	}
+	for _, r := range routes {
 		if !slices.Contains(c.Disabled, r.Path) {
 			app.Handle(r.Path, r.Function)
 		}
 	}
 	return nil
+}
+
+// FeatureStatus says whether a feature is on.
+type FeatureStatus struct {
+	// Name is the plugin's name of the feature, with dashes.
+	Name string
+	// Chosen is false when Features does not name it.
+	Chosen bool
+	// Missing are the settings that it lacks.
+	Missing []string
+
+	feature feature
+}
+
+// String says it in words.
+func (s FeatureStatus) String() string {
+	switch {
+	case !s.Chosen:
+		return s.Name + " is not in FLEXFN_FEATURES"
+	case len(s.Missing) > 0:
+		return s.Name + " needs " + strings.Join(s.Missing, ", ")
+	}
+	return s.Name
+}
+
+// Status says of every feature whether it is on in an app with this
+// configuration.
+func (c Config) Status(app flexfn.Config) []FeatureStatus { return c.status(app) }
+
+func (c *Config) status(app flexfn.Config) []FeatureStatus {
+	var list []FeatureStatus
+	for _, f := range features() {
+		list = append(list, FeatureStatus{f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f})
+	}
+	return list
 }
 
 // checkNames refuses a name, given after its parameter's, that Twilio cannot

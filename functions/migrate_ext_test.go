@@ -62,7 +62,7 @@ func TestTaskPriority(t *testing.T) {
 func Example() {
 	app := newMigratedApp(flexfntest.New(exampletb.T{}).Config()) // in production: flexfn.FromEnv()
 	fmt.Println(len(app.Routes()), "functions")
-	// Output: 19 functions
+	// Output: 54 functions
 }
 
 // TestMigrateDocument holds the code in docs/migrate.md against what is
@@ -88,7 +88,7 @@ func TestMigrateDocument(t *testing.T) {
 		t.Error("docs/migrate.md has no code")
 	}
 	for _, r := range functions.Routes() {
-		if !strings.Contains(string(doc), "`"+strings.TrimPrefix(r.Path, "/common/")+"`") {
+		if !strings.Contains(string(doc), "`"+strings.TrimPrefix(strings.TrimPrefix(r.Path, "/common/"), "/features/")+"`") {
 			t.Errorf("docs/migrate.md lacks %s", r.Path)
 		}
 	}

@@ -86,8 +86,19 @@ var solution = regexp.MustCompile(`,\\"_solution\\":\{[^}]*\}`)
 func withoutSolution(text []byte) []byte { return solution.ReplaceAll(text, nil) }
 
 func replayApp(t *testing.T, c contract.Case, change func(*flexfn.Config)) *flexfn.App {
+	t.Helper()
+	app, err := startReplay(c, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func startReplay(c contract.Case, change func(*flexfn.Config)) (*flexfn.App, error) {
 	env := contract.Environment(c)
-	if _, set := c.Env["TWILIO_FLEX_CHAT_SERVICE_SID"]; !set {
+	if c.Function != nil && strings.HasPrefix(c.Function.Path, "/features/") {
+		env = contract.FeatureEnvironment(c)
+	} else if _, set := c.Env["TWILIO_FLEX_CHAT_SERVICE_SID"]; !set {
 		env["TWILIO_FLEX_CHAT_SERVICE_SID"] = "IS" + strings.Repeat("b", 32)
 	}
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
@@ -96,12 +107,9 @@ func replayApp(t *testing.T, c contract.Case, change func(*flexfn.Config)) *flex
 	change(&config)
 	app, err := flexfn.New(config)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if err := functions.FromLookup(lookup).Add(app); err != nil {
-		t.Fatal(err)
-	}
-	return app
+	return app, functions.FromLookup(lookup).Add(app)
 }
 
 func replay(t *testing.T, c contract.Case) (got []contract.Response, fault string) {
@@ -116,8 +124,11 @@ func replay(t *testing.T, c contract.Case) (got []contract.Response, fault strin
 // send sends r, signed as Twilio signs when it is for a Studio function: the
 // reference's local server asked for no signature.
 func send(t *testing.T, app *flexfn.App, r contract.Request) contract.Response {
-	const base = "http://127.0.0.1"
-	if strings.HasPrefix(string(r.Path), "/common/studio/") {
+	base := "http://127.0.0.1"
+	if public := app.Config().PublicURL; public != "" {
+		base = public
+	}
+	if path := string(r.Path); strings.Contains(path, "/studio/") || strings.Contains(path, "/common/") && strings.HasPrefix(path, "/features/") {
 		kind := ""
 		for _, h := range r.Headers {
 			if h[0] == "content-type" {

@@ -34,6 +34,8 @@ type Case struct {
 	} `json:"connect_faults"`
 	UpstreamFinalState json.RawMessage `json:"upstream_final_state"`
 	Note               string          `json:"note"`
+	// Further answers what was not recorded, for functions that ask more.
+	Further []UpstreamCall `json:"-"`
 }
 
 // Function says what was called.
@@ -70,12 +72,13 @@ type UpstreamCall struct {
 		Status  int               `json:"status"`
 		Headers map[string]string `json:"headers"`
 		Body    Text              `json:"body"`
+		Media   []byte            `json:"body_base64"` // in place of Body
 		Fault   string            `json:"fault"`
 	} `json:"response"`
 }
 
-// Load reads a topic: cors, functions, handler, params, required, retry or
-// token. The edits are made to its JSON text first.
+// Load reads a topic: cors, features, functions, handler, params, required,
+// retry or token. The edits are made to its JSON text first.
 func Load(topic string, edits ...func(text []byte) []byte) ([]Case, error) {
 	text, err := recordings.ReadFile("recordings/" + topic + ".json")
 	if err != nil {

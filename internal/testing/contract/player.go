@@ -17,7 +17,7 @@ import (
 // Player is an [http.RoundTripper] that answers as the recorded upstream did:
 // each request gets the answer of the first recorded call, not yet played,
 // with its method, host and path, and when there is none left, that of the
-// last one again. How much a page of a list holds is no difference. It is safe
+// last one again; then the case's further calls answer. How much a page of a list holds is no difference. It is safe
 // for concurrent use.
 type Player struct {
 	c Case
@@ -73,18 +73,19 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 	case f == "never answers":
 		<-req.Context().Done()
 		return nil, req.Context().Err()
-	case f == "TCP RST":
+	case strings.HasPrefix(f, "TCP RST"):
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	case f == "connection closed without an answer":
 		return nil, io.EOF
 	}
+	answer := string(call.Response.Body) + string(call.Response.Media)
 	resp := &http.Response{
 		StatusCode: call.Response.Status,
 		Status:     strconv.Itoa(call.Response.Status) + " " + http.StatusText(call.Response.Status),
 		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        http.Header{},
-		Body:          io.NopCloser(strings.NewReader(string(call.Response.Body))),
-		ContentLength: int64(len(call.Response.Body)),
+		Body:          io.NopCloser(strings.NewReader(answer)),
+		ContentLength: int64(len(answer)),
 		Request:       req,
 	}
 	for k, v := range call.Response.Headers {
@@ -117,7 +118,15 @@ func (p *Player) take(req *http.Request, body []byte) *UpstreamCall {
 		}
 	}
 	p.seen = append(p.seen, s)
-	return call
+	if call != nil {
+		return call
+	}
+	for i, c := range p.c.Further {
+		if c.Method == s.Method && c.Host == s.Host && withoutPageSize(c.Path) == withoutPageSize(s.Path) {
+			return &p.c.Further[i]
+		}
+	}
+	return nil
 }
 
 // withoutPageSize leaves that out of a path's query, and sorts the rest.

@@ -1,0 +1,75 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+)
+
+// adminUI lets an administrator change the plugin's settings, which Flex keeps
+// in the ui_attributes of its configuration. Twilio has no version for them:
+// changes made through one program take turns, each reading what it changes.
+func adminUI(*Config) []flexfn.Route {
+	const path = "/features/admin-ui/flex/"
+	return []flexfn.Route{
+		{Path: path + "fetch-config", Function: flexfn.PrepareFlexFunction(fetchConfig, flexfn.Roles("admin"), flexfn.Doc("Reads the settings of the Flex plugins."))},
+		{Path: path + "update-config", Function: flexfn.PrepareFlexFunction(updateConfig, flexfn.Roles("admin"), flexfn.Doc("Merges into the settings of the Flex plugins."))},
+	}
+}
+
+type configReply struct {
+	Configuration json.RawMessage `json:"configuration"`
+}
+
+func fetchConfig(ctx context.Context, _ struct{}) (configReply, error) {
+	res := twilioapi.FlexConfiguration(ctx)
+	return configReply{res.Data}, res.Err()
+}
+
+type updateConfigParams struct {
+	Update map[string]json.RawMessage `json:"attributesUpdate" purpose:"ui_attributes to update" example:"{\"custom_data\":{\"features\":{\"park_interaction\":{\"enabled\":true}}}}"`
+	Merge  optional                   `json:"mergeFeature" doc:"false replaces the features that the update names, and the common settings, as a whole; true, and left out, merges into them"`
+}
+
+func updateConfig(ctx context.Context, in updateConfigParams) (configReply, error) {
+	var emptied json.RawMessage
+	if in.Merge == "false" {
+		emptied = emptyNamed(in.Update["custom_data"])
+	}
+	res := twilioapi.UpdateFlexConfiguration(ctx, func(stored json.RawMessage) (json.RawMessage, error) {
+		if emptied != nil {
+			var err error
+			if stored, err = twilioapi.MergeAttributes(stored, emptied); err != nil {
+				return nil, err
+			}
+		}
+		return twilioapi.MergeAttributes(stored, object(in.Update))
+	})
+	return configReply{res.Data}, res.Err()
+}
+
+// emptyNamed is the update that empties what an update of custom_data names:
+// the common settings, and each feature.
+func emptyNamed(customData json.RawMessage) json.RawMessage {
+	var named struct {
+		Common   json.RawMessage            `json:"common"`
+		Features map[string]json.RawMessage `json:"features"`
+	}
+	if json.Unmarshal(customData, &named) != nil {
+		return nil
+	}
+	empty := map[string]any{}
+	if named.Common != nil {
+		empty["common"] = nil
+	}
+	if len(named.Features) > 0 {
+		features := map[string]any{}
+		for name := range named.Features {
+			features[name] = nil
+		}
+		empty["features"] = features
+	}
+	return object(map[string]any{"custom_data": empty})
+}

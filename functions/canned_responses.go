@@ -1,0 +1,37 @@
+package functions
+
+import (
+	"context"
+
+	"github.com/flexfn/flexfn"
+)
+
+// cannedResponses are texts that agents send again and again. They come from
+// the file that FLEXFN_CANNED_RESPONSES_FILE names.
+func cannedResponses(c *Config) []flexfn.Route {
+	return []flexfn.Route{{
+		Path: "/features/canned-responses/flex/chat-responses",
+		Function: flexfn.PrepareFlexFunction(func(context.Context, struct{}) (cannedReply, error) {
+			return cannedReply{c.canned}, nil
+		}, flexfn.Doc("Lists texts that agents can send.")),
+	}}
+}
+
+type cannedReply struct {
+	Data canned `json:"data"`
+}
+
+// canned is the file of canned responses.
+type canned struct {
+	Categories []cannedCategory `json:"categories"`
+}
+
+type cannedCategory struct {
+	Section   string           `json:"section"`
+	Responses []cannedResponse `json:"responses"`
+}
+
+type cannedResponse struct {
+	Label string `json:"label"`
+	Text  string `json:"text"`
+}

@@ -1,0 +1,214 @@
+package functions
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/twilioapi"
+	video "github.com/twilio/twilio-go/rest/video/v1"
+)
+
+// chatToVideo lets an agent take a chat to a video room.
+//
+// A room is made before the task is marked with it, and closed again when the
+// task cannot be marked. The customer's page gets its token without a Flex
+// token: whoever knows the name of a room that exists may enter it, so names
+// are drawn at random, and one address gets few tokens a minute.
+func chatToVideo(c *Config) []flexfn.Route {
+	const path = "/features/chat-to-video-escalation/"
+	return []flexfn.Route{
+		{Path: path + "common/client-get-token", Function: flexfn.PrepareStudioFunction(c.videoTokens(), flexfn.OpenToAnyone(), flexfn.Doc("Gives a customer's page the token for a video room that exists."))},
+		{Path: path + "flex/generate-unique-code", Function: flexfn.PrepareFlexFunction(c.createRoom, flexfn.Doc("Makes a video room for a task."))},
+		{Path: path + "flex/complete-room", Function: flexfn.PrepareFlexFunction(completeRoom, flexfn.Doc("Closes a video room."))},
+	}
+}
+
+type videoTokenParams struct {
+	Identity string `json:"identity" purpose:"username for connecting to the video room" example:"Customer"`
+	Room     string `json:"roomName" purpose:"video room unique name" example:"abc1234"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p videoTokenParams) Validate() error {
+	if len(p.Identity) > 128 || len(p.Room) > 128 {
+		return errors.New("identity and roomName have 128 bytes at most")
+	}
+	return nil
+}
+
+type videoTokenReply struct {
+	Token string `json:"token"`
+}
+
+// How many tokens are given in a minute: to one address, and to all that come
+// through one proxy or pretend to.
+const (
+	tokensPerMinute = 20
+	tokensPerPeer   = 1000
+)
+
+// addresses are where the request comes from: the peer, and the caller that
+// the peer names when it is a proxy. Whoever makes names up is still one peer.
+func addresses(ctx context.Context) (peer, caller string) {
+	peer, _ = ctx.Value(link.PeerKey{}).(string)
+	if host, _, err := net.SplitHostPort(peer); err == nil {
+		peer = host
+	}
+	chain := flexfn.RequestHeader(ctx).Values("X-Forwarded-For")
+	if len(chain) == 0 {
+		return peer, peer
+	}
+	last := chain[len(chain)-1]
+	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	return peer, peer + " " + last[:min(len(last), 64)]
+}
+
+func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTokenReply, error) {
+	callers, peers := newRateLimit(tokensPerMinute, time.Minute), newRateLimit(tokensPerPeer, time.Minute)
+	return func(ctx context.Context, in videoTokenParams) (videoTokenReply, error) {
+		peer, caller := addresses(ctx)
+		if wait := max(peers.take(peer), callers.take(caller)); wait > 0 {
+			return videoTokenReply{}, &flexfn.Error{Status: http.StatusTooManyRequests, Message: "Too many tokens were asked for; try again in a minute", RetryAfter: wait}
+		}
+		if !c.VideoAllowCreate {
+			rooms := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (int, error) {
+				list, err := video.NewApiService(client).ListRoom(&video.ListRoomParams{UniqueName: &in.Room})
+				return len(list), err
+			})
+			if err := rooms.Err(); err != nil {
+				return videoTokenReply{}, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "The video rooms cannot be asked at the moment; try again", RetryAfter: time.Second, Err: err}
+			}
+			if rooms.Data == 0 {
+				return videoTokenReply{}, flexfn.Errorf(http.StatusNotFound, "Room not found")
+			}
+		}
+		return videoTokenReply{videoToken(flexfn.FromContext(ctx).Config(), in.Identity, in.Room, time.Now())}, nil
+	}
+}
+
+// videoToken signs an access token of Twilio for one room: a JSON Web Token
+// (RFC 7519) with HMAC SHA-256, good for an hour.
+func videoToken(app flexfn.Config, identity, room string, now time.Time) string {
+	at := now.Unix()
+	header := object(map[string]string{"alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1"})
+	claims := object(map[string]any{
+		"jti": app.APIKeySID + "-" + strconv.FormatInt(at, 10), "iss": app.APIKeySID, "sub": app.AccountSID, "iat": at, "exp": at + 3600,
+		"grants": map[string]any{"identity": identity, "video": map[string]string{"room": room}},
+	})
+	b64 := base64.RawURLEncoding
+	signed := b64.EncodeToString(header) + "." + b64.EncodeToString(claims)
+	mac := hmac.New(sha256.New, []byte(app.APIKeySecret))
+	mac.Write([]byte(signed))
+	return signed + "." + b64.EncodeToString(mac.Sum(nil))
+}
+
+// rateLimit counts by caller in windows of time.
+type rateLimit struct {
+	most int
+	per  time.Duration
+
+	mu     sync.Mutex
+	end    time.Time // of the window
+	counts map[string]int
+}
+
+// mostCallers bounds what is remembered: the callers beyond it count as one.
+const mostCallers = 10_000
+
+func newRateLimit(most int, per time.Duration) *rateLimit { return &rateLimit{most: most, per: per} }
+
+// take counts one more of key, and returns how long it has to wait when that
+// is one too many.
+func (l *rateLimit) take(key string) (wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if !now.Before(l.end) {
+		l.end, l.counts = now.Add(l.per), map[string]int{}
+	}
+	if _, known := l.counts[key]; !known && len(l.counts) >= mostCallers {
+		key = ""
+	}
+	if l.counts[key] >= l.most {
+		return l.end.Sub(now)
+	}
+	l.counts[key]++
+	return 0
+}
+
+type createRoomParams struct {
+	Task string `json:"taskSid" purpose:"used to update the task attributes with the room name" kind:"WT"`
+}
+
+type createRoomReply struct {
+	Name string `json:"roomName"`
+	SID  string `json:"roomSid"`
+}
+
+func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
+	var undo undoing
+	defer func() { undo.unless(ctx, err) }()
+	reply := createRoomReply{Name: randomName(c.videoCodeLength())}
+	room := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*video.VideoV1Room, error) {
+		params := &video.CreateRoomParams{
+			UniqueName: &reply.Name, RecordParticipantsOnConnect: &c.VideoRecord, EmptyRoomTimeout: new(c.videoCodeTTL()),
+		}
+		if c.VideoRoomType != "" {
+			params.Type = &c.VideoRoomType
+		}
+		return video.NewApiService(client).CreateRoom(params)
+	})
+	if err := room.Err(); err != nil {
+		return createRoomReply{}, err // an empty room ends by itself
+	}
+	reply.SID = value(room.Data.Sid)
+	undo.add("the video room", func(ctx context.Context) error { return endRoom(ctx, reply.SID) })
+	marked := twilioapi.UpdateTaskAttributes(ctx, in.Task, object(map[string]string{"videoRoom": reply.Name, "videoRoomSid": reply.SID}))
+	return reply, marked.Err()
+}
+
+// randomName draws n letters and digits.
+func randomName(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	name := make([]byte, 0, n)
+	for draw := [64]byte{}; len(name) < n; {
+		rand.Read(draw[:])
+		for _, b := range draw {
+			if int(b) < 4*len(letters) && len(name) < n { // each equally likely
+				name = append(name, letters[int(b)%len(letters)])
+			}
+		}
+	}
+	return string(name)
+}
+
+type completeRoomParams struct {
+	Room string `json:"roomSid" purpose:"unique sid of video room to complete" kind:"RM"`
+}
+
+func completeRoom(ctx context.Context, in completeRoomParams) (done, error) {
+	return done{}, endRoom(ctx, in.Room)
+}
+
+// endRoom closes a room. Twilio's error 53112 says that it is closed already.
+func endRoom(ctx context.Context, sid string) error {
+	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (done, error) {
+		_, err := video.NewApiService(client).UpdateRoom(sid, &video.UpdateRoomParams{Status: new("completed")})
+		if e, ok := errors.AsType[*flexfn.Error](err); ok && e.TwilioErrorCode == 53112 {
+			err = nil
+		}
+		return done{}, err
+	}).Err()
+}

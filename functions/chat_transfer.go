@@ -1,0 +1,145 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	chat "github.com/twilio/twilio-go/rest/chat/v2"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+)
+
+// chatTransfer hands a chat of Programmable Chat to another worker or queue by
+// a second task, and completes the first one without closing the chat.
+//
+// The second task is made before the chat's channel is marked with it. A mark
+// that could not be written does not undo the transfer, of which the answer
+// has the task: it is logged. Completing marks the channel before the task
+// loses its channel, so that the chat is never without a mark.
+func chatTransfer(c *Config) []flexfn.Route {
+	const path = "/features/chat-transfer/"
+	return []flexfn.Route{
+		{Path: path + "flex/create-transfer-task", Function: flexfn.PrepareFlexFunction(c.createTransferTask, flexfn.Doc("Creates the task that goes on with a chat."))},
+		{Path: path + "flex/complete-task-for-transfer", Function: flexfn.PrepareFlexFunction(c.completeTaskForTransfer, flexfn.Doc("Completes a task whose chat goes on in another one."))},
+		{Path: path + "studio/add-task-to-chat-channel-data", Function: flexfn.PrepareStudioFunction(c.markChannelFromStudio, flexfn.Doc("Marks a chat channel with a task that is under way."))},
+	}
+}
+
+type transferTaskParams struct {
+	LinkID     string          `json:"conversationId" purpose:"conversation_id to link tasks for reporting" example:"WT00000000000000000000000000000001"`
+	Attributes json.RawMessage `json:"jsonAttributes" purpose:"JSON calling tasks attributes to perpetuate onto new task" example:"{\"channelSid\":\"CH00000000000000000000000000000001\"}"`
+	Target     string          `json:"transferTargetSid" purpose:"sid of target worker or target queue" kind:"WK|WQ"`
+	QueueName  optional        `json:"transferQueueName" doc:"name of the queue if transfering to a queue, otherwise empty string"`
+	Ignore     string          `json:"ignoreWorkerContactUri" purpose:"woker Contact Uri to ignore when transfering" example:"client:agent"`
+	Workflow   optional        `json:"workflowSid" doc:"workflow of the task; the configured one when left out"`
+	Timeout    *int            `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
+	Priority   *int            `json:"priority" doc:"priority of the task; 0 when left out"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p transferTaskParams) Validate() error {
+	var task map[string]json.RawMessage
+	if json.Unmarshal(p.Attributes, &task) != nil || task == nil {
+		return errors.New("jsonAttributes is not a JSON object: send the attributes of the task")
+	}
+	if !flexfn.ValidSID(textOf(task["channelSid"]), "CH") {
+		return errors.New("jsonAttributes has no channelSid: only the task of a chat can be transferred so")
+	}
+	return checkSIDs("workflowSid", "WW", string(p.Workflow))
+}
+
+type taskReply struct {
+	Task string `json:"taskSid"`
+}
+
+func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) (taskReply, error) {
+	target := "worker"
+	if strings.HasPrefix(in.Target, "WQ") {
+		target = "queue"
+	}
+	attributes, err := transferAttributes(in.Attributes, in.LinkID, map[string]any{
+		"ignoreWorkerContactUri": in.Ignore, "transferTargetSid": in.Target, "transferQueueName": in.QueueName,
+		"transferTargetType": target, "workerSidsInConversation": []string{},
+	})
+	if err != nil {
+		return taskReply{}, err
+	}
+	created := twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{
+		WorkflowSid: new(in.Workflow.or(c.ChatTransferWorkflowSID)), TaskChannel: new("chat"), Attributes: new(string(attributes)),
+		Timeout: orDefault(in.Timeout, 86400), Priority: orDefault(in.Priority, 0),
+	})
+	if err := created.Err(); err != nil {
+		return taskReply{}, err
+	}
+	task, channel := value(created.Data.Sid), textOf(attributesOf(new(string(in.Attributes)))["channelSid"])
+	if err := c.markChannel(ctx, channel, task, "inflight"); err != nil {
+		flexfn.Logger(ctx).Warn("a chat was transferred, but its channel is not marked with the new task", "task", task, "channel", channel, "error", err)
+	}
+	return taskReply{task}, nil
+}
+
+func orDefault(n *int, standIn int) *int {
+	if n == nil {
+		return &standIn
+	}
+	return n
+}
+
+// markChannel writes into a channel's attributes what became of a task:
+// inflight, or completed.
+func (c *Config) markChannel(ctx context.Context, channel, task, state string) error {
+	update := object(map[string]any{"associatedTasks": map[string]string{task: state}})
+	return rewriteAttributes(ctx, channel,
+		func(old json.RawMessage) (json.RawMessage, error) { return twilioapi.MergeAttributes(old, update) },
+		func(client *twilioapi.Client) (*string, error) {
+			channel, err := chat.NewApiService(client).FetchChannel(c.ChatServiceSID, channel)
+			if err != nil {
+				return nil, err
+			}
+			return channel.Attributes, nil
+		},
+		func(client *twilioapi.Client, attributes string) error {
+			_, err := chat.NewApiService(client).UpdateChannel(c.ChatServiceSID, channel, &chat.UpdateChannelParams{Attributes: &attributes})
+			return err
+		})
+}
+
+type completeTransferParams struct {
+	Task    string   `json:"taskSid" purpose:"task sid to remove the chat channel from" kind:"WT"`
+	Type    string   `json:"transferType" purpose:"COLD or WARM transfer" example:"COLD"`
+	Channel optional `json:"channelSid" doc:"channel of the chat, which the task then lets go"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p completeTransferParams) Validate() error {
+	if p.Type != "COLD" && p.Type != "WARM" {
+		return errors.New("transferType must be COLD or WARM")
+	}
+	return checkSIDs("channelSid", "CH", string(p.Channel))
+}
+
+func (c *Config) completeTaskForTransfer(ctx context.Context, in completeTransferParams) (done, error) {
+	if in.Channel != "" {
+		if err := c.markChannel(ctx, string(in.Channel), in.Task, "completed"); err != nil {
+			flexfn.Logger(ctx).Warn("the channel of a transferred chat is not marked with the completed task", "task", in.Task, "channel", in.Channel, "error", err)
+		}
+		res := twilioapi.UpdateTaskAttributes(ctx, in.Task, json.RawMessage(`{"channelSid":null}`))
+		if err := res.Err(); err != nil && res.Status != http.StatusNotFound {
+			return done{}, err
+		}
+	}
+	return done{}, twilioapi.SetTaskStatus(ctx, in.Task, "completed", "Task "+in.Type+" Transfered to new task").Err()
+}
+
+type markChannelParams struct {
+	Task    string `json:"taskSid" purpose:"taskSid to add to channel attributes" kind:"WT"`
+	Channel string `json:"channelSid" purpose:"channelSid to add task information to" kind:"CH"`
+}
+
+func (c *Config) markChannelFromStudio(ctx context.Context, in markChannelParams) (done, error) {
+	return done{}, c.markChannel(ctx, in.Channel, in.Task, "inflight")
+}

@@ -1,0 +1,183 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
+	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
+)
+
+// conversationTransfer hands a conversation of Flex to another worker or
+// queue.
+//
+// A transfer invites first. It then writes the invite into the conversation's
+// attributes, so that nobody closes the channel under it, and in a cold
+// transfer takes the inviting agent out at last. An invite that was made is
+// never hidden by what fails after it: the answer then has the failure and
+// says that the invite stands. Removing an agent closes the channel only when
+// it is known that nobody but the customer is left and that no invite is open.
+func conversationTransfer(c *Config) []flexfn.Route {
+	const path = "/features/conversation-transfer/flex/"
+	return []flexfn.Route{
+		{Path: path + "invite-participant", Function: flexfn.PrepareFlexFunction(c.inviteParticipant, flexfn.Doc("Invites a worker or a queue to a conversation."))},
+		{Path: path + "remove-participant", Function: flexfn.PrepareFlexFunction(removeFromConversation, flexfn.Doc("Takes an agent out of a conversation, and closes it after the last one."))},
+	}
+}
+
+type inviteParams struct {
+	Task         string                     `json:"taskSid" purpose:"task sid of transferring task" kind:"WT"`
+	LinkID       string                     `json:"conversationId" purpose:"for linking transfer task in insights (CHxxx or WTxxx sid)" example:"WT00000000000000000000000000000001"`
+	Attributes   json.RawMessage            `json:"jsonAttributes" purpose:"string representation of transferring task" example:"{\"from\":\"web\"}"`
+	Target       string                     `json:"transferTargetSid" purpose:"worker or queue sid" kind:"WK|WQ"`
+	Ignore       map[string]json.RawMessage `json:"workersToIgnore" purpose:"json object with key indicating task attribute to set as an array of workers to ignore. eg {'workersToIgnore':['Alice','Bob']}. This gets copied to task attributes." example:"{\"workersToIgnore\":[\"Alice\",\"Bob\"]}"`
+	Interaction  string                     `json:"flexInteractionSid" purpose:"KDxxx sid for inteactions API" kind:"KD"`
+	Channel      string                     `json:"flexInteractionChannelSid" purpose:"UOxxx sid for interactions API" kind:"UO"`
+	TaskChannel  string                     `json:"taskChannelUniqueName" purpose:"task channel to use for the new task" example:"chat"`
+	Conversation optional                   `json:"conversationSid" doc:"the conversation, for the list of its open invites"`
+	QueueName    optional                   `json:"transferQueueName" doc:"name of the queue, when one is invited"`
+	WorkerName   optional                   `json:"transferWorkerName" doc:"name of the worker, when one is invited"`
+	Leaving      optional                   `json:"removeFlexInteractionParticipantSid" doc:"the participant to take out, in a cold transfer; nobody when left out"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p inviteParams) Validate() error {
+	return checkSIDs("conversationSid", "CH", string(p.Conversation), "removeFlexInteractionParticipantSid", "UT", string(p.Leaving))
+}
+
+type inviteReply struct {
+	Message string `json:"message"`
+	Invite  string `json:"participantInviteSid"`
+	Task    string `json:"invitesTaskSid"`
+}
+
+func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (inviteReply, error) {
+	target, name := "worker", string(in.WorkerName)
+	if strings.HasPrefix(in.Target, "WQ") {
+		target, name = "queue", string(in.QueueName)
+	}
+	attributes, err := transferAttributes(in.Attributes, in.LinkID, map[string]any{
+		"transferTargetSid": in.Target, "transferQueueName": in.QueueName, "transferTargetType": target,
+	}, object(in.Ignore))
+	if err != nil {
+		return inviteReply{}, err
+	}
+	invited := invite(ctx, in.Interaction, in.Channel, map[string]any{
+		"task_channel_unique_name": in.TaskChannel, "workspace_sid": flexfn.FromContext(ctx).Config().WorkspaceSID,
+		"workflow_sid": c.ChatTransferWorkflowSID, "attributes": attributes,
+	})
+	if err := invited.Err(); err != nil {
+		return inviteReply{}, err
+	}
+	reply := inviteReply{Invite: value(invited.Data.Sid), Task: invitedTask(invited.Data)}
+	reply.Message = "Participant invite " + reply.Invite
+
+	if in.Conversation != "" && reply.Task != "" {
+		err := mergeConversation(ctx, string(in.Conversation), object(map[string]any{"invites": map[string]any{reply.Task: openInvite{
+			Task: reply.Task, Target: in.Target, Created: isoNow(), Name: name, Kind: strings.ToUpper(target[:1]) + target[1:],
+		}}}))
+		if err != nil {
+			return inviteReply{}, unclear(err, "The invite "+reply.Invite+" was sent, but could not be written into the conversation")
+		}
+	}
+	if in.Leaving != "" {
+		if err := closeParticipant(ctx, in.Interaction, in.Channel, string(in.Leaving)); err != nil {
+			return inviteReply{}, unclear(err, "The invite "+reply.Invite+" was sent, but the agent may still be in the conversation")
+		}
+	}
+	return reply, nil
+}
+
+// openInvite is an entry of a conversation's attribute invites, which the
+// plugin shows.
+type openInvite struct {
+	Task    string `json:"invitesTaskSid"`
+	Target  string `json:"targetSid"`
+	Created string `json:"timestampCreated"`
+	Name    string `json:"targetName"`
+	Kind    string `json:"inviteTargetType"` // Queue or Worker
+}
+
+// invitedTask is the SID of the task that an invite made.
+func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
+	if i.Routing == nil {
+		return ""
+	}
+	var routing struct {
+		Properties struct {
+			SID string `json:"sid"`
+		} `json:"properties"`
+	}
+	if json.Unmarshal(object(*i.Routing), &routing) != nil {
+		return ""
+	}
+	return routing.Properties.SID
+}
+
+// transferAttributes are a task's attributes for another task that goes on
+// with its conversation, linked to it for reports.
+func transferAttributes(old json.RawMessage, linkID string, transfer map[string]any, more ...json.RawMessage) (json.RawMessage, error) {
+	transfer["conversations"] = map[string]any{"conversation_id": linkID}
+	attributes, err := twilioapi.MergeAttributes(json.RawMessage("{}"), old)
+	for _, update := range append(more, object(transfer)) {
+		if err == nil {
+			attributes, err = twilioapi.MergeAttributes(attributes, update)
+		}
+	}
+	if err != nil {
+		return nil, flexfn.Errorf(http.StatusBadRequest, "jsonAttributes is not a JSON object: send the attributes of the task")
+	}
+	return attributes, nil
+}
+
+func isoNow() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z") }
+
+type removeFromConversationParams struct {
+	Interaction  string   `json:"flexInteractionSid" purpose:"KDxxx sid for inteactions API" kind:"KD"`
+	Channel      string   `json:"flexInteractionChannelSid" purpose:"UOxxx sid for interactions API" kind:"UO"`
+	Participant  string   `json:"flexInteractionParticipantSid" purpose:"UTxxx sid for interactions API" kind:"UT"`
+	Conversation optional `json:"conversationSid" doc:"the conversation; without it the channel stays open"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p removeFromConversationParams) Validate() error {
+	return checkSIDs("conversationSid", "CH", string(p.Conversation))
+}
+
+func removeFromConversation(ctx context.Context, in removeFromConversationParams) (done, error) {
+	if err := closeParticipant(ctx, in.Interaction, in.Channel, in.Participant); err != nil {
+		return done{}, err
+	}
+	if in.Conversation == "" {
+		return done{}, nil
+	}
+	sid := string(in.Conversation)
+	left := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (int, error) {
+		list, err := conversations.NewApiService(client).ListConversationParticipant(sid, &conversations.ListConversationParticipantParams{PageSize: new(100), Limit: new(2)})
+		return len(list), err
+	})
+	if err := left.Err(); err != nil || left.Data > 1 {
+		return done{}, err
+	}
+	stored := conversationAttributes(ctx, sid)
+	if err := stored.Err(); err != nil {
+		return done{}, err
+	}
+	var attributes struct {
+		Invites map[string]json.RawMessage `json:"invites"`
+	}
+	if err := json.Unmarshal(stored.Data, &attributes); err != nil {
+		return done{}, &flexfn.Error{Status: http.StatusBadGateway, Message: "the conversation's attributes are not JSON, so that it is left open", Err: err}
+	}
+	if len(attributes.Invites) > 0 {
+		return done{}, nil
+	}
+	return done{}, twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*flexapi.FlexV1InteractionChannel, error) {
+		return flexapi.NewApiService(client).UpdateInteractionChannel(in.Interaction, in.Channel, &flexapi.UpdateInteractionChannelParams{Status: new("closed")})
+	}).Err()
+}

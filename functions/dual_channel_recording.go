@@ -1,0 +1,30 @@
+package functions
+
+import (
+	"context"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+)
+
+// dualChannelRecording starts a recording with each side on a channel of its
+// own. It is not repeated when its outcome is unknown; error 21220 means that
+// the call cannot be recorded, because it has ended for instance.
+func dualChannelRecording(*Config) []flexfn.Route {
+	return []flexfn.Route{{
+		Path:     "/features/dual-channel-recording/flex/create-recording",
+		Function: flexfn.PrepareFlexFunction(createRecording, flexfn.Doc("Starts to record a call, each side on a channel of its own.")),
+	}}
+}
+
+type createRecordingParams struct {
+	Call string `json:"callSid" purpose:"unique ID of call to record" kind:"CA"`
+}
+
+func createRecording(ctx context.Context, in createRecordingParams) (recordingReply, error) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010CallRecording, error) {
+		return api.NewApiService(client).CreateCallRecording(in.Call, &api.CreateCallRecordingParams{RecordingChannels: new("dual")})
+	})
+	return recordingReply{twilioapi.View(res.Data)}, res.Err()
+}

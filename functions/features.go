@@ -1,0 +1,196 @@
+package functions
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
+	"github.com/flexfn/flexfn/twilioapi"
+)
+
+// feature is what the plugin switches on by one name: functions below
+// /features/NAME/, and the settings that they need.
+type feature struct {
+	name   string
+	needs  []need
+	routes func(*Config) []flexfn.Route
+	// voice are routes that answer callers on the line. They are served
+	// while settings are missing too, and say nothing but TwiML.
+	voice func(*Config) []flexfn.Route
+}
+
+// need is a setting of the app or of package functions.
+type need struct {
+	name string
+	of   func(flexfn.Config, *Config) string
+}
+
+var (
+	needWorkspace = need{"TWILIO_FLEX_WORKSPACE_SID", func(app flexfn.Config, _ *Config) string { return app.WorkspaceSID }}
+	needPublicURL = need{"PUBLIC_URL", func(app flexfn.Config, _ *Config) string { return app.PublicURL }}
+	needAPIKey    = need{"TWILIO_API_KEY and TWILIO_API_SECRET", func(app flexfn.Config, _ *Config) string { return app.APIKeySecret }}
+	needSync      = need{"TWILIO_FLEX_SYNC_SID", func(_ flexfn.Config, c *Config) string { return c.SyncServiceSID }}
+	needCallback  = need{"TWILIO_FLEX_CALLBACK_WORKFLOW_SID", func(_ flexfn.Config, c *Config) string { return c.CallbackWorkflowSID }}
+	needTransfer  = need{"TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID", func(_ flexfn.Config, c *Config) string { return c.ChatTransferWorkflowSID }}
+	needInternal  = need{"TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID", func(_ flexfn.Config, c *Config) string { return c.InternalCallWorkflowSID }}
+	needChat      = need{"TWILIO_FLEX_CHAT_SERVICE_SID", func(_ flexfn.Config, c *Config) string { return c.ChatServiceSID }}
+	needSchedules = need{"FLEXFN_SCHEDULES_FILE", func(_ flexfn.Config, c *Config) string { return c.SchedulesFile }}
+)
+
+// features lists the template's features that have functions, by name.
+func features() []feature {
+	return []feature{
+		{name: "admin-ui", routes: adminUI},
+		{name: "callback-and-voicemail", needs: []need{needWorkspace, needCallback, needPublicURL}, routes: callbacks, voice: waitExperience},
+		{name: "canned-responses", routes: cannedResponses},
+		{name: "chat-to-video-escalation", needs: []need{needWorkspace, needAPIKey}, routes: chatToVideo},
+		{name: "chat-transfer", needs: []need{needWorkspace, needTransfer, needChat}, routes: chatTransfer},
+		{name: "conversation-transfer", needs: []need{needWorkspace, needTransfer}, routes: conversationTransfer},
+		{name: "dual-channel-recording", routes: dualChannelRecording},
+		{name: "hang-up-by", routes: hangUpBy},
+		{name: "internal-call", needs: []need{needWorkspace, needInternal}, routes: internalCall, voice: internalCallVoice},
+		{name: "park-interaction", needs: []need{needWorkspace, needPublicURL}, routes: parkInteraction},
+		{name: "pause-recording", routes: pauseRecording},
+		{name: "schedule-manager", needs: []need{needSchedules}, routes: scheduleManager},
+		{name: "supervisor-barge-coach", routes: supervisorBargeCoach},
+		{name: "supervisor-complete-reservation", needs: []need{needWorkspace}, routes: supervisorCompleteReservation},
+	}
+}
+
+// missing lists the settings that the feature lacks.
+func (f feature) missing(app flexfn.Config, c *Config) (names []string) {
+	for _, n := range f.needs {
+		if n.of(app, c) == "" {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}
+
+// all lists the feature's functions.
+func (f feature) all(c *Config) []flexfn.Route {
+	list := f.routes(c)
+	if f.voice != nil {
+		list = append(list, f.voice(c)...)
+	}
+	return list
+}
+
+// off lists what answers while settings are missing. Who may not call a
+// function learns nothing of it.
+func (f feature) off(c *Config, missing []string) []flexfn.Route {
+	answer := func(context.Context, struct{}) (done, error) {
+		return done{}, flexfn.Errorf(http.StatusNotImplemented, "The feature %s is off: the server lacks %s", f.name, strings.Join(missing, ", "))
+	}
+	list := f.routes(c)
+	for i, r := range list {
+		doc := flexfn.Doc("Says that the feature " + f.name + " is off.")
+		switch {
+		case r.Function.Describe().Open:
+			list[i].Function = flexfn.PrepareStudioFunction(answer, flexfn.OpenToAnyone(), doc)
+		case r.Function.Describe().Studio:
+			list[i].Function = flexfn.PrepareStudioFunction(answer, doc)
+		default:
+			list[i].Function = flexfn.PrepareFlexFunction(answer, doc)
+		}
+	}
+	if f.voice != nil {
+		list = append(list, f.voice(c)...)
+	}
+	return list
+}
+
+// optional is a parameter that may be left out. The plugin then sends the word
+// that JavaScript has for nothing.
+type optional string
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (o *optional) UnmarshalText(text []byte) error {
+	*o = optional(text)
+	if *o == "undefined" || *o == "null" {
+		*o = ""
+	}
+	return nil
+}
+
+// or is o, or what stands in when it is left out.
+func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
+
+// checkSIDs refuses values, each given after the parameter's name and the
+// prefix of its SIDs, that are neither empty nor such a SID.
+func checkSIDs(parameters ...string) error {
+	for ; len(parameters) >= 3; parameters = parameters[3:] {
+		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !flexfn.ValidSID(value, prefix) {
+			return flexfn.Errorf(http.StatusBadRequest, "%s is not a SID: expected %s and 32 hex digits", name, prefix)
+		}
+	}
+	return nil
+}
+
+// object encodes what can always be encoded.
+func object(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a mistake in the program: v is made of texts and raw JSON that was decoded
+	}
+	return b
+}
+
+// attributesOf decodes a resource's attributes; what is not an object is none.
+func attributesOf(text *string) map[string]json.RawMessage {
+	if text == nil {
+		return nil
+	}
+	var attributes map[string]json.RawMessage
+	if json.Unmarshal([]byte(*text), &attributes) != nil {
+		return nil
+	}
+	return attributes
+}
+
+// textOf decodes a JSON string; anything else is "".
+func textOf(raw json.RawMessage) (s string) {
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// value is *s, or "" when there is none.
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// rewriteAttributes changes attributes that Twilio keeps without a version:
+// changes take turns within the app, and each reads what it changes right
+// before it writes.
+func rewriteAttributes(ctx context.Context, key string, change func(json.RawMessage) (json.RawMessage, error),
+	read func(*twilioapi.Client) (*string, error), write func(client *twilioapi.Client, attributes string) error,
+) error {
+	done, err := conflict.Take(ctx, key)
+	if err != nil {
+		return &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other changes took too long", Err: err}
+	}
+	defer done()
+	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (struct{}, error) {
+		old, err := read(client)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if value(old) == "" {
+			old = new("{}")
+		}
+		changed, err := change(json.RawMessage(*old))
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, write(client, string(changed))
+	}).Err()
+}

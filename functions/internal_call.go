@@ -1,0 +1,254 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
+	"github.com/flexfn/flexfn/twilioapi"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+	"github.com/twilio/twilio-go/twiml"
+)
+
+// internalCall lets agents call each other, or a queue.
+//
+// The caller joins a conference that has the SID of their task as its name;
+// when they have, the called one gets a task that leads there. Twilio may
+// report the join twice: what the first report did is written in the caller's
+// task, and the second finds it. When the called one's task cannot be made,
+// the conference is ended, so that nobody waits in it alone.
+func internalCall(c *Config) []flexfn.Route {
+	const path = "/features/internal-call/"
+	return []flexfn.Route{
+		{Path: path + "common/call-outbound-join", Function: flexfn.PrepareStudioFunction(c.conferenceEvent, flexfn.Doc("Calls the other agent when the first one has joined, and ends the tasks with the conference."))},
+		{Path: path + "flex/cleanup-rejected-task", Function: flexfn.PrepareFlexFunction(cleanUpRejected, flexfn.Doc("Ends an internal call that was not taken."))},
+	}
+}
+
+func internalCallVoice(*Config) []flexfn.Route {
+	const path = "/features/internal-call/"
+	return []flexfn.Route{
+		{Path: path + "common/agent-join-conference", Function: flexfn.PrepareStudioFunction(joinConference, flexfn.Doc("TwiML that leads an agent into a conference."))},
+		{Path: path + "common/agent-outbound-join", Function: flexfn.PrepareStudioFunction(joinOutbound, flexfn.Doc("TwiML that leads the agent who calls into the conference of their task."))},
+	}
+}
+
+type joinParams struct {
+	Conference string `json:"conferenceName" doc:"name of the conference" example:"WT00000000000000000000000000000001"`
+}
+
+func joinConference(_ context.Context, in joinParams) (*flexfn.Response, error) {
+	return intoConference(&twiml.VoiceConference{Name: in.Conference, EndConferenceOnExit: "true"})
+}
+
+type joinOutboundParams struct {
+	Task string `json:"taskSid" doc:"the task, whose SID names the conference" example:"WT00000000000000000000000000000001"`
+}
+
+func joinOutbound(_ context.Context, in joinOutboundParams) (*flexfn.Response, error) {
+	return intoConference(&twiml.VoiceConference{
+		Name: in.Task, EndConferenceOnExit: "true", StatusCallback: "call-outbound-join", StatusCallbackEvent: "join end",
+	})
+}
+
+// intoConference leads a caller into a conference; without a name, which
+// Twilio would refuse, the call ends.
+func intoConference(c *twiml.VoiceConference) (*flexfn.Response, error) {
+	if strings.TrimSpace(c.Name) == "" {
+		return twilioapi.TwiML(&twiml.VoiceHangup{})
+	}
+	return twilioapi.TwiML(&twiml.VoiceDial{InnerElements: []twiml.Element{c}})
+}
+
+type conferenceEventParams struct {
+	Name       string `json:"FriendlyName" doc:"name of the conference, the SID of the caller's task"`
+	Conference string `json:"ConferenceSid" doc:"the conference"`
+	Call       string `json:"CallSid" doc:"the call that joined"`
+	Event      string `json:"StatusCallbackEvent" doc:"participant-join or conference-end; nothing is done at others"`
+}
+
+// conferenceEvent answers Twilio, which does not read the answer but notes a
+// failure in its log.
+func (c *Config) conferenceEvent(ctx context.Context, in conferenceEventParams) (*flexfn.Response, error) {
+	var err error
+	switch in.Event {
+	case "participant-join":
+		err = c.participantJoined(ctx, in)
+	case "conference-end":
+		err = endInternalTasks(ctx, in.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return twilioapi.TwiML()
+}
+
+// internalTask is what the attributes of the caller's task say.
+type internalTask struct {
+	To         string `json:"to"`
+	From       string `json:"from"`
+	FromName   string `json:"fromName"`
+	Queue      string `json:"callToQueue"`
+	WorkerCall string `json:"worker_call_sid"`
+	Conference struct {
+		Participants struct {
+			Task string `json:"taskSid"`
+		} `json:"participants"`
+	} `json:"conference"`
+}
+
+func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams) error {
+	if err := required("CallSid", "CA", in.Call, "FriendlyName", "WT", in.Name, "ConferenceSid", "CF", in.Conference); err != nil {
+		return err
+	}
+	call := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
+		return api.NewApiService(client).FetchCall(in.Call, nil)
+	})
+	if err := call.Err(); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(value(call.Data.To), "client") {
+		return nil // not an agent's
+	}
+	turn, err := conflict.Take(ctx, "internal call "+in.Name)
+	if err != nil {
+		return err
+	}
+	defer turn()
+	fetched := twilioapi.FetchTask(ctx, in.Name)
+	if err := fetched.Err(); err != nil {
+		return err
+	}
+	var task internalTask
+	if json.Unmarshal([]byte(value(fetched.Data.Attributes)), &task) != nil || task.WorkerCall != in.Call {
+		return nil // not the one who calls
+	}
+	if task.Conference.Participants.Task != "" {
+		return nil // Twilio reports it again
+	}
+	if task.To == "" {
+		return c.abandon(ctx, in, flexfn.Errorf(http.StatusBadRequest, "the task does not say whom to call: its attribute to is missing"))
+	}
+	attributes := map[string]any{
+		"to": task.To, "name": task.FromName, "from": task.From, "autoAnswer": "false", "conferenceSid": in.Name,
+		"conference": map[string]string{"sid": in.Conference, "friendlyName": in.Name}, "internal": "true", "client_call": true,
+	}
+	if task.Queue != "" {
+		attributes["callToQueue"] = task.Queue
+	} else {
+		attributes["targetWorker"] = task.To
+	}
+	created := twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{
+		WorkflowSid: &c.InternalCallWorkflowSID, TaskChannel: new("voice"), Attributes: new(string(object(attributes))),
+		Timeout: new(86400), Priority: new(0),
+	})
+	switch err := created.Err(); {
+	case created.OutcomeUnknown:
+		return err // the called one may be asked already
+	case err != nil:
+		return c.abandon(ctx, in, err)
+	}
+	sid := value(created.Data.Sid)
+	marked := twilioapi.UpdateTaskAttributes(ctx, in.Name, object(map[string]any{"conference": map[string]any{
+		"sid": in.Conference, "participants": map[string]string{"worker": in.Call, "taskSid": sid},
+	}}))
+	if err := marked.Err(); err != nil {
+		// Without the mark nobody would end the second task.
+		var undo undoing
+		undo.add("the task "+sid+" of the called one", func(ctx context.Context) error {
+			return twilioapi.SetTaskStatus(ctx, sid, "canceled", "Internal call failed").Err()
+		})
+		undo.unless(ctx, err)
+		return c.abandon(ctx, in, err)
+	}
+	return nil
+}
+
+// abandon ends the conference in which nobody will answer.
+func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	if err := endConference(ctx, in.Conference); err != nil {
+		flexfn.Logger(ctx).Error("an internal call failed, and its conference could not be ended", "conference", in.Conference, "cause", cause, "error", err)
+	}
+	return cause
+}
+
+func endConference(ctx context.Context, sid string) error {
+	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Conference, error) {
+		return api.NewApiService(client).UpdateConference(sid, &api.UpdateConferenceParams{Status: new("completed")})
+	}).Err()
+}
+
+// endInternalTasks ends the caller's task and the called one's.
+func endInternalTasks(ctx context.Context, sid string) error {
+	if err := required("FriendlyName", "WT", sid); err != nil {
+		return err
+	}
+	other, err := endInternalTask(ctx, sid)
+	if err != nil || other == "" {
+		return err
+	}
+	_, err = endInternalTask(ctx, other)
+	return err
+}
+
+// endInternalTask ends one task as far as it has come, and returns the SID of
+// the other one.
+func endInternalTask(ctx context.Context, sid string) (other string, err error) {
+	fetched := twilioapi.FetchTask(ctx, sid)
+	switch {
+	case fetched.Status == http.StatusNotFound:
+		return "", nil
+	case !fetched.Success:
+		return "", fetched.Err()
+	}
+	var task internalTask
+	_ = json.Unmarshal([]byte(value(fetched.Data.Attributes)), &task) // attributes that are no JSON name no other task
+	if flexfn.ValidSID(task.Conference.Participants.Task, "WT") {
+		other = task.Conference.Participants.Task
+	}
+	next := map[string]string{"assigned": "wrapping", "pending": "canceled", "reserved": "canceled"}[value(fetched.Data.AssignmentStatus)]
+	if next == "" {
+		return other, nil
+	}
+	return other, twilioapi.SetTaskStatus(ctx, sid, next, "conference is complete").Err()
+}
+
+// required refuses SIDs that are missing too.
+func required(parameters ...string) error {
+	for i := 2; i < len(parameters); i += 3 {
+		if parameters[i] == "" {
+			return flexfn.Errorf(http.StatusBadRequest, "%s is missing", parameters[i-2])
+		}
+	}
+	return checkSIDs(parameters...)
+}
+
+type cleanUpParams struct {
+	Task       string `json:"taskSid" purpose:"unique ID of task to clean up" kind:"WT"`
+	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000001"`
+}
+
+// cleanUpRejected does both, whatever becomes of the first; the plugin sends
+// the word undefined while there is no conference.
+func cleanUpRejected(ctx context.Context, in cleanUpParams) (done, error) {
+	err := twilioapi.SetTaskStatus(ctx, in.Task, "canceled", "Rejected internal call").Err()
+	var conference optional
+	_ = conference.UnmarshalText([]byte(in.Conference)) // never fails
+	if conference == "" {
+		return done{}, err
+	}
+	if fault := checkSIDs("conferenceSid", "CF", string(conference)); fault != nil {
+		return done{}, fault
+	}
+	ended := endConference(ctx, string(conference))
+	if err != nil {
+		return done{}, err
+	}
+	return done{}, ended
+}

@@ -1,0 +1,145 @@
+package functions
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
+)
+
+// prompts are what callers hear in the queue. The file that
+// FLEXFN_PROMPTS_FILE names has them as one JSON object; what it leaves out
+// keeps its default.
+type prompts struct {
+	// Voice and Language are Twilio's, such as "Polly.Joanna" and "en-US".
+	Voice    string `json:"voice"`
+	Language string `json:"language,omitempty"`
+	// Music is the address of the sound that plays meanwhile.
+	Music string `json:"music"`
+
+	Greeting string `json:"greeting"` // once, at the beginning
+	Offer    string `json:"offer"`    // before the music: star leads to the menu
+	Notice   string `json:"notice"`   // before the music, when nothing can be offered
+	Menu     string `json:"menu"`     // 1 for a callback, 2 for a voicemail
+
+	ConfirmNumber     string `json:"confirmNumber"`  // 1 for the caller's own number, 2 for another
+	EnterNumber       string `json:"enterNumber"`    // then the pound key
+	YouEntered        string `json:"youEntered"`     // followed by the number
+	ConfirmEntered    string `json:"confirmEntered"` // 1 when it is right, 2 to enter it again
+	NoNumber          string `json:"noNumber"`
+	CallbackRequested string `json:"callbackRequested"` // then the call ends
+
+	LeaveMessage string `json:"leaveMessage"` // before the beep; star ends the message
+	NoMessage    string `json:"noMessage"`
+	MessageSaved string `json:"messageSaved"` // then the call ends
+	Goodbye      string `json:"goodbye"`      // after no message, again and again
+
+	Failed string `json:"failed"` // what was asked for did not work; the caller waits on
+}
+
+func defaultPrompts() prompts {
+	return prompts{
+		Voice: "Polly.Joanna",
+		Music: "http://com.twilio.music.classical.s3.amazonaws.com/BusyStrings.mp3",
+
+		Greeting: "Thanks for calling. All of our people are busy right now, and you have a place in line.",
+		Offer:    "If you would rather not wait on the phone, press star to hear what else we can do.",
+		Notice:   "Please hold on. Somebody will be with you as soon as possible.",
+		Menu:     "Press 1 and we will call you back when it is your turn. Press 2 to leave us a message. To keep waiting, press any other key.",
+
+		ConfirmNumber:     "Press 1 if we should call the number that you are calling from. Press 2 to give us another number.",
+		EnterNumber:       "Enter the number, beginning with the country code, and then press the pound key.",
+		YouEntered:        "This is the number that we have:",
+		ConfirmEntered:    "Press 1 if that is right. Press 2 to enter it again.",
+		NoNumber:          "We did not get a number that we can call. You still have your place in line.",
+		CallbackRequested: "All right. We will call you back when it is your turn. Goodbye.",
+
+		LeaveMessage: "Please tell us after the beep how we can help you. Press star when you are done.",
+		NoMessage:    "We could not hear a message.",
+		MessageSaved: "Thank you. We have your message, and somebody will get back to you. Goodbye.",
+		Goodbye:      "We still could not hear you. Please call us again. Goodbye.",
+
+		Failed: "Sorry, that did not work. You still have your place in line.",
+	}
+}
+
+// check finds what callers would not hear.
+func (p prompts) check() error {
+	var faults []error
+	v := reflect.ValueOf(p)
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name != "language" && strings.TrimSpace(v.Field(i).String()) == "" {
+			faults = append(faults, fmt.Errorf("%q is empty: leave it out for the default", name))
+		}
+		if v.Field(i).Len() > 4096 { // Twilio's limit for Say
+			faults = append(faults, fmt.Errorf("%q is longer than 4096 bytes", name))
+		}
+	}
+	if u, err := url.Parse(p.Music); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		faults = append(faults, fmt.Errorf("\"music\" is not the address of a sound: write one such as https://example.com/music.mp3"))
+	}
+	return errors.Join(faults...)
+}
+
+func defaultCanned() canned {
+	return canned{Categories: []cannedCategory{
+		{Section: "Opening", Responses: []cannedResponse{
+			{Label: "Hello", Text: "Hello! How can I help you today?"},
+			{Label: "One moment", Text: "Let me look into that. It will take me a minute or two."},
+			{Label: "More detail", Text: "Could you tell me a little more about what happened?"},
+		}},
+		{Section: "Closing", Responses: []cannedResponse{
+			{Label: "Anything else", Text: "Is there anything else that I can do for you?"},
+			{Label: "Goodbye", Text: "Thanks for getting in touch. Have a good day!"},
+		}},
+	}}
+}
+
+// check finds what agents could not use.
+func (c canned) check() error {
+	var faults []error
+	if len(c.Categories) == 0 {
+		faults = append(faults, errors.New(`it has no "categories"`))
+	}
+	for i, category := range c.Categories {
+		if strings.TrimSpace(category.Section) == "" {
+			faults = append(faults, fmt.Errorf(`category %d has no "section"`, i+1))
+		}
+		for j, response := range category.Responses {
+			if strings.TrimSpace(response.Label) == "" || strings.TrimSpace(response.Text) == "" {
+				faults = append(faults, fmt.Errorf(`response %d of category %d has no "label" or no "text"`, j+1, i+1))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// maxFile bounds the files that are read at the start.
+const maxFile = 1 << 20
+
+// readFile reads a JSON file over what into holds already. Keys that it does
+// not know are typing errors.
+func readFile(path string, into interface{ check() error }) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	d := json.NewDecoder(io.LimitReader(file, maxFile))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if d.More() {
+		return fmt.Errorf("%s: something follows the JSON object, or it is longer than %d bytes", path, maxFile)
+	}
+	if err := into.check(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}

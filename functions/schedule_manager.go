@@ -1,0 +1,214 @@
+package functions
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
+)
+
+// scheduleManager keeps schedules in the file that FLEXFN_SCHEDULES_FILE
+// names, which administrators edit in the plugin and flows ask.
+//
+// The version of the file is what its bytes hash to. An update says which
+// version it changes, and is refused with 409 when the file has another by
+// then. It takes the place of the file as a whole, and holds at once: the
+// plugin's steps of building and publishing have nothing left to do. One
+// program should write the file; any number may read it.
+func scheduleManager(c *Config) []flexfn.Route {
+	return []flexfn.Route{
+		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
+		{Path: "/admin/list", Function: flexfn.PrepareFlexFunction(c.listSchedules, flexfn.Doc("Lists the schedules and whether they are open."))},
+		{Path: "/admin/update", Function: flexfn.PrepareFlexFunction(c.updateSchedules, flexfn.Roles("admin"), flexfn.Doc("Replaces the schedules."))},
+		{Path: "/admin/update-status", Function: flexfn.PrepareFlexFunction(c.schedulesBuilt, flexfn.Roles("admin"), flexfn.Doc("Says whether an update of the schedules is complete."))},
+		{Path: "/admin/publish", Function: flexfn.PrepareFlexFunction(c.publishSchedules, flexfn.Roles("admin"), flexfn.Doc("Says that an update of the schedules holds."))},
+	}
+}
+
+// load reads the file anew: another program may have written it.
+func (c *Config) loadSchedules() (s schedules, version string, err error) {
+	text, err := os.ReadFile(c.SchedulesFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return schedules{}, "0", nil // before the first update
+	case err != nil:
+		return schedules{}, "", fmt.Errorf("the schedules: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&s); err != nil {
+		return schedules{}, "", fmt.Errorf("the schedules in %s: %w", c.SchedulesFile, err)
+	}
+	sum := sha256.Sum256(text)
+	return s, hex.EncodeToString(sum[:8]), s.check()
+}
+
+type checkScheduleParams struct {
+	Name     string   `json:"name" purpose:"name of the schedule to check" example:"Support"`
+	Simulate optional `json:"simulate" doc:"the time to ask for, such as 2026-12-24T12:00, in the schedule's time zone unless it has one; now when left out"`
+}
+
+// checkSchedule answers 404 for a name that does not exist and yet says open:
+// a flow that does not look at the status must not turn callers away.
+func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flexfn.Response, error) {
+	all, _, err := c.loadSchedules()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if in.Simulate != "" {
+		if now, err = all.simulated(in.Name, string(in.Simulate)); err != nil {
+			return nil, err
+		}
+	}
+	status, found := all.at(in.Name, now)
+	if !found {
+		return &flexfn.Response{Status: http.StatusNotFound, Body: struct {
+			scheduleStatus
+			Message string `json:"message"`
+		}{scheduleStatus{IsOpen: true, ClosedReason: "error"}, "There is no schedule of this name"}}, nil
+	}
+	return &flexfn.Response{Body: status}, nil
+}
+
+// simulated reads a time, in the zone of the schedule when it has none.
+func (s schedules) simulated(name, text string) (time.Time, error) {
+	zone := time.UTC
+	for _, each := range s.Schedules {
+		if each.Name == name {
+			if z, err := time.LoadLocation(each.TimeZone); err == nil {
+				zone = z
+			}
+		}
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, flexfn.Errorf(http.StatusBadRequest, "simulate is not a time: write one such as 2026-12-24T12:00")
+}
+
+type listedSchedule struct {
+	schedule
+	Status scheduleStatus `json:"status"`
+}
+
+type schedulesReply struct {
+	Data struct {
+		Rules     []scheduleRule   `json:"rules"`
+		Schedules []listedSchedule `json:"schedules"`
+	} `json:"data"`
+	Version  string `json:"version"`
+	Deployed bool   `json:"versionIsDeployed"`
+}
+
+func (c *Config) listSchedules(context.Context, struct{}) (schedulesReply, error) {
+	all, version, err := c.loadSchedules()
+	if err != nil {
+		return schedulesReply{}, err
+	}
+	reply := schedulesReply{Version: version, Deployed: true}
+	reply.Data.Rules, reply.Data.Schedules = append([]scheduleRule{}, all.Rules...), []listedSchedule{}
+	for _, s := range all.Schedules {
+		reply.Data.Schedules = append(reply.Data.Schedules, listedSchedule{s, all.status(s, time.Now())})
+	}
+	return reply, nil
+}
+
+type updateSchedulesParams struct {
+	Data    schedules `json:"data" purpose:"the rules and schedules" example:"{\"rules\":[],\"schedules\":[]}"`
+	Version string    `json:"version" purpose:"the version that they were made from" example:"0"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p updateSchedulesParams) Validate() error { return p.Data.check() }
+
+type buildReply struct {
+	Build string `json:"buildSid"`
+}
+
+func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) (buildReply, error) {
+	done, err := conflict.Take(ctx, "the schedules")
+	if err != nil {
+		return buildReply{}, err
+	}
+	defer done()
+	_, version, err := c.loadSchedules()
+	if err != nil {
+		return buildReply{}, err
+	}
+	if version != in.Version {
+		return buildReply{}, flexfn.Errorf(http.StatusConflict, "The schedules were changed by somebody else: load them again")
+	}
+	if err := c.storeSchedules(in.Data); err != nil {
+		return buildReply{}, err
+	}
+	_, version, err = c.loadSchedules()
+	return buildReply{version}, err
+}
+
+// storeSchedules replaces the file at once, so that nobody reads half of it.
+func (c *Config) storeSchedules(s schedules) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(c.SchedulesFile), ".schedules-*")
+	if err != nil {
+		return fmt.Errorf("the schedules cannot be stored: %w", err)
+	}
+	_, err = file.Write(append(text, '\n'))
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), c.SchedulesFile)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("the schedules cannot be stored: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+type buildParams struct {
+	Build string `json:"buildSid" purpose:"the update to ask for" example:"0"`
+}
+
+type buildStatusReply struct {
+	Status string `json:"buildStatus"` // completed, or failed when another update came after it
+}
+
+func (c *Config) schedulesBuilt(_ context.Context, in buildParams) (buildStatusReply, error) {
+	_, version, err := c.loadSchedules()
+	if err != nil {
+		return buildStatusReply{}, err
+	}
+	if version != in.Build {
+		return buildStatusReply{"failed"}, nil
+	}
+	return buildStatusReply{"completed"}, nil
+}
+
+type publishReply struct {
+	Deployment string `json:"deploymentSid"`
+}
+
+func (c *Config) publishSchedules(_ context.Context, in buildParams) (publishReply, error) {
+	_, version, err := c.loadSchedules()
+	if err != nil {
+		return publishReply{}, err
+	}
+	if version != in.Build {
+		return publishReply{}, flexfn.Errorf(http.StatusConflict, "The schedules were changed by somebody else: load them again")
+	}
+	return publishReply{version}, nil
+}

@@ -1,0 +1,41 @@
+package functions
+
+import (
+	"context"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+)
+
+// supervisorBargeCoach lets a supervisor who listens in speak to everybody
+// (barge), or to the agent alone (coach).
+func supervisorBargeCoach(*Config) []flexfn.Route {
+	return []flexfn.Route{{
+		Path: "/features/supervisor-barge-coach/flex/participant-mute-and-coach",
+		Function: flexfn.PrepareFlexFunction(muteAndCoach, flexfn.Roles("supervisor", "admin"),
+			flexfn.Doc("Mutes a supervisor in a conference, or lets them coach an agent.")),
+	}}
+}
+
+type muteAndCoachParams struct {
+	Conference  string   `json:"conferenceSid" purpose:"conference sid to target for changes" kind:"CF|WT"`
+	Participant string   `json:"participantSid" purpose:"participant sid to target for conference changes" kind:"CA"`
+	Muted       bool     `json:"muted" purpose:"boolean to determine the muted status of the participant in the conference"`
+	Coaching    bool     `json:"coaching" purpose:"boolean to determine the coaching status of the participant in the conference"`
+	Agent       optional `json:"agentSid" doc:"call of the agent who is coached; when it is left out, only muted changes"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p muteAndCoachParams) Validate() error { return checkSIDs("agentSid", "CA", string(p.Agent)) }
+
+func muteAndCoach(ctx context.Context, in muteAndCoachParams) (done, error) {
+	params := &api.UpdateParticipantParams{Muted: &in.Muted}
+	if in.Agent != "" {
+		params.Coaching, params.CallSidToCoach = &in.Coaching, new(string(in.Agent))
+	}
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
+		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, params)
+	})
+	return done{}, res.Err()
+}

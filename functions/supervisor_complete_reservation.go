@@ -1,0 +1,47 @@
+package functions
+
+import (
+	"context"
+	"errors"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+)
+
+// supervisorCompleteReservation lets a supervisor end the work of an agent
+// who does not.
+func supervisorCompleteReservation(*Config) []flexfn.Route {
+	return []flexfn.Route{{
+		Path: "/features/supervisor-complete-reservation/flex/update-reservation",
+		Function: flexfn.PrepareFlexFunction(updateReservation, flexfn.Roles("supervisor", "admin"),
+			flexfn.Doc("Moves an agent's reservation to wrapping or completed.")),
+	}}
+}
+
+type reservationParams struct {
+	Task        string `json:"taskSid" purpose:"sid of the task" kind:"WT"`
+	Reservation string `json:"reservationSid" purpose:"sid of the specific reservation to update" kind:"WR"`
+	Status      string `json:"status" purpose:"status to move the reservation to" example:"completed"`
+}
+
+// Validate implements [flexfn.Validator].
+func (p reservationParams) Validate() error {
+	if p.Status != "completed" && p.Status != "wrapping" {
+		return errors.New("status must be completed or wrapping")
+	}
+	return nil
+}
+
+type reservationReply struct {
+	// Reservation is the reservation, or a sentence when there was nothing
+	// left to change, which counts as success.
+	Reservation any `json:"reservation"`
+}
+
+func updateReservation(ctx context.Context, in reservationParams) (reservationReply, error) {
+	res := twilioapi.SetReservationStatus(ctx, in.Task, in.Reservation, in.Status)
+	if res.Success && res.Data == nil {
+		return reservationReply{"The reservation is gone, or past being " + in.Status}, nil
+	}
+	return reservationReply{twilioapi.View(res.Data)}, res.Err()
+}

@@ -1,0 +1,59 @@
+package functions
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/flexfn/flexfn"
+)
+
+// undoing takes back the steps of a function that fails half-way.
+type undoing []step
+
+type step struct {
+	what string
+	undo func(context.Context) error
+}
+
+func (u *undoing) add(what string, undo func(context.Context) error) {
+	*u = append(*u, step{what, undo})
+}
+
+// undoTime bounds how long it takes back after a failure: it begins when the
+// request's own time may be over.
+const undoTime = 5 * time.Second
+
+// unless takes the steps back, the last one first, unless err is nil. What
+// cannot be taken back is logged: somebody has to know what stands.
+func (u undoing) unless(ctx context.Context, err error) {
+	if err == nil || len(u) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	for i := len(u) - 1; i >= 0; i-- {
+		if failed := u[i].undo(ctx); failed != nil {
+			flexfn.Logger(ctx).Error("a function failed half-way, and this step of it stands", "step", u[i].what, "cause", err, "error", failed)
+		}
+	}
+}
+
+// refused reports whether Twilio said no, so that nothing was done: after any
+// other failure a change may have happened.
+func refused(err error) bool {
+	e, ok := errors.AsType[*flexfn.Error](err)
+	return ok && !e.OutcomeUnknown && e.HTTPStatus() < http.StatusInternalServerError && e.TwilioErrorCode != 0
+}
+
+// unclear tells the caller what stands after a failure whose outcome is not
+// known.
+func unclear(err error, stands string) error {
+	told := flexfn.Error{Status: http.StatusBadGateway, Message: stands, OutcomeUnknown: true, Err: err}
+	if e, ok := errors.AsType[*flexfn.Error](err); ok {
+		told.Status, told.TwilioErrorCode, told.TwilioDocPage, told.RetryAfter = e.HTTPStatus(), e.TwilioErrorCode, e.TwilioDocPage, e.RetryAfter
+		told.Message += ": " + e.Message
+	}
+	return &told
+}

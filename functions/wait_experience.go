@@ -1,0 +1,446 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/twilioapi"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+	"github.com/twilio/twilio-go/twiml"
+)
+
+// waitExperience is what callers hear in the queue: music, and on demand a
+// menu that offers a callback or a voicemail in place of waiting.
+//
+// It answers TwiML whatever happens, and every answer leads on: to the queue,
+// a callback, a voicemail, or the end of the call. Whoever asks for a callback
+// leaves the queue only when the callback exists; whoever asks for a
+// voicemail, only when the call has been led to it. When that cannot be done,
+// the caller is told so and goes on waiting.
+func waitExperience(c *Config) []flexfn.Route {
+	return []flexfn.Route{{
+		Path: waitPath,
+		Function: flexfn.PrepareStudioFunction(func(ctx context.Context, in waitParams) (*flexfn.Response, error) {
+			w := waiting{Config: c, waitParams: in.sane()}
+			return w.answer(ctx)
+		}, flexfn.Deadline(waitDeadline), flexfn.Deduplicate(time.Minute), flexfn.Doc("TwiML for callers in a queue, who may ask for a callback or leave a voicemail.")),
+	}}
+}
+
+const (
+	waitPath = "/features/callback-and-voicemail/studio/wait-experience"
+	// Twilio waits 15 s for TwiML. What is asked of its API meanwhile ends
+	// before that, so that there is always time for an answer.
+	waitDeadline = 13 * time.Second
+	waitUpstream = 11 * time.Second
+)
+
+// The modes are states; each link leads to one.
+const (
+	waitFind           = "initialize"
+	waitLoop           = "main-wait-loop"
+	waitPressed        = "handle-initial-choice"
+	waitChosen         = "handle-callback-or-voicemail-choice"
+	waitNumberChosen   = "handle-callback-choice"
+	waitNumberGiven    = "handle-callback-for-other-number-confirmation-option"
+	waitNumberChecked  = "handle-callback-for-other-number-confirmation"
+	waitCallback       = "submit-callback"
+	waitRecord         = "record-voicemail"
+	waitRecorded       = "voicemail-recorded"
+	waitSaveVoicemail  = "submit-voicemail"
+	mostSilentMessages = 3
+)
+
+type waitParams struct {
+	Mode          string   `json:"mode" doc:"what comes next; the beginning when left out"`
+	Call          optional `json:"CallSid" doc:"the call"`
+	Queue         optional `json:"QueueSid" doc:"the queue that the call is in"`
+	Digits        string   `json:"Digits" doc:"what the caller pressed"`
+	Caller        optional `json:"Caller" doc:"number of the caller"`
+	Called        optional `json:"Called" doc:"number that was called"`
+	Task          optional `json:"enqueuedTaskSid" doc:"the call's task"`
+	SkipGreeting  string   `json:"skipGreeting" doc:"true after the caller was greeted"`
+	To            optional `json:"to" doc:"number to call back"`
+	Entered       optional `json:"updatedPhoneNumber" doc:"number that the caller entered"`
+	CallerNumber  optional `json:"callerNumber" doc:"number of the caller, when Twilio reports a transcription"`
+	CalledNumber  optional `json:"calledNumber" doc:"number that was called, when Twilio reports a transcription"`
+	Silences      string   `json:"silences" doc:"how often no message was left"`
+	Recording     optional `json:"RecordingSid" doc:"the voicemail's recording"`
+	RecordingURL  optional `json:"RecordingUrl" doc:"address of the recording"`
+	TranscriptSID optional `json:"TranscriptionSid" doc:"the voicemail's transcription"`
+	Transcript    optional `json:"TranscriptionText" doc:"what the transcription says"`
+}
+
+// sane leaves out what is no SID: a caller must not pay for a bad link.
+func (p waitParams) sane() waitParams {
+	for prefix, sid := range map[string]*optional{"CA": &p.Call, "QU": &p.Queue, "WT": &p.Task, "RE": &p.Recording} {
+		if !flexfn.ValidSID(string(*sid), prefix) {
+			*sid = ""
+		}
+	}
+	p.Digits = strings.TrimSpace(p.Digits)
+	return p
+}
+
+// waiting is one request of a caller who waits.
+type waiting struct {
+	*Config
+	waitParams
+	base string
+}
+
+// answer is the TwiML for the mode.
+func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err error) {
+	w.base = publicURL(ctx, waitPath)
+	upstream, cancel := context.WithTimeout(ctx, waitUpstream)
+	defer cancel()
+	if w.Mode == waitSaveVoicemail {
+		return w.saveVoicemail(upstream)
+	}
+	app := flexfn.FromContext(ctx).Config()
+	if app.PublicURL == "" || app.WorkspaceSID == "" || w.CallbackWorkflowSID == "" {
+		// Without these nothing can be offered, and a link might lead nowhere.
+		return twilioapi.TwiML(w.say(w.words.Notice), &twiml.VoicePlay{Url: w.words.Music, Loop: "0"})
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			flexfn.Logger(ctx).Error("the wait experience panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			answer, err = twilioapi.TwiML(w.sorry()...)
+		}
+	}()
+	return twilioapi.TwiML(w.verbs(upstream)...)
+}
+
+func (w *waiting) verbs(ctx context.Context) []twiml.Element {
+	switch w.Mode {
+	case "", waitFind:
+		w.Task = optional(w.findTask(ctx))
+		return []twiml.Element{w.goTo(waitLoop, w.greeted()...)}
+	case waitLoop:
+		return w.loop()
+	case waitPressed:
+		if strings.HasPrefix(w.Digits, "*") {
+			return []twiml.Element{w.gather(2, 0, w.link(waitChosen), w.words.Menu), w.back()}
+		}
+	case waitChosen:
+		switch w.Digits {
+		case "1":
+			return []twiml.Element{w.gather(5, 1, w.link(waitNumberChosen), w.words.ConfirmNumber), w.back()}
+		case "2":
+			return w.toVoicemail(ctx)
+		}
+	case waitNumberChosen:
+		switch {
+		case w.Digits == "1" && validNumber(string(w.Caller)):
+			return []twiml.Element{w.goTo(waitCallback, "to", string(w.Caller))}
+		case w.Digits == "1" || w.Digits == "2": // a caller without a number has to give one
+			return []twiml.Element{w.askNumber(), w.back()}
+		}
+	case waitNumberGiven:
+		number := w.international(w.Digits)
+		if number == "" {
+			return []twiml.Element{w.say(w.words.NoNumber), w.back()}
+		}
+		confirm := w.gather(15, 1, w.link(waitNumberChecked, "updatedPhoneNumber", number), w.words.ConfirmEntered)
+		confirm.FinishOnKey, confirm.Method = "#", http.MethodGet
+		return []twiml.Element{w.sayNumber(number), confirm, w.back()}
+	case waitNumberChecked:
+		switch {
+		case w.Digits == "1" && validNumber(string(w.Entered)):
+			return []twiml.Element{w.goTo(waitCallback, "to", string(w.Entered))}
+		case w.Digits == "2":
+			return []twiml.Element{w.askNumber(), w.back()}
+		}
+	case waitCallback:
+		return w.requestCallback(ctx)
+	case waitRecord:
+		return w.record()
+	case waitRecorded:
+		return []twiml.Element{w.say(w.words.MessageSaved), &twiml.VoiceHangup{}}
+	default:
+		return w.sorry()
+	}
+	return []twiml.Element{w.back()}
+}
+
+// greeted is for links: a caller is greeted once.
+func (w *waiting) greeted() []string {
+	if w.SkipGreeting == "true" {
+		return []string{"skipGreeting", "true"}
+	}
+	return nil
+}
+
+// findTask finds the task of the call: the newest with its SID in the workflow
+// that the queue is named after. It is "" when there is none yet, or none can
+// be found.
+func (w *waiting) findTask(ctx context.Context) string {
+	queue := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Queue, error) {
+		if w.Queue == "" || w.Call == "" {
+			return nil, errors.New("Twilio did not say which call waits in which queue")
+		}
+		return api.NewApiService(client).FetchQueue(string(w.Queue), nil)
+	})
+	if !queue.Success {
+		flexfn.Logger(ctx).Warn("a caller waits without being offered a callback: their queue cannot be read", "error", queue.Err())
+		return ""
+	}
+	tasks := twilioapi.ListTasks(ctx, &taskrouter.ListTaskParams{
+		AssignmentStatus: &[]string{"pending", "reserved"}, WorkflowSid: queue.Data.FriendlyName,
+		Ordering: new("DateCreated:desc"), PageSize: new(50), Limit: new(50),
+	})
+	if !tasks.Success {
+		flexfn.Logger(ctx).Warn("a caller waits without being offered a callback: the tasks cannot be read", "error", tasks.Err())
+	}
+	for _, task := range tasks.Data {
+		if textOf(attributesOf(task.Attributes)["call_sid"]) == string(w.Call) {
+			return value(task.Sid)
+		}
+	}
+	return ""
+}
+
+// loop plays music: with the offer when the task is known, and otherwise
+// without, until it is looked for again.
+func (w *waiting) loop() []twiml.Element {
+	var verbs []twiml.Element
+	if w.SkipGreeting != "true" {
+		verbs = append(verbs, w.say(w.words.Greeting))
+	}
+	if w.Task == "" {
+		return append(verbs, w.say(w.words.Notice), &twiml.VoicePlay{Url: w.words.Music}, w.goTo(waitFind, "skipGreeting", "true"))
+	}
+	offer := w.gather(2, 0, w.link(waitPressed), w.words.Offer)
+	offer.InnerElements = append(offer.InnerElements, &twiml.VoicePlay{Url: w.words.Music})
+	return append(verbs, offer, w.back())
+}
+
+// requestCallback creates the callback and then takes the call's own task out
+// of the queue. When the first fails, or the second, which undoes the first,
+// the caller goes on waiting.
+func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
+	if !validNumber(string(w.To)) {
+		return []twiml.Element{w.say(w.words.NoNumber), w.back()}
+	}
+	task, verbs := w.queued(ctx)
+	if task == nil {
+		return verbs
+	}
+	created, err := w.createCallbackTask(ctx, callback{Number: string(w.To), From: string(w.Called), inTurn: true}, task)
+	if err != nil {
+		return w.goOn(ctx, "the callback cannot be created", err)
+	}
+	if err := w.cancel(ctx, "Opted to request a callback"); err != nil {
+		sid := value(created.Sid)
+		undone, end := context.WithTimeout(context.WithoutCancel(ctx), waitDeadline-waitUpstream-time.Second)
+		defer end()
+		if failed := twilioapi.SetTaskStatus(undone, sid, "canceled", "The caller still waits").Err(); failed == nil {
+			return w.goOn(ctx, "the call's task cannot be canceled", err)
+		} else {
+			// Both stand: the caller will be called, and the task ends with the call.
+			flexfn.Logger(ctx).Error("a caller who asked for a callback has a task in the queue too", "callback", sid, "task", w.Task, "cause", err, "error", failed)
+		}
+	}
+	return []twiml.Element{w.say(w.words.CallbackRequested), &twiml.VoiceHangup{}}
+}
+
+// queued reads the call's task; nil, and what the caller hears then, when it
+// cannot be read or is no longer in the queue.
+func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []twiml.Element) {
+	if w.Task == "" {
+		return nil, []twiml.Element{w.back()}
+	}
+	task := twilioapi.FetchTask(ctx, string(w.Task))
+	if err := task.Err(); err != nil {
+		return nil, w.goOn(ctx, "the call's task cannot be read", err)
+	}
+	if status := value(task.Data.AssignmentStatus); status != "pending" && status != "reserved" {
+		return nil, []twiml.Element{w.back()} // an agent takes the call
+	}
+	return task.Data, nil
+}
+
+// cancel takes the call's task out of the queue. What reports read of it is
+// written first, and does not count when it fails: Twilio changes attributes
+// and status in one request no more.
+func (w *waiting) cancel(ctx context.Context, reason string) error {
+	sid := string(w.Task)
+	noted := twilioapi.UpdateTaskAttributes(ctx, sid, json.RawMessage(`{"conversations":{"abandoned":"Follow-Up"}}`))
+	if err := noted.Err(); err != nil {
+		flexfn.Logger(ctx).Warn("the task of a caller who stopped waiting has no note of it", "task", sid, "error", err)
+	}
+	res := twilioapi.SetTaskStatus(ctx, sid, "canceled", reason)
+	if res.Success && res.Data == nil { // it was too late, or done already
+		now := twilioapi.FetchTask(ctx, sid)
+		switch {
+		case now.Status == http.StatusNotFound:
+			return nil
+		case !now.Success:
+			return now.Err()
+		}
+		if status := value(now.Data.AssignmentStatus); status != "canceled" && status != "completed" {
+			return fmt.Errorf("the task is %s", status)
+		}
+	}
+	return res.Err()
+}
+
+// toVoicemail leads the call out of the queue to the voicemail, and then
+// cancels its task. A call that cannot be led there stays in the queue.
+func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
+	if task, verbs := w.queued(ctx); task == nil {
+		return verbs
+	}
+	moved := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
+		if w.Call == "" {
+			return nil, errors.New("Twilio did not say which call it is")
+		}
+		return api.NewApiService(client).UpdateCall(string(w.Call), &api.UpdateCallParams{Url: new(w.link(waitRecord)), Method: new(http.MethodPost)})
+	})
+	if err := moved.Err(); err != nil {
+		return w.goOn(ctx, "the call cannot be led to the voicemail", err)
+	}
+	if err := w.cancel(ctx, "Opted to leave a voicemail"); err != nil {
+		flexfn.Logger(ctx).Error("a caller who leaves a voicemail has a task in the queue too", "task", w.Task, "error", err)
+	}
+	return nil // the call is elsewhere by now
+}
+
+// record asks for the message. After some silence the caller has hung up or
+// does not want to.
+func (w *waiting) record() []twiml.Element {
+	silences, err := strconv.Atoi(w.Silences)
+	if err != nil || silences < 0 {
+		silences = 0
+	}
+	if silences >= mostSilentMessages {
+		return []twiml.Element{w.say(w.words.Goodbye), &twiml.VoiceHangup{}}
+	}
+	return []twiml.Element{
+		w.say(w.words.LeaveMessage),
+		&twiml.VoiceRecord{
+			Action: w.link(waitRecorded), Method: http.MethodGet, PlayBeep: "true", Timeout: "10", FinishOnKey: "*", Transcribe: "true",
+			TranscribeCallback: w.link(waitSaveVoicemail, "calledNumber", string(w.Called), "callerNumber", string(w.Caller)),
+		},
+		w.say(w.words.NoMessage),
+		w.goTo(waitRecord, "silences", strconv.Itoa(silences+1)),
+	}
+}
+
+// saveVoicemail creates the task of a recorded message. Nobody is on the line:
+// a failure is answered as one, so that Twilio's log has it. When the call's
+// task cannot be read, the message gets one all the same.
+func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
+	var old *taskrouter.TaskrouterV1Task
+	if w.Task != "" {
+		fetched := twilioapi.FetchTask(ctx, string(w.Task))
+		if old = fetched.Data; !fetched.Success {
+			flexfn.Logger(ctx).Warn("a voicemail does not keep the place of its call in the queue: the task cannot be read", "task", w.Task, "error", fetched.Err())
+		} else if attributesOf(old.Attributes) == nil {
+			old = nil
+		}
+	}
+	_, err := createdTask(w.createCallbackTask(ctx, callback{
+		Number: string(w.CallerNumber), From: string(w.CalledNumber), inTurn: true,
+		Recording: string(w.Recording), RecordingURL: string(w.RecordingURL), TranscriptSID: string(w.TranscriptSID), Words: string(w.Transcript),
+	}, old))
+	if err != nil {
+		return nil, err
+	}
+	return twilioapi.TwiML()
+}
+
+// goOn tells the caller that it did not work, and lets them wait on.
+func (w *waiting) goOn(ctx context.Context, what string, err error) []twiml.Element {
+	flexfn.Logger(ctx).Error("a caller goes on waiting: "+what, "task", w.Task, "call", w.Call, "error", err)
+	return w.sorry()
+}
+
+func (w *waiting) sorry() []twiml.Element { return []twiml.Element{w.say(w.words.Failed), w.back()} }
+
+// international completes a number that the caller entered: by the caller's
+// own country when it looks like a national number of North America, and
+// otherwise by the plus sign. It is "" when that is not a number.
+func (w *waiting) international(digits string) string {
+	digits = strings.TrimPrefix(digits, "+")
+	if len(digits) == 10 && strings.HasPrefix(string(w.Caller), "+1") {
+		digits = "1" + digits
+	}
+	if number := "+" + digits; len(digits) >= 7 && validNumber(number) {
+		return number
+	}
+	return ""
+}
+
+// validNumber reports whether s is a telephone number in E.164 form (ITU-T
+// E.164, section 6).
+func validNumber(s string) bool {
+	digits, ok := strings.CutPrefix(s, "+")
+	return ok && len(digits) >= 2 && len(digits) <= 15 && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
+}
+
+// link is the address of a mode, with more parameters as pairs.
+func (w *waiting) link(mode string, more ...string) string {
+	query := url.Values{"mode": {mode}}
+	for i, pairs := 0, append([]string{"CallSid", string(w.Call), "enqueuedTaskSid", string(w.Task)}, more...); i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			query.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return w.base + "?" + query.Encode()
+}
+
+func (w *waiting) goTo(mode string, more ...string) twiml.Element {
+	return &twiml.VoiceRedirect{Url: w.link(mode, more...)}
+}
+
+// back leads back to the music.
+func (w *waiting) back() twiml.Element { return w.goTo(waitLoop, "skipGreeting", "true") }
+
+func (w *waiting) say(text string) *twiml.VoiceSay {
+	return &twiml.VoiceSay{Message: text, Voice: w.words.Voice, Language: w.words.Language}
+}
+
+// gather asks with text for a number of digits, zero for any.
+func (w *waiting) gather(timeout, digits int, action, text string) *twiml.VoiceGather {
+	g := &twiml.VoiceGather{
+		Input: "dtmf", Timeout: strconv.Itoa(timeout), Action: action, InnerElements: []twiml.Element{w.say(text)},
+	}
+	if digits > 0 {
+		g.NumDigits = strconv.Itoa(digits)
+	}
+	return g
+}
+
+func (w *waiting) askNumber() twiml.Element {
+	g := w.gather(10, 13, w.link(waitNumberGiven), w.words.EnterNumber)
+	g.FinishOnKey, g.Method = "#", http.MethodGet
+	return g
+}
+
+// sayNumber reads a number out, digit by digit.
+func (w *waiting) sayNumber(number string) twiml.Element {
+	s := w.say(w.words.YouEntered + " ")
+	s.InnerElements = []twiml.Element{sayAs{number}}
+	return s
+}
+
+// sayAs is SSML's say-as, which twilio-go writes otherwise.
+type sayAs struct{ number string }
+
+func (sayAs) GetName() string                   { return "say-as" }
+func (s sayAs) GetText() string                 { return s.number }
+func (sayAs) GetInnerElements() []twiml.Element { return nil }
+func (sayAs) GetAttr() (_, _ map[string]string) {
+	return nil, map[string]string{"interpret-as": "telephone"}
+}
