@@ -244,7 +244,7 @@ func (c *call) resolve() *apiError {
 	}
 	for i, w := range c.wilds[:len(c.keys)-1] {
 		id := c.vars[c.node.vars[i]]
-		rec := c.parent.child(c.keys[i]).find(id, w.kind.alias)
+		rec := c.parent.child(c.keys[i]).find(id, w.self.alias)
 		if rec == nil && c.resource != nil && c.founding && c.method == http.MethodPost && !c.item {
 			c.parent = nil
 			return nil
@@ -253,7 +253,7 @@ func (c *call) resolve() *apiError {
 			if !w.ghost {
 				return notFound(c.path)
 			}
-			rec = c.store.record(w.kind, c.parent, id)
+			rec = c.store.record(w.self, c.parent, id)
 			if c.method != http.MethodGet {
 				c.store.ghost(rec)
 			}
@@ -278,7 +278,7 @@ func (c *call) identity() string {
 func (c *call) target() (*record, *apiError) {
 	id := c.identity()
 	rec := c.collection().find(id, c.kind.alias)
-	if rec != nil && c.root && !c.owns(rec) {
+	if rec != nil && (rec.seq == 0 || c.root && !c.owns(rec)) {
 		rec = nil
 	}
 	if rec == nil && c.resource != nil && c.resource.find != nil {
@@ -613,6 +613,9 @@ func (c *call) remove() (*response, *apiError) {
 		res = c.answer(c.op.status, rec)
 	} else {
 		res = &response{status: http.StatusNoContent, header: http.Header{}}
+		if c.resource == nil {
+			res.status = c.op.status
+		}
 	}
 	c.drop(rec)
 	return res, nil

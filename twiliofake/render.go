@@ -116,7 +116,7 @@ func (s shape) zero(depth int) any {
 		m := map[string]any{}
 		for _, f := range s.model().fields {
 			m[f.name] = nil
-			if !f.nullable && depth < 4 {
+			if !f.nullable && depth < 10 {
 				m[f.name] = f.shape.zero(depth + 1)
 			}
 		}
@@ -219,18 +219,34 @@ func (s shape) convert(v any) any {
 		return []any{s.elem().convert(v)}
 	case 'm', 'p', 'N':
 		if text, ok := v.(string); ok {
-			m, err := decodeObject([]byte(text))
-			if err != nil {
-				return nil
-			}
-			return m
+			v, _ = decodeJSON(strings.NewReader(text))
 		}
 		if m, ok := v.(map[string]any); ok {
-			return m
+			return s.complete(m)
 		}
 		return nil
 	}
 	return v
+}
+
+// complete gives an object the fields that its model has and that cannot be
+// null. It copies the object rather than change it.
+func (s shape) complete(m map[string]any) map[string]any {
+	model := s.model()
+	if model == nil {
+		return m
+	}
+	out := maps.Clone(m)
+	for i := range model.fields {
+		f := &model.fields[i]
+		if v, ok := m[f.name]; ok {
+			out[f.name] = f.shape.convert(v)
+		}
+		if out[f.name] == nil && !f.nullable {
+			out[f.name] = f.shape.zero(0)
+		}
+	}
+	return out
 }
 
 // parseTime reads a time as either API writes it, or a date alone.
@@ -268,7 +284,7 @@ func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
 	}
 	c.writePath(b, n.parent, rec)
 	b.WriteByte('/')
-	if !n.item {
+	if !n.variable {
 		b.WriteString(n.segment)
 		return
 	}

@@ -227,7 +227,7 @@ func (s *store) load(k *kind, item Resource, account string, now time.Time) erro
 		}
 		rec.set(name, v)
 	}
-	if !k.root {
+	if !k.root && !slices.Contains(k.vars, "account_sid") {
 		account = cmp.Or(above["accountsid"], account)
 	}
 	return s.place(rec, above, account)
@@ -282,7 +282,7 @@ func (s *store) parentKind(k *kind, i int) *kind {
 	if n == nil || !n.wilds[i].ghost {
 		return nil
 	}
-	return n.wilds[i].kind
+	return n.wilds[i].self
 }
 
 // field says what a field of a state document may hold.
@@ -331,7 +331,7 @@ func (r *record) export() Resource {
 	for _, v := range k.vars {
 		m[v] = r.get(v)
 	}
-	if !k.root {
+	if !k.root && m["account_sid"] == nil {
 		m["account_sid"] = r.account().id
 	}
 	for name, v := range m {

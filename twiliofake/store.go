@@ -468,7 +468,7 @@ func (s *store) descend(p *place, i int, at *record, want map[string]any, yield 
 		if !last {
 			return s.descend(p, i+1, rec, want, yield)
 		}
-		return !rec.matches(want) || yield(rec)
+		return rec.seq == 0 || !rec.matches(want) || yield(rec)
 	}
 	if bound {
 		if rec := c.find(id, nil); rec != nil {

@@ -186,7 +186,10 @@ type node struct {
 	*place
 	wilds []*node // of the variables of the place
 	kind  *kind   // of the items here: of the collection, the item or the singleton
-	item  bool    // the path ends in a variable
+	// variable segments name an item. Mostly the path is that item's; where it
+	// is a collection's, self is the kind of what the variable names.
+	variable, item bool
+	self           *kind
 	// ghost items are made silently: no operation could make them.
 	ghost bool
 	asRow bool // a row names the path
@@ -275,6 +278,11 @@ func newWorld(rows *rowIndex, ops []*operation) *world {
 	for _, product := range slices.Sorted(maps.Keys(w.products)) {
 		w.products[product].settle(w, byPattern)
 	}
+	for pattern, k := range rows.byPattern { // rows have names by their paths too
+		if name := kindName(pattern); w.kinds[name] == nil {
+			w.kinds[name] = k
+		}
+	}
 	for _, k := range w.kinds {
 		if k.row == nil {
 			k.derive(w.ops[k])
@@ -300,7 +308,7 @@ func (w *world) node(product, path string) *node {
 			next = n.wild
 		}
 		if next == nil {
-			next = &node{product: product, segment: s, parent: n, item: wild, depth: n.depth + 1}
+			next = &node{product: product, segment: s, parent: n, variable: wild, depth: n.depth + 1}
 			if wild {
 				n.wild = next
 			} else {
@@ -317,8 +325,15 @@ func (w *world) node(product, path string) *node {
 
 // settle gives a node and those below it their places and kinds.
 func (n *node) settle(w *world, byPattern map[string]*kind) {
-	if n.parent != nil && (n.item || n.asRow || len(n.ops) > 0 || n.wild != nil) {
+	n.item = n.variable && !n.has("list", "list-only", "create")
+	if n.parent != nil && (n.variable || n.asRow || len(n.ops) > 0 || n.wild != nil) {
 		n.place = placeOf(n.product, n.path())
+		if n.variable {
+			n.self = newKind("", n.product, n.place)
+		}
+		if n.variable && !n.item {
+			n.place = &place{append(slices.Clone(n.keys), ""), n.vars, n.root}
+		}
 		pattern := n.pattern()
 		item := pattern
 		if !n.item && n.collects() && byPattern[pattern] == nil {
@@ -333,12 +348,15 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 					p = placeOf(n.product, n.wild.path())
 				}
 			}
-			name := strings.ReplaceAll(item, "/*", "")
+			name := kindName(item)
 			if w.kinds[name] != nil {
 				name = item
 			}
 			n.kind = newKind(name, n.product, p)
 			w.kinds[name], byPattern[item] = n.kind, n.kind
+		}
+		if n.item {
+			n.self = n.kind
 		}
 		if n.kind != nil {
 			w.ops[n.kind] = append(w.ops[n.kind], n.ops...)
@@ -351,17 +369,17 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 	}
 	if n.place != nil {
 		for o := n; o != nil; o = o.parent {
-			if o.item {
+			if o.variable {
 				n.wilds = append(n.wilds, o)
 			}
 		}
 		slices.Reverse(n.wilds)
 		n.wilds = n.wilds[len(n.wilds)-len(n.vars):]
 	}
-	if n.item {
-		n.ghost = (n.kind == nil || n.kind.row == nil) && !n.parent.has("list", "list-only", "create", "create-parent") && !slices.ContainsFunc(n.ops, func(op *operation) bool { return op.class != "oracle" && op.class != "list-only" })
-		n.ghost = n.ghost || n.product == "api" && n.segment == "{CountryCode}"
+	if n.variable && (n.self.row == nil || n.self.row.special != nil) && !n.parent.has("list", "list-only", "create", "create-parent") {
+		n.ghost = !n.item || !slices.ContainsFunc(n.ops, func(op *operation) bool { return op.class != "oracle" })
 	}
+	n.ghost = n.ghost || n.product == "api" && n.segment == "{CountryCode}"
 	for _, name := range slices.Sorted(maps.Keys(n.lit)) {
 		n.lit[name].settle(w, byPattern)
 	}
@@ -370,9 +388,16 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 	}
 }
 
+// kindName is what the state document calls the items of a pattern: its path
+// without the variables, such as "sync/v1/Services/Documents".
+func kindName(pattern string) string {
+	return strings.TrimSuffix(strings.ReplaceAll(pattern, "/*", ""), "/")
+}
+
 // collects reports whether the node is a collection of items.
 func (n *node) collects() bool {
-	return n.has("list", "list-only", "create", "create-parent") || n.wild != nil && !n.has("view")
+	return n.has("list", "list-only", "create", "create-parent") ||
+		n.wild != nil && !n.wild.has("list", "list-only", "create") && !n.has("view")
 }
 
 // derive completes a kind with what its operations tell.

@@ -15,8 +15,8 @@ func parent(path string) string { return path[:strings.LastIndexByte(path, '/')]
 
 // exceptions are operations whose class their path does not tell.
 var exceptions = map[string]string{
-	// Its items are named by the parameter of the path alone.
-	"POST voice.twilio.com/v2/Configurations/{}": "create-at",
+	// The variable names a collection.
+	"POST voice.twilio.com/v2/Configurations/{}": "create",
 }
 
 // classify tells what each operation does. The method's prefix is exact in

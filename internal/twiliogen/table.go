@@ -199,7 +199,7 @@ func compress(table []byte) ([]byte, error) {
 func writeListing(all []*operation) []byte {
 	lines := make([]string, len(all))
 	for i, op := range all {
-		lines[i] = fmt.Sprintf("%s%s\t%s\t%s\t%s\t%d\n", op.pkg.host, op.path, op.method, op.class, op.name, op.status)
+		lines[i] = fmt.Sprintf("%s%s\t%s\t%s\t%s.%s\t%d\n", op.pkg.host, op.path, op.method, op.class, op.pkg.name, op.name, op.status)
 	}
 	slices.Sort(lines)
 	return []byte(strings.Join(lines, ""))

@@ -1,0 +1,829 @@
+//go:build everyop
+
+package everyop
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twilio/twilio-go/client"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// An operation is a line of internal/twiliogen's listing.
+type operation struct {
+	host, path, method, class, pkg, name string
+	status                               int
+}
+
+func (op operation) String() string { return op.pkg + "." + op.name }
+
+// signature is the operation's name on the ApiService of its package.
+func (op operation) call() string {
+	if name, ok := strings.CutPrefix(op.name, "Page"); ok {
+		return "List" + name
+	}
+	return op.name
+}
+
+func operations(t testing.TB) []operation {
+	t.Helper()
+	b, err := os.ReadFile("../../twiliogen/testdata/operations.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops []operation
+	for line := range strings.Lines(string(b)) {
+		w := strings.Split(strings.TrimSpace(line), "\t")
+		host, path, _ := strings.Cut(w[0], "/")
+		pkg, name, _ := strings.Cut(w[3], ".")
+		status, _ := strconv.Atoi(w[4])
+		ops = append(ops, operation{host, "/" + path, w[1], w[2], pkg, name, status})
+	}
+	return ops
+}
+
+// required and enums are the facts that sample values need.
+func facts(t testing.TB) (required map[string][]string, enums map[string]map[string]string) {
+	t.Helper()
+	f, err := os.Open("../../twiliogen/facts.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	required, enums = map[string][]string{}, map[string]map[string]string{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		w := strings.Fields(s.Text())
+		if len(w) < 3 || w[0] == "#" {
+			continue
+		}
+		key := w[0] + " " + w[1]
+		enums[key] = map[string]string{}
+		for _, fact := range w[2:] {
+			name, value, _ := strings.Cut(fact, "=")
+			if name == "required" {
+				required[key] = strings.Split(value, ",")
+			} else {
+				enums[key][name], _, _ = strings.Cut(value, "|")
+			}
+		}
+	}
+	return required, enums
+}
+
+// A run is a fake and twilio-go talking to it.
+type run struct {
+	t        testing.TB
+	fake     *twiliofake.Twilio
+	services map[string]reflect.Value
+	ops      []operation
+	required map[string][]string
+	enums    map[string]map[string]string
+	n        int // makes sample values differ
+
+	// What the last request was answered with.
+	status   int
+	fidelity string
+	body     []byte
+}
+
+func newRun(t testing.TB) *run {
+	fake, err := twiliofake.New(twiliofake.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{t: t, fake: fake, services: map[string]reflect.Value{}, ops: operations(t)}
+	r.required, r.enums = facts(t)
+	next := fake.Client().Transport
+	c := &client.Client{
+		Credentials: client.NewCredentials(twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken),
+		HTTPClient: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+			// A bearer token takes the place of the credentials of one API.
+			req.SetBasicAuth(twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken)
+			res, err := next.RoundTrip(req)
+			if err != nil {
+				return nil, err
+			}
+			r.status, r.fidelity = res.StatusCode, res.Header.Get(twiliofake.Fidelity)
+			r.body, _ = io.ReadAll(res.Body)
+			res.Body = io.NopCloser(bytes.NewReader(r.body))
+			return res, nil
+		})},
+	}
+	c.SetAccountSid(twiliofake.DevelopmentAccountSID)
+	h := client.NewRequestHandler(c)
+	for pkg, service := range services {
+		r.services[pkg] = reflect.ValueOf(service(h))
+	}
+	return r
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// at returns the operations of a path, whatever its variables are called.
+func (r *run) at(host, path string, classes ...string) []operation {
+	var out []operation
+	for _, op := range r.ops {
+		if op.host == host && blank(op.path) == blank(path) && (len(classes) == 0 || slices.Contains(classes, op.class)) {
+			out = append(out, op)
+		}
+	}
+	return out
+}
+
+func blank(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, "{") {
+			parts[i] = "{}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// do calls an operation with values for the variables of its path, in their
+// order, and only the required parameters.
+func (r *run) do(op operation, vars []string) (result any, err error) {
+	m := r.services[op.pkg].MethodByName(op.call())
+	if !m.IsValid() {
+		return nil, fmt.Errorf("twilio-go has no %s", op)
+	}
+	args := make([]reflect.Value, m.Type().NumIn())
+	if n := pathArguments(m.Type()); n < len(vars) {
+		vars = vars[len(vars)-n:] // the account goes without saying
+	} else if n > len(vars) {
+		return nil, fmt.Errorf("%s wants %d arguments, the path has %d", op, n, len(vars))
+	}
+	if strings.Contains(op.path, "/PhoneNumbers/{PhoneNumber}/Overrides/") || strings.Contains(op.path, "/RateLimits/Fields/") {
+		vars = slices.Clone(vars) // their arguments stand in another order
+		slices.Reverse(vars)
+	}
+	for i := range args {
+		typ := m.Type().In(i)
+		switch {
+		case typ.Kind() == reflect.String:
+			args[i] = reflect.ValueOf(vars[i])
+		case typ.Kind() == reflect.Int:
+			n, _ := strconv.Atoi(vars[i])
+			args[i] = reflect.ValueOf(n)
+		default:
+			args[i] = reflect.New(typ.Elem())
+			r.fill(op, args[i].Elem())
+		}
+	}
+	out := m.Call(args)
+	if e := out[len(out)-1]; !e.IsNil() {
+		err = e.Interface().(error)
+	}
+	if len(out) > 1 {
+		result = out[0].Interface()
+	}
+	return result, err
+}
+
+func pathArguments(m reflect.Type) (n int) {
+	for i := range m.NumIn() {
+		if m.In(i).Kind() != reflect.Pointer {
+			n++
+		}
+	}
+	return n
+}
+
+// fill sets the required parameters and, where there is one, the JSON body.
+func (r *run) fill(op operation, params reflect.Value) {
+	key := op.method + " " + op.host + blank(op.path)
+	for i := range params.NumField() {
+		f := params.Type().Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		typ := f.Type.Elem()
+		required := slices.ContainsFunc(r.required[key], func(n string) bool {
+			return n == tag || strings.ReplaceAll(n, ".", "") == f.Name
+		}) || slices.Contains(alsoSent[op.String()], f.Name)
+		body := typ.Kind() == reflect.Struct && typ != reflect.TypeFor[time.Time]()
+		if !required && !body || tag == "limit" {
+			continue
+		}
+		v := r.sample(f.Name, typ, 0)
+		if v.Kind() == reflect.Interface && strings.HasPrefix(r.text(f.Name), "{\"") {
+			var object any
+			if err := json.Unmarshal([]byte(r.text(f.Name)), &object); err != nil {
+				r.t.Fatal(err)
+			}
+			v.Set(reflect.ValueOf(object))
+		}
+		if enum := r.enums[key][tag]; enum != "" && typ.Kind() == reflect.String && op.String() != "video/v1.UpdateRoom" {
+			v = reflect.ValueOf(enum).Convert(typ)
+		}
+		params.Field(i).Set(reflect.New(typ))
+		params.Field(i).Elem().Set(v)
+	}
+}
+
+// alsoSent are parameters that rows want and Twilio's descriptions do not
+// call required.
+var alsoSent = map[string][]string{
+	"api/v2010.CreateCall":                                    {"Url"},
+	"api/v2010.CreateMessage":                                 {"From", "Body"},
+	"api/v2010.CreateIncomingPhoneNumber":                     {"PhoneNumber"},
+	"conversations/v1.CreateConversationParticipant":          {"Identity"},
+	"conversations/v1.CreateServiceConversationParticipant":   {"Identity"},
+	"conversations/v1.CreateConversationScopedWebhook":        {"ConfigurationUrl"},
+	"conversations/v1.CreateServiceConversationScopedWebhook": {"ConfigurationUrl"},
+	"taskrouter/v1.CreateTask":                                {"WorkflowSid"},
+	"taskrouter/v1.CreateTaskQueueBulkRealTimeStatistics":     {"Body"},
+	"flex/v1.UpdateConfiguration":                             {"Body"},
+	"voice/v1.CreateDialingPermissionsCountryBulkUpdate":      {"UpdateRequest"},
+}
+
+// sample makes a value of a type that fits the name of a parameter.
+func (r *run) sample(name string, typ reflect.Type, depth int) reflect.Value {
+	r.n++
+	v := reflect.New(typ).Elem()
+	switch typ.Kind() {
+	case reflect.String:
+		v.SetString(r.text(name))
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Float32, reflect.Float64:
+		v.SetFloat(1)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(map[string]any{"a": 1}))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(typ))
+	case reflect.Slice:
+		if depth < 9 {
+			v.Set(reflect.Append(v, r.sample(name, typ.Elem(), depth+1)))
+		}
+	case reflect.Pointer:
+		if depth < 9 {
+			v.Set(reflect.New(typ.Elem()))
+			v.Elem().Set(r.sample(name, typ.Elem(), depth+1))
+		}
+	case reflect.Struct:
+		if typ == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
+			break
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			_, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Type.Kind() == reflect.Struct || opts != "omitempty" && f.Type.Kind() != reflect.Pointer {
+				v.Field(i).Set(r.sample(f.Name, f.Type, depth+1))
+			}
+		}
+	}
+	return v
+}
+
+func (r *run) text(name string) string {
+	switch name {
+	case "To":
+		return fmt.Sprintf("+1555001%04d", r.n%10000)
+	case "From":
+		return "+15550002222"
+	case "PhoneNumber":
+		return fmt.Sprintf("+1212555%04d", r.n%10000)
+	case "SchemaVersion", "version", "Version":
+		return "1"
+	case "Status":
+		return "completed"
+	case "Channel":
+		return `{"type":"web","initiated_by":"agent"}`
+	case "Routing":
+		return `{"properties":{"workspace_sid":"WS00000000000000000000000000000001","workflow_sid":"WW00000000000000000000000000000001"}}`
+	case "Configuration":
+		return "{}"
+	case "UpdateRequest":
+		return "[]"
+	case "WorkflowSid":
+		return "WW00000000000000000000000000000001"
+	}
+	return fmt.Sprintf("%s%d", strings.ToLower(name), r.n)
+}
+
+// identity reads an item's identity out of a body: the field of the variable's
+// name, or else sid or id.
+func identity(body []byte, variable string) string {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var m map[string]any
+	if d.Decode(&m) != nil {
+		return ""
+	}
+	norm := func(s string) string {
+		return strings.ToLower(strings.NewReplacer("_", "", ".", "", "-", "").Replace(s))
+	}
+	for _, want := range []string{norm(variable), "sid", "id"} {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if norm(k) == want && m[k] != nil {
+				return fmt.Sprint(m[k])
+			}
+		}
+	}
+	return ""
+}
+
+// reach makes or finds an item for every variable of a path. An item that is to
+// be fresh is made; others may be of the development state.
+func (r *run) reach(op operation, fresh bool) ([]string, error) {
+	parts := strings.Split(op.path, "/")
+	var vars []string
+	for i, p := range parts {
+		if !strings.HasPrefix(p, "{") {
+			continue
+		}
+		name := strings.Trim(p, "{}")
+		collection := strings.Join(parts[:i], "/")
+		if op.host == "api.twilio.com" && i == 3 && len(parts) > 4 {
+			vars = append(vars, twiliofake.DevelopmentAccountSID)
+			continue
+		}
+		last := i == len(parts)-1
+		if last && slices.Contains([]string{"create-at", "upsert", "oracle"}, op.class) {
+			vars = append(vars, r.text(name))
+			continue
+		}
+		id, err := r.item(op.host, collection, name, vars, fresh && last)
+		if err != nil {
+			return nil, fmt.Errorf("%s below %s: %w", name, collection, err)
+		}
+		vars = append(vars, id)
+	}
+	return vars, nil
+}
+
+// item returns an item of a collection.
+func (r *run) item(host, collection, variable string, vars []string, fresh bool) (string, error) {
+	if !fresh {
+		if id := r.first(host, collection, variable, vars); id != "" {
+			return id, nil
+		}
+	}
+	var why error
+	for _, op := range r.at(host, collection, "create", "create-parent") {
+		if _, err := r.do(op, vars); err != nil {
+			why = err
+			continue
+		}
+		if id := identity(r.body, variable); id != "" {
+			return id, nil
+		}
+		if id := r.first(host, collection, variable, vars); id != "" {
+			return id, nil
+		}
+		why = fmt.Errorf("%s answers no identity: %s", op, r.body)
+	}
+	if fresh {
+		if id := r.first(host, collection, variable, vars); id != "" {
+			return id, nil
+		}
+	}
+	if id := development[host+blank(collection)]; id != "" {
+		return id, nil
+	}
+	id := r.text(variable)
+	made := slices.Concat(r.at(host, collection, "create", "create-parent", "list", "list-only"), r.at(host, collection+"/{}", "fetch", "update", "delete"))
+	if len(made) == 0 { // what stands below it makes it
+		return id, nil
+	}
+	for _, op := range r.at(host, collection+"/{}", "create-at", "upsert") {
+		if _, err := r.do(op, append(slices.Clone(vars), id)); err != nil {
+			why = err
+			continue
+		}
+		return id, nil
+	}
+	if err := r.seed(host, collection, vars, id); err != nil {
+		return "", fmt.Errorf("%w, and no seed: %w", why, err)
+	}
+	return id, nil
+}
+
+// development are items of the development state that no list of the same
+// version shows.
+var development = map[string]string{
+	"chat.twilio.com/v3/Services":             twiliofake.DevelopmentChatServiceSID,
+	"chat.twilio.com/v3/Services/{}/Channels": "CH00000000000000000000000000000001",
+}
+
+// first is the identity of the first item of a list.
+func (r *run) first(host, collection, variable string, vars []string) string {
+	for _, op := range r.at(host, collection, "list", "list-only") {
+		list, err := r.do(op, vars)
+		if v := reflect.ValueOf(list); err == nil && v.Kind() == reflect.Slice && v.Len() > 0 {
+			b, _ := json.Marshal(v.Index(0).Interface())
+			return identity(b, variable)
+		}
+	}
+	return ""
+}
+
+// seed puts an item into the state that no operation makes.
+func (r *run) seed(host, collection string, vars []string, id string) error {
+	kind := strings.TrimSuffix(host, ".twilio.com")
+	names := []string{}
+	parts := strings.Split(collection, "/")
+	for i, p := range parts[1:] {
+		if strings.HasPrefix(p, "{") {
+			names = append(names, strings.Trim(p, "{}"))
+		} else if !(kind == "api" && i < 2) {
+			kind += "/" + p
+		}
+	}
+	kind = strings.ReplaceAll(kind, "//", "/")
+	for k := range shared {
+		if rest, ok := strings.CutPrefix(kind, k+"/"); ok {
+			_, rest, _ = strings.Cut(rest, "/")
+			kind = shared[k] + "/" + rest
+			break
+		}
+	}
+	item := twiliofake.Resource{"_seed": true}
+	for i, name := range names {
+		item[snake(name)] = vars[len(vars)-len(names)+i]
+	}
+	if strings.HasSuffix(kind, "/Reservations") {
+		item["worker_sid"], item["task_sid"] = "WK00000000000000000000000000000001", "WT00000000000000000000000000000001"
+	}
+	// The state document says what it calls the parents and the identity.
+	values := append(slices.Clone(vars), id)
+	if strings.HasPrefix(kind, "api/") {
+		values = values[1:]
+	}
+	if len(names) == 0 || snake(names[len(names)-1]) != "sid" {
+		values = values[len(values)-1:]
+	}
+	var err error
+	for range 2 * len(parts) {
+		if err = r.fake.SetResource(kind, item); err == nil {
+			return nil
+		}
+		what, rest, ok := strings.Cut(err.Error(), `field "`)
+		name, _, _ := strings.Cut(rest, `"`)
+		switch {
+		case !ok:
+			return err
+		case strings.HasSuffix(what, "no "):
+			delete(item, name)
+		case len(values) > 0:
+			for _, v := range item { // a parent that has its name already
+				if v == values[0] && len(values) > 1 {
+					values = values[1:]
+				}
+			}
+			item[name] = values[0]
+			values = values[1:]
+		}
+	}
+	return err
+}
+
+var shared = map[string]string{"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content"}
+
+// snake writes ServiceSid as service_sid.
+func snake(name string) string {
+	var b strings.Builder
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			if i > 0 {
+				b.WriteByte('_')
+			}
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// TestEveryOperation calls every operation once, with its required parameters,
+// below items that were made through the API where it makes any.
+func TestEveryOperation(t *testing.T) {
+	done, modelled := 0, 0
+	ops := operations(t)
+	for _, op := range ops {
+		r := newRun(t)
+		if op.String() == "preview_iam/organization.FetchOrganizationAccount" {
+			continue // nothing makes an account below an organization
+		}
+		vars, err := r.reach(op, op.method == http.MethodDelete || strings.HasPrefix(op.name, "Update"))
+		if err != nil {
+			t.Errorf("%s: %v", op, err)
+			continue
+		}
+		if len(vars) > 0 {
+			r.prepare(op, vars[len(vars)-1])
+		}
+		if op.class == "singleton-fetch" || op.class == "singleton-delete" || op.class == "singleton-update" {
+			for _, make := range r.at(op.host, op.path, "singleton-create", "singleton-update") {
+				if _, err := r.do(make, vars); err != nil {
+					t.Errorf("%s: %s: %v", op, make, err)
+				}
+			}
+		}
+		result, err := r.do(op, vars)
+		switch {
+		case err != nil:
+			t.Errorf("%s %v: %v", op, vars, err)
+		case r.status != op.status && r.fidelity == "generic":
+			t.Errorf("%s: status %d, want %d", op, r.status, op.status)
+		case r.status/100 != 2:
+			t.Errorf("%s: status %d", op, r.status)
+		default:
+			done++
+		}
+		if r.fidelity == "modelled" {
+			modelled++
+		} else if err == nil && strings.HasPrefix(string(r.body), "{") && !strings.HasPrefix(op.name, "Page") {
+			sameFields(t, op.String(), r.body, reflect.TypeOf(result))
+		}
+	}
+	if done < 1514 {
+		t.Errorf("%d operations succeeded, want 1514", done)
+	}
+	t.Logf("%d of %d operations succeeded, %d of them modelled", done, len(ops), modelled)
+}
+
+// prepare brings an item into the state that an operation of a row wants.
+func (r *run) prepare(op operation, id string) {
+	if !slices.Contains([]string{"api/v2010.DeleteCall", "api/v2010.CreateCall"}, op.String()) {
+		return
+	}
+	if err := r.fake.SetResource("calls", twiliofake.Resource{"sid": id, "status": "completed"}); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// sameFields compares the keys of an answer with the fields of twilio-go's model.
+func sameFields(t *testing.T, what string, body []byte, model reflect.Type) {
+	t.Helper()
+	for model.Kind() == reflect.Pointer {
+		model = model.Elem()
+	}
+	if model.Kind() != reflect.Struct {
+		return
+	}
+	var got map[string]any
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	want := map[string]bool{}
+	for i := range model.NumField() {
+		name, _, _ := strings.Cut(model.Field(i).Tag.Get("json"), ",")
+		want[name] = true
+	}
+	for name := range want {
+		if _, ok := got[name]; !ok {
+			t.Errorf("%s: the answer lacks %s", what, name)
+		}
+	}
+	for name := range got {
+		if !want[name] {
+			t.Errorf("%s: the answer has %s, which the model lacks", what, name)
+		}
+	}
+}
+
+// TestCycles makes an item of every collection that makes any, and fetches,
+// updates, lists and deletes it as far as the API can.
+func TestCycles(t *testing.T) {
+	whole, part := 0, 0
+	for _, op := range operations(t) {
+		if op.class != "create" {
+			continue
+		}
+		r := newRun(t)
+		vars, err := r.reach(op, false)
+		if err != nil {
+			t.Errorf("%s: %v", op, err)
+			continue
+		}
+		if _, err := r.do(op, vars); err != nil {
+			t.Errorf("%s: %v", op, err)
+			continue
+		}
+		items := r.at(op.host, op.path+"/{}")
+		if len(items) == 0 {
+			continue
+		}
+		variable := items[0].path[strings.LastIndexByte(items[0].path, '{')+1 : len(items[0].path)-1]
+		id := identity(r.body, variable)
+		if id == "" {
+			id = r.last(op, variable, vars)
+		}
+		if id == "" {
+			if !noIdentity[op.String()] {
+				t.Errorf("%s: no identity in %s", op, r.body)
+			}
+			continue
+		}
+		at := append(slices.Clone(vars), id)
+		did := map[string]bool{}
+		listed := func() (bool, bool) {
+			for _, l := range r.at(op.host, op.path, "list") {
+				if l.pkg != op.pkg {
+					continue
+				}
+				list, err := r.do(l, vars)
+				if err != nil {
+					if !brokenPaging[l.String()] {
+						t.Errorf("%s: %v", l, err)
+					}
+					return false, false
+				}
+				b, _ := json.Marshal(list)
+				return bytes.Contains(b, []byte(strconv.Quote(id))) || id == "0" && len(b) > 2 || bytes.Contains(b, []byte(":"+id+",")), true
+			}
+			return false, false
+		}
+		for _, verb := range []string{"fetch", "update", "list", "delete", "gone"} {
+			if verb == "delete" {
+				r.prepare(op, id)
+			}
+			if verb == "list" {
+				if in, ok := listed(); ok {
+					did[verb] = true
+					if !in {
+						t.Errorf("%s: %s is not listed", op, id)
+					}
+				}
+				continue
+			}
+			for _, item := range items {
+				if item.class != verb && !(verb == "gone" && item.class == "fetch" && did["delete"]) || item.pkg != op.pkg {
+					continue
+				}
+				_, err := r.do(item, at)
+				if verb == "gone" {
+					if err == nil || r.status != http.StatusNotFound {
+						t.Errorf("%s: status %d after the item was deleted", item, r.status)
+					}
+				} else if err != nil {
+					t.Errorf("%s %v: %v", item, at, err)
+				}
+				did[verb] = true
+			}
+		}
+		if in, ok := listed(); ok && in && did["delete"] && id != "0" {
+			t.Errorf("%s: %s is still listed", op, id)
+		}
+		if did["fetch"] && did["update"] && did["list"] && did["delete"] {
+			whole++
+		} else {
+			part++
+		}
+	}
+	t.Logf("%d collections went through the whole cycle, %d through a part", whole, part)
+}
+
+// last is the identity of the last item of a create's collection.
+func (r *run) last(op operation, variable string, vars []string) string {
+	id := ""
+	for _, l := range r.at(op.host, op.path, "list") {
+		if list, err := r.do(l, vars); err == nil {
+			if v := reflect.ValueOf(list); v.Len() > 0 {
+				b, _ := json.Marshal(v.Index(v.Len() - 1).Interface())
+				id = identity(b, variable)
+			}
+		}
+	}
+	return id
+}
+
+// noIdentity are creates whose answers, and lists, do not say what the item is
+// called by.
+var noIdentity = map[string]bool{
+	"memory/v1.CreateStore": true, "memory/v1.CreateTraitGroup": true,
+	"numbers/v1.CreatePortingWebhookConfiguration": true,
+	"voice/v2.CreateConfiguration":                 true,
+	"voice/v2.CreateRecordingConfiguration":        true,
+	"voice/v2.CreateTranscriptionConfiguration":    true,
+}
+
+// brokenPaging are lists whose next page twilio-go asks for at a path with the
+// braces of its variables still in it, or at no path.
+var brokenPaging = map[string]bool{
+	"conversations/v2.PageCommunicationByConversation": true,
+	"conversations/v2.PageParticipantByConversation":   true,
+	"intelligence/v3.PageOperatorVersions":             true,
+	"knowledge/v2.PageKnowledge":                       true,
+	"knowledge/v2.PageKnowledgeChunks":                 true,
+	"memory/v1.PageDataMappings":                       true,
+	"memory/v1.PageTraitGroups":                        true,
+	"memory/v1.PageProfiles":                           true,
+	"memory/v1.PageProfileImportsV2":                   true,
+	"memory/v1.PageProfileConversationSummaries":       true,
+	"memory/v1.PageProfileObservations":                true,
+	"memory/v1.PageObservationRevisions":               true,
+	"memory/v1.PageProfileTraits":                      true,
+	"numbers/v1.PagePortInRequests":                    true,
+}
+
+// computed are lists that a row computes.
+var computed = map[string]bool{"taskrouter/v1.PageTaskQueuesStatistics": true}
+
+// TestPages reads every list over three pages.
+func TestPages(t *testing.T) {
+	read := 0
+	for _, op := range operations(t) {
+		if op.class != "list" && op.class != "list-only" || computed[op.String()] {
+			continue
+		}
+		r := newRun(t)
+		vars, err := r.reach(op, false)
+		if err != nil {
+			t.Errorf("%s: %v", op, err)
+			continue
+		}
+		for range 5 {
+			made := false
+			for _, create := range r.at(op.host, op.path, "create") {
+				if _, err := r.do(create, vars); err == nil {
+					made = true
+				}
+			}
+			if !made {
+				r.n++
+				if err := r.seed(op.host, op.path, vars, fmt.Sprintf("seed%04d", r.n)); err != nil {
+					t.Errorf("%s: %v", op, err)
+					break
+				}
+			}
+		}
+		all, err := r.list(op, vars, 1000)
+		if err != nil {
+			t.Errorf("%s: %v", op, err)
+			continue
+		}
+		paged, err := r.list(op, vars, max(len(all)/2-1, 1))
+		if brokenPaging[op.String()] {
+			if err == nil && len(paged) == len(all) {
+				t.Errorf("%s can be read now", op)
+			}
+			continue
+		}
+		if err != nil || len(paged) != len(all) {
+			t.Errorf("%s: %d items over pages of %d, %d in one: %v", op, len(paged), max(len(all)/2-1, 1), len(all), err)
+			continue
+		}
+		seen := map[string]bool{}
+		for _, item := range paged {
+			if seen[item] && identity([]byte(item), "identity") != "" {
+				t.Errorf("%s: repeats %s", op, item)
+			}
+			seen[item] = true
+		}
+		read++
+	}
+	t.Logf("%d lists were read over three pages", read)
+}
+
+func (r *run) list(op operation, vars []string, size int) ([]string, error) {
+	m := r.services[op.pkg].MethodByName(op.call())
+	if n := pathArguments(m.Type()); n < len(vars) {
+		vars = vars[len(vars)-n:]
+	}
+	args := make([]reflect.Value, m.Type().NumIn())
+	for i := range args {
+		if typ := m.Type().In(i); typ.Kind() != reflect.Pointer {
+			args[i] = reflect.ValueOf(vars[i])
+			continue
+		}
+		args[i] = reflect.New(m.Type().In(i).Elem())
+		r.fill(op, args[i].Elem())
+		if f := args[i].Elem().FieldByName("PageSize"); f.IsValid() {
+			f.Set(reflect.New(f.Type().Elem()))
+			f.Elem().SetInt(int64(size))
+		}
+	}
+	out := m.Call(args)
+	if e := out[len(out)-1]; !e.IsNil() {
+		return nil, e.Interface().(error)
+	}
+	var items []string
+	for i := range out[0].Len() {
+		b, err := json.Marshal(out[0].Index(i).Interface())
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, string(b))
+	}
+	return items, nil
+}
