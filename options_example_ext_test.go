@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/events"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
@@ -209,4 +210,41 @@ func Example_options() {
 	// Output:
 	// /flex/greet is for workers who are admin
 	// /studio/greet is for ANYONE (no signature asked for)
+}
+
+// engine is a Queue of this process; riverflexfn and the like have real ones.
+type engine struct{ jobs [][]byte }
+
+func (e *engine) Add(_ context.Context, key string, job []byte, due time.Time) error {
+	e.jobs = append(e.jobs, job)
+	return nil
+}
+
+// An engine keeps jobs, and runs each when it is due by calling App.RunJob.
+func ExampleQueue() {
+	queue := new(engine)
+	var _ flexfn.Queue = queue
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID: twiliofake.DevelopmentAccountSID,
+		AuthToken:  twiliofake.DevelopmentAuthToken,
+		Queue:      queue,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type report struct{ Month string }
+	app.Handle("/jobs/report", events.Job(func(_ context.Context, r report) error {
+		fmt.Println("a report of", r.Month)
+		return nil
+	}))
+	if err := events.Later(app.Context(context.Background()), report{"May"}, 0); err != nil {
+		fmt.Println(err)
+	}
+	for _, job := range queue.jobs {
+		fmt.Println(app.RunJob(context.Background(), job))
+	}
+	// Output:
+	// a report of May
+	// <nil>
 }
