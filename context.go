@@ -18,17 +18,18 @@ import (
 type call struct {
 	lazyContext
 
-	app     *App
-	fn      *Function // nil outside a function
-	path    string
-	request *http.Request // nil outside a function
-	start   time.Time
-	limit   time.Duration          // from start to the deadline
-	owner   *Owner                 // nil unless a Flex token was accepted
-	token   atomic.Pointer[string] // that came with the request, to be kept out of logs
-	trace   *trace                 // nil but under flexfn dev
-	claim   *claim.Claim           // of a guarded call
-	body    []byte                 // for package events; nil otherwise
+	app      *App
+	fn       *Function // nil outside a function
+	path     string
+	request  *http.Request // nil outside a function
+	start    time.Time
+	limit    time.Duration          // from start to the deadline
+	owner    *Owner                 // nil unless a Flex token was accepted
+	signedBy string                 // the account whose signature was checked
+	token    atomic.Pointer[string] // that came with the request, to be kept out of logs
+	trace    *trace                 // nil but under flexfn dev
+	claim    *claim.Claim           // of a guarded call
+	body     []byte                 // for package events; nil otherwise
 
 	exchange
 

@@ -1,6 +1,7 @@
 package flexfn
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -23,13 +24,25 @@ func newVerifier(c Config) (*signature.Verifier, error) {
 // checkSignature lets only Twilio call. The log says why another was refused,
 // the answer does not.
 func (c *call) checkSignature(body []byte) error {
-	_, err := c.app.signed.Verify(c, c.request, body)
+	proof, err := c.app.signed.Verify(c, c.request, body)
 	switch {
 	case err == nil:
+		c.signedBy = proof.AccountSID
 		return nil
 	case errors.Is(err, signature.ErrUnavailable):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "The signature cannot be checked at the moment; try again", RetryAfter: time.Second, Err: err}
 	}
 	c.logger().WarnContext(c, "signature refused", "reason", err)
 	return &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
+}
+
+// SigningAccount returns the SID of the Twilio account whose signature came
+// with the request: [Config].AccountSID, or a sub-account that
+// [Config].SubaccountAuthTokens knows. It is empty outside a Studio function,
+// and in one that is open to anyone.
+func SigningAccount(ctx context.Context) string {
+	if c := callFrom(ctx); c != nil {
+		return c.signedBy
+	}
+	return ""
 }

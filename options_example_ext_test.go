@@ -119,7 +119,9 @@ func ExampleConfig_authTokens() {
 		fmt.Println(err)
 		return
 	}
-	app.Handle("/hook", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (map[string]any, error) { return nil, nil }))
+	app.Handle("/hook", flexfn.PrepareStudioFunction(func(ctx context.Context, _ flexfn.Event) (map[string]any, error) {
+		return map[string]any{"of the sub-account": flexfn.SigningAccount(ctx) == subaccount}, nil
+	}))
 
 	for _, signed := range []struct{ with, body string }{
 		{"thenewone", "AccountSid=" + config.AccountSID},
@@ -132,13 +134,13 @@ func ExampleConfig_authTokens() {
 		r.Header.Set("X-Twilio-Signature", signature.Sign(signed.with, config.PublicURL+"/hook", formType, []byte(signed.body)))
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, r)
-		fmt.Println(signed.with, w.Code)
+		fmt.Println(signed.with, w.Code, w.Body)
 	}
 	// Output:
-	// thenewone 200
-	// theoldone 200
-	// thesubaccounts 200
-	// thesubaccounts 403
+	// thenewone 200 {"of the sub-account":false,"success":true}
+	// theoldone 200 {"of the sub-account":false,"success":true}
+	// thesubaccounts 200 {"of the sub-account":true,"success":true}
+	// thesubaccounts 403 {"success":false,"message":"Unauthorized: the request does not carry Twilio's signature"}
 }
 
 // Instances that share a Store run a handler once between them, and ask Twilio
@@ -212,6 +214,7 @@ func Example_options() {
 	// /studio/greet is for ANYONE (no signature asked for)
 }
 
+<<<<<<< HEAD
 // engine is a Queue of this process; riverflexfn and the like have real ones.
 type engine struct{ jobs [][]byte }
 
@@ -247,4 +250,21 @@ func ExampleQueue() {
 	// Output:
 	// a report of May
 	// <nil>
+=======
+// printed is a queue that stores nothing; an engine keeps jobs and calls
+// App.RunJob when they are due.
+type printed struct{}
+
+func (printed) Add(_ context.Context, key string, job []byte, due time.Time) error {
+	fmt.Println(key, string(job))
+	return nil
+}
+
+func ExampleQueue() {
+	config := studioConfig()
+	config.Queue = flexfn.Queue(printed{})
+	_, err := flexfn.New(config)
+	fmt.Println(err)
+	// Output: <nil>
+>>>>>>> c180598 (signature: let a request speak for the account that signed it)
 }

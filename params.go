@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/jsonshape"
 	"github.com/flexfn/flexfn/internal/sid"
 )
 
@@ -352,7 +353,7 @@ func (v value) jsonText() (text string, ok bool) {
 	if v.kind == listValue {
 		return "", false
 	}
-	return v.text, v.kind != stringValue || json.Valid([]byte(v.text)) && checkDepth(v.text) == nil
+	return v.text, v.kind != stringValue || json.Valid([]byte(v.text)) && jsonshape.Check(v.text) == nil
 }
 
 // setJSON decodes nested JSON into a struct, a map, an array, or a type that
@@ -406,6 +407,11 @@ func setAny(field reflect.Value, v value) string {
 	case listValue:
 		b, _ := json.Marshal(v.list)
 		text = string(b)
+	case nullValue: // within a list
+		if text = "null"; !raw {
+			field.SetZero()
+			return ""
+		}
 	case stringValue:
 		inner, ok := v.jsonText()
 		if ok && (raw || strings.HasPrefix(strings.TrimSpace(inner), "{") || strings.HasPrefix(strings.TrimSpace(inner), "[")) {
@@ -446,7 +452,7 @@ func sliceSetter(t reflect.Type, kind string) (setter, error) {
 			text, ok := v.jsonText()
 			var raws []json.RawMessage
 			if !ok || json.Unmarshal([]byte(text), &raws) != nil {
-				return "a JSON list"
+				return "a JSON list of at most " + strconv.Itoa(jsonshape.MaxItems) + " items"
 			}
 			items = items[:0]
 			for _, raw := range raws {

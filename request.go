@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
 // Limits on what a stranger may send, beside the bytes of the body.
 const (
-	maxDepth = 100 // of nested JSON
 	maxDrain = 32 << 20
 )
 
@@ -210,7 +210,7 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
 	}
-	if err := checkDepth(body); err != nil {
+	if err := jsonshape.Check(body); err != nil {
 		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is " + err.Error()}
 	}
 	var object map[string]json.RawMessage
@@ -238,28 +238,4 @@ func unreadable(bad error) error {
 		Message: "This function cannot read what Twilio sent: " + told.Message,
 		Err:     bad,
 	}
-}
-
-// checkDepth counts brackets outside strings.
-func checkDepth[T string | []byte](text T) error {
-	depth, inString := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString:
-			if c == '\\' {
-				i++
-			} else if c == '"' {
-				inString = false
-			}
-		case c == '"':
-			inString = true
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("JSON nested more than %d levels deep", maxDepth)
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return nil
 }

@@ -220,7 +220,7 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 			s.origins = append(s.origins, kept)
 		}
 	}
-	if a.trust != nil {
+	if a.public == nil && a.trust != nil {
 		s.origins = a.trust.origins(s.origins, r)
 	}
 	if len(s.origins) == 0 {

@@ -1,6 +1,8 @@
 package signature
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/internal/jsonshape"
 	"github.com/flexfn/flexfn/internal/mask"
 	"github.com/flexfn/flexfn/internal/sid"
 )
@@ -25,8 +28,9 @@ type Config struct {
 	// one and, while it is being rotated, the previous ones. At least one; none
 	// may be empty.
 	AuthTokens []string
-	// PublicURL is the beginning of the URLs under which Twilio calls; empty
-	// takes the request's Host header, or what ProxyTrust believes.
+	// PublicURL is the beginning of the URLs under which Twilio calls; when it
+	// is set, nothing else tells scheme and host. Empty takes the request's
+	// Host header, or what ProxyTrust believes.
 	PublicURL string
 	// AddedPathPrefix is a path that the gateway puts before the one that
 	// Twilio called.
@@ -34,7 +38,9 @@ type Config struct {
 	// ProxyTrust says which forwarded headers are believed; nil believes none.
 	ProxyTrust ProxyTrust
 	// SubaccountAuthTokens returns the auth tokens of another account than
-	// AccountSID; nil knows none. It is called concurrently, with the ctx that
+	// AccountSID; nil knows none. With it, a request that names an account
+	// (the parameter AccountSid) must be signed by that account, and one that
+	// names two is refused. It is called concurrently, with the ctx that
 	// [Verifier.Verify] got.
 	SubaccountAuthTokens func(ctx context.Context, accountSID string) ([]string, error)
 }
@@ -111,42 +117,84 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 	if err != nil {
 		return Proof{}, err
 	}
-	v.address.findURLs(s, r)
-	for _, key := range v.keys {
-		if key.matches(s, signature) {
-			return Proof{v.accountSID, pairs}, nil
-		}
-	}
-	if v.subaccounts == nil {
-		body = nil // not worth parsing for a hint
-	}
-	account := accountOf(pairs, target, body)
-	if account != "" && account != v.accountSID && v.subaccounts != nil {
-		tokens, err := v.subaccounts(ctx, account)
+	account := v.accountSID
+	if v.subaccounts != nil {
+		named, err := namedAccount(pairs, target, r.Header.Get("Content-Type"), body)
 		if err != nil {
-			return Proof{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return Proof{}, err
 		}
-		for _, token := range tokens {
-			if token != "" && newMAC(token).matches(s, signature) {
+		account = cmp.Or(named, account)
+	}
+	v.address.findURLs(s, r)
+	if account == v.accountSID {
+		for _, key := range v.keys {
+			if key.matches(s, signature) {
 				return Proof{account, pairs}, nil
 			}
+		}
+		return Proof{}, v.explain(r, s.urls, cmp.Or(hint(pairs, target), account))
+	}
+	tokens, err := v.subaccounts(ctx, account)
+	if err != nil {
+		return Proof{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	for _, token := range tokens {
+		if token != "" && newMAC(token).matches(s, signature) {
+			return Proof{account, pairs}, nil
 		}
 	}
 	return Proof{}, v.explain(r, s.urls, account)
 }
 
-// accountOf returns the account that the request says it is from, empty when
-// it names none. Only [Verifier.Verify] makes that true.
-func accountOf(pairs []form.Pair, target string, body []byte) string {
-	account, _ := form.First(pairs, "AccountSid")
-	if account == "" {
-		account = queryValue(target, "AccountSid")
-	}
-	if account == "" && len(pairs) == 0 && len(body) > 0 {
-		var named struct{ AccountSid string }
-		if json.Unmarshal(body, &named) == nil {
-			account = named.AccountSid
+var errAccounts = errors.New("the request names more than one account, or none that is one: which of them signed could not be told to the handler")
+
+// namedAccount returns the account that the request says it is from, empty
+// when it names none: AccountSid among the parameters that a handler gets,
+// whatever the case of its letters. All that it says must agree, since only
+// one account can have signed.
+func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (account string, err error) {
+	add := func(name, value string) {
+		switch {
+		case !strings.EqualFold(name, accountParameter) || value == "" || value == account:
+		case account != "" || !sid.Valid(value, "AC"):
+			err = errAccounts
+		default:
+			account = value
 		}
+	}
+	_, query, _ := strings.Cut(target, "?")
+	sent, tooMany := form.Append(nil, query)
+	if tooMany != nil {
+		return "", fmt.Errorf("the query has %w", tooMany)
+	}
+	for _, p := range append(sent, pairs...) {
+		add(p.Key, p.Value)
+	}
+	if media, _ := form.SplitContentType(contentType); media == "application/json" && jsonshape.Check(body) == nil {
+		var object map[string]json.RawMessage
+		if json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &object) == nil {
+			for name, raw := range object {
+				var value *string
+				switch {
+				case !strings.EqualFold(name, accountParameter):
+				case json.Unmarshal(raw, &value) != nil:
+					return "", errAccounts
+				case value != nil:
+					add(name, *value)
+				}
+			}
+		}
+	}
+	return account, err
+}
+
+const accountParameter = "AccountSid"
+
+// hint is the account that a refused request names, for the log.
+func hint(pairs []form.Pair, target string) string {
+	account, ok := form.First(pairs, accountParameter)
+	if !ok {
+		account = queryValue(target, accountParameter)
 	}
 	if !sid.Valid(account, "AC") {
 		return ""

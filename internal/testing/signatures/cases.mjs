@@ -242,6 +242,7 @@ seen("x-forwarded-last-value-counts", base, inside, proxied({ "X-Forwarded-Proto
 seen("forwarded", base, inside, proxied({ Forwarded: 'for=192.0.2.1;host=forged.example, for=192.0.2.60;proto=https;host="functions.example.com"' }, { forwarded: ["10.0.0.0/8"] }), { provenance: "RFC 7239, section 4" });
 seen("forwarded-port", "https://functions.example.com:8443/studio/create-task", inside, proxied({ Forwarded: 'proto=https;host="functions.example.com:8443"' }, { forwarded: ["10.0.0.0/8"] }), { provenance: "RFC 7239, section 5.3" });
 seen("public-url-then-x-forwarded", "https://other.example.com/studio/create-task", inside, { ...proxied({ ...https, "X-Forwarded-Host": "other.example.com" }, { xForwarded: ["10.0.0.0/8"] }), publicUrl: "https://functions.example.com" });
+Object.assign(cases.at(-1), { accept: false, differs: {} }); // a public URL is the only candidate
 seen("previous-auth-token", base, base, { previousAuthTokens: [TOKEN], authToken: OTHER }, { differs: {}, provenance: "rotation: the account's token has changed, this request was signed with the one before" });
 form("server-subaccount", base, [...call, ["AccountSid", SUBACCOUNT]], { server: { authToken: OTHER, subaccounts: { [SUBACCOUNT]: [TOKEN] } }, provenance: "a sub-account signs with its own auth token" });
 get("server-subaccount-get", base + `?AccountSid=${SUBACCOUNT}`, { server: { authToken: OTHER, subaccounts: { [SUBACCOUNT]: [TOKEN] } } });
