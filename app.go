@@ -1,7 +1,6 @@
 package flexfn
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +29,7 @@ type App struct {
 	lines   *spool.Queue // behind log
 	client  *http.Client
 	origins map[string]bool // nil: any
+	bodies  *bodyRoom
 	tokens  tokenChecker
 	signed  *signature.Verifier
 	claims  *claim.Claims // over the Store
@@ -61,6 +61,7 @@ func New(config Config) (*App, error) {
 		lines:   new(spool.Queue),
 		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
+		bodies:  newBodyRoom(config.MaxBodiesBytes),
 		handled: map[string]*Function{},
 	}
 	faults = append(faults, a.retry.fault)
@@ -229,18 +230,14 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.answer(c, w)
 }
 
-// admit checks who calls, and then whether the parameters could be read.
-func (c *call) admit(body []byte, vs *values, bad error) (err error) {
-	switch {
-	case c.fn.studio && c.fn.open:
-		return bad
-	case c.fn.studio:
-		end := c.span(link.SignatureCheck)
-		err = c.checkSignature(body)
-		end(err != nil)
-		return cmp.Or(err, unreadable(bad))
-	case bad != nil:
-		return bad // the token may be among the parameters
+// admit checks who calls, and then reads the parameters.
+func (c *call) admit(body []byte) (*values, error) {
+	if c.fn.studio {
+		return c.admitSigned(body)
+	}
+	vs, err := readValues(c.request, body)
+	if err != nil {
+		return nil, err // the token may be among the parameters
 	}
 	end := c.span(link.TokenCheck)
 	c.owner, err = c.app.tokens.admit(c, vs)
@@ -249,7 +246,35 @@ func (c *call) admit(body []byte, vs *values, bad error) (err error) {
 		err = tokenLate(err)
 	}
 	c.traceCaller()
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return vs, vs.decode()
+}
+
+func (c *call) admitSigned(body []byte) (*values, error) {
+	mend := unreadable
+	if c.fn.open {
+		mend = func(err error) error { return err }
+	} else {
+		end := c.span(link.SignatureCheck)
+		err := c.checkSignature(body)
+		end(err != nil)
+		if err != nil {
+			return nil, err
+		}
+	}
+	vs, err := readValues(c.request, body)
+	if err == nil {
+		err = vs.decode()
+	}
+	if c.fn.part != nil { // which reads the body itself
+		c.body = body
+		if err != nil {
+			return new(values), nil
+		}
+	}
+	return vs, mend(err)
 }
 
 // overdue reports whether err is there because the deadline has passed.

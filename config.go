@@ -85,6 +85,14 @@ type Config struct {
 	MaxOverdue int
 	// MaxBodyBytes bounds a request body. Zero is 6 MiB.
 	MaxBodyBytes int64
+	// MaxBodiesBytes bounds the bytes of all request bodies that are being
+	// received or used at once; beyond it a request is answered 503 with
+	// Retry-After. A quarter of it is for bodies of up to 64 KiB alone, so
+	// that a few long ones lock nobody out; the first 8 KiB of each body do
+	// not count. A body takes up to three times its bytes once it is decoded.
+	// It must be at least one and a half times MaxBodyBytes. Zero is 16 MiB,
+	// or three times MaxBodyBytes if that is more.
+	MaxBodiesBytes int64
 	// TokenTTL is how long an accepted Flex token is believed before Twilio
 	// is asked again: from one second to ten minutes. Zero is one minute.
 	TokenTTL time.Duration
@@ -181,14 +189,8 @@ var setters = map[string]func(*Config, string) error{
 		c.MaxOverdue = n
 		return nil
 	},
-	"FLEXFN_MAX_BODY_BYTES": func(c *Config, v string) error {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || n < 1 {
-			return fmt.Errorf("%q is not a number of bytes above zero", v)
-		}
-		c.MaxBodyBytes = n
-		return nil
-	},
+	"FLEXFN_MAX_BODY_BYTES":      func(c *Config, v string) (err error) { c.MaxBodyBytes, err = parseBytes(v); return err },
+	"FLEXFN_MAX_BODIES_BYTES":    func(c *Config, v string) (err error) { c.MaxBodiesBytes, err = parseBytes(v); return err },
 	"FLEXFN_TOKEN_TTL":           func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err },
 	"FLEXFN_STORE_SECRET":        func(c *Config, v string) error { c.StoreSecret = v; return nil },
 	"TWILIO_SERVICE_RETRY_LIMIT": func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) },
@@ -228,6 +230,14 @@ func parseProxyTrust(v string) signature.ProxyTrust {
 		return signature.TrustXForwardedFromAnyone()
 	}
 	return signature.TrustXForwarded(splitList(v)...)
+}
+
+func parseBytes(v string) (int64, error) {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a number of bytes above zero", v)
+	}
+	return n, nil
 }
 
 func parseDuration(v string) (time.Duration, error) {
@@ -312,6 +322,12 @@ func (c Config) withDefaults() (Config, []error) {
 		fault("FLEXFN_MAX_BODY_BYTES is %d: it must be above zero and at most %d", c.MaxBodyBytes, math.MaxInt32)
 	case c.MaxBodyBytes == 0:
 		c.MaxBodyBytes = 6 << 20
+	}
+	switch least := c.MaxBodyBytes + c.MaxBodyBytes/2; {
+	case c.MaxBodiesBytes == 0:
+		c.MaxBodiesBytes = max(defaultBodyRoom, 3*c.MaxBodyBytes)
+	case c.MaxBodiesBytes < least:
+		fault("FLEXFN_MAX_BODIES_BYTES is %d: it must be at least %d, one and a half times FLEXFN_MAX_BODY_BYTES", c.MaxBodiesBytes, least)
 	}
 	if err := checkStoreSecret(c.StoreSecret); err != nil {
 		faults = append(faults, err)

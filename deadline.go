@@ -232,7 +232,12 @@ func (c *call) run() (ans answer) {
 			c.traceFailure(fmt.Errorf("%w: %v", errPanic, p))
 		}
 	}()
-	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.at)
+	if c.fn.studio && !c.fn.open && c.request.Header.Get(signature.Header) == "" {
+		return c.failed(c.checkSignature(nil)) // whatever the body is
+	}
+	lease := bodyLease{room: c.app.bodies}
+	defer lease.release()
+	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.at, &lease)
 	if err != nil {
 		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
 			err = unreadable(err) // a stranger learns nothing from the status
@@ -242,14 +247,8 @@ func (c *call) run() (ans answer) {
 		return ans
 	}
 	c.enter(admitting)
-	vs, bad := parseValues(c.request, body)
-	if c.fn.part != nil { // which reads the body itself
-		c.body = body
-		if bad != nil {
-			vs, bad = new(values), nil
-		}
-	}
-	if err := c.admit(body, vs, bad); err != nil {
+	vs, err := c.admit(body)
+	if err != nil {
 		return c.failed(err)
 	}
 	return c.guarded(vs)

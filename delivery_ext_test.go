@@ -38,11 +38,11 @@ func TestSignedDeliveriesAreNotDropped(t *testing.T) {
 	app.CallStudioJSON("/untyped", []any{}).Refused(500, "cannot read what Twilio sent: The request body is JSON but not an object")
 	app.CallStudio("/refuses", nil).Refused(409, "not today")
 
-	// Without a signature nothing changes.
+	// A stranger is told nothing of it: there is no signature to check.
 	r := httptest.NewRequest(http.MethodPost, "/untyped", strings.NewReader(strings.Repeat("x", 5000)))
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)
-	if w.Code != http.StatusRequestEntityTooLarge {
+	if w.Code != http.StatusForbidden {
 		t.Errorf("a stranger's long body: %d", w.Code)
 	}
 }

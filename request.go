@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/flexfn/flexfn/internal/form"
 	"github.com/flexfn/flexfn/internal/jsonshape"
@@ -26,6 +23,8 @@ type values struct {
 	query, form []form.Pair
 	few         [8]form.Pair // room for the form, mostly enough
 	json        map[string]json.RawMessage
+	// formBody and jsonBody are the body until it is decoded.
+	formBody, jsonBody []byte
 	// ignored is the content type of a body that was not read as parameters.
 	ignored string
 }
@@ -114,51 +113,10 @@ func jsonValue(raw json.RawMessage) value {
 	return value{kind: numberValue, text: text}
 }
 
-// readBody reads the body whole, at most limit bytes of it. Whoever sets the
-// connection's read deadline after that of the call ends it. The error is an
-// answer.
-func readBody(r *http.Request, limit int64, deadline time.Time) ([]byte, error) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		return nil, nil
-	}
-	tooLong := func() error {
-		drain(r)
-		return Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
-	}
-	if r.ContentLength > limit {
-		return nil, tooLong()
-	}
-	// Not more than the sender has sent is set aside for it.
-	body := make([]byte, 0, min(max(r.ContentLength, 127), 64<<10)+1)
-	for {
-		n, err := r.Body.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case int64(len(body)) > limit:
-			return nil, tooLong()
-		case err == io.EOF:
-			return body, nil
-		case err != nil && !deadline.After(time.Now()):
-			return nil, slowBody(err)
-		case err != nil:
-			return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
-		}
-		if len(body) == cap(body) {
-			body = slices.Grow(body, len(body))
-		}
-	}
-}
-
-// drain reads on, within reason, so that a browser that is still sending
-// gets to read the refusal.
-func drain(r *http.Request) {
-	if r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-	}
-}
-
-// parseValues takes the parameters from the query and the body.
-func parseValues(r *http.Request, body []byte) (*values, error) {
+// readValues takes the parameters from the query, and sees whether the body is
+// one that has parameters. It decodes nothing of the body, so that it costs a
+// stranger's request no memory.
+func readValues(r *http.Request, body []byte) (*values, error) {
 	vs := new(values)
 	var err error
 	if vs.query, err = form.Append(nil, r.URL.RawQuery); err != nil {
@@ -184,14 +142,48 @@ func parseValues(r *http.Request, body []byte) (*values, error) {
 		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is not UTF-8; send it with charset=utf-8")
 	}
 	if isForm {
-		if vs.form, err = form.Append(vs.few[:0], string(body)); err != nil {
-			return nil, Errorf(http.StatusRequestEntityTooLarge, "The form has more than %d parameters", form.MaxPairs)
-		}
-		form.Text(vs.form)
+		vs.formBody = body
 		return vs, nil
 	}
-	vs.json, err = parseObject(body)
+	vs.jsonBody, err = checkObject(body)
 	return vs, err
+}
+
+// peek is get before the body is decoded. It finds the parameter at the cost of
+// looking at each byte once.
+func (vs *values) peek(key string) (v value) {
+	if vs.jsonBody != nil {
+		var found []byte
+		eachMember(vs.jsonBody, func(name, raw []byte) {
+			if isName(name, key) {
+				found = raw
+			}
+		})
+		if found != nil {
+			return jsonValue(found)
+		}
+	}
+	if list := form.Lookup(vs.formBody, key); len(list) == 1 {
+		return value{kind: stringValue, text: list[0]}
+	} else if len(list) > 1 {
+		return value{kind: listValue, list: list}
+	}
+	return vs.get(key)
+}
+
+// decode decodes the body, for one who may call.
+func (vs *values) decode() (err error) {
+	if vs.formBody != nil {
+		if vs.form, err = form.Append(vs.few[:0], string(vs.formBody)); err != nil {
+			return Errorf(http.StatusRequestEntityTooLarge, "The form has more than %d parameters", form.MaxPairs)
+		}
+		form.Text(vs.form)
+	}
+	if vs.jsonBody != nil {
+		vs.json, err = parseObject(vs.jsonBody)
+	}
+	vs.formBody, vs.jsonBody = nil, nil
+	return err
 }
 
 func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
@@ -204,24 +196,105 @@ func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 	return pairs
 }
 
-// parseObject reads a JSON object; the last of equal keys wins.
-func parseObject(body []byte) (map[string]json.RawMessage, error) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark
-	if len(bytes.TrimSpace(body)) == 0 {
+// checkObject returns the JSON object that body is, nil for an empty body.
+func checkObject(body []byte) ([]byte, error) {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) // a byte order mark
+	if len(body) == 0 {
 		return nil, nil
 	}
 	if err := jsonshape.Check(body); err != nil {
 		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is " + err.Error()}
 	}
-	var object map[string]json.RawMessage
-	err := json.Unmarshal(body, &object)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return nil, &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("The request body is not valid JSON (at byte %d)", syntax.Offset)}
+	if !json.Valid(body) {
+		var syntax *json.SyntaxError
+		if errors.As(json.Unmarshal(body, new(json.RawMessage)), &syntax) {
+			return nil, Errorf(http.StatusBadRequest, "The request body is not valid JSON (at byte %d)", syntax.Offset)
+		}
+		return nil, Errorf(http.StatusBadRequest, "The request body is not valid JSON")
 	}
-	if err != nil || object == nil {
+	if body[0] != '{' {
 		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is JSON but not an object: send {\"key\": value, …}"}
 	}
+	return body, nil
+}
+
+// parseObject reads a JSON object that is valid; the last of equal keys wins.
+func parseObject(body []byte) (map[string]json.RawMessage, error) {
+	members := 0
+	eachMember(body, func(_, _ []byte) { members++ })
+	if members > form.MaxPairs {
+		return nil, Errorf(http.StatusRequestEntityTooLarge, "The JSON object has more than %d members", form.MaxPairs)
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(body, &object); err != nil {
+		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is not valid JSON", Err: err}
+	}
 	return object, nil
+}
+
+// eachMember calls do with the members of an object, which must be valid JSON,
+// as they are written. It needs no memory.
+func eachMember(object []byte, do func(name, value []byte)) {
+	i := 1 // after the brace
+	for {
+		i = skip(object, i, " \t\r\n,")
+		if i >= len(object) || object[i] != '"' {
+			return
+		}
+		end := endOfValue(object, i)
+		name := object[i:end]
+		i = skip(object, end, " \t\r\n:")
+		end = endOfValue(object, i)
+		do(name, object[i:end])
+		i = end
+	}
+}
+
+func skip(text []byte, i int, set string) int {
+	for i < len(text) && strings.IndexByte(set, text[i]) >= 0 {
+		i++
+	}
+	return i
+}
+
+// endOfValue is where the JSON value that begins at i ends.
+func endOfValue(text []byte, i int) int {
+	depth, inString := 0, false
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				if inString = false; depth == 0 {
+					return i + 1
+				}
+			}
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth == 0 {
+				return i // the end of what it is in
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case depth == 0 && strings.IndexByte(" \t\r\n,", c) >= 0:
+			return i
+		}
+	}
+	return len(text)
+}
+
+// isName reports whether name, as it is written in JSON, is key.
+func isName(name []byte, key string) bool {
+	if bytes.IndexByte(name, '\\') < 0 {
+		return string(name[1:len(name)-1]) == key
+	}
+	var s string
+	return len(name) <= 6*len(key)+2 && json.Unmarshal(name, &s) == nil && s == key // \u0054
 }
 
 // unreadable is the answer to a request from Twilio whose body cannot be read:

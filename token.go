@@ -120,7 +120,7 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 
 // admit finds the request's token and decides whether its owner may call.
 func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
-	token := vs.get("Token")
+	token := vs.peek("Token")
 	if token.kind == absentValue {
 		if credential, ok := bearer(c.request); ok {
 			token = value{kind: stringValue, text: credential}

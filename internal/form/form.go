@@ -4,6 +4,7 @@
 package form
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -42,6 +43,21 @@ func Append(pairs []Pair, s string) ([]Pair, error) {
 		pairs = append(pairs, Pair{unescape(k), unescape(v)})
 	}
 	return pairs, nil
+}
+
+// Lookup returns the values of key in s, decoded as [Append] does, and decodes
+// nothing else.
+func Lookup(s []byte, key string) (values []string) {
+	for item := range bytes.SplitSeq(s, []byte("&")) {
+		k, v, _ := bytes.Cut(item, []byte("="))
+		if len(item) == 0 || len(k) > 3*len(key) || len(k) < len(key) {
+			continue // no encoding of it
+		}
+		if string(k) == key || unescape(string(k)) == key {
+			values = append(values, unescape(string(v)))
+		}
+	}
+	return values
 }
 
 // count counts the parameters of s. Empty ones, as in "a=1&&b=2", are none.

@@ -35,6 +35,7 @@ var app = []Setting{
 	{Names: []string{"FLEXFN_STUDIO_DEADLINE"}, Doc: "the most time that a Studio function has; 8s when unset"},
 	{Names: []string{"FLEXFN_MAX_OVERDUE"}, Doc: "how many calls of one function may be running past their deadline before others are answered 503; from 1 to 1000000; 100 when unset"},
 	{Names: []string{"FLEXFN_MAX_BODY_BYTES"}, Doc: "the longest request body, in bytes; 6291456 when unset"},
+	{Names: []string{"FLEXFN_MAX_BODIES_BYTES"}, Doc: "the bytes of all request bodies that are under way at once, at least one and a half times FLEXFN_MAX_BODY_BYTES; more are answered 503; 16777216 when unset"},
 	{Names: []string{"FLEXFN_TOKEN_TTL"}, Doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset"},
 	{Names: []string{"FLEXFN_STORE_SECRET"}, Doc: "names and seals what is in the store that instances share; at least 32 characters; the auth token when unset, whose rotation then forgets everything"},
 	{Names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, Doc: "the most retries of a web-service call, after its first attempt; 5 when unset"},

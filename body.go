@@ -1,0 +1,120 @@
+package flexfn
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds on the memory that bodies take. Anybody can send them, and nothing is
+// known about who does before they are there.
+const (
+	freeBodyBytes     = 8 << 10  // of each body: its connection takes more
+	ordinaryBodyBytes = 64 << 10 // up to which a body shares the ordinary ones' room
+	defaultBodyRoom   = 16 << 20
+	ordinaryShare     = 4 // one part in so many is for ordinary bodies alone
+)
+
+// bodyRoom bounds the bytes of all bodies that are being received or used.
+// Long bodies and ordinary ones have room of their own, so that a few long
+// ones lock nobody out.
+type bodyRoom struct {
+	mu             sync.Mutex
+	ordinary, long int64 // bytes left
+}
+
+func newBodyRoom(total int64) *bodyRoom {
+	return &bodyRoom{ordinary: total / ordinaryShare, long: total - total/ordinaryShare}
+}
+
+// bodyLease is what one body has of the room.
+type bodyLease struct {
+	room           *bodyRoom
+	ordinary, long int64
+}
+
+// grow makes it a lease for a body of size bytes, and reports whether there was
+// room for it.
+func (l *bodyLease) grow(size int64) bool {
+	var ordinary, long int64
+	switch {
+	case size > ordinaryBodyBytes:
+		long = size
+	case size > freeBodyBytes:
+		ordinary = size - freeBodyBytes
+	}
+	l.room.mu.Lock()
+	defer l.room.mu.Unlock()
+	if l.room.ordinary+l.ordinary < ordinary || l.room.long+l.long < long {
+		return false
+	}
+	l.room.ordinary += l.ordinary - ordinary
+	l.room.long += l.long - long
+	l.ordinary, l.long = ordinary, long
+	return true
+}
+
+func (l *bodyLease) release() {
+	if l.ordinary != 0 || l.long != 0 {
+		l.grow(0)
+	}
+}
+
+// readBody reads the body whole, at most limit bytes of it, as far as there is
+// room. Memory is taken as bytes arrive, not as they are announced. Whoever
+// sets the connection's read deadline after that of the call ends it. The
+// error is an answer.
+func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return nil, nil
+	}
+	refuse := func(err error) ([]byte, error) {
+		drain(r)
+		return nil, err
+	}
+	tooLong := Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
+	most := limit
+	if n := r.ContentLength; n > limit {
+		return refuse(tooLong)
+	} else if n > 0 {
+		most = n
+	}
+	most++ // to see its end
+	body := make([]byte, 0, min(most, freeBodyBytes))
+	for {
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			return refuse(tooLong)
+		case err == io.EOF:
+			return body, nil
+		case err != nil && !deadline.After(time.Now()):
+			return nil, slowBody(err)
+		case err != nil:
+			return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is incomplete", Err: err}
+		}
+		if len(body) < cap(body) {
+			continue
+		}
+		size := min(2*int64(cap(body)), max(most, int64(cap(body))+1))
+		if !lease.grow(size) {
+			body = nil
+			return refuse(&Error{
+				Status:     http.StatusServiceUnavailable,
+				Message:    "Too many long request bodies are under way; try again",
+				RetryAfter: time.Second,
+			})
+		}
+		body = append(make([]byte, 0, size), body...)
+	}
+}
+
+// drain reads on, within reason, so that a browser that is still sending
+// gets to read the refusal.
+func drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+	}
+}
