@@ -2,6 +2,7 @@ package flexfntest
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,10 +17,14 @@ type Answer struct {
 	t testing.TB
 }
 
-// OK fails the test unless the function succeeded.
+// OK fails the test unless the function succeeded: its status is from 200 to
+// 299, and an answer that is JSON says "success": true. TwiML and answers
+// without a body say it by their status alone.
 func (a *Answer) OK() *Answer {
 	a.t.Helper()
-	if success, _ := a.Field("success").(bool); !success || a.Status > 299 {
+	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	success, _ := a.Field("success").(bool)
+	if a.Status < 200 || a.Status > 299 || kind == "application/json" && len(a.Body) > 0 && !success {
 		a.t.Errorf("the function failed with status %d: %s", a.Status, a.Body)
 	}
 	return a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,4 +110,27 @@ func TestSignatures(t *testing.T) {
 		t.Errorf("%+v", reply)
 	}
 	app.CallFlex("", "/studio/echo", nil).Refused(403, "")
+}
+
+// TestOKTakesEverySuccess: TwiML and an answer without a body are successes
+// too; an answer that says "success": false is not, whatever its status.
+func TestOKTakesEverySuccess(t *testing.T) {
+	fails := &failures{TB: t}
+	app := flexfntest.New(fails)
+	for path, c := range map[string]struct {
+		answer flexfn.Response
+		failed bool
+	}{
+		"/twiml":  {flexfn.Response{Header: http.Header{"Content-Type": {"text/xml; charset=utf-8"}}, Body: "<Response/>"}, false},
+		"/none":   {flexfn.Response{Status: 204}, false},
+		"/json":   {flexfn.Response{Body: map[string]any{"success": true}}, false},
+		"/failed": {flexfn.Response{Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(`{"success":false}`)}, true},
+		"/gone":   {flexfn.Response{Status: 410}, true},
+	} {
+		app.Handle(path, flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (*flexfn.Response, error) { return &c.answer, nil }))
+		fails.texts = nil
+		if app.CallStudio(path, nil).OK(); (len(fails.texts) > 0) != c.failed {
+			t.Errorf("%s: %q", path, fails.texts)
+		}
+	}
 }

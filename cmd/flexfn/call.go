@@ -18,7 +18,7 @@ import (
 type callCommand struct {
 	Path       string   `arg:"" help:"The function's path, such as /demo/greet."`
 	Parameters []string `arg:"" optional:"" help:"Parameters, each as key=value."`
-	URL        string   `name:"url" default:"http://127.0.0.1:3001" help:"Where the functions answer (default: ${default})."`
+	URL        string   `name:"url" default:"http://127.0.0.1:3001" help:"Where the functions answer."`
 	As         string   `xor:"who" placeholder:"PERSON" help:"Call as this development person: ${people}. When nothing says who calls, as one whom the function admits, or as Twilio if it is for Twilio; flexfn dev knows."`
 	Token      string   `xor:"who" help:"Call with this Flex token; with $$FLEX_TOKEN when nothing else says who calls."`
 	Twilio     bool     `xor:"who" help:"Call as Twilio does for Studio: sign the request."`
@@ -42,6 +42,7 @@ const (
 // Run calls once. It fails unless the answer is a success.
 func (c *callCommand) Run(ctx context.Context, env environment) error {
 	base := strings.TrimSuffix(c.URL, "/")
+	c.Path = "/" + strings.TrimPrefix(c.Path, "/")
 	call := dev.Call{Address: base + c.Path, JSON: c.JSON}
 	for _, p := range c.Parameters {
 		key, value, ok := strings.Cut(p, "=")

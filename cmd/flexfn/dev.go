@@ -22,7 +22,7 @@ import (
 
 type devCommand struct {
 	Dir   string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main), which is built anew when a file changes. Without it, the program of the module that you are in; outside of one, example functions."`
-	Addr  string `default:"127.0.0.1:3001" help:"Address and port to listen on (default: ${default})."`
+	Addr  string `default:"127.0.0.1:3001" help:"Address and port to listen on."`
 	Env   string `name:"env-dir" type:"existingdir" help:"Folder with .env and .env.local (default: DIR)."`
 	State string `type:"path" placeholder:"FILE" help:"Keep the fake Twilio's state in this file from one run to the next."`
 	Live  bool   `help:"Use the real Twilio, with your credentials, in place of the fake."`

@@ -26,7 +26,7 @@ import (
 type doctorCommand struct {
 	EnvFile []string `name:"env-file" type:"existingfile" placeholder:"FILE" help:"Also read variables from this file; the environment wins."`
 	Live    bool     `help:"Ask Twilio whether the credentials and the workspace are right, and what time it is. Nothing is changed there."`
-	Origin  string   `default:"https://flex.twilio.com" help:"Web origin that calls, for the check of CORS (default: ${default})."`
+	Origin  string   `default:"https://flex.twilio.com" help:"Web origin that calls, for the check of CORS."`
 	URL     string   `name:"url" placeholder:"URL" help:"A server that runs with these settings, for the check of CORS; without it the settings alone are checked."`
 }
 

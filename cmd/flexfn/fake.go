@@ -12,7 +12,7 @@ import (
 )
 
 type fakeCommand struct {
-	Addr  string `default:"127.0.0.1:3002" help:"Address and port to listen on (default: ${default})."`
+	Addr  string `default:"127.0.0.1:3002" help:"Address and port to listen on."`
 	State string `type:"existingfile" placeholder:"FILE" help:"State to begin with, as GET ${control}state gives it; a small contact centre when absent."`
 	Save  string `type:"path" placeholder:"FILE" help:"Where to write the state at the end."`
 }

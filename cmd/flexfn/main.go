@@ -7,6 +7,7 @@
 //	flexfn new app        begins a project; new function adds to one
 //	flexfn gen ts         writes a TypeScript client; gen openapi an OpenAPI document
 //	flexfn doctor         checks the settings as a server would have them
+//	flexfn version        prints the version
 //
 // Each explains itself with --help. The exit code is 0 for a success, 1 for a
 // failure (of doctor: something to mend; of gen --check: a stale file), 2 for a
@@ -14,12 +15,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -52,6 +55,25 @@ type commands struct {
 	New    newCommand    `cmd:"" help:"Begin a project, or add a function to one. Nothing is ever overwritten."`
 	Doctor doctorCommand `cmd:"" help:"Check the settings as a server would have them, and say what to mend."`
 	Gen    genCommand    `cmd:"" help:"Write what is made from the functions' Go types."`
+
+	Version     versionCommand   `cmd:"" help:"Print the version."`
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(env environment) error {
+	_, err := fmt.Fprintln(env.stdout, version())
+	return err
+}
+
+// version is the module's, as go install and go tool record it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "flexfn (unknown version)"
+	}
+	return "flexfn " + cmp.Or(info.Main.Version, "(devel)")
 }
 
 // Exit codes beside 0: usage is for what the command line says,
@@ -79,7 +101,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 		kong.UsageOnError(),
 		kong.Writers(env.stdout, env.stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.Vars{"control": twiliofake.ControlPath, "authtoken": twiliofake.DevelopmentAuthToken, "people": people()},
+		kong.Vars{"control": twiliofake.ControlPath, "authtoken": twiliofake.DevelopmentAuthToken, "people": people(), "version": version()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(env),
 	)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/internal/gotool"
@@ -32,6 +34,16 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	} else if n.Replace != "" {
 		app.Version = "v0.0.0"
 	}
+	if n.Tidy && app.Version == "" {
+		return usageError{errors.New("this flexfn is not a release, which go mod tidy could find: add --replace with the folder of its source, or --no-tidy")}
+	}
+	if first, _, _ := strings.Cut(app.Module, "/"); !strings.Contains(first, ".") {
+		// The go command takes such a path for its own when it is one of them.
+		out, err := gotool.Run(ctx, "", "list", "-e", "-find", "-f", "{{.Standard}}", "--", app.Module)
+		if err == nil && strings.TrimSpace(string(out)) == "true" {
+			return usageError{fmt.Errorf("%s is a package of Go's standard library: give the module a path of its own with --module, such as example.com/%s", app.Module, app.Module)}
+		}
+	}
 	written, err := app.Write(n.Dir)
 	if err != nil {
 		return err
@@ -51,7 +63,7 @@ type newFunctionCommand struct {
 	Flex   bool   `xor:"kind" help:"For Flex plugins (the default)."`
 	Studio bool   `xor:"kind" help:"For Studio flows and other requests that Twilio signs."`
 	Name   string `help:"Its Go name; made from the path when absent."`
-	Dir    string `default:"functions" type:"existingdir" help:"Folder of the package with func Routes (default: ${default})."`
+	Dir    string `default:"functions" type:"existingdir" help:"Folder of the package with func Routes."`
 }
 
 func (n *newFunctionCommand) Run(env environment) error {

@@ -11,6 +11,7 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path"
@@ -49,7 +50,8 @@ func (a App) Write(dir string) ([]string, error) {
 		return nil, fmt.Errorf("%q cannot be the path of a Go module: %w", a.Module, err)
 	}
 	content := map[string][]byte{}
-	title := path.Base(a.Module)
+	prefix, _, _ := module.SplitPathVersion(a.Module) // "/v2" names nothing
+	title := path.Base(prefix)
 	data := map[string]any{
 		"Module": a.Module, "Version": a.Version, "Replace": a.Replace, "Title": title, "Binary": title, "Settings": envSettings(),
 	}
@@ -124,6 +126,9 @@ func (f Function) Write(dir string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", routes, err)
 	}
+	if err := f.checkFree(dir); err != nil {
+		return nil, err
+	}
 	written, err := write(dir, content)
 	if err != nil {
 		return nil, err
@@ -152,7 +157,7 @@ func (f Function) names() (exported, handler, file string, err error) {
 		return "", "", "", errors.New("the name Routes is taken by the list of functions: choose another with --name")
 	}
 	handler = strings.ToLower(exported[:1]) + exported[1:]
-	if token.IsKeyword(handler) || slices.Contains(packageNames, handler) {
+	if token.IsKeyword(handler) || types.Universe.Lookup(handler) != nil || slices.Contains(packageNames, handler) {
 		handler += "Handler"
 	}
 	var b strings.Builder
@@ -177,8 +182,59 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// packageNames are what the templates import or declare, or Go does.
-var packageNames = strings.Fields("context http flexfn twilioapi twilio taskrouter lookups init main string bool error nil true false")
+// packageNames are what the templates import or use for variables, beside
+// what the language itself declares.
+var packageNames = strings.Fields("context http flexfn flexfntest twilioapi twilio twiliofake testing taskrouter lookups init main in t app reply res client workspace")
+
+// checkFree sees to it that no name of the function's is declared in the
+// package already.
+func (f Function) checkFree(dir string) error {
+	exported, handler, _, err := f.names()
+	if err != nil {
+		return err
+	}
+	mine := []string{exported, handler, handler + "Params", handler + "Reply", "Test" + exported}
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			continue // routes.go is judged by register; the others are not ours
+		}
+		for _, declared := range declaredNames(file) {
+			if slices.Contains(mine, declared) {
+				return fmt.Errorf("nothing was written: the name %s is taken in %s; choose another with --name", declared, name)
+			}
+		}
+	}
+	return nil
+}
+
+// declaredNames lists what a file declares for its package.
+func declaredNames(file *ast.File) (names []string) {
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Recv == nil {
+				names = append(names, d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					names = append(names, spec.Name.Name)
+				case *ast.ValueSpec:
+					for _, n := range spec.Names {
+						names = append(names, n.Name)
+					}
+				}
+			}
+		}
+	}
+	return names
+}
 
 // constraints are the names of systems and architectures that end file names
 // with a meaning.
