@@ -214,7 +214,6 @@ func Example_options() {
 	// /studio/greet is for ANYONE (no signature asked for)
 }
 
-<<<<<<< HEAD
 // engine is a Queue of this process; riverflexfn and the like have real ones.
 type engine struct{ jobs [][]byte }
 
@@ -250,21 +249,4 @@ func ExampleQueue() {
 	// Output:
 	// a report of May
 	// <nil>
-=======
-// printed is a queue that stores nothing; an engine keeps jobs and calls
-// App.RunJob when they are due.
-type printed struct{}
-
-func (printed) Add(_ context.Context, key string, job []byte, due time.Time) error {
-	fmt.Println(key, string(job))
-	return nil
-}
-
-func ExampleQueue() {
-	config := studioConfig()
-	config.Queue = flexfn.Queue(printed{})
-	_, err := flexfn.New(config)
-	fmt.Println(err)
-	// Output: <nil>
->>>>>>> c180598 (signature: let a request speak for the account that signed it)
 }
