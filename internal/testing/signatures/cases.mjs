@@ -335,7 +335,7 @@ no({ ...ok, id: "refused-other-host", called: "https://forged.example/studio/cre
 no({ ...ok, id: "refused-other-port", url: "https://functions.example.com:8443/x", called: "https://functions.example.com:9443/x" });
 no({ ...ok, id: "refused-signed-for-port-called-without", url: "https://functions.example.com:8443/x", called: "https://functions.example.com/x" });
 no({ ...ok, id: "refused-server-host-is-not-public-url", server: { publicUrl: "https://elsewhere.example.com" }, called: base, differs: {
-  "twilio-node": "is given the URL of the Host header, which a stranger chooses", "twilio-go": "is given the URL of the Host header, which a stranger chooses", signature.Valid: "is given the URL of the Host header, which a stranger chooses" } });
+  "twilio-node": "is given the URL of the Host header, which a stranger chooses", "twilio-go": "is given the URL of the Host header, which a stranger chooses", "signature.Valid": "is given the URL of the Host header, which a stranger chooses" } });
 no({ ...ok, id: "refused-server-x-forwarded-not-trusted", called: inside, server: { remoteAddr: "10.0.0.1:41000", headers: https } });
 no({ ...ok, id: "refused-server-x-forwarded-from-stranger", called: inside, server: { remoteAddr: "203.0.113.9:41000", headers: https, trust: { xForwarded: ["10.0.0.0/8"] } } });
 no({ ...ok, id: "refused-server-x-forwarded-first-value", called: inside, server: proxied({ "X-Forwarded-Proto": "https", "X-Forwarded-Host": "functions.example.com, forged.example" }, { xForwarded: ["10.0.0.0/8"] }) });
