@@ -78,6 +78,10 @@ func conversationRows() []resource {
 			create: createConversationMessage,
 		},
 		{
+			name: "participant_conversations", host: "conversations", can: fetch, special: participantConversations,
+			paths: []string{"/v1/ParticipantConversations", "/v1/Services/{chat_service_sid}/ParticipantConversations"},
+		},
+		{
 			name: "conversation_webhooks", host: "conversations", prefix: "WH", table: true, list: "webhooks",
 			paths: []string{
 				"/v1/Conversations/{conversation_sid}/Webhooks/{sid}",
@@ -169,4 +173,40 @@ func createConversationWebhook(c *call, rec *record) *apiError {
 		return invalid("Missing required parameter %s in the post body", param)
 	}
 	return nil
+}
+
+// participantConversations lists the conversations that somebody takes part in.
+func participantConversations(c *call) (*response, *apiError) {
+	identity, address := c.query.Get("Identity"), c.query.Get("Address")
+	if (identity == "") == (address == "") {
+		return nil, invalid("Either Identity or Address is required")
+	}
+	list := []any{}
+	for _, p := range c.where("conversation_participants", map[string]any{}) {
+		binding, _ := p.get("messaging_binding").(map[string]any)
+		service := c.vars["chat_service_sid"]
+		if identity != "" && p.text("identity") != identity || address != "" && textOf(binding["address"]) != address ||
+			service != "" && p.text("chat_service_sid") != service {
+			continue
+		}
+		talk := p.owner
+		m := map[string]any{
+			"account_sid": c.account.id, "chat_service_sid": talk.get("chat_service_sid"), "conversation_sid": talk.id,
+			"participant_sid": p.id, "participant_user_sid": nil, "participant_identity": p.get("identity"),
+			"participant_messaging_binding": p.get("messaging_binding"), "conversation_created_by": "system",
+			"links": map[string]any{
+				"conversation": c.base() + "/v1/Conversations/" + talk.id,
+				"participant":  c.base() + "/v1/Conversations/" + talk.id + "/Participants/" + p.id,
+			},
+		}
+		for _, name := range []string{"unique_name", "friendly_name", "attributes", "date_created", "date_updated", "state", "timers"} {
+			m["conversation_"+name] = talk.get(name)
+		}
+		list = append(list, m)
+	}
+	url := c.base() + c.path
+	return jsonResponse(http.StatusOK, map[string]any{"conversations": list, "meta": map[string]any{
+		"key": "conversations", "page": 0, "page_size": max(len(list), defaultPageSize), "url": url,
+		"first_page_url": url, "next_page_url": nil, "previous_page_url": nil,
+	}}), nil
 }

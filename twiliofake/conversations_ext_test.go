@@ -51,3 +51,29 @@ func TestConversationWebhooks(t *testing.T) {
 	_, err = api.CreateConversationScopedWebhook(*other.Sid, new(conversations.CreateConversationScopedWebhookParams).SetTarget("studio"))
 	refused(t, err, "Configuration.FlowSid")
 }
+
+func TestParticipantConversations(t *testing.T) {
+	fake := newFake(t)
+	api := conversations.NewApiService(newClient(fake))
+	join := func(conversation string, p *conversations.CreateConversationParticipantParams) {
+		t.Helper()
+		must[*conversations.ConversationsV1ConversationParticipant](t)(api.CreateConversationParticipant(conversation, p))
+	}
+	other := must[*conversations.ConversationsV1Conversation](t)(api.CreateConversation(new(conversations.CreateConversationParams).SetFriendlyName("other")))
+	for _, sid := range []string{talk, *other.Sid} {
+		join(sid, new(conversations.CreateConversationParticipantParams).SetIdentity("grace"))
+	}
+	join(*other.Sid, new(conversations.CreateConversationParticipantParams).SetMessagingBindingAddress("+15550009999").SetMessagingBindingProxyAddress("+15550002222"))
+	list := func(p *conversations.ListParticipantConversationParams) []conversations.ConversationsV1ParticipantConversation {
+		t.Helper()
+		return must[[]conversations.ConversationsV1ParticipantConversation](t)(api.ListParticipantConversation(p))
+	}
+	if got := list(new(conversations.ListParticipantConversationParams).SetIdentity("grace")); len(got) != 2 || *got[1].ConversationFriendlyName != "other" {
+		t.Errorf("grace takes part in %+v", got)
+	}
+	if got := list(new(conversations.ListParticipantConversationParams).SetAddress("+15550009999")); len(got) != 1 || *got[0].ConversationSid != *other.Sid {
+		t.Errorf("the address takes part in %+v", got)
+	}
+	_, err := api.ListParticipantConversation(nil)
+	refused(t, err, "Identity or Address")
+}

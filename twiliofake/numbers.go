@@ -62,12 +62,59 @@ func lookupRows() []resource {
 				{"line_type_intelligence", value, nil, never},
 			},
 		},
+		{
+			name: "lookups_v1", host: "lookups", special: lookupV1, can: fetch,
+			paths: []string{"/v1/PhoneNumbers/{phone_number}"},
+		},
 	}
 }
 
 // lookup answers from the form of a number and from the countries of the
 // dialing permissions; an item of the state overrides both.
 func lookup(c *call) (*response, *apiError) {
+	answer, err := c.lookUpNumber()
+	if err != nil {
+		return nil, err
+	}
+	return jsonResponse(http.StatusOK, answer), nil
+}
+
+// lookupV1 answers in the form of the first version, which has only numbers
+// that exist.
+func lookupV1(c *call) (*response, *apiError) {
+	known, err := c.lookUpNumber()
+	if err != nil {
+		return nil, err
+	}
+	if known["valid"] != true {
+		return nil, notFound(c.path)
+	}
+	answer := map[string]any{"caller_name": nil, "carrier": nil, "add_ons": nil, "url": c.base() + c.path}
+	for _, name := range []string{"country_code", "phone_number", "national_format"} {
+		answer[name] = known[name]
+	}
+	for _, kind := range c.query["Type"] {
+		switch kind {
+		case "carrier":
+			line, _ := known["line_type_intelligence"].(map[string]any)
+			carrier := map[string]any{"mobile_country_code": nil, "mobile_network_code": nil, "name": nil, "type": nil, "error_code": nil}
+			for from, to := range map[string]string{
+				"mobile_country_code": "mobile_country_code", "mobile_network_code": "mobile_network_code", "carrier_name": "name", "type": "type",
+			} {
+				carrier[to] = line[from]
+			}
+			answer["carrier"] = carrier
+		case "caller-name":
+			answer["caller_name"] = known["caller_name"]
+		default:
+			return nil, invalid("Invalid value for parameter Type: %.100q", kind)
+		}
+	}
+	return jsonResponse(http.StatusOK, answer), nil
+}
+
+// lookUpNumber is what the number's form and the state say about it.
+func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	if f := c.query.Get("Fields"); f != "" && f != "validation" {
 		for name := range strings.SplitSeq(f, ",") {
 			if _, ok := c.resource.field(pascal(name)); !ok {
@@ -114,7 +161,7 @@ func lookup(c *call) (*response, *apiError) {
 			}
 		}
 	}
-	return jsonResponse(http.StatusOK, answer), nil
+	return answer, nil
 }
 
 // country finds the country whose calling code begins the digits.

@@ -7,6 +7,6 @@ import "slices"
 func table() []resource {
 	return slices.Concat(
 		apiRows(), taskRouterRows(), iamRows(), conversationRows(), chatRows(), lookupRows(), dialingRows(), flexRows(),
-		interactionRows(), syncRows(), videoRows(), queueRows(), verifyRows(), studioRows(),
+		interactionRows(), syncRows(), videoRows(), queueRows(), verifyRows(), studioRows(), eventStreamRows(),
 	)
 }

@@ -1,0 +1,85 @@
+package twiliofake
+
+import "net/http"
+
+// eventStreamRows are the sinks and subscriptions of events.twilio.com. The
+// fake sends them nothing.
+func eventStreamRows() []resource {
+	return []resource{
+		{
+			name: "event_sinks", host: "events", prefix: "DG", table: true, can: all,
+			paths: []string{"/v1/Sinks/{sid}"},
+			fields: []field{
+				{"sink_configuration", value, map[string]any{}, never},
+				{"status", text, "initialized", never},
+			},
+			filters: []string{"status"},
+			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"InUse": sinksInUse},
+			remove:  removeSink,
+		},
+		{
+			name: "event_sink_validations", host: "events", can: update, special: validateSink,
+			paths: []string{"/v1/Sinks/{sink_sid}/Validate"},
+		},
+		{
+			name: "event_subscriptions", host: "events", prefix: "DF", table: true, can: all,
+			paths:  []string{"/v1/Subscriptions/{sid}"},
+			create: createSubscription,
+		},
+		{
+			name: "subscribed_events", host: "events", table: true, can: all, list: "types",
+			paths:  []string{"/v1/Subscriptions/{subscription_sid}/SubscribedEvents/{type}"},
+			fields: []field{{"schema_version", integer, 1, never}},
+		},
+	}
+}
+
+// subscribed reports whether a subscription uses a sink.
+func (c *call) subscribed(sink string) bool {
+	return c.one("event_subscriptions", map[string]any{"sink_sid": sink}) != nil
+}
+
+func sinksInUse(c *call, values []string) (func(*record) bool, *apiError) {
+	want, ok := boolean.parse(values)
+	if !ok {
+		return nil, invalid("Invalid value for parameter InUse: %.100q", values[0])
+	}
+	return func(rec *record) bool { return c.subscribed(rec.id) == want }, nil
+}
+
+func removeSink(c *call, rec *record) *apiError {
+	if c.subscribed(rec.id) {
+		return invalid("Sink %s is in use by a subscription", rec.id)
+	}
+	return nil
+}
+
+// validateSink makes a sink active: whatever test it names has arrived.
+func validateSink(c *call) (*response, *apiError) {
+	if _, err := c.parameters(); err != nil {
+		return nil, err
+	}
+	c.set(c.parent, map[string]any{"status": "active"})
+	return jsonResponse(http.StatusCreated, map[string]any{"result": "valid"}), nil
+}
+
+func createSubscription(c *call, rec *record) *apiError {
+	if sid := rec.text("sink_sid"); c.one("event_sinks", map[string]any{"sid": sid}) == nil {
+		return invalid("SinkSid %.40s is not valid", sid)
+	}
+	types, _ := rec.get("types").([]any)
+	kind := c.rows.byName["subscribed_events"]
+	for _, t := range types {
+		m, _ := t.(map[string]any)
+		name := textOf(m["type"])
+		if name == "" {
+			return invalid("Types must be JSON objects with a type")
+		}
+		event := c.store.record(kind, rec, name)
+		if n, ok := integer.fits(m["schema_version"]); ok && n != nil {
+			event.set("schema_version", n)
+		}
+		c.add(event)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package twiliofake_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	streams "github.com/twilio/twilio-go/rest/events/v1"
+	lookups "github.com/twilio/twilio-go/rest/lookups/v1"
+
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+func TestEventStreams(t *testing.T) {
+	fake := newFake(t)
+	api := streams.NewApiService(newClient(fake))
+	sink := must[*streams.EventsV1Sink](t)(api.CreateSink(new(streams.CreateSinkParams).SetDescription("d").SetSinkType("webhook").
+		SetSinkConfiguration(map[string]any{"destination": "https://example.com", "method": "POST"})))
+	if *sink.Status != "initialized" || *sink.SinkType != "webhook" {
+		t.Errorf("the sink is %+v", sink)
+	}
+	must[*streams.EventsV1SinkTest](t)(api.CreateSinkTest(*sink.Sid))
+	must[*streams.EventsV1SinkValidate](t)(api.CreateSinkValidate(*sink.Sid, new(streams.CreateSinkValidateParams).SetTestId("1")))
+	if sink = must[*streams.EventsV1Sink](t)(api.FetchSink(*sink.Sid)); *sink.Status != "active" {
+		t.Errorf("the sink is %s", *sink.Status)
+	}
+	subscribe := func(sid string, types ...any) (*streams.EventsV1Subscription, error) {
+		return api.CreateSubscription(new(streams.CreateSubscriptionParams).SetDescription("d").SetSinkSid(sid).SetTypes(types))
+	}
+	s := must[*streams.EventsV1Subscription](t)(subscribe(*sink.Sid,
+		map[string]any{"type": "com.twilio.taskrouter.task.created", "schema_version": 4}, map[string]any{"type": "com.twilio.taskrouter.task.canceled"}))
+	types := must[[]streams.EventsV1SubscribedEvent](t)(api.ListSubscribedEvent(*s.Sid, nil))
+	if len(types) != 2 || *types[0].Type != "com.twilio.taskrouter.task.created" || types[0].SchemaVersion != 4 || types[1].SchemaVersion != 1 {
+		t.Errorf("the types are %+v", types)
+	}
+	must[*streams.EventsV1SubscribedEvent](t)(api.CreateSubscribedEvent(*s.Sid, new(streams.CreateSubscribedEventParams).SetType("com.twilio.taskrouter.task.deleted")))
+	_, err := subscribe("DG00000000000000000000000000000009", map[string]any{"type": "a"})
+	refused(t, err, "SinkSid")
+	refused(t, api.DeleteSink(*sink.Sid), "in use")
+	if err := api.DeleteSubscription(*s.Sid); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.DeleteSink(*sink.Sid); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(fake.State().Resources["subscribed_events"]); n != 0 {
+		t.Errorf("%d types outlive their subscription", n)
+	}
+}
+
+func TestLookupsV1(t *testing.T) {
+	fake := newFake(t)
+	if err := fake.SetResource("lookups", twiliofake.Resource{"phone_number": "+15550001111", "line_type_intelligence": map[string]any{"carrier_name": "C", "type": "mobile"}}); err != nil {
+		t.Fatal(err)
+	}
+	api := lookups.NewApiService(newClient(fake))
+	n := must[*lookups.LookupsV1PhoneNumber](t)(api.FetchPhoneNumber("+15550001111", new(lookups.FetchPhoneNumberParams).SetType([]string{"carrier"})))
+	if *n.CountryCode != "US" || (*n.Carrier).(map[string]any)["name"] != "C" || (*n.Carrier).(map[string]any)["type"] != "mobile" {
+		t.Errorf("the number is %+v", n)
+	}
+	if _, err := api.FetchPhoneNumber("+1555", nil); code(t, err) != "404 20404" {
+		t.Errorf("a number that cannot be: %v", err)
+	}
+}
+
+// TestConfigurationWriters lets forty clients write to Flex's configuration at
+// once, each another key: nothing is lost.
+func TestConfigurationWriters(t *testing.T) {
+	fake := newFake(t)
+	const configuration = "https://flex-api.twilio.com/v1/Configuration"
+	keys := []string{"ui_attributes", "attributes", "public_attributes", "plugin_service_attributes"}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			body := fmt.Sprintf(`{"account_sid":%q,%q:{"n":%d}}`, account, keys[i%4], i/4)
+			ask(t, fake, "POST", configuration, body, "Content-Type", "application/json").want(t, 200)
+		})
+	}
+	wg.Wait()
+	a := ask(t, fake, "GET", configuration, "").want(t, 200)
+	for _, k := range keys {
+		if m, ok := a.body[k].(map[string]any); !ok || m["n"] == nil {
+			t.Errorf("%s is %v", k, a.body[k])
+		}
+	}
+}
