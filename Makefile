@@ -19,6 +19,7 @@ format: ## format the code and tidy the modules
 
 generate: ## rewrite the generated files: the fake's table, documents, client, signature vectors
 	go run ./internal/twiliogen
+	go test ./twiliofake -run TestCoverage -update
 	go test . -run TestConfigurationIsDocumented -update
 	go test ./internal/gen -run TestGolden -update
 	cd internal/testing/signatures && npm ci && node vectors.mjs

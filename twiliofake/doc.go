@@ -1,12 +1,13 @@
 // Package twiliofake is a Twilio in memory that behaves, and misbehaves on
 // command, for development and tests without an account.
 //
-// A [Twilio] is an [http.Handler] that plays api, taskrouter, iam,
-// conversations, chat, lookups, voice and flex-api .twilio.com by the Host
-// header of a request, regional hosts such as taskrouter.dublin.ie1.twilio.com
-// included. It checks credentials, keeps state, honours If-Match, pages lists
-// and refuses with Twilio's codes. What it does not model it answers with 501
-// and a sentence that says so. It rings no phones and reserves no workers:
+// A [Twilio] is an [http.Handler] that plays every operation that twilio-go has,
+// of the product that the Host header of a request names; regional hosts such as
+// taskrouter.dublin.ie1.twilio.com are included. It checks credentials, keeps
+// state, honours If-Match, pages lists and refuses with Twilio's codes. What
+// matters to Flex is modelled by hand; the rest is played by names and types
+// alone. The header [Fidelity] of an answer says which, COVERAGE.md counts, and
+// [Config].Strict turns the latter off. It rings no phones and reserves no workers:
 // calls are answered at once, a task goes to the queue that its workflow
 // chooses, and reservations are those of its state.
 //

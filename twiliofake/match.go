@@ -14,7 +14,7 @@ type Match struct {
 	// "taskrouter.ie1.twilio.com".
 	Host string `json:"host,omitempty"`
 	// Path is a pattern that the whole path must match: * is one segment or
-	// a part of one, ** at the end is all that follows.
+	// a part of one, ** as the last segment is all that follows.
 	// "/v1/Workspaces/*/Tasks/*" is every task.
 	Path string `json:"path,omitempty"`
 }
@@ -41,6 +41,9 @@ func matchPath(pattern, urlPath string) bool {
 func (m Match) check() error {
 	if _, err := path.Match(m.Path, ""); err != nil {
 		return fmt.Errorf("path %q is not a pattern", m.Path)
+	}
+	if i := strings.Index(m.Path, "**"); i >= 0 && (i != len(m.Path)-2 || i > 0 && m.Path[i-1] != '/') {
+		return fmt.Errorf("path %q has ** elsewhere than as its last segment; * is a part of one", m.Path)
 	}
 	if m.Path != "" && m.Path[0] != '/' && m.Path[0] != '*' {
 		return fmt.Errorf("path %q does not begin with /", m.Path)

@@ -660,7 +660,7 @@ func TestCycles(t *testing.T) {
 			if verb == "list" {
 				if in, ok := listed(); ok {
 					did[verb] = true
-					if !in {
+					if !in && op.String() != "video/v1.CreateRoom" { // a room that has ended
 						t.Errorf("%s: %s is not listed", op, id)
 					}
 				}

@@ -1,0 +1,310 @@
+package twiliofake
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// call sends a request to a fake and returns status, fidelity and body.
+func callFake(t testing.TB, fake *Twilio, method, path, form string) (int, http.Header, map[string]any) {
+	t.Helper()
+	u := path
+	if !strings.HasPrefix(path, "https://") {
+		u = "https://" + path
+	}
+	r, err := http.NewRequest(method, u, strings.NewReader(form))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(DevelopmentAccountSID, DevelopmentAuthToken)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := fake.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body map[string]any
+	if len(b) > 0 {
+		if err := json.Unmarshal(b, &body); err != nil {
+			t.Fatalf("%s %s: %v: %s", method, path, err, b)
+		}
+	}
+	return res.StatusCode, res.Header, body
+}
+
+func freshFake(t testing.TB) *Twilio {
+	t.Helper()
+	fake, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake
+}
+
+// TestRowsDoNotCollide refuses a row that takes the name or the place of
+// another's.
+func TestRowsDoNotCollide(t *testing.T) {
+	for want, row := range map[string]*resource{
+		"two rows are named tasks": {name: "tasks", host: "sync", paths: []string{"/v1/Tasks/{sid}"}},
+		"takes the place of":       {name: "others", host: "taskrouter", paths: []string{"/v1/Workspaces/{id}/Tasks/{name}"}},
+	} {
+		rows := []*resource{row}
+		for _, r := range table() {
+			rows = append(rows, &r)
+		}
+		if _, err := indexRows(rows); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestSubtreeGoes deletes a parent whose children are of both layers.
+func TestSubtreeGoes(t *testing.T) {
+	fake := freshFake(t)
+	const chat = "chat.twilio.com/v2/Services/" + DevelopmentChatServiceSID
+	_, _, channel := callFake(t, fake, "POST", chat+"/Channels", "FriendlyName=c")
+	path := chat + "/Channels/" + channel["sid"].(string)
+	if status, h, _ := callFake(t, fake, "POST", path+"/Members", "Identity=a"); status != 201 || h.Get(Fidelity) != "modelled" {
+		t.Fatalf("a member: %d, %s", status, h.Get(Fidelity))
+	}
+	if status, h, body := callFake(t, fake, "POST", path+"/Webhooks", "Type=webhook&Configuration.Url=https://a.example"); status != 201 || h.Get(Fidelity) != "generic" {
+		t.Fatalf("a webhook: %d, %s: %v", status, h.Get(Fidelity), body)
+	}
+	if status, _, _ := callFake(t, fake, "DELETE", path, ""); status != 204 {
+		t.Fatalf("status %d", status)
+	}
+	for _, below := range []string{"/Members", "/Webhooks"} {
+		if status, _, _ := callFake(t, fake, "GET", path+below, ""); status != 404 {
+			t.Errorf("%s answers %d below a channel that is gone", below, status)
+		}
+	}
+	b, err := json.Marshal(fake.State())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), channel["sid"].(string)) {
+		t.Error("something below the channel is still in the state")
+	}
+}
+
+// TestRefusals sends to every operation of the generic layer a request that
+// lacks a required parameter, one with an unknown parameter, and one with an
+// integer that is none.
+func TestRefusals(t *testing.T) {
+	fake := freshFake(t)
+	missing, unknown, illTyped := 0, 0, 0
+	for _, op := range operations() {
+		n := theWorld().node(op.product, op.path)
+		if op.method == "GET" || op.method == "DELETE" || !op.body.none() || n.rowVerb(op.method) != 0 {
+			continue
+		}
+		c := &call{Twilio: fake, node: n, op: op, method: op.method}
+		refused := func(form url.Values) string {
+			c.form = form
+			_, err := c.parameters()
+			if err == nil {
+				return ""
+			}
+			if err.status != 400 || err.code != 20001 {
+				t.Errorf("%s: %v", op.name, err)
+			}
+			return err.message
+		}
+		required := slices.IndexFunc(op.params, func(p param) bool { return p.required && !p.header })
+		if required >= 0 {
+			missing++
+			if got := refused(url.Values{}); !strings.HasPrefix(got, "Missing required parameter "+op.params[required].name) {
+				t.Errorf("%s %s: without %s: %q", op.apiPackage.name, op.name, op.params[required].name, got)
+			}
+		}
+		unknown++
+		if got := refused(url.Values{"NoSuchThing": {"1"}}); !strings.HasPrefix(got, "Unknown parameter") {
+			t.Errorf("%s: an unknown parameter: %q", op.name, got)
+		}
+		for _, p := range op.params {
+			if p.shape.code == "i" && !p.header {
+				illTyped++
+				if got := refused(url.Values{p.name: {"one"}}); !strings.HasPrefix(got, "Invalid value for parameter "+p.name) {
+					t.Errorf("%s: %s=one: %q", op.name, p.name, got)
+				}
+				break
+			}
+		}
+	}
+	if missing < 150 || unknown < 200 || illTyped < 40 {
+		t.Errorf("only %d, %d and %d operations were looked at", missing, unknown, illTyped)
+	}
+}
+
+// TestSequences makes, renames, removes and lists items of both layers in
+// random order: what was made is listed once, in order, what was removed is
+// gone, and pages neither repeat nor hide.
+func TestSequences(t *testing.T) {
+	for _, c := range []struct{ path, key, form string }{
+		{"messaging.twilio.com/v1/Services", "services", "FriendlyName=x"},
+		{"verify.twilio.com/v2/Services", "services", "FriendlyName=x"},
+		{"taskrouter.twilio.com/v1/Workspaces/" + DevelopmentWorkspaceSID + "/Tasks", "tasks", "WorkflowSid=WW00000000000000000000000000000001"},
+		{"chat.twilio.com/v1/Services/" + DevelopmentChatServiceSID + "/Channels", "channels", "FriendlyName=x"},
+	} {
+		fake := freshFake(t)
+		dice := rand.New(rand.NewPCG(1, 2))
+		list := func(size int) []string {
+			var sids []string
+			next := fmt.Sprintf("https://%s?PageSize=%d", c.path, size)
+			for next != "" {
+				_, _, body := callFake(t, fake, "GET", next, "")
+				items, _ := body[c.key].([]any)
+				for _, item := range items {
+					sids = append(sids, item.(map[string]any)["sid"].(string))
+				}
+				next, _ = body["meta"].(map[string]any)["next_page_url"].(string)
+			}
+			return sids
+		}
+		want := list(1000)
+		for range 120 {
+			switch i := dice.IntN(10); {
+			case i < 5 || len(want) == 0:
+				status, _, body := callFake(t, fake, "POST", c.path, c.form)
+				if status != 201 {
+					t.Fatalf("%s: %d %v", c.path, status, body)
+				}
+				want = append(want, body["sid"].(string))
+			case i < 8:
+				at := dice.IntN(len(want))
+				if status, _, body := callFake(t, fake, "DELETE", c.path+"/"+want[at], ""); status != 204 {
+					t.Fatalf("%s: %d %v", c.path, status, body)
+				}
+				if status, _, _ := callFake(t, fake, "GET", c.path+"/"+want[at], ""); status != 404 {
+					t.Errorf("%s: %d for what was removed", c.path, status)
+				}
+				want = slices.Delete(want, at, at+1)
+			default:
+				if got := list(1 + dice.IntN(7)); !slices.Equal(got, want) {
+					t.Fatalf("%s: listed %v, want %v", c.path, got, want)
+				}
+			}
+		}
+		// Deleting while paging hides nothing.
+		seen := 0
+		for next := "https://" + c.path + "?PageSize=3"; next != ""; {
+			_, _, body := callFake(t, fake, "GET", next, "")
+			for _, item := range body[c.key].([]any) {
+				seen++
+				callFake(t, fake, "DELETE", c.path+"/"+item.(map[string]any)["sid"].(string), "")
+			}
+			next, _ = body["meta"].(map[string]any)["next_page_url"].(string)
+		}
+		if seen != len(want) {
+			t.Errorf("%s: %d items were paged and deleted, want %d", c.path, seen, len(want))
+		}
+	}
+}
+
+// TestUnknown asks for what Twilio does not have.
+func TestUnknown(t *testing.T) {
+	fake := freshFake(t)
+	for _, c := range []struct {
+		method, path string
+		status, code int
+	}{
+		{"GET", "sync.twilio.com/v1/Nothing", 404, 20404},
+		{"PATCH", "sync.twilio.com/v1/Services", 405, 20004},
+		{"GET", "verify.twilio.com/v2/Services/VA404", 404, 20404},
+		{"GET", "verify.twilio.com/v2/Services?NoSuchThing=1", 400, 20001},
+	} {
+		status, _, body := callFake(t, fake, c.method, c.path, "")
+		if status != c.status || body["code"] != float64(c.code) {
+			t.Errorf("%s %s: %d %v", c.method, c.path, status, body)
+		}
+	}
+}
+
+// TestNullOutlives saves and loads a state in which a field was set to null.
+func TestNullOutlives(t *testing.T) {
+	fake := freshFake(t)
+	if err := fake.SetResource("flex_configuration", Resource{"ui_language": nil}); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := fake.Save(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.Load(strings.NewReader(b.String())); err != nil {
+		t.Fatal(err)
+	}
+	_, _, body := callFake(t, fake, "GET", "flex-api.twilio.com/v1/Configuration", "")
+	if v, ok := body["ui_language"]; v != nil || !ok {
+		t.Errorf("ui_language is %v", v)
+	}
+}
+
+// TestGenericState saves and loads items that no row plays, and keeps a
+// parameter that has no field.
+func TestGenericState(t *testing.T) {
+	fake := freshFake(t)
+	_, _, service := callFake(t, fake, "POST", "verify.twilio.com/v2/Services", "FriendlyName=x")
+	sid := service["sid"].(string)
+	if status, _, body := callFake(t, fake, "POST", "verify.twilio.com/v2/Services/"+sid+"/RateLimits", "UniqueName=u&Description=d"); status != 201 {
+		t.Fatal(status, body)
+	}
+	var first, second strings.Builder
+	if err := fake.Save(&first); err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.Load(strings.NewReader(first.String())); err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.Save(&second); err != nil {
+		t.Fatal(err)
+	}
+	if first.String() != second.String() {
+		t.Error("the state changes by save and load")
+	}
+	_, _, body := callFake(t, fake, "GET", "verify.twilio.com/v2/Services/"+sid+"/RateLimits/u", "")
+	if body["unique_name"] != "u" || body["service_sid"] != sid {
+		t.Errorf("the rate limit is %v", body)
+	}
+	if item, ok := fake.Resource("verify/v2/Services", sid); !ok || item["FriendlyName"] != "x" && item["friendly_name"] != "x" {
+		t.Errorf("the service is %v", item)
+	}
+}
+
+func FuzzOperations(f *testing.F) {
+	for _, op := range operations()[:200] {
+		f.Add(op.method, op.product, op.path, "FriendlyName=x&Identity=y")
+	}
+	f.Add("POST", "intelligence", "/v3/ControlPlane/Configurations", `{"rules":[{}]}`)
+	f.Add("GET", "api", "/2010-04-01/Accounts/.json", "")
+	fake := freshFake(f)
+	f.Fuzz(func(t *testing.T, method, product, path, body string) {
+		r, err := http.NewRequest(method, "https://"+product+".twilio.com"+path, strings.NewReader(body))
+		if err != nil || product == "" {
+			return
+		}
+		r.SetBasicAuth(DevelopmentAccountSID, DevelopmentAuthToken)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if strings.HasPrefix(body, "{") {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		res, err := fake.Client().Do(r)
+		if err != nil {
+			return
+		}
+		res.Body.Close() //nolint:errcheck // in memory
+		if res.StatusCode >= 500 && res.StatusCode != http.StatusNotImplemented {
+			t.Errorf("%s %s%s: status %d", method, product, path, res.StatusCode)
+		}
+	})
+}
