@@ -219,11 +219,6 @@ func checkObject(body []byte) ([]byte, error) {
 
 // parseObject reads a JSON object that is valid; the last of equal keys wins.
 func parseObject(body []byte) (map[string]json.RawMessage, error) {
-	members := 0
-	eachMember(body, func(_, _ []byte) { members++ })
-	if members > form.MaxPairs {
-		return nil, Errorf(http.StatusRequestEntityTooLarge, "The JSON object has more than %d members", form.MaxPairs)
-	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(body, &object); err != nil {
 		return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is not valid JSON", Err: err}
