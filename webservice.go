@@ -97,7 +97,7 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	e := &Error{
 		Status:     resp.StatusCode,
 		Message:    fmt.Sprintf("%s answered with HTTP status %d", hostOf(resp), resp.StatusCode),
-		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), dateOf(resp)),
 		Err:        excerpt(body),
 	}
 	if isTwilio(hostOf(resp)) && e.readTwilio(body) {
@@ -184,17 +184,28 @@ func closeBody(resp *http.Response) {
 	resp.Body.Close()
 }
 
-// parseRetryAfter reads seconds or a date (RFC 9110, section 10.2.3); anything
-// else, and what has passed, is zero. It is at most a day.
+// dateOf is when the service answered, by its own clock: this machine's may be
+// wrong.
+func dateOf(resp *http.Response) time.Time {
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		return at
+	}
+	return time.Now()
+}
+
+// parseRetryAfter reads seconds, which it rounds up, or a date (RFC 9110,
+// section 10.2.3); anything else, and what has passed, is zero. It is at most
+// a day.
 func parseRetryAfter(v string, now time.Time) time.Duration {
 	v = strings.TrimSpace(v)
-	if v == "" {
-		return 0
-	}
-	if strings.Trim(v, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || seconds > int64(maxRetryAfter/time.Second) {
+	whole, fraction, _ := strings.Cut(v, ".")
+	if whole != "" && strings.Trim(whole+fraction, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(whole, 10, 64)
+		if err != nil || seconds >= int64(maxRetryAfter/time.Second) {
 			return maxRetryAfter
+		}
+		if strings.Trim(fraction, "0") != "" {
+			seconds++
 		}
 		return time.Duration(seconds) * time.Second
 	}

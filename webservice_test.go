@@ -134,7 +134,10 @@ func TestParseRetryAfter(t *testing.T) {
 		"0":                             0,
 		" 12 ":                          12 * time.Second,
 		"-5":                            0,
-		"1.5":                           0,
+		"1.5":                           2 * time.Second,
+		"1.0":                           time.Second,
+		".5":                            0,
+		"1.5.5":                         0,
 		"soon":                          0,
 		"99999999999999999999999":       maxRetryAfter,
 		"86401":                         maxRetryAfter,
@@ -144,6 +147,19 @@ func TestParseRetryAfter(t *testing.T) {
 	} {
 		if got := parseRetryAfter(v, now); got != want {
 			t.Errorf("%q: %s, want %s", v, got, want)
+		}
+	}
+}
+
+// TestRetryAfterByTheServicesClock has a service whose clock is an hour off.
+func TestRetryAfterByTheServicesClock(t *testing.T) {
+	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
+		now := time.Now().Add(off).UTC()
+		_, err := CheckResponse(&http.Response{StatusCode: 503, Body: http.NoBody, Header: http.Header{
+			"Date": {now.Format(http.TimeFormat)}, "Retry-After": {now.Add(7 * time.Second).Format(http.TimeFormat)},
+		}}, nil)
+		if e, ok := errors.AsType[*Error](err); !ok || e.RetryAfter != 7*time.Second {
+			t.Errorf("%s off: %v", off, err)
 		}
 	}
 }

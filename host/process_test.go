@@ -120,6 +120,8 @@ func TestLambdaConformance(t *testing.T) {
 				p.oneHeader = true
 			case lambdatest.HTTPAPI:
 				p.oneHeader, p.decodes, p.prefix = true, true, "/"+lambdatest.Stage
+			case lambdatest.HTTPAPIDomain:
+				p.oneHeader, p.decodes = true, true
 			case lambdatest.RESTAPI:
 				p.decodes, p.prefix = true, "/"+lambdatest.Stage
 			case lambdatest.ALB:

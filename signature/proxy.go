@@ -119,10 +119,27 @@ func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	if proto == "" && host == "" {
 		return to
 	}
+	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
+		// Proxies in a row: the last one tells how the one before it called,
+		// and that is not how Twilio did. Either will do.
+		proto = ""
+	}
 	if host == "" {
 		host = r.Host
 	}
 	return appendOrigins(to, proto, host, port)
+}
+
+// sameValues reports whether every value of the header is value.
+func sameValues(h http.Header, name, value string) bool {
+	for _, list := range h[name] {
+		for v := range strings.SplitSeq(list, ",") {
+			if !strings.EqualFold(strings.TrimSpace(v), value) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 type forwarded struct{ peers }
@@ -144,6 +161,11 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	}
 	if proto == "" && host == "" {
 		return to
+	}
+	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
+		// Proxies in a row: the last one tells how the one before it called,
+		// and that is not how Twilio did. Either will do.
+		proto = ""
 	}
 	if host == "" {
 		host = r.Host

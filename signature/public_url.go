@@ -232,8 +232,13 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 	}
 	s.appendURLs(r, target)
 	if link.LostQueryOrder(r.Context()) {
-		for _, other := range queryOrders(target)[1:] {
-			s.appendURLs(r, other)
+		orders := queryOrders(target)
+		for _, other := range orders {
+			for _, spelling := range querySpellings(other, maxQueries/len(orders)) {
+				if spelling != target {
+					s.appendURLs(r, spelling)
+				}
+			}
 		}
 	}
 }

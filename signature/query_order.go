@@ -40,3 +40,56 @@ func queryOrders(target string) []string {
 	add(nil)
 	return list
 }
+
+// maxQueries bounds the queries that are tried in place of one that a gateway
+// took apart.
+const maxQueries = 256
+
+// spelt are the characters of a query that may be sent as they are or escaped,
+// in both ways; the first five stay as they are in JavaScript's
+// encodeURIComponent.
+var spelt = [...][2]string{
+	{"%21", "!"}, {"%27", "'"}, {"%28", "("}, {"%29", ")"}, {"%2A", "*"},
+	{"%20", "+"}, {"%2C", ","}, {"%2F", "/"}, {"%3A", ":"}, {"%3B", ";"}, {"%3F", "?"}, {"%40", "@"}, {"%24", "$"},
+}
+
+// querySpellings returns target, whose query has all of these characters
+// escaped, and its other spellings: a gateway that gives values decoded does
+// not tell how they were sent. Each character is spelt one way throughout. They
+// are at most so many: those of every combination, or else those of the usual
+// encoders.
+func querySpellings(target string, most int) []string {
+	path, query, _ := strings.Cut(target, "?")
+	var found []int
+	for i, s := range spelt {
+		if strings.Contains(query, s[0]) {
+			found = append(found, i)
+		}
+	}
+	spell := func(raw func(i int) bool) string {
+		q := query
+		for _, i := range found {
+			if raw(i) {
+				q = strings.ReplaceAll(q, spelt[i][0], spelt[i][1])
+			}
+		}
+		return path + "?" + q
+	}
+	list := []string{target}
+	if len(found) == 0 {
+		return list
+	}
+	if len(found) < 16 && 1<<len(found) <= most {
+		for set := 1; set < 1<<len(found); set++ {
+			list = append(list, spell(func(i int) bool { return set&(1<<slices.Index(found, i)) != 0 }))
+		}
+		return list
+	}
+	component := func(i int) bool { return i < 5 }
+	return append(list,
+		spell(component),
+		spell(func(i int) bool { return spelt[i][1] == "+" }),                       // a form's encoder
+		spell(func(i int) bool { return spelt[i][1] != "+" && spelt[i][1] != "'" }), // a browser's address
+		spell(func(i int) bool { return spelt[i][1] != "+" }),                       // encodeURI
+		spell(func(i int) bool { return component(i) || spelt[i][1] == "+" }))
+}

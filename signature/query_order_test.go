@@ -22,3 +22,22 @@ func TestQueryOrders(t *testing.T) {
 		t.Errorf("four parameters have %d orders, want 24", n)
 	}
 }
+
+func TestQuerySpellings(t *testing.T) {
+	got := querySpellings("/x?a=1%2C2&b=%27", maxQueries)
+	slices.Sort(got)
+	want := []string{"/x?a=1%2C2&b=%27", "/x?a=1%2C2&b='", "/x?a=1,2&b=%27", "/x?a=1,2&b='"}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := querySpellings("/x?a=b%C3%A9", maxQueries); len(got) != 1 {
+		t.Errorf("nothing to spell otherwise: %q", got)
+	}
+	all := "/x?q=%20%21%24%27%28%29%2A%2C%2F%3A%3B%3F%40"
+	for _, most := range []int{1, 10, maxQueries} {
+		if got := querySpellings(all, most); len(got) != 6 {
+			t.Errorf("%d spellings, want 6", len(got))
+		}
+	}
+}

@@ -677,3 +677,30 @@ func TestVerifyConcurrently(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestChainedProxies has proxies in a row, of which the last one is trusted:
+// its scheme is that of the hop before it.
+func TestChainedProxies(t *testing.T) {
+	v, err := New(Config{AccountSID: "AC" + strings.Repeat("0", 32), AuthTokens: []string{"token"}, ProxyTrust: TrustXForwardedFromAnyone()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		proto, called string
+		good          bool
+	}{
+		{"https,http", "https://functions.example.com/x", true},
+		{"http, https", "https://functions.example.com/x", true},
+		{"https", "https://functions.example.com/x", true},
+		{"https, https", "http://functions.example.com/x", false},
+		{"https,http", "https://other.example.com/x", false},
+	} {
+		r := httptest.NewRequest("GET", "/x", nil)
+		r.Host = "functions.example.com"
+		r.Header.Set("X-Forwarded-Proto", c.proto)
+		r.Header.Set(Header, Sign("token", c.called, "", nil))
+		if _, err := v.Verify(t.Context(), r, nil); (err == nil) != c.good {
+			t.Errorf("%s, signed %s: %v", c.proto, c.called, err)
+		}
+	}
+}

@@ -19,23 +19,29 @@ import (
 // Kind is what stands in front of a function.
 type Kind string
 
-// The front ends. ALBSingle is a target group without multi-value headers.
+// The front ends. HTTPAPIDomain is an HTTP API under a custom domain, whose
+// callers do not write the stage (issue 465 of CodeGenieApp/serverless-express
+// has what its events look like); ALBSingle is a target group without
+// multi-value headers.
 const (
-	FunctionURL Kind = "function-url"
-	HTTPAPI     Kind = "http-api"
-	RESTAPI     Kind = "rest-api"
-	ALB         Kind = "alb"
-	ALBSingle   Kind = "alb-single"
+	FunctionURL   Kind = "function-url"
+	HTTPAPI       Kind = "http-api"
+	HTTPAPIDomain Kind = "http-api-custom-domain"
+	RESTAPI       Kind = "rest-api"
+	ALB           Kind = "alb"
+	ALBSingle     Kind = "alb-single"
 )
 
 // Kinds lists them.
-var Kinds = [...]Kind{FunctionURL, HTTPAPI, RESTAPI, ALB, ALBSingle}
+var Kinds = [...]Kind{FunctionURL, HTTPAPI, HTTPAPIDomain, RESTAPI, ALB, ALBSingle}
 
 // Domain is the host name under which each is called.
 func (k Kind) Domain() string {
 	switch k {
 	case FunctionURL:
 		return "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws"
+	case HTTPAPIDomain:
+		return "functions.example.com"
 	case ALB, ALBSingle:
 		return "flexfn-1234567890.us-east-1.elb.amazonaws.com"
 	}
@@ -73,13 +79,13 @@ func (k Kind) Event(r *http.Request) ([]byte, error) {
 	event := map[string]any{}
 	if len(body) > 0 {
 		event["body"], event["isBase64Encoded"] = string(body), false
-		if !utf8.Valid(body) || k == FunctionURL || k == HTTPAPI { // which encode forms too
+		if !utf8.Valid(body) || k == FunctionURL || k == HTTPAPI || k == HTTPAPIDomain { // which encode forms too
 			event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString(body), true
 		}
 	}
 	path := r.URL.EscapedPath()
 	switch k {
-	case FunctionURL, HTTPAPI:
+	case FunctionURL, HTTPAPI, HTTPAPIDomain:
 		cookies := header.Values("Cookie")
 		header.Del("Cookie")
 		if len(cookies) > 0 {
@@ -90,8 +96,11 @@ func (k Kind) Event(r *http.Request) ([]byte, error) {
 			event["cookies"] = list
 		}
 		stage := "$default"
-		if k == HTTPAPI { // decodes it
+		switch k { // which decode it
+		case HTTPAPI:
 			path, stage = r.URL.Path, Stage
+		case HTTPAPIDomain:
+			path, stage = "/"+Stage+r.URL.Path, Stage
 		}
 		event["version"], event["routeKey"] = "2.0", "$default"
 		event["rawPath"], event["rawQueryString"] = path, r.URL.RawQuery
@@ -220,7 +229,7 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 	}
 	resp.StatusCode = a.StatusCode
 	switch k {
-	case FunctionURL, HTTPAPI:
+	case FunctionURL, HTTPAPI, HTTPAPIDomain:
 		if a.MultiValueHeaders != nil {
 			return nil, errors.New("format 2.0 has no multiValueHeaders")
 		}
