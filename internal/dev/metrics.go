@@ -28,7 +28,13 @@ type metrics struct {
 
 type second struct {
 	Second
-	latency [64]uint32 // by the logarithm
+	latency [64]class // by the logarithm
+}
+
+// class is the requests that took about as long.
+type class struct {
+	requests int
+	longest  time.Duration
 }
 
 // step is how much longer one class of latency is than the one before: 64
@@ -53,8 +59,10 @@ func (m *metrics) add(now time.Time, status, retries int, took time.Duration) {
 	case status >= 400:
 		s.Refused++
 	}
-	class := math.Log(float64(took)/float64(shortest)) / math.Log(step)
-	s.latency[int(max(0, min(class, float64(len(s.latency)-1))))]++
+	of := math.Log(float64(took)/float64(shortest)) / math.Log(step)
+	c := &s.latency[int(max(0, min(of, float64(len(s.latency)-1))))]
+	c.requests++
+	c.longest = max(c.longest, took)
 }
 
 // list returns the seconds in which something happened, oldest first.
@@ -71,14 +79,13 @@ func (m *metrics) list(now time.Time) []Second {
 	return list
 }
 
-// quantile is in milliseconds, to about a quarter.
+// quantile is the time within which a part q of the requests was answered, in
+// milliseconds: at least that part was, and it is a quarter too long at most.
 func (s *second) quantile(q float64) float64 {
-	want := uint32(math.Ceil(q * float64(s.Requests)))
-	seen := uint32(0)
-	for class, n := range s.latency {
-		if seen += n; seen >= want && n > 0 {
-			d := float64(shortest) * math.Pow(step, float64(class)+0.5)
-			return math.Round(d/1e4) / 100
+	want, seen := int(math.Ceil(q*float64(s.Requests))), 0
+	for _, c := range s.latency {
+		if seen += c.requests; seen >= want && c.requests > 0 {
+			return math.Round(float64(c.longest)/1e4) / 100
 		}
 	}
 	return 0

@@ -8,7 +8,7 @@ const span = 300; // seconds
 const charts = [
   { title: 'Requests a second', unit: '', series: [['requests', 'all', '--accent'], ['refused', 'refused (4xx)', '--odd'], ['errors', 'failed (5xx)', '--bad']] },
   { title: 'Retries a second', unit: '', series: [['retries', 'retries', '--odd']] },
-  { title: 'Latency', unit: ' ms', series: [['median', 'median', '--accent'], ['p95', '95th percentile', '--bad']] },
+  { title: 'Latency', unit: ' ms', series: [['p95', '95th percentile', '--bad'], ['median', 'median', '--accent']] },
 ];
 
 export function chartsView(main, signal) {
@@ -71,7 +71,8 @@ function options(chart, width) {
     padding: [null, 30, null, null], // room for the last label of the time
     axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((t) => clock(t * 1000)) }, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
     series: [{}, ...chart.series.map(([, label, name]) => ({
-      label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: 6, fill: colour(name) },
+      // Where both are the same, the median's smaller point shows on the other's.
+      label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: label === 'median' ? 5 : 9, fill: colour(name) },
       value: (_, v) => (v == null ? '–' : `${v}${chart.unit}`),
     }))],
   };

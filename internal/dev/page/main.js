@@ -40,8 +40,8 @@ function showStatus() {
   [chip.textContent, chip.className] = state.connected ? [text[0], `chip ${text[1]}`] : ['Not connected', 'chip bad'];
   const fault = document.getElementById('fault');
   fault.hidden = state.status.state !== 'failed';
-  const { text = '', output } = state.status.fault ?? {};
-  fault.firstElementChild.textContent = output ? `${text}\n\nThe last that the program printed:\n${output}` : text;
+  const { text: why = '', output } = state.status.fault ?? {};
+  fault.firstElementChild.textContent = output ? `${why}\n\nThe last that the program printed:\n${output}` : why;
 }
 
 function showTwilio() {

@@ -25,14 +25,25 @@ export function requestDetail(e, { heading }) {
       }, 'Replay'),
       state.functions.some((f) => f.path === e.path)
         ? h('button', { type: 'button', onclick: () => editRequest(e.id) }, 'Edit and call') : null),
-    e.status >= 500 && e.trace?.error ? h('p', { class: 'fault' }, e.trace.error) : null,
-    times,
+    fault(e) ? h('p', { class: 'fault' }, fault(e)) : null,
     e.status ? [h(below, null, 'Answer'), body(e.answer, 'Answer body'), headers(e.answer, 'Answer headers')] : null,
+    times,
     h(below, null, 'Request'),
     e.query ? block(`?${e.query}`, 'Query') : null,
     e.status ? body(e.request, 'Request body') : null,
     headers(e.request, 'Request headers'),
   ].flat().filter(Boolean);
+}
+
+// fault is why the call failed: what the log has, or what the caller was told.
+function fault(e) {
+  if (e.status < 400) return '';
+  if (e.status >= 500 && e.trace?.error) return e.trace.error;
+  try {
+    return JSON.parse(e.answer.body).message ?? '';
+  } catch {
+    return '';
+  }
 }
 
 function who(e) {

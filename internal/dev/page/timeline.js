@@ -50,7 +50,7 @@ function parts(e) {
   let calls = 0;
   const attempts = (e.trace.attempts ?? []).map((a) => ({
     kind: 'attempt', name: `call ${a.number === 1 ? ++calls : calls}, attempt ${a.number}`,
-    detail: a.method ? `${a.method} ${a.host}${a.path}` : a.error ?? '',
+    detail: a.method ? `${a.method} ${a.host ?? ''}${a.path ?? ''}` : a.error ?? '',
     start: ms(a.start), end: ms(a.end), wait: a.wait ? ms(a.wait) : 0, retried: a.retried,
     status: a.status || (a.error ? 0 : null), failed: Boolean(a.error) || a.status >= 400, twilioId: a.twilioId,
   }));
