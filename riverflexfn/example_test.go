@@ -1,0 +1,31 @@
+package riverflexfn_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/riverflexfn"
+)
+
+func Example() {
+	ctx, stop := context.WithCancel(context.Background()) // until the program ends
+	defer stop()
+	queue, err := riverflexfn.New(os.Getenv("DATABASE_URL"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer queue.Close()
+	config := flexfn.FromEnv()
+	config.Queue = queue
+	app, err := flexfn.New(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := queue.Work(ctx, app, 20); err != nil { // beside the server, or in a program of its own
+		fmt.Println(err)
+	}
+}

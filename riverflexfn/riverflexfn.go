@@ -1,0 +1,133 @@
+// Package riverflexfn runs an app's jobs with [River] on PostgreSQL:
+//
+//	queue, err := riverflexfn.New(os.Getenv("DATABASE_URL"))
+//	…
+//	defer queue.Close()
+//	if err := queue.Migrate(ctx); err != nil { … } // or run River's own migrations
+//	config := flexfn.FromEnv()
+//	config.Queue = queue
+//	app, err := flexfn.New(config)
+//	…
+//	go queue.Work(ctx, app, 20)
+//
+// Programs that only answer requests need not call Work. River's own tools show
+// and cancel the jobs, whose kind is "flexfn".
+//
+// [River]: https://riverqueue.com
+package riverflexfn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/flexfn/flexfn"
+)
+
+// Queue is a [flexfn.Queue] in River. It is safe for concurrent use.
+type Queue struct {
+	pool   *pgxpool.Pool
+	client *river.Client[pgx.Tx] // that only inserts
+}
+
+var _ flexfn.Queue = (*Queue)(nil)
+
+// jobArgs is a job as River keeps it. Jobs of one key are one, as long as River
+// keeps the first.
+type jobArgs struct {
+	Key string          `json:"key" river:"unique"`
+	Job json.RawMessage `json:"job"`
+}
+
+// Kind implements [river.JobArgs].
+func (jobArgs) Kind() string { return "flexfn" }
+
+const (
+	attempts = 50 // the app counts tries itself; this outlasts an outage of days
+	jobTime  = time.Hour
+)
+
+// New uses the database at url. It does not wait for it. The error tells of a
+// faulty url. Call Close when the app has ended.
+func New(url string) (*Queue, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the database URL is faulty: write one such as postgres://user:password@db.example.com:5432/flex") // its own text may hold the password
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("riverflexfn: %w", err)
+	}
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("riverflexfn: %w", err)
+	}
+	return &Queue{pool, client}, nil
+}
+
+// Close closes the connections. Add fails afterwards.
+func (q *Queue) Close() { q.pool.Close() }
+
+// Migrate creates or updates River's tables.
+func (q *Queue) Migrate(ctx context.Context) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(q.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("creating River's tables: %w", err)
+	}
+	return nil
+}
+
+// Add implements [flexfn.Queue].
+func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) error {
+	_, err := q.client.Insert(ctx, jobArgs{key, job}, &river.InsertOpts{
+		MaxAttempts: attempts, ScheduledAt: due, UniqueOpts: river.UniqueOpts{ByArgs: true},
+	})
+	return err
+}
+
+// worker runs jobs.
+type worker struct {
+	river.WorkerDefaults[jobArgs]
+	app *flexfn.App
+}
+
+func (w *worker) Work(ctx context.Context, job *river.Job[jobArgs]) error {
+	return w.app.RunJob(ctx, job.Args.Job)
+}
+
+// Timeout implements [river.Worker]: the app bounds its jobs itself.
+func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return jobTime }
+
+// Work runs the jobs of app, at most n at once in this process, until ctx ends
+// and those under way have. What goes wrong is logged, and tried again. The
+// error tells that it could not begin.
+func (q *Queue) Work(ctx context.Context, app *flexfn.App, n int) error {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &worker{app: app})
+	client, err := river.NewClient(riverpgxv5.New(q.pool), &river.Config{
+		Logger:  app.Config().Logger,
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: n}},
+		Workers: workers,
+	})
+	if err == nil {
+		err = client.Start(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("riverflexfn: %w", err)
+	}
+	<-client.Stopped()
+	return nil
+}

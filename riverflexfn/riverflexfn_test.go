@@ -1,0 +1,95 @@
+package riverflexfn
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/events"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/storetest"
+)
+
+type reminder struct{ Customer string }
+
+// TestQueue has two programs work on one queue: each job is done once, one that
+// fails is tried again, and one of the future waits.
+func TestQueue(t *testing.T) {
+	server := storetest.StartPostgres(t)
+	shared := flexfntest.NewStore()
+	var mu sync.Mutex
+	done := map[string]int{}
+	fails := 1
+	begin := time.Now()
+	var early bool
+	ctx, stop := context.WithCancel(t.Context())
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	var app *flexfntest.App
+	for i := range 2 {
+		q, err := New(server.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(q.Close)
+		if i == 0 {
+			if err := q.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		app = flexfntest.New(t, func(c *flexfn.Config) {
+			c.Queue, c.Store, c.Logger = q, shared, slog.New(slog.DiscardHandler)
+		})
+		app.Handle("/jobs/remind", events.Job(func(_ context.Context, r reminder) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Customer == "Eve" && fails > 0 {
+				fails--
+				return errors.New("busy")
+			}
+			early = early || r.Customer == "Bob" && time.Since(begin) < 2*time.Second
+			done[r.Customer]++
+			return nil
+		}))
+		run := app
+		workers.Go(func() {
+			if err := q.Work(ctx, run.App, 4); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, in := range []struct {
+		customer string
+		delay    time.Duration
+	}{{"Ann", 0}, {"Bob", 2 * time.Second}, {"Eve", 0}} {
+		if err := events.Later(app.Context(t.Context()), reminder{in.customer}, in.delay); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 600 {
+		mu.Lock()
+		n := len(done)
+		mu.Unlock()
+		if n == 3 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if done["Ann"] != 1 || done["Bob"] != 1 || done["Eve"] != 1 || early {
+		t.Errorf("done: %v, early: %t", done, early)
+	}
+}
+
+func TestFaultyURL(t *testing.T) {
+	if _, err := New("postgres://user:se-cret@%zz"); err == nil || strings.Contains(err.Error(), "se-cret") {
+		t.Errorf("a faulty URL: %v", err)
+	}
+}
