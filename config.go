@@ -343,7 +343,8 @@ func (c Config) withDefaults() (Config, []error) {
 func parseBaseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, fmt.Errorf("%q is not a base URL: write one such as http://127.0.0.1:8080", s)
+		// What it is may hold a password.
+		return nil, fmt.Errorf("this is not a base URL: write one such as http://127.0.0.1:8080, without a user, a query or a fragment")
 	}
 	return u, nil
 }

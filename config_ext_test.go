@@ -46,7 +46,7 @@ func TestAllConfigurationFaultsAtOnce(t *testing.T) {
 		"AUTH_TOKEN has characters other than letters and digits",
 		"TWILIO_API_KEY and TWILIO_API_SECRET go together",
 		`TWILIO_REGION "https://ie1"`, `TWILIO_EDGE "Dublin!"`, `TWILIO_FLEX_WORKSPACE_SID "WS1"`,
-		`FLEXFN_TWILIO_URL: "localhost:8080"`, "FLEXFN_ALLOWED_ORIGINS is empty",
+		"FLEXFN_TWILIO_URL: this is not a base URL", "FLEXFN_ALLOWED_ORIGINS is empty",
 		`FLEXFN_FLEX_DEADLINE: "10"`, `FLEXFN_STUDIO_DEADLINE: "-1s"`, `FLEXFN_MAX_BODY_BYTES: "6MB"`, "FLEXFN_TOKEN_TTL is 1h0m0s",
 		`TWILIO_SERVICE_RETRY_LIMIT: "Infinity"`, `TWILIO_SERVICE_MIN_BACKOFF: "-1"`, `TWILIO_SERVICE_MAX_BACKOFF: "abc"`,
 		`ENABLE_LOCAL_LOGGING: "yes please"`, "PUBLIC_URL",

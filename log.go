@@ -3,9 +3,10 @@ package flexfn
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/flexfn/flexfn/internal/mask"
 	"github.com/flexfn/flexfn/internal/spool"
@@ -27,12 +28,22 @@ func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 		slog.New(next).Warn("log lines were lost while the log was not read", "lines", lost)
 	})
 	r := &redactor{next: lines.Handler(next)}
-	for _, s := range append([]string{c.AuthToken, c.APIKeySecret, c.StoreSecret}, c.PreviousAuthTokens...) {
+	for _, s := range append([]string{
+		c.AuthToken, c.APIKeySecret, c.StoreSecret, basic(c.AccountSID, c.AuthToken), basic(c.APIKeySID, c.APIKeySecret),
+	}, c.PreviousAuthTokens...) {
 		if s != "" {
 			r.secrets = append(r.secrets, s)
 		}
 	}
 	return slog.New(r)
+}
+
+// basic is the credential of an Authorization header.
+func basic(user, password string) string {
+	if password == "" {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
 // of is the same for a request.
@@ -62,11 +73,11 @@ func (r *redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (r *redactor) WithGroup(name string) slog.Handler {
-	return &redactor{next: r.next.WithGroup(name), secrets: r.secrets, call: r.call}
+	return &redactor{next: r.next.WithGroup(r.text(name)), secrets: r.secrets, call: r.call}
 }
 
 func (r *redactor) attr(a slog.Attr) slog.Attr {
-	a.Value = a.Value.Resolve()
+	a.Key, a.Value = r.text(a.Key), a.Value.Resolve()
 	switch a.Value.Kind() {
 	case slog.KindString:
 		a.Value = slog.StringValue(r.text(a.Value.String()))
@@ -78,21 +89,40 @@ func (r *redactor) attr(a slog.Attr) slog.Attr {
 		a.Value = slog.GroupValue(group...)
 	case slog.KindAny:
 		// Only a value that would give something away loses its structure.
-		text := fmt.Sprintf("%+v", a.Value.Any())
-		if clean := r.text(text); clean != text {
-			a.Value = slog.StringValue(clean)
+		for _, text := range written(a.Value.Any()) {
+			if clean := r.text(text); clean != text {
+				a.Value = slog.StringValue(clean)
+				break
+			}
 		}
 	}
 	return a
 }
 
+// written is how handlers write v: as text or as JSON, which follows pointers.
+func written(v any) []string {
+	switch v := v.(type) {
+	case error:
+		return []string{fmt.Sprintf("%+v", v), v.Error()}
+	case []byte:
+		return []string{string(v)}
+	case json.RawMessage:
+		return []string{string(v)}
+	}
+	texts := []string{fmt.Sprintf("%+v", v)}
+	if b, err := json.Marshal(v); err == nil {
+		texts = append(texts, string(b))
+	}
+	return texts
+}
+
 func (r *redactor) text(s string) string {
 	for _, secret := range r.secrets {
-		s = strings.ReplaceAll(s, secret, "(secret)")
+		s = mask.Secret(s, secret, "(secret)")
 	}
 	if r.call != nil {
 		if token := r.call.token.Load(); token != nil {
-			s = strings.ReplaceAll(s, *token, "(token)")
+			s = mask.Secret(s, *token, "(token)")
 		}
 	}
 	return mask.PhoneNumbers(s)

@@ -7,10 +7,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/mask"
 )
 
 // A Request is an entry of the request log: what came, and what was answered.
@@ -138,16 +139,10 @@ func maskHeader(h http.Header) http.Header {
 	return out
 }
 
-// secret reports whether a parameter or a JSON key holds a secret.
-func secret(name string) bool {
-	n := strings.ToLower(strings.ReplaceAll(name, "_", ""))
-	return slices.Contains([]string{"token", "authtoken", "secret", "password", "sipauthpassword", "calltoken"}, n)
-}
-
 func maskForm(form url.Values) url.Values {
 	out := maps.Clone(form)
 	for k := range out {
-		if secret(k) {
+		if mask.Key(k) {
 			out[k] = []string{masked}
 		}
 	}
@@ -183,7 +178,7 @@ func maskJSON(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, e := range v {
-			if secret(k) && e != nil {
+			if mask.Key(k) && e != nil {
 				v[k], found = masked, true
 			} else {
 				found = maskJSON(e) || found

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/mask"
 )
 
 const masked = "(masked)"
@@ -17,11 +17,6 @@ const masked = "(masked)"
 type masker struct {
 	secrets []string // of the account
 }
-
-// secretKeys are the names, in lower case, of parameters that are secrets.
-var secretKeys = []string{"token", "authtoken", "auth_token", "password", "secret", "access_token", "accesstoken", "apikey", "api_key"}
-
-func secretKey(key string) bool { return slices.Contains(secretKeys, strings.ToLower(key)) }
 
 // text hides the account's secrets wherever they are.
 func (m masker) text(s string) string {
@@ -39,7 +34,7 @@ func (m masker) form(s string) string {
 	for i, pair := range pairs {
 		key, _, ok := strings.Cut(pair, "=")
 		plain, err := url.QueryUnescape(key)
-		if ok && (err != nil || secretKey(plain)) {
+		if ok && (err != nil || mask.Key(plain)) {
 			pairs[i] = key + "=" + masked
 		}
 	}
@@ -58,7 +53,7 @@ func (m masker) body(b []byte, contentType string) string {
 		d.UseNumber()
 		var v any
 		if d.Decode(&v) != nil {
-			if lower := strings.ToLower(string(b)); slices.ContainsFunc(secretKeys, func(k string) bool { return strings.Contains(lower, `"`+k+`"`) }) {
+			if mask.Mentioned(string(b)) {
 				return masked
 			}
 			return m.text(string(b))
@@ -77,7 +72,7 @@ func (m masker) json(v any) (found bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if _, text := value.(string); text && secretKey(key) {
+			if _, text := value.(string); text && mask.Key(key) {
 				v[key], found = masked, true
 			} else if m.json(value) {
 				found = true
