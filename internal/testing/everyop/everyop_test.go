@@ -92,7 +92,8 @@ type run struct {
 	ops      []operation
 	required map[string][]string
 	enums    map[string]map[string]string
-	n        int // makes sample values differ
+	n        int    // makes sample values differ
+	to       string // is the parameter To; empty makes one
 
 	// What the last request was answered with.
 	status   int
@@ -103,6 +104,9 @@ type run struct {
 func newRun(t testing.TB) *run {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.SetResource("events/v1/Sinks", twiliofake.Resource{"sid": "DG00000000000000000000000000000001"}); err != nil {
 		t.Fatal(err)
 	}
 	r := &run{t: t, fake: fake, services: map[string]reflect.Value{}, ops: operations(t)}
@@ -245,6 +249,9 @@ var alsoSent = map[string][]string{
 	"conversations/v1.CreateServiceConversationParticipant":   {"Identity"},
 	"conversations/v1.CreateConversationScopedWebhook":        {"ConfigurationUrl"},
 	"conversations/v1.CreateServiceConversationScopedWebhook": {"ConfigurationUrl"},
+	"conversations/v1.PageParticipantConversation":            {"Identity"},
+	"conversations/v1.PageServiceParticipantConversation":     {"Identity"},
+	"verify/v2.CreateVerificationCheck":                       {"To", "Code"},
 	"taskrouter/v1.CreateTask":                                {"WorkflowSid"},
 	"taskrouter/v1.CreateTaskQueueBulkRealTimeStatistics":     {"Body"},
 	"flex/v1.UpdateConfiguration":                             {"Body"},
@@ -265,7 +272,7 @@ func (r *run) sample(name string, typ reflect.Type, depth int) reflect.Value {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Interface:
-		v.Set(reflect.ValueOf(map[string]any{"a": 1}))
+		v.Set(reflect.ValueOf(map[string]any{"a": 1, "type": "com.twilio.messaging.message.sent"}))
 	case reflect.Map:
 		v.Set(reflect.MakeMap(typ))
 	case reflect.Slice:
@@ -296,6 +303,9 @@ func (r *run) sample(name string, typ reflect.Type, depth int) reflect.Value {
 func (r *run) text(name string) string {
 	switch name {
 	case "To":
+		if r.to != "" {
+			return r.to
+		}
 		return fmt.Sprintf("+1555001%04d", r.n%10000)
 	case "From":
 		return "+15550002222"
@@ -313,6 +323,8 @@ func (r *run) text(name string) string {
 		return "{}"
 	case "UpdateRequest":
 		return "[]"
+	case "SinkSid":
+		return "DG00000000000000000000000000000001"
 	case "WorkflowSid":
 		return "WW00000000000000000000000000000001"
 	}
@@ -483,6 +495,10 @@ func (r *run) seed(host, collection string, vars []string, id string) error {
 			return err
 		case strings.HasSuffix(what, "no "):
 			delete(item, name)
+		case len(values) > 1 && strings.HasSuffix(name, "_sid") && item["sid"] == values[0]:
+			delete(item, "sid") // a row names the parent in full
+			item[name] = values[0]
+			values = values[1:]
 		case len(values) > 0:
 			for _, v := range item { // a parent that has its name already
 				if v == values[0] && len(values) > 1 {
@@ -563,6 +579,14 @@ func TestEveryOperation(t *testing.T) {
 
 // prepare brings an item into the state that an operation of a row wants.
 func (r *run) prepare(op operation, id string) {
+	if op.String() == "verify/v2.CreateVerificationCheck" {
+		r.to = "+15550019999"
+		for _, start := range r.at(op.host, "/v2/Services/{}/Verifications", "create") {
+			if _, err := r.do(start, []string{id}); err != nil {
+				r.t.Error(err)
+			}
+		}
+	}
 	if !slices.Contains([]string{"api/v2010.DeleteCall", "api/v2010.CreateCall"}, op.String()) {
 		return
 	}
