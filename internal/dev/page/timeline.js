@@ -55,7 +55,7 @@ function parts(e) {
     status: a.status || (a.error ? 0 : null), failed: Boolean(a.error) || a.status >= 400, twilioId: a.twilioId,
   }));
   const rows = [];
-  for (const s of e.trace.spans) {
+  for (const s of e.trace.spans ?? []) {
     const span = { kind: 'span', name: s.end ? s.name : `${s.name} (still running)`, start: ms(s.start), end: end(s), failed: s.failed || !s.end };
     rows.push(span, ...attempts.filter((a) => a.start >= span.start && a.start <= span.end));
   }
