@@ -8,8 +8,17 @@
 // that is too much, write a function of your own in its place.
 //
 // They need TWILIO_FLEX_WORKSPACE_SID (tasks, queues, workers), which is the
-// app's setting, and what [Config] lists. A function whose setting is missing
-// says so when it is called.
+// app's setting, and what [Config] lists. A common function whose setting is
+// missing says so when it is called; a feature whose settings are missing is
+// off.
+//
+// Functions of several steps either finish, or take back what they did, or say
+// what stands; none of them loses a customer half-way. Parking writes down how
+// to come back before it lets the agent go, a callback exists before the
+// caller leaves the queue, and a transfer's invite is written down before the
+// agent leaves. Whatever a caller on the line asks for is answered with TwiML
+// that leads on. A create whose outcome is unknown is neither repeated nor
+// told as done.
 package functions
 
 import (

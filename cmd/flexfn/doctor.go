@@ -118,9 +118,15 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 			set++
 		}
 	}
-	if err := functions.FromLookup(lookup).Add(app); err != nil {
+	features := functions.FromLookup(lookup)
+	if err := features.Add(app); err != nil {
 		for _, fault := range unjoin(err) {
 			r.say(failed, "environment", fault.Error(), "")
+		}
+	}
+	for _, f := range features.Status(app.Config()) {
+		if f.Chosen && len(f.Missing) > 0 {
+			r.say(skipped, "feature "+f.Name, "off: it needs "+strings.Join(f.Missing, ", "), "")
 		}
 	}
 	r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")

@@ -107,6 +107,7 @@ var varying = []struct {
 }{
 	{regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`), "(time)"},
 	{regexp.MustCompile(`(CA|WT|WR)[0-9a-f]{32}`), "$1(sid)"},
+	{regexp.MustCompile(`"requestId":"[0-9A-Z]+"`), `"requestId":"(id)"`},
 	{regexp.MustCompile(`"age":[0-9]+`), `"age":(age)`},
 }
 
