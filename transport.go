@@ -77,6 +77,9 @@ func newBaseTransport() *http.Transport {
 // counting is a copy of base whose connections count what they write.
 func counting(base *http.Transport) *http.Transport {
 	base = base.Clone()
+	if dial := base.Dial; base.DialContext == nil && dial != nil { //nolint:staticcheck // a caller's own is used
+		base.DialContext = func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
+	}
 	if base.DialContext == nil {
 		base.DialContext = new(net.Dialer).DialContext
 	}

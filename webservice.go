@@ -1,6 +1,7 @@
 package flexfn
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,8 +101,15 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), dateOf(resp)),
 		Err:        excerpt(body),
 	}
-	if isTwilio(hostOf(resp)) && e.readTwilio(body) {
-		e.Err = nil // Message and code have it all
+	if isTwilio(hostOf(resp)) {
+		if e.readTwilio(body) {
+			e.Err = nil // Message and code have it all
+		} else if resp.StatusCode == http.StatusServiceUnavailable && changesOnce(resp.Request) && !json.Valid(body) {
+			// Not Twilio's word that it did nothing: something in between said
+			// so, perhaps after Twilio had begun.
+			e.OutcomeUnknown = true
+			e.Message += unknownOutcome
+		}
 	}
 	return nil, e
 }
@@ -129,28 +137,44 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// readTwilio takes over what Twilio's error body tells: code, message and
-// more_info. It reports whether there were a code and a message.
+// readTwilio takes over what Twilio's error body tells: its code, its words,
+// which stand in message or, as RFC 9457 has it, in detail and title, and the
+// page about it. It reports whether there were a code and words.
 func (e *Error) readTwilio(body []byte) bool {
 	var told struct {
-		Code     json.Number `json:"code"`
-		Message  any         `json:"message"`
-		MoreInfo any         `json:"more_info"`
+		Code                   any
+		Message, Detail, Title any
+		MoreInfo               any `json:"more_info"`
+		Page                   any `json:"moreInfo"`
+		Type                   any
 	}
-	if json.Unmarshal(body, &told) != nil {
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
+	d.UseNumber()
+	if d.Decode(&told) != nil {
 		return false
 	}
-	text, ok := told.Message.(string)
-	if ok && text != "" {
-		e.Message = text
+	words := firstText(told.Message, told.Detail, told.Title)
+	if words != "" {
+		e.Message = words
 	}
-	if code, err := strconv.Atoi(told.Code.String()); err == nil {
-		e.TwilioErrorCode = code
+	if code, err := strconv.ParseFloat(fmt.Sprint(told.Code), 64); err == nil && code > 0 && code == float64(int32(code)) { // 20001.0, "20001"
+		e.TwilioErrorCode = int(code)
 	}
-	if page, ok := told.MoreInfo.(string); ok {
+	e.TwilioDocPage = firstText(told.MoreInfo, told.Page)
+	if page := firstText(told.Type); e.TwilioDocPage == "" && strings.HasPrefix(page, "https://") {
 		e.TwilioDocPage = page
 	}
-	return e.TwilioErrorCode != 0 && text != ""
+	return e.TwilioErrorCode != 0 && words != ""
+}
+
+// firstText is the first of values that is a string and not empty.
+func firstText(values ...any) string {
+	for _, v := range values {
+		if s, _ := v.(string); s != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 func badAnswer(resp *http.Response, what string, err error) *Error {

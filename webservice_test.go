@@ -222,3 +222,47 @@ func FuzzParseRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// TestTwiliosWords: Twilio's words, code and page are found in each of the
+// shapes that its products have.
+func TestTwiliosWords(t *testing.T) {
+	for body, want := range map[string]Error{
+		`{"code":20404,"message":"gone","more_info":"https://www.twilio.com/docs/errors/20404"}`:                               {TwilioErrorCode: 20404, Message: "gone", TwilioDocPage: "https://www.twilio.com/docs/errors/20404"},
+		`{"code":20001.0,"message":"float"}`:                                                                                   {TwilioErrorCode: 20001, Message: "float"},
+		`{"code":"20404","message":"text"}`:                                                                                    {TwilioErrorCode: 20404, Message: "text"},
+		`{"code":"invalid_request","message":"a word"}`:                                                                        {Message: "a word"},
+		`{"type":"https://www.twilio.com/docs/api/errors/20404","title":"Not Found","detail":"It was not found","code":20404}`: {TwilioErrorCode: 20404, Message: "It was not found", TwilioDocPage: "https://www.twilio.com/docs/api/errors/20404"},
+		`{"title":"Not Found","status":404}`:                                                                                   {Message: "Not Found"},
+		"\xef\xbb\xbf" + `{"code":20001,"message":"bom"}`:                                                                      {TwilioErrorCode: 20001, Message: "bom"},
+	} {
+		var got Error
+		got.readTwilio([]byte(body))
+		if got != want {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
+}
+
+// TestUnavailableCreate: a 503 that is not Twilio's leaves open whether a create
+// happened; Twilio's own says that it did not.
+func TestUnavailableCreate(t *testing.T) {
+	for _, c := range []struct {
+		method, url, body string
+		unknown           bool
+	}{
+		{"POST", "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json", "<html>busy</html>", true},
+		{"POST", "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json", `{"code":20503,"message":"down"}`, false},
+		{"GET", "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json", "<html>busy</html>", false},
+		{"POST", "https://crm.example.com/orders", "<html>busy</html>", false},
+	} {
+		req, err := http.NewRequest(c.method, c.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = CheckResponse(&http.Response{StatusCode: 503, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(c.body)), Request: req}, nil)
+		e, _ := errors.AsType[*Error](err)
+		if e == nil || e.OutcomeUnknown != c.unknown || classify(err, true) != retryLater {
+			t.Errorf("%s %s %s: %v", c.method, c.url, c.body, err)
+		}
+	}
+}

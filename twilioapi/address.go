@@ -16,7 +16,7 @@ import (
 // credentials. A SID that holds a plain slash cannot be told from a longer
 // path here: check SIDs where they come from, and names with [CheckSegment].
 func checkAddress(u *url.URL, queryAllowed bool) error {
-	if u.Scheme != "https" || u.User != nil || u.Port() != "" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
+	if u.Scheme != "https" || u.User != nil || u.Port() != "" && u.Port() != "443" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))
 	}
 	if u.Fragment != "" || u.RawFragment != "" || !queryAllowed && (u.RawQuery != "" || u.ForceQuery) {

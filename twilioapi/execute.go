@@ -6,7 +6,9 @@ package twilioapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -49,6 +51,9 @@ func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T,
 		data, err := callback(client)
 		if e, ok := errors.AsType[*url.Error](err); ok && e.Op == "parse" {
 			err = bentAddress(err) // found by twilio-go, before it asked us to send
+		}
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == io.EOF { // nothing, or a list, where a resource should be
+			err = &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent an answer without the resource", Err: err}
 		}
 		return data, err
 	}, opts...)

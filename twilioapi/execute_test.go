@@ -337,3 +337,39 @@ func TestPaging(t *testing.T) {
 		t.Errorf("%v: %d tasks, asked %q", res.Err(), len(res.Data), u.seen)
 	}
 }
+
+// TestOddAnswers: an answer without the resource is Twilio's failure, told with
+// words; a next page at Twilio's own port is followed, and a strange one is not
+// the caller's fault.
+func TestOddAnswers(t *testing.T) {
+	u, ctx := serve(t, nil)
+	for _, answer := range []string{"[]", ""} {
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			if answer == "" {
+				w.WriteHeader(http.StatusNoContent)
+			}
+			io.WriteString(w, answer)
+		}
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Message, error) {
+			return api.NewApiService(client).CreateMessage(&api.CreateMessageParams{To: new("+15005550006")})
+		})
+		if res.Status != 502 || !strings.Contains(res.Message, "without the resource") {
+			t.Errorf("%q: %d %s %v", answer, res.Status, res.Message, res.Err())
+		}
+	}
+	for next, want := range map[string]int{"https://taskrouter.twilio.com:443": 200, "https://taskrouter.example.com": 502} {
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("Page") == "1" {
+				io.WriteString(w, `{"task_queues":[{"sid":"WQ2"}],"meta":{"key":"task_queues","next_page_url":null}}`)
+				return
+			}
+			fmt.Fprintf(w, `{"task_queues":[{"sid":"WQ1"}],"meta":{"key":"task_queues","next_page_url":"%s/v1/Workspaces/%s/TaskQueues?Page=1"}}`, next, workspaceSID)
+		}
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1TaskQueue, error) {
+			return taskrouter.NewApiService(client).ListTaskQueue(workspaceSID, nil)
+		})
+		if res.Status != want || want == 200 && len(res.Data) != 2 {
+			t.Errorf("%s: %d %d items %v", next, res.Status, len(res.Data), res.Err())
+		}
+	}
+}

@@ -92,7 +92,11 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 	}
 	// Only the address of a next page, which comes with nothing beside it,
 	// has a query of its own.
-	if err := checkAddress(u, data == nil && headers == nil); err != nil {
+	nextPage := data == nil && headers == nil
+	if err := checkAddress(u, nextPage); err != nil {
+		if nextPage && u.RawQuery != "" { // Twilio's doing, not the caller's
+			return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio named a next page that is not at an address of its own", Err: err}
+		}
 		return nil, err
 	}
 	var reader io.Reader = http.NoBody
