@@ -81,8 +81,9 @@ func floodApp(t *testing.T, iam http.RoundTripper, change ...func(*flexfn.Config
 	}, app
 }
 
-// TestWorkersThroughAFlood: random tokens at 5,000 a second, for ten seconds,
-// while Twilio answers 30 questions at once. Nobody who is logged in notices.
+// TestWorkersThroughAFlood: 50 strangers with one random token after another,
+// for ten seconds, while Twilio answers 30 questions at once. Nobody who is
+// logged in notices.
 func TestWorkersThroughAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{most: 30, delay: 40 * time.Millisecond}
