@@ -1,0 +1,56 @@
+package functions_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/functions"
+)
+
+// TestFeatureRoles: what only supervisors and administrators may do, an agent
+// is refused before anything is asked.
+func TestFeatureRoles(t *testing.T) {
+	app := newApp(t)
+	for _, path := range []string{
+		"/features/supervisor-barge-coach/flex/participant-mute-and-coach", "/features/supervisor-complete-reservation/flex/update-reservation",
+		"/features/admin-ui/flex/fetch-config", "/features/admin-ui/flex/update-config", "/admin/update", "/admin/update-status", "/admin/publish",
+	} {
+		app.CallFlex(flexfntest.Agent, path, nil).Refused(403, "")
+	}
+}
+
+// TestFeatureOff: a feature without its settings says so, to who may call.
+func TestFeatureOff(t *testing.T) {
+	app := newAppWith(t, functions.Config{})
+	const path = "/features/chat-transfer/flex/create-transfer-task"
+	app.CallFlex(flexfntest.Agent, path, nil).Refused(501, "TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID")
+	app.CallFlex(flexfntest.Guest, path, nil).Refused(403, "guest")
+
+	err := functions.Config{Features: []string{"chat-transfer"}}.Add(flexfntest.New(t).App)
+	if err == nil || !strings.Contains(err.Error(), "FLEXFN_FEATURES names chat-transfer, which needs TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID") {
+		t.Errorf("a feature that is asked for and cannot be on: %v", err)
+	}
+}
+
+// TestConcurrentFeatures: of changes made at once, none is lost.
+func TestConcurrentFeatures(t *testing.T) {
+	app := newApp(t, func(c *flexfn.Config) { c.APIKeySID, c.APIKeySecret = "", "" })
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			update := fmt.Sprintf(`{"custom_data":{"features":{"f%d":{"enabled":true}}}}`, i)
+			app.CallFlex(flexfntest.Admin, "/features/admin-ui/flex/update-config", params{"attributesUpdate": update, "mergeFeature": "true"}).OK()
+		})
+	}
+	wg.Wait()
+	features, _ := app.CallFlex(flexfntest.Admin, "/features/admin-ui/flex/fetch-config", nil).Field("configuration", "custom_data", "features").(map[string]any)
+	for i := range 10 {
+		if features[fmt.Sprint("f", i)] == nil {
+			t.Errorf("f%d is lost: %v", i, features)
+		}
+	}
+}
