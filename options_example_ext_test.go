@@ -21,14 +21,14 @@ import (
 func ExampleDeadline() {
 	app := exampleApp()
 	done := false
-	app.Handle("/report", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (map[string]any, error) {
+	app.Handle("/report", flexfn.PrepareStudioFunction(func(ctx context.Context, _ struct{}) (map[string]any, error) {
 		<-ctx.Done()
 		done = true
 		return nil, ctx.Err()
-	}, flexfn.Deadline(10*time.Millisecond)))
+	}, flexfn.Deadline(50*time.Millisecond), flexfn.OpenToAnyone()))
 
 	w := httptest.NewRecorder()
-	app.ServeHTTP(w, httptest.NewRequest("GET", "/report?Token=dev-agent", nil))
+	app.ServeHTTP(w, httptest.NewRequest("GET", "/report", nil))
 	fmt.Println(w.Code)
 	fmt.Println(app.Wait(context.Background()), done)
 	// Output:

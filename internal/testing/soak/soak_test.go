@@ -461,7 +461,7 @@ func (c *client) other() {
 	case 7:
 		expect("forged", 403, "POST", createPath, formType, "workflowSid=x", "X-Twilio-Signature", strings.Repeat("A", 27)+"=")
 	case 8:
-		expect("thousands of parameters", 413, "POST", updatePath, formType, strings.Repeat("a=b&", 3000))
+		expect("thousands of parameters", 413, "POST", updatePath, formType, "Token=dev-agent&"+strings.Repeat("a=b&", 3000))
 	}
 }
 
