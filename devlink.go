@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/kind"
 	"github.com/flexfn/flexfn/internal/link"
 )
 
@@ -57,9 +58,15 @@ func functionInfo(r Route) link.Function {
 		Untyped: f.Input == reflect.TypeFor[Event](), Parameters: []link.Parameter{},
 	}
 	for _, p := range f.Parameters {
-		d.Parameters = append(d.Parameters, link.Parameter{
-			Name: p.Name, Required: p.Required, Doc: p.Purpose + p.Doc, Example: p.Example, Kind: p.Kind, Type: typeName(p.Type),
-		})
+		d.Parameters = append(d.Parameters, parameterInfo(p))
+	}
+	return d
+}
+
+func parameterInfo(p Parameter) link.Parameter {
+	d := link.Parameter{Name: p.Name, Required: p.Required, Doc: p.Purpose + p.Doc, Example: p.Example, Type: typeName(p.Type)}
+	if k, err := kind.Of(p.Kind); err == nil {
+		d.Expected, d.Fits = k.Expected, k.Example
 	}
 	return d
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/jsonshape"
+	"github.com/flexfn/flexfn/internal/kind"
 	"github.com/flexfn/flexfn/internal/sid"
 )
 
@@ -28,8 +29,9 @@ type Parameter struct {
 	// Example is a value that fits, for documents and tools to show: the
 	// example tag.
 	Example string
-	// Kind restricts a string: SID prefixes separated by "|", such as
-	// "CF|WT", or "e164" for a telephone number; empty for any string.
+	// Kind restricts a string: the kind tag, such as "e164" for a telephone
+	// number or "CF|WT" for SIDs with one of these prefixes; empty for any
+	// string. docs/guide.md lists the kinds.
 	Kind string
 	// Type is the Go type of the value; nil in an untyped function.
 	Type reflect.Type
@@ -117,16 +119,16 @@ var (
 )
 
 // setterFor finds how text and JSON become a t.
-func setterFor(t reflect.Type, kind string) (setter, error) {
+func setterFor(t reflect.Type, tag string) (setter, error) {
 	if t.Kind() == reflect.Pointer {
-		set, err := setterFor(t.Elem(), kind)
+		set, err := setterFor(t.Elem(), tag)
 		return func(field reflect.Value, v value) string {
 			field.Set(reflect.New(t.Elem()))
 			return set(field.Elem(), v)
 		}, err
 	}
-	if kind != "" {
-		check, err := kindCheck(kind)
+	if tag != "" {
+		k, err := kind.Of(tag)
 		if err != nil {
 			return nil, err
 		}
@@ -136,10 +138,13 @@ func setterFor(t reflect.Type, kind string) (setter, error) {
 				if expected := setString(field, v); expected != "" {
 					return expected
 				}
-				return check(field.String())
+				if !k.Check(field.String()) {
+					return k.Expected
+				}
+				return ""
 			}, nil
 		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
-			return sliceSetter(t, kind)
+			return sliceSetter(t, tag)
 		}
 		return nil, fmt.Errorf("the kind tag is for strings, not for %s", t)
 	}
@@ -178,49 +183,10 @@ func setterFor(t reflect.Type, kind string) (setter, error) {
 	return nil, fmt.Errorf("a parameter cannot be %s", t)
 }
 
-// kindCheck returns the rule of a kind tag.
-func kindCheck(kind string) (func(string) (expected string), error) {
-	if kind == "e164" {
-		return func(s string) string {
-			if validE164(s) {
-				return ""
-			}
-			return "a telephone number in E.164 form, such as +15550100"
-		}, nil
-	}
-	prefixes := strings.Split(kind, "|")
-	for _, p := range prefixes {
-		if len(p) != 2 || p[0] < 'A' || p[0] > 'Z' || p[1] < 'A' || p[1] > 'Z' {
-			return nil, fmt.Errorf("the kind %q is unknown: write SID prefixes such as CF or CF|WT, or e164", kind)
-		}
-	}
-	expected := "a SID: " + strings.Join(prefixes, " or ") + " and 32 hex digits"
-	return func(s string) string {
-		if ValidSID(s, prefixes...) {
-			return ""
-		}
-		return expected
-	}, nil
-}
-
 // ValidSID reports whether s is one of prefixes followed by 32 hex digits, as
 // every SID of Twilio is. A text that is not cannot be part of an API URL.
 func ValidSID(s string, prefixes ...string) bool {
 	return len(prefixes) > 0 && sid.Valid(s, prefixes...)
-}
-
-// validE164 reports whether s is a telephone number in E.164 form: a plus
-// sign and up to 15 digits, the first not zero (ITU-T E.164, section 6).
-func validE164(s string) bool {
-	if len(s) < 3 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
-		return false
-	}
-	for i := 1; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // got describes v after what was expected. Only short values of kinds that
@@ -435,8 +401,8 @@ func setAny(field reflect.Value, v value) string {
 
 // sliceSetter takes a repeated key, a JSON list, a JSON list in a string, or
 // a single value as a list of one.
-func sliceSetter(t reflect.Type, kind string) (setter, error) {
-	set, err := setterFor(t.Elem(), kind)
+func sliceSetter(t reflect.Type, tag string) (setter, error) {
+	set, err := setterFor(t.Elem(), tag)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/gen"
+	"github.com/flexfn/flexfn/internal/kind"
 )
 
 // schemas makes JSON schemas of Go types, as encoding/json reads and writes
@@ -92,13 +93,13 @@ func example(s *gen.Schema, text string) any {
 }
 
 // input follows the rules by which flexfn reads a parameter.
-func (g *schemas) input(t reflect.Type, kind string) *gen.Schema {
+func (g *schemas) input(t reflect.Type, tag string) *gen.Schema {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch {
-	case kind != "" && t.Kind() == reflect.String:
-		return ofKind(kind)
+	case tag != "" && t.Kind() == reflect.String:
+		return ofKind(tag)
 	case t == timeType:
 		return &gen.Schema{Type: gen.Types{"string"}, Format: "date-time"}
 	case t == durationType:
@@ -114,21 +115,18 @@ func (g *schemas) input(t reflect.Type, kind string) *gen.Schema {
 	case reflect.PointerTo(t).Implements(jsonUnmarshalerType):
 		return &gen.Schema{}
 	case t.Kind() == reflect.Slice:
-		return &gen.Schema{Type: gen.Types{"array"}, Items: g.input(t.Elem(), kind)}
+		return &gen.Schema{Type: gen.Types{"array"}, Items: g.input(t.Elem(), tag)}
 	}
 	return g.schema(t, true)
 }
 
-// ofKind is the schema of a kind tag.
-func ofKind(kind string) *gen.Schema {
-	if kind == "e164" {
-		return &gen.Schema{Type: gen.Types{"string"}, Format: "e164", Pattern: `^\+[1-9][0-9]{1,14}$`}
+// ofKind is the schema of a kind tag, which [flexfn.Function] has checked.
+func ofKind(tag string) *gen.Schema {
+	s := typed("string")
+	if k, err := kind.Of(tag); err == nil {
+		s.Format, s.Pattern = k.Format, k.Pattern
 	}
-	prefix := kind
-	if strings.Contains(kind, "|") {
-		prefix = "(" + kind + ")"
-	}
-	return &gen.Schema{Type: gen.Types{"string"}, Format: "sid", Pattern: "^" + prefix + "[0-9a-fA-F]{32}$"}
+	return s
 }
 
 // schema follows encoding/json.

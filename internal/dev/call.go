@@ -2,6 +2,7 @@ package dev
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -147,17 +148,10 @@ func Sample(f link.Function, base string) Call {
 	return c
 }
 
-// sampleValue is p's example, or one that fits its type; a SID is the first
-// of its kind in the fake's development state.
+// sampleValue is p's example, or one that fits its kind or type.
 func sampleValue(p link.Parameter) string {
-	switch {
-	case p.Example != "":
-		return p.Example
-	case p.Kind == "e164":
-		return "+15550100001"
-	case p.Kind != "":
-		prefix, _, _ := strings.Cut(p.Kind, "|")
-		return prefix + strings.TrimPrefix(twiliofake.DevelopmentAccountSID, "AC")
+	if fits := cmp.Or(p.Example, p.Fits); fits != "" {
+		return fits
 	}
 	switch p.Type {
 	case link.Bool:

@@ -1,8 +1,12 @@
 package dev
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/kind"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 func TestQuote(t *testing.T) {
@@ -13,5 +17,19 @@ func TestQuote(t *testing.T) {
 	}
 	if got := Quote("a\nb"); !strings.HasPrefix(got, "'") {
 		t.Errorf("a line break is not quoted: %s", got)
+	}
+}
+
+// A required parameter is filled in with its example, or a value of its kind.
+func TestSampleFits(t *testing.T) {
+	for _, k := range kind.All() {
+		f := link.Function{Path: "/f", Open: true, Parameters: []link.Parameter{
+			{Name: "a", Required: true, Type: link.Text, Expected: k.Expected, Fits: k.Example},
+			{Name: "b", Required: true, Type: link.List, Expected: k.Expected, Fits: k.Example, Example: "own"},
+			{Name: "c", Type: link.Text, Expected: k.Expected, Fits: k.Example}, // optional
+		}}
+		if got, want := Sample(f, "").Parameters, []Pair{{"a", k.Example}, {"b", "own"}}; !slices.Equal(got, want) {
+			t.Errorf("the kind %q is filled in as %q, want %q", k.Name, got, want)
+		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/flexfn/flexfn/internal/kind"
 )
 
 //go:embed runtime.ts
@@ -300,11 +302,14 @@ func jsString(s string) string {
 
 // describe is a property's comment.
 func describe(s *Schema) string {
-	text := s.Description
-	if s.Format == "date-time" || s.Format == "e164" || s.Format == "sid" {
-		text = strings.TrimSpace(text + " (" + map[string]string{"date-time": "ISO 8601", "e164": "E.164", "sid": "SID"}[s.Format] + ")")
+	note := kind.NoteOf(s.Format)
+	if s.Format == "date-time" {
+		note = "ISO 8601"
 	}
-	return text
+	if note == "" {
+		return s.Description
+	}
+	return strings.TrimSpace(s.Description + " (" + note + ")")
 }
 
 func comment(b *strings.Builder, indent, text string) {

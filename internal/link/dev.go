@@ -43,8 +43,11 @@ type Parameter struct {
 	Required bool   `json:"required"`
 	Doc      string `json:"doc,omitempty"` // its purpose, when it is required
 	Example  string `json:"example,omitempty"`
-	Kind     string `json:"kind,omitempty"`
 	Type     Type   `json:"type"`
+	// Of a parameter that has a kind: what a value looks like, and one that
+	// fits.
+	Expected string `json:"expected,omitempty"`
+	Fits     string `json:"fits,omitempty"`
 }
 
 // A Type says what a parameter's value looks like.

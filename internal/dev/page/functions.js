@@ -102,7 +102,7 @@ function callForm(f, edited) {
     rows.append(
       h('label', { for: id }, p.name, p.required ? h('span', { class: 'required' }, ' required') : null),
       h('div', null, input, h('p', { id: `${id}-doc`, class: 'hint' },
-        [p.doc, kindOf(p)].filter(Boolean).join(' · '))));
+        [p.doc, p.expected ?? p.type].filter(Boolean).join(' · '))));
   }
   const add = (key = '', text = '') => {
     const name = h('input', { 'aria-label': 'Name of another parameter', placeholder: 'name', value: key, autocomplete: 'off' });
@@ -137,12 +137,6 @@ function callForm(f, edited) {
       parameters: fields.map((field) => field()).filter((p) => p.key && p.value !== ''),
     }),
   };
-}
-
-// kindOf says what a value looks like.
-function kindOf(p) {
-  if (p.kind === 'e164') return 'telephone number, such as +15550100001';
-  return p.kind ? `SID that begins with ${p.kind.split('|').join(' or ')}` : p.type;
 }
 
 // choose selects an option, if there is such a one.

@@ -1,0 +1,90 @@
+// Package kind has the table of what a parameter's kind tag can ask for. The
+// answer to a wrong value, OpenAPI, the TypeScript client and the console of
+// "flexfn dev" all derive from it.
+package kind
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/flexfn/flexfn/internal/sid"
+)
+
+// A Kind restricts a string.
+type Kind struct {
+	Name     string            // what the tag says
+	Check    func(string) bool // reports whether a string is of this kind
+	Expected string            // completes "expected …" in the answer to a string that is not
+	Example  string            // a string of this kind that the fake Twilio takes
+	Format   string            // the JSON schema's format
+	Note     string            // what the TypeScript client calls the format in a comment
+	Pattern  string            // the JSON schema's pattern, equivalent to Check
+}
+
+const (
+	e164        = `^\+[1-9][0-9]{1,14}$` // ITU-T E.164, section 6
+	e164Example = "+15550100001"
+)
+
+// named lists the kinds that have a name. SIDs have none: their kind is their
+// prefixes; see [SID].
+var named = []Kind{
+	{
+		Name:     "e164",
+		Check:    regexp.MustCompile(e164).MatchString,
+		Expected: "a telephone number in E.164 form, such as " + e164Example,
+		Example:  e164Example,
+		Format:   "e164",
+		Note:     "E.164",
+		Pattern:  e164,
+	},
+}
+
+// SID is the kind of the SIDs that begin with one of prefixes.
+func SID(prefixes ...string) Kind {
+	return Kind{
+		Name:     strings.Join(prefixes, "|"),
+		Check:    func(s string) bool { return sid.Valid(s, prefixes...) },
+		Expected: "a SID: " + strings.Join(prefixes, " or ") + " and 32 hex digits",
+		Example:  prefixes[0] + strings.Repeat("0", 31) + "1",
+		Format:   "sid",
+		Note:     "SID",
+		Pattern:  sid.Pattern(prefixes...),
+	}
+}
+
+// All lists every kind: those that have a name, and SIDs with one prefix and
+// with two.
+func All() []Kind {
+	return append(slices.Clone(named), SID("CF"), SID("CF", "WT"))
+}
+
+// Of returns the kind that a tag asks for.
+func Of(tag string) (Kind, error) {
+	var names []string
+	for _, k := range named {
+		if k.Name == tag {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	prefixes := strings.Split(tag, "|")
+	for _, p := range prefixes {
+		if !sid.Prefix(p) {
+			return Kind{}, fmt.Errorf("the kind %q is unknown: write SID prefixes such as CF or CF|WT, or %s", tag, strings.Join(names, " or "))
+		}
+	}
+	return SID(prefixes...), nil
+}
+
+// NoteOf returns the note of a JSON schema's format; empty if no kind has it.
+func NoteOf(format string) string {
+	for _, k := range All() {
+		if k.Format == format {
+			return k.Note
+		}
+	}
+	return ""
+}
