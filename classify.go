@@ -39,14 +39,26 @@ func classify(err error, repeatable bool) advice {
 	} else if e, ok := errors.AsType[statusError](err); ok {
 		status = e.HTTPStatus()
 	}
-	switch {
-	case status == http.StatusPreconditionFailed:
-		return retryAtOnce
-	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
-		return retryLater
-	case status != 0 && status < 500:
+	if a := adviceFor(status); a != giveUp {
+		return a
+	}
+	if status != 0 && status < 500 {
 		return giveUp // an answer, whatever caused it
-	case noAnswer(err):
+	}
+	if noAnswer(err) {
+		return retryLater
+	}
+	return giveUp
+}
+
+// adviceFor lists the statuses of an answer after which a call is tried again,
+// whatever it does: with each of them the service says that it did nothing.
+// Other answers of 500 and above may come after the change was made.
+func adviceFor(status int) advice {
+	switch status {
+	case http.StatusPreconditionFailed:
+		return retryAtOnce
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return retryLater
 	}
 	return giveUp
