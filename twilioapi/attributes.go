@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -56,14 +55,14 @@ func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.R
 // attributed is a kind of TaskRouter resource that has attributes.
 type attributed struct {
 	name  string
-	sid   *regexp.Regexp
+	sid   string // prefix
 	fetch func(client *Client, workspace, sid string) (*string, error)
 	store func(client *Client, workspace, sid, etag, attributes string) (*string, error)
 }
 
 var tasks = attributed{
 	name: "task",
-	sid:  taskPattern,
+	sid:  taskPrefix,
 	fetch: func(client *Client, workspace, sid string) (*string, error) {
 		task, err := taskrouter.NewApiService(client).FetchTask(workspace, sid)
 		if err != nil {
@@ -82,7 +81,7 @@ var tasks = attributed{
 
 var workers = attributed{ // store is UpdateWorkerAttributes' own
 	name: "worker",
-	sid:  workerPattern,
+	sid:  workerPrefix,
 	fetch: func(client *Client, workspace, sid string) (*string, error) {
 		worker, err := taskrouter.NewApiService(client).FetchWorker(workspace, sid)
 		if err != nil {

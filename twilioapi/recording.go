@@ -25,7 +25,7 @@ type Media struct {
 // redirects.
 func RecordingMedia(ctx context.Context, recordingSID, format string, opts ...flexfn.RetryOption) flexfn.Result[Media] {
 	kinds := map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav"}
-	if err := checkSID("recording", recordingPattern, recordingSID); err != nil {
+	if err := checkSID("recording", recordingPrefix, recordingSID); err != nil {
 		return failed[Media](err)
 	}
 	if kinds[format] == "" {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/sid"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -18,7 +18,7 @@ import (
 func FetchTask(ctx context.Context, taskSID string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) (*taskrouter.TaskrouterV1Task, error) {
 		return api.FetchTask(workspace, taskSID)
-	}, checkSID("task", taskPattern, taskSID))
+	}, checkSID("task", taskPrefix, taskSID))
 }
 
 // ListTasks lists the tasks of the app's Flex workspace that params choose; nil
@@ -61,7 +61,7 @@ func CreateTask(ctx context.Context, params *taskrouter.CreateTaskParams, opts .
 // params.Attributes without params.IfMatch, which would undo what others wrote
 // since they were read: change attributes with [UpdateTaskAttributes].
 func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTaskParams, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
-	fault := checkSID("task", taskPattern, taskSID)
+	fault := checkSID("task", taskPrefix, taskSID)
 	if params != nil && params.Attributes != nil {
 		fault = errors.Join(fault, checkAttributes(params.Attributes))
 		if params.IfMatch == nil {
@@ -90,7 +90,7 @@ func SetTaskStatus(ctx context.Context, taskSID, status, reason string, opts ...
 	}
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) (*taskrouter.TaskrouterV1Task, error) {
 		return unlessSettled(api.UpdateTask(workspace, taskSID, &params))
-	}, checkSID("task", taskPattern, taskSID),
+	}, checkSID("task", taskPrefix, taskSID),
 		checkStatus("the status of a task", status, "pending", "reserved", "assigned", "canceled", "wrapping", "completed"))
 }
 
@@ -101,7 +101,7 @@ func SetTaskStatus(ctx context.Context, taskSID, status, reason string, opts ...
 func SetReservationStatus(ctx context.Context, taskSID, reservationSID, status string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1TaskReservation] {
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) (*taskrouter.TaskrouterV1TaskReservation, error) {
 		return unlessSettled(api.UpdateTaskReservation(workspace, taskSID, reservationSID, &taskrouter.UpdateTaskReservationParams{ReservationStatus: &status}))
-	}, checkSID("task", taskPattern, taskSID), checkSID("reservation", reservationPattern, reservationSID),
+	}, checkSID("task", taskPrefix, taskSID), checkSID("reservation", reservationPrefix, reservationSID),
 		checkStatus("the status of a reservation", status, "accepted", "rejected", "timeout", "canceled", "rescinded", "wrapping", "completed"))
 }
 
@@ -141,18 +141,19 @@ func workspaceOf(ctx context.Context) (string, error) {
 	return workspace, nil
 }
 
-var (
-	taskPattern        = regexp.MustCompile(`^WT[0-9a-fA-F]{32}$`)
-	workerPattern      = regexp.MustCompile(`^WK[0-9a-fA-F]{32}$`)
-	reservationPattern = regexp.MustCompile(`^WR[0-9a-fA-F]{32}$`)
-	recordingPattern   = regexp.MustCompile(`^RE[0-9a-fA-F]{32}$`)
+// The prefixes of SIDs.
+const (
+	taskPrefix        = "WT"
+	workerPrefix      = "WK"
+	reservationPrefix = "WR"
+	recordingPrefix   = "RE"
 )
 
-func checkSID(kind string, pattern *regexp.Regexp, sid string) error {
-	if pattern.MatchString(sid) {
+func checkSID(kind, prefix, s string) error {
+	if sid.Valid(s, prefix) {
 		return nil
 	}
-	return &flexfn.Error{Status: http.StatusBadRequest, Message: "this is not the SID of a " + kind, Err: fmt.Errorf("%q", sid)}
+	return &flexfn.Error{Status: http.StatusBadRequest, Message: "this is not the SID of a " + kind, Err: fmt.Errorf("%q", s)}
 }
 
 func checkStatus(what, status string, known ...string) error {
