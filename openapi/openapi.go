@@ -182,10 +182,7 @@ func (g *schemas) envelope(out reflect.Type) *gen.Schema {
 	for out.Kind() == reflect.Pointer {
 		out, absent = out.Elem(), true
 	}
-	s := g.schema(out, false)
-	if s.Ref != "" {
-		s = g.structure(out, false) // its fields, not a reference
-	}
+	s := g.inline(out, false)
 	succeeded := &gen.Schema{Type: gen.Types{"boolean"}, Const: true}
 	switch {
 	case slices.Contains(s.Type, "object"):

@@ -134,6 +134,15 @@ func (g *schemas) schema(t reflect.Type, read bool) *gen.Schema {
 	if t.Kind() == reflect.Pointer {
 		return nullable(g.schema(t.Elem(), read))
 	}
+	if t.Kind() == reflect.Struct && t.Name() != "" && special(t, read) == nil {
+		return g.component(t, read)
+	}
+	return g.inline(t, read)
+}
+
+// special is the schema of a type that does not become what its kind does;
+// nil for other types.
+func special(t reflect.Type, read bool) *gen.Schema {
 	ownJSON, ownText := t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType), t.Implements(textMarshalerType)
 	if read {
 		ownJSON = reflect.PointerTo(t).Implements(jsonUnmarshalerType)
@@ -151,7 +160,16 @@ func (g *schemas) schema(t reflect.Type, read bool) *gen.Schema {
 	case ownText:
 		return typed("string")
 	}
-	switch k := t.Kind(); k {
+	return nil
+}
+
+// inline is the schema of t itself, without a reference to a component. t is
+// not a pointer.
+func (g *schemas) inline(t reflect.Type, read bool) *gen.Schema {
+	if s := special(t, read); s != nil {
+		return s
+	}
+	switch t.Kind() {
 	case reflect.String:
 		return typed("string")
 	case reflect.Bool:
@@ -192,10 +210,7 @@ func (g *schemas) schema(t reflect.Type, read bool) *gen.Schema {
 	case reflect.Map:
 		return &gen.Schema{Type: gen.Types{"object", "null"}, AdditionalProperties: g.schema(t.Elem(), read)}
 	case reflect.Struct:
-		if t.Name() == "" {
-			return g.structure(t, read)
-		}
-		return g.component(t, read)
+		return g.structure(t, read)
 	}
 	return &gen.Schema{} // channels and functions: encoding/json refuses them
 }
@@ -216,7 +231,7 @@ func (g *schemas) component(t reflect.Type, read bool) *gen.Schema {
 // name finds a free name for a struct: its own, with its package's before it
 // or a number behind it when that is taken.
 func (g *schemas) name(use typeUse) string {
-	own := identifier(use.t.Name())
+	own := typeName(use.t)
 	if use.read {
 		own += "Input"
 	}
@@ -232,6 +247,18 @@ func (g *schemas) name(use typeUse) string {
 			}
 		}
 	}
+}
+
+// typeName is the name of a type as one word. Type arguments follow without
+// the packages that they come from: Page[example.com/crm.Customer] becomes
+// PageCustomer.
+func typeName(t reflect.Type) string {
+	name, arguments, _ := strings.Cut(t.Name(), "[")
+	for argument := range strings.FieldsFuncSeq(arguments, func(r rune) bool { return strings.ContainsRune("[]*, ", r) }) {
+		argument, _, _ = strings.Cut(argument[strings.LastIndexAny(argument, "/.")+1:], "·")
+		name += " " + argument
+	}
+	return identifier(name)
 }
 
 // identifier makes one CamelCase word of s.
