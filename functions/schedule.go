@@ -130,6 +130,8 @@ func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 		option.Dtstart, err = time.Parse(time.DateOnly, r.StartDate)
 	case option.Count > 0 || option.Interval > 1:
 		return nil, errors.New("COUNT and INTERVAL count from a day: give the rule a startDate")
+	case option.Freq != rrule.DAILY && len(option.Byweekday)+len(option.Bymonthday)+len(option.Byyearday)+len(option.Byeaster) == 0:
+		return nil, errors.New("it does not say on which days: add BYDAY or the like, or give the rule a startDate")
 	default:
 		option.Dtstart = time.Date(day.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
 	}

@@ -158,7 +158,7 @@ func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) 
 	return buildReply{version}, err
 }
 
-// storeSchedules replaces the file at once, so that nobody reads half of it.
+// storeSchedules replaces the file at once, so that no reader sees half of it.
 func (c *Config) storeSchedules(s schedules) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
