@@ -3,6 +3,7 @@ package flexfn
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -141,7 +142,8 @@ func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
 // FromLookup reads a Config from the variables that lookup knows, which
 // docs/configuration.md lists. What is wrong with them is reported by [New],
-// all at once.
+// all at once. It reads the files that variables such as AUTH_TOKEN_FILE name,
+// each of a secret whose own variable is unset.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
 	for _, s := range setting.App() {
@@ -156,6 +158,17 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 			}
 			if name == "" {
 				name, value = n, v
+			}
+		}
+		if name == "" && s.Secret {
+			file := s.Names[0] + setting.FileSuffix
+			if path, _ := lookup(file); path != "" {
+				secret, err := readSecret(path)
+				if err != nil {
+					c.faults = append(c.faults, fmt.Errorf("%s: %w", file, err))
+					continue
+				}
+				name, value = file, secret
 			}
 		}
 		if name == "" {
@@ -212,6 +225,30 @@ var setters = map[string]func(*Config, string) error{
 	"FLEXFN_TRUSTED_PROXIES":      func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil },
 	"FLEXFN_PREVIOUS_AUTH_TOKENS": func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil },
 	link.KeyVariable:              (*Config).setDevKey,
+}
+
+// maxSecretBytes bounds a file with a secret.
+const maxSecretBytes = 64 << 10
+
+// readSecret reads a secret from a file, as container platforms mount them,
+// without the line breaks that editors leave at its end.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("the secret cannot be read: %w; mount the file, or let the program read it", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	secret := strings.TrimRight(string(b), "\r\n")
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the secret cannot be read: %w", err)
+	case len(b) > maxSecretBytes:
+		return "", fmt.Errorf("%s is longer than %d bytes: name a file that holds the secret and nothing else", path, maxSecretBytes)
+	case secret == "":
+		return "", fmt.Errorf("%s is empty: write the secret into it", path)
+	}
+	return secret, nil
 }
 
 func splitList(v string) []string {

@@ -3,6 +3,7 @@ package flexfn_test
 import (
 	"flag"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,53 @@ func TestEnvironment(t *testing.T) {
 		strings.Join(c.AllowedOrigins, "|") != "https://a.example|https://b.example" || c.FlexDeadline != 90*time.Second ||
 		c.StudioDeadline != 8*time.Second || c.MaxBodyBytes != 1024 || c.TokenTTL != time.Minute {
 		t.Errorf("got %+v", c)
+	}
+}
+
+// Container platforms mount secrets as files.
+func TestSecretsFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	env := map[string]string{
+		"ACCOUNT_SID":                      "AC00000000000000000000000000000001",
+		"AUTH_TOKEN_FILE":                  file("token", testAuthToken+"\r\n"),
+		"TWILIO_API_KEY":                   "SK00000000000000000000000000000001",
+		"TWILIO_API_SECRET_FILE":           file("secret", "keysecret"),
+		"FLEXFN_PREVIOUS_AUTH_TOKENS_FILE": file("previous", "one,two\n"),
+	}
+	c := fromMap(env)
+	if _, err := flexfn.New(c); err != nil {
+		t.Fatal(err)
+	}
+	if c.AuthToken != testAuthToken || c.APIKeySecret != "keysecret" || strings.Join(c.PreviousAuthTokens, "|") != "one|two" {
+		t.Errorf("got %q, %q and %q", c.AuthToken, c.APIKeySecret, c.PreviousAuthTokens)
+	}
+
+	env["AUTH_TOKEN"] = "fromtheenvironment"
+	if c := fromMap(env); c.AuthToken != "fromtheenvironment" {
+		t.Errorf("the file hides AUTH_TOKEN: %q", c.AuthToken)
+	}
+	delete(env, "AUTH_TOKEN")
+
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none"): "none: no such file",
+		dir:                        "is a directory",
+		file("empty", "\n"):        "empty is empty",
+		file("long", strings.Repeat("verysecret", 10_000)): "is longer than 65536 bytes",
+	} {
+		env["AUTH_TOKEN_FILE"] = path
+		_, err := flexfn.New(fromMap(env))
+		if err == nil || !strings.Contains(err.Error(), "AUTH_TOKEN_FILE: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v does not say %q", path, err, want)
+		} else if strings.Contains(err.Error(), "verysecret") {
+			t.Errorf("the error repeats the file: %v", err)
+		}
 	}
 }
 

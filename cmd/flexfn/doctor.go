@@ -114,6 +114,9 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	var known []string
 	for _, s := range append(setting.App(), functions.Settings()...) {
 		known = append(known, s.Names...)
+		if s.Secret {
+			known = append(known, s.Names[0]+setting.FileSuffix)
+		}
 		if slices.ContainsFunc(s.Names, func(n string) bool { v, ok := lookup(n); return ok && v != "" }) {
 			set++
 		}

@@ -20,6 +20,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"knative.dev/pkg/apis"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
@@ -71,6 +72,22 @@ func confined(t *testing.T, c corev1.Container) {
 	}
 }
 
+// keepsSecrets checks that the auth token comes from a secret, by its key, and
+// that the image has a version.
+func keepsSecrets(t *testing.T, c corev1.Container) {
+	t.Helper()
+	if len(c.EnvFrom) != 0 {
+		t.Errorf("all of %+v becomes environment", c.EnvFrom)
+	}
+	i := slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "AUTH_TOKEN" })
+	if i < 0 || c.Env[i].ValueFrom == nil || c.Env[i].ValueFrom.SecretKeyRef == nil {
+		t.Error("AUTH_TOKEN does not come from a secret")
+	}
+	if _, version, _ := strings.Cut(c.Image, ":"); version == "" || version == "latest" {
+		t.Errorf("the image %q has no version", c.Image)
+	}
+}
+
 func config(t *testing.T, env []corev1.EnvVar) host.Config {
 	t.Helper()
 	return host.FromLookup(func(name string) (string, bool) {
@@ -85,20 +102,22 @@ func config(t *testing.T, env []corev1.EnvVar) host.Config {
 
 func TestKubernetes(t *testing.T) {
 	documents := bytes.Split(read(t, "kubernetes/flexfn.yaml"), []byte("\n---\n"))
-	if len(documents) != 4 {
+	if len(documents) != 5 {
 		t.Fatalf("%d documents", len(documents))
 	}
 	var deployment appsv1.Deployment
 	var service corev1.Service
+	var network networkingv1.NetworkPolicy
 	var budget policyv1.PodDisruptionBudget
 	var scaler autoscalingv2.HorizontalPodAutoscaler
-	for i, v := range []any{&deployment, &service, &budget, &scaler} {
+	for i, v := range []any{&deployment, &service, &network, &budget, &scaler} {
 		strict(t, documents[i], v)
 	}
 	pod := deployment.Spec.Template
 	labels := pod.Labels
 	for what, selector := range map[string]map[string]string{
 		"deployment": deployment.Spec.Selector.MatchLabels, "service": service.Spec.Selector, "budget": budget.Spec.Selector.MatchLabels,
+		"network policy": network.Spec.PodSelector.MatchLabels,
 	} {
 		for k, v := range selector {
 			if labels[k] != v {
@@ -116,8 +135,12 @@ func TestKubernetes(t *testing.T) {
 	if service.Spec.Ports[0].TargetPort.StrVal != c.Ports[0].Name {
 		t.Errorf("the service's port is for %q, the container's is %q", service.Spec.Ports[0].TargetPort.StrVal, c.Ports[0].Name)
 	}
+	if in := network.Spec.Ingress[0]; len(network.Spec.PolicyTypes) != 2 || len(in.From) == 0 || in.Ports[0].Port.StrVal != c.Ports[0].Name {
+		t.Errorf("the network policy lets in %+v", network.Spec)
+	}
 	healthPaths(t, c, false)
 	confined(t, c)
+	keepsSecrets(t, c)
 	if !*pod.Spec.SecurityContext.RunAsNonRoot || *pod.Spec.AutomountServiceAccountToken {
 		t.Error("the pod may run as root, or has the cluster's token")
 	}
@@ -141,6 +164,7 @@ func TestKnative(t *testing.T) {
 			}
 			spec := service.Spec.Template.Spec
 			c := spec.Containers[0]
+			keepsSecrets(t, c)
 			cfg := config(t, c.Env)
 			if limit := time.Duration(*spec.TimeoutSeconds) * time.Second; cfg.RequestLimit != limit {
 				t.Errorf("the platform gives a request %s, the program believes %s", limit, cfg.RequestLimit)
@@ -191,6 +215,9 @@ func TestSAM(t *testing.T) {
 	template := read(t, "aws-lambda/template.yaml")
 	if err := validate(template); err != nil {
 		t.Fatal(err)
+	}
+	if !bytes.Contains(template, []byte("AUTH_TOKEN: !Sub \"{{resolve:secretsmanager:")) {
+		t.Error("AUTH_TOKEN does not come from Secrets Manager")
 	}
 	if validate(bytes.Replace(template, []byte("MemorySize:"), []byte("Memory:"), 1)) == nil {
 		t.Error("the check passes whatever it is given")
@@ -248,12 +275,16 @@ func TestOpenFaaS(t *testing.T) {
 			Lang, Handler, Image   string
 			ReadonlyRootFilesystem bool `json:"readonly_root_filesystem"`
 			Environment            map[string]string
-			EnvironmentFile        []string `json:"environment_file"`
+			Secrets                []string
 			Requests, Limits       struct{ CPU, Memory string }
 		}
 	}
 	strict(t, read(t, "openfaas/stack.yaml"), &stack)
-	env := stack.Functions["flexfn"].Environment
+	f := stack.Functions["flexfn"]
+	env := f.Environment
+	if path := env["AUTH_TOKEN_FILE"]; len(f.Secrets) != 1 || path != "/var/openfaas/secrets/"+f.Secrets[0] {
+		t.Errorf("AUTH_TOKEN_FILE is %q, and the secrets are %q", path, f.Secrets)
+	}
 	for line := range strings.Lines(string(read(t, "openfaas/Dockerfile"))) {
 		if assignment, ok := strings.CutPrefix(line, "ENV "); ok {
 			name, value, _ := strings.Cut(strings.TrimSpace(assignment), "=")
@@ -269,14 +300,14 @@ func TestOpenFaaS(t *testing.T) {
 // TestIgnored checks that git and container builders leave out what the
 // recipes write: credentials, and programs.
 func TestIgnored(t *testing.T) {
-	files := []string{".env", "openfaas.env", "deploy/azure-functions/flexfn", "deploy/aws-lambda/build/flexfn"}
+	files := []string{".env", ".env.local", "examples/crm/.env.production", "state.json", "flexfn.state.json", "deploy/azure-functions/flexfn", "deploy/aws-lambda/build/flexfn"}
 	command := exec.Command("git", append([]string{"check-ignore", "--no-index"}, files...)...)
 	command.Dir = "../.."
 	ignored, err := command.Output()
 	if got := strings.Fields(string(ignored)); !slices.Equal(got, files) {
 		t.Errorf("git ignores only %q of %q: %v", got, files, err)
 	}
-	for _, pattern := range []string{"**/.env", "openfaas.env", "deploy/azure-functions/flexfn", "deploy/*/build"} {
+	for _, pattern := range []string{"**/.env", "**/.env.*", "**/*state.json", "deploy/azure-functions/flexfn", "deploy/*/build"} {
 		if lines := strings.Split(string(read(t, "../.dockerignore")), "\n"); !slices.Contains(lines, pattern) {
 			t.Errorf(".dockerignore does not list %s", pattern)
 		}

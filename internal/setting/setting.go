@@ -16,16 +16,22 @@ type Setting struct {
 	Doc string
 	// EmptyCounts says that set to "" is not the same as unset.
 	EmptyCounts bool
+	// Secret says that the value can also come from a file, whose path is in
+	// the variable with [FileSuffix] after its name.
+	Secret bool
 }
+
+// FileSuffix ends the name of the variable that holds a secret's path.
+const FileSuffix = "_FILE"
 
 // App lists the variables that flexfn.FromEnv reads.
 func App() []Setting { return slices.Clone(app) }
 
 var app = []Setting{
 	{Names: []string{"ACCOUNT_SID", "TWILIO_ACCOUNT_SID"}, Doc: "the Twilio account's SID; required"},
-	{Names: []string{"AUTH_TOKEN", "TWILIO_AUTH_TOKEN"}, Doc: "the account's auth token; required"},
+	{Names: []string{"AUTH_TOKEN", "TWILIO_AUTH_TOKEN"}, Secret: true, Doc: "the account's auth token; required; AUTH_TOKEN_FILE names a file that holds it"},
 	{Names: []string{"TWILIO_API_KEY"}, Doc: "an API key's SID, used for REST calls in place of the auth token; with TWILIO_API_SECRET"},
-	{Names: []string{"TWILIO_API_SECRET"}, Doc: "the API key's secret"},
+	{Names: []string{"TWILIO_API_SECRET"}, Secret: true, Doc: "the API key's secret; TWILIO_API_SECRET_FILE names a file that holds it"},
 	{Names: []string{"TWILIO_REGION"}, Doc: "Twilio's processing region, such as ie1; unset is the United States"},
 	{Names: []string{"TWILIO_EDGE"}, Doc: "Twilio's edge location, such as dublin"},
 	{Names: []string{"TWILIO_FLEX_WORKSPACE_SID"}, Doc: "the Flex workspace's SID; needed by functions that use TaskRouter"},
@@ -37,7 +43,7 @@ var app = []Setting{
 	{Names: []string{"FLEXFN_MAX_BODY_BYTES"}, Doc: "the longest request body, in bytes; 6291456 when unset"},
 	{Names: []string{"FLEXFN_MAX_BODIES_BYTES"}, Doc: "the bytes of all request bodies that are under way at once, at least one and a half times FLEXFN_MAX_BODY_BYTES; more are answered 503; 16777216 when unset"},
 	{Names: []string{"FLEXFN_TOKEN_TTL"}, Doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset"},
-	{Names: []string{"FLEXFN_STORE_SECRET"}, Doc: "names and seals what is in the store that instances share; at least 32 characters; the auth token when unset, whose rotation then forgets everything"},
+	{Names: []string{"FLEXFN_STORE_SECRET"}, Secret: true, Doc: "names and seals what is in the store that instances share; at least 32 characters; the auth token when unset, whose rotation then forgets everything; FLEXFN_STORE_SECRET_FILE names a file that holds it"},
 	{Names: []string{"TWILIO_SERVICE_RETRY_LIMIT"}, Doc: "the most retries of a web-service call, after its first attempt; 5 when unset"},
 	{Names: []string{"TWILIO_SERVICE_MIN_BACKOFF"}, Doc: "the shortest wait before a retry, in milliseconds; 100 when unset"},
 	{Names: []string{"TWILIO_SERVICE_MAX_BACKOFF"}, Doc: "the longest wait before a retry, in milliseconds; 300 when unset"},
@@ -47,6 +53,6 @@ var app = []Setting{
 	{Names: []string{"PUBLIC_URL"}, Doc: "the beginning of the URLs under which Twilio calls the app, exactly as written in Twilio, such as https://functions.example.com; the request's Host header when unset"},
 	{Names: []string{"FLEXFN_ADDED_PATH_PREFIX"}, Doc: "a path that the gateway puts before the one that Twilio called, such as /internal"},
 	{Names: []string{"FLEXFN_TRUSTED_PROXIES"}, EmptyCounts: true, Doc: "the proxies whose X-Forwarded-Proto, -Host and -Port are believed: addresses and networks such as 10.0.0.0/8, separated by commas, or the word anyone; none when unset"},
-	{Names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, Doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas"},
+	{Names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, Secret: true, Doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas; FLEXFN_PREVIOUS_AUTH_TOKENS_FILE names a file that holds them"},
 	{Names: []string{link.KeyVariable}, Doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself"},
 }
