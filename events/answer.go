@@ -337,7 +337,7 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 					v, err = nil, fmt.Errorf("it panicked: %v", p)
 				}
 				if v == nil {
-					flexfn.Logger(ctx).Error("there is no verdict on a change in a conversation; going by the other", "type", c.Type, "error", err)
+					flexfn.Logger(ctx).Error("no verdict on a change in a conversation; using the default", "type", c.Type, "error", err)
 				}
 				verdicts <- v
 			}()
@@ -353,7 +353,7 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 				}
 			}
 		case <-ctx.Done():
-			flexfn.Logger(ctx).Error("there was no verdict on a change in a conversation within 4s; going by the other", "type", c.Type)
+			flexfn.Logger(ctx).Error("no verdict on a change in a conversation within 4s; using the default", "type", c.Type)
 		}
 		return otherwise.verdict()
 	}

@@ -99,8 +99,8 @@ func (d *delivery) eventKey(e Event) string {
 	return d.rt.Claims.Entries().Key("event", d.family(e), e.Key)
 }
 
-// deliver runs the listeners that want e and have not succeeded. Nil: each is
-// done, or somebody else's to run.
+// deliver runs the listeners that want e and have not succeeded. Nil means that
+// each is done, or left to another instance or the Queue.
 func (d *delivery) deliver(ctx context.Context, e Event) error {
 	var wanted []*listener
 	for _, l := range d.part.listeners {
@@ -192,8 +192,8 @@ func lease(ctx context.Context) time.Duration {
 	return left + leaseMargin
 }
 
-// step brings a listener as far as it gets. The error says that it is to be run
-// again, and that nobody else will.
+// step runs a listener as far as it gets. An error means that it has to be run
+// again, and that nothing else will do so.
 func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s step, job bool) (step, error) {
 	if l.after && !job {
 		if err := d.enqueue(ctx, e, l, time.Now()); err != nil {

@@ -73,7 +73,7 @@ func (c *count) UnmarshalJSON(raw []byte) error {
 	if err == nil {
 		*c = count(n)
 	}
-	return nil // nonsense is no attempt
+	return nil // an unreadable number does not count as an attempt
 }
 
 func trimQuotes(raw []byte) []byte {
@@ -158,8 +158,8 @@ func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskro
 	return twilioapi.CreateTask(ctx, params).Get()
 }
 
-// conversationLink is the attribute conversations, for reports, without what
-// tells how the call ended.
+// conversationLink is the attribute conversations, for reports, without the
+// fields that say how the call ended.
 func conversationLink(old json.RawMessage, linkID string) map[string]json.RawMessage {
 	link := attributesOf(new(string(old)))
 	if link == nil {

@@ -17,11 +17,11 @@ import (
 // queue.
 //
 // A transfer invites first. It then writes the invite into the conversation's
-// attributes, so that nobody closes the channel under it, and in a cold
-// transfer takes the inviting agent out at last. An invite that was made is
-// never hidden by what fails after it: the answer then has the failure and
-// says that the invite stands. Removing an agent closes the channel only when
-// it is known that nobody but the customer is left and that no invite is open.
+// attributes, so that no one closes the channel under it, and in a cold
+// transfer removes the inviting agent last. A later failure never hides an
+// invite that was made: the answer then has the failure and says that the
+// invite stands. Removing an agent closes the channel only when it is known
+// that only the customer is left and that no invite is open.
 func conversationTransfer(c *Config) []flexfn.Route {
 	const path = "/features/conversation-transfer/flex/"
 	return []flexfn.Route{
@@ -42,7 +42,7 @@ type inviteParams struct {
 	Conversation optional                   `json:"conversationSid" doc:"the conversation, for the list of its open invites"`
 	QueueName    optional                   `json:"transferQueueName" doc:"name of the queue, when one is invited"`
 	WorkerName   optional                   `json:"transferWorkerName" doc:"name of the worker, when one is invited"`
-	Leaving      optional                   `json:"removeFlexInteractionParticipantSid" doc:"the participant to take out, in a cold transfer; nobody when left out"`
+	Leaving      optional                   `json:"removeFlexInteractionParticipantSid" doc:"the participant to remove, in a cold transfer; none when left out"`
 }
 
 // Validate implements [flexfn.Validator].

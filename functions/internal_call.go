@@ -20,7 +20,7 @@ import (
 // when they have, the called one gets a task that leads there. Twilio may
 // report the join twice: what the first report did is written in the caller's
 // task, and the second finds it. When the called one's task cannot be made,
-// the conference is ended, so that nobody waits in it alone.
+// the conference is ended, so that no one waits in it alone.
 func internalCall(c *Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -131,7 +131,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 		return nil // Twilio reports it again
 	}
 	if task.To == "" {
-		return c.abandon(ctx, in, flexfn.Errorf(http.StatusBadRequest, "the task does not say whom to call: its attribute to is missing"))
+		return c.abandon(ctx, in, flexfn.Errorf(http.StatusBadRequest, "the task does not say who to call: its attribute \"to\" is missing"))
 	}
 	attributes := map[string]any{
 		"to": task.To, "name": task.FromName, "from": task.From, "autoAnswer": "false", "conferenceSid": in.Name,
@@ -157,7 +157,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 		"sid": in.Conference, "participants": map[string]string{"worker": in.Call, "taskSid": sid},
 	}}))
 	if err := marked.Err(); err != nil {
-		// Without the mark nobody would end the second task.
+		// Without the mark nothing would end the second task.
 		var undo undoing
 		undo.add("the task "+sid+" of the called one", func(ctx context.Context) error {
 			return twilioapi.SetTaskStatus(ctx, sid, "canceled", "Internal call failed").Err()
@@ -168,7 +168,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	return nil
 }
 
-// abandon ends the conference in which nobody will answer.
+// abandon ends the conference, which no one is going to join.
 func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
@@ -234,8 +234,8 @@ type cleanUpParams struct {
 	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000001"`
 }
 
-// cleanUpRejected does both, whatever becomes of the first; the plugin sends
-// the word undefined while there is no conference.
+// cleanUpRejected takes both steps, even if the first one fails. The plugin
+// sends the word undefined while there is no conference.
 func cleanUpRejected(ctx context.Context, in cleanUpParams) (done, error) {
 	err := twilioapi.SetTaskStatus(ctx, in.Task, "canceled", "Rejected internal call").Err()
 	var conference optional

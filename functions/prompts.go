@@ -60,7 +60,7 @@ func defaultPrompts() prompts {
 
 		LeaveMessage: "Please tell us after the beep how we can help you. Press star when you are done.",
 		NoMessage:    "We could not hear a message.",
-		MessageSaved: "Thank you. We have your message, and somebody will get back to you. Goodbye.",
+		MessageSaved: "Thank you. We have your message, and someone will get back to you. Goodbye.",
 		Goodbye:      "We still could not hear you. Please call us again. Goodbye.",
 
 		Failed: "Sorry, that did not work. You still have your place in line.",

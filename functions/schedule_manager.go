@@ -36,7 +36,7 @@ func scheduleManager(c *Config) []flexfn.Route {
 	}
 }
 
-// load reads the file anew: another program may have written it.
+// loadSchedules reads the file again: another program may have written it.
 func (c *Config) loadSchedules() (s schedules, version string, err error) {
 	text, err := os.ReadFile(c.SchedulesFile)
 	switch {
@@ -149,7 +149,7 @@ func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) 
 		return buildReply{}, err
 	}
 	if version != in.Version {
-		return buildReply{}, flexfn.Errorf(http.StatusConflict, "The schedules were changed by somebody else: load them again")
+		return buildReply{}, flexfn.Errorf(http.StatusConflict, "Someone else has changed the schedules: load them again")
 	}
 	if err := c.storeSchedules(in.Data); err != nil {
 		return buildReply{}, err
@@ -208,7 +208,7 @@ func (c *Config) publishSchedules(_ context.Context, in buildParams) (publishRep
 		return publishReply{}, err
 	}
 	if version != in.Build {
-		return publishReply{}, flexfn.Errorf(http.StatusConflict, "The schedules were changed by somebody else: load them again")
+		return publishReply{}, flexfn.Errorf(http.StatusConflict, "Someone else has changed the schedules: load them again")
 	}
 	return publishReply{version}, nil
 }

@@ -8,7 +8,7 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// supervisorBargeCoach lets a supervisor who listens in speak to everybody
+// supervisorBargeCoach lets a supervisor who listens in speak to everyone
 // (barge), or to the agent alone (coach).
 func supervisorBargeCoach(*Config) []flexfn.Route {
 	return []flexfn.Route{{

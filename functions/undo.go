@@ -25,8 +25,8 @@ func (u *undoing) add(what string, undo func(context.Context) error) {
 // request's own time may be over.
 const undoTime = 5 * time.Second
 
-// unless takes the steps back, the last one first, unless err is nil. What
-// cannot be taken back is logged: somebody has to know what stands.
+// unless undoes the steps, the last one first, unless err is nil. A step that
+// cannot be undone is logged, so that an operator knows what is left.
 func (u undoing) unless(ctx context.Context, err error) {
 	if err == nil || len(u) == 0 {
 		return

@@ -75,9 +75,9 @@ func updateParticipant(ctx context.Context, in participantParams, params *api.Up
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// AddParticipant calls somebody into a conference. It is not repeated when
-// its outcome is unknown.
-var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls somebody into a conference."))
+// AddParticipant calls a number and adds it to a conference. It is not repeated
+// when its outcome is unknown.
+var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls a number and adds it to a conference."))
 
 type addParams struct {
 	Task string `json:"taskSid" purpose:"unique ID of task to update" example:"WT00000000000000000000000000000001"`
@@ -138,10 +138,10 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 	return callReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// ColdTransfer connects a call to somebody else: a telephone number, a SIP
+// ColdTransfer connects a call to someone else: a telephone number, a SIP
 // address ("sip:…"), or a TwiML application with parameters ("app:AP…?a=b").
 // In those a plus sign is a plus sign, as in telephone numbers; a space is %20.
-var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to somebody else."))
+var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to someone else."))
 
 type transferParams struct {
 	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA" example:"CA00000000000000000000000000000003"`

@@ -20,7 +20,7 @@ import (
 )
 
 // waitExperience is what callers hear in the queue: music, and on demand a
-// menu that offers a callback or a voicemail in place of waiting.
+// menu that offers a callback or a voicemail instead of waiting.
 //
 // It answers TwiML whatever happens, and every answer leads on: to the queue,
 // a callback, a voicemail, or the end of the call. Whoever asks for a callback
@@ -81,7 +81,8 @@ type waitParams struct {
 	Transcript    optional `json:"TranscriptionText" doc:"what the transcription says"`
 }
 
-// sane leaves out what is no SID: a caller must not pay for a bad link.
+// sane drops values that are not SIDs: a bad link must not cost the caller
+// their place.
 func (p waitParams) sane() waitParams {
 	for prefix, sid := range map[string]*optional{"CA": &p.Call, "QU": &p.Queue, "WT": &p.Task, "RE": &p.Recording} {
 		if !flexfn.ValidSID(string(*sid), prefix) {
@@ -254,8 +255,8 @@ func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 	return []twiml.Element{w.say(w.words.CallbackRequested), &twiml.VoiceHangup{}}
 }
 
-// queued reads the call's task; nil, and what the caller hears then, when it
-// cannot be read or is no longer in the queue.
+// queued reads the call's task. When the task cannot be read or has left the
+// queue, it returns nil and what the caller hears then.
 func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []twiml.Element) {
 	if w.Task == "" {
 		return nil, []twiml.Element{w.back()}

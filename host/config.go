@@ -25,8 +25,8 @@ type Config struct {
 	// Listen is the address for HTTP: "host:port", ":port", or
 	// "unix:/path/of/socket". Empty is ":8080".
 	Listen string
-	// Listener is served in place of Listen when it is not nil. It is closed
-	// at the end.
+	// Listener is served instead of Listen when it is not nil. It is closed
+	// when serving ends.
 	Listener net.Listener
 	// TLSCertFile and TLSKeyFile are PEM files; HTTPS is served when they are
 	// given. They are read again when they change.
@@ -35,10 +35,10 @@ type Config struct {
 	// the handler's paths. The request's RequestURI keeps it.
 	StripPrefix string
 
-	// RequestLimit is the time after which the platform gives a request up.
-	// The request's ctx ends a margin earlier, a tenth but half a second at
-	// most, so that an answer still gets through. Zero is no limit, or the
-	// one that the platform tells with each request.
+	// RequestLimit is the time after which the platform gives up on a request.
+	// The request's ctx ends earlier, by a tenth of it but at most half a
+	// second, so that an answer still gets through. Zero means no limit, or
+	// the one that the platform sends with each request.
 	RequestLimit time.Duration
 	// MaxBodyBytes bounds a request's body: reading more of it fails. Zero is
 	// 32 MiB.
@@ -57,9 +57,9 @@ type Config struct {
 	LambdaStreaming bool
 
 	// MaxConnections is how many connections of callers are open at once;
-	// further ones wait, and idle ones are closed for them. Zero is half of
+	// further ones wait, and idle ones are closed for them. Zero means half of
 	// what the limit of open files leaves, so that the other half is there for
-	// what the handlers open; a negative number is no limit.
+	// what the handlers open. A negative number means no limit.
 	MaxConnections int
 
 	// EventBridge answers the events of Amazon EventBridge that invoke the
@@ -107,8 +107,8 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 	return c
 }
 
-// settings is the one list of this package's variables, beside those of the
-// platforms. They come after what the platform says.
+// settings lists this package's variables, in addition to those of the
+// platforms. They override what the platform says.
 var settings = []struct {
 	name string
 	set  func(*Config, string) error

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Fn wraps HTTP in HTTP: the request that somebody made is in headers of the
-// one that Fn makes, and so is the answer. The source of these rules is Fn's
+// Fn wraps HTTP in HTTP: the caller's request is in headers of the one that
+// Fn makes, and so is the answer. The source of these rules is Fn's
 // container contract (fn-format.md in Fn's documentation).
 const (
 	fnMethod    = "Fn-Http-Method"
@@ -53,7 +53,7 @@ func fromFn(next http.Handler) http.Handler {
 	})
 }
 
-// unwrapFn makes r, Fn's own request, the one that somebody made.
+// unwrapFn turns r, Fn's own request, into the caller's.
 func unwrapFn(r *http.Request) error {
 	outer := r.Header
 	text := outer.Get(fnURL)
@@ -131,8 +131,9 @@ func (w *fnWriter) Flush() {
 
 func (w *fnWriter) Unwrap() http.ResponseWriter { return w.outer }
 
-// listenFn opens the socket at path, which everybody may write to. Fn begins
-// as soon as it sees the path, so the socket gets it when it is ready.
+// listenFn opens the socket at path, which any user may write to. Fn starts
+// calling as soon as it sees the path, so the socket is renamed to it when it
+// is ready.
 func listenFn(ctx context.Context, path string) (net.Listener, error) {
 	real := filepath.Join(filepath.Dir(path), "ready-"+filepath.Base(path))
 	for _, p := range []string{real, path} {

@@ -31,8 +31,8 @@ import (
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
-// Exit codes of [Main], beside 0, which says that the program was told to end
-// and that every request was answered.
+// Exit codes of [Main] other than 0, which means that the program was told to
+// end and that every request was answered.
 const (
 	// ExitFailed says that it could not serve: a fault in the configuration,
 	// an address that is taken, a platform that broke off.
@@ -66,8 +66,8 @@ type Checker interface {
 // Main serves handler as [FromEnv] says, after change, until SIGTERM or
 // SIGINT, and exits the process. A second signal ends it at once.
 //
-// Standard output and error are not worth the process: when nobody reads them
-// any more it goes on, and what the log package writes to standard error is
+// The process outlives the readers of its standard output and error: when they
+// are gone it goes on, and what the log package writes to standard error is
 // dropped rather than waited for. See [ReadyPath].
 //
 // With the command-line argument -healthcheck it serves nothing: it asks the

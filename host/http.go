@@ -23,9 +23,10 @@ import (
 const (
 	// HealthPath answers 200 while the process lives.
 	HealthPath = "/-/healthy"
-	// ReadyPath answers 200 while the process takes requests, and 503 with the
-	// reason once it was told to end, while log lines are lost since nobody
-	// reads the log, and while the handler is a [Checker] that says so.
+	// ReadyPath answers 200 while the process takes requests. It answers 503
+	// with the reason once the process was told to end, while log lines are
+	// lost because nothing reads the log, and while the handler is a
+	// [Checker] that reports an error.
 	ReadyPath = "/-/ready"
 )
 
@@ -180,7 +181,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// instance; HTTP/2 has no such words that cannot cross a request on
 		// its way. And a chunked request may have had a Content-Length too,
 		// which net/http has dropped: a proxy that went by it would see the
-		// end elsewhere, so what follows is no request (RFC 9112, section 6.1).
+		// end elsewhere, so what follows is not a request (RFC 9112, section 6.1).
 		w.Header().Set("Connection", "close")
 	}
 	switch r.URL.Path {
@@ -233,7 +234,7 @@ func removeStaleSocket(path string) error {
 		return nil
 	}
 	if err == nil && info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("cannot listen on unix:%s: there is a file that is no socket", path)
+		return fmt.Errorf("cannot listen on unix:%s: the file there is not a socket", path)
 	}
 	conn, err := net.Dial("unix", path)
 	if err == nil {

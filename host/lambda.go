@@ -220,7 +220,7 @@ func fromWebAdapter(next http.Handler) http.Handler {
 	})
 }
 
-// statusLine is what load balancers want beside the number.
+// statusLine is the status with its text, which load balancers ask for.
 func statusLine(status int) string {
 	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// otherEvent is an event that is not an HTTP request, as far as it tells what
-// it is.
+// otherEvent is an event that is not an HTTP request: the fields that say
+// what it is.
 type otherEvent struct {
 	Source     string          `json:"source"`
 	DetailType *string         `json:"detail-type"`

@@ -27,7 +27,7 @@ const Name = "github.com/flexfn/flexfn/otelflexfn"
 //   - one on the counter flexfn.retries, when another attempt follows.
 //
 // Names and attributes are those of OpenTelemetry's semantic conventions for
-// HTTP clients where these have them; beside them, spans have
+// HTTP clients where these have them; in addition, spans have
 // flexfn.function and twilio.request_id. Telephone numbers are never in them.
 //
 // Either provider may be nil, for no spans or no metrics.

@@ -62,9 +62,9 @@ func New(url string) (*Store, error) {
 		return nil, errors.New("the Redis URL is faulty: write one such as redis://user:password@cache.example.com:6379/0") // its own text may hold the password
 	}
 	option.DisableCache = true // the app has its own
-	option.DisableRetry = true // the app looks what happened
-	// One connection, which somebody always reads from: when Redis goes, that
-	// is known, and the next request finds no dead connection.
+	option.DisableRetry = true // the app checks what happened
+	// One connection, which is always being read from: a Redis that goes away
+	// is noticed at once, and the next request does not meet a dead connection.
 	option.PipelineMultiplex = -1
 	option.AlwaysPipelining = true
 	option.ConnWriteTimeout = writeTime

@@ -19,8 +19,8 @@ import (
 //
 // Concurrent updates lose nothing: the update holds only for the version that
 // was read (Twilio's ETag and If-Match); after a conflict it is read, merged
-// and sent again. Updates of one task take turns within an app. An answer
-// that never comes is no danger, since merging twice changes nothing.
+// and sent again. Updates of one task take turns within an app. A lost
+// answer is harmless, since merging twice changes nothing.
 func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return updateAttributes(ctx, tasks, taskSID, func(old json.RawMessage) (json.RawMessage, error) {
 		return MergeAttributes(old, update)
@@ -91,7 +91,7 @@ var workers = attributed{ // store is UpdateWorkerAttributes' own
 	},
 }
 
-// mostConflicts is how often one update is begun anew while others keep
+// mostConflicts is how often one update starts again while others keep
 // winning.
 const mostConflicts = 60
 

@@ -80,9 +80,9 @@ func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
 	return into.json(), nil
 }
 
-// compactObjects checks that both are JSON objects, leaves out their white
-// space, and puts U+FFFD in the place of what is no UTF-8, as encoding/json
-// does with what it decodes: the rest is not decoded here.
+// compactObjects checks that both are JSON objects, removes their white space,
+// and replaces invalid UTF-8 with U+FFFD, as encoding/json does when it
+// decodes. Nothing else is decoded here.
 func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err error) {
 	var o, u bytes.Buffer
 	if json.Compact(&u, update) != nil || kind(u.Bytes()) != '{' {

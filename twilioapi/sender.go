@@ -19,8 +19,8 @@ const jsonType = "application/json"
 
 const userAgent = "flexfn twilio-go/" + client.LibraryVersion
 
-// sender is the client.BaseClient of one attempt: what sends twilio-go's
-// requests in place of its own client.
+// sender is the client.BaseClient of one attempt: it sends twilio-go's
+// requests instead of twilio-go's own client.
 type sender struct {
 	ctx    context.Context
 	config flexfn.Config
@@ -33,7 +33,8 @@ var _ client.BaseClient = (*sender)(nil)
 
 func (s *sender) AccountSid() string { return s.config.AccountSID }
 
-// SetTimeout bounds each request, beside ctx and the attempt's own timeout.
+// SetTimeout bounds each request, in addition to ctx and the attempt's own
+// timeout.
 func (s *sender) SetTimeout(d time.Duration) { s.limit = d }
 
 // SetOauth does nothing: the app's credentials are used.
@@ -90,8 +91,8 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 	if err != nil {
 		return nil, bentAddress(err)
 	}
-	// Only the address of a next page, which comes with nothing beside it,
-	// has a query of its own.
+	// Only the address of a next page, which comes alone, has a query of its
+	// own.
 	nextPage := data == nil && headers == nil
 	if err := checkAddress(u, nextPage); err != nil {
 		if nextPage && u.RawQuery != "" { // Twilio's doing, not the caller's

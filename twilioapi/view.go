@@ -22,7 +22,7 @@ type Resource map[string]any
 //
 // Fields that hold credentials (tokens, secrets, passwords) are left out, and
 // a user and password in a URL are taken out of it, at any depth. A nil model is a nil
-// Resource, null in JSON. View panics when model is no struct.
+// Resource, null in JSON. View panics when model is not a struct.
 func View(model any) Resource {
 	v := reflect.ValueOf(model)
 	if !v.IsValid() {
@@ -84,7 +84,7 @@ func viewOf(name string, v reflect.Value) any {
 	}
 }
 
-// inside makes the view of what is no resource of its own.
+// inside makes the view of a value that is not a resource of its own.
 func inside(value any) any {
 	b, err := json.Marshal(value)
 	if err != nil {

@@ -38,7 +38,7 @@ func TestControl(t *testing.T) {
 	if err := json.Unmarshal([]byte(ask(t, fake, "GET", control+"faults", "").text), &rules); err != nil || len(rules) != 2 {
 		t.Errorf("the rules are %v, %v", rules, err)
 	}
-	ask(t, fake, "PUT", control+"faults", `[{"action":"explode"}]`).want(t, 400, "error", `twiliofake: faults[0]: there is no action "explode"`)
+	ask(t, fake, "PUT", control+"faults", `[{"action":"explode"}]`).want(t, 400, "error", `twiliofake: faults[0]: unknown action "explode"`)
 	ask(t, fake, "PUT", control+"faults", `[{"statsu":1}]`).want(t, 400)
 	ask(t, fake, "POST", control+"faults", `{} {}`).want(t, 400)
 	if len(fake.Faults()) != 2 {

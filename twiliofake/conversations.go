@@ -175,7 +175,7 @@ func createConversationWebhook(c *call, rec *record) *apiError {
 	return nil
 }
 
-// participantConversations lists the conversations that somebody takes part in.
+// participantConversations lists the conversations that a participant takes part in.
 func participantConversations(c *call) (*response, *apiError) {
 	identity, address := c.query.Get("Identity"), c.query.Get("Address")
 	if (identity == "") == (address == "") {

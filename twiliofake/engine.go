@@ -225,7 +225,7 @@ func (c *call) parseForm() *apiError {
 	if err != nil {
 		return invalid("The body is not a form: %v", err)
 	}
-	// As whatever decodes text does; what is no UTF-8 could not be sent as JSON.
+	// Invalid UTF-8 becomes U+FFFD, since it could not be sent as JSON.
 	for _, values := range form {
 		for i, v := range values {
 			values[i] = strings.ToValidUTF8(v, "\uFFFD")

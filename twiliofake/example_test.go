@@ -182,7 +182,7 @@ func ExampleTwilio_SetResource() {
 	fmt.Println(fake.SetResource("task_queues", twiliofake.Resource{"colour": "red"}))
 	// Output:
 	// Returns FIFO
-	// twiliofake: task_queues: there is no field "colour"
+	// twiliofake: task_queues: unknown field "colour"
 }
 
 func ExampleTwilio_Save() {

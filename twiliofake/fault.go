@@ -153,7 +153,7 @@ func (f Fault) check() error {
 		}
 	case Status, HTML, Cut, Reset, ResetAfter, Hang:
 	default:
-		bad("there is no action %q", f.Action)
+		bad("unknown action %q", f.Action)
 	}
 	if !(f.Probability >= 0 && f.Probability <= 1) {
 		bad("probability %v is not from 0 to 1", f.Probability)

@@ -20,7 +20,7 @@ func iamRows() []resource {
 }
 
 // A Token is what IAM knows of a Flex token. The zero value is the token of
-// somebody without a role and a worker, and never expires.
+// a user without roles and without a worker, and never expires.
 type Token struct {
 	// User is the realm user id, such as "agent@example.com".
 	User string `json:"user,omitempty"`

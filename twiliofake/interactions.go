@@ -192,8 +192,8 @@ func createInvite(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createInteractionParticipant lets somebody take part, in the conversation
-// too where there is one.
+// createInteractionParticipant adds a participant, to the conversation too if
+// there is one.
 func createInteractionParticipant(c *call, rec *record) *apiError {
 	media, _ := rec.get("media_properties").(map[string]any)
 	if media == nil {
@@ -215,8 +215,8 @@ func createInteractionParticipant(c *call, rec *record) *apiError {
 // leaves is what a reservation becomes when its worker leaves the channel.
 var leaves = map[string]string{"wrapup": "wrapping", "closed": "completed"}
 
-// updateInteractionParticipant lets somebody leave: the conversation, and the
-// reservation that brought a worker.
+// updateInteractionParticipant removes a participant from the conversation, and
+// ends the reservation that brought a worker.
 func updateInteractionParticipant(c *call, rec *record) *apiError {
 	status := rec.text("status")
 	properties, _ := rec.get("routing_properties").(map[string]any)
@@ -238,7 +238,7 @@ func updateInteractionParticipant(c *call, rec *record) *apiError {
 	return nil
 }
 
-// updateInteractionChannel closes a channel: its tasks end, everybody leaves,
+// updateInteractionChannel closes a channel: its tasks end, everyone leaves,
 // and the conversation closes.
 func updateInteractionChannel(c *call, rec *record) *apiError {
 	if rec.text("status") != "closed" {

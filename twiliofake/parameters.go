@@ -19,7 +19,7 @@ type argument struct {
 
 // parameters reads and checks what the request sent by what the table knows:
 // unknown, missing and ill-typed parameters are refused. Those of a query that
-// is no list's are looked at too.
+// does not belong to a list are checked too.
 func (c *call) parameters() ([]argument, *apiError) {
 	if !c.op.body.none() {
 		return c.jsonParameters()

@@ -40,8 +40,8 @@ type resource struct {
 	// table takes the parameters from the table of every operation, and the
 	// fields from its models: the row holds initial values and hooks alone.
 	table bool
-	// fields are the fields of an item's body beside those that every item of
-	// its API has: sid, account_sid, date_created, date_updated, and url with
+	// fields are the fields of an item's body other than those that every item
+	// of its API has: sid, account_sid, date_created, date_updated, and url with
 	// links or uri with subresource_uris.
 	fields []field
 	// filters are the fields by which a list may be narrowed.

@@ -110,7 +110,7 @@ func (t *Twilio) SetState(s State) error {
 		if k := t.kindNamed(name); k != nil {
 			kinds = append(kinds, k)
 		} else {
-			errs = append(errs, fmt.Errorf("resources: there is no kind %q", name))
+			errs = append(errs, fmt.Errorf("resources: unknown kind %q", name))
 		}
 	}
 	// What stands above comes before what stands below.
@@ -213,7 +213,7 @@ func (s *store) load(k *kind, item Resource, account string, now time.Time) erro
 		}
 		kind, ok := k.field(name)
 		if !ok {
-			return fmt.Errorf("there is no field %q", name)
+			return fmt.Errorf("unknown field %q", name)
 		}
 		if v, ok = kind.fits(v); !ok {
 			return fmt.Errorf("field %q cannot be %v", name, item[name])
@@ -239,7 +239,7 @@ func (s *store) place(rec *record, above map[string]string, account string) erro
 	at := s.root
 	if !k.root {
 		if at = s.accounts().find(account, nil); at == nil {
-			return fmt.Errorf("there is no account %.40q", account)
+			return fmt.Errorf("unknown account %.40q", account)
 		}
 	}
 	keys := k.paths[0].keys
@@ -256,7 +256,7 @@ func (s *store) place(rec *record, above map[string]string, account string) erro
 		if next == nil {
 			parent := s.parentKind(k.kind, i)
 			if parent == nil {
-				return fmt.Errorf("there is no item with the %s %.60q", v, id)
+				return fmt.Errorf("no item has the %s %.60q", v, id)
 			}
 			next = s.record(parent, at, id)
 			s.ghost(next)

@@ -22,7 +22,7 @@ type record struct {
 	id      string  // empty for a singleton
 	vals    []any   // by column
 	below   map[string]*collection
-	views   []*collection // where it stands beside its home
+	views   []*collection // where else it is listed
 	version int32
 	shared  bool // something below has views
 	seq     int  // grows with every record; the order of lists
@@ -50,7 +50,7 @@ type columns struct {
 	initial []any
 }
 
-// What columns.index holds of names that are no column.
+// What columns.index holds for names that are not columns.
 const (
 	atNone     = -1
 	atIdentity = -2

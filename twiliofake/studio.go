@@ -65,7 +65,7 @@ func saveFlow(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createExecution starts a flow for somebody who is not in it yet.
+// createExecution starts a flow for a contact that is not in it yet.
 func createExecution(c *call, rec *record) *apiError {
 	to := c.form.Get("To")
 	for other := range c.parent.child("Executions").all() {

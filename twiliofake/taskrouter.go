@@ -224,7 +224,7 @@ func (c *call) in(pairs ...string) map[string]any {
 	return want
 }
 
-// beside is what a record must have to stand in the workspace of another.
+// beside returns the fields that a record of the same workspace as rec has.
 func beside(rec *record, field, value string) map[string]any {
 	return map[string]any{"workspace_sid": rec.text("workspace_sid"), field: value}
 }
@@ -264,7 +264,7 @@ func updateWorkspace(c *call, rec *record) *apiError {
 	return c.nameActivities(rec, "default", "timeout")
 }
 
-// nameActivities puts the names beside the SIDs of activities.
+// nameActivities sets the names that go with the SIDs of activities.
 func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 	for _, role := range roles {
 		sid := rec.text(role + "_activity_sid")
@@ -281,7 +281,7 @@ func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 	return nil
 }
 
-// rename writes a new name beside every SID that refers to the renamed item;
+// rename writes a new name next to every SID that refers to the renamed item;
 // refs are kind, field of the SID and field of the name.
 func (c *call) rename(rec *record, refs ...[3]string) {
 	name := rec.text("friendly_name")

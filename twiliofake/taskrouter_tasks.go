@@ -131,7 +131,7 @@ func (c *call) taskScope(task *record) scope {
 }
 
 // workerScope is what the expression of a queue sees of a worker: its
-// attributes and, beside them, some of its fields.
+// attributes and some of its fields.
 func (c *call) workerScope(worker *record) scope {
 	fields := map[string]any{}
 	for _, name := range []string{"sid", "friendly_name", "activity_sid", "activity_name"} {

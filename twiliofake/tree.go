@@ -220,7 +220,7 @@ func (n *node) rowVerb(method string) verbs {
 }
 
 // match finds the node of a path. Literals win over variables, but only if
-// the rest fits too: Workers/Statistics stands beside Workers/{Sid}/Channels.
+// the rest fits too: Workers/Statistics exists next to Workers/{Sid}/Channels.
 func (n *node) match(segs []string) *node {
 	if len(segs) == 0 {
 		if len(n.ops) > 0 || n.asRow {

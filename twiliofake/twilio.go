@@ -216,7 +216,7 @@ func (t *Twilio) SetResource(kind string, item Resource) error {
 	defer t.mu.Unlock()
 	k := t.kindNamed(kind)
 	if k == nil {
-		return fmt.Errorf("twiliofake: there is no kind of resource %q", kind)
+		return fmt.Errorf("twiliofake: unknown kind of resource %q", kind)
 	}
 	if err := t.store.load(k, item, t.mainAccount(), time.Now().UTC()); err != nil {
 		return fmt.Errorf("twiliofake: %s: %w", kind, err)

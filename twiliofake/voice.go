@@ -26,7 +26,7 @@ func (c *call) mayCallFrom(from string) bool {
 	return c.one("incoming_phone_numbers", number) != nil || c.one("outgoing_caller_ids", number) != nil
 }
 
-// dial makes a call from the account to somebody, who answers at once.
+// dial makes a call from the account, which is answered at once.
 func (c *call) dial(from, to string) *record {
 	rec := c.blank("calls", c.account)
 	c.dialled(rec, from, to)
@@ -210,8 +210,8 @@ func updateConference(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createParticipant calls somebody into a conference. The conference may be
-// named by its SID or its friendly name; one that nobody is in begins.
+// createParticipant calls a number and adds it to a conference. The conference
+// may be named by its SID or its friendly name; it begins if no one is in it.
 func createParticipant(c *call, rec *record) *apiError {
 	to, from, name := c.form.Get("To"), c.form.Get("From"), c.vars["conference_sid"]
 	conference := c.one("conferences", map[string]any{"sid": name, "status": "in-progress"})

@@ -19,17 +19,17 @@ type callCommand struct {
 	Path       string   `arg:"" help:"The function's path, such as /demo/greet."`
 	Parameters []string `arg:"" optional:"" help:"Parameters, each as key=value."`
 	URL        string   `name:"url" default:"http://127.0.0.1:3001" help:"Where the functions answer."`
-	As         string   `xor:"who" placeholder:"PERSON" help:"Call as this development person: ${people}. When nothing says who calls, as one whom the function admits, or as Twilio if it is for Twilio; flexfn dev knows."`
+	As         string   `xor:"who" placeholder:"PERSON" help:"Call as this development person: ${people}. By default, as someone who may call the function, or as Twilio if it is for Twilio; flexfn dev knows which."`
 	Token      string   `xor:"who" help:"Call with this Flex token; with $$FLEX_TOKEN when nothing else says who calls."`
 	Twilio     bool     `xor:"who" help:"Call as Twilio does for Studio: sign the request."`
 	AuthToken  string   `name:"auth-token" default:"${authtoken}" help:"With --twilio, the auth token to sign with; that of flexfn dev when absent."`
 	PublicURL  string   `name:"public-url" help:"With --twilio, the base URL that Twilio would call, when it is not --url."`
-	JSON       bool     `name:"json" help:"Send JSON in place of a form."`
+	JSON       bool     `name:"json" help:"Send JSON instead of a form."`
 }
 
-// Help is what --help says beside.
+// Help is what --help prints after the flags.
 func (c *callCommand) Help() string {
-	return "The answer's body goes to the standard output, its status to the standard error. Exit codes: 0 for a success, 4 when the function refused the request (an answer of 300 to 499), 5 when it failed (500 and above), 1 without an answer, 2 for a mistake on the command line."
+	return "The answer's body goes to standard output, its status to standard error. Exit codes: 0 for a success, 4 when the function refused the request (an answer of 300 to 499), 5 when it failed (500 and above), 1 when no answer came, 2 for a mistake on the command line."
 }
 
 // Exit codes of a call that was answered: the function refused the request
@@ -56,7 +56,7 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	}
 	req, err := call.Request(ctx)
 	if err != nil {
-		return usageError{fmt.Errorf("%q is no address: %w", call.Address, err)}
+		return usageError{fmt.Errorf("%q is not an address: %w", call.Address, err)}
 	}
 	client := &http.Client{Timeout: 30 * time.Second}
 	resp, err := client.Do(req)
@@ -83,8 +83,8 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 	return nil
 }
 
-// identify says who makes the call. When the command line does not, flexfn dev,
-// if it is that at base, says whom the function admits.
+// identify decides who makes the call. If the command line does not say, it
+// asks the server at base who may call the function, which flexfn dev knows.
 func (c *callCommand) identify(ctx context.Context, env environment, base string, call *dev.Call) error {
 	person, token := c.As, c.Token
 	if c.Twilio {
@@ -110,14 +110,14 @@ func (c *callCommand) identify(ctx context.Context, env environment, base string
 		known := dev.People()
 		i := slices.IndexFunc(known, func(p dev.Person) bool { return p.Name == person })
 		if i < 0 {
-			return usageError{fmt.Errorf("there is no person %q: choose one of %s, or give a --token", person, people())}
+			return usageError{fmt.Errorf("unknown person %q: choose one of %s, or give a --token", person, people())}
 		}
 		call.Token = known[i].Token
 	}
 	return nil
 }
 
-// people lists as whom functions can be called, beside Twilio.
+// people lists who functions can be called as, other than Twilio.
 func people() string {
 	var names []string
 	for _, p := range dev.People() {

@@ -41,7 +41,7 @@ func TestCallExitCodes(t *testing.T) {
 		{[]string{at, "/f", "status=0"}, 1, "", "no answer from"},
 		{[]string{"--url=" + gone.URL, "/f"}, 1, "", "is it running?"},
 		{[]string{at, "/f", "nonsense"}, 2, "", "key=value"},
-		{[]string{"--url=://x", "/f"}, 2, "", "is no address"},
+		{[]string{"--url=://x", "/f"}, 2, "", "is not an address"},
 		{[]string{at}, 2, "", "expected"},
 		{[]string{at, "/f", "--as=agent", "--twilio"}, 2, "", "can't be used together"},
 		{[]string{"--help"}, 0, "Exit codes: 0 for a success, 4 when the function refused", ""},

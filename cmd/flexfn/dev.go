@@ -21,11 +21,11 @@ import (
 )
 
 type devCommand struct {
-	Dir   string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main), which is built anew when a file changes. Without it, the program of the module that you are in; outside of one, example functions."`
+	Dir   string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main), which is rebuilt when a file changes. By default, the program of the module that you are in; outside a module, example functions."`
 	Addr  string `default:"127.0.0.1:3001" help:"Address and port to listen on."`
 	Env   string `name:"env-dir" type:"existingdir" help:"Folder with .env and .env.local (default: DIR)."`
 	State string `type:"path" placeholder:"FILE" help:"Keep the fake Twilio's state in this file from one run to the next."`
-	Live  bool   `help:"Use the real Twilio, with your credentials, in place of the fake."`
+	Live  bool   `help:"Use the real Twilio, with your credentials, instead of the fake."`
 }
 
 // drainDev is how long requests under way may take at the end.
@@ -224,7 +224,7 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 		t.Printf("\n")
 	}
 	if exposed(addr) {
-		t.Printf("WARNING: %s can be reached from other machines. Whoever reaches it can call every function with the\ndevelopment tokens, see every request in the console, and change Twilio's state: there is no password.\n\n", addr)
+		t.Printf("WARNING: %s can be reached from other machines. Anyone who reaches it can call every function with the\ndevelopment tokens, see every request in the console, and change Twilio's state: there is no password.\n\n", addr)
 	}
 }
 

@@ -29,7 +29,7 @@ type devVariables struct {
 	files map[string]string
 }
 
-// read reads the files anew.
+// read reads the files again.
 func (v *devVariables) read() error {
 	files := map[string]string{}
 	for _, path := range v.paths() {
@@ -102,7 +102,8 @@ func (v *devVariables) lookup(name string) (string, bool) {
 	return v.plain(name)
 }
 
-// environ is the whole environment of a program, the files read anew.
+// environ returns the whole environment of a program, and reads the files
+// again for it.
 func (v *devVariables) environ() ([]string, error) {
 	if err := v.read(); err != nil {
 		return nil, err

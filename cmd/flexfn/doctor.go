@@ -140,7 +140,7 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if strings.HasPrefix(name, "FLEXFN_") && !slices.Contains(known, name) {
-			r.say(warning, "environment", name+" is no setting of flexfn", "look for a typing error; docs/configuration.md lists them")
+			r.say(warning, "environment", "unknown setting "+name, "look for a typo; docs/configuration.md lists the settings")
 		}
 	}
 	if config.TwilioURL != "" {
@@ -388,7 +388,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 			return said, err
 		})
 		// Twilio's own failures have a code. An answer without one is
-		// somebody else's, and so is the time that it says.
+		// from something in between, and so is the time that it gives.
 		finding := fmt.Sprintf("Twilio answers %d: %s", res.Status, res.Message)
 		switch {
 		case res.Success:
@@ -401,7 +401,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 				fix = "look at FLEXFN_TWILIO_URL: is a fake or proxy of Twilio there?"
 			}
 		case res.Status == http.StatusTooManyRequests || res.Status >= 500:
-			fix = "it is no fault of the settings: run it again later, and look at Twilio's status page"
+			fix = "the settings are not to blame: run it again later, and look at Twilio's status page"
 		case res.Status == http.StatusUnauthorized:
 			admitted = false
 			if res.TwilioErrorCode == 20005 {

@@ -152,7 +152,7 @@ func {{if .Main}}init{{else}}main{{end}}() {
 func describe(ctx context.Context, env environment, dir, pkg string, info openapi.Info) ([]byte, error) {
 	listed, err := gotool.Run(ctx, dir, "list", "-find", "-json=ImportPath,Name,Dir", "--", pkg)
 	if err != nil {
-		return nil, fmt.Errorf("there is no package %s: %w", pkg, err)
+		return nil, fmt.Errorf("cannot find package %s: %w", pkg, err)
 	}
 	var p struct{ ImportPath, Name, Dir string }
 	if err := json.Unmarshal(listed, &p); err != nil {

@@ -76,7 +76,7 @@ func version() string {
 	return "flexfn " + cmp.Or(info.Main.Version, "(devel)")
 }
 
-// Exit codes beside 0: usage is for what the command line says,
+// Exit codes other than 0: usage is for mistakes on the command line,
 // [host.ExitCutOff] for requests cut off at the end, failure for all else.
 const (
 	exitFailure = host.ExitFailed

@@ -20,7 +20,7 @@ type newCommand struct {
 type newAppCommand struct {
 	Dir     string `arg:"" type:"path" help:"Folder to make, or an empty one."`
 	Module  string `placeholder:"PATH" help:"Path of the Go module; the folder's name when absent."`
-	Replace string `type:"existingdir" placeholder:"DIR" help:"Use flexfn's source from this folder, in place of a release."`
+	Replace string `type:"existingdir" placeholder:"DIR" help:"Use flexfn's source from this folder, instead of a release."`
 	Tidy    bool   `negatable:"" default:"true" help:"Run go mod tidy, which finds the dependencies (default: yes)."`
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 type serveCommand struct {
-	Addr        string `placeholder:"ADDRESS" help:"Address and port, or unix:PATH, to listen on, in place of what the platform says, $$FLEXFN_LISTEN, or :3001."`
-	Healthcheck bool   `help:"Serve nothing: ask the server on this machine whether it is well, and fail if it is not."`
+	Addr        string `placeholder:"ADDRESS" help:"Address and port, or unix:PATH, to listen on, instead of what the platform or $$FLEXFN_LISTEN says, or :3001."`
+	Healthcheck bool   `help:"Serve nothing: check the health of the server on this machine, and fail if it is not healthy."`
 }
 
 // Run serves until ctx ends.

@@ -1,7 +1,7 @@
 // Package claim gives the right to do something to one of many instances at a
 // time, and remembers what came of it. All it needs is a store with an atomic
 // Swap. Leases are measured by the store's clock alone: an entry is written
-// with a known ttl, and the store tells how much of it is left.
+// with a known ttl, and the store says how much of it is left.
 //
 // What can be promised: no two claims on a key overlap unless one outlives its
 // lease; work is never forgotten while it is claimed; an outcome that was
@@ -344,7 +344,7 @@ func (c *Claim) record(ctx context.Context, to state, merge func([]byte) []byte)
 			if err := c.look(ctx); err != nil {
 				return err
 			}
-			if c.entry.Exists() { // otherwise it expired, and is written anew
+			if c.entry.Exists() { // otherwise it expired, and is written from scratch
 				rec = c.seen
 			}
 		}

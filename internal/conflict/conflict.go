@@ -17,7 +17,7 @@ type Turns struct {
 }
 
 type turn struct {
-	free    chan struct{} // holds one token when nobody has the turn
+	free    chan struct{} // holds one token while the turn is free
 	waiting int           // holders and waiters; the last one out forgets it
 }
 

@@ -20,7 +20,7 @@ type Build struct {
 	mu      sync.Mutex
 	using   int
 	retired bool
-	end     func() // called once nobody uses it any more; may be nil
+	end     func() // called once it is out of use; may be nil
 }
 
 // InProcess is the build that handler is: an app made with key.
@@ -79,7 +79,7 @@ type gate struct {
 	making  chan struct{} // closed when the new build has been made or has failed; nil: none is made
 	since   time.Time     // when making was made
 	holds   int
-	fault   *Fault // why there is no current build
+	fault   *Fault // why no build is current
 
 	look func() // sees what has changed by now; may be nil
 }
@@ -126,8 +126,8 @@ func (g *gate) set(b *Build, hold int) {
 	}
 }
 
-// keep lets the current build, if any, go on; fault says why there is no new
-// one.
+// keep lets the current build, if any, go on; fault says why no new one
+// was made.
 func (g *gate) keep(fault *Fault, hold int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -27,7 +27,7 @@ type Call struct {
 	Parameters []Pair
 	Token      string // the Flex token, added when it is not empty
 	SignWith   string // the auth token to sign with; empty does not sign
-	JSON       bool   // a JSON body in place of a form
+	JSON       bool   // a JSON body instead of a form
 }
 
 const (

@@ -190,7 +190,7 @@ func (c *child) handler() http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() != nil {
-				return // nobody is there to be told
+				return // the caller is gone
 			}
 			unavailable(w, r, http.StatusServiceUnavailable, "flexfn dev: the program did not answer: "+err.Error())
 		},

@@ -131,7 +131,7 @@ func (s *Server) find(r *http.Request) (*Entry, error) {
 // callOrder is what the console wants called.
 type callOrder struct {
 	Path       string `json:"path"`
-	Person     string `json:"person"` // empty: somebody whom the function admits
+	Person     string `json:"person"` // empty: someone who may call the function
 	Parameters []Pair `json:"parameters"`
 	JSON       bool   `json:"json"`
 	Curl       bool   `json:"curl"` // only say how

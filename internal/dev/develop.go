@@ -166,7 +166,7 @@ func (d *developer) makeVersion(ctx context.Context, n int) *version {
 		file += ".exe"
 	}
 	err := d.p.make(ctx, d.guard, file)
-	// Not beside the build: with -mod=mod both would write go.mod.
+	// Not during the build: with -mod=mod both would write go.mod.
 	var listing sync.WaitGroup
 	listing.Go(func() {
 		if in, err := d.p.inputs(ctx, d.guard); err == nil {

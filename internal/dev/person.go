@@ -12,13 +12,13 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// A Person is somebody as whom functions can be called.
+// A Person is a caller that the console and flexfn call can stand in for.
 type Person struct {
 	Name  string `json:"name"`
 	Token string `json:"-"`
 }
 
-// Two who have no Flex token: Twilio signs its requests, nobody does not.
+// Two callers without a Flex token: Twilio signs its requests, nobody does not.
 const (
 	Twilio = "twilio"
 	Nobody = "nobody"
@@ -36,7 +36,7 @@ func People() []Person {
 // developmentToken is the Flex token of a person of the development state.
 func developmentToken(name string) string { return "dev-" + name }
 
-// suitable is the name of somebody whom f admits.
+// suitable returns the name of a person who may call f.
 func suitable(f link.Function) string {
 	switch {
 	case f.Studio && f.Open:
@@ -52,9 +52,9 @@ func suitable(f link.Function) string {
 	return "agent"
 }
 
-// Suitable asks the server of flexfn dev at base whom the function at path
-// admits. The answer is empty when there is no such server or function, or
-// when it is for users of the real Twilio's.
+// Suitable asks the server of flexfn dev at base who may call the function at
+// path. The answer is empty when there is no such server or function, and when
+// the function is for users of the real Twilio.
 func Suitable(ctx context.Context, base, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -79,8 +79,8 @@ func Suitable(ctx context.Context, base, path string) string {
 	return ""
 }
 
-// person is who sent r: Twilio, somebody of the development state, or nobody;
-// empty for whom another token belongs to.
+// person is who sent r: Twilio, a person of the development state, or nobody.
+// It is empty for the owner of any other token.
 func (r *rawRequest) person() string {
 	if r.header.Get("X-Twilio-Signature") != "" {
 		return Twilio

@@ -25,7 +25,7 @@ type Program struct {
 	// Module is the module's path, and ModFile its go.mod.
 	Module, ModFile string
 
-	// Env makes the environment in which it runs, anew for each start, and
+	// Env makes the environment in which it runs, again for each start, and
 	// EnvFiles are the files that Env reads.
 	Env      func() ([]string, error)
 	EnvFiles []string
@@ -40,8 +40,8 @@ type Program struct {
 
 // FindProgram finds the main package in dir, or the only one below it. It
 // returns nil when dir is in no module. A module that the go command cannot
-// load, say for a typo in go.mod, is no error here: its builds fail, with what
-// the go command says, until it is mended.
+// load, say because of a typo in go.mod, is not an error here: its builds fail
+// with the go command's message until it is fixed.
 func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

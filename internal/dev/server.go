@@ -63,8 +63,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// DescribeWith says how the OpenAPI document is made that the console's paths
-// have beside the page. Call it before anything is served.
+// DescribeWith sets how the OpenAPI document that the console serves is made. Call it before anything is served.
 func (s *Server) DescribeWith(describe func(context.Context) ([]byte, error)) { s.describe = describe }
 
 // Serve lets b answer from now on.
@@ -227,7 +226,7 @@ func failureBody(message string) []byte {
 // statusGivenUp is that of a request whose caller left before the answer.
 const statusGivenUp = 499
 
-// givenUp notes that nobody is there any more to be answered.
+// givenUp notes that the caller has gone without an answer.
 func (w *recorder) givenUp(when string) {
 	w.written, w.status = true, statusGivenUp
 	_, _ = w.body.Write(failureBody("flexfn dev: the caller gave up " + when))

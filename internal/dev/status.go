@@ -10,13 +10,13 @@ import (
 // Status is how the functions stand.
 type Status struct {
 	State string    `json:"state"`
-	Fault *Fault    `json:"fault,omitempty"` // why there is no new build
+	Fault *Fault    `json:"fault,omitempty"` // why no new build was made
 	Time  time.Time `json:"time"`
 }
 
-// A Fault says why there is no new build.
+// A Fault says why no new build was made.
 type Fault struct {
-	Title  string `json:"title"` // what did not come about
+	Title  string `json:"title"` // what failed
 	Text   string `json:"text"`
 	Output string `json:"output,omitempty"` // the last that the program printed
 }
@@ -59,7 +59,7 @@ func (s *Server) currentStatus() Status {
 // FunctionInfo is a function and a call that it accepts.
 type FunctionInfo struct {
 	link.Function
-	Person string `json:"person,omitempty"` // as whom to call; empty for a user of the real Twilio
+	Person string `json:"person,omitempty"` // who to call as; empty for a user of the real Twilio
 	Sample []Pair `json:"sample"`
 }
 

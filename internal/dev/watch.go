@@ -22,13 +22,13 @@ const (
 	// nothing.
 	lookAgain = time.Second
 	// lookPause is the least time between looks that the system's notices
-	// start: some programs write logs beside their source.
+	// start: some programs write logs next to their source.
 	lookPause = 10 * time.Millisecond
 )
 
-// A watcher tells when what a build depends on is no longer what it was when
-// the build began. It decides by looking at the files; notices of the system
-// only say when to look. A request looks too, before it is answered.
+// A watcher reports when the inputs of a build have changed since the build
+// began. It decides by looking at the files; the system's notices only say when
+// to look. A request looks too, before it is answered.
 type watcher struct {
 	notify  *fsnotify.Watcher // nil: the system gives none
 	changed func()            // called once after each base, when something differs
@@ -187,7 +187,7 @@ func (w *watcher) learn(in *inputs) {
 	w.watch(l)
 }
 
-// watch has the system tell what happens in the folders of the inputs, and in
+// watch asks the system for notices about the folders of the inputs, and about
 // no others.
 func (w *watcher) watch(l *look) {
 	if w.notify == nil {

@@ -137,7 +137,7 @@ func (w *writer) function(b *strings.Builder, path string, op *Operation) error 
 	if len(schema.Required) == 0 {
 		def = " = {}"
 		if slices.ContainsFunc(strings.Fields("constructor hasOwnProperty isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf"), func(name string) bool { return schema.Properties[name] != nil }) {
-			def = " = Object.create(null)" // {} has a constructor, which is no parameter
+			def = " = Object.create(null)" // {} has a constructor, which is not a parameter
 		}
 	}
 	once := ""

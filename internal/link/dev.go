@@ -33,7 +33,7 @@ type Function struct {
 	Roles      []string    `json:"roles,omitempty"`
 	Access     string      `json:"access"` // who may call, in words
 	Doc        string      `json:"doc,omitempty"`
-	Untyped    bool        `json:"untyped"` // takes parameters beside those listed
+	Untyped    bool        `json:"untyped"` // takes parameters other than those listed
 	Parameters []Parameter `json:"parameters"`
 }
 

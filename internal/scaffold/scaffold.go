@@ -36,7 +36,7 @@ type App struct {
 	Module string
 	// Version is that of flexfn; empty leaves it to go mod tidy.
 	Version string
-	// Replace is a folder with flexfn's source, to use in place of a release.
+	// Replace is a folder with flexfn's source, to use instead of a release.
 	Replace string
 }
 
@@ -88,7 +88,7 @@ type envSetting struct {
 
 func envSettings() (list []envSetting) {
 	for _, s := range append(setting.App(), functions.Settings()...) {
-		if s.Names[0] == link.KeyVariable { // nobody sets it by hand
+		if s.Names[0] == link.KeyVariable { // users never set it
 			continue
 		}
 		list = append(list, envSetting{s, slices.Contains([]string{"ACCOUNT_SID", "AUTH_TOKEN", "TWILIO_FLEX_WORKSPACE_SID", "PUBLIC_URL"}, s.Names[0])})
@@ -182,8 +182,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// packageNames are what the templates import or use for variables, beside
-// what the language itself declares.
+// packageNames are what the templates import or use for variables, in
+// addition to what the language itself declares.
 var packageNames = strings.Fields("context http flexfn flexfntest twilioapi twilio twiliofake testing taskrouter lookups init main in t app reply res client workspace")
 
 // checkFree sees to it that no name of the function's is declared in the
@@ -270,7 +270,7 @@ func register(source []byte, f Function) ([]byte, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, "routes.go", source, parser.ParseComments)
 	if err != nil {
-		return nil, fmt.Errorf("it is no correct Go: %w", err)
+		return nil, fmt.Errorf("it does not parse: %w", err)
 	}
 	line := fmt.Sprintf("{Path: %q, Function: %s},", f.Path, exported)
 	list := routesList(file)

@@ -30,7 +30,7 @@ func App() []Setting { return slices.Clone(app) }
 var app = []Setting{
 	{Names: []string{"ACCOUNT_SID", "TWILIO_ACCOUNT_SID"}, Doc: "the Twilio account's SID; required"},
 	{Names: []string{"AUTH_TOKEN", "TWILIO_AUTH_TOKEN"}, Secret: true, Doc: "the account's auth token; required; AUTH_TOKEN_FILE names a file that holds it"},
-	{Names: []string{"TWILIO_API_KEY"}, Doc: "an API key's SID, used for REST calls in place of the auth token; with TWILIO_API_SECRET"},
+	{Names: []string{"TWILIO_API_KEY"}, Doc: "an API key's SID, used for REST calls instead of the auth token; with TWILIO_API_SECRET"},
 	{Names: []string{"TWILIO_API_SECRET"}, Secret: true, Doc: "the API key's secret; TWILIO_API_SECRET_FILE names a file that holds it"},
 	{Names: []string{"TWILIO_REGION"}, Doc: "Twilio's processing region, such as ie1; unset is the United States"},
 	{Names: []string{"TWILIO_EDGE"}, Doc: "Twilio's edge location, such as dublin"},

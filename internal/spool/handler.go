@@ -49,8 +49,8 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.q, h.next.WithGroup(name)}
 }
 
-// keep is a with a value that nobody changes, and about how many bytes it is
-// when it is written.
+// keep returns a with a value that cannot change any more, and its approximate
+// size in bytes when written.
 func keep(a slog.Attr) (kept slog.Attr, size int) {
 	a.Value = a.Value.Resolve()
 	size = len(a.Key) + 16

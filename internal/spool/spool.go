@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// Patience is how long a line may take before nobody waits for it any
-	// more. While lines are read they are written when Do returns, so that an
-	// instance which is frozen after its answer has told everything.
+	// Patience is how long Do waits for a line to be written. While the log is
+	// read, lines have been written when Do returns, so that an instance that
+	// is frozen after its answer has logged everything.
 	Patience = 100 * time.Millisecond
 	// Room is how many bytes of lines wait for a reader that has stalled.
 	Room = 1 << 20
@@ -26,8 +26,8 @@ type Queue struct {
 	mu      sync.Mutex
 	lines   []line
 	size    int  // of lines, and of the one that is being written
-	running bool // a goroutine writes, until there are no more lines
-	stalled bool // nobody waits until all lines are written
+	running bool // a goroutine writes until the queue is empty
+	stalled bool // Do does not wait until all lines are written
 	lost    int  // for want of room, since lines were last written
 	report  func(lost int)
 }
@@ -112,8 +112,8 @@ func (l line) run() {
 	l.write()
 }
 
-// Lost is how many lines were lost since lines were last written: above zero
-// while the reader has stalled and there is no more room.
+// Lost is how many lines were lost since lines were last written. It is above
+// zero while the reader has stalled and the queue is full.
 func (q *Queue) Lost() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

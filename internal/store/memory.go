@@ -27,7 +27,7 @@ type memoryEntry struct {
 }
 
 const (
-	entryOverhead = 200 // bytes beside key and value, roughly
+	entryOverhead = 200 // bytes in addition to key and value, roughly
 	maxValue      = 300 << 10
 	maxTTL        = 31 * 24 * time.Hour
 )

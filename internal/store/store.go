@@ -88,7 +88,7 @@ func In(s Store, accountSID, secret string, log *slog.Logger) (*Entries, error) 
 func (e *Entries) Private() bool { return e.private }
 
 // Key names the entry of a use, such as "once", that parts identify. Without
-// the secret nobody can tell the parts.
+// the secret the parts cannot be recovered.
 func (e *Entries) Key(use string, parts ...string) string {
 	var room [256]byte
 	b := room[:0]

@@ -109,7 +109,7 @@ func join(all []*operation, facts map[string]fact) error {
 	}
 	for key := range facts {
 		if !used[key] {
-			return fmt.Errorf("facts: there is no operation %s", key)
+			return fmt.Errorf("facts: unknown operation %s", key)
 		}
 	}
 	// What has an ETag on one operation of an item has it on all.

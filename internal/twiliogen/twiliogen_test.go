@@ -56,7 +56,7 @@ func TestFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ facts, want string }{
-		{"GET sync.twilio.com/v9/Nothing status=201", "there is no operation"},
+		{"GET sync.twilio.com/v9/Nothing status=201", "unknown operation"},
 		{"POST sync.twilio.com/v1/Services required=Nothing", "has no parameter Nothing"},
 		{"POST sync.twilio.com/v1/Services Nothing=a|b", "has no parameter Nothing"},
 		{"POST sync.twilio.com/v1/Services status=x", "status=x"},

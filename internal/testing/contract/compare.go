@@ -111,8 +111,8 @@ func Groups() ([]string, error) {
 }
 
 // Check fails t unless the answers agree with the recording, or differ from
-// it in the one way that d says. fault is what Compare found, or why there
-// are no answers.
+// it in the one way that d says. fault is what Compare found, or why answers
+// are missing.
 func Check(t testing.TB, c Case, got []Response, fault string, d *Difference) {
 	t.Helper()
 	for _, r := range got {
@@ -160,7 +160,7 @@ func readable(c Case, r Response) error {
 
 // Compare describes the first thing in which the answers and the upstream
 // calls differ from the recording; empty when nothing does. Keys that the
-// envelope adds to an object are no difference.
+// envelope adds to an object do not count as a difference.
 func Compare(c Case, got []Response, seen []Seen) string {
 	want := c.Answers()
 	if len(got) != len(want) {
@@ -240,7 +240,7 @@ func compareJSON(want, got string) string {
 	if !ok1 || !ok2 {
 		return fmt.Sprintf("body %.100s, recorded %.100s", got, want)
 	}
-	// The token and what Twilio said of it are no parameters here; the
+	// The token and what Twilio said of it are not parameters here; the
 	// functions that echo their parameters check the owner by themselves.
 	if event, ok := wo["event"].(map[string]any); ok {
 		if result, ok := event["TokenResult"].(map[string]any); ok && result["valid"] == true {

@@ -72,7 +72,7 @@ type UpstreamCall struct {
 		Status  int               `json:"status"`
 		Headers map[string]string `json:"headers"`
 		Body    Text              `json:"body"`
-		Media   []byte            `json:"body_base64"` // in place of Body
+		Media   []byte            `json:"body_base64"` // instead of Body
 		Fault   string            `json:"fault"`
 	} `json:"response"`
 }

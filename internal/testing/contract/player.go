@@ -17,8 +17,8 @@ import (
 // Player is an [http.RoundTripper] that answers as the recorded upstream did:
 // each request gets the answer of the first recorded call, not yet played,
 // with its method, host and path, and when there is none left, that of the
-// last one again; then the case's further calls answer. How much a page of a list holds is no difference. It is safe
-// for concurrent use.
+// last one again; then the case's further calls answer. The size of a list's
+// pages may differ. It is safe for concurrent use.
 type Player struct {
 	c Case
 

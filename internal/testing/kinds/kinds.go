@@ -42,7 +42,7 @@ func Routes() []flexfn.Route {
 	}
 }
 
-// Nothing is no parameters, or no answer.
+// Nothing is an empty list of parameters, or an empty answer.
 type Nothing struct{}
 
 // Level is a type that reads and writes itself as text.

@@ -40,7 +40,7 @@ func Serve(t testing.TB, handler http.Handler) *Network {
 	return n
 }
 
-// NewNetwork makes a network on which nobody answers yet.
+// NewNetwork makes a network on which nothing is serving yet.
 func NewNetwork(t testing.TB) *Network {
 	n := &Network{listener: &listener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	t.Cleanup(func() { n.listener.Close() })

@@ -136,7 +136,7 @@ func (o *Outage) Want(what string, once int) {
 func (o *Outage) Logged(what string, fails, works int) {
 	o.t.Helper()
 	var f, w int
-	for range 40 { // lines are written when nobody waits for them
+	for range 40 { // lines may be written after Do has returned
 		if f, w = o.Log.Count("the store fails"), o.Log.Count("the store works again"); f == fails && w == works {
 			break
 		}
