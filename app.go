@@ -47,7 +47,7 @@ type App struct {
 }
 
 // What holds a generic cache stands behind an interface: a package that names
-// App would otherwise compile the cache's 1,700 methods anew, each time it is
+// App would otherwise compile the cache's 1,700 methods again, each time it is
 // built.
 type tokenChecker interface {
 	admit(*call, *values) (*Owner, error)

@@ -18,7 +18,7 @@ const (
 
 // bodyRoom bounds the bytes of all bodies that are being received or used.
 // Long bodies and ordinary ones have room of their own, so that a few long
-// ones lock nobody out.
+// ones do not lock out the others.
 type bodyRoom struct {
 	mu             sync.Mutex
 	ordinary, long int64 // bytes left

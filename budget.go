@@ -14,7 +14,7 @@ var ErrRetryBudget = errors.New("the app's own retry budget is spent (client sid
 // every call puts a tenth of a token and from which every retry after a wait
 // takes one. It begins full. While a service is down and once the bucket is
 // empty, retries add a tenth to the calls; a healthy app never empties it.
-// Retries after 412 are free: a conflict is no sign of an outage.
+// Retries after 412 are free, since a conflict is not a sign of an outage.
 //
 // The nil budget refuses nothing.
 type retryBudget struct {

@@ -180,7 +180,7 @@ func timedOut(err error) bool {
 	return ok && e.Timeout()
 }
 
-// lost makes the error of a request that got no answer. host is whom it was
+// lost makes the error of a request that got no answer. host is who it was
 // for; sent says that the service may have begun to act on it, and changes
 // that acting twice would matter.
 func lost(err error, host string, sent, changes bool) *Error {

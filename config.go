@@ -31,7 +31,7 @@ type Config struct {
 	// Twilio's signatures can be checked with nothing else.
 	AuthToken string
 	// APIKeySID (SK and 32 hex digits) and APIKeySecret are used for REST
-	// calls in place of the auth token. Set both or neither.
+	// calls instead of the auth token. Set both or neither.
 	APIKeySID, APIKeySecret string
 	// Region is Twilio's processing region, such as "ie1"; empty is the
 	// United States. Edge is the edge location, such as "dublin".
@@ -89,7 +89,7 @@ type Config struct {
 	// MaxBodiesBytes bounds the bytes of all request bodies that are being
 	// received or used at once; beyond it a request is answered 503 with
 	// Retry-After. A quarter of it is for bodies of up to 64 KiB alone, so
-	// that a few long ones lock nobody out; the first 8 KiB of each body do
+	// that a few long ones cannot lock out the others; the first 8 KiB of each body do
 	// not count. A body takes up to three times its bytes once it is decoded.
 	// It must be at least one and a half times MaxBodyBytes. Zero is 16 MiB,
 	// or three times MaxBodyBytes if that is more.

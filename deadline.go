@@ -89,7 +89,7 @@ func (c *call) serve() {
 	exited := true
 	var ans answer
 	defer func() {
-		if exited { // by runtime.Goexit, as t.Fatal does: nobody returns to the server
+		if exited { // by runtime.Goexit, as t.Fatal does: nothing returns to the server
 			ans = c.failed(errExited)
 			ans.last = true
 		}
@@ -106,7 +106,7 @@ var errExited = errors.New("the handler ended its goroutine with runtime.Goexit"
 // finish answers with ans, unless it is too late.
 func (c *call) finish(ans answer) {
 	if c.timer.Stop() {
-		c.tell(ans) // nobody else does
+		c.tell(ans) // nothing else does
 		return
 	}
 	c.mu.Lock()
@@ -256,7 +256,7 @@ func (c *call) run() (ans answer) {
 
 var errPanic = errors.New("the handler panicked")
 
-// handle runs the handler, if there is still time for it and somebody to
+// handle runs the handler, if there is still time for it and a caller to
 // answer. The error is the one that chose the answer.
 func (c *call) handle(in any) (answer, error) {
 	if err := c.Err(); err != nil {
@@ -298,7 +298,7 @@ type overdue struct {
 
 	mu     sync.Mutex
 	byPath map[string]int
-	none   chan struct{} // closed when the last one leaves; nil while nobody waits
+	none   chan struct{} // closed when the last one leaves; nil while nothing waits
 }
 
 func (o *overdue) enter(path string) {

@@ -78,7 +78,7 @@ func (c *call) success(out any) (answer, error) {
 }
 
 // envelope encodes v as a JSON object that has a key "success". An object
-// keeps its own "success"; what is no object stands under "data". keys is
+// keeps its own "success"; anything that is not an object goes under "data". keys is
 // what is known of v's type.
 func envelope(success bool, v any, keys *answerKeys) ([]byte, error) {
 	body, err := json.Marshal(v)
@@ -107,7 +107,7 @@ func envelope(success bool, v any, keys *answerKeys) ([]byte, error) {
 	return append(body, ending...), nil
 }
 
-// answerKeys tells which keys with a meaning an answer has of its own.
+// answerKeys says which of the envelope's keys an answer sets itself.
 type answerKeys struct{ success, status bool }
 
 var errStatusKey = errors.New(`the answer has a key "status", which hides the HTTP status from Flex plugins; name it otherwise`)
@@ -170,7 +170,7 @@ func refuse(status int, format string, args ...any) answer {
 	return failure(status, failureBody{Message: fmt.Sprintf(format, args...)})
 }
 
-// statusCallerGone is nginx's status for its log; nobody is left to read it.
+// statusCallerGone is nginx's status for its log; no one is left to read it.
 const statusCallerGone = 499
 
 var jsonNull = json.RawMessage("null")

@@ -63,7 +63,7 @@ func Require(key, purpose string) Option {
 	})
 }
 
-// Deadline bounds the time of one request of this function, in place of the
+// Deadline bounds the time of one request of this function, instead of the
 // app's FlexDeadline or StudioDeadline. It must be above zero.
 func Deadline(d time.Duration) Option {
 	return option(func(f *Function) {
@@ -113,7 +113,7 @@ func (f *Function) fail(format string, args ...any) {
 //
 // In is a struct whose fields are the parameters, or [Event]. A field with a
 // purpose tag is required. Out is a struct or map: its fields become those of
-// the answer, beside "success": true. Out may be *[Response] for control of
+// the answer, in addition to "success": true. Out may be *[Response] for control of
 // status, headers and body. An error becomes the failure envelope; see
 // [Error].
 //

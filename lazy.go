@@ -8,8 +8,8 @@ import (
 )
 
 // lazyContext is context.WithDeadline(parent, at), whose timer and place among
-// its parent's children are not made before somebody waits for its end. Most
-// handlers and attempts end before anybody does: a request is spared eight
+// its parent's children are not made before something waits for its end. Most
+// handlers and attempts end before anything does: a request is spared eight
 // allocations, and an attempt most of what it costs (BenchmarkServed and
 // BenchmarkInApp).
 type lazyContext struct {

@@ -241,7 +241,7 @@ func (c *call) once(req claim.Request, in any) answer {
 	case err != nil:
 		return c.failed(&Error{
 			Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Err: err,
-			Message: "The call was not made, since nobody could make sure that it is made once; try again",
+			Message: "The call was not made, because it could not be guaranteed to run only once; try again",
 		})
 	case mine == nil:
 		return c.keptAnswer(kept)

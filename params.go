@@ -487,7 +487,7 @@ func (f *parameterFaults) invalid(key, purpose, expected string) *parameterFault
 	return f
 }
 
-// answer makes the 400 answer, nil when there was no fault.
+// answer makes the 400 answer; it returns nil if there were no faults.
 func (f *parameterFaults) answer(path string, vs *values) error {
 	if f == nil {
 		return nil

@@ -33,7 +33,7 @@ func (a *App) RunJob(ctx context.Context, job []byte) error {
 	}
 	f := a.byPath()[to.Path]
 	if f == nil {
-		return fmt.Errorf("there is no function at %q for the job", to.Path)
+		return fmt.Errorf("no function at %q for the job", to.Path)
 	}
 	runner, ok := f.part.(link.JobRunner)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
-// Limits on what a stranger may send, beside the bytes of the body.
+// Limits on what a stranger may send, in addition to the bytes of the body.
 const (
 	maxDrain = 32 << 20
 )

@@ -163,7 +163,7 @@ const (
 // defaultPolicy is for a ctx without an app. It is never written to.
 var defaultPolicy = retryPolicy{limit: defaultRetryLimit, shortest: defaultMinBackoff, longest: defaultMaxBackoff}
 
-// newRetryPolicy makes an app's policy; its fault tells what is wrong with c.
+// newRetryPolicy makes an app's policy; its fault says what is wrong with c.
 func newRetryPolicy(c Config) *retryPolicy {
 	base := defaultPolicy
 	base.timeout = defaultAttemptTimeout

@@ -30,14 +30,14 @@ import (
 //   - Get and Swap return when ctx ends, and are safe for concurrent use.
 //
 // An error means that the store failed and that a Swap may have happened;
-// flexfn looks before it goes on. There are no errors to tell apart.
+// flexfn checks before it goes on. All errors are treated alike.
 //
 // flexfn waits at most 250 ms for a call. After three failures in a row it
 // calls once a second until the store works again; the log says so once, and
 // once more when it does.
 type Store interface {
 	// Get returns the value at key and how much of its ttl is left. The value
-	// is nil when there is no entry.
+	// is nil if there is no entry.
 	Get(ctx context.Context, key string) (value []byte, left time.Duration, err error)
 	// Swap replaces old with new for ttl (1 ms to 31 days) and reports whether
 	// it did: it does nothing when the value at key is not old. A nil old means

@@ -13,7 +13,7 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// Owner is whom a Flex token belongs to, as Twilio told it.
+// Owner is the user a Flex token belongs to, as Twilio reported it.
 type Owner struct {
 	// Identity is the user's identity in Twilio's encoding, such as
 	// "agent_40example_2Ecom"; RealmUserID is the name at the single
@@ -32,7 +32,7 @@ func (o Owner) HasRole(roles ...string) bool {
 	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(o.Roles, r) })
 }
 
-// Guest reports whether the owner is no worker: the token was made for a
+// Guest reports whether the owner is not a worker: the token was made for a
 // visitor of a web chat.
 func (o Owner) Guest() bool { return o.WorkerSID == "" || o.HasRole("guest") }
 

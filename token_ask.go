@@ -33,8 +33,8 @@ const (
 	minTokenBytes   = 20  // of Twilio's tokens; they have hundreds
 )
 
-// question is one that is being asked. Its goroutine ends soon after nobody
-// waits for it any more.
+// question is one that is being asked. Its goroutine ends soon after the last
+// waiter has left.
 type question struct {
 	waiting int // guarded by the validator's mu
 	cancel  context.CancelFunc
@@ -44,8 +44,8 @@ type question struct {
 	err     error
 }
 
-// join waits for the question about a token, which is asked if nobody does.
-// Whoever gives up leaves.
+// join joins the waiters of the question about a token, and asks it if it is
+// not being asked. A caller that gives up leaves.
 func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, known bool) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,7 @@ func (t *tokenValidator) leave(key tokenKey, q *question) {
 }
 
 // renew asks again about a token whose verdict still holds, if there is a place
-// at once. A failure is no news; it is tried again a little later.
+// at once. After a failure it is tried again a little later.
 func (t *tokenValidator) renew(key tokenKey, token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 const (
 	// maxAnswerBytes bounds an answer that is read whole.
 	maxAnswerBytes = 32 << 20
-	// maxDrainBytes bounds what is read of a body that nobody wants, so that
+	// maxDrainBytes bounds what is read of a body that is not used, so that
 	// its connection can be used again.
 	maxDrainBytes = 256 << 10
 	// maxErrorBytes bounds what is kept of an error's body.
@@ -55,7 +55,7 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	return data, nil
 }
 
-// CheckResponse turns whatever is no success into an [*Error]. It takes what
+// CheckResponse turns anything but a success into an [*Error]. It takes what
 // [http.Client.Do] returns:
 //
 //	resp, err := flexfn.CheckResponse(client.Do(req))
@@ -64,7 +64,8 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 // more has its own status, the service's Retry-After and, from Twilio, its
 // message, code and page; the beginning of the body is in Err only, for the
 // log. Any other answer but 2xx, a redirect for instance, has status 502. An
-// error that is no network's, such as an unknown scheme, stays as it is.
+// error that did not come from the network, such as an unknown scheme, is
+// returned unchanged.
 //
 // After an error the body has been closed; after a success closing it is the
 // caller's duty, which [ReadBody] and [ReadJSON] fulfil.

@@ -176,7 +176,7 @@ func (g *schemas) success(name string, out reflect.Type) *gen.Response {
 }
 
 // envelope is what flexfn makes of an out: objects get a key success, and
-// what is no object stands under data.
+// anything that is not an object goes under data.
 func (g *schemas) envelope(out reflect.Type) *gen.Schema {
 	absent := false // nil is answered as success alone
 	for out.Kind() == reflect.Pointer {

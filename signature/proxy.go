@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ProxyTrust says whose word is taken for the scheme and the host that Twilio
-// called, when a proxy stands between. There is no default: nil believes no
-// forwarded header at all. Make one with [TrustXForwarded],
+// ProxyTrust says which proxies are trusted to report the scheme and the host
+// that Twilio called. There is no default: with nil, no forwarded header is
+// trusted. Make one with [TrustXForwarded],
 // [TrustXForwardedFromAnyone] or [TrustForwarded]; pick the one that describes
 // what the proxy in front of the app sets.
 //
@@ -40,7 +40,7 @@ func TrustXForwarded(networks ...string) ProxyTrust {
 
 // TrustXForwardedFromAnyone believes the X-Forwarded headers as
 // [TrustXForwarded] does, whoever sends the request. It is for platforms on
-// which nobody can reach the app except through the proxy, and whose proxies'
+// which the app can be reached only through the proxy, and whose proxies'
 // addresses are unknown.
 func TrustXForwardedFromAnyone() ProxyTrust { return xForwarded{anyone: true} }
 
@@ -120,7 +120,7 @@ func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 		return to
 	}
 	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one tells how the one before it called,
+		// Proxies in a row: the last one says how the one before it called,
 		// and that is not how Twilio did. Either will do.
 		proto = ""
 	}
@@ -163,7 +163,7 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 		return to
 	}
 	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one tells how the one before it called,
+		// Proxies in a row: the last one says how the one before it called,
 		// and that is not how Twilio did. Either will do.
 		proto = ""
 	}

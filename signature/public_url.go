@@ -43,7 +43,7 @@ func (u calledURL) append(to []byte) []byte {
 
 // appendURLs appends the ways in which Twilio may have written the URL of
 // target at this origin when it signed. Twilio's services differ in whether
-// they keep the port (also a standard one that nobody wrote), the user and
+// they keep the port (also a standard one that was left out), the user and
 // password, and the fragment; none of these says which function is meant.
 func (o calledOrigin) appendURLs(to []calledURL, target string) []calledURL {
 	ports := [...]string{"", o.port}

@@ -41,7 +41,7 @@ func queryOrders(target string) []string {
 	return list
 }
 
-// maxQueries bounds the queries that are tried in place of one that a gateway
+// maxQueries bounds the queries that are tried instead of one that a gateway
 // took apart.
 const maxQueries = 256
 
@@ -54,8 +54,8 @@ var spelt = [...][2]string{
 }
 
 // querySpellings returns target, whose query has all of these characters
-// escaped, and its other spellings: a gateway that gives values decoded does
-// not tell how they were sent. Each character is spelt one way throughout. They
+// escaped, and its other spellings: a gateway that decodes values does not
+// say how they were sent. Each character is spelt one way throughout. They
 // are at most so many: those of every combination, or else those of the usual
 // encoders.
 func querySpellings(target string, most int) []string {

@@ -231,7 +231,7 @@ func (k *key) matches(s *signed, signature string) bool {
 	return m.matches(s, signature)
 }
 
-// mac computes signatures with one key. Its buffers live beside the hash so
+// mac computes signatures with one key. Its buffers are kept with the hash, so
 // that they are not allocated for each request.
 type mac struct {
 	hash.Hash

@@ -1,6 +1,6 @@
 // Command startup measures how soon a program answers after it was started,
 // and what it holds after many requests: flexfn's release binary on HTTP and
-// on a stub of AWS Lambda, beside the least that Go and Node.js can do, and
+// on a stub of AWS Lambda, next to the least that Go and Node.js can do, and
 // the reference's local server if "npm install" was run in reference/.
 //
 //	cd bench && go run ./startup
