@@ -264,16 +264,16 @@ func raw(v map[string]any) (*flexfn.Response, error) {
 	return &flexfn.Response{Header: http.Header{"Content-Type": {"application/json"}}, Body: b}, nil
 }
 
-// Verdict is what is to become of a change in a conversation: [Publish], [Edit]
-// or [Block].
+// Verdict decides about a change in a conversation: [Publish], [Edit] or
+// [Block].
 type Verdict interface {
 	verdict() (*flexfn.Response, error)
 }
 
-// Publish lets the change happen as it is.
+// Publish lets the change happen unchanged.
 type Publish struct{}
 
-// Edit changes it first. What is nil stays. Source:
+// Edit lets the change happen with other values. Nil fields stay as they are. Source:
 // https://www.twilio.com/docs/conversations/conversations-webhooks.
 type Edit struct {
 	// Body, Author and Attributes are of onMessageAdd and onMessageUpdate.
@@ -283,7 +283,7 @@ type Edit struct {
 	FriendlyName *string
 }
 
-// Block keeps the change from happening: whoever asked for it gets an error.
+// Block prevents the change; its author gets an error.
 type Block struct{}
 
 func (Publish) verdict() (*flexfn.Response, error) { return raw(map[string]any{}) }

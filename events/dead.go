@@ -215,8 +215,9 @@ func readLetter(ctx context.Context, entries *store.Entries, id string) (d DeadL
 	return d, nil
 }
 
-// Replay runs the listener again, on this instance. Nil: it succeeded, and the
-// letter is gone; otherwise the letter stays. ctx is as for [DeadLetters].
+// Replay runs the listener again, on this instance. If it succeeds, Replay
+// deletes the letter and returns nil; otherwise the letter stays. ctx is as for
+// [DeadLetters].
 func (d DeadLetter) Replay(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -263,7 +264,7 @@ func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error
 	return d.Delete(ctx)
 }
 
-// Delete removes the letter. The event stays as it is: it is not run again.
+// Delete removes the letter. Its event stays final: it is not run again.
 func (d DeadLetter) Delete(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

@@ -50,7 +50,7 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 // Within a listener, a job or a function with [flexfn.Once] or
 // [flexfn.Deduplicate], equal values of in are one job, however often the
 // handler is run again. Elsewhere each call is another job. in is JSON, at most
-// 200 KiB, and readable by whoever may look into the Queue.
+// 200 KiB, and readable by anyone with access to the Queue.
 func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

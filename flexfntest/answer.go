@@ -18,8 +18,8 @@ type Answer struct {
 }
 
 // OK fails the test unless the function succeeded: its status is from 200 to
-// 299, and an answer that is JSON says "success": true. TwiML and answers
-// without a body say it by their status alone.
+// 299, and an answer that is JSON says "success": true. For TwiML and
+// answers without a body the status alone decides.
 func (a *Answer) OK() *Answer {
 	a.t.Helper()
 	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))

@@ -93,7 +93,7 @@ func (a *App) queue() *jobs {
 	return q
 }
 
-// Jobs lists what is in the Queue.
+// Jobs lists the jobs in the Queue, the failed ones included.
 func (a *App) Jobs() []Job {
 	a.t.Helper()
 	q := a.queue()
@@ -102,8 +102,8 @@ func (a *App) Jobs() []Job {
 	return slices.Clone(q.list)
 }
 
-// RunJobs runs what is due, those that are added meanwhile too, each once. What
-// fails stays in the Queue. It returns how many were done.
+// RunJobs runs the jobs that are due, including those added in the meantime, each
+// once. A job that fails stays in the Queue. It returns how many succeeded.
 func (a *App) RunJobs() (done int) {
 	a.t.Helper()
 	q := a.queue()

@@ -188,7 +188,7 @@ func (a *App) Saw(method, path string, params Params) twiliofake.Request {
 }
 
 // SawNo fails the test if Twilio saw a request of this method at a path that
-// matches the pattern of [twiliofake.Match]. An empty method is any.
+// matches the pattern of [twiliofake.Match]. An empty method matches any.
 func (a *App) SawNo(method, path string) {
 	a.t.Helper()
 	if len(a.Twilio.Requests(twiliofake.Match{Method: method, Path: path})) > 0 {

@@ -23,7 +23,8 @@ import (
 // The functions below /features/ come in features, which have the names that
 // the plugin's configuration has, with dashes. A feature whose settings are
 // missing is off: its functions answer 501 and name what is missing, and
-// [Config.Add] says so once. A feature that Features names must not lack any.
+// [Config.Add] says so once. A feature that Features names must have them
+// all, or Add fails.
 type Config struct {
 	_ [0]func()
 

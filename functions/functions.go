@@ -74,7 +74,8 @@ func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 
 // Add gives app the functions of [Routes], except those that c disables. When
 // anything is wrong with c, nothing is added, and the error joins every fault.
-// What is off because settings are missing is logged to the app's logger, once.
+// Features that are off because settings are missing are logged once, to the
+// app's logger.
 // Like [flexfn.App.Handle], it panics when a path is taken: disable the
 // ready-made function to put another in its place.
 func (c Config) Add(app *flexfn.App) error {
@@ -119,7 +120,7 @@ type FeatureStatus struct {
 	feature feature
 }
 
-// String says it in words.
+// String describes the status in words.
 func (s FeatureStatus) String() string {
 	switch {
 	case !s.Chosen:
@@ -130,7 +131,7 @@ func (s FeatureStatus) String() string {
 	return s.Name
 }
 
-// Status says of every feature whether it is on in an app with this
+// Status reports for every feature whether it is on in an app with this
 // configuration.
 func (c Config) Status(app flexfn.Config) []FeatureStatus { return c.status(app) }
 

@@ -20,7 +20,7 @@ import (
 type Config struct {
 	_ [0]func() // not comparable
 
-	// Platform is what to serve on; empty is [HTTP]. [FromEnv] finds it.
+	// Platform is what to serve on; empty is [HTTP]. [FromEnv] detects it.
 	Platform Platform
 	// Listen is the address for HTTP: "host:port", ":port", or
 	// "unix:/path/of/socket". Empty is ":8080".
@@ -53,7 +53,7 @@ type Config struct {
 	// LambdaStreaming sends answers to function URLs and REST APIs of AWS
 	// Lambda as streams. It must be set exactly when the function URL's
 	// invoke mode is RESPONSE_STREAM, or the REST API's response transfer
-	// mode is STREAM: the event does not tell.
+	// mode is STREAM, since the event does not say.
 	LambdaStreaming bool
 
 	// MaxConnections is how many connections of callers are open at once;
@@ -76,8 +76,8 @@ type Config struct {
 	// succeeded. Nil fails the invocation.
 	SQS func(context.Context, events.SQSMessage) error
 
-	// Logger receives what the package logs; nil is [slog.Default]. Nobody
-	// waits for it for long; see flexfn.Config.
+	// Logger receives what the package logs; nil is [slog.Default]. No answer
+	// waits for it longer than 100 ms; see flexfn.Config.
 	Logger *slog.Logger
 
 	row     platform
@@ -90,9 +90,9 @@ type Config struct {
 // FromEnv reads a Config from the process's environment; see [FromLookup].
 func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
-// FromLookup finds the platform from the variables that lookup knows, and
-// reads the rest of the Config from those that docs/hosting.md lists. What is
-// wrong with them is reported by [Serve], all at once.
+// FromLookup detects the platform from the variables that lookup knows, and
+// reads the rest of the Config from those that docs/hosting.md lists. It never
+// fails: [Serve] reports everything that is wrong with them in one error.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	env := func(name string) string { v, _ := lookup(name); return v }
 	var c Config

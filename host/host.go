@@ -1,5 +1,5 @@
-// Package host serves an [http.Handler] on whatever platform the program finds
-// itself on: plain HTTP on a laptop, a virtual machine or Kubernetes, AWS
+// Package host serves an [http.Handler] on the platform that the program runs
+// on: plain HTTP on a laptop, a virtual machine or Kubernetes, AWS
 // Lambda, Azure Functions, Cloud Run, Knative, OpenFaaS, Fn.
 //
 //	func main() {
@@ -9,8 +9,8 @@
 //	}
 //
 // Any handler will do. The package imports the standard library, AWS's
-// library for Lambda, and of flexfn only what a host and an app tell each
-// other; it knows nothing of functions. docs/hosting.md has a recipe and the
+// library for Lambda, and from flexfn only the protocol between a host and an
+// app; it knows nothing about functions. docs/hosting.md has a recipe and the
 // limits for each platform.
 package host
 
@@ -34,12 +34,12 @@ import (
 // Exit codes of [Main] other than 0, which means that the program was told to
 // end and that every request was answered.
 const (
-	// ExitFailed says that it could not serve: a fault in the configuration,
-	// an address that is taken, a platform that broke off.
+	// ExitFailed means that it could not serve: a fault in the configuration,
+	// an address already in use, a lost connection to the platform.
 	ExitFailed = 1
-	// ExitCutOff says that it was told to end, and that requests, or handlers
-	// whose callers had been answered, were still under way when the time for
-	// them was over.
+	// ExitCutOff means that it was told to end, and that requests, or handlers
+	// whose callers had been answered, were still running at the end of
+	// [Config].Drain.
 	ExitCutOff = 3
 )
 
@@ -49,17 +49,17 @@ const (
 var ErrCutOff = errors.New("requests or handlers were cut off")
 
 // Waiter is implemented by handlers that have work of their own to finish
-// after the last answer, as flexfn.App has.
+// after the last answer, as flexfn.App has. [Serve] calls Wait once, at the end.
 type Waiter interface {
 	// Wait waits until that work is done, or ctx is.
 	Wait(ctx context.Context) error
 }
 
-// Checker is implemented by handlers that know when another instance had
-// better answer, as flexfn.App does.
+// Checker is implemented by handlers that know when another instance should
+// answer instead, as flexfn.App does.
 type Checker interface {
-	// Ready returns nil, or why [ReadyPath] is to answer 503. It is called
-	// for each request of that path.
+	// Ready returns nil, or the reason for which [ReadyPath] answers 503. It
+	// is called for each request of that path, concurrently.
 	Ready() error
 }
 
@@ -72,7 +72,7 @@ type Checker interface {
 //
 // With the command-line argument -healthcheck it serves nothing: it asks the
 // program that serves on this machine with the same environment whether it is
-// well, and exits with 0 if so and 1 if not, for images without a shell.
+// healthy, and exits with 0 if so and 1 if not, for images without a shell.
 func Main(handler http.Handler, change ...func(*Config)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
