@@ -18,12 +18,12 @@ import (
 type callCommand struct {
 	Path       string   `arg:"" help:"The function's path, such as /demo/greet."`
 	Parameters []string `arg:"" optional:"" help:"Parameters, each as key=value."`
-	URL        string   `name:"url" default:"http://127.0.0.1:3001" help:"Where the functions answer."`
+	URL        string   `name:"url" default:"http://127.0.0.1:3001" help:"Base URL of the functions."`
 	As         string   `xor:"who" placeholder:"PERSON" help:"Call as this development person: ${people}. By default, as someone who may call the function, or as Twilio if it is for Twilio; flexfn dev knows which."`
-	Token      string   `xor:"who" help:"Call with this Flex token; with $$FLEX_TOKEN when nothing else says who calls."`
+	Token      string   `xor:"who" help:"Call with this Flex token; by default $$FLEX_TOKEN, if no other flag says who calls."`
 	Twilio     bool     `xor:"who" help:"Call as Twilio does for Studio: sign the request."`
-	AuthToken  string   `name:"auth-token" default:"${authtoken}" help:"With --twilio, the auth token to sign with; that of flexfn dev when absent."`
-	PublicURL  string   `name:"public-url" help:"With --twilio, the base URL that Twilio would call, when it is not --url."`
+	AuthToken  string   `name:"auth-token" default:"${authtoken}" help:"With --twilio, the auth token to sign with; by default flexfn dev's."`
+	PublicURL  string   `name:"public-url" help:"With --twilio, the base URL that Twilio would call, if it differs from --url."`
 	JSON       bool     `name:"json" help:"Send JSON instead of a form."`
 }
 

@@ -24,10 +24,10 @@ import (
 )
 
 type doctorCommand struct {
-	EnvFile []string `name:"env-file" type:"existingfile" placeholder:"FILE" help:"Also read variables from this file; the environment wins."`
-	Live    bool     `help:"Ask Twilio whether the credentials and the workspace are right, and what time it is. Nothing is changed there."`
-	Origin  string   `default:"https://flex.twilio.com" help:"Web origin that calls, for the check of CORS."`
-	URL     string   `name:"url" placeholder:"URL" help:"A server that runs with these settings, for the check of CORS; without it the settings alone are checked."`
+	EnvFile []string `name:"env-file" type:"existingfile" placeholder:"FILE" help:"Also read variables from this file; the environment takes precedence."`
+	Live    bool     `help:"Also check the credentials, the workspace and the clock with Twilio. Changes nothing there."`
+	Origin  string   `default:"https://flex.twilio.com" help:"Web origin of the callers, for the CORS check."`
+	URL     string   `name:"url" placeholder:"URL" help:"A server that runs with these settings, for the CORS check; by default only the settings are checked."`
 }
 
 // Run checks everything, and fails when a finding is one.
@@ -188,12 +188,12 @@ func (r *report) workspace(config flexfn.Config) {
 func (r *report) publicURL(config flexfn.Config) {
 	const what = "public URL"
 	if config.PublicURL == "" {
-		r.say(warning, what, "PUBLIC_URL is not set: the Host header of each request is believed", "set it to the beginning of the URLs that are written in Twilio, such as https://functions.example.com")
+		r.say(warning, what, "PUBLIC_URL is not set: the Host header of each request is trusted", "set it to the beginning of the URLs that are written in Twilio, such as https://functions.example.com")
 		return
 	}
 	u, err := url.Parse(config.PublicURL)
 	if err != nil {
-		r.say(failed, what, "PUBLIC_URL is no URL", "write it as in Twilio")
+		r.say(failed, what, "PUBLIC_URL is not a URL", "write it as in Twilio")
 		return
 	}
 	ip := net.ParseIP(u.Hostname())
@@ -282,7 +282,7 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 	if server != "" {
 		u, err := url.Parse(server)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			r.say(failed, what, "what --url says is no URL of a server", "write it as https://functions.example.com")
+			r.say(failed, what, "--url is not the URL of a server", "write it as https://functions.example.com")
 			return
 		}
 		base = strings.TrimSuffix(server, "/")
@@ -294,7 +294,7 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 		// A path where nothing is: even its answer must be readable.
 		req, err := http.NewRequestWithContext(ctx, method, base+"/flexfn-doctor", nil)
 		if err != nil {
-			r.say(failed, what, "the address of the server is no URL", "write it as https://functions.example.com")
+			r.say(failed, what, "the server's address is not a URL", "write it as https://functions.example.com")
 			return
 		}
 		req.Header.Set("Origin", origin)
@@ -311,7 +311,7 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 		if finding := readable(method, resp, origin); finding != "" {
 			fix := "add the origin to FLEXFN_ALLOWED_ORIGINS, exactly as it is here"
 			if server != "" {
-				fix += "; if it is there, look at what stands in front of the server"
+				fix += "; if it is already there, check the proxies in front of the server"
 			}
 			r.say(failed, what, finding, fix)
 			return
@@ -359,7 +359,7 @@ func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bo
 	}
 	if shortest := min(config.FlexDeadline, config.StudioDeadline); attempt >= shortest {
 		ok = false
-		r.say(warning, what, fmt.Sprintf("one attempt may take %s, all the time that a function has: it leaves none for a retry", attempt), "set FLEXFN_ATTEMPT_TIMEOUT to less than half of "+shortest.String())
+		r.say(warning, what, fmt.Sprintf("one attempt may take %s, all the time that a function has, which leaves none for a retry", attempt), "set FLEXFN_ATTEMPT_TIMEOUT to less than half of "+shortest.String())
 	}
 	if ok {
 		r.say(fine, what, fmt.Sprintf("%s for Flex, %s for Studio, %s for one attempt", config.FlexDeadline, config.StudioDeadline, attempt), "")
@@ -396,12 +396,12 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 			return
 		case res.TwilioErrorCode == 0:
 			clock = ""
-			finding, fix = "Twilio cannot be asked: "+res.Message, "look at the network, a proxy on the way, the region and the edge"
+			finding, fix = "Twilio cannot be reached: "+res.Message, "check the network, any proxy, the region and the edge"
 			if config.TwilioURL != "" {
-				fix = "look at FLEXFN_TWILIO_URL: is a fake or proxy of Twilio there?"
+				fix = "check FLEXFN_TWILIO_URL: is a fake or proxy of Twilio running there?"
 			}
 		case res.Status == http.StatusTooManyRequests || res.Status >= 500:
-			fix = "the settings are not to blame: run it again later, and look at Twilio's status page"
+			fix = "the settings are not to blame: run it again later, and check Twilio's status page"
 		case res.Status == http.StatusUnauthorized:
 			admitted = false
 			if res.TwilioErrorCode == 20005 {
@@ -444,10 +444,10 @@ func (r *report) clock(date string, now time.Time) {
 	off := now.Sub(theirs).Round(time.Second)
 	switch {
 	case off.Abs() > time.Minute:
-		r.say(failed, what, fmt.Sprintf("it is %s away from Twilio's: tokens would seem valid or expired that are not", off), "let the machine set its clock by NTP")
+		r.say(failed, what, fmt.Sprintf("it is %s away from Twilio's: expired tokens may seem valid, and valid ones expired", off), "synchronise the machine's clock with NTP")
 	case off.Abs() > 5*time.Second:
-		r.say(warning, what, fmt.Sprintf("it is %s away from Twilio's", off), "let the machine set its clock by NTP")
+		r.say(warning, what, fmt.Sprintf("it is %s away from Twilio's", off), "synchronise the machine's clock with NTP")
 	default:
-		r.say(fine, what, "as Twilio's", "")
+		r.say(fine, what, "agrees with Twilio's", "")
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 type fakeCommand struct {
 	Addr  string `default:"127.0.0.1:3002" help:"Address and port to listen on."`
-	State string `type:"existingfile" placeholder:"FILE" help:"State to begin with, as GET ${control}state gives it; a small contact centre when absent."`
-	Save  string `type:"path" placeholder:"FILE" help:"Where to write the state at the end."`
+	State string `type:"existingfile" placeholder:"FILE" help:"Initial state, as GET ${control}state returns it; by default a small contact centre."`
+	Save  string `type:"path" placeholder:"FILE" help:"Write the state to this file at the end."`
 }
 
 // Run serves until ctx ends.

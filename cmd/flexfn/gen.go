@@ -27,16 +27,16 @@ type genCommand struct {
 // generated is what both generators have in common.
 type generated struct {
 	Package string `arg:"" optional:"" default:"./functions" help:"The Go package with func Routes() []flexfn.Route (default: ${default})."`
-	Trim    string `placeholder:"PREFIX" help:"Beginning of paths that names leave out, such as /common/flex."`
-	Check   bool   `help:"Change nothing; fail when the file is not what would be written."`
+	Trim    string `placeholder:"PREFIX" help:"Path prefix to leave out of names, such as /common/flex."`
+	Check   bool   `help:"Write nothing; fail if the file is out of date."`
 }
 
 type genOpenAPICommand struct {
 	generated
-	Output  string `name:"output" short:"o" placeholder:"FILE" help:"Where to write it; standard output when absent."`
+	Output  string `name:"output" short:"o" placeholder:"FILE" help:"Write to this file; by default standard output."`
 	Title   string `help:"The API's title."`
 	Version string `name:"api-version" help:"The API's version."`
-	Server  string `placeholder:"URL" help:"Where the functions answer."`
+	Server  string `placeholder:"URL" help:"Base URL of the functions."`
 }
 
 // Validate refuses what has nothing to be checked.
@@ -57,7 +57,7 @@ func (g *genOpenAPICommand) Run(ctx context.Context, env environment) error {
 
 type genTSCommand struct {
 	generated
-	Output string `name:"output" short:"o" required:"" placeholder:"FILE" help:"Where to write it."`
+	Output string `name:"output" short:"o" required:"" placeholder:"FILE" help:"Write to this file."`
 }
 
 func (g *genTSCommand) Run(ctx context.Context, env environment) error {

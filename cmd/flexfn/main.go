@@ -52,9 +52,9 @@ type commands struct {
 	Serve  serveCommand  `cmd:"" help:"Serve the functions in production, configured by the environment."`
 	Call   callCommand   `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
 	Fake   fakeCommand   `cmd:"" help:"Run the fake Twilio alone."`
-	New    newCommand    `cmd:"" help:"Begin a project, or add a function to one. Nothing is ever overwritten."`
-	Doctor doctorCommand `cmd:"" help:"Check the settings as a server would have them, and say what to mend."`
-	Gen    genCommand    `cmd:"" help:"Write what is made from the functions' Go types."`
+	New    newCommand    `cmd:"" help:"Start a project, or add a function to one. Nothing is ever overwritten."`
+	Doctor doctorCommand `cmd:"" help:"Check the settings as a server would see them, and say what to fix."`
+	Gen    genCommand    `cmd:"" help:"Generate an OpenAPI document or a TypeScript client from the functions' Go types."`
 
 	Version     versionCommand   `cmd:"" help:"Print the version."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`

@@ -18,10 +18,10 @@ type newCommand struct {
 }
 
 type newAppCommand struct {
-	Dir     string `arg:"" type:"path" help:"Folder to make, or an empty one."`
-	Module  string `placeholder:"PATH" help:"Path of the Go module; the folder's name when absent."`
+	Dir     string `arg:"" type:"path" help:"Folder to create; an existing one must be empty."`
+	Module  string `placeholder:"PATH" help:"Path of the Go module; by default the folder's name."`
 	Replace string `type:"existingdir" placeholder:"DIR" help:"Use flexfn's source from this folder, instead of a release."`
-	Tidy    bool   `negatable:"" default:"true" help:"Run go mod tidy, which finds the dependencies (default: yes)."`
+	Tidy    bool   `negatable:"" default:"true" help:"Run go mod tidy to fetch the dependencies (default: yes)."`
 }
 
 func (n *newAppCommand) Run(ctx context.Context, env environment) error {
@@ -59,10 +59,10 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 }
 
 type newFunctionCommand struct {
-	Path   string `arg:"" help:"Where it answers, such as /flex/hold-participant."`
+	Path   string `arg:"" help:"The function's path, such as /flex/hold-participant."`
 	Flex   bool   `xor:"kind" help:"For Flex plugins (the default)."`
 	Studio bool   `xor:"kind" help:"For Studio flows and other requests that Twilio signs."`
-	Name   string `help:"Its Go name; made from the path when absent."`
+	Name   string `help:"The function's Go name; by default derived from the path."`
 	Dir    string `default:"functions" type:"existingdir" help:"Folder of the package with func Routes."`
 }
 
