@@ -68,6 +68,9 @@ type Config struct {
 	// AuthToken, while the account's token is being rotated. Remove them
 	// afterwards.
 	PreviousAuthTokens []string
+	// SharedKeys are the secrets of the account's SharedKeys, by their ids, with
+	// which Twilio signs webhooks by HMAC-SHA256 in place of the auth token.
+	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of another account than
 	// AccountSID, which a request names in AccountSid: each sub-account signs
 	// with its own. It is asked before the request is known to be Twilio's,
@@ -224,6 +227,7 @@ var setters = map[string]func(*Config, string) error{
 	"FLEXFN_ADDED_PATH_PREFIX":    func(c *Config, v string) error { c.AddedPathPrefix = v; return nil },
 	"FLEXFN_TRUSTED_PROXIES":      func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil },
 	"FLEXFN_PREVIOUS_AUTH_TOKENS": func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil },
+	"FLEXFN_SHARED_KEYS":          parseSharedKeys,
 	link.KeyVariable:              (*Config).setDevKey,
 }
 
@@ -259,6 +263,19 @@ func splitList(v string) []string {
 		}
 	}
 	return list
+}
+
+// parseSharedKeys reads FLEXFN_SHARED_KEYS. Its faults show no secret.
+func parseSharedKeys(c *Config, v string) error {
+	c.SharedKeys = map[string]string{}
+	for i, item := range splitList(v) {
+		id, secret, _ := strings.Cut(item, "=")
+		if _, twice := c.SharedKeys[id]; twice || id == "" || secret == "" {
+			return fmt.Errorf("item %d is not id=secret, or its id came before", i+1)
+		}
+		c.SharedKeys[id] = secret
+	}
+	return nil
 }
 
 // parseProxyTrust reads FLEXFN_TRUSTED_PROXIES; the trust reports its faults.

@@ -17,6 +17,7 @@ func newVerifier(c Config) (*signature.Verifier, error) {
 		PublicURL:            c.PublicURL,
 		AddedPathPrefix:      c.AddedPathPrefix,
 		ProxyTrust:           c.ProxyTrust,
+		SharedKeys:           c.SharedKeys,
 		SubaccountAuthTokens: c.SubaccountAuthTokens,
 	})
 }

@@ -116,6 +116,10 @@ func TestSignatureSettings(t *testing.T) {
 		{"FLEXFN_TRUSTED_PROXIES", "anyone", ""},
 		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc, 'x'", "FLEXFN_PREVIOUS_AUTH_TOKENS"},
 		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "0123abc,def", ""},
+		{"FLEXFN_SHARED_KEYS", "a=1, b=2==", ""},
+		{"FLEXFN_SHARED_KEYS", "a=1,a=2", "FLEXFN_SHARED_KEYS: item 2"},
+		{"FLEXFN_SHARED_KEYS", "secret", "FLEXFN_SHARED_KEYS: item 1"},
+		{"FLEXFN_SHARED_KEYS", "a=", "FLEXFN_SHARED_KEYS: item 1"},
 	} {
 		c2 := FromLookup(func(name string) (string, bool) {
 			switch name {

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/flexfn/flexfn/internal/mask"
 	"github.com/flexfn/flexfn/internal/spool"
@@ -28,9 +30,9 @@ func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 		slog.New(next).Warn("log lines were lost while the log was not read", "lines", lost)
 	})
 	r := &redactor{next: lines.Handler(next)}
-	for _, s := range append([]string{
+	for _, s := range slices.AppendSeq(append([]string{
 		c.AuthToken, c.APIKeySecret, c.StoreSecret, basic(c.AccountSID, c.AuthToken), basic(c.APIKeySID, c.APIKeySecret),
-	}, c.PreviousAuthTokens...) {
+	}, c.PreviousAuthTokens...), maps.Values(c.SharedKeys)) {
 		if s != "" {
 			r.secrets = append(r.secrets, s)
 		}

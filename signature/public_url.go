@@ -230,7 +230,9 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 		}
 		s.origins = appendOrigins(s.origins, scheme, r.Host, "")
 	}
-	s.appendURLs(r, target)
+	for _, t := range withApostrophes(target) {
+		s.appendURLs(r, t)
+	}
 	if link.LostQueryOrder(r.Context()) {
 		orders := queryOrders(target)
 		for _, other := range orders {

@@ -41,6 +41,21 @@ func queryOrders(target string) []string {
 	return list
 }
 
+// withApostrophes returns target and, where its query has apostrophes, the
+// queries with all of them escaped and with none: clients differ in which they
+// send, whatever Twilio signed, and both name the same parameters.
+func withApostrophes(target string) []string {
+	list := []string{target}
+	path, query, _ := strings.Cut(target, "?")
+	if strings.Contains(query, "%27") {
+		list = append(list, path+"?"+strings.ReplaceAll(query, "%27", "'"))
+	}
+	if strings.Contains(query, "'") {
+		list = append(list, path+"?"+strings.ReplaceAll(query, "'", "%27"))
+	}
+	return list
+}
+
 // maxQueries bounds the queries that are tried instead of one that a gateway
 // took apart.
 const maxQueries = 256

@@ -47,9 +47,9 @@ func Sign(authToken, url, contentType string, body []byte) string {
 		}
 	}
 	s.url = append(s.url[:0], url...)
-	m := newMAC(authToken)
+	m := newMAC(sha1.New, authToken)
 	m.sign(s)
-	return string(m.text[:])
+	return string(m.text[:m.length])
 }
 
 // AddBodyHash appends bodySHA256, the SHA-256 of body in hex, to url's query,
@@ -87,12 +87,16 @@ func Valid(authToken, signature, url, contentType string, body []byte) bool {
 		return false
 	}
 	target, origin.fragment, _ = strings.Cut(target, "#")
-	s.urls = origin.appendURLs(s.urls[:0], target)
-	return newMAC(authToken).matches(s, signature)
+	s.urls = s.urls[:0]
+	for _, t := range withApostrophes(target) {
+		s.urls = origin.appendURLs(s.urls, t)
+	}
+	return newMAC(sha1.New, authToken).matches(s, signature)
 }
 
 const (
-	encodedLength = 28 // base64 of 20 bytes
+	encodedLength = 28 // base64 of SHA-1's 20 bytes
+	sharedLength  = 44 // base64 of SHA-256's 32 bytes
 	bodyHashName  = "bodySHA256"
 
 	// maxKeptBytes bounds the buffers that are kept for the next request.
@@ -215,17 +219,18 @@ func queryValue(target, name string) string {
 	return ""
 }
 
-// key is an auth token that is used again and again.
+// key is a secret that is used again and again.
 type key struct {
-	token string
-	macs  sync.Pool
+	secret string
+	hash   func() hash.Hash
+	macs   sync.Pool
 }
 
 // matches reports whether signature is this key's for one of s.urls.
 func (k *key) matches(s *signed, signature string) bool {
 	m, ok := k.macs.Get().(*mac)
 	if !ok {
-		m = newMAC(k.token)
+		m = newMAC(k.hash, k.secret)
 	}
 	defer k.macs.Put(m)
 	return m.matches(s, signature)
@@ -235,13 +240,16 @@ func (k *key) matches(s *signed, signature string) bool {
 // that they are not allocated for each request.
 type mac struct {
 	hash.Hash
-	sum   [sha1.Size]byte
-	text  [encodedLength]byte
-	given [encodedLength]byte
+	sum    [sha256.Size]byte
+	text   [sharedLength]byte
+	given  [sharedLength]byte
+	length int // of text and given
 }
 
-func newMAC(token string) *mac {
-	return &mac{Hash: hmac.New(sha1.New, []byte(token))}
+func newMAC(hash func() hash.Hash, secret string) *mac {
+	m := &mac{Hash: hmac.New(hash, []byte(secret))}
+	m.length = base64.StdEncoding.EncodedLen(m.Size())
+	return m
 }
 
 // sign sets m.text to the signature of s.url and s.form.
@@ -256,14 +264,14 @@ func (m *mac) sign(s *signed) {
 // are compared, not the bytes that they stand for: base64 has more than one
 // text for some bytes.
 func (m *mac) matches(s *signed, signature string) bool {
-	if len(signature) != encodedLength {
+	if len(signature) != m.length {
 		return false
 	}
 	copy(m.given[:], signature)
 	for _, u := range s.urls {
 		s.url = u.append(s.url[:0])
 		m.sign(s)
-		if subtle.ConstantTimeCompare(m.text[:], m.given[:]) == 1 {
+		if subtle.ConstantTimeCompare(m.text[:m.length], m.given[:m.length]) == 1 {
 			return true
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +39,10 @@ type Config struct {
 	AddedPathPrefix string
 	// ProxyTrust says which forwarded headers are believed; nil believes none.
 	ProxyTrust ProxyTrust
+	// SharedKeys are the secrets of the account's SharedKeys, by their ids: a
+	// request that names one in [SettingsHeader] is signed with it, by
+	// HMAC-SHA256. No secret may be empty.
+	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of another account than
 	// AccountSID; nil knows none. With it, a request that names an account
 	// (the parameter AccountSid) must be signed by that account, and one that
@@ -54,6 +60,7 @@ type Verifier struct {
 	accountSID  string
 	address     publicAddress
 	keys        []*key
+	shared      map[string]*key
 	subaccounts func(ctx context.Context, accountSID string) ([]string, error)
 }
 
@@ -66,7 +73,15 @@ func New(c Config) (*Verifier, error) {
 			faults = append(faults, errors.New("one of AuthTokens is empty: with it anyone could sign"))
 			break
 		}
-		v.keys = append(v.keys, &key{token: token})
+		v.keys = append(v.keys, &key{secret: token, hash: sha1.New})
+	}
+	v.shared = make(map[string]*key, len(c.SharedKeys))
+	for id, secret := range c.SharedKeys {
+		if id == "" || secret == "" {
+			faults = append(faults, errors.New("one of SharedKeys has an empty id or secret: with it anyone could sign"))
+			break
+		}
+		v.shared[id] = &key{secret: secret, hash: sha256.New}
 	}
 	if len(c.AuthTokens) == 0 {
 		faults = append(faults, errors.New("AuthTokens is empty: give the account's auth token"))
@@ -104,11 +119,19 @@ func (p Proof) Form() iter.Seq2[string, string] {
 // of an outage, not of a forgery.
 func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Proof, error) {
 	signature := r.Header.Get(Header)
-	switch {
-	case signature == "":
+	if signature == "" {
 		return Proof{}, errors.New("the request has no " + Header + ": it is not from Twilio, or a proxy dropped the header")
-	case len(signature) != encodedLength:
-		return Proof{}, fmt.Errorf("%s has %d characters; Twilio's has %d", Header, len(signature), encodedLength)
+	}
+	shared, err := v.sharedKey(r.Header[SettingsHeader])
+	if err != nil {
+		return Proof{}, err
+	}
+	length := encodedLength
+	if shared != nil {
+		length = sharedLength
+	}
+	if len(signature) != length {
+		return Proof{}, fmt.Errorf("%s has %d characters; Twilio's has %d", Header, len(signature), length)
 	}
 	s := takeSigned()
 	defer s.release()
@@ -126,6 +149,12 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 		account = cmp.Or(named, account)
 	}
 	v.address.findURLs(s, r)
+	if shared != nil {
+		if account == v.accountSID && shared.matches(s, signature) {
+			return Proof{account, pairs}, nil
+		}
+		return Proof{}, v.explain(r, s.urls, account)
+	}
 	if account == v.accountSID {
 		for _, key := range v.keys {
 			if key.matches(s, signature) {
@@ -139,11 +168,47 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 		return Proof{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	for _, token := range tokens {
-		if token != "" && newMAC(token).matches(s, signature) {
+		if token != "" && newMAC(sha1.New, token).matches(s, signature) {
 			return Proof{account, pairs}, nil
 		}
 	}
 	return Proof{}, v.explain(r, s.urls, account)
+}
+
+// SettingsHeader is the name of the header that says with which key and
+// algorithm a request is signed; without it, it is the auth token and
+// HMAC-SHA1.
+const SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
+
+// sharedKey returns the SharedKey that the settings name, nil when the request
+// is signed with an auth token.
+//
+// Source: https://www.twilio.com/docs/usage/webhooks.
+func (v *Verifier) sharedKey(settings []string) (*key, error) {
+	if len(settings) > 1 {
+		return nil, fmt.Errorf("%s came %d times: Twilio sends it once", SettingsHeader, len(settings))
+	}
+	found := map[string]string{}
+	for _, setting := range settings {
+		for item := range strings.SplitSeq(setting, ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
+			if _, twice := found[name]; twice {
+				return nil, fmt.Errorf("%s has %.40q twice", SettingsHeader, name)
+			}
+			found[name] = value
+		}
+	}
+	switch algorithm, ok := found["algorithm"]; {
+	case !ok || algorithm == "HMAC_SHA1":
+		return nil, nil
+	case algorithm != "HMAC_SHA256":
+		return nil, fmt.Errorf("the request is signed with the algorithm %.40q: only HMAC_SHA1 (auth token) and HMAC_SHA256 (SharedKey) are known", algorithm)
+	}
+	key := v.shared[found["key"]]
+	if key == nil {
+		return nil, fmt.Errorf("the request is signed with HMAC_SHA256 and the SharedKey %.40q, whose secret is not known: add it to Config.SharedKeys (FLEXFN_SHARED_KEYS)", found["key"])
+	}
+	return key, nil
 }
 
 var errAccounts = errors.New("the request names more than one account, or none that is one: which of them signed could not be told to the handler")
@@ -208,7 +273,7 @@ func (v *Verifier) explain(r *http.Request, urls []calledURL, account string) er
 	text.WriteString("the signature is not Twilio's for ")
 	for i, u := range urls {
 		if u.target != urls[0].target {
-			text.WriteString(", and with the query in other orders")
+			text.WriteString(", and with the query written in other ways")
 			break
 		}
 		if i > 0 {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -166,6 +168,7 @@ func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *state
 		o.Account, o.SignWith = config.AccountSID, v.signWith
 		o.FlexToken, _ = v.plain("FLEX_TOKEN")
 		o.Secrets = append([]string{config.AuthToken, config.APIKeySecret}, config.PreviousAuthTokens...)
+		o.Secrets = slices.AppendSeq(o.Secrets, maps.Values(config.SharedKeys))
 		return dev.New(o), nil, nil
 	}
 	fake, err := twiliofake.New(twiliofake.Config{})

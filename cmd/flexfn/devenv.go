@@ -68,7 +68,7 @@ func (v *devVariables) plain(name string) (string, bool) {
 
 // hidden are the variables that are not for the fake.
 var hidden = []string{
-	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS",
+	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS", "FLEXFN_SHARED_KEYS",
 	"PUBLIC_URL", "FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
 }
 

@@ -54,5 +54,6 @@ var app = []Setting{
 	{Names: []string{"FLEXFN_ADDED_PATH_PREFIX"}, Doc: "a path that the gateway puts before the one that Twilio called, such as /internal"},
 	{Names: []string{"FLEXFN_TRUSTED_PROXIES"}, EmptyCounts: true, Doc: "the proxies whose X-Forwarded-Proto, -Host and -Port are believed: addresses and networks such as 10.0.0.0/8, separated by commas, or the word anyone; none when unset"},
 	{Names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, Secret: true, Doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas; FLEXFN_PREVIOUS_AUTH_TOKENS_FILE names a file that holds them"},
+	{Names: []string{"FLEXFN_SHARED_KEYS"}, Secret: true, Doc: "the secrets of Twilio's SharedKeys with which webhooks are signed, as id=secret, separated by commas; FLEXFN_SHARED_KEYS_FILE names a file that holds them"},
 	{Names: []string{link.KeyVariable}, Doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself"},
 }

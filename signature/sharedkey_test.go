@@ -1,0 +1,97 @@
+package signature
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestSharedKey(t *testing.T) {
+	const token, url, body = "12345", "https://functions.example.com/studio/x?a=1", "From=%2B15005550006&Body=hi"
+	account := "AC" + strings.Repeat("a", 32)
+	v, err := New(Config{
+		AccountSID: account, AuthTokens: []string{token}, PublicURL: "https://functions.example.com",
+		SharedKeys: map[string]string{"one": "s1", "two": "s2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sha256Of := func(secret string) string {
+		h := hmac.New(sha256.New, []byte(secret))
+		h.Write([]byte(url + "BodyhiFrom+15005550006"))
+		return base64.StdEncoding.EncodeToString(h.Sum(nil))
+	}
+	const formType = "application/x-www-form-urlencoded"
+	sha1 := Sign(token, url, formType, []byte(body))
+	for _, c := range []struct {
+		name      string
+		settings  []string
+		signature string
+		refused   string // by an error that says this
+	}{
+		{"shared key", []string{"key=one,algorithm=HMAC_SHA256"}, sha256Of("s1"), ""},
+		{"other key", []string{"algorithm=HMAC_SHA256, key=two"}, sha256Of("s2"), ""},
+		{"no header", nil, sha1, ""},
+		{"no algorithm", []string{"key=one"}, sha1, ""},
+		{"SHA-1 by name", []string{"algorithm=HMAC_SHA1"}, sha1, ""},
+		{"another's secret", []string{"key=one,algorithm=HMAC_SHA256"}, sha256Of("s2"), "not Twilio's"},
+		{"the auth token as secret", []string{"key=one,algorithm=HMAC_SHA256"}, sha256Of(token), "not Twilio's"},
+		{"SHA-1 in place of SHA-256", []string{"key=one,algorithm=HMAC_SHA256"}, sha1, "28 characters"},
+		{"SHA-256 in place of SHA-1", nil, sha256Of("s1"), "44 characters"},
+		{"unknown key", []string{"key=three,algorithm=HMAC_SHA256"}, sha256Of("s1"), `"three"`},
+		{"no key", []string{"algorithm=HMAC_SHA256"}, sha256Of(""), "FLEXFN_SHARED_KEYS"},
+		{"unknown algorithm", []string{"key=one,algorithm=HMAC_SHA512"}, sha256Of("s1"), `"HMAC_SHA512"`},
+		{"empty algorithm", []string{"key=one,algorithm="}, sha1, "algorithm"},
+		{"two algorithms", []string{"algorithm=HMAC_SHA1,algorithm=HMAC_SHA256"}, sha1, "twice"},
+		{"two headers", []string{"algorithm=HMAC_SHA1", "key=one"}, sha1, "2 times"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodPost, "/studio/x?a=1", nil)
+			r.Header.Set("Content-Type", formType)
+			r.Header.Set(Header, c.signature)
+			r.Header[SettingsHeader] = c.settings
+			proof, err := v.Verify(t.Context(), r, []byte(body))
+			switch {
+			case c.refused == "" && (err != nil || proof.AccountSID != account):
+				t.Errorf("refused: %v", err)
+			case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
+				t.Errorf("the error %v does not say %q", err, c.refused)
+			}
+		})
+	}
+	if _, err := New(Config{AccountSID: account, AuthTokens: []string{token}, SharedKeys: map[string]string{"one": ""}}); err == nil {
+		t.Error("an empty secret is accepted")
+	}
+}
+
+func TestApostrophesInTheQuery(t *testing.T) {
+	const token, base = "12345", "https://functions.example.com/x?name="
+	for _, c := range []struct {
+		signed, sent string
+		want         bool
+	}{
+		{"O'Neil", "O'Neil", true},
+		{"O'Neil", "O%27Neil", true},
+		{"O%27Neil", "O'Neil", true},
+		{"O%27Neil", "O%2527Neil", false},
+		{"O'Neil", "ONeil", false},
+	} {
+		s := Sign(token, base+c.signed, "", nil)
+		if got := Valid(token, s, base+c.sent, "", nil); got != c.want {
+			t.Errorf("signed %s, sent %s: Valid is %t", c.signed, c.sent, got)
+		}
+		v, err := New(Config{AuthTokens: []string{token}, PublicURL: "https://functions.example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/x?name="+c.sent, nil)
+		r.Header.Set(Header, s)
+		if _, err := v.Verify(t.Context(), r, nil); (err == nil) != c.want {
+			t.Errorf("signed %s, sent %s: Verify says %v", c.signed, c.sent, err)
+		}
+	}
+}
