@@ -15,6 +15,7 @@ import (
 
 	"github.com/flexfn/flexfn/internal/claim"
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/signature"
 )
 
 // Once runs the handler once per key, on whichever instance: concurrent calls
@@ -27,7 +28,8 @@ import (
 // I-Twilio-Idempotency-Token (Studio). A request without a key is not guarded.
 // Keys belong to the function and to the caller: another worker who sends the
 // same parameters gets 409, and an Idempotency-Key that comes back with other
-// parameters 422.
+// parameters 422. Parameters belong to the account that signed them too, and
+// Twilio's token to its signature.
 //
 // What is kept is a success, a refusal (4xx), and a failure whose outcome is
 // unknown ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a
@@ -131,10 +133,17 @@ func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err e
 	if c.owner != nil {
 		caller = c.owner.WorkerSID + "\x00" + c.owner.Identity
 	}
+	// Twilio does not sign its token, so the signature goes with it: whoever
+	// holds another signed request neither reads this one's answer nor leaves
+	// theirs in its place. A redelivery has the same signature.
+	signed := ""
+	if c.fn.studio {
+		signed = c.request.Header.Get(signature.Header)
+	}
 	keys := c.app.claims.Entries()
 	if len(o.parameters) > 0 {
-		parts := make([]string, 1, 1+len(o.parameters))
-		parts[0] = c.path
+		parts := make([]string, 2, 2+len(o.parameters))
+		parts[0], parts[1] = c.path, c.signedBy
 		given := false
 		for i, name := range o.parameters {
 			text := ""
@@ -158,7 +167,7 @@ func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err e
 		if len(key) > maxHeaderKey {
 			return req, false, Errorf(http.StatusBadRequest, "%s has %d bytes: it may have %d", idempotencyKey, len(key), maxHeaderKey)
 		}
-		req.Key, guarded = keys.Key("key", c.path, caller, key), true
+		req.Key, guarded = keys.Key("key", c.path, caller, signed, key), true
 		if !c.fn.studio {
 			req.Check = vs.sum(c.fn.tokenKey())
 		}
