@@ -24,19 +24,20 @@ import (
 // holds what they share. Make one with [New] and give it functions with
 // [App.Handle]. It is safe for concurrent use.
 type App struct {
-	config  Config
-	log     *slog.Logger
-	lines   *spool.Queue // behind log
-	client  *http.Client
-	origins map[string]bool // nil: any
-	bodies  *bodyRoom
-	tokens  tokenChecker
-	signed  *signature.Verifier
-	claims  *claim.Claims // over the Store
-	alone   *claim.Claims // in this process; for Deduplicate while the Store fails
-	entries *store.Entries
-	retry   *retryPolicy
-	turns   conflict.Turns
+	config                      Config
+	log                         *slog.Logger
+	lines                       *spool.Queue // behind log
+	client                      *http.Client
+	origins                     map[string]bool // nil: any
+	allowHeaders, exposeHeaders []string        // values of the CORS headers
+	bodies                      *bodyRoom
+	tokens                      tokenChecker
+	signed                      *signature.Verifier
+	claims                      *claim.Claims // over the Store
+	alone                       *claim.Claims // in this process; for Deduplicate while the Store fails
+	entries                     *store.Entries
+	retry                       *retryPolicy
+	turns                       conflict.Turns
 
 	handling  sync.Mutex // held for handled
 	handled   map[string]*Function
@@ -61,6 +62,10 @@ func New(config Config) (*App, error) {
 		lines:   new(spool.Queue),
 		retry:   newRetryPolicy(config),
 		origins: originSet(config.AllowedOrigins),
+
+		allowHeaders:  headerList("Authorization, Content-Type, Idempotency-Key", config.AllowedHeaders),
+		exposeHeaders: headerList("Retry-After, X-Request-Id", config.ExposedHeaders),
+
 		bodies:  newBodyRoom(config.MaxBodiesBytes),
 		handled: map[string]*Function{},
 	}

@@ -49,6 +49,12 @@ type Config struct {
 	// that is empty but not nil is refused.
 	AllowedOrigins []string
 
+	// AllowedHeaders are headers that pages of other origins may send besides
+	// Authorization, Content-Type and Idempotency-Key, such as "baggage";
+	// ExposedHeaders those of answers that they may read besides Retry-After
+	// and X-Request-Id.
+	AllowedHeaders, ExposedHeaders []string
+
 	// PublicURL is the beginning of the URLs under which Twilio calls the
 	// app, exactly as they are written in Twilio, such as
 	// "https://functions.example.com": Twilio signs it. A path in it is one
@@ -195,6 +201,8 @@ var setters = map[string]func(*Config, string) error{
 	"TWILIO_FLEX_WORKSPACE_SID": func(c *Config, v string) error { c.WorkspaceSID = v; return nil },
 	"FLEXFN_TWILIO_URL":         func(c *Config, v string) error { c.TwilioURL = v; return nil },
 	"FLEXFN_ALLOWED_ORIGINS":    func(c *Config, v string) error { c.AllowedOrigins = splitList(v); return nil },
+	"FLEXFN_ALLOWED_HEADERS":    func(c *Config, v string) error { c.AllowedHeaders = splitList(v); return nil },
+	"FLEXFN_EXPOSED_HEADERS":    func(c *Config, v string) error { c.ExposedHeaders = splitList(v); return nil },
 	"FLEXFN_FLEX_DEADLINE":      func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err },
 	"FLEXFN_STUDIO_DEADLINE":    func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err },
 	"FLEXFN_MAX_OVERDUE": func(c *Config, v string) error {
@@ -216,8 +224,11 @@ var setters = map[string]func(*Config, string) error{
 	"TWILIO_SERVICE_MAX_BACKOFF": func(c *Config, v string) error {
 		return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return maxBackoff(time.Duration(ms) * time.Millisecond) })
 	},
-	"FLEXFN_ATTEMPT_TIMEOUT": func(c *Config, v string) error {
-		d, err := parseDuration(v)
+	"FLEXFN_ATTEMPT_TIMEOUT": func(c *Config, v string) (err error) {
+		var d time.Duration // 0: without bound, as AttemptTimeout has it
+		if v != "0" {
+			d, err = parseDuration(v)
+		}
 		c.Retry = append(c.Retry, AttemptTimeout(d))
 		return err
 	},
@@ -304,6 +315,7 @@ func parseDuration(v string) (time.Duration, error) {
 
 var (
 	authToken    = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
+	headerName   = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
 	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
@@ -356,6 +368,16 @@ func (c Config) withDefaults() (Config, []error) {
 		}
 	}
 	faults = append(faults, checkOrigins(c.AllowedOrigins)...)
+	for _, list := range []struct {
+		variable string
+		names    []string
+	}{{"FLEXFN_ALLOWED_HEADERS", c.AllowedHeaders}, {"FLEXFN_EXPOSED_HEADERS", c.ExposedHeaders}} {
+		for _, name := range list.names {
+			if !headerName.MatchString(name) {
+				fault("%s: %q is not a header's name", list.variable, name)
+			}
+		}
+	}
 	for _, token := range c.PreviousAuthTokens {
 		if !authToken.MatchString(token) {
 			fault("FLEXFN_PREVIOUS_AUTH_TOKENS has one with characters other than letters and digits: copy it again, without quotes or spaces")

@@ -13,8 +13,6 @@ import (
 var (
 	anyOrigin        = slices.Clip([]string{"*"})
 	allowMethods     = slices.Clip([]string{"GET, HEAD, POST, OPTIONS"})
-	allowHeaders     = slices.Clip([]string{"Authorization, Content-Type, Idempotency-Key"})
-	exposeHeaders    = slices.Clip([]string{"Retry-After, X-Request-Id"})
 	maxAge           = slices.Clip([]string{"86400"})
 	noStore          = slices.Clip([]string{"no-store"})
 	noSniff          = slices.Clip([]string{"nosniff"})
@@ -35,8 +33,8 @@ func (a *App) cors(h http.Header, r *http.Request) (allowed bool) {
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
 	h["Access-Control-Allow-Methods"] = allowMethods
-	h["Access-Control-Allow-Headers"] = allowHeaders
-	h["Access-Control-Expose-Headers"] = exposeHeaders
+	h["Access-Control-Allow-Headers"] = a.allowHeaders
+	h["Access-Control-Expose-Headers"] = a.exposeHeaders
 	preflight := r.Method == http.MethodOptions
 	if preflight {
 		h["Access-Control-Max-Age"] = maxAge
@@ -61,6 +59,11 @@ func (a *App) cors(h http.Header, r *http.Request) (allowed bool) {
 		h["Access-Control-Allow-Private-Network"] = privateNetworkOK
 	}
 	return true
+}
+
+// headerList is the value of a CORS header; like those above it is shared.
+func headerList(always string, more []string) []string {
+	return slices.Clip([]string{strings.Join(append([]string{always}, more...), ", ")})
 }
 
 // originSet is nil when any origin may call.
