@@ -122,16 +122,32 @@ func keysOfType(t reflect.Type) *answerKeys {
 	}
 	keys := new(answerKeys)
 	for _, f := range reflect.VisibleFields(t) {
-		if f.Anonymous && f.Type.Kind() != reflect.Struct {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case within(t, f.Index): // not a key of the answer
+		case f.Anonymous && name == "" && f.Type.Kind() != reflect.Struct:
 			return nil // what it adds shows only when encoded
-		}
-		if f.IsExported() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		case f.Anonymous && name == "", !f.IsExported():
+		case name == "success" || name == "status":
+			if options != "" || keys.success && name == "success" || keys.status && name == "status" {
+				return nil // whether it is sent, too
+			}
 			keys.success = keys.success || name == "success"
 			keys.status = keys.status || name == "status"
 		}
 	}
 	return keys
+}
+
+// within reports whether the field at index is in an embedded struct that has
+// a name of its own in JSON.
+func within(t reflect.Type, index []int) bool {
+	for n := 1; n < len(index); n++ {
+		if t.FieldByIndex(index[:n]).Tag.Get("json") != "" {
+			return true
+		}
+	}
+	return false
 }
 
 var jsonMarshalerType = reflect.TypeFor[json.Marshaler]()

@@ -37,12 +37,16 @@ type Error struct {
 }
 
 // Errorf makes an *Error that answers with status and, as the message for the
-// caller, the formatted text. An error given for a %w verb is kept as the
+// caller, the formatted text. Errors given for %w verbs are kept as the
 // cause, for the log; its text does appear in the message, so wrap only what
 // the caller may read, or build an Error and set its Err.
 func Errorf(status int, format string, args ...any) error {
 	text := fmt.Errorf(format, args...)
-	return &Error{Status: status, Message: text.Error(), Err: errors.Unwrap(text)}
+	cause := errors.Unwrap(text)
+	if several, ok := text.(interface{ Unwrap() []error }); ok {
+		cause = errors.Join(several.Unwrap()...)
+	}
+	return &Error{Status: status, Message: text.Error(), Err: cause}
 }
 
 // Error gives the log's side: status, message and cause.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,15 +74,28 @@ func (d *definition) add(t reflect.Type, parent []int) {
 		f := t.Field(i)
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		index := append(parent[:len(parent):len(parent)], i)
-		if f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct {
-			d.add(f.Type, index)
-			continue
+		fault := func(format string, args ...any) {
+			d.faults = append(d.faults, fmt.Errorf("%s.%s: %s", t, f.Name, fmt.Sprintf(format, args...)))
+		}
+		if err := checkTag(f.Tag); err != nil {
+			fault("%v", err)
+		}
+		if f.Anonymous && tag == "" {
+			if f.Type.Kind() == reflect.Struct {
+				d.add(f.Type, index)
+				continue
+			}
+			if f.Type.Kind() == reflect.Pointer {
+				fault("a pointer is embedded: embed %s itself", f.Type.Elem())
+				continue
+			}
 		}
 		if !f.IsExported() || tag == "-" {
 			continue
 		}
-		fault := func(format string, args ...any) {
-			d.faults = append(d.faults, fmt.Errorf("%s.%s: %s", t, f.Name, fmt.Sprintf(format, args...)))
+		if containsItself(f.Type) {
+			fault("%s contains itself, and no text can be one", f.Type)
+			continue
 		}
 		p := parameter{index: index}
 		p.Name, p.Kind, p.Doc, p.Type = tag, f.Tag.Get("kind"), f.Tag.Get("doc"), f.Type
@@ -107,6 +121,41 @@ func (d *definition) add(t reflect.Type, parent []int) {
 		}
 		d.list = append(d.list, p)
 	}
+}
+
+// checkTag finds keys that mean nothing here, such as a misspelt one, and what
+// is not written as reflect.StructTag wants it, which would silently be lost.
+func checkTag(tag reflect.StructTag) error {
+	for rest := strings.TrimLeft(string(tag), " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
+		key, after, _ := strings.Cut(rest, ":")
+		quoted, err := strconv.QuotedPrefix(after)
+		if err != nil || !strings.HasPrefix(quoted, `"`) || key == "" || strings.ContainsAny(key, " ,\"\t\n") {
+			return fmt.Errorf("the tag cannot be read at %q: write key:\"text\", with one space between two", rest)
+		}
+		if !slices.Contains(knownTags[:], key) {
+			return fmt.Errorf("the tag %s is unknown: a parameter has %s", key, strings.Join(knownTags[:], ", "))
+		}
+		rest = after[len(quoted):]
+	}
+	return nil
+}
+
+var knownTags = [...]string{"json", "purpose", "doc", "example", "kind"}
+
+// containsItself reports whether t is made of itself by lists, maps and
+// pointers alone, as in type L []L: there is no end to it.
+func containsItself(t reflect.Type) bool {
+	seen := map[reflect.Type]bool{}
+	for !seen[t] {
+		seen[t] = true
+		switch t.Kind() {
+		case reflect.Slice, reflect.Array, reflect.Map, reflect.Pointer:
+			t = t.Elem()
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 var (
@@ -407,18 +456,21 @@ func sliceSetter(t reflect.Type, tag string) (setter, error) {
 		return nil, err
 	}
 	return func(field reflect.Value, v value) string {
+		const aList = "a JSON list"
 		items := []value{v}
+		written := v.kind == stringValue && strings.HasPrefix(strings.TrimSpace(v.text), "[")
+		valid := written && json.Valid([]byte(v.text))
 		switch {
 		case v.kind == listValue:
 			items = items[:0]
 			for _, s := range v.list {
 				items = append(items, value{kind: stringValue, text: s})
 			}
-		case v.kind == arrayValue, v.kind == stringValue && strings.HasPrefix(strings.TrimSpace(v.text), "["):
+		case v.kind == arrayValue, valid:
 			text, ok := v.jsonText()
 			var raws []json.RawMessage
 			if !ok || json.Unmarshal([]byte(text), &raws) != nil {
-				return "a JSON list of at most " + strconv.Itoa(jsonshape.MaxItems) + " items"
+				return aList + " of at most " + strconv.Itoa(jsonshape.MaxItems) + " items"
 			}
 			items = items[:0]
 			for _, raw := range raws {
@@ -428,6 +480,9 @@ func sliceSetter(t reflect.Type, tag string) (setter, error) {
 		slice := reflect.MakeSlice(t, len(items), len(items))
 		for i, item := range items {
 			if expected := set(slice.Index(i), item); expected != "" {
+				if written && !valid {
+					return aList
+				}
 				return fmt.Sprintf("%s (item %d of the list)", expected, i+1)
 			}
 		}
@@ -497,6 +552,9 @@ func (f *parameterFaults) answer(path string, vs *values) error {
 		part := fmt.Sprintf("(%s) Missing %s", path, m.Key)
 		if m.Purpose != "" {
 			part += ": " + m.Purpose
+		}
+		if vs.get(m.Key+"[]").kind != absentValue {
+			part += fmt.Sprintf(" (%s[] came: send a list as %s, once for each item)", m.Key, m.Key)
 		}
 		parts = append(parts, part)
 	}

@@ -137,7 +137,9 @@ func readValues(r *http.Request, body []byte) (*values, error) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is compressed; send it without Content-Encoding")
 	}
-	if charset != "" && charset != "utf-8" && charset != "us-ascii" {
+	switch charset {
+	case "", "utf-8", "utf8", "us-ascii":
+	default:
 		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is not UTF-8; send it with charset=utf-8")
 	}
 	if isForm {
