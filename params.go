@@ -553,9 +553,6 @@ func (f *parameterFaults) answer(path string, vs *values) error {
 		if m.Purpose != "" {
 			part += ": " + m.Purpose
 		}
-		if vs.get(m.Key+"[]").kind != absentValue {
-			part += fmt.Sprintf(" (%s[] came: send a list as %s, once for each item)", m.Key, m.Key)
-		}
 		parts = append(parts, part)
 	}
 	for _, i := range f.Invalid {

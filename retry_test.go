@@ -339,7 +339,7 @@ func TestRetryVariables(t *testing.T) {
 		{map[string]string{"TWILIO_SERVICE_MAX_BACKOFF": "99"}, "TWILIO_SERVICE_MIN_BACKOFF"},
 		{map[string]string{"TWILIO_SERVICE_MIN_BACKOFF": "500", "TWILIO_SERVICE_MAX_BACKOFF": "600"}, ""},
 		{map[string]string{"TWILIO_SERVICE_MIN_BACKOFF": "0", "TWILIO_SERVICE_MAX_BACKOFF": "0"}, ""},
-		{map[string]string{"FLEXFN_ATTEMPT_TIMEOUT": "0"}, "FLEXFN_ATTEMPT_TIMEOUT"},
+		{map[string]string{"FLEXFN_ATTEMPT_TIMEOUT": "-1s"}, "FLEXFN_ATTEMPT_TIMEOUT"},
 		{map[string]string{"FLEXFN_ATTEMPT_TIMEOUT": "2s"}, ""},
 		{map[string]string{"FLEXFN_RETRY_BUDGET": "off"}, ""},
 		{map[string]string{"FLEXFN_RETRY_BUDGET": "0"}, "FLEXFN_RETRY_BUDGET"},
