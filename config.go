@@ -171,7 +171,7 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 		}
 		if name == "" && s.Secret {
 			file := s.Names[0] + setting.FileSuffix
-			if path, _ := lookup(file); path != "" {
+			if path, ok := lookup(file); ok && path != "" {
 				secret, err := readSecret(path)
 				if err != nil {
 					c.faults = append(c.faults, fmt.Errorf("%s: %w", file, err))

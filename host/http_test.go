@@ -430,7 +430,7 @@ func TestStaleSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.Listen = "unix:" + file
-	if err := Serve(t.Context(), http.NotFoundHandler(), config); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if err := Serve(t.Context(), http.NotFoundHandler(), config); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("a file in the socket's place: %v", err)
 	}
 }

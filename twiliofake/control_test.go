@@ -134,8 +134,8 @@ func TestStateDocument(t *testing.T) {
 
 	for doc, want := range map[string]string{
 		`{`: "EOF", `{"a":1}`: "unknown field", `{"resources":{}} 1`: "more than one", `{"resources":{}}`: "accounts",
-		`{"resources":{"accounts":[{"sid":"AC1"}],"x":[]}}`:                                       `no kind "x"`,
-		`{"resources":{"accounts":[{"sid":"AC1","auth":"x"}]}}`:                                   `no field "auth"`,
+		`{"resources":{"accounts":[{"sid":"AC1"}],"x":[]}}`:                                       `unknown kind "x"`,
+		`{"resources":{"accounts":[{"sid":"AC1","auth":"x"}]}}`:                                   `unknown field "auth"`,
 		`{"resources":{"accounts":[{}]}}`:                                                         `"sid" is missing`,
 		`{"resources":{"accounts":[{"sid":"AC1"}],"tasks":[{"sid":"WT1"}]}}`:                      `"workspace_sid" is missing`,
 		`{"resources":{"accounts":[{"sid":"AC1"}],"workers":[{"available":"yes"}]}}`:              `"available" cannot be yes`,
@@ -143,7 +143,7 @@ func TestStateDocument(t *testing.T) {
 		`{"resources":{"accounts":[{"sid":"AC1"}],"tasks":[{"attributes":"{"}]}}`:                 `"attributes" cannot be {`,
 		`{"resources":{"accounts":[{"sid":"AC1"}],"tasks":[{"_version":"x"}]}}`:                   `_version`,
 		`{"resources":{"accounts":[{"sid":"AC1"}]},"tokens":{"":{"roles":[]}}}`:                   `a token is empty`,
-		`{"resources":{"accounts":[{"sid":"AC1"}]},"faults":[{"action":"x"}]}`:                    `no action "x"`,
+		`{"resources":{"accounts":[{"sid":"AC1"}]},"faults":[{"action":"x"}]}`:                    `unknown action "x"`,
 		`{"resources":{"accounts":[{"sid":"AC1"}],"chat_services":[{"webhook_filters":[1]}]}}`:    `"webhook_filters"`,
 		`{"resources":{"accounts":[{"sid":"AC1"}],"tasks":[{"virtual_start_time":"yesterday"}]}}`: `"virtual_start_time"`,
 	} {
