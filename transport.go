@@ -77,7 +77,8 @@ func newBaseTransport() *http.Transport {
 // counting is a copy of base whose connections count what they write.
 func counting(base *http.Transport) *http.Transport {
 	base = base.Clone()
-	if dial := base.Dial; base.DialContext == nil && dial != nil { //nolint:staticcheck // a caller's own is used
+	//lint:ignore SA1019 a transport of the user's may still have one
+	if dial := base.Dial; base.DialContext == nil && dial != nil {
 		base.DialContext = func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
 	}
 	if base.DialContext == nil {

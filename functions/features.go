@@ -33,7 +33,6 @@ var (
 	needWorkspace = need{"TWILIO_FLEX_WORKSPACE_SID", func(app flexfn.Config, _ *Config) string { return app.WorkspaceSID }}
 	needPublicURL = need{"PUBLIC_URL", func(app flexfn.Config, _ *Config) string { return app.PublicURL }}
 	needAPIKey    = need{"TWILIO_API_KEY and TWILIO_API_SECRET", func(app flexfn.Config, _ *Config) string { return app.APIKeySecret }}
-	needSync      = need{"TWILIO_FLEX_SYNC_SID", func(_ flexfn.Config, c *Config) string { return c.SyncServiceSID }}
 	needCallback  = need{"TWILIO_FLEX_CALLBACK_WORKFLOW_SID", func(_ flexfn.Config, c *Config) string { return c.CallbackWorkflowSID }}
 	needTransfer  = need{"TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID", func(_ flexfn.Config, c *Config) string { return c.ChatTransferWorkflowSID }}
 	needInternal  = need{"TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID", func(_ flexfn.Config, c *Config) string { return c.InternalCallWorkflowSID }}

@@ -304,7 +304,7 @@ func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 	}
 	moved := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
 		if w.Call == "" {
-			return nil, errors.New("Twilio did not say which call it is")
+			return nil, errors.New("the request has no CallSid, so the call is unknown")
 		}
 		return api.NewApiService(client).UpdateCall(string(w.Call), &api.UpdateCallParams{Url: new(w.link(waitRecord)), Method: new(http.MethodPost)})
 	})
