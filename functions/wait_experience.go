@@ -188,7 +188,7 @@ func (w *waiting) greeted() []string {
 func (w *waiting) findTask(ctx context.Context) string {
 	queue := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Queue, error) {
 		if w.Queue == "" || w.Call == "" {
-			return nil, errors.New("Twilio did not say which call waits in which queue")
+			return nil, errors.New("the request has no CallSid or no QueueSid, so the place in the queue is unknown")
 		}
 		return api.NewApiService(client).FetchQueue(string(w.Queue), nil)
 	})
