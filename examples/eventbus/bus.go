@@ -51,7 +51,7 @@ type reminder struct{ Customer, Task string }
 // callMeTomorrow asks for a call in 24 hours. Clicked twice for one task, it
 // asks once.
 var callMeTomorrow = flexfn.PrepareFlexFunction(func(ctx context.Context, in callback) (struct{}, error) {
-	return struct{}{}, events.Later(ctx, reminder{in.Customer, in.Task}, 24*time.Hour)
+	return struct{}{}, events.Later(ctx, reminder(in), 24*time.Hour)
 }, flexfn.Once(24*time.Hour, "task"))
 
 // remind runs when the time has come.
