@@ -89,7 +89,7 @@ if (ids.size !== cases.length) throw new Error("two cases have one id");
 const version = JSON.parse(readFileSync(join(here, "node_modules/twilio/package.json"))).version;
 const vectors = cases.map(vector);
 const text = JSON.stringify({
-  about: "Requests and Twilio's signatures for them, made by internal/signatures with the npm package twilio " + version +
+  about: "Requests and Twilio's signatures for them, made by internal/testing/signatures with the npm package twilio " + version +
     ". url is what Twilio signed; request is what reaches the server, its url and body what a validator is given. server is configuration that the request needs." +
     " differs lists who gives another verdict than expected, and why.",
   vectors,
