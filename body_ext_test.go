@@ -278,7 +278,11 @@ func TestMemoryUnderAttack(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("64 attackers: the server's memory was %d MiB at its highest; the worker's %d calls were answered %v, the slowest after %s", kib>>10, calls, statuses, slowest)
-	if kib > 128<<10 || calls == 0 || statuses[200] != calls {
+	limit := 128 << 10
+	if raceDetector { // which keeps several words for each that the program has
+		limit *= 5
+	}
+	if kib > limit || calls == 0 || statuses[200] != calls {
 		t.Error("too much memory, or a worker who was not served")
 	}
 }

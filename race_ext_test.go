@@ -1,0 +1,5 @@
+//go:build race
+
+package flexfn_test
+
+const raceDetector = true
