@@ -132,24 +132,35 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write the generated parts of the documents anew")
+var update = flag.Bool("update", false, "rewrite the generated parts of the documents")
 
-// The table of docs/configuration.md is made from the settings; -update
-// writes it.
+// The tables of docs/configuration.md are generated from the settings; -update
+// rewrites them.
 func TestConfigurationIsDocumented(t *testing.T) {
-	const path, head = "docs/configuration.md", "| variable | what it says |\n|---|---|\n"
+	const path, head = "docs/configuration.md", "## App\n"
 	doc, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	intro, _, ok := strings.Cut(string(doc), head)
+	want, _, ok := strings.Cut(string(doc), head)
 	if !ok {
-		t.Fatalf("%s has no table", path)
+		t.Fatalf("%s has no heading %q", path, head)
 	}
-	want := intro + head
-	for _, s := range append(setting.App(), functions.Settings()...) {
-		want += "| `" + strings.Join(s.Names, "`, `") + "` | " + strings.ReplaceAll(s.Doc, "|", `\|`) + " |\n"
+	for _, part := range []struct {
+		heading, about string
+		settings       []setting.Setting
+	}{
+		{"App", "Read by `flexfn.FromEnv`.", setting.App()},
+		{"Server", "Read by `host.Main`, `host.FromEnv` and `flexfn serve`. Each platform has its own variables too, by which it is\ndetected: [hosting.md](hosting.md#platforms).", setting.Server()},
+		{"Ready-made functions", "Read by `functions.FromEnv` and `flexfn serve`.", functions.Settings()},
+	} {
+		want += "## " + part.heading + "\n\n" + part.about + "\n\n| variable | meaning |\n|---|---|\n"
+		for _, s := range part.settings {
+			want += "| `" + strings.Join(s.Names, "`, `") + "` | " + strings.ReplaceAll(s.Doc, "|", `\|`) + " |\n"
+		}
+		want += "\n"
 	}
+	want = strings.TrimSuffix(want, "\n")
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

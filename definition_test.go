@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 )
 
 type (
@@ -51,6 +54,52 @@ func TestFaultyParameters(t *testing.T) {
 		A []any `example:"[1]"`
 	}](); err != nil {
 		t.Error(err)
+	}
+}
+
+// Each kind of Go type is in the table of docs/parameters.md, or among those
+// that it calls impossible.
+func TestTypesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/parameters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, impossible, _ := strings.Cut(string(page), "\nNamed types such as")
+	_, table, _ = strings.Cut(table, "\n## Types\n")
+	impossible, _, _ = strings.Cut(impossible, "\n#")
+	written := map[string]string{ // as the page calls them, where that differs
+		"*int": "*T", "[]int": "[]T", "[1]int": "[N]T", "map[string]int": "map[string]T", "struct {}": "a struct", "interface {}": "any",
+		"[]uint8": "[]byte", "complex64": "complex", "complex128": "complex", "chan int": "channels", "func()": "functions",
+		"interface { M() }": "interfaces with methods", "unsafe.Pointer": "",
+	}
+	samples := []any{
+		false, 0, int8(0), int16(0), int32(0), int64(0), uint(0), uint8(0), uint16(0), uint32(0), uint64(0), uintptr(0),
+		float32(0), float64(0), complex64(0), complex128(0), [1]int{}, make(chan int), func() {}, map[string]int{}, new(int),
+		[]int{}, "", struct{}{}, []byte{}, json.Number(""), json.RawMessage{}, time.Time{}, time.Duration(0), unsafe.Pointer(nil),
+	}
+	types := []reflect.Type{reflect.TypeFor[any](), reflect.TypeFor[interface{ M() }]()}
+	for _, sample := range samples {
+		types = append(types, reflect.TypeOf(sample))
+	}
+	kinds := map[reflect.Kind]bool{}
+	for _, typ := range types {
+		kinds[typ.Kind()] = true
+		name, ok := written[typ.String()]
+		if !ok {
+			name = typ.String()
+		}
+		where, place := table, "table"
+		if _, err := setterFor(typ, ""); err != nil {
+			where, place = impossible, "list of impossible types"
+		}
+		if !strings.Contains(where, name) {
+			t.Errorf("the %s in docs/parameters.md does not name %s", place, name)
+		}
+	}
+	for k := reflect.Bool; k <= reflect.UnsafePointer; k++ {
+		if !kinds[k] {
+			t.Errorf("no sample of the kind %s", k)
+		}
 	}
 }
 

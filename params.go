@@ -32,7 +32,7 @@ type Parameter struct {
 	Example string
 	// Kind restricts a string: the kind tag, such as "e164" for a telephone
 	// number or "CF|WT" for SIDs with one of these prefixes; empty for any
-	// string. docs/guide.md lists the kinds.
+	// string. docs/parameters.md lists the kinds.
 	Kind string
 	// Type is the Go type of the value; nil in an untyped function.
 	Type reflect.Type

@@ -91,8 +91,8 @@ type Config struct {
 func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
 // FromLookup detects the platform from the variables that lookup knows, and
-// reads the rest of the Config from those that docs/hosting.md lists. It never
-// fails: [Serve] reports everything that is wrong with them in one error.
+// reads the rest of the Config from those that docs/configuration.md lists. It
+// never fails: [Serve] reports everything that is wrong with them in one error.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	env := func(name string) string { v, _ := lookup(name); return v }
 	var c Config

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/setting"
 )
 
 func TestPlatforms(t *testing.T) {
@@ -88,17 +90,31 @@ func TestMissingCertificate(t *testing.T) {
 	}
 }
 
-// TestDocumentation checks that docs/hosting.md knows every variable and
-// every platform.
+// TestDocumentation checks that every variable is in the list from which
+// docs/configuration.md and .env.example are made, and that docs/hosting.md
+// names every platform.
 func TestDocumentation(t *testing.T) {
 	text, err := os.ReadFile("../docs/hosting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var words []string
-	for _, s := range settings {
-		words = append(words, s.name)
+	documented := map[string]bool{"FLEXFN_MAX_BODY_BYTES": true} // the app's
+	for _, s := range setting.Server() {
+		documented[s.Names[0]] = true
 	}
+	read := map[string]bool{}
+	FromLookup(func(name string) (string, bool) { read[name] = true; return "", false })
+	for name := range documented {
+		if !read[name] {
+			t.Errorf("%s is documented, and is not read", name)
+		}
+	}
+	for _, s := range settings {
+		if !documented[s.name] {
+			t.Errorf("setting.Server does not list %s", s.name)
+		}
+	}
+	var words []string
 	for _, p := range platforms {
 		words = append(words, string(p.name))
 	}

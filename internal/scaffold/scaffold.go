@@ -87,7 +87,7 @@ type envSetting struct {
 }
 
 func envSettings() (list []envSetting) {
-	for _, s := range append(setting.App(), functions.Settings()...) {
+	for _, s := range slices.Concat(setting.App(), setting.Server(), functions.Settings()) {
 		if s.Names[0] == link.KeyVariable { // users never set it
 			continue
 		}
