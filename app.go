@@ -20,9 +20,10 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// App runs functions: it is the [http.Handler] that answers for them, and
-// holds what they share. Make one with [New] and give it functions with
-// [App.Handle]. It is safe for concurrent use.
+// App is an [http.Handler] that runs functions. It holds what they share:
+// configuration, HTTP client, token cache, Store and log. Make one with [New],
+// and register functions with [App.Handle]. It is safe for concurrent use and
+// needs no closing; see [App.Wait] for the end of a program.
 type App struct {
 	config                      Config
 	log                         *slog.Logger
@@ -47,14 +48,15 @@ type App struct {
 	refused outages // functions with too many calls overdue
 }
 
-// What holds a generic cache stands behind an interface: a package that names
-// App would otherwise compile the cache's 1,700 methods again, each time it is
-// built.
+// tokenChecker hides the generic token cache behind an interface. Otherwise each
+// package that names App would compile the cache's 1,700 methods again.
 type tokenChecker interface {
 	admit(*call, *values) (*Owner, error)
 }
 
-// New makes an App. The error joins everything that is wrong with config.
+// New makes an App. If config is faulty, the App is nil, and the error joins
+// every fault, each with the variable's name and a remedy; it contains no
+// secret. New makes no network request.
 func New(config Config) (*App, error) {
 	config, faults := config.withDefaults()
 	a := &App{
@@ -94,17 +96,17 @@ func New(config Config) (*App, error) {
 	return a, nil
 }
 
-// Config returns what the app was made from, defaults filled in. It holds
-// secrets.
+// Config returns the configuration that the app was made from, with defaults
+// filled in. It contains secrets. Changing it does not change the app.
 func (a *App) Config() Config { return a.config }
 
-// Handle lets f answer on path, which must be absolute, without a trailing
-// slash, and made of letters, digits and "-._~" between its slashes. Requests
-// match it exactly.
+// Handle registers f at path, which must be absolute, without a trailing slash,
+// and consist of letters, digits and "-._~" between its slashes. Requests match
+// it exactly, case included. It may be called while the app serves.
 //
-// It panics, as [http.ServeMux.Handle] does, when the path is malformed or
-// taken, or when the function's definition is faulty: these are mistakes in
-// the program, and best found at its start.
+// It panics, as [http.ServeMux.Handle] does, if the path is malformed or taken,
+// or if the function's definition is faulty: these are mistakes in the program,
+// best found when it starts.
 func (a *App) Handle(path string, f *Function) {
 	if err := link.CheckPath(path); err != nil {
 		panic("flexfn: Handle: " + err.Error())
@@ -129,8 +131,8 @@ func (a *App) Handle(path string, f *Function) {
 	a.functions.Store(nil)
 }
 
-// byPath is the functions by path. Requests do not wait for a lock, but after
-// [App.Handle].
+// byPath returns the functions by path, in a map that never changes. A request
+// takes the lock only if it is the first after [App.Handle].
 func (a *App) byPath() map[string]*Function {
 	if functions := a.functions.Load(); functions != nil {
 		return *functions
@@ -142,13 +144,13 @@ func (a *App) byPath() map[string]*Function {
 	return functions
 }
 
-// Route is a function and where it answers.
+// Route is a function and its path.
 type Route struct {
 	Path     string
 	Function *Function
 }
 
-// Routes lists the functions by path.
+// Routes lists the registered functions, sorted by path.
 func (a *App) Routes() []Route {
 	functions := a.byPath()
 	list := make([]Route, 0, len(functions))
@@ -158,10 +160,10 @@ func (a *App) Routes() []Route {
 	return list
 }
 
-// Wait waits for handlers that were still running when their deadline passed
-// and their answer was given, and for ctx at the most; then a second at the
-// most for log lines that are not written yet. Call it when no more requests
-// come, after the server was shut down.
+// Wait waits for the handlers that are still running although their callers were
+// answered at the deadline, at most until ctx ends, and then for log lines that
+// are not written yet, at most a second. Call it once the server has shut down;
+// package host does. The error says that ctx ended first.
 func (a *App) Wait(ctx context.Context) error {
 	err := a.overdue.wait(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -170,8 +172,9 @@ func (a *App) Wait(ctx context.Context) error {
 	return err
 }
 
-// Ready returns nil when all is well, and otherwise why another instance had
-// better answer: log lines are being lost, since what reads them has stalled.
+// Ready returns nil if the app should get requests. Otherwise it returns the
+// reason why another instance should: log lines are being lost because their
+// reader has stalled. Package host answers its health check accordingly.
 func (a *App) Ready() error {
 	if n := a.lines.Lost(); n > 0 {
 		return fmt.Errorf("the log is not being read: %d lines were lost", n)
@@ -179,8 +182,9 @@ func (a *App) Ready() error {
 	return nil
 }
 
-// tooManyOverdue reports whether so many calls of a function are running past
-// their deadline that no more are begun. It logs when that begins and ends.
+// tooManyOverdue reports whether Config.MaxOverdue calls of the function at path
+// are running past their deadline, so that no more are started. It logs when
+// that begins and when it ends, rather than each refusal.
 func (a *App) tooManyOverdue(path string) bool {
 	n := a.overdue.of(path)
 	full := n >= a.config.MaxOverdue
@@ -194,9 +198,10 @@ func (a *App) tooManyOverdue(path string) bool {
 	return full
 }
 
-// ServeHTTP answers one request. Whatever happens, the answer is a JSON
-// object with CORS headers, unless the handler chose otherwise with
-// [Response].
+// ServeHTTP answers one request. The answer is a JSON object with CORS headers,
+// whatever happens, unless the handler returns a [Response] with another body.
+// The answer comes at the function's deadline at the latest, even if the handler
+// goes on.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.config.devKey != "" && a.serveDev(w, r) {
 		return
@@ -235,7 +240,9 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.answer(c, w)
 }
 
-// admit checks who calls, and then reads the parameters.
+// admit checks who calls, and then reads the parameters. Nothing of the body is
+// decoded before, and no answer says anything about parameters, so a stranger
+// neither costs memory nor learns what the function takes.
 func (c *call) admit(body []byte) (*values, error) {
 	if c.fn.studio {
 		return c.admitSigned(body)
@@ -282,14 +289,14 @@ func (c *call) admitSigned(body []byte) (*values, error) {
 	return vs, mend(err)
 }
 
-// overdue reports whether err is there because the deadline has passed.
+// overdue reports whether err arose because the call's deadline has passed.
 func (c *call) overdue(err error) bool { return ended(err) && c.Err() == context.DeadlineExceeded }
 
-// callerLeft reports whether err is there because the caller has left.
+// callerLeft reports whether err arose because the caller has left.
 func (c *call) callerLeft(err error) bool { return ended(err) && c.Err() == context.Canceled }
 
-// ended reports whether err says that some ctx has ended. A ctx that a
-// handler made of its own ends in either way.
+// ended reports whether err says that some ctx has ended. It may be one that the
+// handler made, so its callers look at the call's own ctx as well.
 func ended(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

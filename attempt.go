@@ -10,37 +10,39 @@ import (
 	"github.com/flexfn/flexfn/internal/mask"
 )
 
-// Attempt describes one try of a web-service call, after it ended. It is what
-// [Config].OnAttempt receives.
+// Attempt describes one attempt of a web-service call, after it has ended.
+// [Config].OnAttempt receives it. It contains no query, body or credential, and
+// telephone numbers in Path are masked; Err can hold personal data.
 type Attempt struct {
-	// RequestID is that of the request being answered; empty outside one.
+	// RequestID is the id of the request being answered; empty outside one.
 	RequestID string
 	// Function is the path of the function that made the call; empty
 	// outside a function.
 	Function string
-	// Number counts the tries of one call, from 1.
+	// Number counts the attempts of one call, from 1.
 	Number int
-	// Method, Host and Path are of the last request that the try sent
-	// through the app's client; empty when it sent none. Telephone numbers
-	// in the path are hidden, and the query is left out, since it can hold
-	// personal data.
+	// Method, Host and Path are those of the last request that the attempt
+	// sent through the app's client; empty if it sent none.
 	Method, Host, Path string
-	// Status is the HTTP status of the answer; zero when none came.
+	// Status is the HTTP status of the answer to that request; zero if none
+	// came.
 	Status int
-	// Err is why the try failed; nil when it succeeded.
+	// Err is why the attempt failed; nil if it succeeded.
 	Err error
-	// Duration is how long the try took.
+	// Duration is how long the attempt took, from the call of the callback to
+	// its return.
 	Duration time.Duration
-	// Wait is the pause before the next try; zero when there is none, or
-	// when the next try is made at once.
+	// Wait is the pause before the next attempt; zero if there is none, or if
+	// it follows at once.
 	Wait time.Duration
-	// Retried says that another try follows.
+	// Retried reports that another attempt is due. It may still not happen, if
+	// the caller leaves during the wait.
 	Retried bool
 	// TwilioRequestID is the answer's Twilio-Request-Id header.
 	TwilioRequestID string
 }
 
-// LogValue implements [slog.LogValuer].
+// LogValue implements [slog.LogValuer]. Telephone numbers in Err are masked.
 func (a Attempt) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("attempt", a.Number), slog.Duration("duration", a.Duration)}
 	add := func(name, value string) {
@@ -62,7 +64,9 @@ func (a Attempt) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// attemptHook is what to call after every attempt; nil for nothing.
+// attemptHook returns the function to call after every attempt: the trace's, the
+// log's and the user's in one. It is nil if there are none, so that attempts
+// need no record.
 func (c Config) attemptHook() func(context.Context, Attempt) {
 	if c.devKey != "" {
 		c.OnAttempt = alsoTraced(c.OnAttempt)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Bounds on the memory that bodies take. Anybody can send them, and nothing is
-// known about who does before they are there.
+// Bounds on the memory that bodies take. Anyone can send them, and the sender is
+// known only once the body is there: it holds the token, or is signed.
 const (
 	freeBodyBytes     = 8 << 10  // of each body: its connection takes more
 	ordinaryBodyBytes = 64 << 10 // up to which a body shares the ordinary ones' room
@@ -28,14 +28,14 @@ func newBodyRoom(total int64) *bodyRoom {
 	return &bodyRoom{ordinary: total / ordinaryShare, long: total - total/ordinaryShare}
 }
 
-// bodyLease is what one body has of the room.
+// bodyLease is the part of the room that one body occupies.
 type bodyLease struct {
 	room           *bodyRoom
 	ordinary, long int64
 }
 
-// grow makes it a lease for a body of size bytes, and reports whether there was
-// room for it.
+// grow resizes the lease for a body of size bytes, and reports whether there was
+// room; if not, the lease stays as it was.
 func (l *bodyLease) grow(size int64) bool {
 	var ordinary, long int64
 	switch {
@@ -61,10 +61,10 @@ func (l *bodyLease) release() {
 	}
 }
 
-// readBody reads the body whole, at most limit bytes of it, as far as there is
-// room. Memory is taken as bytes arrive, not as they are announced. Whoever
-// sets the connection's read deadline after that of the call ends it. The
-// error is an answer.
+// readBody reads the whole body, at most limit bytes, if lease finds room for it.
+// Memory is taken as bytes arrive, not as Content-Length announces them. A body
+// that is too slow ends when tooLate sets the connection's read deadline. The
+// error is meant for the caller.
 func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil, nil
@@ -111,8 +111,8 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 	}
 }
 
-// drain reads on, within reason, so that a browser that is still sending
-// gets to read the refusal.
+// drain reads the rest of the body, up to maxDrain bytes, so that a browser that
+// is still sending reads the refusal instead of a reset connection.
 func drain(r *http.Request) {
 	if r.Header.Get("Expect") == "" {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// ErrRetryBudget is in the error of a call that was not retried because the
-// app's retry budget is spent. It is this side's decision: the service did
-// not ask for it. See [Config].RetryBudget.
+// ErrRetryBudget is wrapped by the error of a call that was not retried because
+// the app's retry budget is spent; find it with [errors.Is]. The app decided so,
+// not the service, whose failure the error wraps too. See [Config].RetryBudget.
 var ErrRetryBudget = errors.New("the app's own retry budget is spent (client side)")
 
 // retryBudget keeps retries in proportion to calls: a token bucket into which
@@ -41,7 +41,7 @@ func newRetryBudget(size int) *retryBudget {
 	return b
 }
 
-// deposit is for every call.
+// deposit adds a tenth of a token; every call does.
 func (b *retryBudget) deposit() {
 	if b == nil {
 		return
@@ -54,7 +54,7 @@ func (b *retryBudget) deposit() {
 	}
 }
 
-// take is for every retry; it is false when the bucket is empty.
+// take takes a token for a retry, and reports whether there was one.
 func (b *retryBudget) take() bool {
 	if b == nil {
 		return true

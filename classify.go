@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// advice is what a failure calls for.
+// advice is what to do after a failure.
 type advice int
 
 const (
@@ -24,8 +24,8 @@ const (
 	retryLater
 )
 
-// classify says what err calls for. It is the one place that knows which
-// failures are retried.
+// classify decides whether a call is tried again after err. No other code decides
+// which failures are retried.
 func classify(err error, repeatable bool) advice {
 	status := 0
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -89,8 +89,8 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
-// noAnswer reports whether err means that a connection, or an answer on it,
-// did not come about.
+// noAnswer reports whether err means that no connection was made, or that no
+// answer came on it.
 func noAnswer(err error) bool {
 	if badCertificate(err) {
 		return false // it stays wrong until a person acts
@@ -131,8 +131,8 @@ func noAnswer(err error) bool {
 	return lostByText(err)
 }
 
-// lostByText knows the failures of net/http that have neither type nor value
-// to tell them by.
+// lostByText recognises the failures of net/http that have neither a type nor a
+// value of their own, by their text.
 func lostByText(err error) bool {
 	text := err.Error()
 	for _, part := range []string{
@@ -151,8 +151,8 @@ func lostByText(err error) bool {
 	return false
 }
 
-// refusedUnread reports whether err is the word of an HTTP/2 server that it
-// did not begin to process the request (RFC 9113, section 8.7).
+// refusedUnread reports whether err is an HTTP/2 server's promise that it did not
+// begin to process the request (RFC 9113, section 8.7).
 func refusedUnread(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY")
@@ -180,9 +180,9 @@ func timedOut(err error) bool {
 	return ok && e.Timeout()
 }
 
-// lost makes the error of a request that got no answer. host is who it was
-// for; sent says that the service may have begun to act on it, and changes
-// that acting twice would matter.
+// lost makes the error of a request to host that got no answer. sent reports
+// that the service may have begun to act on it, and changes that acting on it
+// twice would do something twice; with both, the outcome is unknown.
 func lost(err error, host string, sent, changes bool) *Error {
 	if host == "" {
 		host = "the service"
@@ -209,7 +209,7 @@ func lost(err error, host string, sent, changes bool) *Error {
 
 const unknownOutcome = "; the request was sent, so what it asked for may have happened: check before you try again"
 
-// gaveUpError is a call that ended before its retries did.
+// gaveUpError is the error of a call that ended before its retries were used up.
 type gaveUpError struct{ reason, last error }
 
 func (e *gaveUpError) Error() string {
@@ -231,7 +231,8 @@ func gaveUp(reason, last error) error {
 	return &gaveUpError{reason, last}
 }
 
-// endedBy gives an error that ctx's own end caused the words for the caller.
+// endedBy gives an error that was caused by the end of ctx a message for the
+// caller.
 func endedBy(reason, err error) error {
 	if _, ok := errors.AsType[*Error](err); ok || !errors.Is(err, reason) {
 		return err

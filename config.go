@@ -20,15 +20,16 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// Config is what an [App] is made from. [FromEnv] fills one from the
-// environment; the zero value of each field is its documented default.
+// Config configures an [App]. [FromEnv] reads one from the environment. The zero
+// value of each field is its documented default; only AccountSID and AuthToken
+// are required. [New] checks all of it, and reports all faults at once.
 type Config struct {
 	_ [0]func()
 
 	// AccountSID is the Twilio account, AC and 32 hex digits. Required.
 	AccountSID string
-	// AuthToken is the account's auth token. Required: Flex tokens and
-	// Twilio's signatures can be checked with nothing else.
+	// AuthToken is the account's auth token. Required, even with an API key:
+	// only with it can Flex tokens and Twilio's signatures be checked.
 	AuthToken string
 	// APIKeySID (SK and 32 hex digits) and APIKeySecret are used for REST
 	// calls instead of the auth token. Set both or neither.
@@ -39,8 +40,9 @@ type Config struct {
 	// WorkspaceSID is the Flex workspace, WS and 32 hex digits; needed by
 	// functions that use TaskRouter.
 	WorkspaceSID string
-	// TwilioURL, when set, receives every request for *.twilio.com; the
-	// Host header keeps the original name. Fakes and proxies stand there.
+	// TwilioURL is the base URL of a fake or proxy that receives every request
+	// for *.twilio.com, the credentials included; the Host header keeps the
+	// original name. Empty sends them to Twilio.
 	TwilioURL string
 
 	// AllowedOrigins lists the web origins that may call, each exactly as a
@@ -49,97 +51,107 @@ type Config struct {
 	// that is empty but not nil is refused.
 	AllowedOrigins []string
 
-	// AllowedHeaders are headers that pages of other origins may send besides
-	// Authorization, Content-Type and Idempotency-Key, such as "baggage";
-	// ExposedHeaders those of answers that they may read besides Retry-After
-	// and X-Request-Id.
+	// AllowedHeaders are request headers that pages of other origins may send,
+	// such as "baggage", in addition to Authorization, Content-Type and
+	// Idempotency-Key. ExposedHeaders are answer headers that such pages may
+	// read, in addition to Retry-After and X-Request-Id.
 	AllowedHeaders, ExposedHeaders []string
 
 	// PublicURL is the beginning of the URLs under which Twilio calls the
 	// app, exactly as they are written in Twilio, such as
 	// "https://functions.example.com": Twilio signs it. A path in it is one
 	// that the gateway strips; user and password, and connection overrides
-	// after a #, may be part of it. Empty takes the request's Host header, or
-	// what a proxy says that ProxyTrust believes. When it is set, the Host
-	// header counts for nothing, so that a request which Twilio signed for
-	// another server of the same account is refused here.
+	// after a #, may be part of it. If it is set, the Host header is ignored,
+	// so that a request that Twilio signed for another server of the same
+	// account is refused. If it is empty, the URL is taken from the headers of
+	// a proxy that ProxyTrust trusts, or from the request's Host header.
 	PublicURL string
 	// AddedPathPrefix is a path such as "/internal" that the gateway puts
 	// before the one that Twilio called.
 	AddedPathPrefix string
-	// ProxyTrust says which proxies' forwarded headers tell the URL that
-	// Twilio called. Nil believes none.
+	// ProxyTrust says from which proxies forwarded headers are trusted to hold
+	// the URL that Twilio called. Nil trusts none.
 	ProxyTrust signature.ProxyTrust
 	// PreviousAuthTokens are auth tokens with which Twilio may sign besides
 	// AuthToken, while the account's token is being rotated. Remove them
 	// afterwards.
 	PreviousAuthTokens []string
-	// SharedKeys are the secrets of the account's SharedKeys, by their ids, with
-	// which Twilio signs webhooks by HMAC-SHA256 in place of the auth token.
+	// SharedKeys are the secrets of the account's SharedKeys, by their ids.
+	// Twilio signs webhooks with them by HMAC-SHA256 instead of with the auth
+	// token.
 	SharedKeys map[string]string
-	// SubaccountAuthTokens returns the auth tokens of another account than
-	// AccountSID, which a request names in AccountSid: each sub-account signs
-	// with its own. It is asked before the request is known to be Twilio's,
-	// so it must be cheap, and must know only accounts that may call; for
-	// others it returns nothing. It is called concurrently. Nil knows none.
+	// SubaccountAuthTokens returns the auth tokens of the sub-account that a
+	// request names in AccountSid: each sub-account signs with its own. For an
+	// account that may not call it must return none. It is called
+	// concurrently, and before the signature is checked, so it must be cheap.
+	// An error is answered with 503. Nil admits AccountSID only.
 	SubaccountAuthTokens func(ctx context.Context, accountSID string) ([]string, error)
 
-	// FlexDeadline and StudioDeadline bound the time of one request. Zero
-	// is 10 s for Flex functions and 8 s for Studio functions.
+	// FlexDeadline and StudioDeadline bound the time of one request, from 1 ms
+	// to 1 h. Zero is 10 s for Flex functions and 8 s for Studio functions,
+	// since Studio itself waits 10 s.
 	FlexDeadline, StudioDeadline time.Duration
-	// MaxOverdue is how many calls of one function may be running past their
-	// deadline, answered but not ended. While there are as many, further calls
-	// of that function are answered 503 with Retry-After, so that a handler
-	// which ignores its ctx does not take all memory and file descriptors.
+	// MaxOverdue is how many handlers of one function may be running past
+	// their deadline, their callers answered. Further calls of the function
+	// are then answered 503 with Retry-After, so that a handler that ignores
+	// its ctx does not take all memory and file descriptors.
 	// From 1 to 1,000,000; zero is 100.
 	MaxOverdue int
-	// MaxBodyBytes bounds a request body. Zero is 6 MiB.
+	// MaxBodyBytes bounds a request body; a longer one is answered 413. Zero
+	// is 6 MiB.
 	MaxBodyBytes int64
 	// MaxBodiesBytes bounds the bytes of all request bodies that are being
 	// received or used at once; beyond it a request is answered 503 with
-	// Retry-After. A quarter of it is for bodies of up to 64 KiB alone, so
-	// that a few long ones cannot lock out the others; the first 8 KiB of each body do
-	// not count. A body takes up to three times its bytes once it is decoded.
+	// Retry-After. A quarter of it is reserved for bodies of up to 64 KiB, so
+	// that a few long ones cannot lock out the others. The first 8 KiB of each
+	// body do not count. Once decoded, a body takes up to three times its bytes.
 	// It must be at least one and a half times MaxBodyBytes. Zero is 16 MiB,
 	// or three times MaxBodyBytes if that is more.
 	MaxBodiesBytes int64
-	// TokenTTL is how long an accepted Flex token is believed before Twilio
-	// is asked again: from one second to ten minutes. Zero is one minute.
+	// TokenTTL is how long an accepted Flex token is trusted before Twilio is
+	// asked again: from 1 s to 10 min. Zero is 1 min. For as long, a worker who
+	// was logged out or locked out can still call.
 	TokenTTL time.Duration
 
 	// Store is what the instances of the app share; nil is this process's
 	// memory. See [Store].
 	Store Store
-	// StoreSecret names and seals what is in the Store; at least 32
-	// characters. Empty is AuthToken, whose rotation then forgets everything.
+	// StoreSecret is the secret from which the keys that encrypt the Store's
+	// entries and their names are derived; at least 32 characters. All
+	// instances must have the same. Empty is AuthToken; rotating it then makes
+	// every entry unreadable.
 	StoreSecret string
 
-	// Queue runs what outlasts an answer; nil runs nothing, but under flexfn
-	// dev. See [Queue].
+	// Queue runs jobs that outlast an answer; see [Queue]. With nil there is
+	// none, except under flexfn dev, which provides one in memory.
 	Queue Queue
 
 	// Retry is the policy of every web-service call of this app; options
 	// given to a call come after these.
 	Retry []RetryOption
-	// RetryBudget sizes the token bucket that keeps an outage from being
-	// multiplied by retries. Zero is the default size, 100; a negative
-	// size switches the budget off.
+	// RetryBudget is how many retries an outage may cost before they are held
+	// to a tenth of the calls, so that retries do not multiply it. Calls beyond
+	// the budget fail with [ErrRetryBudget] instead of being retried. Zero is
+	// 100; a negative number sets no limit.
 	RetryBudget int
 
 	// Development shows the text of unexpected errors to the caller. Never
 	// set it where strangers can call.
 	Development bool
-	// Logger receives what flexfn logs; nil is [slog.Default]. Nobody waits
-	// for it for long: when a line takes more than 100 ms, later ones are
-	// kept, up to a megabyte, until it goes on, and then lost and counted.
+	// Logger receives what flexfn logs, masked; nil is [slog.Default]. No answer
+	// waits for it longer than 100 ms: if its reader stalls, up to 1 MiB of
+	// lines is kept, and further ones are lost and counted. docs/logging.md
+	// lists what is logged.
 	Logger *slog.Logger
 	// LogAttempts logs every attempt of a web-service call to Logger.
 	LogAttempts bool
 	// OnAttempt is called after every attempt of a web-service call, on the
-	// goroutine that made it. Nil costs nothing.
+	// goroutine that made it, so the call waits for it. It is called
+	// concurrently for concurrent calls.
 	OnAttempt func(context.Context, Attempt)
-	// Transport sends the app's outgoing requests; nil is one with short
-	// timeouts. Of an *http.Transport the app uses a copy.
+	// Transport sends the app's outgoing requests. Nil is an HTTP/1.1 transport
+	// with short timeouts that heeds HTTPS_PROXY and the like. The app uses a
+	// copy of an *http.Transport.
 	Transport http.RoundTripper
 
 	faults []error // found by FromLookup, reported by New
@@ -149,10 +161,10 @@ type Config struct {
 // FromEnv reads a Config from the process's environment; see [FromLookup].
 func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
-// FromLookup reads a Config from the variables that lookup knows, which
-// docs/configuration.md lists. What is wrong with them is reported by [New],
-// all at once. It reads the files that variables such as AUTH_TOKEN_FILE name,
-// each of a secret whose own variable is unset.
+// FromLookup reads a Config from the variables that lookup returns, as
+// [os.LookupEnv] does; docs/configuration.md lists them. It also reads the files
+// that variables such as AUTH_TOKEN_FILE name, if the secret's own variable is
+// unset. It never fails: [New] reports everything that is wrong in one error.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
 	for _, s := range setting.App() {
@@ -190,7 +202,8 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 	return c
 }
 
-// setters are what the variables of package setting do, by their first name.
+// setters has the function that sets each variable of package setting, by the
+// variable's first name. A test holds the two lists to each other.
 var setters = map[string]func(*Config, string) error{
 	"ACCOUNT_SID":               func(c *Config, v string) error { c.AccountSID = v; return nil },
 	"AUTH_TOKEN":                func(c *Config, v string) error { c.AuthToken = v; return nil },
@@ -308,7 +321,7 @@ func parseBytes(v string) (int64, error) {
 func parseDuration(v string) (time.Duration, error) {
 	d, err := time.ParseDuration(v)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is not a time above zero; write one such as 500ms or 8s", v)
+		return 0, fmt.Errorf("%q is not a time above zero: write one such as 500ms or 8s", v)
 	}
 	return d, nil
 }
@@ -322,8 +335,8 @@ var (
 const maxMaxOverdue = 1_000_000
 
 // withDefaults checks c and fills in the defaults. Each fault names the field's
-// variable and the remedy, and never the value of a secret. What only a part of
-// the app reads, that part checks.
+// variable and the remedy, and never the value of a secret. Fields that only one
+// part of the app reads (Retry, and those about signatures) are checked by it.
 func (c Config) withDefaults() (Config, []error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

@@ -13,8 +13,9 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// call is one request on its way through a function: the ctx that the
-// handler gets, and what the accessors below read from it.
+// call is one request on its way through a function. It is also the ctx that
+// the handler gets, from which the accessors below read: one allocation instead
+// of a context.WithValue for each.
 type call struct {
 	lazyContext
 
@@ -61,8 +62,8 @@ func callFrom(ctx context.Context) *call {
 	return c
 }
 
-// FromContext returns the app that runs the function whose ctx this is, or
-// that made ctx with [App.Context]; nil when there is none.
+// FromContext returns the app that ctx carries: a handler's ctx, one derived from
+// it, or one made by [App.Context]. Otherwise it is nil.
 func FromContext(ctx context.Context) *App {
 	if c := callFrom(ctx); c != nil {
 		return c.app
@@ -70,15 +71,16 @@ func FromContext(ctx context.Context) *App {
 	return nil
 }
 
-// Context returns a ctx that carries the app, as a handler's does: its retry
-// policy, its Twilio account, its client. It is for calls made outside a
-// function, in a job or a test.
+// Context returns a ctx derived from parent that carries the app, as a handler's
+// does: its retry policy, Twilio account and client. Use it for calls outside a
+// function, such as in a background job or a test. It sets no deadline.
 func (a *App) Context(parent context.Context) context.Context {
 	return &call{lazyContext: lazyContext{parent: parent}, app: a}
 }
 
-// TokenOwner returns whose Flex token came with the request. It is false
-// outside a Flex function.
+// TokenOwner returns the owner of the Flex token that came with the request, as
+// Twilio reported it. The result is the caller's to change. It is false outside
+// a Flex function.
 func TokenOwner(ctx context.Context) (Owner, bool) {
 	if c := callFrom(ctx); c != nil && c.owner != nil {
 		owner := *c.owner
@@ -88,8 +90,8 @@ func TokenOwner(ctx context.Context) (Owner, bool) {
 	return Owner{}, false
 }
 
-// RequestHeader returns the headers of the request, empty outside a function.
-// They are the caller's word; do not change them.
+// RequestHeader returns the headers of the request; empty outside a function.
+// Anyone can write them, so do not base permissions on them. Do not change them.
 func RequestHeader(ctx context.Context) http.Header {
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		return c.request.Header
@@ -97,9 +99,11 @@ func RequestHeader(ctx context.Context) http.Header {
 	return http.Header{}
 }
 
-// RequestID returns the id that the logs and the answer's X-Request-Id header
-// give this request: 26 letters and digits, drawn at random. It is empty
-// outside a function.
+// RequestID returns the id of this request, 26 letters and digits drawn at
+// random. The log has it, and the answer's X-Request-Id header if the id was
+// used. It is empty outside a function. A function that is retried by its caller
+// gets a new id each time, so it is an idempotency key for retries within the
+// function only.
 func RequestID(ctx context.Context) string {
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		return c.requestID()
@@ -115,7 +119,8 @@ func (c *call) requestID() string {
 	return *c.id.Load()
 }
 
-// usedID is the request id if anybody asked for it, and otherwise empty.
+// usedID returns the request id if it was ever asked for, and otherwise "". Most
+// requests leave no trace in the log, and need none.
 func (c *call) usedID() string {
 	if id := c.id.Load(); id != nil {
 		return *id
@@ -123,9 +128,11 @@ func (c *call) usedID() string {
 	return ""
 }
 
-// Logger returns the app's logger with the function and the request id as
-// attributes; slog's default outside a function. The app's auth tokens, the
-// request's Flex token and telephone numbers are hidden in what it logs.
+// Logger returns the app's logger with the attributes function, the path, and
+// request_id. In what it writes, the app's secrets, the request's Flex token and
+// telephone numbers are masked; docs/security.md says what cannot be. For a ctx
+// of [App.Context] it is the app's logger, and without an app slog's default,
+// which masks nothing.
 func Logger(ctx context.Context) *slog.Logger {
 	c := callFrom(ctx)
 	if c == nil {

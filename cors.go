@@ -49,7 +49,7 @@ func (a *App) cors(h http.Header, r *http.Request) (allowed bool) {
 	}
 	origin := r.Header["Origin"]
 	if len(origin) == 0 {
-		return true // no browser page of another origin
+		return true // not a browser page of another origin
 	}
 	if len(origin) > 1 || !a.origins[origin[0]] {
 		return false
@@ -100,7 +100,7 @@ func originFault(origin string) (remedy string) {
 	case origin == "null":
 		return "sandboxed pages and files share it, so anyone can send it"
 	case strings.Contains(origin, "*"):
-		return "write each origin out; * stands alone, for any origin"
+		return "list each origin in full, or * alone for any origin"
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Hostname() == "":
 		return "write scheme and host, such as https://flex.twilio.com"
 	case origin != strings.ToLower(origin):

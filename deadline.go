@@ -28,8 +28,8 @@ const (
 	handling
 )
 
-// exchange decides who answers a call: the goroutine that runs it, or the
-// timer that ends its patience. Whoever holds mu first, does.
+// exchange decides who answers a call: the goroutine that runs it, or the timer
+// that fires after the deadline. The first one to take mu does.
 type exchange struct {
 	w     http.ResponseWriter
 	timer *time.Timer
@@ -42,13 +42,13 @@ type exchange struct {
 	late     bool // answered by the timer
 }
 
-// answer runs c's function and answers on w, at the deadline at the latest
+// answer runs c's function and answers on w, by the deadline at the latest,
 // whatever the handler does.
 //
-// Where an answer is complete when it is flushed, the call runs on the
-// goroutine of its connection, and a late answer is written from that of the
-// timer. Elsewhere an answer ends when ServeHTTP returns, so the call gets a
-// goroutine of its own that may stay behind.
+// If the server sends an answer when it is flushed, as package host's does, the
+// call runs on its connection's goroutine, and the timer's goroutine writes a
+// late answer. Otherwise an answer ends only when ServeHTTP returns, so the call
+// runs on a second goroutine, which ServeHTTP can leave behind.
 func (a *App) answer(c *call, w http.ResponseWriter) {
 	limit := c.fn.deadline
 	switch {
@@ -84,12 +84,12 @@ func (a *App) answer(c *call, w http.ResponseWriter) {
 	ans.write(w, c.request)
 }
 
-// serve runs the call and answers it, unless it was answered before.
+// serve runs the call and answers it, unless the timer has answered.
 func (c *call) serve() {
 	exited := true
 	var ans answer
 	defer func() {
-		if exited { // by runtime.Goexit, as t.Fatal does: nothing returns to the server
+		if exited { // by runtime.Goexit, as t.Fatal does: serve will not return
 			ans = c.failed(errExited)
 			ans.last = true
 		}
@@ -106,7 +106,7 @@ var errExited = errors.New("the handler ended its goroutine with runtime.Goexit"
 // finish answers with ans, unless it is too late.
 func (c *call) finish(ans answer) {
 	if c.timer.Stop() {
-		c.tell(ans) // nothing else does
+		c.tell(ans) // the timer will not
 		return
 	}
 	c.mu.Lock()
@@ -122,7 +122,7 @@ func (c *call) finish(ans answer) {
 	}
 }
 
-// tell gives the answer to whoever writes it, or writes it.
+// tell writes the answer, or passes it to the goroutine that will.
 func (c *call) tell(ans answer) {
 	if c.trace != nil {
 		c.writeTrace(c.w.Header())
@@ -152,7 +152,7 @@ func (c *call) tooLate() {
 		return
 	}
 	if c.phase == receiving && !c.hurried && http.NewResponseController(c.w).SetReadDeadline(time.Now()) == nil {
-		c.hurried = true // whoever reads the body answers; and if not, we do
+		c.hurried = true // the reader of the body answers; if it does not, tooLate does
 		time.AfterFunc(grace, c.tooLate)
 		c.mu.Unlock()
 		return
@@ -169,13 +169,13 @@ func (c *call) tooLate() {
 	case receiving:
 		what = "the body did not arrive before the deadline"
 	case admitting:
-		what = "who calls was not known before the deadline"
+		what = "the caller was not checked before the deadline"
 	}
 	c.log(slog.LevelError, what, "deadline", c.limit)
 }
 
-// lateAnswer is for a call that has not ended: of c it uses only what the
-// goroutine that runs it does not change.
+// lateAnswer makes the answer to a call that is still running. It reads only
+// those fields of c that the call's goroutine no longer changes.
 func (c *call) lateAnswer() answer {
 	told := &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(c.limit)}
 	switch {
@@ -201,8 +201,8 @@ func lateMessage(limit time.Duration) string {
 	return fmt.Sprintf("The function did not finish within %s", limit.Round(time.Millisecond))
 }
 
-// tokenLate is for a Flex token that Twilio was asked about for longer than
-// the function's deadline.
+// tokenLate is the answer if the deadline passes while Twilio is asked about the
+// Flex token. It is a 503 rather than a 504, which invites the plugin to retry.
 func tokenLate(err error) *Error {
 	return &Error{
 		Status:  http.StatusServiceUnavailable,
@@ -214,8 +214,9 @@ func slowBody(err error) *Error {
 	return &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
 }
 
-// enter notes that the call has come to p, and reports whether it may go on:
-// it may not when its caller has been answered.
+// enter notes that the call has reached phase p, and reports whether it may go
+// on. It may not if the caller has been answered: the handler must not start
+// after its caller was told that it did not finish.
 func (c *call) enter(p phase) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,7 +224,7 @@ func (c *call) enter(p phase) bool {
 	return !c.late
 }
 
-// run does everything for a call that can take time. It never panics.
+// run reads the body, checks the caller and runs the handler. It never panics.
 func (c *call) run() (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -256,8 +257,8 @@ func (c *call) run() (ans answer) {
 
 var errPanic = errors.New("the handler panicked")
 
-// handle runs the handler, if there is still time for it and a caller to
-// answer. The error is the one that chose the answer.
+// handle runs the handler, unless the call's ctx has ended or its caller was
+// answered. The error is the one that the answer was made from.
 func (c *call) handle(in any) (answer, error) {
 	if err := c.Err(); err != nil {
 		return c.failed(err), err
@@ -286,13 +287,14 @@ func remaining(ctx context.Context, d time.Duration) time.Duration {
 	return d
 }
 
-// log is for what flexfn itself says about the call.
+// log writes a line of flexfn's own about the call.
 func (c *call) log(level slog.Level, message string, args ...any) {
 	c.logger().Log(c, level, message, args...)
 }
 
-// overdue are the calls whose callers were answered by the deadline, and that
-// have not ended. The zero value is ready.
+// overdue counts the calls whose callers were answered at the deadline and that
+// have not ended. The zero value is ready. The total is atomic, so that requests
+// take the lock only while something is overdue.
 type overdue struct {
 	total atomic.Int64
 

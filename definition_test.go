@@ -35,11 +35,11 @@ func faultOf[In any]() error {
 
 func TestFaultyParameters(t *testing.T) {
 	for want, err := range map[string]error{
-		"L: flexfn.endless contains itself":      faultOf[struct{ L endless }](),
-		"LL: [][]flexfn.endless contains itself": faultOf[struct{ LL [][]endless }](),
-		"M: flexfn.endlessMap contains itself":   faultOf[struct{ M endlessMap }](),
-		"P: flexfn.endlessPoint contains itself": faultOf[struct{ P endlessPoint }](),
-		"embed flexfn.named itself":              faultOf[struct{ *named }](),
+		"L: flexfn.endless contains nothing but itself":      faultOf[struct{ L endless }](),
+		"LL: [][]flexfn.endless contains nothing but itself": faultOf[struct{ LL [][]endless }](),
+		"M: flexfn.endlessMap contains nothing but itself":   faultOf[struct{ M endlessMap }](),
+		"P: flexfn.endlessPoint contains nothing but itself": faultOf[struct{ P endlessPoint }](),
+		"embed flexfn.named itself":                          faultOf[struct{ *named }](),
 		"the tag purpos is unknown": faultOf[struct {
 			A string `purpos:"what it is for"`
 		}](),

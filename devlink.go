@@ -16,9 +16,9 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// This file is the app's side of "flexfn dev"; see package devlink. Nothing
-// of it is reached unless FLEXFN_DEV is set, and then the app answers only to
-// the dev server: set in production by mistake it refuses everything.
+// This file is the app's side of "flexfn dev"; see package link. Its code runs
+// only if FLEXFN_DEV is set. The app then answers only to the dev server: set in
+// production by mistake, the variable closes the app rather than opens it.
 
 var errDevKey = errors.New("it is set by flexfn dev for the program that it runs: unset it")
 
@@ -32,7 +32,8 @@ func (c *Config) setDevKey(key string) error {
 	return nil
 }
 
-// serveDev answers r when it is the dev server's alone, or not from it.
+// serveDev refuses r if it does not come from the dev server, and answers it if
+// it asks for the list of functions. Otherwise done is false.
 func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
 	key := r.Header.Get(link.KeyHeader)
 	if subtle.ConstantTimeCompare([]byte(key), []byte(a.config.devKey)) != 1 {
@@ -104,8 +105,8 @@ func typeName(t reflect.Type) link.Type {
 	return link.Text
 }
 
-// trace collects what happens in a call; nil, as in production, collects
-// nothing. The handler may outlive the answer, hence the lock.
+// trace collects what happens in a call, for the console. It is nil in production.
+// It needs a lock because a handler may outlive its answer.
 type trace struct {
 	mu sync.Mutex
 	link.Trace
@@ -151,7 +152,7 @@ func (c *call) traceFailure(err error) {
 	c.trace.Error = r.of(c).text(err.Error())
 }
 
-// alsoTraced is hook, and the trace.
+// alsoTraced returns a hook that adds each attempt to the trace and calls hook.
 func alsoTraced(hook func(context.Context, Attempt)) func(context.Context, Attempt) {
 	return func(ctx context.Context, a Attempt) {
 		traceAttempt(ctx, a)
@@ -185,7 +186,7 @@ func traceAttempt(ctx context.Context, a Attempt) {
 	c.trace.Attempts = append(c.trace.Attempts, noted)
 }
 
-// writeTrace puts what is known by now into a header of the answer.
+// writeTrace puts the trace so far into a header of the answer.
 func (c *call) writeTrace(h http.Header) {
 	c.trace.mu.Lock()
 	defer c.trace.mu.Unlock()

@@ -14,17 +14,18 @@ import (
 	"time"
 )
 
-// Response gives a handler full control of its answer. Return *Response as
-// Out.
+// Response gives a handler control of status, headers and body: use *Response as
+// its Out. A nil *Response is a 200 with the bare envelope.
 type Response struct {
 	// Status is the HTTP status, from 200 to 599; zero is 200.
 	Status int
-	// Header is added to the headers that flexfn sets; Content-Type replaces
-	// flexfn's. CORS headers and Content-Length are flexfn's alone.
+	// Header replaces flexfn's headers of the same names, such as Content-Type
+	// and Cache-Control; Vary is added to. CORS headers (Access-Control-*) and
+	// Content-Length are ignored, since flexfn sets them.
 	Header http.Header
-	// Body is the answer. A string or []byte is sent as it is, as text/plain
-	// unless Header says otherwise; anything else is encoded in the JSON
-	// envelope. Nil is the bare envelope.
+	// Body is the answer. A string or []byte is sent unchanged, as text/plain
+	// unless Header says otherwise. Anything else becomes the JSON envelope;
+	// nil is the envelope alone. With status 204 or 304 no body is sent.
 	Body any
 }
 
@@ -112,7 +113,9 @@ type answerKeys struct{ success, status bool }
 
 var errStatusKey = errors.New(`the answer has a key "status", which hides the HTTP status from Flex plugins; name it otherwise`)
 
-// keysOfType looks at a struct's fields; nil when the type does not tell.
+// keysOfType finds the envelope's keys among a struct's fields, once for each
+// function, so that answers need not be parsed. It is nil if the type alone does
+// not decide, as with omitempty, maps and types that encode themselves.
 func keysOfType(t reflect.Type) *answerKeys {
 	for t.Kind() == reflect.Pointer && !t.Implements(jsonMarshalerType) {
 		t = t.Elem()
@@ -152,15 +155,16 @@ func within(t reflect.Type, index []int) bool {
 
 var jsonMarshalerType = reflect.TypeFor[json.Marshaler]()
 
-// keysOf looks at an encoded object.
+// keysOf finds the envelope's keys in an encoded object.
 func keysOf(body []byte) (*answerKeys, error) {
 	var object map[string]json.RawMessage
 	err := json.Unmarshal(body, &object)
 	return &answerKeys{success: object["success"] != nil, status: object["status"] != nil}, err
 }
 
-// failureBody is the failure envelope. Absent fields vanish, but for "data"
-// in a parameter fault, where the reference has it too.
+// failureBody is the failure envelope. Empty fields are left out, except for
+// "data" in a parameter fault, where the Node.js template (the reference) has a
+// null too.
 type failureBody struct {
 	Success         bool             `json:"success"`
 	Data            *json.RawMessage `json:"data,omitempty"`
@@ -180,8 +184,8 @@ func failure(status int, body failureBody) answer {
 	return answer{status: status, body: b}
 }
 
-// refuse makes the answer for an *Error that flexfn itself decided on before
-// a handler ran.
+// refuse makes the answer to a request that flexfn turns away before it has found
+// the function.
 func refuse(status int, format string, args ...any) answer {
 	return failure(status, failureBody{Message: fmt.Sprintf(format, args...)})
 }
@@ -191,8 +195,9 @@ const statusCallerGone = 499
 
 var jsonNull = json.RawMessage("null")
 
-// failed makes the answer for what went wrong in a function, and logs what
-// its maintainers should know.
+// failed makes the answer to a call that failed with err. Answers of 500 and above
+// are logged as errors with the whole err, since the caller sees only a part of
+// it; others are the caller's doing, and logged at debug level.
 func (c *call) failed(err error) answer {
 	c.traceFailure(err)
 	if p, ok := errors.AsType[*parameterError](err); ok {
@@ -237,8 +242,10 @@ func retryAfter(d time.Duration) http.Header {
 	return http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(d.Seconds())))}}
 }
 
-// write sends a. Nothing of it can override the CORS headers, which were set
-// before.
+// write sends a, after ServeHTTP has set the headers that every answer has. a's
+// headers replace those, except for the CORS headers and Content-Length, which
+// are left alone, and Vary, which grows: caches must still heed Origin. Neither
+// a HEAD request nor a 204 or 304 gets a body.
 func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Content-Type"] = jsonTypeHeader
@@ -265,6 +272,6 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body) // a caller who is gone cannot be told
+		_, _ = w.Write(a.body) // on an error the caller has gone
 	}
 }

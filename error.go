@@ -7,39 +7,44 @@ import (
 	"time"
 )
 
-// Error is a failure with two sides: what the caller of a function is told,
-// and what is logged. A handler returns one to choose the answer; calls to
-// Twilio and to other web services fail with one.
+// Error is a failure with two sides: what the caller of a function reads, and
+// what is logged. A handler returns one to choose the answer; calls to Twilio
+// and to other web services fail with one.
 //
-// Every exported field except Err is for the caller. An error that a handler
-// returns and that is no *Error, and wraps none, is answered as 500 with a
-// generic message; its text goes to the log only.
+// Every exported field except Err is for the caller. If a handler's error
+// neither is nor wraps an *Error, the answer is a 500 with a generic message,
+// and the error's text goes to the log only. Of several wrapped ones, the
+// outermost decides, as for [errors.As]. An *Error must not be changed after it
+// was returned.
 type Error struct {
 	// Status is the HTTP status of the answer, from 400 to 599. Anything
 	// else, zero included, counts as 500.
 	Status int
-	// Message is the sentence for the caller. When it is empty, the text of
-	// the status stands in.
+	// Message is the sentence for the caller. If it is empty, the caller reads
+	// the name of the status, such as "Not Found".
 	Message string
 	// TwilioErrorCode is the code of Twilio's error dictionary, such as
-	// 20404; zero when Twilio did not refuse.
+	// 20404; zero if Twilio did not refuse.
 	TwilioErrorCode int
 	// TwilioDocPage is the page that explains TwilioErrorCode.
 	TwilioDocPage string
-	// RetryAfter is how long the service asked to be left alone; zero when
-	// it did not ask. It becomes the answer's Retry-After header.
+	// RetryAfter is how long the caller should wait before it tries again, or
+	// how long a service asked for; zero says nothing. It becomes the answer's
+	// Retry-After header, in seconds, rounded up, and the least wait before
+	// [ExecuteWithRetry] tries again.
 	RetryAfter time.Duration
-	// OutcomeUnknown says that a request which changes something was sent
-	// and no answer came: it may have happened.
+	// OutcomeUnknown reports that a request that changes something was sent
+	// and got no answer: the change may have happened.
 	OutcomeUnknown bool
 	// Err is the cause, for the log. The caller never sees it.
 	Err error
 }
 
-// Errorf makes an *Error that answers with status and, as the message for the
-// caller, the formatted text. Errors given for %w verbs are kept as the
-// cause, for the log; its text does appear in the message, so wrap only what
-// the caller may read, or build an Error and set its Err.
+// Errorf returns an [*Error] with status, from 400 to 599, and the formatted text
+// as its Message. Errors formatted with %w become its Err, so that [errors.Is]
+// and [errors.As] find them; several are joined. As in [fmt.Errorf], the text
+// of such an error is part of the message, which the caller reads. To keep a
+// cause from the caller, make an Error and set its Err instead.
 func Errorf(status int, format string, args ...any) error {
 	text := fmt.Errorf(format, args...)
 	cause := errors.Unwrap(text)
@@ -49,7 +54,8 @@ func Errorf(status int, format string, args ...any) error {
 	return &Error{Status: status, Message: text.Error(), Err: cause}
 }
 
-// Error gives the log's side: status, message and cause.
+// Error returns the text for the log: status, message, Twilio's code and cause.
+// Do not send it to the caller.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("%d %s", e.HTTPStatus(), e.message())
 	if e.TwilioErrorCode != 0 {
@@ -61,10 +67,10 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// HTTPStatus is Status when it is an error's, and otherwise 500.
+// HTTPStatus returns Status if it is from 400 to 599, and otherwise 500.
 func (e *Error) HTTPStatus() int {
 	if e.Status < 400 || e.Status > 599 {
 		return http.StatusInternalServerError
@@ -72,7 +78,8 @@ func (e *Error) HTTPStatus() int {
 	return e.Status
 }
 
-// RetryDelay is RetryAfter; [ExecuteWithRetry] reads it from any error.
+// RetryDelay returns RetryAfter. [ExecuteWithRetry] waits at least as long, and
+// does so for any error that has this method.
 func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 
 func (e *Error) message() string {

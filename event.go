@@ -7,17 +7,17 @@ import (
 	"github.com/flexfn/flexfn/internal/form"
 )
 
-// Event is the input of an untyped function: each parameter by its name.
+// Event is the input of an untyped function: its parameters by name.
 //
-// From a query or a form a value is a string, or a []any of strings when the
-// key was given more than once. From a JSON body it is what it was there:
-// string, bool, nil, [json.Number], []any or map[string]any. The body wins
-// over the query, and the Flex token is left out. Nothing in an Event can be
-// trusted: who calls is told by [TokenOwner].
+// From a query or a form, a value is a string, or a []any of strings if the key
+// was repeated. From a JSON body it is a string, bool, nil, [json.Number], []any
+// or map[string]any, as it was sent. The body wins over the query. The Flex
+// token is left out. The values are the caller's and unchecked; for the caller's
+// identity use [TokenOwner]. The handler may change its Event.
 type Event map[string]any
 
-// String returns the parameter as text: a string as it is, a number or a
-// boolean as it was written, and "" for everything else or when absent.
+// String returns the parameter as text: a string unchanged, a number or a boolean
+// as it was written. For any other value, and an absent one, it returns "".
 func (e Event) String(key string) string {
 	switch v := e[key].(type) {
 	case string:

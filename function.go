@@ -12,17 +12,16 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Function is a handler together with what is known about it: its
-// parameters, its types, who may call it. Make one with
-// [PrepareFlexFunction] or [PrepareStudioFunction] and give it a path with
-// [App.Handle]. It holds no credentials and never changes, so it can be a
-// package-level value, and several apps can use it.
+// Function is a handler with its description: parameters, types, and who may
+// call it. Make one with [PrepareFlexFunction] or [PrepareStudioFunction], and
+// register it with [App.Handle]. It holds no credentials and never changes, so
+// it can be a package-level value, used by several apps at once.
 type Function struct {
 	studio     bool
 	doc        string
 	parameters []parameter
 	in, out    reflect.Type
-	keys       *answerKeys   // of out; nil when the type does not tell
+	keys       *answerKeys   // of out; nil if they are known only once it is encoded
 	deadline   time.Duration // zero: the app's
 
 	roles  []string
@@ -55,16 +54,19 @@ type option func(*Function)
 func (o option) applyFlex(f *Function)   { o(f) }
 func (o option) applyStudio(f *Function) { o(f) }
 
-// Require names a parameter that an untyped function must be given, and what
-// it is for. Typed functions say it with the purpose tag.
+// Require makes a parameter of an untyped function, one whose input is [Event],
+// required. purpose says what it is for, and is part of the 400 if it is missing.
+// Give it once for each parameter. Typed functions use the purpose tag instead.
 func Require(key, purpose string) Option {
 	return option(func(f *Function) {
 		f.required = append(f.required, Parameter{Name: key, Purpose: purpose, Required: true})
 	})
 }
 
-// Deadline bounds the time of one request of this function, instead of the
-// app's FlexDeadline or StudioDeadline. It must be above zero.
+// Deadline sets how long one request of this function may take, instead of the
+// app's FlexDeadline or StudioDeadline. The handler's ctx ends then, and the
+// caller gets a 504. d must be above zero. A platform's shorter limit still
+// holds; see host.Config.RequestLimit.
 func Deadline(d time.Duration) Option {
 	return option(func(f *Function) {
 		f.deadline = d
@@ -74,14 +76,15 @@ func Deadline(d time.Duration) Option {
 	})
 }
 
-// Doc says in a sentence what the function does, for lists and generated
-// documents.
+// Doc describes the function in a sentence, for the console, OpenAPI and the
+// TypeScript client.
 func Doc(sentence string) Option {
 	return option(func(f *Function) { f.doc = sentence })
 }
 
-// Roles narrows a Flex function to callers whose token has at least one of
-// roles, such as "supervisor" or "admin".
+// Roles restricts a Flex function to callers whose token has at least one of
+// roles, such as "supervisor" or "admin", spelt as in Flex. Others get a 403.
+// Given twice, the lists add up.
 func Roles(roles ...string) FlexOption {
 	return option(func(f *Function) {
 		if len(roles) == 0 || slices.Contains(roles, "") {
@@ -91,14 +94,15 @@ func Roles(roles ...string) FlexOption {
 	})
 }
 
-// AdmitGuests lets callers in whose token belongs to no worker. Legacy web
-// chat hands such tokens to anyone who asks.
+// AdmitGuests also admits callers whose token does not belong to a worker.
+// Legacy web chat hands such tokens to anyone who asks, so the function is then
+// open to the internet.
 func AdmitGuests() FlexOption {
 	return option(func(f *Function) { f.guests = true })
 }
 
-// OpenToAnyone lets anyone on the internet call a Studio function: Twilio's
-// signature is not asked for.
+// OpenToAnyone opens a Studio function to anyone on the internet: Twilio's
+// signature is not checked.
 func OpenToAnyone() StudioOption {
 	return option(func(f *Function) { f.open = true })
 }
@@ -107,19 +111,23 @@ func (f *Function) fail(format string, args ...any) {
 	f.fault = errors.Join(f.fault, fmt.Errorf(format, args...))
 }
 
-// PrepareFlexFunction makes a function for Flex plugins. A request must carry
-// a valid Flex token, in the parameter Token or as Authorization: Bearer, or
-// the handler does not run; [TokenOwner] tells whose it was.
+// PrepareFlexFunction makes a function for Flex plugins. The handler runs only if
+// the request carries a valid Flex token of a worker, in the parameter Token or
+// as Authorization: Bearer; [TokenOwner] returns its owner.
 //
 // In is a struct whose fields are the parameters, or [Event]. A field with a
-// purpose tag is required. Out is a struct or map: its fields become those of
-// the answer, in addition to "success": true. Out may be *[Response] for control of
-// status, headers and body. An error becomes the failure envelope; see
-// [Error].
+// purpose tag is required; docs/parameters.md has the tags and types. Out is a
+// struct or map, whose fields become those of the answer, in addition to
+// "success": true; anything else goes under "data". With *[Response] as Out the
+// handler chooses status, headers and body. An error is answered as a failure;
+// see [Error].
 //
-// An input with a method Validate() error has it called after all parameters
-// have been read. Its error is answered as 400 with the error's text, so it
-// must be meant for the caller; an [Error] chooses its own status.
+// If In has a method Validate() error, it is called once all parameters have
+// been read. Its error is answered as 400 with the error's text, so it must be
+// meant for the caller; an [Error] chooses its own status.
+//
+// The handler is called concurrently. Its ctx ends at the deadline, and when the
+// caller leaves, except under [Once]. A panic is answered as 500.
 //
 // A faulty definition, such as a parameter of an impossible type, is reported
 // by [App.Handle].
@@ -132,9 +140,9 @@ func PrepareFlexFunction[In, Out any](handler func(context.Context, In) (Out, er
 	return f
 }
 
-// PrepareStudioFunction makes a function for Studio flows and Twilio's
-// webhooks. A request must carry Twilio's signature, unless [OpenToAnyone]
-// is given. In, Out and errors are as for [PrepareFlexFunction].
+// PrepareStudioFunction makes a function for Studio flows and Twilio's webhooks.
+// The handler runs only if the request carries Twilio's signature, unless
+// [OpenToAnyone] is given. In, Out and errors are as for [PrepareFlexFunction].
 func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, error), options ...StudioOption) *Function {
 	f := prepare(handler)
 	f.studio = true
@@ -175,7 +183,7 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		f.fail("%w", err)
 	}
 	f.bind = func(c *call, vs *values) (any, error) {
-		in := new(In) // fresh for each request: nothing of another's can stay in it
+		in := new(In) // fresh for each request, so that no value of another one can stay in it
 		if err := bind(c.path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
 		}
@@ -231,7 +239,8 @@ type validationError struct{ error }
 
 func (e *validationError) Unwrap() error { return e.error }
 
-// Description is what a function says of itself, for lists and documents.
+// Description describes a function, for lists and documents. [Function.Describe]
+// returns it.
 type Description struct {
 	// Doc is the sentence given by the option [Doc].
 	Doc string
@@ -241,8 +250,8 @@ type Description struct {
 	Open bool
 	// Guests says that callers without a worker may call; see [AdmitGuests].
 	Guests bool
-	// Roles are those of which a caller must have one; empty for no such
-	// condition.
+	// Roles are those of which a caller must have at least one; empty admits
+	// any role.
 	Roles []string
 	// Once says that the function runs once per key, so that a caller that got
 	// no answer may call again with the same key; see [Once].
@@ -257,7 +266,7 @@ type Description struct {
 	Input, Output reflect.Type
 }
 
-// Describe returns what is known about the function. The caller may change it.
+// Describe returns the function's description. The slices are copies.
 func (f *Function) Describe() Description {
 	return Description{
 		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),

@@ -9,7 +9,7 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// newVerifier makes what tells Twilio's requests from others.
+// newVerifier makes the verifier of Twilio's signatures from the app's Config.
 func newVerifier(c Config) (*signature.Verifier, error) {
 	return signature.New(signature.Config{
 		AccountSID:           c.AccountSID,
@@ -22,8 +22,8 @@ func newVerifier(c Config) (*signature.Verifier, error) {
 	})
 }
 
-// checkSignature lets only Twilio call. The log says why another was refused,
-// the answer does not.
+// checkSignature refuses requests that do not carry Twilio's signature. The reason
+// is logged, but is not in the answer, where it would help a forger.
 func (c *call) checkSignature(body []byte) error {
 	proof, err := c.app.signed.Verify(c, c.request, body)
 	switch {
@@ -37,10 +37,10 @@ func (c *call) checkSignature(body []byte) error {
 	return &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
 }
 
-// SigningAccount returns the SID of the Twilio account whose signature came
-// with the request: [Config].AccountSID, or a sub-account that
-// [Config].SubaccountAuthTokens knows. It is empty outside a Studio function,
-// and in one that is open to anyone.
+// SigningAccount returns the SID of the Twilio account that signed the request:
+// [Config].AccountSID, or a sub-account for which [Config].SubaccountAuthTokens
+// returned a token. It is empty outside a Studio function, and in one with
+// [OpenToAnyone].
 func SigningAccount(ctx context.Context) string {
 	if c := callFrom(ctx); c != nil {
 		return c.signedBy

@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// lazyContext is context.WithDeadline(parent, at), whose timer and place among
-// its parent's children are not made before something waits for its end. Most
-// handlers and attempts end before anything does: a request is spared eight
-// allocations, and an attempt most of what it costs (BenchmarkServed and
-// BenchmarkInApp).
+// lazyContext is context.WithDeadline(parent, at), except that its timer and its
+// entry in the parent are made only when something waits for it. Most handlers and
+// attempts end before anything does, which saves a request eight allocations, and
+// an attempt most of its cost (BenchmarkServed and BenchmarkInApp).
+//
+// Err needs no timer: it compares the clock. Once the standard context exists,
+// everything comes from it, so that what it has reported cannot change.
 type lazyContext struct {
 	parent context.Context
-	at     time.Time // zero: the parent's deadline, and its end
+	at     time.Time // zero for no deadline but the parent's
 
 	made   atomic.Bool // std is there
 	making sync.Mutex
@@ -22,14 +24,15 @@ type lazyContext struct {
 	cancel context.CancelFunc
 }
 
-// endedContext is of those that end before anybody waited for them.
+// endedContext is shared by all that end before anything has waited for them.
 var endedContext = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }()
 
-// within bounds l, new, by d and by the deadline of parent.
+// within makes l, a new lazyContext, end after d, or at parent's deadline if that
+// comes first.
 func (l *lazyContext) within(parent context.Context, d time.Duration) {
 	l.parent, l.at = parent, time.Now().Add(d)
 	if at, ok := parent.Deadline(); ok && at.Before(l.at) {
@@ -37,7 +40,7 @@ func (l *lazyContext) within(parent context.Context, d time.Duration) {
 	}
 }
 
-// standard makes the ctx that is waited for.
+// standard returns the standard context, and makes it the first time.
 func (l *lazyContext) standard() context.Context {
 	switch {
 	case l.at.IsZero():
@@ -54,7 +57,7 @@ func (l *lazyContext) standard() context.Context {
 	return l.std
 }
 
-// end cancels it.
+// end cancels l, and releases its timer.
 func (l *lazyContext) end() {
 	l.making.Lock()
 	defer l.making.Unlock()

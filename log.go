@@ -16,14 +16,23 @@ import (
 
 func newRequestID() string { return rand.Text() }
 
-// redactor is the one way to the log: it hides secrets and telephone numbers
-// in every message and attribute, whoever wrote them.
+// redactor is the handler of the app's logger, and of those that [Logger]
+// returns. It masks the app's secrets, the request's Flex token and telephone
+// numbers in messages, group names, keys and values, whether flexfn or a handler
+// wrote them. Values are judged in the form in which they will be written.
+//
+// It cannot mask a number that is logged as an integer, a secret shorter than
+// eight characters, or one that is encoded in another way than package mask
+// knows. Other loggers, such as slog's default, do not pass through it.
 type redactor struct {
 	next    slog.Handler
-	secrets []string // the account's
-	call    *call    // whose token is hidden too; nil outside a request
+	secrets []string // of the app's Config, and the credentials made from them
+	call    *call    // whose token is masked too; nil outside a request
 }
 
+// newLogger returns the app's logger: it masks, hands the line to the queue, and
+// the queue writes it with c.Logger. The report of lost lines goes to c.Logger
+// directly, since the queue is what lost them; it has nothing to mask.
 func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 	next := c.Logger.Handler()
 	lines.Report(func(lost int) {
@@ -40,7 +49,8 @@ func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 	return slog.New(r)
 }
 
-// basic is the credential of an Authorization header.
+// basic returns the credential of a Basic Authorization header, which would
+// otherwise get past a search for the password.
 func basic(user, password string) string {
 	if password == "" {
 		return ""
@@ -48,7 +58,7 @@ func basic(user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
-// of is the same for a request.
+// of returns the handler for one request, whose token it masks too.
 func (r *redactor) of(c *call) *redactor {
 	return &redactor{next: r.next, secrets: r.secrets, call: c}
 }
@@ -101,7 +111,8 @@ func (r *redactor) attr(a slog.Attr) slog.Attr {
 	return a
 }
 
-// written is how handlers write v: as text or as JSON, which follows pointers.
+// written returns v as slog's handlers write it: as text and as JSON. Both are
+// needed, because JSON follows pointers, which the text prints as addresses.
 func written(v any) []string {
 	switch v := v.(type) {
 	case error:

@@ -18,35 +18,35 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// Once runs the handler once per key, on whichever instance: concurrent calls
-// and those in the next keep (1 s to 30 days) get the first call's answer,
-// with its status and headers.
+// Once runs the handler once per key, across all instances that share a Store.
+// Concurrent calls with the same key, and later ones within keep (1 s to 30 days),
+// get the first call's answer, with its status and headers.
 //
 // With parameters, the key is their values, read after Validate; [App.Handle]
-// panics if the function has no such parameter. Without, the key comes with the
+// panics if the function lacks one of them. Without, the key comes with the
 // request: the Idempotency-Key header (Flex) or Twilio's
-// I-Twilio-Idempotency-Token (Studio). A request without a key is not guarded.
+// I-Twilio-Idempotency-Token (Studio). A request without a key runs unguarded.
 // Keys belong to the function and to the caller: another worker who sends the
-// same parameters gets 409, and an Idempotency-Key that comes back with other
-// parameters 422. Parameters belong to the account that signed them too, and
-// Twilio's token to its signature.
+// same parameters gets 409, and an Idempotency-Key that is sent again with other
+// parameters gets 422. In Studio functions, parameters also belong to the account
+// that signed them, and Twilio's token to its signature.
 //
-// What is kept is a success, a refusal (4xx), and a failure whose outcome is
-// unknown ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a
-// panic) are given to those who wait, and the next call runs the handler again.
-// A call whose instance dies is run again by the next one, once what was left
-// of its deadline and 2 s have passed. A handler that runs on after its
-// deadline has its result recorded, too. An answer longer than 256 KiB goes to
-// the first caller; later ones get 409.
+// Kept are successes, refusals (4xx), and failures whose outcome is unknown
+// ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a panic) are
+// answered to those who already wait, and the next call runs the handler again.
+// If an instance dies during a call, the next call runs the handler again once
+// the rest of the first one's deadline and 2 s have passed. The result of a
+// handler that runs past its deadline is recorded too. An answer longer than 256
+// KiB goes to the first caller only; later ones get 409.
 //
-// The first call is carried to its end even when its caller leaves. Others wait
-// until their own deadline at most, then get 503.
+// The first call runs to its end even if its caller leaves. Others wait until
+// their own deadline at most, and then get 503.
 //
 // While the Store fails, guarded calls get 503 with Retry-After and the handler
 // does not run; [Deduplicate] does the opposite. If the Store fails after the
-// handler has run, the answer is given, the log says that it was not recorded,
-// and flexfn goes on trying to record it until the claim ends: after that the
-// handler may run again.
+// handler has run, the caller gets the answer, the log says that it was not
+// recorded, and flexfn keeps trying to record it until the claim ends. After
+// that the handler may run again.
 //
 // Once cannot be combined with [OpenToAnyone].
 func Once(keep time.Duration, parameters ...string) Option {
@@ -109,8 +109,8 @@ func (o *onceRule) finish(f *Function) {
 	}
 }
 
-// carriedOn reports whether the call goes on when its caller leaves, so that
-// the next one finds its answer.
+// carriedOn reports whether the call runs on if its caller leaves, so that the
+// next call finds its answer.
 func (c *call) carriedOn() bool {
 	return c.fn.once != nil && (len(c.fn.once.parameters) > 0 || c.headerKey() != "")
 }
@@ -133,9 +133,10 @@ func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err e
 	if c.owner != nil {
 		caller = c.owner.WorkerSID + "\x00" + c.owner.Identity
 	}
-	// Twilio does not sign its token, so the signature goes with it: whoever
-	// holds another signed request neither reads this one's answer nor leaves
-	// theirs in its place. A redelivery has the same signature.
+	// Twilio does not sign its token, so the signature is part of the key.
+	// Otherwise someone who holds another signed request could send it with
+	// this token, and read this call's answer or replace it. A redelivery has
+	// the same signature.
 	signed := ""
 	if c.fn.studio {
 		signed = c.request.Header.Get(signature.Header)
@@ -182,7 +183,8 @@ func sumOf(s string) (sum claim.Sum) {
 	return sum
 }
 
-// sum tells other parameters from these.
+// sum returns a checksum of the parameters, to notice an idempotency key that is
+// sent again with other parameters.
 func (vs *values) sum(without string) claim.Sum {
 	var b []byte
 	add := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
@@ -209,7 +211,8 @@ func (vs *values) sum(without string) claim.Sum {
 	return sumOf(string(b))
 }
 
-// guarded runs the handler, unless the call was answered before.
+// guarded binds the parameters and runs the handler, or answers with what an
+// earlier call with the same key recorded.
 func (c *call) guarded(vs *values) answer {
 	in, err := c.fn.bind(c, vs)
 	if err != nil {
@@ -226,7 +229,8 @@ func (c *call) guarded(vs *values) answer {
 	return ans
 }
 
-// once runs the handler if the claim is to be had.
+// once runs the handler if this call gets the claim for its key. Otherwise it
+// waits for the one that has it, and gives its answer.
 func (c *call) once(req claim.Request, in any) answer {
 	req.Lease = max(time.Until(c.at), 0) + leaseMargin
 	claims := c.app.claims
@@ -242,7 +246,7 @@ func (c *call) once(req claim.Request, in any) answer {
 	}
 	switch {
 	case errors.Is(err, claim.ErrOther) && len(c.fn.once.parameters) > 0:
-		return c.failed(Errorf(http.StatusConflict, "Somebody else has made this call; its answer is for them alone"))
+		return c.failed(Errorf(http.StatusConflict, "Another caller has made this call; only they get its answer"))
 	case errors.Is(err, claim.ErrOther):
 		return c.failed(Errorf(http.StatusUnprocessableEntity, "The %s was used before, with other parameters: draw a new one for each call", idempotencyKey))
 	case errors.Is(err, claim.ErrBusy):
@@ -260,7 +264,7 @@ func (c *call) once(req claim.Request, in any) answer {
 	var handlerErr error
 	settled := false
 	defer func() {
-		if !settled { // a panic: those who wait try themselves
+		if !settled { // the handler panicked: one of those who wait runs it
 			c.settle(mine, nil, false)
 		}
 	}()
@@ -274,7 +278,8 @@ func (c *call) once(req claim.Request, in any) answer {
 	return ans
 }
 
-// lasting reports whether an answer would be the same the next time.
+// lasting reports whether an answer with this status is kept: calling again would
+// give the same.
 func lasting(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, statusCallerGone:
@@ -283,8 +288,10 @@ func lasting(status int) bool {
 	return status < 500
 }
 
-// settle records what came of the call. It returns another's answer if that
-// was recorded first.
+// settle records the call's answer, or frees the claim if the answer is not to be
+// kept. It returns another call's answer if that was recorded first, because this
+// one's claim had ended. If the Store fails, a goroutine keeps trying until the
+// claim ends; App.Wait waits for it.
 func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) {
 	record := func() ([]byte, error) {
 		ctx := context.WithoutCancel(c)

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// outages remembers which parts of something fail, so that the log tells once
-// that one does and once that it works again, however the tries of its parts
-// mix. The zero value is ready.
+// outages remembers which parts of something are failing, so that the log says so
+// once when a part begins to fail, and once when it works again. The zero value
+// is ready. While nothing fails, a success costs an atomic load.
 type outages struct {
 	count atomic.Int32
 
@@ -15,7 +15,7 @@ type outages struct {
 	parts map[string]bool
 }
 
-// note takes the outcome of a try of part, and reports whether it is news.
+// note records whether part failed, and reports whether that is a change.
 func (o *outages) note(part string, failed bool) (news bool) {
 	if !failed && o.count.Load() == 0 {
 		return false

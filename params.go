@@ -22,10 +22,11 @@ import (
 type Parameter struct {
 	// Name is the key that callers use; case matters.
 	Name string
-	// Required parameters must be there: neither absent nor null, "" or [].
+	// Required says that a request without the parameter is answered with
+	// 400. Null, "" and an empty JSON list count as absent.
 	Required bool
-	// Purpose says what a required parameter is for, and Doc an optional
-	// one: the purpose or doc tag.
+	// Purpose, the purpose tag, says what a required parameter is for; Doc,
+	// the doc tag, describes an optional one.
 	Purpose, Doc string
 	// Example is a value that fits, for documents and tools to show: the
 	// example tag.
@@ -41,15 +42,17 @@ type Parameter struct {
 // validator is implemented by inputs with rules that tags cannot say.
 type validator interface{ Validate() error }
 
-// parameter is a Parameter and the way into the struct.
+// parameter is a Parameter with its field in the struct, and how to set it.
 type parameter struct {
 	Parameter
 	index []int
 	set   setter
 }
 
-// setter puts v into the field. What it returns completes the sentence
-// "expected …" for the caller; empty when v fits.
+// setter sets field to v. If v does not fit, it returns the end of the sentence
+// "expected …" for the caller, and field may be half set: the handler then does
+// not run. Setters are made once, when a function is defined, so that a request
+// does not inspect types.
 type setter func(field reflect.Value, v value) (expected string)
 
 // parametersOf reads the fields of a struct type, embedded structs included.
@@ -94,7 +97,7 @@ func (d *definition) add(t reflect.Type, parent []int) {
 			continue
 		}
 		if containsItself(f.Type) {
-			fault("%s contains itself, and no text can be one", f.Type)
+			fault("%s contains nothing but itself, so no value can be sent for it", f.Type)
 			continue
 		}
 		p := parameter{index: index}
@@ -123,8 +126,8 @@ func (d *definition) add(t reflect.Type, parent []int) {
 	}
 }
 
-// checkTag finds keys that mean nothing here, such as a misspelt one, and what
-// is not written as reflect.StructTag wants it, which would silently be lost.
+// checkTag refuses unknown keys, such as a misspelt one, and tags that
+// reflect.StructTag could not read: it would silently ignore them.
 func checkTag(tag reflect.StructTag) error {
 	for rest := strings.TrimLeft(string(tag), " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		key, after, _ := strings.Cut(rest, ":")
@@ -142,8 +145,9 @@ func checkTag(tag reflect.StructTag) error {
 
 var knownTags = [...]string{"json", "purpose", "doc", "example", "kind"}
 
-// containsItself reports whether t is made of itself by lists, maps and
-// pointers alone, as in type L []L: there is no end to it.
+// containsItself reports whether t consists of itself through lists, maps and
+// pointers alone, as type L []L does: setterFor would never return. A struct
+// in between ends the search, because encoding/json decodes it.
 func containsItself(t reflect.Type) bool {
 	seen := map[reflect.Type]bool{}
 	for !seen[t] {
@@ -167,7 +171,8 @@ var (
 	jsonUnmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 )
 
-// setterFor finds how text and JSON become a t.
+// setterFor returns the setter for type t with the kind tag. The error says why
+// there is none.
 func setterFor(t reflect.Type, tag string) (setter, error) {
 	if t.Kind() == reflect.Pointer {
 		set, err := setterFor(t.Elem(), tag)
@@ -232,14 +237,18 @@ func setterFor(t reflect.Type, tag string) (setter, error) {
 	return nil, fmt.Errorf("a parameter cannot be %s", t)
 }
 
-// ValidSID reports whether s is one of prefixes followed by 32 hex digits, as
-// every SID of Twilio is. A text that is not cannot be part of an API URL.
+// ValidSID reports whether s is one of prefixes, two capital letters each,
+// followed by 32 hex digits in lower case, as every SID of Twilio is. Check what
+// callers send before you put it into the path of an API URL; the kind tag does
+// so for parameters. Without prefixes it is false.
 func ValidSID(s string, prefixes ...string) bool {
 	return len(prefixes) > 0 && sid.Valid(s, prefixes...)
 }
 
-// got describes v after what was expected. Only short values of kinds that
-// are not personal are repeated.
+// got says what was sent, to follow "expected …". It repeats values of up to 24
+// bytes, so it is called only where a boolean, a number or a time was expected;
+// for strings, setString calls it after it has made sure that v is an object or
+// a list. A string that may be personal is therefore never repeated.
 func got(v value) string {
 	switch v.kind {
 	case listValue:
@@ -262,7 +271,7 @@ func (v value) isText() bool {
 
 func setString(field reflect.Value, v value) string {
 	if !v.isText() {
-		return "a text" + got(v)
+		return "a string" + got(v)
 	}
 	field.SetString(v.text)
 	return ""
@@ -354,16 +363,17 @@ func setDuration(field reflect.Value, v value) string {
 
 func setText(field reflect.Value, v value) string {
 	if !v.isText() {
-		return "a text" + got(v)
+		return "a string" + got(v)
 	}
 	if err := field.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(v.text)); err != nil {
-		return "another text: " + err.Error()
+		return "another value: " + err.Error()
 	}
 	return ""
 }
 
-// jsonText gives the JSON that v stands for: a string is taken for JSON
-// itself, since plugins send nested values with JSON.stringify.
+// jsonText returns the JSON that v holds. A string must itself be JSON, since
+// plugins send nested values with JSON.stringify; its bounds were not checked
+// with the body's.
 func (v value) jsonText() (text string, ok bool) {
 	if v.kind == listValue {
 		return "", false
@@ -400,7 +410,7 @@ func setJSON(field reflect.Value, v value) string {
 func describe(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
-		return "a text"
+		return "a string"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Struct, reflect.Map:
@@ -414,7 +424,9 @@ func describe(t reflect.Type) string {
 	return "of another type"
 }
 
-// setAny keeps a string that is not an object or a list as a string.
+// setAny decodes v into an any or a json.RawMessage. A string becomes an object
+// or a list if it holds one; anything else, "5" and "true" among them, stays a
+// string, as the caller wrote it.
 func setAny(field reflect.Value, v value) string {
 	raw := field.Type() == rawMessageType
 	var text string
@@ -491,7 +503,8 @@ func sliceSetter(t reflect.Type, tag string) (setter, error) {
 	}, nil
 }
 
-// bind fills in, a struct, from vs. The error is an answer.
+// bind fills in, a struct, from vs. The error lists all faults of the request,
+// and is meant for the caller.
 func bind(path string, list []parameter, vs *values, in reflect.Value) error {
 	var faults *parameterFaults
 	for i := range list {
@@ -542,7 +555,9 @@ func (f *parameterFaults) invalid(key, purpose, expected string) *parameterFault
 	return f
 }
 
-// answer makes the 400 answer; it returns nil if there were no faults.
+// answer returns the error for the faults; nil if there are none. If the body
+// was ignored because of its content type, it says so: that is the usual reason
+// why everything is missing.
 func (f *parameterFaults) answer(path string, vs *values) error {
 	if f == nil {
 		return nil

@@ -101,7 +101,7 @@ func ExamplePrepareFlexFunction_unmarshalText() {
 	call(app, "/raise", "Token=dev-agent&priority=5")
 	// Output:
 	// 200 {"note":[1,2],"priority":10,"success":true}
-	// 400 {"success":false,"data":null,"message":"(/raise) Invalid priority: expected another text: low or high","invalid":[{"key":"priority","purpose":"how urgent it is","expected":"another text: low or high"}]}
+	// 400 {"success":false,"data":null,"message":"(/raise) Invalid priority: expected another value: low or high","invalid":[{"key":"priority","purpose":"how urgent it is","expected":"another value: low or high"}]}
 }
 
 // The log is JSON on standard output; each line of a function has the function's

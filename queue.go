@@ -11,19 +11,23 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Queue hands jobs to an engine that runs them after the answer, in any process
-// of the app, by calling [App.RunJob]. An engine may run a job twice and in any
-// order; the Store makes it once. Under flexfn dev an app without a Queue has
-// one in memory.
+// Queue hands jobs to an engine that runs them after the answer, in any process of
+// the app, by calling [App.RunJob]. riverflexfn implements it. An engine may run
+// a job twice, and jobs in any order; the Store makes each take effect once. Under
+// flexfn dev an app without a Queue gets one in memory. A Queue must be safe for
+// concurrent use.
 type Queue interface {
-	// Add returns nil when the engine has stored job durably and will run it
-	// no earlier than due. job is JSON, at most 200 KiB, readable by operators.
-	// Jobs with equal keys are the same job: an engine may drop all but one.
+	// Add stores job durably, to run no earlier than due. With an error, the
+	// job may have been stored nevertheless. job is JSON of at most 200 KiB,
+	// not encrypted: operators can read it. Jobs with equal keys are the same
+	// job; an engine may drop all but one.
 	Add(ctx context.Context, key string, job []byte, due time.Time) error
 }
 
-// RunJob is called by engines when a job is due. Nil: done, or a dead letter;
-// an error: run it again later. It is safe for concurrent use.
+// RunJob runs a job that was given to a [Queue]; engines call it when the job is
+// due. It returns nil if the engine can forget the job: it is done, or has become
+// a dead letter. After an error, run it again later. It is safe for concurrent
+// use. ctx bounds it.
 func (a *App) RunJob(ctx context.Context, job []byte) error {
 	var to struct {
 		Path string `json:"path"`
@@ -42,7 +46,7 @@ func (a *App) RunJob(ctx context.Context, job []byte) error {
 	return runner.RunJob(&call{lazyContext: lazyContext{parent: ctx}, app: a, fn: f, path: to.Path}, job)
 }
 
-// runtime is what package events gets of the app and the call.
+// runtime returns the parts of the app and the call that package events uses.
 func (c *call) runtime() *link.Runtime {
 	rt := c.app.runtime()
 	rt.Path, rt.Body = c.path, c.body
@@ -78,7 +82,8 @@ func (c *call) scope() string {
 	return string(id[:])
 }
 
-// memoryQueue runs jobs in this process, for as long as it lives.
+// memoryQueue is the Queue of flexfn dev. It runs jobs in this process, and
+// forgets them when the process ends.
 type memoryQueue struct {
 	app *App
 
@@ -102,7 +107,8 @@ func (q *memoryQueue) Add(_ context.Context, key string, job []byte, due time.Ti
 	return nil
 }
 
-// run calls the job after a wait, again and again until it is done.
+// run runs the job after a wait, and again until it is done. The wait doubles, up
+// to a minute.
 func (q *memoryQueue) run(key string, job []byte, wait, next time.Duration) {
 	time.AfterFunc(max(wait, 0), func() {
 		if err := q.app.RunJob(context.Background(), job); err != nil {

@@ -11,16 +11,14 @@ import (
 	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
-// Limits on what a stranger may send, in addition to the bytes of the body.
-const (
-	maxDrain = 32 << 20
-)
+// maxDrain bounds what is read of a body that has been refused; see drain.
+const maxDrain = 32 << 20
 
-// values are the parameters of one request as they came: the query's, then
-// the body's, which win.
+// values holds the parameters of one request as they were sent. The body's win
+// over the query's. The body is decoded only once the caller is known.
 type values struct {
 	query, form []form.Pair
-	few         [8]form.Pair // room for the form, mostly enough
+	few         [8]form.Pair // room for most forms, to spare an allocation
 	json        map[string]json.RawMessage
 	// formBody and jsonBody are the body until it is decoded.
 	formBody, jsonBody []byte
@@ -48,8 +46,8 @@ type value struct {
 	list []string
 }
 
-// missing follows the reference: absent, null, "" and [] are missing; 0,
-// false, {} and " " are not.
+// missing reports whether a required parameter counts as missing. It follows the
+// Node.js template: absent, null, "" and [] do; 0, false, {} and " " do not.
 func (v value) missing() bool {
 	switch v.kind {
 	case absentValue, nullValue:
@@ -90,7 +88,7 @@ func lookup(pairs []form.Pair, key string) (v value, ok bool) {
 	return v, v.kind != absentValue
 }
 
-// jsonValue takes valid JSON.
+// jsonValue returns the value of raw, which must be valid JSON.
 func jsonValue(raw json.RawMessage) value {
 	text := string(bytes.TrimSpace(raw))
 	switch text[0] {
@@ -112,9 +110,9 @@ func jsonValue(raw json.RawMessage) value {
 	return value{kind: numberValue, text: text}
 }
 
-// readValues takes the parameters from the query, and sees whether the body is
-// one that has parameters. It decodes nothing of the body, so that it costs a
-// stranger's request no memory.
+// readValues reads the parameters of the query, and decides from the headers
+// whether the body has parameters. It checks the body's bounds but does not
+// decode it, so that a stranger's body takes no further memory.
 func readValues(r *http.Request, body []byte) (*values, error) {
 	vs := new(values)
 	var err error
@@ -150,8 +148,8 @@ func readValues(r *http.Request, body []byte) (*values, error) {
 	return vs, err
 }
 
-// peek is get before the body is decoded. It finds the parameter at the cost of
-// looking at each byte once.
+// peek returns a parameter before the body is decoded, for the Flex token. It
+// looks at each byte of the body once, and allocates only for the value.
 func (vs *values) peek(key string) (v value) {
 	if vs.jsonBody != nil {
 		var found []byte
@@ -172,7 +170,7 @@ func (vs *values) peek(key string) (v value) {
 	return vs.get(key)
 }
 
-// decode decodes the body, for one who may call.
+// decode decodes the body, once the caller may call.
 func (vs *values) decode() (err error) {
 	if vs.formBody != nil {
 		if vs.form, err = form.Append(vs.few[:0], string(vs.formBody)); err != nil {
@@ -197,7 +195,8 @@ func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 	return pairs
 }
 
-// checkObject returns the JSON object that body is, nil for an empty body.
+// checkObject returns body without surrounding space and byte order mark, if it is
+// a JSON object within the bounds; nil if it is empty.
 func checkObject(body []byte) ([]byte, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) // a byte order mark
 	if len(body) == 0 {
@@ -219,7 +218,8 @@ func checkObject(body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// parseObject reads a JSON object that is valid; the last of equal keys wins.
+// parseObject splits a valid JSON object into its members. The last of equal keys
+// wins.
 func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(body, &object); err != nil {
@@ -228,8 +228,8 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// eachMember calls do with the members of an object, which must be valid JSON,
-// as they are written. It needs no memory.
+// eachMember calls do with the members of a JSON object, name and value as they
+// are written. The object must be valid. It allocates nothing.
 func eachMember(object []byte, do func(name, value []byte)) {
 	i := 1 // after the brace
 	for {
@@ -253,7 +253,7 @@ func skip(text []byte, i int, set string) int {
 	return i
 }
 
-// endOfValue is where the JSON value that begins at i ends.
+// endOfValue returns the index after the JSON value that begins at i.
 func endOfValue(text []byte, i int) int {
 	depth, inString := 0, false
 	for ; i < len(text); i++ {
@@ -284,7 +284,8 @@ func endOfValue(text []byte, i int) int {
 	return len(text)
 }
 
-// isName reports whether name, as it is written in JSON, is key.
+// isName reports whether name, a JSON string in its quotes, is key. A name that is
+// too long to be key, even if each letter is escaped, is not decoded.
 func isName(name []byte, key string) bool {
 	if bytes.IndexByte(name, '\\') < 0 {
 		return string(name[1:len(name)-1]) == key
@@ -293,7 +294,7 @@ func isName(name []byte, key string) bool {
 	return len(name) <= 6*len(key)+2 && json.Unmarshal(name, &s) == nil && s == key // \u0054
 }
 
-// unreadable is the answer to a request from Twilio whose body cannot be read:
+// unreadable makes the answer to a request from Twilio whose body cannot be read:
 // 500, because Event Streams drops an event for good after a 4xx other than
 // 429, and repeats it after a 5xx.
 // Source: https://www.twilio.com/docs/events/event-delivery-and-duplication.

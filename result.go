@@ -6,39 +6,45 @@ import (
 	"net/http"
 )
 
-// Result is the outcome of [ExecuteWithRetry]. As JSON it is
-// {"success", "status", "data"}, or after a failure {"success", "status",
-// "message"} with twilioErrorCode and twilioDocPage when Twilio refused, and
-// outcomeUnknown when it is true.
+// Result is the outcome of [ExecuteWithRetry]. As JSON, a success is
+// {"success", "status", "data"}. A failure is {"success", "status", "message"},
+// with twilioErrorCode and twilioDocPage if Twilio refused, and outcomeUnknown
+// if it is true. The zero value is a failure without an error; only
+// ExecuteWithRetry makes useful ones.
 type Result[T any] struct {
-	// Success says that the callback returned no error.
+	// Success reports whether the callback returned no error.
 	Success bool
-	// Status is 200, or the HTTP status of the failure: the service's own
-	// when it gave one, otherwise one from 500 to 504.
+	// Status is 200 after a success. After a failure it is the service's own
+	// HTTP status if it answered, and otherwise one from 500 to 504.
 	Status int
 	// Data is what the callback returned; the zero value after a failure.
 	Data T
-	// Message is what the caller may be told of the failure. The text of
-	// an error that is no *Error is not in it; Err has it.
+	// Message describes the failure in words that the caller may read. Of an
+	// error that is not an [*Error] it says only the name of Status; Err has
+	// the text.
 	Message string
-	// TwilioErrorCode and TwilioDocPage are Twilio's, when it refused.
+	// TwilioErrorCode and TwilioDocPage are the code and the page that
+	// explains it, if Twilio refused; otherwise zero.
 	TwilioErrorCode int
 	TwilioDocPage   string
-	// OutcomeUnknown says that a request which changes something was sent
-	// and no answer came: it may have happened.
+	// OutcomeUnknown reports that a request that changes something was sent
+	// and got no answer: the change may have happened.
 	OutcomeUnknown bool
-	// Attempts counts how often the callback ran.
+	// Attempts is how often the callback ran; zero if the call failed before
+	// its first attempt.
 	Attempts int
 
 	err error
 }
 
-// Err is nil after a success, and otherwise the failure with all its causes.
-// Returned by a handler, it answers the caller with the same status and
-// message that the Result has.
+// Err returns the failure with all its causes; nil after a success. A handler
+// that returns it answers with the Result's status, message and Twilio code.
+// There are two exceptions: an error that is not an [*Error] is answered as 500
+// with a generic message and a request id, and one that arose because the
+// request itself has ended as 504, or 499 if the caller left.
 func (r Result[T]) Err() error { return r.err }
 
-// Get returns the data and the error, as a plain call would.
+// Get returns Data and Err, for handlers that treat the call as an ordinary one.
 func (r Result[T]) Get() (T, error) { return r.Data, r.err }
 
 // MarshalJSON implements [json.Marshaler].
@@ -60,7 +66,9 @@ func (r Result[T]) MarshalJSON() ([]byte, error) {
 	}{false, r.Status, r.Message, r.TwilioErrorCode, r.TwilioDocPage, r.OutcomeUnknown})
 }
 
-// failed is the Result of a call that ended with err.
+// failed returns the Result of a call that ended with err. An error without a
+// status gets one here, so that the Result and its error agree; one that is
+// neither an HTTP answer nor a network failure stays as it is, and is a 500.
 func failed[T any](err error, attempts int) Result[T] {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

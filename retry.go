@@ -9,31 +9,34 @@ import (
 	"github.com/flexfn/flexfn/internal/conflict"
 )
 
-// ExecuteWithRetry runs callback, which calls a web service, and runs it
-// again when it fails in a way that another try can mend:
+// ExecuteWithRetry runs callback, which calls a web service, and runs it again
+// after a failure that another attempt can fix:
 //
-//   - HTTP status 412, at once: callback reads again what changed;
+//   - HTTP status 412, at once, so that callback can read what has changed;
 //   - 429 and 503, after a wait;
 //   - no connection, or no answer, after a wait.
 //
-// Everything else is final. An error has a status when it is, or wraps, an
-// error with a method HTTPStatus() int, as [*Error] has; with a method
-// RetryDelay() time.Duration it asks for a longer wait. What is repeated is
-// the whole callback; it may turn a failure into a success by returning nil.
+// Every other error is final. An error has a status if it is, or wraps, an
+// error with a method HTTPStatus() int, such as [*Error]. With a method
+// RetryDelay() time.Duration it asks for a longer wait. The whole callback is
+// repeated; it can turn a failure into a success by returning nil.
 //
-// A request that changes something, that was sent through [App.HTTPClient]
-// and got no answer, may have happened; callback is not run again after it
-// unless the call is [Repeatable]. Result.OutcomeUnknown then says so. Other
-// HTTP clients do not tell whether a request was sent: after their failures
-// callback is run again whatever it does.
+// A request that changes something, was sent through [App.HTTPClient] and got
+// no answer may have taken effect. Result.OutcomeUnknown is then true, and
+// callback is not run again unless the call is [Repeatable]. Other HTTP clients
+// do not report whether a request was sent: after their failures callback is
+// run again, whatever it does.
 //
 // The policy is that of the app that ctx carries, changed by opts. Without an
 // app it is five retries, waits of 100 to 300 ms, no attempt timeout and no
-// budget. Waits are random, grow, and are as long as the service asks, one
-// minute at most. No wait runs past ctx's deadline: the call gives up at once,
-// with an error that wraps both the last failure and
-// [context.DeadlineExceeded]. When ctx is done at the start, callback does not
-// run. A panic of callback is not caught.
+// budget. Waits are random and grow. They last at least as long as the service
+// asks; if it asks for more than a minute, the call fails at once. No wait runs
+// past ctx's deadline: the call gives up at once, with an error that wraps both
+// the last failure and [context.DeadlineExceeded]. If ctx is done at the start,
+// callback does not run. A panic of callback is not caught.
+//
+// ExecuteWithRetry runs callback on the caller's goroutine, one attempt at a
+// time, and may be called concurrently.
 func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context) (T, error), opts ...RetryOption) Result[T] {
 	p := policyFor(ctx, opts)
 	if p.fault != nil {
@@ -74,7 +77,8 @@ func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context)
 	}
 }
 
-// tryOnce is one attempt with a timeout, an observer or both.
+// tryOnce runs one attempt with a timeout, an observer or both. rec is nil
+// without an observer: making one costs an allocation for each attempt.
 func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.Context) (T, error)) (rec *attemptRecord, data T, err error) {
 	if p.onAttempt == nil {
 		attempt := new(lazyContext)
@@ -92,23 +96,24 @@ func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.C
 	return rec, data, err
 }
 
-// RetryOption adjusts how one call, or every call of an app, is retried.
-// Values that make no sense fail an app's [New], and fail a call before its
-// first attempt.
+// RetryOption adjusts how one call, or every call of an app, is retried. Later
+// options win over earlier ones, and a call's over the app's. An impossible
+// value is an error of [New], or fails the call before its first attempt.
 type RetryOption interface{ applyRetry(*retryPolicy) }
 
 type retryOption func(*retryPolicy)
 
 func (o retryOption) applyRetry(p *retryPolicy) { o(p) }
 
-// RetryLimit is the most retries after the first attempt; zero means none.
-// The default is 5.
+// RetryLimit sets how many retries may follow the first attempt; zero means
+// none. The default is 5. Retries after 412 count too.
 func RetryLimit(n int) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.limit = n })
 }
 
-// Backoff bounds the random wait before a retry, shortest and longest. The
-// default is 100 ms and 300 ms; both may be zero.
+// Backoff bounds the random wait before a retry. The default is 100 ms to 300
+// ms; both may be zero. A service that asks for a longer wait gets it, and a
+// 412 is retried at once.
 func Backoff(shortest, longest time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.shortest, p.longest = shortest, longest })
 }
@@ -121,18 +126,21 @@ func maxBackoff(d time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.longest = d })
 }
 
-// AttemptTimeout bounds each attempt; an attempt that takes longer counts as
-// one that got no answer. Zero leaves only ctx's deadline. The default is 5 s
-// in an app, and none without one.
+// AttemptTimeout bounds the time of each attempt: the ctx that callback gets
+// ends after d. An attempt that takes longer counts as one that got no answer.
+// Zero sets no bound but ctx's own deadline. The default is 5 s in an app, and
+// zero without one.
 func AttemptTimeout(d time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.timeout = d })
 }
 
-// conflictPause is the longest pause after a conflict.
+// conflictPause is the longest pause after a conflict but the first. It is
+// random, so that writers that collided do not collide again.
 const conflictPause = 50 * time.Millisecond
 
-// Repeatable says that what the callback does may happen twice without harm,
-// so that it is run again even after a failure whose outcome is unknown.
+// Repeatable declares that the callback may take effect twice without harm, so
+// that it is run again even after a failure whose outcome is unknown. Use it
+// for requests with an idempotency key that the service honours.
 func Repeatable() RetryOption {
 	return retryOption(func(p *retryPolicy) { p.repeatable = true })
 }
@@ -155,15 +163,16 @@ const (
 	defaultMinBackoff     = 100 * time.Millisecond
 	defaultMaxBackoff     = 300 * time.Millisecond
 	defaultAttemptTimeout = 5 * time.Second
-	// longestWait is the longest that a service's Retry-After is waited
-	// for; one that asks for more is left alone and the caller told.
+	// longestWait is the longest Retry-After that a call waits for. If a
+	// service asks for more, the call fails, and the caller learns the delay.
 	longestWait = time.Minute
 )
 
 // defaultPolicy is for a ctx without an app. It is never written to.
 var defaultPolicy = retryPolicy{limit: defaultRetryLimit, shortest: defaultMinBackoff, longest: defaultMaxBackoff}
 
-// newRetryPolicy makes an app's policy; its fault says what is wrong with c.
+// newRetryPolicy makes an app's policy. What is wrong with c is in its fault,
+// since New reports all faults together.
 func newRetryPolicy(c Config) *retryPolicy {
 	base := defaultPolicy
 	base.timeout = defaultAttemptTimeout
@@ -200,6 +209,9 @@ func (p *retryPolicy) with(opts []RetryOption) *retryPolicy {
 	return &q
 }
 
+// check returns what is wrong with the policy as a whole, after all options:
+// the shortest and the longest backoff may come from different ones. The texts
+// name both the variable and the option, since either may have set the value.
 func (p *retryPolicy) check() error {
 	switch {
 	case p.limit < 0:
@@ -209,7 +221,7 @@ func (p *retryPolicy) check() error {
 	case p.shortest > p.longest:
 		return fmt.Errorf("the shortest backoff, %s, is above the longest, %s: set TWILIO_SERVICE_MIN_BACKOFF (100 ms when unset) and TWILIO_SERVICE_MAX_BACKOFF (300 ms when unset), or Backoff, so that it is not", p.shortest, p.longest)
 	case p.timeout < 0:
-		return fmt.Errorf("the attempt timeout is %s (FLEXFN_ATTEMPT_TIMEOUT or AttemptTimeout): it must be zero, for none, or more", p.timeout)
+		return fmt.Errorf("the attempt timeout is %s (FLEXFN_ATTEMPT_TIMEOUT or AttemptTimeout): it must not be negative; 0 leaves an attempt as long as its call has", p.timeout)
 	}
 	return nil
 }

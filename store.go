@@ -70,22 +70,22 @@ func checkStoreSecret(secret string) error {
 	return nil
 }
 
-// sharedTokens tells other instances which Flex tokens Twilio accepted.
+// sharedTokens shares with other instances which Flex tokens Twilio accepted.
 type sharedTokens struct {
 	entries  *store.Entries
-	most     time.Duration // that a token is believed
-	upstream [2]string     // who was asked: another region's or a fake's word is not Twilio's
+	most     time.Duration // how long a token is trusted
+	upstream [2]string     // who was asked: a fake's answer must not count as Twilio's
 }
 
-// sharedVerdict is what is kept: only tokens that Twilio accepted, since a
-// stranger can make any number of others.
+// sharedVerdict is the entry of an accepted token. Refused ones are not shared: a
+// stranger could fill the Store with them.
 type sharedVerdict struct {
 	Owner Owner
 	Until time.Time
 }
 
-// newSharedTokens shares what the service at url says; it is nil without a
-// Store.
+// newSharedTokens shares the answers of the service at url. It returns nil without
+// a Store.
 func newSharedTokens(a *App, url string) *sharedTokens {
 	if a.entries.Private() {
 		return nil
@@ -93,8 +93,8 @@ func newSharedTokens(a *App, url string) *sharedTokens {
 	return &sharedTokens{a.entries, a.config.TokenTTL, [2]string{url, a.config.TwilioURL}}
 }
 
-// get returns what an instance learnt about token, if it is still good. A nil
-// s knows nothing. An outage of the Store is the same as not knowing.
+// get returns another instance's verdict about token, if it is still trusted. If
+// the Store fails, or s is nil, there is none.
 func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, ok bool) {
 	if s == nil {
 		return v, false
@@ -109,7 +109,7 @@ func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, o
 	return newVerdict(&shared.Owner, "", max(ttl, 0)), ttl > 0
 }
 
-// set tells other instances what Twilio said about token.
+// set shares an accepted token.
 func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
 	if s == nil || v.owner == nil {
 		return

@@ -19,15 +19,15 @@ type Owner struct {
 	// "agent_40example_2Ecom"; RealmUserID is the name at the single
 	// sign-on provider.
 	Identity, RealmUserID string
-	// WorkerSID is the TaskRouter worker; empty for a guest.
+	// WorkerSID is the SID of the TaskRouter worker; empty for a guest.
 	WorkerSID string
-	// Roles are those of the user in Flex, such as "agent" or "supervisor".
+	// Roles are the user's roles in Flex, such as "agent" or "supervisor".
 	Roles []string
-	// Expiration is when the token ends; zero when Twilio did not say.
+	// Expiration is when the token expires; zero if Twilio did not say.
 	Expiration time.Time
 }
 
-// HasRole reports whether the owner has at least one of roles.
+// HasRole reports whether the owner has at least one of roles. Case matters.
 func (o Owner) HasRole(roles ...string) bool {
 	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(o.Roles, r) })
 }
@@ -62,9 +62,9 @@ type tokenValidator struct {
 
 type tokenKey [sha256.Size]byte
 
-// tokenVerdict is what Twilio said and for how long it is believed. Two clocks
-// bound that: the monotonic one cannot be set back, and the wall clock goes on
-// while an instance is frozen.
+// tokenVerdict is Twilio's answer about a token, and for how long it is trusted.
+// Two clocks measure that: the monotonic one cannot be set back, and the wall
+// clock runs on while an instance is frozen.
 type tokenVerdict struct {
 	owner   *Owner
 	refusal string // for the caller, when owner is nil
@@ -75,8 +75,9 @@ type tokenVerdict struct {
 	renew       time.Duration // the age at which Twilio is asked again
 }
 
-// newVerdict is believed for ttl from now. It is renewed at a random time
-// before its end, so that tokens that came together do not come back together.
+// newVerdict returns a verdict that is trusted for ttl from now. It is renewed at
+// a random time before its end, so that tokens that were first seen together are
+// not renewed together.
 func newVerdict(owner *Owner, refusal string, ttl time.Duration) tokenVerdict {
 	now := time.Now()
 	return tokenVerdict{
@@ -85,14 +86,14 @@ func newVerdict(owner *Owner, refusal string, ttl time.Duration) tokenVerdict {
 	}
 }
 
-// age is how long ago Twilio said so, by the clock that went faster.
+// age returns how long ago Twilio answered, by the clock that ran faster.
 func (v tokenVerdict) age() time.Duration {
 	now := time.Now()
 	return max(now.Sub(v.asked), now.Round(0).Sub(v.askedByWall))
 }
 
-// known reports whether the token was valid when Twilio was last asked.
-// Anybody can have a guest's token.
+// known reports whether the token was a worker's, and valid, when Twilio was last
+// asked. Guests do not count, since anyone can get a guest's token.
 func (v tokenVerdict) known() bool { return v.owner != nil && !v.owner.Guest() }
 
 func newTokenValidator(a *App) (*tokenValidator, error) {
@@ -170,8 +171,8 @@ func possibleToken(s string) bool {
 	return true
 }
 
-// verdict is what Twilio says about token, now or within the time that it is
-// believed. Twilio is asked once, however many requests wait.
+// verdict returns Twilio's answer about token: a recent one, or a new one. For all
+// requests that wait for the same token, Twilio is asked once.
 func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdict, error) {
 	key := tokenKey(sha256.Sum256([]byte(token)))
 	old, found := t.cache.GetIfPresent(key)

@@ -15,10 +15,11 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// What strangers can make this instance ask Twilio. Anybody can send any number
-// of tokens, and each unknown one is a question with the account's credentials,
-// of which Twilio answers only so many at once. Tokens that were valid when
-// last asked about have places of their own, which no stranger can take.
+// Bounds on what strangers can make this instance ask Twilio. Anyone can send any
+// number of tokens, and each unknown one costs a request with the account's
+// credentials, of which Twilio answers only so many at once. Tokens that were
+// valid when Twilio was last asked have places of their own, which a stranger
+// cannot take.
 const (
 	strangersAtOnce    = 10
 	strangersPerSecond = 20
@@ -33,8 +34,8 @@ const (
 	minTokenBytes   = 20  // of Twilio's tokens; they have hundreds
 )
 
-// question is one that is being asked. Its goroutine ends soon after the last
-// waiter has left.
+// question is a request to Twilio about one token, shared by all who wait for it.
+// Its goroutine ends soon after the last waiter has left.
 type question struct {
 	waiting int // guarded by the validator's mu
 	cancel  context.CancelFunc
@@ -51,8 +52,8 @@ func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, k
 	defer t.mu.Unlock()
 	q := t.asking[key]
 	if q == nil {
-		// Asked on behalf of all who wait: the first one's leaving must not
-		// take it away from the others.
+		// Asked on behalf of all who wait: if the first one leaves, the others
+		// must still get the answer.
 		q = t.begin(context.WithoutCancel(ctx), key, func(ctx context.Context) (tokenVerdict, error) {
 			return t.find(ctx, token, known)
 		})
@@ -61,7 +62,7 @@ func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, k
 	return q
 }
 
-// leave is for one who no longer waits for q.
+// leave removes a waiter from q, and cancels q if it was the last.
 func (t *tokenValidator) leave(key tokenKey, q *question) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,8 +74,9 @@ func (t *tokenValidator) leave(key tokenKey, q *question) {
 	}
 }
 
-// renew asks again about a token whose verdict still holds, if there is a place
-// at once. After a failure it is tried again a little later.
+// renew asks again about a token whose verdict is still trusted, in the background
+// and only if there is a place at once. After a failure it is due again an eighth
+// of the ttl later.
 func (t *tokenValidator) renew(key tokenKey, token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,10 +99,10 @@ func (t *tokenValidator) renew(key tokenKey, token string) {
 		}
 		return v, err
 	})
-	q.waiting++ // for itself: it ends by its own time
+	q.waiting++ // so that it does not end when a waiter leaves; iamTotal ends it
 }
 
-// begin asks on a goroutine of its own. The caller holds mu.
+// begin asks on a new goroutine, and caches the answer. The caller holds mu.
 func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(context.Context) (tokenVerdict, error)) *question {
 	ctx, cancel := context.WithCancel(ctx)
 	q := &question{cancel: cancel, done: make(chan struct{}), err: errPanic}
@@ -172,8 +174,9 @@ func (t *tokenValidator) ask(ctx context.Context, token string, retries RetryOpt
 	return tokenVerdict{}, notAsked("Twilio could not be asked about the Flex token", res.Err())
 }
 
-// notAsked is the answer when it is unknown whether the token is valid. It
-// hides what err is, so that a deadline in it does not choose the answer.
+// notAsked makes the answer if it is unknown whether the token is valid: 503,
+// never 403, which would log the worker out. It hides err's type, so that a
+// deadline in it does not decide the answer.
 func notAsked(what string, err error) error {
 	e := &Error{
 		Status:     http.StatusServiceUnavailable,
@@ -192,8 +195,8 @@ type logOnly struct{ err error }
 
 func (e *logOnly) Error() string { return e.err.Error() }
 
-// iamAnswer is Twilio's answer. What is not of the expected type is left out
-// rather than believed.
+// iamAnswer is Twilio's answer. Fields that decide are kept raw, so that one of an
+// unexpected type makes the answer invalid instead of zero.
 type iamAnswer struct {
 	Valid       json.RawMessage `json:"valid"`
 	Message     json.RawMessage `json:"message"`
@@ -251,14 +254,14 @@ func refusalText(raw json.RawMessage, token string) string {
 	return strings.Clone(message)
 }
 
-// pace spaces events: so many a second, and after a pause a burst of them.
+// pace limits events to a rate, and allows a burst after a quiet time.
 type pace struct {
 	mu   sync.Mutex
 	next time.Time // when the next would be due if there were no bursts
 }
 
-// take waits for the next one's turn, or is false when it is more than most
-// away, and then costs nothing.
+// take reserves the next turn and returns how long it is until then. If that is
+// more than most, it reserves nothing and returns false.
 func (p *pace) take(perSecond, burst int, most time.Duration) (wait time.Duration, ok bool) {
 	each := time.Second / time.Duration(perSecond)
 	p.mu.Lock()

@@ -17,19 +17,18 @@ import (
 )
 
 // HTTPClient returns the app's client for web services. It is safe for
-// concurrent use; do not change it. Beside what [http.Client] does:
+// concurrent use; do not change it. In addition to what [http.Client] does:
 //
-//   - it sends each request at most once, where Go's own transport repeats
-//     some on its own when a reused connection turns out dead;
-//   - a request that gets no answer fails with an [*Error]. Its OutcomeUnknown
-//     says that the request was a POST or PATCH, and was sent. Those with an
-//     Idempotency-Key header do not count, nor those to Twilio that set what
-//     is there already;
-//   - it notices that the machine was frozen, and leaves the connections from
-//     before alone; after a time-out on a reused connection, those that are
-//     idle as well;
-//   - it does not follow redirects from Twilio;
-//   - it obeys [Config].TwilioURL, and tells [Config].OnAttempt.
+//   - It sends each request at most once. Go's own transport repeats some if a
+//     reused connection turns out to be dead.
+//   - A request that gets no answer fails with an [*Error]. Its OutcomeUnknown
+//     is true if the request was sent, and was a POST or PATCH. Requests with
+//     an Idempotency-Key header do not count, nor do those that update an
+//     existing resource of Twilio.
+//   - After the machine was frozen, and after a timeout on a reused
+//     connection, it opens new connections instead of using idle ones.
+//   - It does not follow redirects from Twilio, and at most ten elsewhere.
+//   - It obeys [Config].TwilioURL, and reports to [Config].OnAttempt.
 func (a *App) HTTPClient() *http.Client { return a.client }
 
 // newHTTPClient makes the app's client. c has been checked.
@@ -54,10 +53,10 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// newBaseTransport is what sends when Config.Transport is nil. It speaks
-// HTTP/1.1 only: with one request at a time on a connection it is known
-// exactly whether anything of a request was written, and a connection that
-// died in a freeze takes no other request with it.
+// newBaseTransport returns the transport for a nil Config.Transport. It speaks
+// HTTP/1.1 only: with one request at a time on a connection it is certain
+// whether any part of a request was written, and a connection that died in a
+// freeze takes no other request with it.
 func newBaseTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
 	protocols := new(http.Protocols)
@@ -74,7 +73,7 @@ func newBaseTransport() *http.Transport {
 	})
 }
 
-// counting is a copy of base whose connections count what they write.
+// counting returns a copy of base whose connections count the bytes they write.
 func counting(base *http.Transport) *http.Transport {
 	base = base.Clone()
 	//lint:ignore SA1019 a transport of the user's may still have one
@@ -96,7 +95,7 @@ const frozenAfter = 4 * time.Second
 // transport is the http.RoundTripper of [App.HTTPClient].
 type transport struct {
 	base    http.RoundTripper
-	twilio  *url.URL     // receives what is for Twilio; nil: Twilio does
+	twilio  *url.URL     // receives Twilio's requests instead; nil for none
 	lastUse atomic.Int64 // wall clock, in nanoseconds
 }
 
@@ -115,6 +114,9 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
+// distrustIdle closes the idle connections if the last request was long ago, by
+// the wall clock: the instance may have been frozen in between, and the other
+// end may have closed them.
 func (t *transport) distrustIdle() {
 	now := time.Now().UnixNano() // no monotonic clock in it
 	last := t.lastUse.Swap(now)
@@ -147,7 +149,7 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 		}
 		traced := w.traced.Load()
 		if !traced && !noAnswer(err) && !errors.Is(err, context.Canceled) {
-			return nil, err // a mistake in the request, or who knows
+			return nil, err // the request was malformed, or the transport refused it
 		}
 		sent := !dialFailed(err) && !refusedUnread(err) && (!traced || w.written())
 		return nil, lost(err, req.URL.Hostname(), sent, changesOnce(req))
@@ -156,6 +158,8 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// send sends req with body once, so that net/http does not repeat it on its own,
+// and reports what was written of it.
 func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response, *writeWatch, error) {
 	w := &writeWatch{}
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), w.trace()))
@@ -196,23 +200,23 @@ func hasIdempotencyKey(req *http.Request) bool {
 	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }
 
-// changesOnce reports whether doing req twice could do something twice.
+// changesOnce reports whether sending req twice could take effect twice.
 func changesOnce(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodPost, http.MethodPatch:
 	default:
 		return false // idempotent by RFC 9110, section 9.2.2
 	}
-	if isTwilio(req.URL.Hostname()) { // which heeds no idempotency key
+	if isTwilio(req.URL.Hostname()) { // its API ignores idempotency keys
 		return !updatesInstance(req.URL.Path)
 	}
 	return !hasIdempotencyKey(req)
 }
 
-// updatesInstance reports whether a POST to this path of Twilio's API sets
-// what is already there. Such a path ends in a SID, in a name within a
-// collection whose members have names, or in one of a few words; every other
-// POST counts as a create.
+// updatesInstance reports whether a POST to this path of Twilio's API updates a
+// resource that exists, so that it may be repeated. Such a path ends in a SID, in
+// a name within a collection whose members have names, or in one of a few words.
+// Every other POST counts as a create.
 func updatesInstance(path string) bool {
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "/"), ".json")
 	parts := strings.Split(path, "/")
@@ -240,9 +244,11 @@ func isTwilio(host string) bool {
 	return host == "twilio.com" || strings.HasSuffix(host, ".twilio.com")
 }
 
-// writeWatch learns whether anything of a request was written.
+// writeWatch observes whether any part of a request was written. On HTTP/1.1 it
+// compares the bytes that the connection has written; on HTTP/2, whose
+// connections are shared, it relies on net/http's word that it wrote the headers.
 type writeWatch struct {
-	traced  atomic.Bool // the transport tells us
+	traced  atomic.Bool // the transport calls the hooks
 	reused  atomic.Bool
 	headers atomic.Bool // the headers were written, at least to a buffer
 	conn    atomic.Pointer[countedConn]

@@ -23,18 +23,19 @@ const (
 	maxDrainBytes = 256 << 10
 	// maxErrorBytes bounds what is kept of an error's body.
 	maxErrorBytes = 64 << 10
-	// maxRetryAfter is the longest Retry-After that is believed.
+	// maxRetryAfter caps a service's Retry-After.
 	maxRetryAfter = 24 * time.Hour
 )
 
-// ReadJSON reads the answer of a web service as JSON. It takes what
-// [http.Client.Do] returns:
+// ReadJSON decodes the answer of a web service from JSON. Its arguments are the
+// results of [http.Client.Do]:
 //
 //	user, err := flexfn.ReadJSON[User](client.Do(req))
 //
-// It fails as [CheckResponse] and [ReadBody] do, and with an [*Error] of
-// status 502 when the body is no JSON that fits T. An empty body is T's zero
-// value, unless the status is 200. The body is always closed.
+// It fails as [CheckResponse] and [ReadBody] do, and with an [*Error] of status
+// 502 if the body is not JSON that fits T. An empty body gives T's zero value if
+// the status is 201 to 299, and is an error with status 200. The body is always
+// closed.
 func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	var data T
 	resp, err = CheckResponse(resp, err)
@@ -55,20 +56,20 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	return data, nil
 }
 
-// CheckResponse turns anything but a success into an [*Error]. It takes what
-// [http.Client.Do] returns:
+// CheckResponse turns anything but a success into an [*Error]. Its arguments are
+// the results of [http.Client.Do]:
 //
 //	resp, err := flexfn.CheckResponse(client.Do(req))
 //
-// A failure to get an answer has status 502, 503 or 504. An answer of 400 or
-// more has its own status, the service's Retry-After and, from Twilio, its
-// message, code and page; the beginning of the body is in Err only, for the
-// log. Any other answer but 2xx, a redirect for instance, has status 502. An
-// error that did not come from the network, such as an unknown scheme, is
-// returned unchanged.
+// A failure to get an answer has status 502, 503 or 504. An answer from 400 to
+// 599 has its own status and the service's Retry-After, capped at a day; if it
+// comes from Twilio, also Twilio's message, code and page. The first 512 bytes of
+// the body are in Err, for the log. Any other answer outside 2xx, such as a
+// redirect, has status 502. An error that did not come from the network, such as
+// an unknown scheme, is returned unchanged.
 //
-// After an error the body has been closed; after a success closing it is the
-// caller's duty, which [ReadBody] and [ReadJSON] fulfil.
+// After an error, the body is closed. After a success the caller must close it;
+// [ReadBody] and [ReadJSON] do.
 func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		if resp != nil { // a failed CheckRedirect leaves both
@@ -91,7 +92,7 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		return resp, nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what came of it
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // as much of it as came
 	closeBody(resp)
 	if resp.StatusCode < 400 || resp.StatusCode > 599 {
 		return nil, badAnswer(resp, fmt.Sprintf("sent an unexpected answer (HTTP status %d)", resp.StatusCode), excerpt(body))
@@ -106,8 +107,8 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 		if e.readTwilio(body) {
 			e.Err = nil // Message and code have it all
 		} else if resp.StatusCode == http.StatusServiceUnavailable && changesOnce(resp.Request) && !json.Valid(body) {
-			// Not Twilio's word that it did nothing: something in between said
-			// so, perhaps after Twilio had begun.
+			// The 503 comes from a proxy in between, not from Twilio, and says
+			// nothing about whether Twilio acted.
 			e.OutcomeUnknown = true
 			e.Message += unknownOutcome
 		}
@@ -116,8 +117,8 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 }
 
 // ReadBody reads and closes the body of a successful answer. It fails with an
-// [*Error] when the body is cut short, which [ExecuteWithRetry] retries, or is
-// longer than 32 MiB.
+// [*Error] if the body is cut short, which [ExecuteWithRetry] retries unless the
+// outcome is unknown, or if it is longer than 32 MiB, decompressed.
 func ReadBody(resp *http.Response) ([]byte, error) {
 	defer closeBody(resp)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
@@ -138,9 +139,9 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// readTwilio takes over what Twilio's error body tells: its code, its words,
-// which stand in message or, as RFC 9457 has it, in detail and title, and the
-// page about it. It reports whether there were a code and words.
+// readTwilio reads code, message and page from the body of Twilio's error, either
+// in Twilio's own form or as RFC 9457 has it. It reports whether code and message
+// were there.
 func (e *Error) readTwilio(body []byte) bool {
 	var told struct {
 		Code                   any
@@ -209,8 +210,8 @@ func closeBody(resp *http.Response) {
 	resp.Body.Close()
 }
 
-// dateOf is when the service answered, by its own clock: this machine's may be
-// wrong.
+// dateOf returns the time of the answer by the service's own clock, against which
+// a Retry-After date is meant; this machine's may be wrong.
 func dateOf(resp *http.Response) time.Time {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		return at
@@ -218,9 +219,9 @@ func dateOf(resp *http.Response) time.Time {
 	return time.Now()
 }
 
-// parseRetryAfter reads seconds, which it rounds up, or a date (RFC 9110,
-// section 10.2.3); anything else, and what has passed, is zero. It is at most
-// a day.
+// parseRetryAfter reads a number of seconds, which it rounds up, or a date (RFC
+// 9110, section 10.2.3). Anything else, and a date in the past, is zero. The
+// result is at most a day.
 func parseRetryAfter(v string, now time.Time) time.Duration {
 	v = strings.TrimSpace(v)
 	whole, fraction, _ := strings.Cut(v, ".")

@@ -17,44 +17,42 @@ import (
 // A [Config].PublicURL needs none of this and is the better choice wherever
 // the public address is known.
 type ProxyTrust interface {
-	// origins appends what the proxy says about r, nothing when it is not
-	// believed.
+	// origins appends what the proxy says about r, or nothing if the proxy is
+	// not trusted.
 	origins(to []calledOrigin, r *http.Request) []calledOrigin
 	// fault says what is wrong with the trust's own settings.
 	fault() error
 }
 
-// TrustXForwarded believes X-Forwarded-Proto, X-Forwarded-Host and
-// X-Forwarded-Port of requests that come from one of these addresses or
-// networks, such as "10.0.0.0/8" or "::1". With no address it is refused by
-// [New]. Each of the headers may be absent. Where proxies have appended to
-// one, its last value counts: the others may be a stranger's.
+// TrustXForwarded trusts X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Port
+// of requests that come from one of these addresses or networks, such as
+// "10.0.0.0/8" or "::1". There must be at least one, or [New] fails. Each header
+// may be absent. Of a list, the last value counts, which the nearest proxy wrote.
 //
-// The proxy must set or delete every one of the three headers; one that it
-// passes through is a stranger's word.
+// The proxy must set or delete each of the three headers. One that it passes on
+// is under the control of whoever sent the request.
 func TrustXForwarded(networks ...string) ProxyTrust {
 	t := xForwarded{}
 	t.networks, t.err = parseNetworks(networks)
 	return t
 }
 
-// TrustXForwardedFromAnyone believes the X-Forwarded headers as
-// [TrustXForwarded] does, whoever sends the request. It is for platforms on
+// TrustXForwardedFromAnyone trusts the X-Forwarded headers as [TrustXForwarded]
+// does, whatever address the request comes from. It is for platforms on
 // which the app can be reached only through the proxy, and whose proxies'
 // addresses are unknown.
 func TrustXForwardedFromAnyone() ProxyTrust { return xForwarded{anyone: true} }
 
-// TrustForwarded believes the proto and host of the Forwarded header (RFC
-// 7239) of requests that come from one of these addresses or networks. With no
-// address it is refused by [New]. Where proxies have appended to the header,
-// the last element counts.
+// TrustForwarded trusts proto and host of the Forwarded header (RFC 7239) of
+// requests that come from one of these addresses or networks. There must be at
+// least one, or [New] fails. Of a list, the last element counts.
 func TrustForwarded(networks ...string) ProxyTrust {
 	t := forwarded{}
 	t.networks, t.err = parseNetworks(networks)
 	return t
 }
 
-// peers are the addresses of the proxies that are believed.
+// peers are the addresses of trusted proxies.
 type peers struct {
 	networks []netip.Prefix
 	err      error
@@ -120,8 +118,8 @@ func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 		return to
 	}
 	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one says how the one before it called,
-		// and that is not how Twilio did. Either will do.
+		// Proxies in a row: the last one reports the scheme that the one
+		// before it used, not Twilio's. Try both.
 		proto = ""
 	}
 	if host == "" {
@@ -163,8 +161,8 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 		return to
 	}
 	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one says how the one before it called,
-		// and that is not how Twilio did. Either will do.
+		// Proxies in a row: the last one reports the scheme that the one
+		// before it used, not Twilio's. Try both.
 		proto = ""
 	}
 	if host == "" {
@@ -173,7 +171,7 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	return appendOrigins(to, proto, host, "")
 }
 
-// lastValue is the last element of a list in a header: what the nearest proxy
+// lastValue returns the last element of a header's list, which the nearest proxy
 // wrote.
 func lastValue(h http.Header, name string) string {
 	values := h[name]

@@ -9,8 +9,8 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// calledOrigin is the beginning of a URL that Twilio may have called, in the
-// pieces that its services write in different ways.
+// calledOrigin is the beginning of a URL that Twilio may have called, split into
+// the parts that Twilio's services treat differently when they sign.
 type calledOrigin struct {
 	scheme   string // http, https, ws or wss
 	user     string // user:password@, or empty
@@ -41,10 +41,10 @@ func (u calledURL) append(to []byte) []byte {
 	return to
 }
 
-// appendURLs appends the ways in which Twilio may have written the URL of
-// target at this origin when it signed. Twilio's services differ in whether
-// they keep the port (also a standard one that was left out), the user and
-// password, and the fragment; none of these says which function is meant.
+// appendURLs appends every form in which Twilio may have signed the URL of target
+// at this origin. Twilio's services differ in whether they keep the port (some
+// add a standard one), the user and password, and the fragment. Trying each is
+// safe: none of these parts decides which function is called.
 func (o calledOrigin) appendURLs(to []calledURL, target string) []calledURL {
 	ports := [...]string{"", o.port}
 	if o.port == "" {
@@ -62,7 +62,7 @@ func (o calledOrigin) appendURLs(to []calledURL, target string) []calledURL {
 	return to
 }
 
-// once lists a and, when it differs, b.
+// once returns a and, if it differs, b.
 func once(a, b string) []string {
 	list := [...]string{a, b}
 	if a == b {
@@ -78,8 +78,8 @@ func standardPort(scheme string) string {
 	return ":80"
 }
 
-// splitURL takes an absolute URL apart without changing a byte of it. The
-// target holds everything from the path on, fragment included.
+// splitURL splits an absolute URL without changing a byte of it, which net/url
+// would. The target is everything from the path on, fragment included.
 func splitURL(s string) (o calledOrigin, target string, ok bool) {
 	scheme, rest, found := strings.Cut(s, "://")
 	switch scheme {
@@ -100,9 +100,9 @@ func splitURL(s string) (o calledOrigin, target string, ok bool) {
 	return o, target, found && ok
 }
 
-// splitHost takes a host and its port apart. It refuses what cannot be a
-// host, so that a forged Host header cannot bring a piece of path into the
-// URL that is checked.
+// splitHost splits a host and its port. It refuses anything that cannot be a host,
+// so that a forged Host header cannot put a part of a path into the URL that is
+// checked.
 func splitHost(s string) (host, port string, ok bool) {
 	host = s
 	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
@@ -124,7 +124,7 @@ func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
-// validPort takes an empty port, and a colon with one to five digits.
+// validPort reports whether s is empty, or a colon and one to five digits.
 func validPort(s string) bool {
 	if s == "" {
 		return true
@@ -162,11 +162,11 @@ func appendOrigins(to []calledOrigin, scheme, hostAndPort, port string) []called
 	return to
 }
 
-// publicAddress knows which URL Twilio called to make a request.
+// publicAddress finds the URLs that Twilio may have called to make a request.
 type publicAddress struct {
 	public *calledOrigin // nil when not configured
 	added  string        // a path that the gateway adds, without a last slash
-	trust  ProxyTrust    // nil believes no header
+	trust  ProxyTrust    // nil trusts no header
 }
 
 func newPublicAddress(c Config) (a publicAddress, faults []error) {
@@ -193,7 +193,8 @@ func newPublicAddress(c Config) (a publicAddress, faults []error) {
 	return a, faults
 }
 
-// parsePublicURL keeps the text of a URL as it is: Twilio signs its bytes.
+// parsePublicURL checks and splits a configured URL, and keeps its bytes, which
+// Twilio signs.
 func parsePublicURL(s string) (calledOrigin, error) {
 	o, target, ok := splitURL(s)
 	u, err := url.Parse(s)
@@ -269,8 +270,8 @@ func cutPathPrefix(target, prefix string) (string, bool) {
 	return rest, true
 }
 
-// requestTarget returns the path and query of a request as they were sent:
-// never parsed and written again, which would change bytes that are signed.
+// requestTarget returns the path and query of a request exactly as they were sent.
+// Parsing and formatting them would change bytes that are signed.
 func requestTarget(r *http.Request) string {
 	target := r.RequestURI
 	if _, rest, ok := splitURL(target); ok { // absolute, as sent to proxies

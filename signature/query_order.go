@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// maxReordered bounds the parameters of a query whose order a gateway lost,
-// and so the orders that are tried: 24 of four.
+// maxReordered bounds the parameters of a query whose order a gateway lost. Four
+// have 24 orders, each of which costs an HMAC.
 const maxReordered = 4
 
-// queryOrders returns target with its query's parameters in every order, as
-// they are first. Equal names keep their order, which gateways keep too, and
-// which may mean something.
+// queryOrders returns target with the parameters of its query in every order,
+// the given one first. Parameters with the same name keep their order, which may
+// have a meaning and which gateways preserve.
 func queryOrders(target string) []string {
 	path, query, _ := strings.Cut(target, "?")
 	items := strings.Split(query, "&")
@@ -41,9 +41,9 @@ func queryOrders(target string) []string {
 	return list
 }
 
-// withApostrophes returns target and, where its query has apostrophes, the
-// queries with all of them escaped and with none: clients differ in which they
-// send, whatever Twilio signed, and both name the same parameters.
+// withApostrophes returns target and, if its query has apostrophes, the variants
+// with all of them escaped and with none. Clients on the way differ in which they
+// send, whichever Twilio signed; both mean the same parameters.
 func withApostrophes(target string) []string {
 	list := []string{target}
 	path, query, _ := strings.Cut(target, "?")
@@ -56,23 +56,22 @@ func withApostrophes(target string) []string {
 	return list
 }
 
-// maxQueries bounds the queries that are tried instead of one that a gateway
-// took apart.
+// maxQueries bounds how many queries are tried instead of one that a gateway
+// has decoded.
 const maxQueries = 256
 
-// spelt are the characters of a query that may be sent as they are or escaped,
-// in both ways; the first five stay as they are in JavaScript's
-// encodeURIComponent.
+// spelt lists the characters that a query may have plain or escaped, in both
+// spellings. JavaScript's encodeURIComponent leaves the first five plain.
 var spelt = [...][2]string{
 	{"%21", "!"}, {"%27", "'"}, {"%28", "("}, {"%29", ")"}, {"%2A", "*"},
 	{"%20", "+"}, {"%2C", ","}, {"%2F", "/"}, {"%3A", ":"}, {"%3B", ";"}, {"%3F", "?"}, {"%40", "@"}, {"%24", "$"},
 }
 
-// querySpellings returns target, whose query has all of these characters
-// escaped, and its other spellings: a gateway that decodes values does not
-// say how they were sent. Each character is spelt one way throughout. They
-// are at most so many: those of every combination, or else those of the usual
-// encoders.
+// querySpellings returns target, whose query has all characters of spelt escaped,
+// and its other spellings, since a gateway that decodes values does not say how
+// they were sent. Each character is spelt the same way throughout. If every
+// combination would be more than most, only those of common encoders are
+// returned.
 func querySpellings(target string, most int) []string {
 	path, query, _ := strings.Cut(target, "?")
 	var found []int

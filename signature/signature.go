@@ -1,8 +1,7 @@
-// Package signature makes and checks the signatures with which Twilio proves
-// that a request is its own (the header X-Twilio-Signature), and works out
-// which URL Twilio called when proxies stand in between. An app of package
-// flexfn does all of this by itself; the package is for servers, tests and
-// tools without one.
+// Package signature makes and checks the signatures by which Twilio proves that it
+// sent a request (the header X-Twilio-Signature), and finds out which URL Twilio
+// called if there are proxies in between. An app of package flexfn does all of
+// this; the package is for servers, tests and tools without one.
 //
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
 package signature
@@ -27,17 +26,18 @@ import (
 // Header is the name of the header that carries the signature.
 const Header = "X-Twilio-Signature"
 
-// Sign returns what Twilio would send as X-Twilio-Signature: the base64 text
-// of an HMAC-SHA1, keyed with the account's auth token, of
+// Sign returns the value that Twilio would send as X-Twilio-Signature: in base64,
+// the HMAC-SHA1, keyed with the account's auth token, of
 //   - url, followed by the names and values of a form's parameters, without
 //     separators, sorted, each distinct value once; or
-//   - url alone when contentType is not that of a form. The url must then name
-//     the body in bodySHA256, which [AddBodyHash] adds.
+//   - url alone, if contentType is not that of a form. The url must then have
+//     the parameter bodySHA256, which [AddBodyHash] adds.
 //
 // The url is the absolute one configured in Twilio, byte for byte, without
-// fragment. A form with more than 1,000 parameters counts as one without any.
+// fragment. A form with more than 1,000 parameters is signed as an empty one.
 //
-// It is for tests and tools that act as Twilio; [Valid] and [Verifier] check.
+// Sign is for tests and tools that act as Twilio. To check a signature, use [Valid]
+// or a [Verifier].
 func Sign(authToken, url, contentType string, body []byte) string {
 	s := takeSigned()
 	defer s.release()
@@ -52,8 +52,9 @@ func Sign(authToken, url, contentType string, body []byte) string {
 	return string(m.text[:m.length])
 }
 
-// AddBodyHash appends bodySHA256, the SHA-256 of body in hex, to url's query,
-// as Twilio does before it signs a request whose body is not a form.
+// AddBodyHash returns url with the parameter bodySHA256, the SHA-256 of body in
+// hex, added to its query, as Twilio does before it signs a request whose body is
+// not a form.
 func AddBodyHash(url string, body []byte) string {
 	url, fragment, hasFragment := strings.Cut(url, "#")
 	separator := "?"
@@ -68,14 +69,15 @@ func AddBodyHash(url string, body []byte) string {
 	return url
 }
 
-// Valid reports whether signature is Twilio's for a request to url with this
-// body. The url is the absolute one that Twilio called, its path and query
-// exactly as they came, which is often not what a server behind a proxy sees;
-// a [Verifier] works it out by itself. It is tried with and without port,
-// since Twilio's services differ in that.
+// Valid reports whether signature is Twilio's for a request to url with this body.
+// The url is the absolute one that Twilio called, with path and query exactly as
+// they were sent. A server behind a proxy often sees another one; a [Verifier]
+// finds it out. The url is tried with and without port, since Twilio's services
+// differ in that.
 //
-// A body that is not a form must be named by bodySHA256 in the query. An empty
-// authToken or signature is never valid. The comparison takes constant time.
+// If the body is not a form, the parameter bodySHA256 in the query must match it.
+// An empty authToken or signature is never valid. The comparison takes constant
+// time.
 func Valid(authToken, signature, url, contentType string, body []byte) bool {
 	origin, target, ok := splitURL(url)
 	if !ok || authToken == "" {
@@ -105,11 +107,12 @@ const (
 
 var (
 	errFormTooLarge = fmt.Errorf("the form body has %w", form.ErrTooMany)
-	errNoBodyHash   = errors.New("the body is not a form, and the query has no bodySHA256 that vouches for it: in Twilio, send a form or JSON")
-	errBodyHash     = errors.New("the body is not the one that bodySHA256 in the query vouches for: something on the way changed it")
+	errNoBodyHash   = errors.New("the body is not a form, and the query has no bodySHA256, so the signature does not cover it: in Twilio, send a form or JSON")
+	errBodyHash     = errors.New("the body does not match bodySHA256 in the query: something on the way changed it")
 )
 
-// signed is what a signature of one request is made over. It is reused.
+// signed holds what one request's signature is computed over. It comes from a pool,
+// since its buffers are the main cost of a check after the hash.
 type signed struct {
 	origins []calledOrigin
 	urls    []calledURL
@@ -133,10 +136,10 @@ func (s *signed) release() {
 	}
 }
 
-// read takes the body's part of what is signed, checks that the signature will
-// cover the body, and returns a form's parameters. The content type is not
-// signed, so each type has one rule: were the bytes of a signed JSON body
-// believed as a form, a stranger's text inside it could become parameters.
+// read reads the part of the body that is signed, checks that the signature covers
+// the whole body, and returns a form's parameters. The content type itself is not
+// signed, so each type has exactly one rule. Otherwise a signed JSON body could be
+// sent again as a form, and text inside it would become parameters.
 func (s *signed) read(contentType, target string, body []byte) ([]form.Pair, error) {
 	want := bodyHash(target)
 	isForm := form.Is(contentType)
@@ -162,8 +165,8 @@ func (s *signed) read(contentType, target string, body []byte) ([]form.Pair, err
 	return pairs, nil
 }
 
-// setForm sets s.form to pairs: names sorted, a name's values sorted and each
-// distinct one once, all joined without separators.
+// setForm sets s.form to pairs as Twilio signs them: sorted by name, then by value,
+// without duplicates, and joined without separators.
 func (s *signed) setForm(pairs []form.Pair) {
 	s.pairs = append(s.pairs[:0], pairs...)
 	slices.SortFunc(s.pairs, func(a, b form.Pair) int {
@@ -219,7 +222,7 @@ func queryValue(target, name string) string {
 	return ""
 }
 
-// key is a secret that is used again and again.
+// key is a secret of the configuration. It keeps keyed hashes for reuse.
 type key struct {
 	secret string
 	hash   func() hash.Hash
@@ -260,9 +263,9 @@ func (m *mac) sign(s *signed) {
 	base64.StdEncoding.Encode(m.text[:], m.Sum(m.sum[:0]))
 }
 
-// matches reports whether signature is this key's for one of s.urls. The texts
-// are compared, not the bytes that they stand for: base64 has more than one
-// text for some bytes.
+// matches reports whether signature is this key's for one of s.urls. It compares
+// the base64 texts rather than the decoded bytes, since several texts decode to
+// the same bytes.
 func (m *mac) matches(s *signed, signature string) bool {
 	if len(signature) != m.length {
 		return false

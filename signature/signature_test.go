@@ -536,7 +536,7 @@ func TestSignatureExplains(t *testing.T) {
 		{name: "public URL", config: Config{PublicURL: "https://user:secret@public.example.com/prod#rc=3"},
 			want: []string{`"https://(user)@public.example.com/prod/x?…"`, "correct PUBLIC_URL"}},
 		{name: "not believed", change: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "y.example") },
-			want: []string{"are not believed", "FLEXFN_TRUSTED_PROXIES"}},
+			want: []string{"are not trusted", "FLEXFN_TRUSTED_PROXIES"}},
 		{name: "sub-account", body: form, want: []string{"SubaccountAuthTokens"}},
 		{name: "no header", change: func(r *http.Request) { r.Header.Del(Header) }, want: []string{"has no X-Twilio-Signature"}},
 		{name: "host is no host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host's name"}},

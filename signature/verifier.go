@@ -19,43 +19,45 @@ import (
 	"github.com/flexfn/flexfn/internal/sid"
 )
 
-// Config is what a [Verifier] is made from. The fields are those of
-// flexfn.Config with the same names, which says more about each.
+// Config configures a [Verifier]. Its fields are those of flexfn.Config with the
+// same names. [New] checks it.
 type Config struct {
 	_ [0]func()
 
-	// AccountSID is the account that AuthTokens are of.
+	// AccountSID is the account that AuthTokens belong to.
 	AccountSID string
 	// AuthTokens are the tokens with which the account may sign: the current
-	// one and, while it is being rotated, the previous ones. At least one; none
-	// may be empty.
+	// one and, while it is being rotated, the previous ones. There must be at
+	// least one, and none may be empty.
 	AuthTokens []string
-	// PublicURL is the beginning of the URLs under which Twilio calls; when it
-	// is set, nothing else tells scheme and host. Empty takes the request's
-	// Host header, or what ProxyTrust believes.
+	// PublicURL is the beginning of the URLs under which Twilio calls. If it is
+	// set, it alone decides scheme and host. If it is empty, they come from
+	// the headers that ProxyTrust trusts, or from the request's Host header.
 	PublicURL string
 	// AddedPathPrefix is a path that the gateway puts before the one that
 	// Twilio called.
 	AddedPathPrefix string
-	// ProxyTrust says which forwarded headers are believed; nil believes none.
+	// ProxyTrust says which forwarded headers are trusted; nil trusts none.
 	ProxyTrust ProxyTrust
-	// SharedKeys are the secrets of the account's SharedKeys, by their ids: a
-	// request that names one in [SettingsHeader] is signed with it, by
-	// HMAC-SHA256. No secret may be empty.
+	// SharedKeys are the secrets of the account's SharedKeys, by their ids. A
+	// request that names one in [SettingsHeader] must be signed with it, by
+	// HMAC-SHA256. Neither an id nor a secret may be empty.
 	SharedKeys map[string]string
-	// SubaccountAuthTokens returns the auth tokens of another account than
-	// AccountSID; nil knows none. With it, a request that names an account
-	// (the parameter AccountSid) must be signed by that account, and one that
-	// names two is refused. It is called concurrently, with the ctx that
-	// [Verifier.Verify] got.
+	// SubaccountAuthTokens returns the auth tokens of an account other than
+	// AccountSID; none if that account may not call. If it is set, a request
+	// that names an account in the parameter AccountSid must be signed by that
+	// account, and one that names two is refused. It is called concurrently,
+	// with the ctx given to [Verifier.Verify]. Nil admits AccountSID only.
 	SubaccountAuthTokens func(ctx context.Context, accountSID string) ([]string, error)
 }
 
-// ErrUnavailable says that a sub-account's auth tokens could not be had, so
-// that nothing is known about the signature: the caller may try again.
-var ErrUnavailable = errors.New("the sub-account's auth tokens could not be had")
+// ErrUnavailable is wrapped by the error of [Verifier.Verify] if
+// Config.SubaccountAuthTokens failed. Whether the signature is Twilio's is then
+// unknown, and the request may be sent again.
+var ErrUnavailable = errors.New("the sub-account's auth tokens could not be read")
 
-// Verifier tells Twilio's requests from others. It is safe for concurrent use.
+// Verifier checks that requests carry Twilio's signature. It is safe for
+// concurrent use.
 type Verifier struct {
 	accountSID  string
 	address     publicAddress
@@ -64,7 +66,8 @@ type Verifier struct {
 	subaccounts func(ctx context.Context, accountSID string) ([]string, error)
 }
 
-// New makes a Verifier. The error joins everything that is wrong with c.
+// New makes a Verifier. If c is faulty, the Verifier is nil and the error joins all
+// faults; it contains no secret.
 func New(c Config) (*Verifier, error) {
 	address, faults := newPublicAddress(c)
 	v := &Verifier{accountSID: c.AccountSID, address: address, subaccounts: c.SubaccountAuthTokens}
@@ -100,8 +103,8 @@ type Proof struct {
 	form []form.Pair
 }
 
-// Form yields the parameters of a body that is a form, decoded, in the order
-// in which they came: exactly what was signed.
+// Form returns the decoded parameters of a form body, in the order in which they
+// were sent: exactly what was signed. For other bodies it yields nothing.
 func (p Proof) Form() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, pair := range p.form {
@@ -112,11 +115,11 @@ func (p Proof) Form() iter.Seq2[string, string] {
 	}
 }
 
-// Verify returns a nil error when Twilio made the request r with this body,
-// which has been read from it. Otherwise the error is for a log: it names the
-// URLs that were tried and what to set, and holds no secret, no expected
-// signature and no value of a parameter. One that wraps [ErrUnavailable] tells
-// of an outage, not of a forgery.
+// Verify checks that Twilio sent r with this body, which the caller has read from
+// it. Its error is for the log: it names the URLs that were tried and what to
+// set, and contains no secret, no expected signature and no parameter's value. If
+// it wraps [ErrUnavailable], the check could not be made. Signatures are compared
+// in constant time. A body is checked whole, so its size is the caller's to bound.
 func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Proof, error) {
 	signature := r.Header.Get(Header)
 	if signature == "" {
@@ -175,13 +178,13 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 	return Proof{}, v.explain(r, s.urls, account)
 }
 
-// SettingsHeader is the name of the header that says with which key and
-// algorithm a request is signed; without it, it is the auth token and
+// SettingsHeader is the name of the header that says with which key and algorithm
+// a request is signed. Without it, the key is the auth token, and the algorithm
 // HMAC-SHA1.
 const SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
 
-// sharedKey returns the SharedKey that the settings name, nil when the request
-// is signed with an auth token.
+// sharedKey returns the SharedKey that the settings name; nil if the request is
+// signed with an auth token.
 //
 // Source: https://www.twilio.com/docs/usage/webhooks.
 func (v *Verifier) sharedKey(settings []string) (*key, error) {
@@ -211,12 +214,11 @@ func (v *Verifier) sharedKey(settings []string) (*key, error) {
 	return key, nil
 }
 
-var errAccounts = errors.New("the request names more than one account, or none that is one: which of them signed could not be told to the handler")
+var errAccounts = errors.New("the request names several accounts, or one that is not an account's SID, so the account that signed is unclear")
 
-// namedAccount returns the account that the request says it is from, empty
-// when it names none: AccountSid among the parameters that a handler gets,
-// whatever the case of its letters. All that it says must agree, since only
-// one account can have signed.
+// namedAccount returns the account that the request names in the parameter
+// AccountSid, in whatever case; empty if there is none. All such parameters that a
+// handler could read must agree, since only one account can have signed.
 func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (account string, err error) {
 	add := func(name, value string) {
 		switch {
@@ -255,7 +257,8 @@ func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (a
 
 const accountParameter = "AccountSid"
 
-// hint is the account that a refused request names, for the log.
+// hint returns the account that a refused request names, for the log. It is not
+// checked, and decides nothing.
 func hint(pairs []form.Pair, target string) string {
 	account, ok := form.First(pairs, accountParameter)
 	if !ok {
@@ -267,7 +270,8 @@ func hint(pairs []form.Pair, target string) string {
 	return account
 }
 
-// explain says why a signature that matched nothing may have done so.
+// explain returns the error for a signature that did not match: the URLs that were
+// tried, and the likeliest remedy.
 func (v *Verifier) explain(r *http.Request, urls []calledURL, account string) error {
 	var text strings.Builder
 	text.WriteString("the signature is not Twilio's for ")
@@ -288,15 +292,15 @@ func (v *Verifier) explain(r *http.Request, urls []calledURL, account string) er
 	case account != "" && account != v.accountSID && v.subaccounts == nil:
 		text.WriteString("; the request names another account, which signs with its own auth token: set Config.SubaccountAuthTokens if it may call")
 	case account != "" && account != v.accountSID:
-		text.WriteString("; the request names another account, for which Config.SubaccountAuthTokens gave no token that fits")
+		text.WriteString("; the request names another account, for which Config.SubaccountAuthTokens returned no matching token")
 	case v.address.public == nil && v.address.trust == nil && hasForwarded(r):
-		text.WriteString("; a proxy's forwarded headers came and are not believed: set PUBLIC_URL to the beginning of the URL that is written in Twilio, or FLEXFN_TRUSTED_PROXIES to the proxy's address")
+		text.WriteString("; a proxy sent forwarded headers, which are not trusted: set PUBLIC_URL to the beginning of the URL that is written in Twilio, or FLEXFN_TRUSTED_PROXIES to the proxy's address")
 	case v.address.public == nil:
 		text.WriteString("; if Twilio calls another URL, set PUBLIC_URL to its beginning")
 	default:
 		text.WriteString("; if Twilio calls another URL, correct PUBLIC_URL")
 	}
-	text.WriteString("; if the URL is right, see that AUTH_TOKEN is the account's primary auth token, and that nothing on the way rewrites the query or the body")
+	text.WriteString("; if the URL is right, check that AUTH_TOKEN is the account's primary auth token, and that nothing on the way rewrites the query or the body")
 	return errors.New(text.String())
 }
 
@@ -309,8 +313,8 @@ func hasForwarded(r *http.Request) bool {
 	return false
 }
 
-// forLog shows a URL without password, telephone numbers and the values of its
-// query. What a stranger wrote in it is quoted.
+// forLog returns the URL, quoted, without user, telephone numbers and query: a
+// stranger may have written any part of it.
 func (u calledURL) forLog() string {
 	if u.user != "" {
 		u.user = "(user)@"

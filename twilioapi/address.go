@@ -10,11 +10,11 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// checkAddress refuses a URL that is not what twilio-go's template meant:
-// twilio-go puts parameters into paths as they are, so that a SID with "../",
-// "?" or "%2f" in it would reach another resource with the account's
-// credentials. A SID that holds a plain slash cannot be told from a longer
-// path here: check SIDs where they come from, and names with [CheckSegment].
+// checkAddress refuses a URL that twilio-go cannot have meant. twilio-go puts
+// parameters into paths unescaped, so a SID that contains "../", "?" or "%2f"
+// would reach another resource, with the account's credentials. A plain slash in a
+// SID cannot be noticed here, because the path is just longer: check SIDs where
+// they come from, and names with [CheckSegment].
 func checkAddress(u *url.URL, queryAllowed bool) error {
 	if u.Scheme != "https" || u.User != nil || u.Port() != "" && u.Port() != "443" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))
@@ -34,12 +34,12 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 	return nil
 }
 
-// CheckSegment says why name cannot be one segment of the path of a Twilio
-// resource, and is nil when it can: where Twilio takes a name instead of a
-// SID, such as a participant's label or a conversation's unique name. Check
-// names before they are given to twilio-go, which puts them into paths as they
-// are. A name that is empty, a dot or two, longer than 512 bytes, not UTF-8, or
-// that has a control character or one of / \ ? # % ; { } cannot.
+// CheckSegment returns an error unless name can be one segment of the path of a
+// Twilio resource. Use it where Twilio takes a name instead of a SID, such as a
+// participant's label or a conversation's unique name, before you give the name to
+// twilio-go, which puts it into the path unescaped. It refuses a name that is
+// empty, "." or "..", longer than 512 bytes or not UTF-8, or that contains a
+// control character or one of / \ ? # % ; { }.
 func CheckSegment(name string) error {
 	const forbidden = `/\?#%;{}` // braces are twilio-go's own
 	if len(name) > 512 || !utf8.ValidString(name) || strings.ContainsAny(name, forbidden) || !plainSegment(name) {
@@ -48,8 +48,8 @@ func CheckSegment(name string) error {
 	return nil
 }
 
-// plainSegment reports whether s can be nothing but one segment of a path,
-// for every server on the way, however often it decodes.
+// plainSegment reports whether s is one segment of a path to every server on the
+// way, however often each decodes it.
 func plainSegment(s string) bool {
 	name := strings.TrimSuffix(s, ".json")
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(s, `/\?#%;`) {

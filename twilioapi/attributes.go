@@ -13,24 +13,24 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// UpdateTaskAttributes merges update, a JSON object, into the attributes of a
-// task in the app's Flex workspace as [MergeAttributes] does, and returns what
-// is then stored.
+// UpdateTaskAttributes merges update, a JSON object, into the attributes of a task
+// in the app's Flex workspace, as [MergeAttributes] does. It returns the attributes
+// that are then stored.
 //
-// Concurrent updates lose nothing: the update holds only for the version that
-// was read (Twilio's ETag and If-Match); after a conflict it is read, merged
-// and sent again. Updates of one task take turns within an app. A lost
-// answer is harmless, since merging twice changes nothing.
+// Concurrent updates are all kept: Twilio accepts an update only for the version
+// that was read (ETag and If-Match), and after a conflict UpdateTaskAttributes
+// reads, merges and sends again. Updates of one task take turns within an app. A
+// lost answer is harmless, since merging twice has the same result.
 func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return updateAttributes(ctx, tasks, taskSID, func(old json.RawMessage) (json.RawMessage, error) {
 		return MergeAttributes(old, update)
 	}, opts)
 }
 
-// UpdateWorkerAttributes puts each key of update, a JSON object, in the place
-// of that key of a worker's attributes, and returns the worker as it is then
-// stored. A list such as skills is replaced as a whole, and a null is stored.
-// Concurrent updates lose nothing, as with [UpdateTaskAttributes].
+// UpdateWorkerAttributes sets each key of update, a JSON object, in a worker's
+// attributes, and returns the worker as it is then stored. Unlike
+// [UpdateTaskAttributes] it does not merge deeply: a list such as skills is
+// replaced as a whole, and a null is stored. Concurrent updates are all kept.
 func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Worker] {
 	var stored *taskrouter.TaskrouterV1Worker
 	kind := workers
@@ -91,8 +91,7 @@ var workers = attributed{ // store is UpdateWorkerAttributes' own
 	},
 }
 
-// mostConflicts is how often one update starts again while others keep
-// winning.
+// mostConflicts is how often one update starts again because others were faster.
 const mostConflicts = 60
 
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
@@ -114,7 +113,8 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	}, opts...)
 }
 
-// takeTurn waits for the turn to change what key names.
+// takeTurn waits until no other update of the same key is under way in this app.
+// Without turns, the updates of one busy task would mostly conflict.
 func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
 	if flexfn.FromContext(ctx) == nil {
 		return nil, noApp()
@@ -129,8 +129,8 @@ func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
 	return done, nil
 }
 
-// updateOnce reads, changes and stores; it fails with status 412 when someone
-// else stored in between.
+// updateOnce reads, changes and stores. It fails with status 412 if another writer
+// stored in between.
 func updateOnce(client *Client, kind attributed, workspace, sid string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
 	old, err := kind.fetch(client, workspace, sid)
 	if err != nil {
@@ -157,6 +157,6 @@ func updateOnce(client *Client, kind attributed, workspace, sid string, change f
 	return json.RawMessage(*stored), nil
 }
 
-// revision is an ETag as Twilio takes it in If-Match: without its quotes, and
-// without the mark of a weak one.
+// revision returns an ETag in the form that Twilio accepts in If-Match: without
+// quotes, and without the W/ of a weak one.
 func revision(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }

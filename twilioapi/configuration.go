@@ -8,21 +8,20 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// FlexConfiguration reads the ui_attributes of the account's Flex
-// configuration, which Flex's plugins have their settings in: a JSON object,
-// as it is stored.
+// FlexConfiguration reads the ui_attributes of the account's Flex configuration,
+// where Flex plugins keep their settings: a JSON object, as it is stored.
 func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return ExecuteTwilio(ctx, flexAttributes, opts...)
 }
 
-// UpdateFlexConfiguration replaces the ui_attributes of the account's Flex
-// configuration by what change makes of them, and returns what is then stored.
-// Most changes are one [MergeAttributes]. change may run more than once, so it
-// must depend on nothing but its argument; its error ends the call.
+// UpdateFlexConfiguration reads the ui_attributes of the account's Flex
+// configuration, stores what change returns for them, and returns what is then
+// stored. Most changes are one [MergeAttributes]. change may run more than once, so
+// its result must depend on its argument alone; its error ends the call.
 //
-// Twilio has no version (ETag) for the configuration. Updates take turns
-// within an app; one from another process, or from Twilio's console, between
-// reading and storing is overwritten.
+// Twilio's configuration has no version (ETag). Updates take turns within an app,
+// but a change by another process, or in Twilio's console, between reading and
+// storing is overwritten.
 func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	done, err := takeTurn(ctx, "Flex configuration", "Flex configuration")
 	if err != nil {
@@ -48,8 +47,8 @@ func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessag
 
 const flexConfigurationURL = "https://flex-api.twilio.com/v1/Configuration"
 
-// flexConfiguration keeps the attributes as they are written; twilio-go's
-// model would round their numbers.
+// flexConfiguration keeps the attributes as JSON text; twilio-go's model would
+// round their numbers.
 type flexConfiguration struct {
 	AccountSID string          `json:"account_sid"`
 	Attributes json.RawMessage `json:"ui_attributes"`

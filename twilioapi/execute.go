@@ -1,7 +1,7 @@
-// Package twilioapi calls Twilio's REST API through twilio-go, with what that
-// library lacks: the ctx and its deadline on every request, response headers,
-// typed errors, retries that repeat nothing by accident, updates of attributes
-// that lose nothing, and resources under the names that plugins read.
+// Package twilioapi calls Twilio's REST API through twilio-go. It adds what that
+// library lacks: ctx and its deadline on every request, response headers, typed
+// errors, retries that do not repeat a create by accident, concurrent updates of
+// attributes, and resources under the names that plugins read.
 package twilioapi
 
 import (
@@ -16,30 +16,29 @@ import (
 	"github.com/twilio/twilio-go/client"
 )
 
-// Client sends the requests of twilio-go's APIs: taskrouter.NewApiService(client)
-// is the API of TaskRouter. It is good for one goroutine, until the callback
-// that got it returns.
+// Client sends the requests of twilio-go's APIs; taskrouter.NewApiService(client),
+// for example, is TaskRouter's. Use it on one goroutine, and only until the
+// callback that got it returns.
 //
-// twilio.RestClient holds all of Twilio's APIs, which takes the Go compiler
+// twilio.RestClient contains all of Twilio's APIs. That costs the Go compiler
 // seconds in each package that names it, and can add twenty megabytes to a
-// program. Code that wants one all the same makes it with
+// program. If you need one nevertheless, make it with
 // twilio.NewRestClientWithParams(twilio.ClientParams{Client: client.Client}),
-// and copies *client to its *RequestHandler, for the region and the edge.
+// and copy *client to its *RequestHandler, for the region and the edge.
 type Client = client.RequestHandler
 
-// ExecuteTwilio is [flexfn.ExecuteWithRetry] for calls to Twilio: callback
-// gets a client made for this attempt, with the account, region and edge of
-// the app that ctx carries. Without an app in ctx it fails; [flexfn.App.Context]
-// gives one outside a function.
+// ExecuteTwilio is [flexfn.ExecuteWithRetry] for calls to Twilio. callback gets a
+// client that is made for this attempt, with the account, region and edge of the
+// app that ctx carries, and with ctx's deadline. Without an app in ctx the call
+// fails; outside a function, [flexfn.App.Context] makes such a ctx.
 //
-// Each request that callback makes is sent once. Its failure is an
-// [*flexfn.Error] with Twilio's status, message, code and page; a Twilio
-// answer that is cut short, is no JSON, or redirects, has status 502. A create
-// (a POST to a list of resources) that was sent and got no answer is not
-// repeated unless the call is [flexfn.Repeatable], and the Result says that
-// its outcome is unknown.
+// Each request that callback makes is sent once. Its failure is an [*flexfn.Error]
+// with Twilio's status, message, code and page. An answer of Twilio's that is cut
+// short, is not JSON, or redirects has status 502. A create (a POST to a list of
+// resources) that was sent and got no answer is not repeated, unless the call is
+// [flexfn.Repeatable]; Result.OutcomeUnknown is then true.
 //
-// A request whose address was bent by a parameter, such as a SID that holds
+// A request whose address a parameter has changed, such as a SID that contains
 // "../", is refused with status 400 and never sent.
 func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T, error), opts ...flexfn.RetryOption) flexfn.Result[T] {
 	return flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (T, error) {
@@ -59,9 +58,9 @@ func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T,
 	}, opts...)
 }
 
-// ResponseHeader returns the headers of the last answer that client got, such
-// as ETag and Twilio-Request-Id; it is empty before the first answer, and for
-// a client that did not come from [ExecuteTwilio].
+// ResponseHeader returns the headers of the last answer that client received, such
+// as ETag and Twilio-Request-Id. It is empty before the first answer, and for a
+// client that does not come from [ExecuteTwilio].
 func ResponseHeader(client *Client) http.Header {
 	if s, ok := client.Client.(*sender); ok && s.header != nil {
 		return s.header
@@ -69,10 +68,9 @@ func ResponseHeader(client *Client) http.Header {
 	return http.Header{}
 }
 
-// failed is the Result of a call that err, which is not nil, kept from being
-// made.
+// failed returns the Result of a call that could not be made because of err.
 func failed[T any](err error) flexfn.Result[T] {
-	// Without an app nothing counts or reports what is not an attempt.
+	// Without an app: this is not an attempt, so nothing counts or reports it.
 	res := flexfn.ExecuteWithRetry(context.Background(), func(context.Context) (data T, _ error) { return data, err }, flexfn.RetryLimit(0))
 	res.Attempts = 0
 	return res

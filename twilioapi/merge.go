@@ -10,14 +10,14 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// MergeAttributes merges update into old, two JSON objects, and returns the
-// result: objects by key, deeply, lists by index, and everything else by taking
-// update's value. A null at the top of update removes its key; what update
-// does not name stays, nulls too, in its order and with its digits. The error
-// is an [*flexfn.Error]: 400 when update is not an object, 502 when old is
-// not, since Twilio has it.
+// MergeAttributes merges update into old, two JSON objects, and returns the result.
+// Objects are merged by key, at any depth, and lists by index; for everything else
+// update's value counts. A null at the top of update removes its key. Keys that
+// update does not have stay, nulls included, in their order and with all digits of
+// their numbers. The error is an [*flexfn.Error]: 400 if update is not an object,
+// 502 if old is not, since old comes from Twilio.
 //
-// It is for resources without a version, such as conversations; for tasks
+// Use it for resources without a version, such as conversations. For tasks,
 // [UpdateTaskAttributes] reads, merges and stores.
 func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
 	merged, err := mergeObjects(old, update)
@@ -45,9 +45,9 @@ func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
 	return kept.json(), nil
 }
 
-// mergeObjects merges update into old, two JSON objects: objects by key, lists
-// by index, and everything else by taking update's value. Keys stay in old's
-// order, new ones follow; numbers and strings stay as they are written.
+// mergeObjects is MergeAttributes for compact objects, at any depth: a null is a
+// value here. Keys stay in old's order and new ones follow. Numbers and strings are
+// copied as they are written, so no digit is lost.
 func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 	old, update, err := compactObjects(old, update)
 	if err != nil {
@@ -60,7 +60,7 @@ func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 	return merged, err
 }
 
-// assignObject puts the members of update in the place of those of old, whole.
+// assignObject sets the members of update in old, without merging their values.
 func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
 	old, update, err := compactObjects(old, update)
 	if err != nil {
@@ -154,7 +154,7 @@ func merge(old, update json.RawMessage, depth int) (json.RawMessage, error) {
 	return update, nil
 }
 
-// kind is the first byte of a compact JSON value, which tells its type.
+// kind returns the first byte of a compact JSON value, which identifies its type.
 func kind(raw json.RawMessage) byte {
 	if len(raw) == 0 {
 		return 0
@@ -162,8 +162,8 @@ func kind(raw json.RawMessage) byte {
 	return raw[0]
 }
 
-// object is a JSON object in its own order. Of a repeated key the last value
-// counts, in the first one's place.
+// object is a JSON object that keeps the order of its keys. If a key is repeated,
+// its last value counts, at its first position.
 type object struct {
 	members []member
 	index   map[string]int

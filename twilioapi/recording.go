@@ -18,10 +18,10 @@ type Media struct {
 	Body []byte
 }
 
-// RecordingMedia downloads a recording of a call or conference in the format
-// "mp3" or "wav", with the app's account: check first that the caller may hear
-// it. A recording above 32 MiB fails with status 502; an hour of mp3 is about
-// 14 MiB. So does one that Twilio keeps in a bucket of your own, to which it
+// RecordingMedia downloads a recording of a call or conference, in the format "mp3"
+// or "wav", with the app's account. Check first that the caller may hear it. It
+// fails with status 502 if the recording is longer than 32 MiB (an hour of mp3 is
+// about 14 MiB), or if Twilio keeps it in a bucket of your own, to which it
 // redirects.
 func RecordingMedia(ctx context.Context, recordingSID, format string, opts ...flexfn.RetryOption) flexfn.Result[Media] {
 	kinds := map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav"}

@@ -84,15 +84,15 @@ func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map
 	return resp, nil
 }
 
-// newRequest makes the request that twilio-go's arguments describe. Where it
-// differs from twilio-go: values such as "1.5" in a query stay whole.
+// newRequest makes the request that twilio-go's arguments describe. It differs from
+// twilio-go's own client in that values such as "1.5" in a query are not cut off.
 func newRequest(ctx context.Context, method, rawURL string, data url.Values, headers map[string]any, body []byte) (*http.Request, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, bentAddress(err)
 	}
-	// Only the address of a next page, which comes alone, has a query of its
-	// own.
+	// Only the address of a next page, which comes without parameters, already
+	// has a query.
 	nextPage := data == nil && headers == nil
 	if err := checkAddress(u, nextPage); err != nil {
 		if nextPage && u.RawQuery != "" { // Twilio's doing, not the caller's

@@ -21,10 +21,10 @@ func FetchTask(ctx context.Context, taskSID string, opts ...flexfn.RetryOption) 
 	}, checkSID("task", taskPrefix, taskSID))
 }
 
-// ListTasks lists the tasks of the app's Flex workspace that params choose; nil
-// chooses them all. The list is whole, page by page, or the call fails;
-// params.Limit bounds it. Tasks that change while they are listed may be
-// missed or come twice.
+// ListTasks lists the tasks of the app's Flex workspace that match params; nil
+// matches all. It reads page after page, up to params.Limit tasks, and returns
+// either the complete list or an error. Tasks that change in the meantime may be
+// missing or listed twice.
 func ListTasks(ctx context.Context, params *taskrouter.ListTaskParams, opts ...flexfn.RetryOption) flexfn.Result[[]taskrouter.TaskrouterV1Task] {
 	var p taskrouter.ListTaskParams
 	if params != nil {
@@ -39,13 +39,13 @@ func ListTasks(ctx context.Context, params *taskrouter.ListTaskParams, opts ...f
 	})
 }
 
-// mostPerPage is the most that Twilio sends at once.
+// mostPerPage is the largest page that Twilio sends.
 const mostPerPage = 1000
 
-// CreateTask creates a task in the app's Flex workspace. Attributes that are
-// not a JSON object are refused with status 400 before anything is sent:
-// Twilio takes them, and workflows and Flex then fail on them. A create whose
-// answer was lost is not repeated, since it may have happened; see
+// CreateTask creates a task in the app's Flex workspace. Attributes that are not a
+// JSON object are refused with status 400 before anything is sent: Twilio would
+// accept them, but workflows and Flex would fail on them. If the answer is lost,
+// the create is not repeated, since it may have happened; see
 // [flexfn.Result].OutcomeUnknown.
 func CreateTask(ctx context.Context, params *taskrouter.CreateTaskParams, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	var fault error
@@ -58,8 +58,8 @@ func CreateTask(ctx context.Context, params *taskrouter.CreateTaskParams, opts .
 }
 
 // UpdateTask changes a task of the app's Flex workspace. It refuses
-// params.Attributes without params.IfMatch, which would undo what others wrote
-// since they were read: change attributes with [UpdateTaskAttributes].
+// params.Attributes without params.IfMatch, which would overwrite what others have
+// written since they were read. To change attributes, use [UpdateTaskAttributes].
 func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTaskParams, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	fault := checkSID("task", taskPrefix, taskSID)
 	if params != nil && params.Attributes != nil {
@@ -78,11 +78,11 @@ func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTa
 
 // SetTaskStatus moves a task of the app's Flex workspace to an assignment
 // status: "pending", "reserved", "assigned", "canceled", "wrapping" or
-// "completed". Twilio needs a reason for the last and for "canceled"; empty
-// sends none.
+// "completed". Twilio requires a reason for "completed" and "canceled"; an empty
+// one is not sent.
 //
-// That the task is gone (Twilio error 20404), or is past changing so (20001),
-// counts as done, so that a task may be completed twice; Data is then nil.
+// If the task is gone (Twilio error 20404), or can no longer change to that status
+// (20001), the call succeeds with nil Data, so that a task can be completed twice.
 func SetTaskStatus(ctx context.Context, taskSID, status, reason string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	params := taskrouter.UpdateTaskParams{AssignmentStatus: &status}
 	if reason != "" {
@@ -96,8 +96,8 @@ func SetTaskStatus(ctx context.Context, taskSID, status, reason string, opts ...
 
 // SetReservationStatus moves a worker's reservation of a task to a status:
 // "accepted", "rejected", "timeout", "canceled", "rescinded", "wrapping" or
-// "completed". As with [SetTaskStatus], a reservation that is gone or past
-// changing so counts as done, and Data is then nil.
+// "completed". As with [SetTaskStatus], the call succeeds with nil Data if the
+// reservation is gone or can no longer change to that status.
 func SetReservationStatus(ctx context.Context, taskSID, reservationSID, status string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1TaskReservation] {
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) (*taskrouter.TaskrouterV1TaskReservation, error) {
 		return unlessSettled(api.UpdateTaskReservation(workspace, taskSID, reservationSID, &taskrouter.UpdateTaskReservationParams{ReservationStatus: &status}))
@@ -105,9 +105,9 @@ func SetReservationStatus(ctx context.Context, taskSID, reservationSID, status s
 		checkStatus("the status of a reservation", status, "accepted", "rejected", "timeout", "canceled", "rescinded", "wrapping", "completed"))
 }
 
-// unlessSettled takes an error that says that there is nothing left to change
-// for a success without data. Twilio has the same code for a status that it
-// does not know, which therefore has to be checked before.
+// unlessSettled turns an error that says that there is nothing left to change into
+// a success without data. Twilio uses the same code for an unknown status, so the
+// status must be checked before.
 func unlessSettled[T any](data *T, err error) (*T, error) {
 	if e, ok := errors.AsType[*flexfn.Error](err); ok && (e.TwilioErrorCode == 20001 || e.TwilioErrorCode == 20404) {
 		return nil, nil
@@ -115,8 +115,8 @@ func unlessSettled[T any](data *T, err error) (*T, error) {
 	return data, err
 }
 
-// inWorkspace is ExecuteTwilio for TaskRouter in the app's Flex workspace,
-// unless there is a fault.
+// inWorkspace runs callback by ExecuteTwilio with TaskRouter's API and the app's Flex
+// workspace. If there is a fault, or the app has no workspace, it fails instead.
 func inWorkspace[T any](ctx context.Context, opts []flexfn.RetryOption, callback func(api *taskrouter.ApiService, workspace string) (T, error), faults ...error) flexfn.Result[T] {
 	workspace, err := workspaceOf(ctx)
 	for _, fault := range append([]error{err}, faults...) {

@@ -7,17 +7,16 @@ import (
 	"github.com/twilio/twilio-go/twiml"
 )
 
-// TwiML makes the answer of a voice or messaging webhook: verbs of twilio-go's
-// package twiml, such as [twiml.VoiceSay] or [twiml.MessagingMessage], in a
-// Response element. Texts and attributes are escaped, so that what a caller
-// wrote cannot become a verb; characters that XML does not have are replaced.
-// Attributes come in alphabetical order. No verb at all is a valid answer,
-// which does nothing. The answer's Body is the text, a string, for an update
-// of a call.
+// TwiML makes the answer of a voice or messaging webhook from verbs of twilio-go's
+// package twiml, such as [twiml.VoiceSay] or [twiml.MessagingMessage]. Text and
+// attributes are escaped, so that what a caller wrote cannot become a verb;
+// characters that XML does not allow are replaced. Attributes are sorted. An answer
+// without verbs is valid and does nothing. The answer's Body is the TwiML as a
+// string, which an update of a call can use too.
 //
-// It suits a handler's return: make its Out *[flexfn.Response], and the function
-// with [flexfn.PrepareStudioFunction], which lets only Twilio call. A webhook
-// has 15 s.
+// A handler can return the result directly: make its Out *[flexfn.Response], and
+// the function with [flexfn.PrepareStudioFunction], which admits only Twilio.
+// Twilio waits 15 s for a webhook.
 func TwiML(verbs ...twiml.Element) (*flexfn.Response, error) {
 	document, root := twiml.CreateDocument() // the same for voice and messaging
 	twiml.AddAllVerbs(root, verbs)

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// Resource is a Twilio resource as Twilio's library for Node.js writes it in
-// JSON, which is what Flex plugins read: names in camelCase, times as
-// "2024-01-02T03:04:05.000Z", absent values as null. Attributes stay the text
-// that Twilio sent. A handler may add keys and change them.
+// Resource is a Twilio resource in the form that Twilio's Node.js library gives it
+// and that Flex plugins expect: names in camelCase, times such as
+// "2024-01-02T03:04:05.000Z", absent values as null. Attributes stay the JSON text
+// that Twilio sent. A handler may add and change keys.
 type Resource map[string]any
 
 // View makes the Resource of a model of twilio-go, such as
 // *api.ApiV2010Participant, or of any struct whose json tags are Twilio's
-// names. Models marshal to other names by themselves, so a handler returns
-// their views. What is inside a field, such as links, keeps Twilio's names.
+// names. A model itself marshals to other names, so return its view from a handler.
+// Names inside a field, such as links, stay Twilio's.
 //
-// Fields that hold credentials (tokens, secrets, passwords) are left out, and
-// a user and password in a URL are taken out of it, at any depth. A nil model is a nil
-// Resource, null in JSON. View panics when model is not a struct.
+// Fields that hold credentials (tokens, secrets, passwords) are left out, and user
+// and password are removed from URLs, at any depth. A nil model gives a nil
+// Resource, null in JSON. View panics if model is not a struct.
 func View(model any) Resource {
 	v := reflect.ValueOf(model)
 	if !v.IsValid() {
@@ -46,7 +46,7 @@ func View(model any) Resource {
 	return r
 }
 
-// Views makes the views of a list of models; an empty list is [] in JSON.
+// Views returns the [View] of each model. An empty or nil list is [] in JSON.
 func Views[T any](models []T) []Resource {
 	list := make([]Resource, len(models))
 	for i := range models {
@@ -84,7 +84,7 @@ func viewOf(name string, v reflect.Value) any {
 	}
 }
 
-// inside makes the view of a value that is not a resource of its own.
+// inside returns the view of a value within a resource, such as a map of links.
 func inside(value any) any {
 	b, err := json.Marshal(value)
 	if err != nil {
