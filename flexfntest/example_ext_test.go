@@ -3,6 +3,8 @@ package flexfntest_test
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
@@ -64,6 +66,54 @@ func ExampleApp_CallStudioJSON() {
 		return e, nil
 	}))
 	fmt.Println(app.CallStudioJSON("/studio/echo", map[string]any{"digits": 7}).Field("digits"))
+	// Output: 7
+}
+
+// Twilio delivers a webhook again when it got no answer. The function is
+// prepared for that.
+func ExampleAnswer_Redeliver() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t, func(c *flexfn.Config) {
+		c.Store, c.StoreSecret = flexfntest.NewStore(), "a secret of thirty-two characters"
+	})
+	calls := 0
+	app.Handle("/studio/count", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (int, error) {
+		calls++
+		return calls, nil
+	}, flexfn.Once(time.Hour)))
+	first := app.CallStudio("/studio/count", nil, flexfntest.Header("I-Twilio-Idempotency-Token", "c0ffee")).OK()
+	fmt.Println(first.Field("data"), first.Redeliver().OK().Field("data"))
+	// Output: 1 1
+}
+
+// Another web service than Twilio has a double.
+func ExampleApp_Double() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/ticket", flexfn.PrepareFlexFunction(func(ctx context.Context, _ flexfn.Event) (map[string]any, error) {
+		client := flexfn.FromContext(ctx).HTTPClient()
+		return flexfn.ReadJSON[map[string]any](client.Post("https://crm.example.com/tickets", "application/json", strings.NewReader(`{"who": {"name": "Ann"}}`)))
+	}))
+
+	app.Double("crm.example.com", flexfntest.JSON(201, map[string]any{"ticket": "T-7"}))
+	answer := app.CallFlex(flexfntest.Agent, "/flex/ticket", nil).OK()
+	app.Saw("POST", "crm.example.com/tickets", flexfntest.Params{"who": map[string]any{"name": "Ann"}})
+
+	fmt.Println(answer.Field("ticket"))
+	// Output: T-7
+}
+
+// A plugin sends a key of its own.
+func ExampleHeader() {
+	t := exampletb.T{} // in a test: t *testing.T
+
+	app := flexfntest.New(t)
+	app.Handle("/flex/key", flexfn.PrepareFlexFunction(func(ctx context.Context, _ flexfn.Event) (string, error) {
+		return flexfn.RequestHeader(ctx).Get("Idempotency-Key"), nil
+	}))
+	fmt.Println(app.CallFlex(flexfntest.Agent, "/flex/key", nil, flexfntest.Header("Idempotency-Key", "7")).Field("data"))
 	// Output: 7
 }
 

@@ -7,19 +7,18 @@
 //	app.CallFlex(flexfntest.Agent, "/flex/hold", flexfntest.Params{"conference": …, "hold": true}).OK()
 //
 // Nothing of it uses the network or a port, so it works in the bubbles of
-// testing/synctest too.
+// testing/synctest too. Other web services than Twilio have doubles: see
+// [App.Double].
 package flexfntest
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -49,13 +48,15 @@ type App struct {
 	// Twilio is the fake: its state, its faults, what it saw.
 	Twilio *twiliofake.Twilio
 
-	t testing.TB
+	t       testing.TB
+	doubles *doubles
 }
 
 // New makes an app whose Twilio is a fake in its development state, and ends
 // both with the test. The app's Flex workspace is the fake's, it logs to the
 // test, and it does not wait before retries; change may adjust all that. A
-// faulty configuration fails the test.
+// faulty configuration fails the test, and so does a request to a web service
+// other than Twilio that has no [App.Double].
 func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 	t.Helper()
 	fake, err := twiliofake.New(twiliofake.Config{})
@@ -69,8 +70,9 @@ func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 		PublicURL:    PublicURL,
 		Retry:        []flexfn.RetryOption{flexfn.Backoff(0, 0)},
 		Logger:       slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Transport:    fake.Client().Transport,
 	}
+	doubles := &doubles{t: t, twilio: fake.Client().Transport, handlers: map[string]http.Handler{}}
+	config.Transport = doubles
 	for _, c := range change {
 		c(&config)
 	}
@@ -78,7 +80,8 @@ func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 	if err != nil {
 		t.Fatalf("flexfntest: %v", err)
 	}
-	a := &App{App: app, Twilio: fake, t: t}
+	doubles.use(config.TwilioURL)
+	a := &App{App: app, Twilio: fake, t: t, doubles: doubles}
 	t.Cleanup(func() {
 		fake.Close()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
@@ -117,102 +120,65 @@ func text(t testing.TB, v any) string {
 
 const formType = "application/x-www-form-urlencoded"
 
+// A CallOption changes the request of a call.
+type CallOption func(*http.Request)
+
+// Header sets a header of the request, such as Twilio's
+// I-Twilio-Idempotency-Token or a plugin's Idempotency-Key.
+func Header(name, value string) CallOption {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
 // CallFlex calls the function at path as a Flex plugin does: it posts a form
 // with the Flex token in the parameter Token. An empty token is left out.
-func (a *App) CallFlex(token, path string, params Params) *Answer {
+func (a *App) CallFlex(token, path string, params Params, options ...CallOption) *Answer {
 	a.t.Helper()
 	form := params.form(a.t)
 	if token != "" {
 		form.Set("Token", token)
 	}
-	return a.send(path, formType, []byte(form.Encode()), "")
+	return a.call(path, formType, []byte(form.Encode()), false, options)
 }
 
 // CallStudio calls the function at path as a Studio flow does: it posts a
 // form, signed by Twilio.
-func (a *App) CallStudio(path string, params Params) *Answer {
+func (a *App) CallStudio(path string, params Params, options ...CallOption) *Answer {
 	a.t.Helper()
-	return a.signed(path, formType, []byte(params.form(a.t).Encode()))
+	return a.call(path, formType, []byte(params.form(a.t).Encode()), true, options)
 }
 
 // CallStudioJSON is [App.CallStudio] with a JSON body.
-func (a *App) CallStudioJSON(path string, body any) *Answer {
+func (a *App) CallStudioJSON(path string, body any, options ...CallOption) *Answer {
 	a.t.Helper()
 	b := []byte(text(a.t, body))
-	return a.signed(signature.AddBodyHash(path, b), "application/json", b)
+	return a.call(signature.AddBodyHash(path, b), "application/json", b, true, options)
 }
 
-func (a *App) signed(path, contentType string, body []byte) *Answer {
+func (a *App) call(path, contentType string, body []byte, signed bool, options []CallOption) *Answer {
 	a.t.Helper()
-	config := a.Config()
-	return a.send(path, contentType, body, signature.Sign(config.AuthToken, config.PublicURL+path, contentType, body))
+	header := http.Header{"Content-Type": {contentType}}
+	if signed {
+		config := a.Config()
+		header.Set("X-Twilio-Signature", signature.Sign(config.AuthToken, config.PublicURL+path, contentType, body))
+	}
+	return a.send(path, header, body, options)
 }
 
-func (a *App) send(path, contentType string, body []byte, signature string) *Answer {
+func (a *App) send(path string, header http.Header, body []byte, options []CallOption) *Answer {
 	a.t.Helper()
 	r, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, PublicURL+path, bytes.NewReader(body))
 	if err != nil {
 		a.t.Fatalf("flexfntest: %v", err)
 	}
-	r.Header.Set("Content-Type", contentType)
-	if signature != "" {
-		r.Header.Set("X-Twilio-Signature", signature)
+	r.Header = header
+	for _, o := range options {
+		o(r)
 	}
+	sent := r.Header.Clone() // the app may change the request's
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
-	return &Answer{Status: w.Code, Header: w.Result().Header, Body: w.Body.Bytes(), t: a.t}
-}
-
-// Saw fails the test unless Twilio saw a request of this method, at a path
-// that matches the pattern of [twiliofake.Match], with at least these
-// parameters. It returns the last one.
-func (a *App) Saw(method, path string, params Params) twiliofake.Request {
-	a.t.Helper()
-	var last *twiliofake.Request
-	requests := a.Twilio.Requests(twiliofake.Match{Method: method, Path: path})
-	want := params.form(a.t)
-	for i := range requests {
-		sent := requests[i].Form
-		if method == http.MethodGet || method == http.MethodDelete {
-			sent = requests[i].Query
-		}
-		if includes(sent, want) {
-			last = &requests[i]
-		}
+	return &Answer{
+		Status: w.Code, Header: w.Result().Header, Body: w.Body.Bytes(), t: a.t,
+		again: func() *Answer { return a.send(path, sent.Clone(), body, nil) },
 	}
-	if last == nil {
-		a.t.Errorf("Twilio saw no %s %s with %s; it saw\n%s", method, path, want.Encode(), a.seen())
-		return twiliofake.Request{}
-	}
-	return *last
-}
-
-// SawNo fails the test if Twilio saw a request of this method at a path that
-// matches the pattern of [twiliofake.Match]. An empty method matches any.
-func (a *App) SawNo(method, path string) {
-	a.t.Helper()
-	if len(a.Twilio.Requests(twiliofake.Match{Method: method, Path: path})) > 0 {
-		a.t.Errorf("Twilio saw a %s %s among\n%s", method, path, a.seen())
-	}
-}
-
-func includes(form, want url.Values) bool {
-	for name := range want {
-		if form.Get(name) != want.Get(name) || !form.Has(name) {
-			return false
-		}
-	}
-	return true
-}
-
-// seen lists what Twilio saw.
-func (a *App) seen() string {
-	var b strings.Builder
-	for _, r := range a.Twilio.Requests(twiliofake.Match{}) {
-		fmt.Fprintf(&b, "  %s %s%s %s%s → %d\n", r.Method, r.Host, r.Path, r.Query.Encode(), r.Form.Encode(), r.Status)
-	}
-	if b.Len() == 0 {
-		return "  nothing"
-	}
-	return b.String()
 }

@@ -47,7 +47,7 @@ func TestAssertionsFail(t *testing.T) {
 		{"OK without a token", "Token was not provided", func() { app.CallFlex("", "/flex/hold", hold).OK() }},
 		{"Refused", "answered status 200", func() { app.CallFlex(flexfntest.Agent, "/flex/hold", hold).Refused(403, "") }},
 		{"Refused otherwise", "in the message", func() { app.CallFlex(flexfntest.Guest, "/flex/hold", hold).Refused(403, "expired") }},
-		{"Saw", "Twilio saw no POST /x with Hold=false; it saw\n  POST iam.twilio.com/v1/", func() { app.Saw("POST", "/x", flexfntest.Params{"Hold": false}) }},
+		{"Saw", "Twilio saw no POST /x with {\"Hold\":false}; it saw\n  POST iam.twilio.com/v1/", func() { app.Saw("POST", "/x", flexfntest.Params{"Hold": false}) }},
 		{"Saw with parameters", "Hold=true", func() { app.Saw("POST", "/*/Accounts/**", flexfntest.Params{"Hold": false}) }},
 		{"SawNo", "Twilio saw a POST", func() { app.SawNo("POST", "/*/Accounts/**") }},
 		{"Decode", "cannot be read", func() { app.CallFlex(flexfntest.Agent, "/flex/hold", hold).Decode(new([]int)) }},
@@ -66,6 +66,112 @@ func TestAssertionsFail(t *testing.T) {
 		if len(fails.texts) != 1 || !strings.Contains(fails.texts[0], tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, fails.texts, tt.want)
 		}
+	}
+}
+
+// TestUnexpectedRequest: a request that the test has prepared nothing for fails
+// it, and says which one that was.
+func TestUnexpectedRequest(t *testing.T) {
+	fails := &failures{TB: t}
+	app := flexfntest.New(fails)
+	app.Handle("/flex/ask", flexfn.PrepareFlexFunction(func(ctx context.Context, in struct{ URL string }) (map[string]any, error) {
+		return flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (map[string]any, error) {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.URL, nil)
+			if err != nil {
+				return nil, err
+			}
+			return flexfn.ReadJSON[map[string]any](flexfn.FromContext(ctx).HTTPClient().Do(req))
+		}).Get()
+	}))
+	ask := func(url string) *flexfntest.Answer {
+		fails.texts = nil
+		return app.CallFlex(flexfntest.Agent, "/flex/ask", flexfntest.Params{"URL": url})
+	}
+	ask("https://user:secret@crm.example.com:8443/tickets?id=7").Refused(500, "")
+	if len(fails.texts) != 1 || !strings.Contains(fails.texts[0], `GET https://user:xxxxx@crm.example.com:8443/tickets?id=7: set up its web service with app.Double("crm.example.com:8443", handler)`) {
+		t.Errorf("%q", fails.texts)
+	}
+	app.Double("CRM.example.com:8443", flexfntest.JSON(200, map[string]int{"open": 3}))
+	if got := ask("https://crm.example.com:8443/tickets?id=7").OK().Field("open"); fmt.Sprint(got) != "3" || len(fails.texts) > 0 {
+		t.Errorf("%v, %q", got, fails.texts)
+	}
+	app.Saw("GET", "crm.example.com:8443/tickets", flexfntest.Params{"id": 7})
+	app.SawNo("GET", "crm.example.com:8443/people/*")
+	if ask("https://crm.example.com/"); len(fails.texts) != 1 { // another port
+		t.Errorf("%q", fails.texts)
+	}
+	for _, check := range []struct {
+		want string
+		run  func()
+	}{
+		{"The double of crm.example.com:8443 saw no GET crm.example.com:8443/tickets with {\"id\":8}; it saw\n  GET crm.example.com:8443/tickets id=7 → 200", func() { app.Saw("GET", "crm.example.com:8443/tickets", flexfntest.Params{"id": 8}) }},
+		{"The double of crm.example.com:8443 saw a  crm.example.com:8443/**", func() { app.SawNo("", "crm.example.com:8443/**") }},
+	} {
+		fails.texts = nil
+		if check.run(); len(fails.texts) != 1 || !strings.HasPrefix(fails.texts[0], check.want) {
+			t.Errorf("%q, want %q", fails.texts, check.want)
+		}
+	}
+}
+
+// TestSaw looks into queries, forms, JSON bodies and JSON in forms.
+func TestSaw(t *testing.T) {
+	fails := &failures{TB: t}
+	app := flexfntest.New(fails)
+	app.Double("crm.example.com", flexfntest.JSON(200, nil))
+	post := func(contentType, body string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://crm.example.com/x?page=2", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", contentType)
+		if _, err := flexfn.ReadJSON[any](app.HTTPClient().Do(req)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	post("application/json", `{"who":{"name":"Ann","age":40},"tags":["a","b"],"n":"7","none":null}`)
+	post("application/x-www-form-urlencoded", `to=1&to=2&Attributes=%7B%22lang%22%3A%22de%22%2C%22n%22%3A1%7D&text=%5B1%5D`)
+	for _, c := range []struct {
+		params flexfntest.Params
+		want   bool
+	}{
+		{nil, true},
+		{flexfntest.Params{"who": map[string]any{"name": "Ann"}}, true},
+		{flexfntest.Params{"who": map[string]any{"name": "Ann", "age": 40}, "tags": []string{"a", "b"}, "page": 2}, true},
+		{flexfntest.Params{"who": map[string]any{"name": "Bob"}}, false},
+		{flexfntest.Params{"who": map[string]any{"zip": nil}}, false},
+		{flexfntest.Params{"tags": []string{"a"}}, false},
+		{flexfntest.Params{"n": "7"}, true},
+		{flexfntest.Params{"n": 7}, false},
+		{flexfntest.Params{"none": nil}, true},
+		{flexfntest.Params{"absent": nil}, false},
+		{flexfntest.Params{"to": 2, "page": "2"}, true},
+		{flexfntest.Params{"to": 3}, false},
+		{flexfntest.Params{"Attributes": map[string]any{"lang": "de"}}, true},
+		{flexfntest.Params{"Attributes": `{"lang":"de","n":1}`}, true},
+		{flexfntest.Params{"Attributes": `{"lang":"de"}`}, false},
+		{flexfntest.Params{"text": "[1]"}, true},
+		{flexfntest.Params{"text": []int{1}}, true},
+		{flexfntest.Params{"to": 1, "n": "7"}, false}, // of two requests
+	} {
+		fails.texts = nil
+		if app.Saw("POST", "crm.example.com/x", c.params); (len(fails.texts) == 0) != c.want {
+			t.Errorf("%v: %q", c.params, fails.texts)
+		}
+	}
+}
+
+// TestRedeliver sends the same bytes and headers again.
+func TestRedeliver(t *testing.T) {
+	app := flexfntest.New(t)
+	var seen []string
+	app.Handle("/studio/echo", flexfn.PrepareStudioFunction(func(ctx context.Context, e flexfn.Event) (any, error) {
+		seen = append(seen, fmt.Sprint(flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"), e))
+		return nil, nil
+	}))
+	app.CallStudioJSON("/studio/echo?q=1", map[string]any{"n": 1}, flexfntest.Header("I-Twilio-Idempotency-Token", "t-1")).OK().Redeliver().OK().Redeliver().OK()
+	if len(seen) != 3 || seen[0] != seen[1] || seen[1] != seen[2] || !strings.HasPrefix(seen[0], "t-1") {
+		t.Errorf("%q", seen)
 	}
 }
 

@@ -2,8 +2,9 @@ package twiliofake
 
 import (
 	"fmt"
-	"path"
 	"strings"
+
+	"github.com/flexfn/flexfn/internal/glob"
 )
 
 // A Match chooses requests; a zero field matches all.
@@ -22,28 +23,12 @@ type Match struct {
 func (m Match) matches(method, host, urlPath string) bool {
 	return (m.Method == "" || strings.EqualFold(m.Method, method)) &&
 		(m.Host == "" || strings.EqualFold(m.Host, host) || m.Host == product(host)) &&
-		(m.Path == "" || matchPath(m.Path, urlPath))
-}
-
-func matchPath(pattern, urlPath string) bool {
-	if prefix, rest := strings.CutSuffix(pattern, "**"); rest {
-		n := strings.Count(prefix, "/")
-		parts := strings.SplitAfterN(urlPath, "/", n+1)
-		if len(parts) <= n {
-			return false
-		}
-		pattern, urlPath = prefix, strings.Join(parts[:n], "")
-	}
-	ok, err := path.Match(pattern, urlPath)
-	return err == nil && ok
+		(m.Path == "" || glob.Match(m.Path, urlPath))
 }
 
 func (m Match) check() error {
-	if _, err := path.Match(m.Path, ""); err != nil {
-		return fmt.Errorf("path %q is not a pattern", m.Path)
-	}
-	if i := strings.Index(m.Path, "**"); i >= 0 && (i != len(m.Path)-2 || i > 0 && m.Path[i-1] != '/') {
-		return fmt.Errorf("path %q has ** elsewhere than as its last segment; * is a part of one", m.Path)
+	if err := glob.Check(m.Path); err != nil {
+		return err
 	}
 	if m.Path != "" && m.Path[0] != '/' && m.Path[0] != '*' {
 		return fmt.Errorf("path %q does not begin with /", m.Path)

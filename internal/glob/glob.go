@@ -1,0 +1,35 @@
+// Package glob matches the paths of URLs with patterns.
+package glob
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Match reports whether the whole of a path matches a pattern: * is one segment
+// or a part of one, ** as the last segment is all that follows. A faulty pattern
+// matches nothing.
+func Match(pattern, urlPath string) bool {
+	if prefix, rest := strings.CutSuffix(pattern, "**"); rest {
+		n := strings.Count(prefix, "/")
+		parts := strings.SplitAfterN(urlPath, "/", n+1)
+		if len(parts) <= n {
+			return false
+		}
+		pattern, urlPath = prefix, strings.Join(parts[:n], "")
+	}
+	ok, err := path.Match(pattern, urlPath)
+	return err == nil && ok
+}
+
+// Check says what is wrong with a pattern.
+func Check(pattern string) error {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return fmt.Errorf("path %q is not a pattern", pattern)
+	}
+	if i := strings.Index(pattern, "**"); i >= 0 && (i != len(pattern)-2 || i > 0 && pattern[i-1] != '/') {
+		return fmt.Errorf("path %q has ** elsewhere than as its last segment; * is a part of one", pattern)
+	}
+	return nil
+}
