@@ -70,7 +70,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	}
 	if program != nil {
 		server.DescribeWith(func(ctx context.Context) ([]byte, error) {
-			return describe(ctx, env, filepath.Dir(program.ModFile), "./functions", openapi.Info{Server: variables.base})
+			return describe(ctx, env, filepath.Dir(program.ModFile), "./handlers", openapi.Info{Server: variables.base})
 		})
 	}
 	d.welcome(terminal, listener.Addr(), variables)

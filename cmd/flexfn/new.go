@@ -54,7 +54,11 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 			return fmt.Errorf("the project is there, but its dependencies are not: run go mod tidy in %s, or remove it and begin again with --replace and the folder of a checkout of flexfn: %w", n.Dir, err)
 		}
 	}
-	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n  go test ./...\n  go tool flexfn dev\n", dev.Quote(n.Dir))
+	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n", dev.Quote(n.Dir))
+	if variables, err := (gotool.Tool{Dir: n.Dir}).Env(ctx, "GOWORK"); err == nil && variables["GOWORK"] != "" && variables["GOWORK"] != "off" {
+		fmt.Fprintf(env.stdout, "  go work use .         # the workspace %s does not have it yet\n", variables["GOWORK"])
+	}
+	fmt.Fprintf(env.stdout, "  go test ./...\n  go tool flexfn dev\n")
 	return nil
 }
 
@@ -62,12 +66,13 @@ type newFunctionCommand struct {
 	Path   string `arg:"" help:"The function's path, such as /flex/hold-participant."`
 	Flex   bool   `xor:"kind" help:"For Flex plugins (the default)."`
 	Studio bool   `xor:"kind" help:"For Studio flows and other requests that Twilio signs."`
+	Empty  bool   `help:"Leave out the example: no parameters, no call to Twilio."`
 	Name   string `help:"The function's Go name; by default derived from the path."`
-	Dir    string `default:"functions" type:"existingdir" help:"Folder of the package with func Routes."`
+	Dir    string `default:"handlers" type:"existingdir" help:"Folder of the package with func Routes."`
 }
 
 func (n *newFunctionCommand) Run(env environment) error {
-	written, err := scaffold.Function{Path: n.Path, Studio: n.Studio, Name: n.Name}.Write(n.Dir)
+	written, err := scaffold.Function{Path: n.Path, Studio: n.Studio, Empty: n.Empty, Name: n.Name}.Write(n.Dir)
 	if err != nil {
 		return err
 	}

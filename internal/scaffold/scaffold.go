@@ -72,9 +72,9 @@ func (a App) Write(dir string) ([]string, error) {
 			return nil, err
 		}
 		for name, b := range made {
-			content["functions/"+name] = b
+			content["handlers/"+name] = b
 		}
-		if content["functions/routes.go"], err = register(content["functions/routes.go"], f); err != nil {
+		if content["handlers/routes.go"], err = register(content["handlers/routes.go"], f); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +102,8 @@ type Function struct {
 	Path string
 	// Studio makes it one for Studio flows; otherwise it is for Flex plugins.
 	Studio bool
+	// Empty leaves out the example that a new function otherwise has.
+	Empty bool
 	// Name is its Go name; empty takes it from the path's last part.
 	Name string
 }
@@ -184,7 +186,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // packageNames are what the templates import or use for variables, in
 // addition to what the language itself declares.
-var packageNames = strings.Fields("context http flexfn flexfntest twilioapi twilio twiliofake testing taskrouter lookups init main in t app reply res client workspace")
+var packageNames = strings.Fields("ctx context http flexfn flexfntest twilioapi twilio twiliofake testing taskrouter lookups init main in t app reply res client workspace")
 
 // checkFree sees to it that no name of the function's is declared in the
 // package already.
@@ -248,10 +250,13 @@ func (f Function) files() (map[string][]byte, error) {
 		return nil, err
 	}
 	kind := "flex"
-	if f.Studio {
+	switch {
+	case f.Empty:
+		kind = "empty"
+	case f.Studio:
 		kind = "studio"
 	}
-	data := map[string]string{"Name": exported, "Handler": handler, "Path": f.Path}
+	data := map[string]any{"Name": exported, "Handler": handler, "Path": f.Path, "Studio": f.Studio}
 	content := map[string][]byte{}
 	for _, ending := range []string{".go", "_test.go"} {
 		if content[file+ending], err = expand("function/"+kind+ending+".tmpl", data); err != nil {
