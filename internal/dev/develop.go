@@ -119,7 +119,7 @@ func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error
 		if d.current != nil {
 			what = "the last good build goes on serving"
 		}
-		t.Printf("%s; %s\n%s\n", t.paint(red, "flexfn dev: "+strings.ToLower(v.err.Title)), what, strings.TrimRight(d.s.mask.text(v.err.Text), "\n"))
+		t.Printf("%s; %s\n%s\n", t.paint(red, "flexfn dev: "+strings.ToLower(v.err.Title)), what, strings.TrimRight(d.s.mask.account(v.err.Text), "\n"))
 		d.s.gate.keep(v.err, hold)
 		d.s.setStatus(statusFailed, v.err)
 		return true, nil

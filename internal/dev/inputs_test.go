@@ -1,10 +1,12 @@
 package dev
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -105,6 +107,33 @@ func mustStat(t *testing.T, path string) os.FileInfo {
 		t.Fatal(err)
 	}
 	return info
+}
+
+// TestWatchLimit: where the system watches no more folders that is said once, and
+// changes are still found.
+func TestWatchLimit(t *testing.T) {
+	tr := &tree{t: t, root: t.TempDir(), tick: time.Now().Add(-time.Hour)}
+	tr.write("main.go", "one")
+	tr.write("inner/inner.go", "one")
+	var told []error
+	w := newWatcher(&inputs{folders: map[string][]string{tr.root: nil, tr.path("inner"): nil}}, func() {}, func(err error) { told = append(told, err) })
+	defer w.close()
+	if w.notify == nil {
+		t.Skip("the system gives no notices")
+	}
+	w.add = func(dir string) error { return &os.PathError{Op: "inotify_add_watch", Path: dir, Err: syscall.ENOSPC} }
+	for range 2 {
+		if err := w.settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) != 1 || !errors.Is(told[0], syscall.ENOSPC) {
+		t.Errorf("told %v", told)
+	}
+	tr.write("inner/inner.go", "two")
+	if w.check(); !w.differs {
+		t.Error("the change was missed")
+	}
 }
 
 // TestWatcherMissesNothing edits at random while builds begin and end: a check

@@ -160,7 +160,13 @@ func TestMask(t *testing.T) {
 		{jsonType, `{"Token":"abc","n":12345678901234567890}`, `{"Token":"(masked)","n":12345678901234567890}`},
 		{jsonType, `{"b": 1,  "a": [1]}`, `{"b": 1,  "a": [1]}`},
 		{jsonType, `{"a":[{"password":"p"}],"x":"s3cret"}`, `{"a":[{"password":"(masked)"}],"x":"(masked)"}`},
-		{jsonType, `{"Token":"abc`, "(masked)"},
+		{jsonType, `{"Token":"abc`, `{"Token":"(masked)"`},
+		{jsonType, `{"token":["a","b"],"secret":7,"password":null}`, `{"password":null,"secret":"(masked)","token":"(masked)"}`},
+		{formType, "token[0]=abc&token%5B%5D=d", "token[0]=(masked)&token%5B%5D=(masked)"},
+		{"text/plain; charset=utf-8", "Token=abc\npassword: p\nname=Ada", "Token=(masked)\npassword: (masked)\nname=Ada"},
+		{"", "callback?auth_token=abc&n=1", "callback?auth_token=(masked)&n=1"},
+		{"multipart/form-data; boundary=xx", "--xx\r\nContent-Disposition: form-data; name=\"Token\"\r\n\r\nabc\r\n--xx\r\nContent-Disposition: form-data; name=name\r\n\r\nAda s3cret\r\n--xx\r\nContent-Disposition: form-data; name=\"secret\"\r\n\r\ncut",
+			"--xx\r\nContent-Disposition: form-data; name=\"Token\"\r\n\r\n(masked)\r\n--xx\r\nContent-Disposition: form-data; name=name\r\n\r\nAda (masked)\r\n--xx\r\nContent-Disposition: form-data; name=\"secret\"\r\n\r\n(masked)\r\n"},
 		{jsonType, `{"name":"abc`, `{"name":"abc`},
 		{"application/problem+json", `{"secret":"p"}`, `{"secret":"(masked)"}`},
 		{"text/plain", "it is s3cret", "it is (masked)"},
@@ -170,8 +176,9 @@ func TestMask(t *testing.T) {
 			t.Errorf("%s %s: %s, want %s", c.kind, c.body, got, c.want)
 		}
 	}
-	h := m.header(http.Header{"Authorization": {"Bearer x"}, "X-Twilio-Signature": {"x"}, "Accept": {"s3cret"}, link.KeyHeader: {"x"}})
-	if len(h) != 3 || h.Get("Authorization") != masked || h.Get("X-Twilio-Signature") != masked || h.Get("Accept") != masked {
+	h := m.header(http.Header{"Authorization": {"Bearer x"}, "X-Twilio-Signature": {"x"}, "Accept": {"s3cret"}, link.KeyHeader: {"x"},
+		"Referer": {"https://flex.example/?Token=abc&n=1"}, "X-Auth-Token": {"x"}})
+	if len(h) != 5 || h.Get("Referer") != "https://flex.example/?Token=(masked)&n=1" || h.Get("X-Auth-Token") != masked || h.Get("Authorization") != masked || h.Get("X-Twilio-Signature") != masked || h.Get("Accept") != masked {
 		t.Errorf("headers: %v", h)
 	}
 }

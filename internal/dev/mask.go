@@ -3,8 +3,10 @@ package dev
 import (
 	"bytes"
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/flexfn/flexfn/internal/link"
@@ -18,8 +20,11 @@ type masker struct {
 	secrets []string // of the account
 }
 
-// text hides the account's secrets wherever they are.
-func (m masker) text(s string) string {
+// text hides values that have the name of a secret, and the account's secrets.
+func (m masker) text(s string) string { return m.account(mask.Text(s, masked)) }
+
+// account hides the account's secrets wherever they are.
+func (m masker) account(s string) string {
 	for _, secret := range m.secrets {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, masked)
@@ -38,14 +43,14 @@ func (m masker) form(s string) string {
 			pairs[i] = key + "=" + masked
 		}
 	}
-	return m.text(strings.Join(pairs, "&"))
+	return m.account(strings.Join(pairs, "&"))
 }
 
-// body hides secrets in a body of the given type. Of JSON that was cut off
-// nothing can be said, so it is hidden as a whole if it names a secret.
+// body hides secrets in a body of the given type. One that cannot be read as
+// that, such as JSON that was cut off, is searched as text.
 func (m masker) body(b []byte, contentType string) string {
-	kind, _, _ := strings.Cut(contentType, ";")
-	switch kind = strings.TrimSpace(strings.ToLower(kind)); {
+	kind, params, _ := mime.ParseMediaType(contentType)
+	switch {
 	case kind == formType:
 		return m.form(string(b))
 	case kind == jsonType || strings.HasSuffix(kind, "+json"):
@@ -53,26 +58,44 @@ func (m masker) body(b []byte, contentType string) string {
 		d.UseNumber()
 		var v any
 		if d.Decode(&v) != nil {
-			if mask.Mentioned(string(b)) {
-				return masked
-			}
 			return m.text(string(b))
 		}
 		if !m.json(v) {
-			return m.text(string(b))
+			return m.account(string(b))
 		}
 		clean, _ := json.Marshal(v)
-		return m.text(string(clean))
+		return m.account(string(clean))
+	case strings.HasPrefix(kind, "multipart/") && params["boundary"] != "":
+		return m.parts(string(b), "--"+params["boundary"])
 	}
 	return m.text(string(b))
 }
+
+// parts hides the fields of a form in parts that hold secrets, and searches the
+// others.
+func (m masker) parts(body, boundary string) string {
+	parts := strings.Split(body, boundary)
+	for i, part := range parts {
+		head, content, ok := strings.Cut(part, "\r\n\r\n")
+		if !ok {
+			continue
+		}
+		if name := partName.FindStringSubmatch(head); name != nil && mask.Key(name[1]) {
+			content = masked + "\r\n"
+		}
+		parts[i] = head + "\r\n\r\n" + m.text(content)
+	}
+	return m.account(strings.Join(parts, boundary))
+}
+
+var partName = regexp.MustCompile(`(?i)\bname="?([^";\r\n]*)`)
 
 // json hides secrets in v, and reports whether there were any.
 func (m masker) json(v any) (found bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if _, text := value.(string); text && mask.Key(key) {
+			if value != nil && mask.Key(key) {
 				v[key], found = masked, true
 			} else if m.json(value) {
 				found = true
@@ -90,11 +113,11 @@ func (m masker) json(v any) (found bool) {
 func (m masker) header(h http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range h {
-		switch key {
-		case link.KeyHeader, link.TraceHeader:
-		case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Twilio-Signature", "X-Api-Key":
+		switch {
+		case key == link.KeyHeader, key == link.TraceHeader:
+		case mask.Header(key):
 			out[key] = []string{masked}
-		default:
+		default: // such as Referer, whose URL may have a token
 			for _, v := range values {
 				out[key] = append(out[key], m.text(v))
 			}

@@ -130,7 +130,7 @@ func isTwilio(host string) bool {
 
 // answer lets the current build answer, and records it. It returns the entry.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
-	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.text(r.URL.Path), Origin: r.Header.Get("Origin")}}
+	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.account(r.URL.Path), Origin: r.Header.Get("Origin")}}
 	e.Query = s.mask.form(r.URL.RawQuery)
 	e.Request.Header = s.mask.header(r.Header)
 	soFar := s.log.begin(e)
@@ -181,7 +181,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 				e.Retries++
 			}
 		}
-		t.Error = s.mask.text(t.Error)
+		t.Error = s.mask.account(t.Error)
 		if t.Caller != nil {
 			e.Caller = t.Caller.Identity
 		}

@@ -41,7 +41,7 @@ type buildStatus struct {
 
 func (s *Server) setStatus(state string, fault *Fault) {
 	if fault != nil {
-		fault = &Fault{fault.Title, s.mask.text(fault.Text), s.mask.text(fault.Output)}
+		fault = &Fault{fault.Title, s.mask.account(fault.Text), s.mask.account(fault.Output)}
 	}
 	s.status.mu.Lock()
 	s.status.Status = Status{state, fault, time.Now()}

@@ -31,9 +31,10 @@ const (
 // to look. A request looks too, before it is answered.
 type watcher struct {
 	notify  *fsnotify.Watcher // nil: the system gives none
-	changed func()            // called once after each base, when something differs
-	limited func(error)       // called once, when not all can be watched
-	changes chan string       // holds one: the file that differs
+	add     func(dir string) error
+	changed func()      // called once after each base, when something differs
+	limited func(error) // called once, when not all can be watched
+	changes chan string // holds one: the file that differs
 
 	mu      sync.Mutex
 	in      *inputs
@@ -54,7 +55,7 @@ func newWatcher(in *inputs, changed func(), limited func(error)) *watcher {
 		limited(err)
 		return w
 	}
-	w.notify = notify
+	w.notify, w.add = notify, notify.Add
 	return w
 }
 
@@ -208,7 +209,7 @@ func (w *watcher) watch(l *look) {
 	}
 	for _, dir := range folders {
 		if !slices.Contains(watched, dir) {
-			if err := w.notify.Add(dir); isWatchLimit(err) {
+			if err := w.add(dir); isWatchLimit(err) {
 				failed = cmp.Or(failed, err)
 			}
 		}

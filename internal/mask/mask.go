@@ -57,8 +57,10 @@ func Written(secret string) []string {
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
 // Key reports whether a parameter, a field or a key of JSON of this name holds
-// a secret, in whatever case and with or without underscores.
+// a secret, in whatever case and with or without underscores; "token[0]" and
+// "token[]" are items of a list of that name.
 func Key(name string) bool {
+	name, _, _ = strings.Cut(name, "[")
 	switch strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name)) {
 	case "token", "authtoken", "accesstoken", "refreshtoken", "calltoken", "secret", "apisecret", "clientsecret",
 		"password", "sipauthpassword", "apikey", "authorization":
@@ -67,16 +69,52 @@ func Key(name string) bool {
 	return false
 }
 
-// quotedNames finds what may be a key of JSON.
-var quotedNames = regexp.MustCompile(`"([A-Za-z_-]{1,40})"`)
-
-// Mentioned reports whether text, such as JSON that was cut off, has the name of
-// a secret in quotes.
-func Mentioned(text string) bool {
-	for _, m := range quotedNames.FindAllStringSubmatch(text, -1) {
-		if Key(m[1]) {
+// Header reports whether a header of this name holds a secret, such as
+// Authorization or X-Auth-Token.
+func Header(name string) bool {
+	name = strings.ToLower(name)
+	if name == "i-twilio-idempotency-token" { // it only says which event it is
+		return false
+	}
+	for _, part := range []string{"authorization", "cookie", "token", "secret", "password", "signature", "api-key", "apikey"} {
+		if strings.Contains(name, part) {
 			return true
 		}
 	}
 	return false
+}
+
+var (
+	// named finds a name where URLs, settings, headers and JSON go on with its
+	// value.
+	named = regexp.MustCompile(`(?i)([a-z][a-z0-9_-]{0,40})((?:\[|%5B)[^\]=&\s]{0,20}(?:\]|%5D))?(?:["']?\s*[=:]\s*|%3D)`)
+	// value finds a value at the beginning: quoted, a list, or a word; that of
+	// Authorization has two.
+	value = regexp.MustCompile(`(?i)^(?:"(?:[^"\\]|\\.)*"?|'[^'\n]*'?|\[[^\]]*\]?|(?:(?:Bearer|Basic)\s+)?[^\s&;,"'<>}\]#]+)`)
+)
+
+// Text replaces the values in text whose names are those of secrets.
+func Text(text, word string) string {
+	var b strings.Builder
+	for {
+		at := named.FindStringSubmatchIndex(text)
+		if at == nil {
+			b.WriteString(text)
+			return b.String()
+		}
+		name, rest := text[at[2]:at[3]], text[at[1]:]
+		b.WriteString(text[:at[1]])
+		if Key(name) {
+			secret := value.FindString(rest)
+			rest = rest[len(secret):]
+			switch {
+			case secret == "":
+			case secret[0] == '"' || secret[0] == '\'':
+				b.WriteString(secret[:1] + word + secret[:1])
+			default:
+				b.WriteString(word)
+			}
+		}
+		text = rest
+	}
 }

@@ -49,3 +49,35 @@ func TestKey(t *testing.T) {
 		}
 	}
 }
+
+func TestHeader(t *testing.T) {
+	for _, name := range []string{"Authorization", "Proxy-Authorization", "Set-Cookie", "X-Auth-Token", "Api-Key", "X-Twilio-Signature", "X-Client-Secret"} {
+		if !Header(name) {
+			t.Errorf("%s is shown", name)
+		}
+	}
+	for _, name := range []string{"Referer", "Content-Type", "I-Twilio-Idempotency-Token", "Idempotency-Key", "User-Agent"} {
+		if Header(name) {
+			t.Errorf("%s is hidden", name)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://flex.example/?Token=abc.def&q=1#x": "https://flex.example/?Token=***&q=1#x",
+		"token: abc def":                                   "token: *** def",
+		"AUTH_TOKEN=abc\nPORT=1":                           "AUTH_TOKEN=***\nPORT=1",
+		`{"token":"a\"b","n":"1"`:                          `{"token":"***","n":"1"`,
+		`{"tokens":["a"],"token":["a","b"],"n":1}`:         `{"tokens":["a"],"token":***,"n":1}`,
+		`{"password":"cut off`:                             `{"password":"***"`,
+		"Authorization: Bearer ey.abc":                     "Authorization: ***",
+		"token[0]=a&token%5B%5D=b&to=c":                    "token[0]=***&token%5B%5D=***&to=c",
+		"the token is expired; tokenize=yes, page_token=3": "the token is expired; tokenize=yes, page_token=3",
+		"": "",
+	} {
+		if got := Text(text, "***"); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}

@@ -60,6 +60,7 @@ export function functionsView(main, signal) {
           try {
             const entry = await call(order());
             result.replaceChildren(...requestDetail(entry, { heading: 'h3' }));
+            form.mark(faulty(entry));
             announce(`Answered ${entry.status}`);
           } catch (error) {
             fail(error);
@@ -92,6 +93,7 @@ export function functionsView(main, signal) {
 // A request that is edited fills the form in place of the sample.
 function callForm(f, edited) {
   const fields = [];
+  const inputs = new Map(); // of the parameters, by name
   const sample = new Map(f.sample.map((p) => [p.key, p.value]));
   const rows = h('div', { class: 'fields' });
   const value = (name) => (edited?.values ?? sample).get(name) ?? '';
@@ -99,6 +101,7 @@ function callForm(f, edited) {
     const id = `p-${p.name}`;
     const input = h('input', { id, value: value(p.name), 'aria-describedby': `${id}-doc`, autocomplete: 'off', spellcheck: 'false' });
     fields.push(() => ({ key: p.name, value: input.value }));
+    inputs.set(p.name, input);
     rows.append(
       h('label', { for: id }, p.name, p.required ? h('span', { class: 'required' }, ' required') : null),
       h('div', null, input, h('p', { id: `${id}-doc`, class: 'hint' },
@@ -131,12 +134,26 @@ function callForm(f, edited) {
       f.parameters.length || f.untyped ? null : h('p', null, 'None.')));
   return {
     element,
+    mark: (names) => inputs.forEach((input, name) => {
+      if (names.has(name)) input.setAttribute('aria-invalid', 'true');
+      else input.removeAttribute('aria-invalid');
+    }),
     order: () => ({
       person: person.value,
       json: json.value === 'json',
       parameters: fields.map((field) => field()).filter((p) => p.key && p.value !== ''),
     }),
   };
+}
+
+// faulty names the parameters that an answer says are missing or do not fit.
+function faulty(entry) {
+  try {
+    const { missing = [], invalid = [] } = entry.status === 400 ? JSON.parse(entry.answer.body) : {};
+    return new Set([...missing, ...invalid].map((p) => p.key));
+  } catch { // not JSON, or cut off
+    return new Set();
+  }
 }
 
 // choose selects an option, if there is such a one.

@@ -49,8 +49,16 @@ async function accessible(page, what) {
   if (rest.length) console.log(`     ${what}: minor findings: ${rest.map((v) => `${v.id} (${v.impact})`).join(', ')}`);
 }
 
+// picture takes one of the page at its width, and one on a narrow screen.
 async function picture(page, name) {
-  if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`) });
+  if (!pictures) return;
+  const wide = page.viewportSize();
+  for (const width of [wide.width, 420]) {
+    await page.setViewportSize({ ...wide, width });
+    await page.waitForTimeout(300); // for charts to be drawn anew
+    await page.screenshot({ path: join(pictures, `${name}-${width}.png`), fullPage: width === 420 });
+  }
+  await page.setViewportSize(wide);
 }
 
 const go = (page, hash) => page.goto(`${base}/__flexfn/#${hash}`);
@@ -67,6 +75,25 @@ for (const theme of ['light', 'dark']) {
     const ground = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     assert.equal(ground, theme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(20, 23, 28)');
     await accessible(page, 'functions');
+    await picture(page, `functions-${theme}`);
+  });
+
+  await step(`${theme}: a 400 says why, and marks the fields`, async () => {
+    await go(page, '/functions/demo/greet');
+    const [name, times] = [page.getByLabel('name required'), page.getByLabel('times')];
+    await name.fill('');
+    await times.fill('often');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.locator('p.fault', { hasText: 'Missing name' }).waitFor();
+    assert.deepEqual(await Promise.all([name, times].map((f) => f.getAttribute('aria-invalid'))), ['true', 'true']);
+    assert.equal(await page.locator('.timeline .bar.failed').count(), 0, 'a bar is red although nothing ran');
+    await accessible(page, 'a 400');
+    await picture(page, `refused-${theme}`);
+    await name.fill('Grace');
+    await times.fill('2');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByRole('group', { name: 'Answer body' }).getByText('Hello Grace!').waitFor();
+    assert.equal(await page.locator('[aria-invalid]').count(), 0);
   });
 
   await step(`${theme}: a function is tried, with the keyboard`, async () => {
