@@ -69,7 +69,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := checker{
-		sources: map[string]string{"go": flat(read(t, ".", ".go")), "ts": flat(read(t, "internal/testing/tsclient", "guide.ts"))},
+		sources: map[string]string{"go": flat(read(t, ".", ".go")), "ts": flat(read(t, "internal/testing/tsclient", "guide.ts")), "tsx": flat(read(t, "internal/testing/tsclient", "panel.tsx"))},
 		ci:      read(t, ".ci", "run") + read(t, ".", "Makefile"),
 	}
 	for line := range strings.Lines(read(t, "cmd/flexfn/testdata", ".txtar")) {
@@ -101,7 +101,7 @@ type checker struct {
 
 func (c checker) check(t *testing.T, document, language, code string) {
 	switch language {
-	case "go", "ts":
+	case "go", "ts", "tsx":
 		for part := range strings.SplitSeq(code, "…\n") { // what is left out
 			if !strings.Contains(c.sources[language], flat(part)) {
 				t.Errorf("%s: this code is in no source that is compiled:\n%s", document, part)
@@ -261,7 +261,10 @@ func TestDependenciesAreListed(t *testing.T) {
 			t.Fatalf("%s: %v", path, err)
 		}
 		for _, group := range []map[string]string{pkg.Dependencies, pkg.DevDependencies} {
-			for name := range group {
+			for name, version := range group {
+				if alias, ok := strings.CutPrefix(version, "npm:"); ok {
+					name = alias[:strings.LastIndex(alias, "@")]
+				}
 				check(path, name)
 			}
 		}

@@ -26,7 +26,7 @@ type genCommand struct {
 
 // generated is what both generators have in common.
 type generated struct {
-	Package string `arg:"" optional:"" default:"./functions" help:"The Go package with func Routes() []flexfn.Route (default: ${default})."`
+	Package string `arg:"" optional:"" default:"./handlers" help:"The Go package with func Routes() []flexfn.Route (default: ${default})."`
 	Trim    string `placeholder:"PREFIX" help:"Path prefix to leave out of names, such as /common/flex."`
 	Check   bool   `help:"Write nothing; fail if the file is out of date."`
 }
@@ -58,6 +58,7 @@ func (g *genOpenAPICommand) Run(ctx context.Context, env environment) error {
 type genTSCommand struct {
 	generated
 	Output string `name:"output" short:"o" required:"" placeholder:"FILE" help:"Write to this file."`
+	React  bool   `help:"Add hooks for React 16.8 or later, and a provider for tests."`
 }
 
 func (g *genTSCommand) Run(ctx context.Context, env environment) error {
@@ -65,7 +66,7 @@ func (g *genTSCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	client, err := gen.Generate(document, generatorVersion())
+	client, err := gen.Generate(document, gen.Options{Version: generatorVersion(), React: g.React})
 	if err != nil {
 		return err
 	}

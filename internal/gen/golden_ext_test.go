@@ -21,7 +21,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := gen.Generate(document, "devel")
+	client, err := gen.Generate(document, gen.Options{Version: "devel"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestNoDocument(t *testing.T) {
 		`{"openapi":"3.1.0","components":{"schemas":{"Failure":{}}},"paths":{"/x":{"post":{"requestBody":{},"responses":{"200":{}}}}}}`,
 		`{"openapi":"3.1.0","components":{"schemas":{"Failure":{}}},"paths":{"/x":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/X"}}}},"responses":{"200":{}}}}}}`,
 	} {
-		if client, err := gen.Generate([]byte(document), "devel"); err == nil {
+		if client, err := gen.Generate([]byte(document), gen.Options{Version: "devel"}); err == nil {
 			t.Errorf("%s gave the client\n%s", document, client)
 		}
 	}
@@ -65,7 +65,7 @@ func TestNames(t *testing.T) {
 		"DeleteResult":{"type":"object","properties":{"date":{"$ref":"#/components/schemas/Date"}}}}},
 		"paths":{"/delete":{"post":{"operationId":"delete","requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/DeleteInput"}}}},
 		"responses":{"200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/DeleteResult"}}}}}}}}}`
-	client, err := gen.Generate([]byte(document), "devel")
+	client, err := gen.Generate([]byte(document), gen.Options{Version: "devel"})
 	if err != nil {
 		t.Fatal(err)
 	}

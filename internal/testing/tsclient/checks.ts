@@ -39,6 +39,32 @@ export async function run(baseUrl: string): Promise<string[]> {
     extra: "5", more: "[1,2]", name: "Ada",
   });
 
+  // A plugin's client: the template's settings, from where Flex has them, and the worker's token of the moment.
+  let token = "first";
+  const store = { getState: () => ({ flex: { session: { ssoTokenPayload: { token } } } }) };
+  const settings = (protocol: string | undefined, domain: string, port: string | number | undefined) => ({
+    serverless_functions_protocol: protocol, serverless_functions_domain: domain, serverless_functions_port: port,
+  });
+  for (const [custom_data, url] of [
+    [settings("https", "functions.example.com", "443"), "https://functions.example.com:443"],
+    [settings("http", "localhost", 3001), "http://localhost:3001"],
+    [settings(undefined, "functions.example.com", undefined), "https://functions.example.com"],
+    [settings("https://", "functions.example.com", ""), "https://functions.example.com"],
+  ] as const) {
+    same("fromFlex, configuration", api.fromFlex({ store, configuration: { custom_data } }).baseUrl, url);
+    same("fromFlex, service", api.fromFlex({ store, configuration: {}, serviceConfiguration: { ui_attributes: { custom_data } } }).baseUrl, url);
+  }
+  const flex = api.fromFlex({ store, configuration: { custom_data: settings("https", "a", "") } }, { retries: 1 });
+  const before = flex.token?.();
+  token = "second";
+  same("fromFlex, token", [before, flex.token?.(), flex.retries], ["first", "second", 1]);
+  try {
+    api.fromFlex({ store });
+    faults.push("fromFlex took a manager without settings");
+  } catch (e) {
+    if (!String(e).includes("serverless_functions_domain")) faults.push(`fromFlex: ${String(e)}`);
+  }
+
   // 400 says which parameters.
   // @ts-expect-error text is required
   await fails("400", api.kindsEcho(client, { whole: 1.5 }), (e) => {

@@ -436,6 +436,39 @@ export interface Client {
  */
 export type Int64 = number;
 
+/** What fromFlex reads of Flex's manager, Flex.Manager.getInstance(). */
+export interface FlexManager {
+  readonly store: { getState(): unknown };
+  readonly configuration?: unknown;
+  readonly serviceConfiguration?: unknown;
+}
+
+/**
+ * A client for a Flex plugin. It finds the functions as Twilio's Flex project template does, in the settings
+ * serverless_functions_protocol, serverless_functions_domain and serverless_functions_port under custom_data,
+ * and calls as the worker who is logged in. Without the domain it throws. Make one and keep it.
+ */
+export function fromFlex(manager: FlexManager, options: Omit<Client, "baseUrl" | "token"> = {}): Client {
+  const setting = (name: string) =>
+    at(manager.configuration, "custom_data", name) ?? at(manager.serviceConfiguration, "ui_attributes", "custom_data", name);
+  const domain = setting("serverless_functions_domain");
+  if (typeof domain !== "string" || domain === "") {
+    throw new Error("Flex's configuration has no serverless_functions_domain: set it in ui_attributes.custom_data");
+  }
+  const protocol = String(setting("serverless_functions_protocol") ?? "https").replace(/:?\/*$/, "");
+  const port = String(setting("serverless_functions_port") ?? "");
+  return {
+    ...options,
+    baseUrl: `${protocol}://${domain}${port === "" ? "" : ":" + port}`,
+    token: () => String(at(manager.store.getState(), "flex", "session", "ssoTokenPayload", "token") ?? ""),
+  };
+}
+
+/** The value below value at keys; undefined where there is none, or no type for it in older TypeScript. */
+function at(value: unknown, ...keys: string[]): unknown {
+  return keys.reduce<unknown>((v, k) => (typeof v === "object" && v !== null ? (v as Record<string, unknown>)[k] : undefined), value);
+}
+
 /** What one call does differently from its client. */
 export interface CallOptions {
   /** Ends the call: it rejects with the signal's reason. */
@@ -470,7 +503,7 @@ export class FunctionError extends Error {
   readonly attempts: number;
 
   constructor(status: number, body: Partial<Failure>, attempts: number, retryAfterMs?: number, cause?: unknown) {
-    super(body.message ?? `The function answered with status ${status}`, { cause });
+    super(body.message ?? `The function answered with status ${status}`, { cause } as ErrorOptions);
     this.status = status;
     this.twilioErrorCode = body.twilioErrorCode;
     this.twilioDocPage = body.twilioDocPage;
@@ -499,7 +532,7 @@ async function call(
   const deadline = Date.now() + timeoutMs;
   const form = encode(input, asJson);
   const ending = new AbortController();
-  const abort = () => ending.abort(signal?.reason);
+  const abort = () => ending.abort(at(signal, "reason"));
   // setTimeout takes longer times for none at all.
   const timer = timeoutMs <= longestTimer ? setTimeout(() => ending.abort(), timeoutMs) : undefined;
   signal?.addEventListener("abort", abort);
@@ -510,7 +543,7 @@ async function call(
       try {
         return await attemptOnce(client, path, form, key, ending.signal, attempt);
       } catch (e) {
-        if (signal?.aborted) throw signal.reason;
+        if (signal?.aborted) throw at(signal, "reason");
         if (ending.signal.aborted) {
           throw new FunctionError(0, { message: `No answer within ${timeoutMs} ms`, outcomeUnknown: true }, attempt, undefined, e);
         }
@@ -521,7 +554,7 @@ async function call(
       const wait = Math.max(Math.random() * Math.min(3000, 200 * 2 ** (attempt - 1)), failure.retryAfterMs ?? 0);
       if (!again || attempt > retries || Date.now() + wait >= deadline) throw failure;
       await pause(wait, ending.signal);
-      if (signal?.aborted) throw signal.reason;
+      if (signal?.aborted) throw at(signal, "reason");
     }
   } finally {
     clearTimeout(timer);
@@ -538,7 +571,7 @@ async function attemptOnce(
   attempt: number,
 ): Promise<unknown> {
   if (client.token) form.set("Token", await orAborted(client.token(), signal));
-  signal.throwIfAborted();
+  if (signal.aborted) throw at(signal, "reason");
   const send = client.fetch ?? globalThis.fetch;
   let response: Response;
   let text: string;
@@ -608,7 +641,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 function orAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const aborted = () => reject(signal.reason);
+    const aborted = () => reject(at(signal, "reason"));
     signal.addEventListener("abort", aborted, { once: true });
     Promise.resolve(value).then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
   });

@@ -46,23 +46,96 @@ func compile(t *testing.T) {
 	}
 	type reply struct {
 		Greeting string `json:"greeting"`
+		From     string `json:"from"`
 	}
 	greet := flexfn.PrepareFlexFunction(func(context.Context, params) (reply, error) { return reply{}, nil })
-	document, err := openapi.Document([]flexfn.Route{{Path: "/flex/greet", Function: greet}}, openapi.Info{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := gen.Generate(document, "devel")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("functions.ts", client, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	generate(t, "functions.ts", []flexfn.Route{{Path: "/flex/greet", Function: greet}})
+	generate(t, "hooks.ts", kinds.Routes())
 	command(t, tsc, "-p", ".")
 }
 
-const tsc, openapiTypescript = "node_modules/.bin/tsc", "node_modules/.bin/openapi-typescript"
+// generate writes the client with hooks.
+func generate(t *testing.T, file string, routes []flexfn.Route) {
+	t.Helper()
+	document, err := openapi.Document(routes, openapi.Info{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := gen.Generate(document, gen.Options{Version: "devel", React: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, client, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const tsc, openapiTypescript = "node_modules/typescript/bin/tsc", "node_modules/.bin/openapi-typescript"
+
+// versions are those of React that the hooks are for: Flex UI 2 has 17.
+var versions = []string{"17", "18", "19"}
+
+// The client and its hooks compile as their heads promise: with the least and
+// the newest TypeScript, the libraries ES2022 and DOM only, and the types of
+// each React.
+func TestVersions(t *testing.T) {
+	generate(t, "hooks.ts", kinds.Routes())
+	type config struct {
+		Options map[string]any `json:"compilerOptions"`
+		Files   []string       `json:"files"`
+	}
+	for _, compiler := range []string{"typescript-least", "typescript-newest"} {
+		for _, react := range versions {
+			options := map[string]any{
+				"noEmit": true, "strict": true, "target": "ES2022", "module": "ES2022", "lib": []string{"ES2022", "DOM"}, "types": []string{},
+				"exactOptionalPropertyTypes": true, "isolatedModules": true, "noUnusedLocals": true, "skipLibCheck": true,
+				"paths": map[string][]string{"react": {"./node_modules/types-react-" + react}},
+			}
+			files := []string{"client.ts", "hooks.ts"}
+			if compiler == "typescript-least" {
+				options["moduleResolution"] = "node"
+			} else {
+				options["moduleResolution"], options["erasableSyntaxOnly"] = "bundler", true
+				files = append(files, "hookchecks.ts")
+			}
+			text, err := json.Marshal(config{options, files})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const file = "tsconfig.version.json" // relative paths count from it
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Remove(file)
+			command(t, "node", "node_modules/"+compiler+"/bin/tsc", "-p", file)
+		}
+	}
+}
+
+// TestReact runs the hooks in each React, in a browser.
+func TestReact(t *testing.T) {
+	generate(t, "hooks.ts", kinds.Routes())
+	for _, v := range versions {
+		render := `import { createRoot } from "react-dom/client";
+			const render = (node, element) => { const root = createRoot(node); root.render(element); return () => root.unmount(); };`
+		if v == "17" {
+			render = `import { render as draw, unmountComponentAtNode } from "react-dom";
+			const render = (node, element) => { draw(element, node); return () => unmountComponentAtNode(node); };`
+		}
+		cmd := exec.CommandContext(t.Context(), "node_modules/.bin/esbuild", "--bundle", "--format=esm", "--outfile=out/react"+v+".js",
+			"--define:process.env.NODE_ENV=\"development\"", "--alias:react=react-"+v, "--alias:react-dom=react-dom-"+v, "--log-level=error")
+		cmd.Stdin = strings.NewReader(render + `
+			import { version } from "react";
+			import { run as check } from "./hookchecks.ts";
+			export async function run(url) {
+				return version.startsWith("` + v + `.") ? check(url, render) : ["this is React " + version];
+			}`)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("esbuild: %v\n%s", err, out)
+		}
+		t.Run(v, func(t *testing.T) { browse(t, "/react"+v+".js") })
+	}
+}
 
 // Documents are valid for an independent validator, and other generators
 // accept them.
@@ -150,7 +223,7 @@ func TestTreeShaking(t *testing.T) {
 const page = `<!doctype html><meta charset="utf-8"><script type="module">
 let faults;
 try {
-	const { run } = await import("/checks.js");
+	const { run } = await import("MODULE");
 	faults = await run(URL_OF_APP);
 } catch (e) {
 	faults = ["the page failed: " + e];
@@ -158,8 +231,15 @@ try {
 await fetch("/done", { method: "POST", body: JSON.stringify(faults) });
 </script>`
 
-// A page of one origin calls functions of another, which allows it.
 func TestBrowser(t *testing.T) {
+	compile(t)
+	browse(t, "/checks.js")
+}
+
+// browse has a page of one origin run the checks of a module in out, which call
+// functions of another origin that allows it.
+func browse(t *testing.T, module string) {
+	t.Helper()
 	browser := ""
 	for _, name := range []string{"chromium-headless-shell", "chromium"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -170,7 +250,6 @@ func TestBrowser(t *testing.T) {
 	if browser == "" {
 		t.Fatal("there is no browser: install chromium-headless-shell")
 	}
-	compile(t)
 
 	done := make(chan []string, 1)
 	var app string
@@ -179,7 +258,7 @@ func TestBrowser(t *testing.T) {
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		quoted, _ := json.Marshal(app)
-		_, _ = w.Write([]byte(strings.Replace(page, "URL_OF_APP", string(quoted), 1)))
+		_, _ = w.Write([]byte(strings.NewReplacer("MODULE", module, "URL_OF_APP", string(quoted)).Replace(page)))
 	})
 	mux.HandleFunc("POST /done", func(_ http.ResponseWriter, r *http.Request) {
 		faults := []string{"the page's report cannot be read"}

@@ -1,12 +1,9 @@
 // What the guide shows of a plugin.
-import { type Client, FunctionError, flexGreet } from "./functions.js";
+import { FunctionError, flexGreet, fromFlex } from "./functions.js";
 
-declare const manager: { store: { getState(): { flex: { session: { ssoTokenPayload: { token: string } } } } } };
+declare const manager: Parameters<typeof fromFlex>[0];
 
-const client: Client = {
-  baseUrl: "https://functions.example.com",
-  token: () => manager.store.getState().flex.session.ssoTokenPayload.token,
-};
+const client = fromFlex(manager); // Flex.Manager.getInstance()
 
 export async function sayHello(name: string): Promise<string> {
   try {
