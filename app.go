@@ -41,11 +41,10 @@ type App struct {
 	turns                       conflict.Turns
 
 	handling  sync.Mutex // held for handled
-	handled   map[string]*Function
-	functions atomic.Pointer[map[string]*Function] // a copy of handled that never changes; nil: out of date
+	handled   map[string]*route
+	functions atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
 
 	overdue overdue
-	refused outages // functions with too many calls overdue
 }
 
 // tokenChecker hides the generic token cache behind an interface. Otherwise each
@@ -69,7 +68,7 @@ func New(config Config) (*App, error) {
 		exposeHeaders: headerList("Retry-After, X-Request-Id", config.ExposedHeaders),
 
 		bodies:  newBodyRoom(config.MaxBodiesBytes),
-		handled: map[string]*Function{},
+		handled: map[string]*route{},
 	}
 	faults = append(faults, a.retry.fault)
 	var err error
@@ -127,13 +126,13 @@ func (a *App) Handle(path string, f *Function) {
 	if _, taken := a.handled[path]; taken {
 		panic("flexfn: Handle " + path + ": the path is taken")
 	}
-	a.handled[path] = f
+	a.handled[path] = &route{Function: f}
 	a.functions.Store(nil)
 }
 
 // byPath returns the functions by path, in a map that never changes. A request
 // takes the lock only if it is the first after [App.Handle].
-func (a *App) byPath() map[string]*Function {
+func (a *App) byPath() map[string]*route {
 	if functions := a.functions.Load(); functions != nil {
 		return *functions
 	}
@@ -155,7 +154,7 @@ func (a *App) Routes() []Route {
 	functions := a.byPath()
 	list := make([]Route, 0, len(functions))
 	for _, path := range slices.Sorted(maps.Keys(functions)) {
-		list = append(list, Route{path, functions[path]})
+		list = append(list, Route{path, functions[path].Function})
 	}
 	return list
 }
@@ -180,22 +179,6 @@ func (a *App) Ready() error {
 		return fmt.Errorf("the log is not being read: %d lines were lost", n)
 	}
 	return nil
-}
-
-// tooManyOverdue reports whether Config.MaxOverdue calls of the function at path
-// are running past their deadline, so that no more are started. It logs when
-// that begins and when it ends, rather than each refusal.
-func (a *App) tooManyOverdue(path string) bool {
-	n := a.overdue.of(path)
-	full := n >= a.config.MaxOverdue
-	if a.refused.note(path, full) {
-		if full {
-			a.log.Error("too many calls of a function are still running past their deadline: it is not called until some end; it should honour its ctx", "function", path, "overdue", n)
-		} else {
-			a.log.Info("the function is called again", "function", path)
-		}
-	}
-	return full
 }
 
 // ServeHTTP answers one request. The answer is a JSON object with CORS headers,
@@ -225,12 +208,6 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header()["Allow"] = allowMethods
 		refuse(http.StatusMethodNotAllowed, "Functions are called with GET or POST, not %q", r.Method).write(w, r)
-		return
-	}
-	if a.tooManyOverdue(r.URL.Path) {
-		ans := refuse(http.StatusServiceUnavailable, "Too many calls of this function are still running past their deadline; try again")
-		ans.header = http.Header{"Retry-After": {"1"}}
-		ans.write(w, r)
 		return
 	}
 	c := &call{app: a, fn: f, path: r.URL.Path, request: r}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/files"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/setting"
 	"github.com/flexfn/flexfn/internal/sid"
@@ -91,12 +92,13 @@ type Config struct {
 	// to 1 h. Zero is 10 s for Flex functions and 8 s for Studio functions,
 	// since Studio itself waits 10 s.
 	FlexDeadline, StudioDeadline time.Duration
-	// MaxOverdue is how many handlers of one function may be running past
-	// their deadline, their callers answered. Further calls of the function
-	// are then answered 503 with Retry-After, so that a handler that ignores
-	// its ctx does not take all memory and file descriptors.
-	// From 1 to 1,000,000; zero is 100.
-	MaxOverdue int
+	// MaxCalls is how many calls of one function may run at once in this
+	// process, each from the start of its handler to its end, past its deadline
+	// if the handler ignores its ctx. While there are as many, further calls
+	// of that function are answered 503 with Retry-After, so that no handler
+	// takes all memory and file descriptors. From 1 to 1,000,000; zero is 1,000,
+	// or half of what the limit of open files leaves, if that is less.
+	MaxCalls int
 	// MaxBodyBytes bounds a request body; a longer one is answered 413. Zero
 	// is 6 MiB.
 	MaxBodyBytes int64
@@ -218,12 +220,12 @@ var setters = map[string]func(*Config, string) error{
 	"FLEXFN_EXPOSED_HEADERS":    func(c *Config, v string) error { c.ExposedHeaders = splitList(v); return nil },
 	"FLEXFN_FLEX_DEADLINE":      func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err },
 	"FLEXFN_STUDIO_DEADLINE":    func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err },
-	"FLEXFN_MAX_OVERDUE": func(c *Config, v string) error {
+	"FLEXFN_MAX_CALLS": func(c *Config, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
 			return fmt.Errorf("%q is not a number above zero", v)
 		}
-		c.MaxOverdue = n
+		c.MaxCalls = n
 		return nil
 	},
 	"FLEXFN_MAX_BODY_BYTES":      func(c *Config, v string) (err error) { c.MaxBodyBytes, err = parseBytes(v); return err },
@@ -332,7 +334,10 @@ var (
 	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
-const maxMaxOverdue = 1_000_000
+const (
+	defaultMaxCalls = 1000
+	maxMaxCalls     = 1_000_000
+)
 
 // withDefaults checks c and fills in the defaults. Each fault names the field's
 // variable and the remedy, and never the value of a secret. Fields that only one
@@ -401,10 +406,10 @@ func (c Config) withDefaults() (Config, []error) {
 	setDefault(&c.StudioDeadline, 8*time.Second, time.Millisecond, time.Hour, "FLEXFN_STUDIO_DEADLINE")
 	setDefault(&c.TokenTTL, time.Minute, shortestTTL, 10*time.Minute, "FLEXFN_TOKEN_TTL")
 	switch {
-	case c.MaxOverdue < 0 || c.MaxOverdue > maxMaxOverdue:
-		fault("FLEXFN_MAX_OVERDUE is %d: it must be from 1 to %d", c.MaxOverdue, maxMaxOverdue)
-	case c.MaxOverdue == 0:
-		c.MaxOverdue = 100
+	case c.MaxCalls < 0 || c.MaxCalls > maxMaxCalls:
+		fault("FLEXFN_MAX_CALLS is %d: it must be from 1 to %d", c.MaxCalls, maxMaxCalls)
+	case c.MaxCalls == 0:
+		c.MaxCalls = min(defaultMaxCalls, files.Half())
 	}
 	switch {
 	case c.MaxBodyBytes < 0 || c.MaxBodyBytes > math.MaxInt32:

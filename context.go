@@ -20,7 +20,7 @@ type call struct {
 	lazyContext
 
 	app      *App
-	fn       *Function // nil outside a function
+	fn       *route // nil outside a function
 	path     string
 	request  *http.Request // nil outside a function
 	start    time.Time

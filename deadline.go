@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
@@ -117,7 +116,7 @@ func (c *call) finish(ans answer) {
 	}
 	c.mu.Unlock()
 	if late {
-		c.app.overdue.leave(c.path)
+		c.app.overdue.leave()
 		c.log(slog.LevelWarn, "the function ended long after its deadline", "duration", time.Since(c.start))
 	}
 }
@@ -158,9 +157,12 @@ func (c *call) tooLate() {
 		return
 	}
 	c.answered, c.late = true, true
-	c.app.overdue.enter(c.path)
+	c.app.overdue.enter()
 	phase := c.phase
 	c.tell(c.lateAnswer())
+	if c.told == nil && phase != receiving {
+		c.hangUp()
+	}
 	c.mu.Unlock()
 
 	// An answer does not wait for a log line.
@@ -172,6 +174,23 @@ func (c *call) tooLate() {
 		what = "the caller was not checked before the deadline"
 	}
 	c.log(slog.LevelError, what, "deadline", c.limit)
+}
+
+// lingering is how long a connection stays open for its client to read the
+// late answer: closed with something unread, it would be reset.
+const lingering = 500 * time.Millisecond
+
+// hangUp takes the connection from the server, which would keep it open as
+// long as the handler runs.
+func (c *call) hangUp() {
+	conn, _, err := http.NewResponseController(c.w).Hijack()
+	if err != nil {
+		return
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	time.AfterFunc(lingering, func() { _ = conn.Close() })
 }
 
 // lateAnswer makes the answer to a call that is still running. It reads only
@@ -266,6 +285,10 @@ func (c *call) handle(in any) (answer, error) {
 	if !c.enter(handling) {
 		return c.failed(context.DeadlineExceeded), context.DeadlineExceeded
 	}
+	if !c.begin() {
+		return c.tooMany(), errTooManyCalls
+	}
+	defer c.fn.calls.end()
 	end := c.span(link.Handler)
 	out, err := c.fn.invoke(c, in)
 	end(err != nil)
@@ -293,52 +316,32 @@ func (c *call) log(level slog.Level, message string, args ...any) {
 }
 
 // overdue counts the calls whose callers were answered at the deadline and that
-// have not ended. The zero value is ready. The total is atomic, so that requests
-// take the lock only while something is overdue.
+// have not ended. The zero value is ready.
 type overdue struct {
-	total atomic.Int64
-
-	mu     sync.Mutex
-	byPath map[string]int
-	none   chan struct{} // closed when the last one leaves; nil while nothing waits
+	mu   sync.Mutex
+	n    int
+	none chan struct{} // closed when the last one leaves; nil while nothing waits
 }
 
-func (o *overdue) enter(path string) {
+func (o *overdue) enter() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byPath == nil {
-		o.byPath = map[string]int{}
-	}
-	o.byPath[path]++
-	o.total.Add(1)
+	o.n++
 }
 
-func (o *overdue) leave(path string) {
+func (o *overdue) leave() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byPath[path]--; o.byPath[path] == 0 {
-		delete(o.byPath, path)
-	}
-	if o.total.Add(-1) == 0 && o.none != nil {
+	if o.n--; o.n == 0 && o.none != nil {
 		close(o.none)
 		o.none = nil
 	}
 }
 
-// of counts those of one function.
-func (o *overdue) of(path string) int {
-	if o.total.Load() == 0 {
-		return 0
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.byPath[path]
-}
-
 // wait waits until there are none, or ctx ends.
 func (o *overdue) wait(ctx context.Context) error {
 	o.mu.Lock()
-	if o.total.Load() == 0 {
+	if o.n == 0 {
 		o.mu.Unlock()
 		return nil
 	}

@@ -351,7 +351,7 @@ func TestStalledLog(t *testing.T) {
 	read, write := io.Pipe()
 	config := testConfig(nil)
 	config.Logger = slog.New(slog.NewTextHandler(write, nil))
-	config.MaxOverdue = 1000
+	config.MaxCalls = 1000
 	app := newApp(t, config)
 	release := make(chan struct{})
 	app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, in flexfn.Event) (any, error) {
@@ -419,16 +419,17 @@ func TestStalledLog(t *testing.T) {
 	}
 }
 
-// TestMaxOverdue has a function that ignores its ctx, and one that does not.
-func TestMaxOverdue(t *testing.T) {
+// TestMaxCalls has a burst of calls of a function that ignores its ctx, and a
+// function that does not.
+func TestMaxCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logs syncBuffer
 		config := testConfig(nil)
-		config.MaxOverdue = 3
+		config.MaxCalls = 3
 		config.Logger = slog.New(slog.NewTextHandler(&logs, nil))
 		app := newApp(t, config)
 		release := make(chan struct{})
-		var running atomic.Int64
+		var running, late, refused atomic.Int64
 		options := []flexfn.StudioOption{flexfn.OpenToAnyone(), flexfn.Deadline(time.Second)}
 		app.Handle("/hangs", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) {
 			running.Add(1)
@@ -437,20 +438,28 @@ func TestMaxOverdue(t *testing.T) {
 			return nil, nil
 		}, options...))
 		app.Handle("/fine", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) { return nil, nil }, options...))
-		for range 3 {
-			if code, _ := post(t, app, "/hangs", nil); code != 504 {
-				t.Errorf("status %d", code)
-			}
-		}
-		for range 5 {
+		ask := func() {
 			w := httptest.NewRecorder()
 			app.ServeHTTP(w, httptest.NewRequest("POST", "/hangs", nil))
-			if w.Code != 503 || w.Header().Get("Retry-After") != "1" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
-				t.Errorf("past the bound: %d %v", w.Code, w.Header())
+			switch {
+			case w.Code == 504:
+				late.Add(1)
+			case w.Code == 503 && w.Header().Get("Retry-After") == "1" && w.Header().Get("Access-Control-Allow-Origin") == "*":
+				refused.Add(1)
+			default:
+				t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 			}
 		}
-		if n := running.Load(); n != 3 {
-			t.Errorf("%d handlers run", n)
+		var burst sync.WaitGroup
+		for range 40 {
+			burst.Go(ask)
+		}
+		burst.Wait()
+		for range 5 { // their places are kept
+			ask()
+		}
+		if running.Load() != 3 || late.Load() != 3 || refused.Load() != 42 {
+			t.Errorf("%d handlers run, %d calls were late, %d refused", running.Load(), late.Load(), refused.Load())
 		}
 		if code, _ := post(t, app, "/fine", nil); code != 200 {
 			t.Errorf("another function: %d", code)
@@ -459,15 +468,18 @@ func TestMaxOverdue(t *testing.T) {
 		if err := app.Wait(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if code, _ := post(t, app, "/hangs", nil); code != 200 {
-			t.Errorf("when they have ended: %d", code)
+		for _, said := range []int{0, 1} { // not while calls were refused a moment ago
+			if code, _ := post(t, app, "/hangs", nil); code != 200 {
+				t.Errorf("when they have ended: %d", code)
+			}
+			synctest.Wait()
+			if n := strings.Count(logs.String(), "the function is called again"); n != said {
+				t.Errorf("the end is logged %d times, want %d: %s", n, said, &logs)
+			}
+			time.Sleep(11 * time.Second)
 		}
-		synctest.Wait()
-		if n := strings.Count(logs.String(), "too many calls of a function"); n != 1 || !strings.Contains(logs.String(), "function=/hangs overdue=3") {
+		if n := strings.Count(logs.String(), "too many calls of a function"); n != 1 || !strings.Contains(logs.String(), "function=/hangs running=3") {
 			t.Errorf("logged %d times: %s", n, &logs)
-		}
-		if !strings.Contains(logs.String(), "the function is called again") {
-			t.Errorf("the end is not logged: %s", &logs)
 		}
 	})
 }

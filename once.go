@@ -74,7 +74,6 @@ const (
 	leaseMargin    = 2 * time.Second // beyond the deadline
 	maxKeptAnswer  = 256 << 10
 	maxHeaderKey   = 255
-	recording      = "(recording an answer)" // among what App.Wait waits for
 	idempotencyKey = "Idempotency-Key"
 	twilioKey      = "I-Twilio-Idempotency-Token"
 )
@@ -309,9 +308,9 @@ func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) 
 		return other
 	}
 	c.logger().Error("the answer could not be recorded: the call may be made again", "error", err)
-	c.app.overdue.enter(recording)
+	c.app.overdue.enter() // App.Wait waits for it
 	go func() {
-		defer c.app.overdue.leave(recording)
+		defer c.app.overdue.leave()
 		for time.Until(mine.Ends()) > 0 {
 			time.Sleep(min(time.Until(mine.Ends()), leaseMargin/4))
 			if _, err := record(); err == nil || errors.Is(err, claim.ErrTwice) {

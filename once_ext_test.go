@@ -405,3 +405,22 @@ func TestStoreSecretIsLong(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestOnceRefused has a call for which there is no place: the next one with
+// its key runs the handler.
+func TestOnceRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n clicks
+		app := newOnceApp(t, nil, flexfn.PrepareFlexFunction(n.handle, flexfn.Once(time.Minute, "click")), func(c *flexfn.Config) { c.MaxCalls = 1 })
+		var first sync.WaitGroup
+		first.Go(func() { app.agent("click=a&do=sleep") })
+		synctest.Wait()
+		if w := app.agent("click=b"); w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("without a place: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		first.Wait()
+		if w := app.agent("click=b"); w.Code != 200 || n.runs.Load() != 2 {
+			t.Errorf("with one: %d %s after %d runs", w.Code, w.Body, n.runs.Load())
+		}
+	})
+}

@@ -1,25 +1,11 @@
 package host
 
 import (
-	"math"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 )
-
-// spareFiles are those that are open besides connections: standard input and
-// output, the poller, the log, certificates.
-const spareFiles = 16
-
-// connectionsFor is how many callers' connections may be open of so many
-// files; negative for no limit.
-func connectionsFor(files uint64) int {
-	if files > math.MaxInt32 {
-		return -1
-	}
-	return max(int(files)-spareFiles, 2) / 2
-}
 
 // bound is listener with at most n connections of server at once. While there
 // are as many, server keeps none for a next request, so that those who wait

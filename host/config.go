@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/flexfn/flexfn/internal/files"
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
@@ -212,7 +213,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.Default()
 	}
 	if c.MaxConnections == 0 {
-		c.MaxConnections = connectionsFor(openFiles())
+		c.MaxConnections = files.Half()
 	}
 	c.faults = nil
 	return c, errors.Join(faults...)

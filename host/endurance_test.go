@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,10 @@ import (
 
 // appProgram is an app whose functions do what functions should not.
 func appProgram() http.Handler {
+	calls, _ := strconv.Atoi(os.Getenv("FLEXFN_MAX_CALLS"))
 	app, err := flexfn.New(flexfn.Config{
-		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", MaxOverdue: 5,
+		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef",
+		MaxCalls: calls,
 	})
 	if err != nil {
 		panic(err)
@@ -47,6 +50,12 @@ func appProgram() http.Handler {
 	})
 	handle("/hangs", func(context.Context, flexfn.Event) (any, error) { select {} })
 	handle("/exits", func(context.Context, flexfn.Event) (any, error) { runtime.Goexit(); return nil, nil })
+	handle("/holds", func(_ context.Context, e flexfn.Event) (any, error) {
+		if _, err := net.Dial("tcp", e.String("address")); err != nil {
+			return nil, err
+		}
+		select {} // with a connection
+	})
 	handle("/calls", func(ctx context.Context, e flexfn.Event) (any, error) {
 		req, err := http.NewRequestWithContext(ctx, "GET", e.String("url"), nil)
 		if err != nil {
@@ -67,7 +76,7 @@ func appServer(t *testing.T, stderr *os.File, shell string, environ ...string) (
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	p := &program{Cmd: exec.Command("/bin/sh", "-c", shell+` exec "$0"`, os.Args[0]), log: new(syncBuffer), ended: make(chan struct{})}
+	p := &program{socket: socket, Cmd: exec.Command("/bin/sh", "-c", shell+` exec "$0"`, os.Args[0]), log: new(syncBuffer), ended: make(chan struct{})}
 	p.Env = append([]string{programVariable + "=app", "FLEXFN_LISTEN=unix:" + socket, "FLEXFN_DRAIN=2s", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
 	p.Stderr, p.Stdout = p.log, p.log
 	if stderr != nil {
@@ -216,12 +225,12 @@ func TestEndWithLateHandlers(t *testing.T) {
 	}
 }
 
-// TestOverdueHandlers calls a handler that ignores its ctx again and again.
-func TestOverdueHandlers(t *testing.T) {
-	p, client := appServer(t, nil, "")
+// TestHandlersThatHang calls a handler that ignores its ctx again and again.
+func TestHandlersThatHang(t *testing.T) {
+	p, client := appServer(t, nil, "", "FLEXFN_MAX_CALLS=5")
 	var wg sync.WaitGroup
 	var refused, late atomic.Int64
-	for range 40 {
+	for range 40 { // at once
 		wg.Go(func() {
 			for range 5 {
 				switch status(t, client, "/hangs") {
@@ -234,15 +243,14 @@ func TestOverdueHandlers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// The first 40 begin before any of them is late.
-	if late.Load() < 5 || late.Load() > 45 || late.Load()+refused.Load() != 200 {
+	if late.Load() != 5 || refused.Load() != 195 {
 		t.Errorf("%d were late, %d refused", late.Load(), refused.Load())
 	}
 	if got := status(t, client, "/fine"); got != 200 {
 		t.Errorf("another function is answered %d", got)
 	}
-	if n := strings.Count(p.log.String(), "too many calls of a function"); n != 1 || !strings.Contains(p.log.String(), "function=/hangs") {
-		t.Errorf("the log names the function %d times", n)
+	if n := strings.Count(p.log.String(), "too many calls of a function"); n != 1 || !strings.Contains(p.log.String(), "function=/hangs running=5") {
+		t.Errorf("the log names the function %d times: %s", n, p.log)
 	}
 }
 
@@ -255,28 +263,48 @@ func TestFewFiles(t *testing.T) {
 	}))
 	defer service.Close()
 	p, _ := appServer(t, nil, "ulimit -n 40;")
-	socket := ""
-	for _, v := range p.Env {
-		if path, ok := strings.CutPrefix(v, "FLEXFN_LISTEN=unix:"); ok {
-			socket = path
+	if got := p.burst(t, 60, 4, "/calls?url="+service.URL); got[200] != 240 {
+		t.Errorf("240 calls were answered %v: %.2000s", got, p.log)
+	}
+}
+
+// TestFilesThatHandlersKeep has one function whose handlers never end, and
+// each keep a file: others still reach the services that they call.
+func TestFilesThatHandlersKeep(t *testing.T) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{"a":1}`) }))
+	defer service.Close()
+	p, client := appServer(t, nil, "ulimit -n 40;")
+	const most = (40 - 16) / 2 // half of what is left, without a setting
+	if got := p.burst(t, 60, 3, "/holds?address="+service.Listener.Addr().String()); got[504] != most || got[503] != 180-most {
+		t.Errorf("180 calls were answered %v", got)
+	}
+	for range 20 {
+		if got := status(t, client, "/calls?url="+service.URL); got != 200 {
+			t.Fatalf("another function is answered %d: %.2000s", got, p.log)
 		}
 	}
+}
+
+// burst sends calls from so many clients at once, each with connections of its
+// own that it keeps, and counts the answers by their status.
+func (p *program) burst(t *testing.T, clients, calls int, path string) map[int]int {
 	var wg sync.WaitGroup
-	var good atomic.Int64
-	for range 60 { // each with connections of its own, kept
+	var mu sync.Mutex
+	got := map[int]int{}
+	for range clients {
 		wg.Go(func() {
-			client := &http.Client{Transport: (&served{network: "unix", address: socket}).transport(), Timeout: 20 * time.Second}
-			for range 4 {
-				if status(t, client, "/calls?url="+service.URL) == 200 {
-					good.Add(1)
-				}
+			client := &http.Client{Transport: (&served{network: "unix", address: p.socket}).transport(), Timeout: 20 * time.Second}
+			defer client.CloseIdleConnections()
+			for range calls {
+				code := status(t, client, path)
+				mu.Lock()
+				got[code]++
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	if n := good.Load(); n != 240 {
-		t.Errorf("of 240 calls %d succeeded: %.2000s", n, p.log)
-	}
+	return got
 }
 
 func TestFaultyConfigClosesTheListener(t *testing.T) {

@@ -52,8 +52,9 @@ func TestMain(m *testing.M) {
 // program is such a process.
 type program struct {
 	*exec.Cmd
-	log   *syncBuffer
-	ended chan struct{}
+	socket string // on which it listens, of [appServer]
+	log    *syncBuffer
+	ended  chan struct{}
 }
 
 func startProgram(t *testing.T, stdin *os.File, environ []string, args ...string) *program {

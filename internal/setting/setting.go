@@ -41,7 +41,7 @@ var app = []Setting{
 	{Names: []string{"FLEXFN_EXPOSED_HEADERS"}, Doc: "headers of answers that pages of other origins may read besides Retry-After and X-Request-Id, separated by commas"},
 	{Names: []string{"FLEXFN_FLEX_DEADLINE"}, Doc: "the most time that a Flex function has, such as 5s; 10s when unset"},
 	{Names: []string{"FLEXFN_STUDIO_DEADLINE"}, Doc: "the most time that a Studio function has; 8s when unset"},
-	{Names: []string{"FLEXFN_MAX_OVERDUE"}, Doc: "how many calls of one function may be running past their deadline before others are answered 503; from 1 to 1000000; 100 when unset"},
+	{Names: []string{"FLEXFN_MAX_CALLS"}, Doc: "how many calls of one function may run at once, those past their deadline among them, before others are answered 503; from 1 to 1000000; when unset 1000, or half of what the limit of open files leaves"},
 	{Names: []string{"FLEXFN_MAX_BODY_BYTES"}, Doc: "the longest request body, in bytes; 6291456 when unset"},
 	{Names: []string{"FLEXFN_MAX_BODIES_BYTES"}, Doc: "the bytes of all request bodies that are under way at once, at least one and a half times FLEXFN_MAX_BODY_BYTES; more are answered 503; 16777216 when unset"},
 	{Names: []string{"FLEXFN_TOKEN_TTL"}, Doc: "how long an accepted Flex token is believed before Twilio is asked again; from 1s to 10m; 1m when unset"},
