@@ -45,6 +45,7 @@ type App struct {
 	functions atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
 
 	overdue overdue
+	met     atomic.Bool // the host of the first request
 }
 
 // tokenChecker hides the generic token cache behind an interface. Otherwise each
@@ -186,6 +187,10 @@ func (a *App) Ready() error {
 // The answer comes at the function's deadline at the latest, even if the handler
 // goes on.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.met.Load() {
+		a.met.Store(true)
+		link.Meet(r.Context(), a)
+	}
 	if a.config.devKey != "" && a.serveDev(w, r) {
 		return
 	}

@@ -157,7 +157,7 @@ func (c *call) tooLate() {
 		return
 	}
 	c.answered, c.late = true, true
-	c.app.overdue.enter()
+	c.outlives()
 	phase := c.phase
 	c.tell(c.lateAnswer())
 	if c.told == nil && phase != receiving {
@@ -321,6 +321,12 @@ type overdue struct {
 	mu   sync.Mutex
 	n    int
 	none chan struct{} // closed when the last one leaves; nil while nothing waits
+}
+
+// outlives notes that the call goes on after its answer, for its host too.
+func (c *call) outlives() {
+	link.Meet(c.parent, c.app)
+	c.app.overdue.enter()
 }
 
 func (o *overdue) enter() {

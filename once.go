@@ -308,7 +308,7 @@ func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) 
 		return other
 	}
 	c.logger().Error("the answer could not be recorded: the call may be made again", "error", err)
-	c.app.overdue.enter() // App.Wait waits for it
+	c.outlives() // App.Wait waits for it
 	go func() {
 		defer c.app.overdue.leave()
 		for time.Until(mine.Ends()) > 0 {

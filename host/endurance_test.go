@@ -307,6 +307,52 @@ func (p *program) burst(t *testing.T, clients, calls int, path string) map[int]i
 	return got
 }
 
+// TestAppBehindMiddleware has a handler that shows nothing of the app behind
+// it: not that its log is not read, nor that one of its handlers runs on.
+func TestAppBehindMiddleware(t *testing.T) {
+	read, write := io.Pipe()
+	app, err := flexfn.New(flexfn.Config{
+		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef",
+		Logger: slog.New(slog.NewTextHandler(write, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{})
+	defer func() { _ = read.Close(); close(release) }()
+	options := []flexfn.StudioOption{flexfn.OpenToAnyone(), flexfn.Deadline(50 * time.Millisecond)}
+	app.Handle("/fails", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) {
+		return nil, errors.New(strings.Repeat("why ", 1000))
+	}, options...))
+	app.Handle("/hangs", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) {
+		<-release
+		return nil, nil
+	}, options...))
+	mux := http.NewServeMux()
+	mux.Handle("/", app)
+	s := start(t, mux, Config{Drain: 300 * time.Millisecond})
+	client := &http.Client{Transport: s.transport()}
+	if got := status(t, client, ReadyPath); got != 200 {
+		t.Errorf("before the first request %s is answered %d", ReadyPath, got)
+	}
+	for range 400 {
+		if got := status(t, client, "/fails"); got != 500 {
+			t.Fatalf("/fails is answered %d", got)
+		}
+	}
+	if got := status(t, client, ReadyPath); got != 503 {
+		t.Errorf("with a log that is not read %s is answered %d", ReadyPath, got)
+	}
+	if got := status(t, client, "/hangs"); got != 504 {
+		t.Errorf("/hangs is answered %d", got)
+	}
+	s.end()
+	if err := <-s.ended; !errors.Is(err, ErrCutOff) {
+		t.Errorf("the end beside a handler that runs on: %v", err)
+	}
+	s.ended <- nil
+}
+
 func TestFaultyConfigClosesTheListener(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -49,14 +49,17 @@ const (
 var ErrCutOff = errors.New("requests or handlers were cut off")
 
 // Waiter is implemented by handlers that have work of their own to finish
-// after the last answer, as flexfn.App has. [Serve] calls Wait once, at the end.
+// after the last answer, as flexfn.App has. [Serve] calls Wait once, at the
+// end: that of the handler that it serves, and those of the apps behind its
+// middleware, which it knows once they have answered a request.
 type Waiter interface {
 	// Wait waits until that work is done, or ctx is.
 	Wait(ctx context.Context) error
 }
 
 // Checker is implemented by handlers that know when another instance should
-// answer instead, as flexfn.App does.
+// answer instead, as flexfn.App does: the handler that [Serve] serves, and the
+// apps behind its middleware.
 type Checker interface {
 	// Ready returns nil, or the reason for which [ReadyPath] answers 503. It
 	// is called for each request of that path, concurrently.

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
@@ -56,6 +57,7 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 		return errors.Join(err, listener.Close())
 	}
 	server.Handler = front
+	server.BaseContext = func(net.Listener) context.Context { return front.known(context.Background()) }
 	if config.MaxConnections > 0 {
 		listener = bound(listener, server, config.MaxConnections)
 	}
@@ -137,6 +139,7 @@ type front struct {
 	handler http.Handler // that of the program
 	maxBody int64
 	logs    []*spool.Queue
+	apps    link.Host
 	ending  atomic.Bool
 }
 
@@ -148,14 +151,33 @@ func newFront(handler http.Handler, config Config) *front {
 	return f
 }
 
-// wait waits for what the handler does after its answers.
-func (f *front) wait(ctx context.Context) error {
-	if w, ok := f.handler.(Waiter); ok {
-		if err := w.Wait(ctx); err != nil {
-			return fmt.Errorf("%w: %w", ErrCutOff, err)
+// known is a ctx for requests, by which the apps that answer them find f.
+func (f *front) known(ctx context.Context) context.Context {
+	return context.WithValue(ctx, link.HostKey{}, &f.apps)
+}
+
+// behind lists the handler, and the apps that it has called.
+func (f *front) behind() []any {
+	list := []any{f.handler}
+	for _, app := range f.apps.Apps() {
+		if any(app) != any(f.handler) {
+			list = append(list, app)
 		}
 	}
-	return nil
+	return list
+}
+
+// wait waits for what the handler does after its answers.
+func (f *front) wait(ctx context.Context) error {
+	var errs []error
+	for _, h := range f.behind() {
+		if w, ok := h.(Waiter); ok {
+			if err := w.Wait(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("%w: %w", ErrCutOff, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // unready is why another instance had better answer; nil when it need not.
@@ -168,8 +190,12 @@ func (f *front) unready() error {
 			return fmt.Errorf("the log is not being read: %d lines were lost", n)
 		}
 	}
-	if c, ok := f.handler.(Checker); ok {
-		return c.Ready()
+	for _, h := range f.behind() {
+		if c, ok := h.(Checker); ok {
+			if err := c.Ready(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

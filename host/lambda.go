@@ -38,7 +38,7 @@ func serveLambda(ctx context.Context, front *front, config Config) error {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
 	}
 	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", config.found()...)
-	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	base, stop := context.WithCancel(front.known(context.WithoutCancel(ctx)))
 	go func() {
 		defer stop()
 		l := &lambdaHandler{next: front, config: config}

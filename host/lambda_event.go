@@ -32,6 +32,8 @@ type event struct {
 	// Format 1.0, and load balancers.
 	HTTPMethod string  `json:"httpMethod"`
 	Path       string  `json:"path"`
+	Resource   string  `json:"resource"` // format 1.0: the path's template
+	Parameters members `json:"pathParameters"`
 	Query      members `json:"queryStringParameters"`
 	MultiQuery members `json:"multiValueQueryStringParameters"`
 
@@ -175,9 +177,10 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 }
 
 // paths returns the path that was called, and the one without the stage. The
-// callers of a gateway write the stage only under its own host name, where it
-// is part of what they called; under a custom domain an HTTP API puts it in
-// front of the path all the same. A REST API has taken it away already.
+// callers of a gateway write the stage under its own host name, where it is
+// part of what they called; under a custom domain an HTTP API puts it in front
+// of the path although nobody wrote it. A REST API takes it away, but not
+// under a custom domain whose mapping names no stage, so that callers do.
 func (e *event) paths() (called, path string) {
 	called, path = e.Path, e.Path
 	switch {
@@ -188,10 +191,10 @@ func (e *event) paths() (called, path string) {
 	}
 	ownName := strings.HasSuffix(e.RequestContext.DomainName, ".amazonaws.com")
 	stage := e.RequestContext.Stage
-	if called == path && stage != "" && (ownName || e.version2()) {
+	if called == path && stage != "" && !e.alb() && (e.version2() || path != e.resourcePath()) {
 		if rest, ok := strings.CutPrefix(path, "/"+stage); ok && (rest == "" || rest[0] == '/') {
 			path = rest
-			if !ownName {
+			if e.version2() && !ownName {
 				called = path
 			}
 		}
@@ -203,6 +206,18 @@ func (e *event) paths() (called, path string) {
 		called = "/" + called
 	}
 	return called, path
+}
+
+// resourcePath is the path below all mappings and stages, of which a REST API
+// sends the template and its parameters. It is empty where it sends none.
+func (e *event) resourcePath() string {
+	path := e.Resource
+	for _, p := range e.Parameters {
+		if len(p.values) == 1 {
+			path = strings.NewReplacer("{"+p.name+"}", p.values[0], "{"+p.name+"+}", p.values[0]).Replace(path)
+		}
+	}
+	return path
 }
 
 // query is the raw query, where the event has it, and otherwise one that

@@ -123,8 +123,10 @@ func TestLambdaConformance(t *testing.T) {
 				p.oneHeader, p.decodes, p.prefix = true, true, "/"+lambdatest.Stage
 			case lambdatest.HTTPAPIDomain:
 				p.oneHeader, p.decodes = true, true
-			case lambdatest.RESTAPI:
+			case lambdatest.RESTAPI, lambdatest.RESTAPIDomainStage:
 				p.decodes, p.prefix = true, "/"+lambdatest.Stage
+			case lambdatest.RESTAPIDomain:
+				p.decodes = true
 			case lambdatest.ALB:
 				p.largest = 1 << 20
 			case lambdatest.ALBSingle:
@@ -142,8 +144,10 @@ func TestLambdaConformance(t *testing.T) {
 			switch kind {
 			case lambdatest.FunctionURL:
 				p.oneHeader = true
-			case lambdatest.RESTAPI:
+			case lambdatest.RESTAPI, lambdatest.RESTAPIDomainStage:
 				p.decodes, p.prefix = true, "/"+lambdatest.Stage
+			case lambdatest.RESTAPIDomain:
+				p.decodes = true
 			default: // it takes no stream
 				if got := call(t, transport, "/sleep?for=1ms"); got != "slept" {
 					t.Errorf("the answer is %q", got)

@@ -314,6 +314,22 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
+// TestSystemd checks that the token comes from a credential, which the program
+// finds as a file.
+func TestSystemd(t *testing.T) {
+	unit := string(read(t, "systemd/flexfn.service"))
+	for _, line := range []string{
+		"LoadCredentialEncrypted=auth-token:/etc/credstore.encrypted/flexfn.auth-token", "Environment=AUTH_TOKEN_FILE=%d/auth-token",
+	} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit has no line %s", line)
+		}
+	}
+	if strings.Contains(unit, "AUTH_TOKEN=") {
+		t.Error("the unit asks for the token itself")
+	}
+}
+
 func TestFn(t *testing.T) {
 	var function struct {
 		SchemaVersion          int `json:"schema_version"`

@@ -21,26 +21,33 @@ type Kind string
 
 // The front ends. HTTPAPIDomain is an HTTP API under a custom domain, whose
 // callers do not write the stage (issue 465 of CodeGenieApp/serverless-express
-// has what its events look like); ALBSingle is a target group without
-// multi-value headers.
+// has what its events look like). RESTAPIDomain is a REST API under a custom
+// domain whose mapping names a stage, and RESTAPIDomainStage one whose mapping
+// names none, so that callers write it (pull request 12296 of
+// localstack/localstack has what AWS sends for each). ALBSingle is a target
+// group without multi-value headers.
 const (
 	FunctionURL   Kind = "function-url"
 	HTTPAPI       Kind = "http-api"
 	HTTPAPIDomain Kind = "http-api-custom-domain"
 	RESTAPI       Kind = "rest-api"
-	ALB           Kind = "alb"
-	ALBSingle     Kind = "alb-single"
+
+	RESTAPIDomain      Kind = "rest-api-custom-domain"
+	RESTAPIDomainStage Kind = "rest-api-custom-domain-no-stage"
+
+	ALB       Kind = "alb"
+	ALBSingle Kind = "alb-single"
 )
 
 // Kinds lists them.
-var Kinds = [...]Kind{FunctionURL, HTTPAPI, HTTPAPIDomain, RESTAPI, ALB, ALBSingle}
+var Kinds = [...]Kind{FunctionURL, HTTPAPI, HTTPAPIDomain, RESTAPI, RESTAPIDomain, RESTAPIDomainStage, ALB, ALBSingle}
 
 // Domain is the host name under which each is called.
 func (k Kind) Domain() string {
 	switch k {
 	case FunctionURL:
 		return "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws"
-	case HTTPAPIDomain:
+	case HTTPAPIDomain, RESTAPIDomain, RESTAPIDomainStage:
 		return "functions.example.com"
 	case ALB, ALBSingle:
 		return "flexfn-1234567890.us-east-1.elb.amazonaws.com"
@@ -56,11 +63,14 @@ const SourceIP = "198.51.100.7"
 
 // Base is the beginning of the URLs under which it is called.
 func (k Kind) Base() string {
-	if k == HTTPAPI || k == RESTAPI {
+	if k == HTTPAPI || k == RESTAPI || k == RESTAPIDomainStage {
 		return "https://" + k.Domain() + "/" + Stage
 	}
 	return "https://" + k.Domain()
 }
+
+// rest reports whether it is a REST API.
+func (k Kind) rest() bool { return k == RESTAPI || k == RESTAPIDomain || k == RESTAPIDomainStage }
 
 // Event is the event that the front end makes of a request for [Kind.Base].
 func (k Kind) Event(r *http.Request) ([]byte, error) {
@@ -109,10 +119,15 @@ func (k Kind) Event(r *http.Request) ([]byte, error) {
 			"domainName": k.Domain(), "stage": stage, "requestId": "id",
 			"http": map[string]any{"method": r.Method, "path": path, "protocol": "HTTP/1.1", "sourceIp": SourceIP},
 		}
-	case RESTAPI:
+	case RESTAPI, RESTAPIDomain, RESTAPIDomainStage:
 		single, multi := decoded(r.URL.RawQuery)
+		below := strings.TrimPrefix(r.URL.Path, strings.TrimPrefix(k.Base(), "https://"+k.Domain()))
 		event["resource"], event["httpMethod"] = "/{proxy+}", r.Method
-		event["path"] = strings.TrimPrefix(r.URL.Path, "/"+Stage)
+		event["pathParameters"] = map[string]string{"proxy": strings.TrimPrefix(below, "/")}
+		event["path"] = r.URL.Path
+		if k == RESTAPI { // the only one that takes the stage away
+			event["path"] = below
+		}
 		event["headers"], event["multiValueHeaders"] = last(header), header
 		event["queryStringParameters"], event["multiValueQueryStringParameters"] = single, multi
 		event["requestContext"] = map[string]any{
@@ -188,7 +203,7 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 	streamed := answer.ContentType == "application/vnd.awslambda.http-integration-response"
 	var head, body []byte
 	var err error
-	if streamed && k != FunctionURL && k != RESTAPI {
+	if streamed && k != FunctionURL && !k.rest() {
 		_ = answer.Close()
 		return nil, fmt.Errorf("a front end of the kind %s takes no stream", k)
 	}
@@ -239,7 +254,7 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 		for _, c := range a.Cookies {
 			resp.Header.Add("Set-Cookie", c)
 		}
-	case RESTAPI: // merges both, without what is in both
+	case RESTAPI, RESTAPIDomain, RESTAPIDomainStage: // merges both, without what is in both
 		for name, values := range a.MultiValueHeaders {
 			for _, v := range values {
 				resp.Header.Add(name, v)
