@@ -3,6 +3,8 @@ package flexfn
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
 // FuzzMembers: what is found in a JSON object before it is decoded is what
@@ -24,7 +26,7 @@ func FuzzMembers(f *testing.F) {
 			t.Fatalf("%q passed: %v", body, err)
 		}
 		got := map[string]string{}
-		eachMember(object, func(name, value []byte) {
+		jsonshape.EachMember(object, func(name, value []byte) {
 			var s string
 			if err := json.Unmarshal(name, &s); err != nil {
 				t.Fatalf("%q has the name %q: %v", body, name, err)

@@ -121,7 +121,7 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 // outcome is unknown, or if it is longer than 32 MiB, decompressed.
 func ReadBody(resp *http.Response) ([]byte, error) {
 	defer closeBody(resp)
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	body, err := readAll(io.LimitReader(resp.Body, maxAnswerBytes+1), resp.ContentLength)
 	switch {
 	case err != nil:
 		changes := resp.Request != nil && changesOnce(resp.Request)
@@ -137,6 +137,17 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 		return nil, badAnswer(resp, fmt.Sprintf("sent an answer longer than %d bytes", maxAnswerBytes), nil)
 	}
 	return body, nil
+}
+
+// readAll is [io.ReadAll] for a reader that announces length bytes, negative if
+// it does not. It believes no more than 64 KiB of it beforehand.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > 64<<10 {
+		return io.ReadAll(r)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // readTwilio reads code, message and page from the body of Twilio's error, either

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -54,41 +55,47 @@ func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.R
 
 // attributed is a kind of TaskRouter resource that has attributes.
 type attributed struct {
-	name  string
-	sid   string // prefix
-	fetch func(client *Client, workspace, sid string) (*string, error)
+	name       string
+	sid        string // prefix
+	collection string // in paths
+	// store is [attributed.storeAttributes] when nil.
 	store func(client *Client, workspace, sid, etag, attributes string) (*string, error)
 }
 
-var tasks = attributed{
-	name: "task",
-	sid:  taskPrefix,
-	fetch: func(client *Client, workspace, sid string) (*string, error) {
-		task, err := taskrouter.NewApiService(client).FetchTask(workspace, sid)
-		if err != nil {
-			return nil, err
-		}
-		return task.Attributes, nil
-	},
-	store: func(client *Client, workspace, sid, etag, attributes string) (*string, error) {
-		task, err := taskrouter.NewApiService(client).UpdateTask(workspace, sid, &taskrouter.UpdateTaskParams{IfMatch: &etag, Attributes: &attributes})
-		if err != nil {
-			return nil, err
-		}
-		return task.Attributes, nil
-	},
+var (
+	tasks   = attributed{name: "task", sid: taskPrefix, collection: "Tasks"}
+	workers = attributed{name: "worker", sid: workerPrefix, collection: "Workers"}
+)
+
+// exchange sends a request about a resource. Of its answer it decodes the
+// attributes alone: twilio-go's whole resource takes half of an update's time
+// (BenchmarkUpdateTaskAttributes).
+func (k attributed) exchange(client *Client, method, workspace, sid string, data url.Values, headers map[string]any) (*string, error) {
+	address, err := client.BuildUrl("https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/" + k.collection + "/" + sid)
+	if err != nil {
+		return nil, err
+	}
+	resp, answer, err := client.Client.(*sender).send(method, address, data, headers, nil)
+	if err != nil {
+		return nil, err
+	}
+	var resource struct{ Attributes *string }
+	err = json.Unmarshal(answer, &resource)
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		err = notJSON(resp, answer)
+	}
+	return resource.Attributes, err
 }
 
-var workers = attributed{ // store is UpdateWorkerAttributes' own
-	name: "worker",
-	sid:  workerPrefix,
-	fetch: func(client *Client, workspace, sid string) (*string, error) {
-		worker, err := taskrouter.NewApiService(client).FetchWorker(workspace, sid)
-		if err != nil {
-			return nil, err
-		}
-		return worker.Attributes, nil
-	},
+func (k attributed) fetch(client *Client, workspace, sid string) (*string, error) {
+	return k.exchange(client, http.MethodGet, workspace, sid, url.Values{}, nil)
+}
+
+func (k attributed) storeAttributes(client *Client, workspace, sid, etag, attributes string) (*string, error) {
+	if k.store != nil {
+		return k.store(client, workspace, sid, etag, attributes)
+	}
+	return k.exchange(client, http.MethodPost, workspace, sid, url.Values{"Attributes": {attributes}}, map[string]any{"If-Match": etag})
 }
 
 // mostConflicts is how often one update starts again because others were faster.
@@ -147,7 +154,7 @@ func updateOnce(client *Client, kind attributed, workspace, sid string, change f
 	if err != nil {
 		return nil, err
 	}
-	stored, err := kind.store(client, workspace, sid, etag, string(changed))
+	stored, err := kind.storeAttributes(client, workspace, sid, etag, string(changed))
 	if err != nil {
 		return nil, err
 	}

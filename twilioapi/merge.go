@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
 // MergeAttributes merges update into old, two JSON objects, and returns the result.
@@ -20,26 +22,24 @@ import (
 // Use it for resources without a version, such as conversations. For tasks,
 // [UpdateTaskAttributes] reads, merges and stores.
 func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
-	merged, err := mergeObjects(old, update)
+	old, update, err := compactObjects(old, update)
 	if err != nil {
 		return nil, err
 	}
-	into, err := parseObject(merged)
-	if err != nil {
-		return nil, err
-	}
-	_, update, err = compactObjects(old, update)
-	if err != nil {
-		return nil, err
-	}
-	from, err := parseObject(update)
-	if err != nil {
-		return nil, err
-	}
-	kept := object{}
-	for _, m := range into.members {
-		if i, named := from.index[m.name]; !named || kind(from.members[i].value) != 'n' {
+	var kept, from object
+	from.parse(update)
+	jsonshape.EachMember(old, func(name, value []byte) {
+		m := member{memberName(name), value}
+		if i := from.find(m.name); i < 0 || kind(from.members[i].value) != 'n' {
 			kept.set(m)
+		}
+	})
+	for _, m := range from.members {
+		if kind(m.value) == 'n' {
+			continue
+		}
+		if err := kept.merge(m, 0); err != nil {
+			return nil, tooDeep(err)
 		}
 	}
 	return kept.json(), nil
@@ -54,10 +54,14 @@ func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	merged, err := merge(old, update, 0)
+	return merged, tooDeep(err)
+}
+
+func tooDeep(err error) error {
 	if errors.Is(err, errTooDeep) {
-		return nil, &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is nested too deeply", Err: err}
+		return &flexfn.Error{Status: http.StatusBadRequest, Message: "the update of attributes is nested too deeply", Err: err}
 	}
-	return merged, err
+	return err
 }
 
 // assignObject sets the members of update in old, without merging their values.
@@ -66,18 +70,10 @@ func assignObject(old, update json.RawMessage) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	into, err := parseObject(old)
-	if err != nil {
-		return nil, err
-	}
-	from, err := parseObject(update)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range from.members {
-		into.set(m)
-	}
-	return into.json(), nil
+	var o object
+	o.parse(old)
+	o.parse(update)
+	return o.json(), nil
 }
 
 // compactObjects checks that both are JSON objects, removes their white space,
@@ -106,21 +102,11 @@ func merge(old, update json.RawMessage, depth int) (json.RawMessage, error) {
 	}
 	switch {
 	case kind(old) == '{' && kind(update) == '{':
-		into, err := parseObject(old)
-		if err != nil {
-			return nil, err
-		}
-		from, err := parseObject(update)
-		if err != nil {
-			return nil, err
-		}
+		var into, from object
+		into.parse(old)
+		from.parse(update)
 		for _, m := range from.members {
-			i, ok := into.index[m.name]
-			if !ok {
-				into.set(m)
-				continue
-			}
-			if into.members[i].value, err = merge(into.members[i].value, m.value, depth+1); err != nil {
+			if err := into.merge(m, depth); err != nil {
 				return nil, err
 			}
 		}
@@ -166,7 +152,7 @@ func kind(raw json.RawMessage) byte {
 // its last value counts, at its first position.
 type object struct {
 	members []member
-	index   map[string]int
+	index   map[string]int // nil for one that has few
 }
 
 type member struct {
@@ -174,41 +160,69 @@ type member struct {
 	value json.RawMessage
 }
 
+// few is how many members are found without an index.
+const few = 16
+
+// find is the place of the member called name; negative when there is none.
+func (o *object) find(name string) int {
+	if o.index == nil {
+		return slices.IndexFunc(o.members, func(m member) bool { return m.name == name })
+	}
+	if i, ok := o.index[name]; ok {
+		return i
+	}
+	return -1
+}
+
 func (o *object) set(m member) {
-	if i, ok := o.index[m.name]; ok {
+	if i := o.find(m.name); i >= 0 {
 		o.members[i].value = m.value
 		return
 	}
-	if o.index == nil {
-		o.index = make(map[string]int)
-	}
-	o.index[m.name] = len(o.members)
 	o.members = append(o.members, m)
+	switch n := len(o.members); {
+	case n == few+1:
+		o.index = make(map[string]int, 4*few)
+		for i, m := range o.members {
+			o.index[m.name] = i
+		}
+	case n > few:
+		o.index[m.name] = n - 1
+	}
 }
 
-func parseObject(raw json.RawMessage) (object, error) {
-	var o object
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := d.Token(); err != nil { // the brace
-		return o, err
+// merge merges m into the member of its name; depth is o's.
+func (o *object) merge(m member, depth int) (err error) {
+	if i := o.find(m.name); i >= 0 {
+		m.value, err = merge(o.members[i].value, m.value, depth+1)
 	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return o, err
-		}
-		m := member{name: name.(string)}
-		if err := d.Decode(&m.value); err != nil {
-			return o, err
-		}
+	if err == nil {
 		o.set(m)
 	}
-	return o, nil
+	return err
+}
+
+// parse adds the members of raw, a valid object.
+func (o *object) parse(raw json.RawMessage) {
+	jsonshape.EachMember(raw, func(name, value []byte) { o.set(member{memberName(name), value}) })
+}
+
+// memberName reads a name as it is written in valid JSON.
+func memberName(written []byte) (name string) {
+	if bytes.IndexByte(written, '\\') < 0 {
+		return string(written[1 : len(written)-1])
+	}
+	_ = json.Unmarshal(written, &name) // it is valid
+	return name
 }
 
 func (o *object) json() json.RawMessage {
-	var b bytes.Buffer
-	names := json.NewEncoder(&b)
+	size := 2
+	for _, m := range o.members {
+		size += len(m.name) + len(m.value) + 4
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size))
+	names := json.NewEncoder(b)
 	names.SetEscapeHTML(false)
 	b.WriteByte('{')
 	for i, m := range o.members {

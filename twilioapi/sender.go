@@ -43,6 +43,29 @@ func (s *sender) SetOauth(client.OAuth) {}
 func (s *sender) OAuth() client.OAuth { return nil }
 
 func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map[string]any, body ...byte) (*http.Response, error) {
+	resp, answer, err := s.send(method, rawURL, data, headers, body)
+	if err != nil {
+		return nil, err
+	}
+	wantsJSON := resp.Request.Header.Get("Accept") == jsonType
+	if wantsJSON && !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated) {
+		return nil, notJSON(resp, answer)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(answer))
+	return resp, nil
+}
+
+func notJSON(resp *http.Response, answer []byte) error {
+	req := resp.Request
+	return &flexfn.Error{
+		Status:  http.StatusBadGateway,
+		Message: req.URL.Hostname() + " sent an answer that is not JSON",
+		Err:     fmt.Errorf("%s %s: status %d, %d bytes", req.Method, req.URL.Path, resp.StatusCode, len(answer)),
+	}
+}
+
+// send sends a request and reads its answer.
+func (s *sender) send(method, rawURL string, data url.Values, headers map[string]any, body []byte) (*http.Response, []byte, error) {
 	ctx := s.ctx
 	if s.limit > 0 {
 		var cancel context.CancelFunc
@@ -51,7 +74,7 @@ func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map
 	}
 	req, err := newRequest(ctx, method, rawURL, data, headers, body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.config.APIKeySID != "" {
 		req.SetBasicAuth(s.config.APIKeySID, s.config.APIKeySecret)
@@ -66,22 +89,13 @@ func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map
 	}
 	resp, err = flexfn.CheckResponse(resp, err)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	answer, err := flexfn.ReadBody(resp)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	wantsJSON := req.Header.Get("Accept") == jsonType
-	if wantsJSON && !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated) {
-		return nil, &flexfn.Error{
-			Status:  http.StatusBadGateway,
-			Message: req.URL.Hostname() + " sent an answer that is not JSON",
-			Err:     fmt.Errorf("%s %s: status %d, %d bytes", method, req.URL.Path, resp.StatusCode, len(answer)),
-		}
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(answer))
-	return resp, nil
+	return resp, answer, nil
 }
 
 // newRequest makes the request that twilio-go's arguments describe. It differs from
