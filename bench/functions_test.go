@@ -101,10 +101,10 @@ func (everyToken) RoundTrip(*http.Request) (*http.Response, error) {
 		`{"valid": true, "roles": ["agent"], "worker_sid": "WK00000000000000000000000000000001"}`))}, nil
 }
 
-func ginHandler(testing.TB) http.Handler {
+func ginHandler(path string) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
-	r.POST("/f", func(c *gin.Context) {
+	r.POST(path, func(c *gin.Context) {
 		var p params
 		if err := c.ShouldBind(&p); err != nil {
 			c.JSON(400, gin.H{"success": false, "message": err.Error()})
@@ -116,9 +116,9 @@ func ginHandler(testing.TB) http.Handler {
 	return r
 }
 
-func echoHandler(testing.TB) http.Handler {
+func echoHandler(path string) http.Handler {
 	e := echo.New()
-	e.POST("/f", func(c echo.Context) error {
+	e.POST(path, func(c echo.Context) error {
 		var p params
 		if err := c.Bind(&p); err != nil || p.Task == "" || p.Note == "" {
 			return c.JSON(400, map[string]any{"success": false})
@@ -129,7 +129,7 @@ func echoHandler(testing.TB) http.Handler {
 	return e
 }
 
-func humaHandler(testing.TB) http.Handler {
+func humaHandler(path string) http.Handler {
 	mux := http.NewServeMux()
 	api := humago.New(mux, huma.DefaultConfig("bench", "1"))
 	type output struct {
@@ -138,7 +138,7 @@ func humaHandler(testing.TB) http.Handler {
 		Headers string `header:"Access-Control-Allow-Headers"`
 		Body    envelope
 	}
-	huma.Post(api, "/f", func(_ context.Context, in *struct{ Body params }) (*output, error) {
+	huma.Post(api, path, func(_ context.Context, in *struct{ Body params }) (*output, error) {
 		return &output{"*", "GET, POST, OPTIONS", "Content-Type", answer(in.Body)}, nil
 	})
 	return mux
@@ -148,16 +148,15 @@ func humaHandler(testing.TB) http.Handler {
 func BenchmarkFunction(b *testing.B) {
 	for _, c := range []struct {
 		lib, contentType, body string
-		make                   func(testing.TB) http.Handler
+		handler                http.Handler
 	}{
-		{"bare", "application/x-www-form-urlencoded", form, func(testing.TB) http.Handler { return http.HandlerFunc(bare) }},
-		{"flexfn", "application/x-www-form-urlencoded", form, flexfnHandler},
-		{"gin", "application/x-www-form-urlencoded", form, ginHandler},
-		{"echo", "application/x-www-form-urlencoded", form, echoHandler},
-		{"huma", "application/json", jsonForm, humaHandler},
+		{"bare", formType, form, http.HandlerFunc(bare)},
+		{"flexfn", formType, form, flexfnHandler(b)},
+		{"gin", formType, form, ginHandler("/f")},
+		{"echo", formType, form, echoHandler("/f")},
+		{"huma", "application/json", jsonForm, humaHandler("/f")},
 	} {
 		b.Run("lib="+c.lib, func(b *testing.B) {
-			handler := c.make(b)
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
 			req := httptest.NewRequestWithContext(ctx, "POST", "/f", nil)
@@ -172,7 +171,7 @@ func BenchmarkFunction(b *testing.B) {
 				r.Body = body
 				clear(w.header)
 				w.status, w.size = 0, 0
-				handler.ServeHTTP(w, &r)
+				c.handler.ServeHTTP(w, &r)
 				if w.size == 0 || w.status > 200 {
 					b.Fatalf("status %d, %d bytes", w.status, w.size)
 				}

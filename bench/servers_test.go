@@ -47,6 +47,9 @@ var programs = map[string]func(port string) error{
 	"bare":                bareProgram,
 	"flexfn":              flexfnProgram,
 	"functions-framework": functionsFrameworkProgram,
+	"gin":                 func(port string) error { return plainProgram(port, ginHandler("/flex")) },
+	"echo":                func(port string) error { return plainProgram(port, echoHandler("/flex")) },
+	"huma":                func(port string) error { return plainProgram(port, humaHandler("/flex")) },
 	"fake":                fakeProgram,
 }
 
@@ -56,7 +59,11 @@ func bareProgram(port string) error {
 	mux.HandleFunc("/echo", bare)
 	mux.HandleFunc("/flex", bare)
 	mux.HandleFunc("/update-task", bareUpdate)
-	return http.ListenAndServe("127.0.0.1:"+port, mux)
+	return plainProgram(port, mux)
+}
+
+func plainProgram(port string, handler http.Handler) error {
+	return http.ListenAndServe("127.0.0.1:"+port, handler)
 }
 
 func flexfnProgram(port string) error {
@@ -78,7 +85,7 @@ func serveProgram(port string, handler http.Handler) error {
 }
 
 func functionsFrameworkProgram(port string) error {
-	if err := funcframework.RegisterHTTPFunctionContext(context.Background(), "/echo", bare); err != nil {
+	if err := funcframework.RegisterHTTPFunctionContext(context.Background(), "/flex", bare); err != nil {
 		return err
 	}
 	return funcframework.StartHostPort("127.0.0.1", port)

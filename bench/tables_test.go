@@ -124,6 +124,9 @@ func TestTables(t *testing.T) {
 	for name, write := range tables {
 		var b bytes.Buffer
 		write(&b, names, all)
+		if bytes.Count(b.Bytes(), []byte("\n")) <= 2 {
+			continue // nothing of it was measured
+		}
 		begin, end := []byte("<!-- "+name+" -->\n"), []byte("<!-- end of "+name+" -->\n")
 		before, rest, ok1 := bytes.Cut(readme, begin)
 		_, after, ok2 := bytes.Cut(rest, end)
@@ -148,6 +151,8 @@ var tables = map[string]writer{
 	"load":        loadTable,
 	"start":       startTable,
 	"growth":      growthTable,
+	"build":       buildTable,
+	"startup":     startupTable,
 }
 
 // against compares the times of one benchmark with one of its libraries.
@@ -207,6 +212,22 @@ func startTable(b *bytes.Buffer, names []string, all map[string]results) {
 		if strings.HasPrefix(name, "Start/") {
 			fmt.Fprintf(b, "| %s | %s | %s |\n", key(name, "lib"), spread(all[name]["start-sec"], 1e3), short(median(all[name]["resident-bytes"])/1e6))
 		}
+	}
+}
+
+func buildTable(b *bytes.Buffer, names []string, all map[string]results) {
+	b.WriteString("| build | s |\n|---|---|\n")
+	for _, name := range names {
+		if strings.HasPrefix(name, "Build/") {
+			fmt.Fprintf(b, "| %s | %s |\n", strings.ReplaceAll(key(name, "what"), "-", " "), spread(all[name]["sec/op"], 1))
+		}
+	}
+}
+
+// startupTable is what startup has printed.
+func startupTable(b *bytes.Buffer, _ []string, _ map[string]results) {
+	if text, err := os.ReadFile("startup.txt"); err == nil {
+		b.Write(text)
 	}
 }
 
