@@ -17,6 +17,7 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/spool"
 	"github.com/flexfn/flexfn/internal/store"
+	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -58,6 +59,9 @@ type tokenChecker interface {
 // every fault, each with the variable's name and a remedy; it contains no
 // secret. New makes no network request.
 func New(config Config) (*App, error) {
+	if config.describing {
+		config = config.forDescription()
+	}
 	config, faults := config.withDefaults()
 	a := &App{
 		config:  config,
@@ -90,7 +94,7 @@ func New(config Config) (*App, error) {
 	if a.tokens, err = newTokenValidator(a); err != nil {
 		return nil, err
 	}
-	if config.devKey != "" && config.Queue == nil {
+	if config.developed() && config.Queue == nil {
 		a.config.Queue = &memoryQueue{app: a, jobs: map[string]bool{}}
 	}
 	return a, nil
@@ -150,12 +154,30 @@ type Route struct {
 	Function *Function
 }
 
+// Describe returns what is known about the function and its path.
+func (r Route) Describe() openapi.Function {
+	d := r.Function.Describe()
+	d.Path = r.Path
+	return d
+}
+
 // Routes lists the registered functions, sorted by path.
 func (a *App) Routes() []Route {
 	functions := a.byPath()
 	list := make([]Route, 0, len(functions))
 	for _, path := range slices.Sorted(maps.Keys(functions)) {
 		list = append(list, Route{path, functions[path].Function})
+	}
+	return list
+}
+
+// Describe lists what is known about the functions, by path: what
+// [openapi.Document] makes a document of.
+func (a *App) Describe() []openapi.Function {
+	routes := a.Routes()
+	list := make([]openapi.Function, len(routes))
+	for i, r := range routes {
+		list[i] = r.Describe()
 	}
 	return list
 }
@@ -191,7 +213,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.met.Store(true)
 		link.Meet(r.Context(), a)
 	}
-	if a.config.devKey != "" && a.serveDev(w, r) {
+	if a.config.developed() && a.serveDev(w, r) {
 		return
 	}
 	allowed := a.cors(w.Header(), r)

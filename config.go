@@ -157,7 +157,9 @@ type Config struct {
 	Transport http.RoundTripper
 
 	faults []error // found by FromLookup, reported by New
-	devKey string  // of flexfn dev; see devlink.go
+	// See devlink.go.
+	devKey     string // of flexfn dev
+	describing bool   // for flexfn gen
 }
 
 // FromEnv reads a Config from the process's environment; see [FromLookup].
@@ -255,6 +257,7 @@ var setters = map[string]func(*Config, string) error{
 	"FLEXFN_PREVIOUS_AUTH_TOKENS": func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil },
 	"FLEXFN_SHARED_KEYS":          parseSharedKeys,
 	link.KeyVariable:              (*Config).setDevKey,
+	link.DescribeVariable:         (*Config).setDescribing,
 }
 
 // maxSecretBytes bounds a file with a secret.

@@ -2,23 +2,25 @@ package flexfn
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"reflect"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/kind"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/openapi"
 )
 
-// This file is the app's side of "flexfn dev"; see package link. Its code runs
-// only if FLEXFN_DEV is set. The app then answers only to the dev server: set in
-// production by mistake, the variable closes the app rather than opens it.
+// This file is the app's side of "flexfn dev" and "flexfn gen"; see package
+// link. Its code runs only if FLEXFN_DEV or FLEXFN_DESCRIBE is set. The app then
+// answers only to these tools: set in production by mistake, the variable closes
+// the app rather than opens it.
 
 var errDevKey = errors.New("it is set by flexfn dev for the program that it runs: unset it")
 
@@ -32,77 +34,54 @@ func (c *Config) setDevKey(key string) error {
 	return nil
 }
 
-// serveDev refuses r if it does not come from the dev server, and answers it if
-// it asks for the list of functions. Otherwise done is false.
+// setDescribing has the app describe its functions, and do nothing else.
+func (c *Config) setDescribing(string) error {
+	c.describing = true
+	return nil
+}
+
+// developed reports whether the app works for a tool of flexfn's.
+func (c *Config) developed() bool { return c.devKey != "" || c.describing }
+
+// forDescription is c without what may be missing or wrong. What stands for it
+// is nobody's.
+func (c *Config) forDescription() Config {
+	return Config{
+		AccountSID:   "AC00000000000000000000000000000000",
+		WorkspaceSID: "WS00000000000000000000000000000000",
+		AuthToken:    rand.Text(),
+		Logger:       c.Logger, Queue: c.Queue,
+		devKey: c.devKey, describing: true,
+	}
+}
+
+// serveDev refuses r if it does not come from one of the tools, and answers it
+// if it asks for the document of the functions. Otherwise done is false.
 func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
 	key := r.Header.Get(link.KeyHeader)
-	if subtle.ConstantTimeCompare([]byte(key), []byte(a.config.devKey)) != 1 {
+	fromServer := a.config.devKey != "" && subtle.ConstantTimeCompare([]byte(key), []byte(a.config.devKey)) == 1
+	switch {
+	case r.URL.Path == link.DocumentPath && (fromServer || link.AsksItself(r.Context())):
+		a.document(r.URL.Query()).write(w, r)
+	case a.config.describing:
+		refuse(http.StatusForbidden, "This program only describes its functions: unset "+link.DescribeVariable).write(w, r)
+	case !fromServer:
 		refuse(http.StatusForbidden, "This program runs under flexfn dev: call the address that it shows").write(w, r)
-		return true
-	}
-	if r.URL.Path != link.FunctionsPath {
+	default:
 		return false
 	}
-	list := []link.Function{}
-	for _, route := range a.Routes() {
-		list = append(list, functionInfo(route))
-	}
-	body, _ := json.Marshal(list) // of strings and booleans
-	answer{status: http.StatusOK, body: body}.write(w, r)
 	return true
 }
 
-func functionInfo(r Route) link.Function {
-	f := r.Function.Describe()
-	d := link.Function{
-		Path: r.Path, Studio: f.Studio, Open: f.Open, Roles: f.Roles, Access: f.Access, Doc: f.Doc,
-		Untyped: f.Input == reflect.TypeFor[Event](), Parameters: []link.Parameter{},
+// document is the OpenAPI document of the functions.
+func (a *App) document(info url.Values) answer {
+	body, err := openapi.Document(a.Describe(), openapi.Info{
+		Title: info.Get("title"), Version: info.Get("version"), Server: info.Get("server"), Trim: info.Get("trim"),
+	})
+	if err != nil {
+		return refuse(http.StatusInternalServerError, "The functions cannot be described: %s", err)
 	}
-	for _, p := range f.Parameters {
-		d.Parameters = append(d.Parameters, parameterInfo(p))
-	}
-	return d
-}
-
-func parameterInfo(p Parameter) link.Parameter {
-	d := link.Parameter{Name: p.Name, Required: p.Required, Doc: p.Purpose + p.Doc, Example: p.Example, Type: typeName(p.Type)}
-	if k, err := kind.Of(p.Kind); err == nil {
-		d.Expected, d.Fits = k.Expected, k.Example
-	}
-	return d
-}
-
-func typeName(t reflect.Type) link.Type {
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch t {
-	case nil:
-		return link.Text // of an untyped function: whatever it is sent as
-	case reflect.TypeFor[json.RawMessage]():
-		return link.Any
-	case reflect.TypeFor[time.Time]():
-		return link.Time
-	case reflect.TypeFor[time.Duration]():
-		return link.Duration
-	case reflect.TypeFor[json.Number]():
-		return link.Number
-	}
-	switch k := t.Kind(); {
-	case k == reflect.Bool:
-		return link.Bool
-	case k >= reflect.Int && k <= reflect.Uintptr:
-		return link.Whole
-	case k == reflect.Float32 || k == reflect.Float64:
-		return link.Number
-	case k == reflect.Struct || k == reflect.Map:
-		return link.Object
-	case k == reflect.Interface:
-		return link.Any
-	case k == reflect.Slice || k == reflect.Array:
-		return link.List
-	}
-	return link.Text
+	return answer{status: http.StatusOK, body: body}
 }
 
 // trace collects what happens in a call, for the console. It is nil in production.

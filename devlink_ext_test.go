@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestDevLink(t *testing.T) {
 	}
 	for _, key := range []string{"", "short", devKey + "x"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS"} {
-			for _, path := range []string{"/f", "/g", link.FunctionsPath} {
+			for _, path := range []string{"/f", "/g", link.DocumentPath} {
 				w := ask(method, path, key)
 				if w.Code != http.StatusForbidden || w.Header().Get(link.TraceHeader) != "" || strings.Contains(w.Body.String(), "/f") {
 					t.Errorf("%s %s with the key %q: %d %s", method, path, key, w.Code, w.Body)
@@ -103,13 +104,51 @@ func TestDevLink(t *testing.T) {
 		t.Errorf("the trace gives something away: %s", text)
 	}
 
-	var list []link.Function
-	if err := json.Unmarshal(ask("GET", link.FunctionsPath, devKey).Body.Bytes(), &list); err != nil || len(list) != 1 {
-		t.Fatal(list, err)
+	var said struct {
+		Paths map[string]any
 	}
-	if f := list[0]; f.Path != "/f" || !f.Studio || !f.Open || len(f.Parameters) != 2 || !f.Parameters[0].Required ||
-		f.Parameters[0].Doc != "whom to greet" || f.Parameters[1].Type != link.Duration {
-		t.Errorf("the function is %+v", f)
+	if err := json.Unmarshal(ask("GET", link.DocumentPath, devKey).Body.Bytes(), &said); err != nil || len(said.Paths) != 1 || said.Paths["/f"] == nil {
+		t.Error("the document has", said.Paths, err)
+	}
+}
+
+// An app that describes its functions needs no setting, and does nothing else:
+// it tells only the program itself, or who has the key.
+func TestDescribing(t *testing.T) {
+	env := map[string]string{link.DescribeVariable: "title=Mine", link.KeyVariable: devKey, "ACCOUNT_SID": "wrong", "FLEXFN_TOKEN_TTL": "banana", "PUBLIC_URL": "::"}
+	config := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	config.AllowedOrigins, config.StoreSecret = []string{}, "short"
+	app, err := flexfn.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (map[string]any, error) {
+		t.Error("the handler ran")
+		return nil, nil
+	}, flexfn.OpenToAnyone()))
+
+	for _, key := range []string{"", devKey} {
+		document, err := link.Document(t.Context(), app, key, url.Values{"title": {"Mine"}})
+		if err != nil || !strings.Contains(string(document), `"title": "Mine"`) || !strings.Contains(string(document), `"/f"`) {
+			t.Errorf("with the key %q: %v %s", key, err, document)
+		}
+	}
+	for path, key := range map[string]string{link.DocumentPath: "", link.DocumentPath + "?": devKey + "x", "/f": devKey, "/": ""} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set(link.KeyHeader, key)
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), link.DescribeVariable) {
+			t.Errorf("%s with the key %q: %d %s", path, key, w.Code, w.Body)
+		}
+	}
+
+	app.Handle("/F", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (map[string]any, error) { return nil, nil }))
+	if _, err := link.Document(t.Context(), app, "", nil); err == nil || !strings.Contains(err.Error(), "/F and /f both become the name") {
+		t.Errorf("two functions of one name: %v", err)
+	}
+	if _, err := link.Document(t.Context(), http.NotFoundHandler(), "", nil); err == nil || !strings.Contains(err.Error(), "flexfn.FromEnv") {
+		t.Errorf("a handler that is no app: %v", err)
 	}
 }
 
@@ -124,7 +163,7 @@ func TestNoDevLink(t *testing.T) {
 		return nil, nil
 	}, flexfn.OpenToAnyone()))
 	for _, key := range []string{"", devKey} {
-		for path, want := range map[string]int{"/f": 200, link.FunctionsPath: 404} {
+		for path, want := range map[string]int{"/f": 200, link.DocumentPath: 404} {
 			r := httptest.NewRequest("GET", path, nil)
 			r.Header[link.KeyHeader] = []string{key}
 			w := httptest.NewRecorder()

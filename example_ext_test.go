@@ -192,8 +192,8 @@ func ExampleApp_Routes() {
 	app.Handle("/greet", flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone.")))
 	app.Handle("/hook", flexfn.PrepareStudioFunction(greet, flexfn.OpenToAnyone(), flexfn.Doc("Greets too.")))
 	for _, r := range app.Routes() {
-		d := r.Function.Describe()
-		fmt.Printf("%s: %s %s\n", r.Path, d.Access, d.Doc)
+		d := r.Describe()
+		fmt.Printf("%s: %s %s\n", d.Path, d.Access, d.Doc)
 		for _, p := range d.Parameters {
 			fmt.Printf("  %s, required %v\n", p.Name, p.Required)
 		}
@@ -209,9 +209,9 @@ func ExampleApp_Routes() {
 
 func ExampleFunction_Describe() {
 	var f *flexfn.Function = flexfn.PrepareFlexFunction(greet, flexfn.AdmitGuests())
-	var d flexfn.Description = f.Describe()
+	d := f.Describe()
 	fmt.Println(d.Input, d.Output, d.Guests, d.Studio, d.Open)
-	var first flexfn.Parameter = d.Parameters[0]
+	first := d.Parameters[0]
 	fmt.Println(first.Name, first.Required, first.Type)
 	// Output:
 	// flexfn_test.greetParams flexfn_test.greetReply true false false

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/openapi"
 )
 
 // Function is a handler with its description: parameters, types, and who may
@@ -31,7 +32,7 @@ type Function struct {
 	once *onceRule // nil: each call runs the handler
 	part any       // of package events; see link.Definition
 
-	required []Parameter // of Require
+	required []openapi.Parameter // of Require
 	bind     func(*call, *values) (in any, err error)
 	invoke   func(ctx context.Context, in any) (any, error)
 	fault    error // what is wrong with the definition
@@ -59,7 +60,7 @@ func (o option) applyStudio(f *Function) { o(f) }
 // Give it once for each parameter. Typed functions use the purpose tag instead.
 func Require(key, purpose string) Option {
 	return option(func(f *Function) {
-		f.required = append(f.required, Parameter{Name: key, Purpose: purpose, Required: true})
+		f.required = append(f.required, openapi.Parameter{Name: key, Purpose: purpose, Required: true})
 	})
 }
 
@@ -239,43 +240,24 @@ type validationError struct{ error }
 
 func (e *validationError) Unwrap() error { return e.error }
 
-// Description describes a function, for lists and documents. [Function.Describe]
-// returns it.
-type Description struct {
-	// Doc is the sentence given by the option [Doc].
-	Doc string
-	// Studio says that the function was made by [PrepareStudioFunction].
-	Studio bool
-	// Open says that anyone may call; see [OpenToAnyone].
-	Open bool
-	// Guests says that callers without a worker may call; see [AdmitGuests].
-	Guests bool
-	// Roles are those of which a caller must have at least one; empty admits
-	// any role.
-	Roles []string
-	// Once says that the function runs once per key, so that a caller that got
-	// no answer may call again with the same key; see [Once].
-	Once bool
-	// Access says in words who may call.
-	Access string
-	// Parameters are in the order of their declaration; for an untyped
-	// function, the required ones.
-	Parameters []Parameter
-	// Input and Output are the types of the handler: Input is a struct or
-	// [Event].
-	Input, Output reflect.Type
-}
-
-// Describe returns the function's description. The slices are copies.
-func (f *Function) Describe() Description {
-	return Description{
+// Describe returns the function's description, without a path. The slices are
+// copies.
+func (f *Function) Describe() openapi.Function {
+	d := openapi.Function{
 		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),
 		Once:       f.once != nil && !f.once.alone,
 		Parameters: f.describeParameters(), Input: f.in, Output: f.out,
 	}
+	if f.in == reflect.TypeFor[Event]() {
+		d.Input = nil
+	}
+	if f.out == reflect.TypeFor[*Response]() {
+		d.Output = nil
+	}
+	return d
 }
 
-func (f *Function) describeParameters() []Parameter {
+func (f *Function) describeParameters() []openapi.Parameter {
 	list := slices.Clone(f.required)
 	for _, p := range f.parameters {
 		list = append(list, p.Parameter)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flexfn/flexfn/internal/claim"
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -102,7 +103,7 @@ func (o *onceRule) finish(f *Function) {
 		switch {
 		case i >= 0:
 			o.index = append(o.index, f.parameters[i].index)
-		case !slices.ContainsFunc(f.required, func(p Parameter) bool { return p.Name == name }):
+		case !slices.ContainsFunc(f.required, func(p openapi.Parameter) bool { return p.Name == name }):
 			f.fail("%s: the function has no parameter %q", o.name, name)
 		}
 	}

@@ -16,35 +16,15 @@ import (
 	"github.com/flexfn/flexfn/internal/jsonshape"
 	"github.com/flexfn/flexfn/internal/kind"
 	"github.com/flexfn/flexfn/internal/sid"
+	"github.com/flexfn/flexfn/openapi"
 )
-
-// Parameter describes one parameter of a function.
-type Parameter struct {
-	// Name is the key that callers use; case matters.
-	Name string
-	// Required says that a request without the parameter is answered with
-	// 400. Null, "" and an empty JSON list count as absent.
-	Required bool
-	// Purpose, the purpose tag, says what a required parameter is for; Doc,
-	// the doc tag, describes an optional one.
-	Purpose, Doc string
-	// Example is a value that fits, for documents and tools to show: the
-	// example tag.
-	Example string
-	// Kind restricts a string: the kind tag, such as "e164" for a telephone
-	// number or "CF|WT" for SIDs with one of these prefixes; empty for any
-	// string. docs/parameters.md lists the kinds.
-	Kind string
-	// Type is the Go type of the value; nil in an untyped function.
-	Type reflect.Type
-}
 
 // validator is implemented by inputs with rules that tags cannot say.
 type validator interface{ Validate() error }
 
-// parameter is a Parameter with its field in the struct, and how to set it.
+// parameter is a parameter with its field in the struct, and how to set it.
 type parameter struct {
-	Parameter
+	openapi.Parameter
 	index []int
 	set   setter
 }

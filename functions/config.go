@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/setting"
 )
 
@@ -74,6 +75,10 @@ type Config struct {
 	// schedules at each request too.
 	PromptsFile, CannedResponsesFile, SchedulesFile string
 
+	// describing says that the functions are only described, for "flexfn gen",
+	// for which no setting is needed.
+	describing bool
+
 	faults []error // found by FromLookup, reported by Add
 	words  prompts
 	canned canned
@@ -91,6 +96,9 @@ func FromEnv() Config { return FromLookup(os.LookupEnv) }
 // with them at once.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
+	if v, _ := lookup(link.DescribeVariable); v != "" {
+		c.describing = true
+	}
 	for _, s := range settings {
 		if v, ok := lookup(s.name); ok && v != "" {
 			if err := s.set(&c, v); err != nil {

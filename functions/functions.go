@@ -79,7 +79,7 @@ func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 // Like [flexfn.App.Handle], it panics when a path is taken: disable the
 // ready-made function to put another in its place.
 func (c Config) Add(app *flexfn.App) error {
-	if err := c.fault(); err != nil {
+	if err := c.fault(); err != nil && !c.describing {
 		return err
 	}
 	routes := c.common()
@@ -88,7 +88,7 @@ func (c Config) Add(app *flexfn.App) error {
 		switch {
 		case !s.Chosen:
 			continue
-		case len(s.Missing) == 0:
+		case len(s.Missing) == 0 || c.describing:
 			routes = append(routes, s.feature.all(&c)...)
 			continue
 		case c.Features != nil:

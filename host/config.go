@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/flexfn/flexfn/internal/files"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
@@ -81,6 +83,10 @@ type Config struct {
 	// waits for it longer than 100 ms; see flexfn.Config.
 	Logger *slog.Logger
 
+	// describe is the query of the document to print instead of serving; nil
+	// serves.
+	describe url.Values
+
 	row     platform
 	lines   *spool.Queue // behind Logger
 	output  *spool.Queue // behind the standard logger; nil unless [Main] put it there
@@ -140,6 +146,10 @@ var settings = []struct {
 			err = fmt.Errorf("%q is neither true nor false", v)
 		}
 		return err
+	}},
+	{link.DescribeVariable, func(c *Config, v string) error {
+		c.describe, _ = url.ParseQuery(v) // of what it cannot read, nothing
+		return nil
 	}},
 	// The app's limit; this package's is only the outer one.
 	{"FLEXFN_MAX_BODY_BYTES", func(c *Config, v string) error {

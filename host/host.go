@@ -22,6 +22,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -141,8 +142,19 @@ func ExitCode(err error) int {
 // all that is wrong with config, or says why serving failed. On AWS Lambda it
 // does not return while the platform keeps the process, and ends the process
 // itself when the platform says so.
+//
+// When FLEXFN_DESCRIBE is set and config comes from [FromEnv], it serves
+// nothing: it prints the OpenAPI document of the functions to standard output
+// and returns nil. "flexfn gen" asks a program for its functions in this way.
 func Serve(ctx context.Context, handler http.Handler, config Config) error {
 	listener := config.Listener
+	if config.describe != nil {
+		err := describe(ctx, handler, config.describe)
+		if listener != nil {
+			err = errors.Join(err, listener.Close())
+		}
+		return err
+	}
 	config, err := config.withDefaults()
 	if err != nil {
 		if listener != nil {
@@ -163,6 +175,16 @@ func Serve(ctx context.Context, handler http.Handler, config Config) error {
 		return config.row.serve(ctx, front, config)
 	}
 	return serveHTTP(ctx, front, config)
+}
+
+// describe prints the OpenAPI document of the functions of handler.
+func describe(ctx context.Context, handler http.Handler, query url.Values) error {
+	document, err := link.Document(ctx, handler, "", query)
+	if err != nil {
+		return fmt.Errorf("%s: %w", link.DescribeVariable, err)
+	}
+	_, err = os.Stdout.Write(document)
+	return err
 }
 
 // found is what the log says about the platform.

@@ -25,7 +25,7 @@ func Example() {
 	greet := flexfn.PrepareFlexFunction(func(_ context.Context, in greetParams) (greetReply, error) {
 		return greetReply{"Hello " + in.Name}, nil
 	})
-	document, err := openapi.Document([]flexfn.Route{{Path: "/flex/greet", Function: greet}}, openapi.Info{Title: "Greetings"})
+	document, err := openapi.Document([]openapi.Function{flexfn.Route{Path: "/flex/greet", Function: greet}.Describe()}, openapi.Info{Title: "Greetings"})
 	if err != nil {
 		log.Fatal(err)
 	}

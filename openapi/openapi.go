@@ -16,8 +16,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/gen"
+	"github.com/flexfn/flexfn/internal/oas"
 )
 
 // Info is what the functions cannot tell about themselves. Its zero value
@@ -35,59 +34,63 @@ type Info struct {
 	Trim string
 }
 
-// Document writes the OpenAPI document of routes: indented JSON that is the
-// same for the same functions. [flexfn.App.Routes] gives the routes of an app.
+// Document writes the OpenAPI document of functions: indented JSON that is the
+// same for the same functions, in whatever order.
+// [github.com/flexfn/flexfn.App.Describe] lists the functions of an app.
 //
-// It is an error if two paths lead to the same operation id, which happens
-// when they differ in punctuation or case alone.
-func Document(routes []flexfn.Route, info Info) ([]byte, error) {
-	d := &gen.Document{
+// It is an error if a function has no path, and if two paths lead to the same
+// operation id, which happens when they differ in punctuation or case alone.
+func Document(functions []Function, info Info) ([]byte, error) {
+	d := &oas.Document{
 		OpenAPI: "3.1.0",
-		Info: gen.Info{
+		Info: oas.Info{
 			Title: cmp.Or(info.Title, "Functions"), Version: cmp.Or(info.Version, "0"),
 			Description: "Parameters are read from the query, then from the body, which wins; a form may carry every value as text. " +
 				"GET works as POST does. Every answer is a JSON object with a key success, unless a function says otherwise.",
 		},
-		Paths: map[string]*gen.PathItem{},
-		Components: gen.Components{
-			Schemas: map[string]*gen.Schema{"Failure": failure()}, Responses: failures(), SecuritySchemes: securitySchemes(),
+		Paths: map[string]*oas.PathItem{},
+		Components: oas.Components{
+			Schemas: map[string]*oas.Schema{"Failure": failure()}, Responses: failures(), SecuritySchemes: securitySchemes(),
 		},
 	}
 	if info.Server != "" {
-		d.Servers = []gen.Server{{URL: info.Server}}
+		d.Servers = []oas.Server{{URL: info.Server}}
 	}
 	g := &schemas{components: d.Components.Schemas, names: map[typeUse]string{}}
-	routes = slices.SortedFunc(slices.Values(routes), func(a, b flexfn.Route) int { return strings.Compare(a.Path, b.Path) })
+	functions = slices.SortedFunc(slices.Values(functions), func(a, b Function) int { return strings.Compare(a.Path, b.Path) })
 	// The names of inputs and results come first: they are a client's.
-	ids, paths := make([]string, len(routes)), map[string]string{}
-	for i, r := range routes {
-		if r.Function == nil {
-			return nil, fmt.Errorf("the function at %s is nil", r.Path)
+	ids, paths := make([]string, len(functions)), map[string]string{}
+	for i, f := range functions {
+		if f.Path == "" {
+			return nil, fmt.Errorf("function %d of the list has no path", i+1)
 		}
-		if d.Paths[r.Path] != nil {
-			return nil, fmt.Errorf("two functions are at %s", r.Path)
+		if d.Paths[f.Path] != nil {
+			return nil, fmt.Errorf("two functions are at %s", f.Path)
 		}
-		d.Paths[r.Path] = new(gen.PathItem)
-		ids[i] = operationID(strings.TrimPrefix(r.Path, strings.TrimSuffix(info.Trim, "/")+"/"))
+		d.Paths[f.Path] = new(oas.PathItem)
+		ids[i] = operationID(strings.TrimPrefix(f.Path, strings.TrimSuffix(info.Trim, "/")+"/"))
 		name := identifier(ids[i])
 		if other, taken := paths[name]; taken {
-			return nil, fmt.Errorf("the paths %s and %s both become the name %s: change one", other, r.Path, ids[i])
+			return nil, fmt.Errorf("the paths %s and %s both become the name %s: change one", other, f.Path, ids[i])
 		}
-		paths[name] = r.Path
+		paths[name] = f.Path
 		g.components[name+"Input"], g.components[name+"Result"] = nil, nil
 	}
-	for i, r := range routes {
-		d.Paths[r.Path].Post = g.operation(ids[i], r)
+	for i, f := range functions {
+		d.Paths[f.Path].Post = g.operation(ids[i], f)
 	}
 	b, err := json.MarshalIndent(d, "", "  ")
 	return append(b, '\n'), err
 }
 
+// Described is an app, such as a *flexfn.App, that lists its functions.
+type Described interface{ Describe() []Function }
+
 // Handler answers with the document of app's functions as they are when it is
 // asked, for development: it tells strangers what an app can do.
-func Handler(app *flexfn.App, info Info) http.Handler {
+func Handler(app Described, info Info) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		b, err := Document(app.Routes(), info)
+		b, err := Document(app.Describe(), info)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -106,92 +109,93 @@ func operationID(path string) string {
 	return strings.ToLower(name[:1]) + name[1:]
 }
 
-func (g *schemas) operation(id string, r flexfn.Route) *gen.Operation {
-	f := r.Function.Describe()
-	op := &gen.Operation{
+func (g *schemas) operation(id string, f Function) *oas.Operation {
+	op := &oas.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
-		Security: []map[string][]string{}, Roles: f.Roles, Once: f.Once,
-		Responses: map[string]*gen.Response{},
+		Security: []map[string][]string{}, Access: f.Access, Roles: f.Roles, Once: f.Once,
+		Responses: map[string]*oas.Response{},
 	}
 	statuses := []string{"400", "404", "405", "408", "413", "415", "429", "500", "502", "503", "504"}
 	switch {
 	case f.Open:
-		op.Tags = []string{"open"}
+		op.Tags = []string{oas.Open}
 	case f.Studio:
-		op.Tags = []string{"studio"}
+		op.Tags = []string{oas.Studio}
 		op.Security = append(op.Security, map[string][]string{"twilioSignature": {}})
 	default:
-		op.Tags = []string{"flex"}
+		op.Tags = []string{oas.Flex}
 		op.Security = append(op.Security, map[string][]string{"flexToken": {}}, map[string][]string{"flexTokenParameter": {}})
 	}
 	if len(op.Security) > 0 {
 		statuses = append(statuses, "403")
 	}
 	for _, s := range statuses {
-		op.Responses[s] = &gen.Response{Ref: "#/components/responses/" + s}
+		op.Responses[s] = &oas.Response{Ref: "#/components/responses/" + s}
 	}
-	op.Responses["default"] = &gen.Response{Ref: "#/components/responses/default"}
+	op.Responses["default"] = &oas.Response{Ref: "#/components/responses/default"}
 
 	name := identifier(id)
 	op.Responses["200"] = g.success(name+"Result", f.Output)
 	in := g.parameters(f)
 	g.components[name+"Input"] = in
-	ref := gen.Media{Schema: &gen.Schema{Ref: gen.SchemaRef + name + "Input"}}
-	op.RequestBody = &gen.RequestBody{
+	ref := oas.Media{Schema: &oas.Schema{Ref: oas.SchemaRef + name + "Input"}}
+	op.RequestBody = &oas.RequestBody{
 		Required: len(in.Required) > 0,
-		Content:  map[string]gen.Media{"application/json": ref, "application/x-www-form-urlencoded": ref},
+		Content:  map[string]oas.Media{"application/json": ref, "application/x-www-form-urlencoded": ref},
 	}
 	return op
 }
 
 // parameters is the schema of a function's input.
-func (g *schemas) parameters(f flexfn.Description) *gen.Schema {
+func (g *schemas) parameters(f Function) *oas.Schema {
 	s := typed("object")
 	for _, p := range f.Parameters {
 		if s.Properties == nil {
-			s.Properties = map[string]*gen.Schema{}
+			s.Properties = map[string]*oas.Schema{}
 		}
 		s.Properties[p.Name] = g.parameter(p)
+		s.Order = append(s.Order, p.Name)
 		if p.Required {
 			s.Required = append(s.Required, p.Name)
 		}
 	}
-	if f.Input == reflect.TypeFor[flexfn.Event]() {
-		s.AdditionalProperties = &gen.Schema{} // an untyped function reads what it likes
+	if f.Input == nil {
+		s.AdditionalProperties = &oas.Schema{} // an untyped function reads what it likes
 	}
 	slices.Sort(s.Required)
 	return s
 }
 
-// success is the answer of a function that returned an out.
-func (g *schemas) success(name string, out reflect.Type) *gen.Response {
-	if out == reflect.TypeFor[*flexfn.Response]() {
+// success is the answer of a function that returned an out; nil for one that
+// chooses its answer.
+func (g *schemas) success(name string, out reflect.Type) *oas.Response {
+	if out == nil {
 		delete(g.components, name)
-		return &gen.Response{Description: "The function chooses status, content type and body.",
-			Content: map[string]gen.Media{"*/*": {Schema: &gen.Schema{}}}}
+		return &oas.Response{Description: "The function chooses status, content type and body.",
+			Content: map[string]oas.Media{"*/*": {Schema: &oas.Schema{}}}}
 	}
 	g.components[name] = g.envelope(out)
-	return &gen.Response{Description: "The function succeeded.",
-		Content: map[string]gen.Media{"application/json": {Schema: &gen.Schema{Ref: gen.SchemaRef + name}}}}
+	return &oas.Response{Description: "The function succeeded.",
+		Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + name}}}}
 }
 
 // envelope is what flexfn makes of an out: objects get a key success, and
 // anything that is not an object goes under data.
-func (g *schemas) envelope(out reflect.Type) *gen.Schema {
+func (g *schemas) envelope(out reflect.Type) *oas.Schema {
 	absent := false // nil is answered as success alone
 	for out.Kind() == reflect.Pointer {
 		out, absent = out.Elem(), true
 	}
 	s := g.inline(out, false)
-	succeeded := &gen.Schema{Type: gen.Types{"boolean"}, Const: true}
+	succeeded := &oas.Schema{Type: oas.Types{"boolean"}, Const: true}
 	switch {
 	case slices.Contains(s.Type, "object"):
-		s.Type = gen.Types{"object"}
+		s.Type = oas.Types{"object"}
 		if absent {
 			s.Required = nil
 		}
 		if s.Properties == nil {
-			s.Properties = map[string]*gen.Schema{}
+			s.Properties = map[string]*oas.Schema{}
 		}
 		if s.Properties["success"] == nil && (s.AdditionalProperties == nil || len(s.AdditionalProperties.Type) > 0) {
 			s.Properties["success"] = succeeded
@@ -205,45 +209,45 @@ func (g *schemas) envelope(out reflect.Type) *gen.Schema {
 		s.Required = slices.Compact(s.Required)
 		return s
 	case len(s.Type) == 0: // it may turn out to be an object
-		return &gen.Schema{Type: gen.Types{"object"}, Properties: map[string]*gen.Schema{"success": typed("boolean")}, Required: []string{"success"}, AdditionalProperties: &gen.Schema{}}
+		return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"success": typed("boolean")}, Required: []string{"success"}, AdditionalProperties: &oas.Schema{}}
 	}
 	required := []string{"data", "success"}
 	if absent || slices.Contains(s.Type, "null") {
 		required = required[1:]
 		s = withoutNull(s)
 	}
-	return &gen.Schema{Type: gen.Types{"object"}, Properties: map[string]*gen.Schema{"data": s, "success": succeeded}, Required: required}
+	return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"data": s, "success": succeeded}, Required: required}
 }
 
 // failure is the envelope of everything that went wrong.
-func failure() *gen.Schema {
-	list := func(required ...string) *gen.Schema {
+func failure() *oas.Schema {
+	list := func(required ...string) *oas.Schema {
 		item := typed("object")
-		item.Properties = map[string]*gen.Schema{}
+		item.Properties = map[string]*oas.Schema{}
 		for _, name := range required {
 			item.Properties[name] = typed("string")
 		}
 		item.Required = required
-		return &gen.Schema{Type: gen.Types{"array"}, Items: item}
+		return &oas.Schema{Type: oas.Types{"array"}, Items: item}
 	}
 	s := typed("object")
 	s.Required = []string{"message", "success"}
-	s.Properties = map[string]*gen.Schema{
-		"success":         {Type: gen.Types{"boolean"}, Const: false},
-		"message":         {Type: gen.Types{"string"}, Description: "what went wrong, for the caller"},
-		"twilioErrorCode": {Type: gen.Types{"integer"}, Description: "Twilio's code, when Twilio refused"},
-		"twilioDocPage":   {Type: gen.Types{"string"}, Description: "the page that explains twilioErrorCode"},
-		"outcomeUnknown":  {Type: gen.Types{"boolean"}, Description: "true when a change was sent to Twilio and no answer came: it may have happened"},
-		"requestId":       {Type: gen.Types{"string"}, Description: "under which the server's log has the details"},
-		"data":            {Type: gen.Types{"null"}},
+	s.Properties = map[string]*oas.Schema{
+		"success":         {Type: oas.Types{"boolean"}, Const: false},
+		"message":         {Type: oas.Types{"string"}, Description: "what went wrong, for the caller"},
+		"twilioErrorCode": {Type: oas.Types{"integer"}, Description: "Twilio's code, when Twilio refused"},
+		"twilioDocPage":   {Type: oas.Types{"string"}, Description: "the page that explains twilioErrorCode"},
+		"outcomeUnknown":  {Type: oas.Types{"boolean"}, Description: "true when a change was sent to Twilio and no answer came: it may have happened"},
+		"requestId":       {Type: oas.Types{"string"}, Description: "under which the server's log has the details"},
+		"data":            {Type: oas.Types{"null"}},
 		"missing":         list("key", "purpose"),
 		"invalid":         list("expected", "key", "purpose"),
 	}
 	return s
 }
 
-func failures() map[string]*gen.Response {
-	list := map[string]*gen.Response{}
+func failures() map[string]*oas.Response {
+	list := map[string]*oas.Response{}
 	for status, text := range map[string]string{
 		"400":     "Parameters are missing or do not fit; the message and the lists missing and invalid say which.",
 		"403":     "The caller may not call: no token or signature, a bad one, or the wrong role or origin.",
@@ -259,17 +263,17 @@ func failures() map[string]*gen.Response {
 		"504":     "The function did not finish in time.",
 		"default": "Any other failure, such as a refusal that Twilio gave and the function passed on.",
 	} {
-		r := &gen.Response{Description: text, Content: map[string]gen.Media{"application/json": {Schema: &gen.Schema{Ref: gen.SchemaRef + "Failure"}}}}
+		r := &oas.Response{Description: text, Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + "Failure"}}}}
 		if status == "429" || status == "503" {
-			r.Headers = map[string]gen.Header{"Retry-After": {Description: "seconds to wait, when known", Schema: typed("integer")}}
+			r.Headers = map[string]oas.Header{"Retry-After": {Description: "seconds to wait, when known", Schema: typed("integer")}}
 		}
 		list[status] = r
 	}
 	return list
 }
 
-func securitySchemes() map[string]gen.SecurityScheme {
-	return map[string]gen.SecurityScheme{
+func securitySchemes() map[string]oas.SecurityScheme {
+	return map[string]oas.SecurityScheme{
 		"flexToken": {Type: "http", Scheme: "bearer", BearerFormat: "JWE", Description: "The Flex token of a worker who is logged in."},
 		"flexTokenParameter": {Type: "apiKey", In: "query", Name: "Token",
 			Description: "The same token as a parameter. In the body, which OpenAPI cannot say, it does not show in logs: prefer that, as Flex plugins do."},

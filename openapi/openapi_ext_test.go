@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/oas"
 	"github.com/flexfn/flexfn/internal/testing/kinds"
 	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
@@ -51,7 +53,7 @@ func validate(schema *jsonschema.Resolved, body []byte) error {
 
 func document(t *testing.T, routes []flexfn.Route) []byte {
 	t.Helper()
-	d, err := openapi.Document(routes, openapi.Info{})
+	d, err := openapi.Document(kinds.Describe(routes), openapi.Info{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,15 +223,15 @@ func fill(v reflect.Value, random *rand.Rand, depth int) {
 }
 
 func TestNames(t *testing.T) {
-	f := kinds.Routes()[1].Function
+	in := reflect.TypeFor[kinds.Nothing]()
 	for _, paths := range [][]string{{"/a/b", "/a-b"}, {"/a/b", "/A/b"}, {"/a", "/a"}, {"/9", "/call9"}} {
-		_, err := openapi.Document([]flexfn.Route{{Path: paths[0], Function: f}, {Path: paths[1], Function: f}}, openapi.Info{})
+		_, err := openapi.Document([]openapi.Function{{Path: paths[0], Input: in, Output: in}, {Path: paths[1], Input: in, Output: in}}, openapi.Info{})
 		if err == nil {
 			t.Errorf("%v both get a name", paths)
 		}
 	}
-	if _, err := openapi.Document([]flexfn.Route{{Path: "/a"}}, openapi.Info{}); err == nil {
-		t.Error("a nil function is described")
+	if _, err := openapi.Document([]openapi.Function{{Input: in, Output: in}}, openapi.Info{}); err == nil {
+		t.Error("a function without a path is described")
 	}
 	d := document(t, functions.Routes())
 	if again := document(t, functions.Routes()); !bytes.Equal(d, again) {
@@ -238,6 +240,45 @@ func TestNames(t *testing.T) {
 	for _, want := range []string{`"commonFlexProgrammableVoiceHoldParticipant"`, `"pattern": "^CA[0-9a-fA-F]{32}$"`, `"description": "unique ID of conference to update"`} {
 		if !bytes.Contains(d, []byte(want)) {
 			t.Errorf("the document lacks %s", want)
+		}
+	}
+}
+
+// What nothing refers to would be a type that nobody can use.
+func TestEverySchemaIsReferredTo(t *testing.T) {
+	for _, routes := range [][]flexfn.Route{kinds.Routes(), functions.Routes()} {
+		document, err := openapi.Document(kinds.Describe(routes), openapi.Info{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d oas.Document
+		if err := json.Unmarshal(document, &d); err != nil {
+			t.Fatal(err)
+		}
+		reached := map[string]bool{}
+		var walk func(part any)
+		walk = func(part any) {
+			text, err := json.Marshal(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`"#/components/schemas/(\w+)"`).FindAllSubmatch(text, -1) {
+				if name := string(m[1]); !reached[name] {
+					reached[name] = true
+					walk(d.Components.Schemas[name])
+				}
+			}
+		}
+		walk(d.Paths)
+		walk(d.Components.Responses)
+		var idle []string
+		for name := range d.Components.Schemas {
+			if !reached[name] {
+				idle = append(idle, name)
+			}
+		}
+		if len(d.Components.Schemas) < 20 || idle != nil {
+			t.Errorf("of %d schemas nothing refers to %q", len(d.Components.Schemas), idle)
 		}
 	}
 }

@@ -14,15 +14,14 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/gen"
 	"github.com/flexfn/flexfn/internal/kind"
+	"github.com/flexfn/flexfn/internal/oas"
 )
 
 // schemas makes JSON schemas of Go types, as encoding/json reads and writes
 // them. Structs with a name become components.
 type schemas struct {
-	components map[string]*gen.Schema
+	components map[string]*oas.Schema
 	names      map[typeUse]string
 }
 
@@ -44,12 +43,12 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-func typed(name string) *gen.Schema { return &gen.Schema{Type: gen.Types{name}} }
+func typed(name string) *oas.Schema { return &oas.Schema{Type: oas.Types{name}} }
 
-func nullable(s *gen.Schema) *gen.Schema {
+func nullable(s *oas.Schema) *oas.Schema {
 	switch {
 	case s.Ref != "":
-		return &gen.Schema{AnyOf: []*gen.Schema{s, typed("null")}}
+		return &oas.Schema{AnyOf: []*oas.Schema{s, typed("null")}}
 	case len(s.AnyOf) > 0:
 		s.AnyOf = append(s.AnyOf, typed("null"))
 	case len(s.Type) > 0 && !slices.Contains(s.Type, "null"):
@@ -60,19 +59,19 @@ func nullable(s *gen.Schema) *gen.Schema {
 
 // parameter is the schema of a parameter's value: what the parameter's type
 // takes from a JSON body.
-func (g *schemas) parameter(p flexfn.Parameter) *gen.Schema {
+func (g *schemas) parameter(p Parameter) *oas.Schema {
 	s := typed("string")
 	if p.Type != nil {
 		s = g.input(p.Type, p.Kind)
 	}
 	if s.Ref != "" && (p.Purpose+p.Doc != "" || p.Example != "") {
-		s = &gen.Schema{Ref: s.Ref} // others may use the same
+		s = &oas.Schema{Ref: s.Ref} // others may use the same
 	}
 	s.Description = cmp.Or(p.Purpose, p.Doc, s.Description)
-	if p.Required && slices.Equal(s.Type, gen.Types{"string"}) && s.Pattern == "" {
+	if p.Required && slices.Equal(s.Type, oas.Types{"string"}) && s.Pattern == "" {
 		s.MinLength = 1 // an empty text counts as missing
 	}
-	if p.Required && slices.Equal(s.Type, gen.Types{"array"}) {
+	if p.Required && slices.Equal(s.Type, oas.Types{"array"}) {
 		s.MinItems = 1
 	}
 	if p.Example != "" {
@@ -82,9 +81,9 @@ func (g *schemas) parameter(p flexfn.Parameter) *gen.Schema {
 }
 
 // example is text as the schema has it.
-func example(s *gen.Schema, text string) any {
+func example(s *oas.Schema, text string) any {
 	if slices.Contains(s.Type, "string") || !json.Valid([]byte(text)) {
-		if slices.Equal(s.Type, gen.Types{"array"}) {
+		if slices.Equal(s.Type, oas.Types{"array"}) {
 			return []any{example(s.Items, text)} // a single value is a list of one
 		}
 		return text
@@ -93,7 +92,7 @@ func example(s *gen.Schema, text string) any {
 }
 
 // input follows the rules by which flexfn reads a parameter.
-func (g *schemas) input(t reflect.Type, tag string) *gen.Schema {
+func (g *schemas) input(t reflect.Type, tag string) *oas.Schema {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -101,36 +100,36 @@ func (g *schemas) input(t reflect.Type, tag string) *gen.Schema {
 	case tag != "" && t.Kind() == reflect.String:
 		return ofKind(tag)
 	case t == timeType:
-		return &gen.Schema{Type: gen.Types{"string"}, Format: "date-time"}
+		return &oas.Schema{Type: oas.Types{"string"}, Format: "date-time"}
 	case t == durationType:
-		return &gen.Schema{Type: gen.Types{"number", "string"}, Description: "a number of seconds, or a time span such as 1m30s"}
+		return &oas.Schema{Type: oas.Types{"number", "string"}, Description: "a number of seconds, or a time span such as 1m30s"}
 	case t == numberType:
 		return typed("number")
 	case t == rawMessageType:
-		return &gen.Schema{}
+		return &oas.Schema{}
 	case t.Kind() == reflect.Interface:
-		return &gen.Schema{Type: gen.Types{"string", "object", "array"}}
+		return &oas.Schema{Type: oas.Types{"string", "object", "array"}}
 	case reflect.PointerTo(t).Implements(textUnmarshalerType):
 		return typed("string")
 	case reflect.PointerTo(t).Implements(jsonUnmarshalerType):
-		return &gen.Schema{}
+		return &oas.Schema{}
 	case t.Kind() == reflect.Slice:
-		return &gen.Schema{Type: gen.Types{"array"}, Items: g.input(t.Elem(), tag)}
+		return &oas.Schema{Type: oas.Types{"array"}, Items: g.input(t.Elem(), tag)}
 	}
 	return g.schema(t, true)
 }
 
-// ofKind is the schema of a kind tag, which [flexfn.Function] has checked.
-func ofKind(tag string) *gen.Schema {
+// ofKind is the schema of a kind tag, which is known to be one.
+func ofKind(tag string) *oas.Schema {
 	s := typed("string")
 	if k, err := kind.Of(tag); err == nil {
-		s.Format, s.Pattern = k.Format, k.Pattern
+		s.Kind, s.Format, s.Pattern = k.Name, k.Format, k.Pattern
 	}
 	return s
 }
 
 // schema follows encoding/json.
-func (g *schemas) schema(t reflect.Type, read bool) *gen.Schema {
+func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 	if t.Kind() == reflect.Pointer {
 		return nullable(g.schema(t.Elem(), read))
 	}
@@ -142,7 +141,7 @@ func (g *schemas) schema(t reflect.Type, read bool) *gen.Schema {
 
 // special is the schema of a type that does not become what its kind does;
 // nil for other types.
-func special(t reflect.Type, read bool) *gen.Schema {
+func special(t reflect.Type, read bool) *oas.Schema {
 	ownJSON, ownText := t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType), t.Implements(textMarshalerType)
 	if read {
 		ownJSON = reflect.PointerTo(t).Implements(jsonUnmarshalerType)
@@ -150,13 +149,13 @@ func special(t reflect.Type, read bool) *gen.Schema {
 	}
 	switch {
 	case t == timeType:
-		return &gen.Schema{Type: gen.Types{"string"}, Format: "date-time"}
+		return &oas.Schema{Type: oas.Types{"string"}, Format: "date-time"}
 	case t == durationType:
-		return &gen.Schema{Type: gen.Types{"integer"}, Format: "int64", Description: "nanoseconds"}
+		return &oas.Schema{Type: oas.Types{"integer"}, Format: "int64", Description: "nanoseconds"}
 	case t == numberType:
 		return typed("number")
 	case ownJSON, t.Kind() == reflect.Interface:
-		return &gen.Schema{}
+		return &oas.Schema{}
 	case ownText:
 		return typed("string")
 	}
@@ -165,7 +164,7 @@ func special(t reflect.Type, read bool) *gen.Schema {
 
 // inline is the schema of t itself, without a reference to a component. t is
 // not a pointer.
-func (g *schemas) inline(t reflect.Type, read bool) *gen.Schema {
+func (g *schemas) inline(t reflect.Type, read bool) *oas.Schema {
 	if s := special(t, read); s != nil {
 		return s
 	}
@@ -198,25 +197,25 @@ func (g *schemas) inline(t reflect.Type, read bool) *gen.Schema {
 		return s
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &gen.Schema{Type: gen.Types{"string", "null"}, ContentEncoding: "base64"}
+			return &oas.Schema{Type: oas.Types{"string", "null"}, ContentEncoding: "base64"}
 		}
-		return &gen.Schema{Type: gen.Types{"array", "null"}, Items: g.schema(t.Elem(), read)}
+		return &oas.Schema{Type: oas.Types{"array", "null"}, Items: g.schema(t.Elem(), read)}
 	case reflect.Array:
-		s := &gen.Schema{Type: gen.Types{"array"}, Items: g.schema(t.Elem(), read)}
+		s := &oas.Schema{Type: oas.Types{"array"}, Items: g.schema(t.Elem(), read)}
 		if !read { // reading, encoding/json fills up and cuts off
 			s.MinItems, s.MaxItems = t.Len(), new(t.Len())
 		}
 		return s
 	case reflect.Map:
-		return &gen.Schema{Type: gen.Types{"object", "null"}, AdditionalProperties: g.schema(t.Elem(), read)}
+		return &oas.Schema{Type: oas.Types{"object", "null"}, AdditionalProperties: g.schema(t.Elem(), read)}
 	case reflect.Struct:
 		return g.structure(t, read)
 	}
-	return &gen.Schema{} // channels and functions: encoding/json refuses them
+	return &oas.Schema{} // channels and functions: encoding/json refuses them
 }
 
 // component refers to the schema of a named struct.
-func (g *schemas) component(t reflect.Type, read bool) *gen.Schema {
+func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
 	use := typeUse{t, read}
 	name, ok := g.names[use]
 	if !ok {
@@ -225,7 +224,7 @@ func (g *schemas) component(t reflect.Type, read bool) *gen.Schema {
 		g.components[name] = nil // taken; the type may contain itself
 		g.components[name] = g.structure(t, read)
 	}
-	return &gen.Schema{Ref: gen.SchemaRef + name}
+	return &oas.Schema{Ref: oas.SchemaRef + name}
 }
 
 // name finds a free name for a struct: its own, with its package's before it
@@ -280,7 +279,7 @@ func identifier(s string) string {
 }
 
 // structure is the schema of a struct's fields.
-func (g *schemas) structure(t reflect.Type, read bool) *gen.Schema {
+func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 	s := typed("object")
 	fields := map[string]field{}
 	collect(t, 0, false, map[reflect.Type]bool{}, fields)
@@ -306,7 +305,7 @@ func (g *schemas) structure(t reflect.Type, read bool) *gen.Schema {
 			p.Description = f.doc
 		}
 		if s.Properties == nil {
-			s.Properties = map[string]*gen.Schema{}
+			s.Properties = map[string]*oas.Schema{}
 		}
 		s.Properties[name] = p
 		if !optional && !read {
@@ -326,8 +325,8 @@ func quotable(t reflect.Type) bool {
 }
 
 // withoutNull undoes nullable: a value that would be null is left out.
-func withoutNull(s *gen.Schema) *gen.Schema {
-	if len(s.AnyOf) == 2 && slices.Equal(s.AnyOf[1].Type, gen.Types{"null"}) {
+func withoutNull(s *oas.Schema) *oas.Schema {
+	if len(s.AnyOf) == 2 && slices.Equal(s.AnyOf[1].Type, oas.Types{"null"}) {
 		return s.AnyOf[0]
 	}
 	s.Type = slices.DeleteFunc(s.Type, func(t string) bool { return t == "null" })

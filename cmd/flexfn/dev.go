@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/dev"
-	"github.com/flexfn/flexfn/openapi"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -67,11 +65,6 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
-	}
-	if program != nil {
-		server.DescribeWith(func(ctx context.Context) ([]byte, error) {
-			return describe(ctx, env, filepath.Dir(program.ModFile), "./handlers", openapi.Info{Server: variables.base})
-		})
 	}
 	d.welcome(terminal, listener.Addr(), variables)
 	if state != nil && len(fake.Faults()) > 0 {
@@ -197,15 +190,7 @@ func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error 
 	if err := functions.FromLookup(v.lookup).Add(app); err != nil {
 		return err
 	}
-	server.DescribeWith(func(context.Context) ([]byte, error) {
-		return openapi.Document(app.Routes(), openapi.Info{Server: v.base})
-	})
-	build, err := dev.InProcess(app, v.key)
-	if err != nil {
-		return err
-	}
-	server.Serve(build)
-	return nil
+	return server.Serve(app)
 }
 
 // welcome says where it serves, and what that means.

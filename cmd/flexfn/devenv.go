@@ -22,6 +22,9 @@ type devVariables struct {
 	base  string // the dev server's URL
 	key   string // see package link
 	live  bool
+	// describe, when it is not empty, has the program describe its functions
+	// and do nothing else. What no other file sets comes from .env.example.
+	describe string
 	// signWith is an auth token of this run's alone, with which the console
 	// signs when Twilio is real.
 	signWith string
@@ -54,7 +57,11 @@ func (v *devVariables) paths() []string {
 	if err != nil {
 		dir = v.dir
 	}
-	return []string{filepath.Join(dir, ".env"), filepath.Join(dir, ".env.local")}
+	paths := []string{filepath.Join(dir, ".env"), filepath.Join(dir, ".env.local")}
+	if v.describe != "" {
+		paths = append([]string{filepath.Join(dir, ".env.example")}, paths...)
+	}
+	return paths
 }
 
 // plain looks a variable up, whatever Twilio is.
@@ -81,7 +88,7 @@ func (v *devVariables) set() map[string]string {
 			"FLEXFN_PREVIOUS_AUTH_TOKENS": strings.TrimPrefix(previous+","+v.signWith, ","),
 		}
 	}
-	return map[string]string{
+	set := map[string]string{
 		"ACCOUNT_SID":                  twiliofake.DevelopmentAccountSID,
 		"AUTH_TOKEN":                   twiliofake.DevelopmentAuthToken,
 		"TWILIO_FLEX_WORKSPACE_SID":    twiliofake.DevelopmentWorkspaceSID,
@@ -89,6 +96,10 @@ func (v *devVariables) set() map[string]string {
 		"FLEXFN_TWILIO_URL":            v.base,
 		link.KeyVariable:               v.key,
 	}
+	if v.describe != "" {
+		set[link.DescribeVariable] = v.describe
+	}
+	return set
 }
 
 // lookup is what flexfn.FromLookup wants.

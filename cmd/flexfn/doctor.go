@@ -16,6 +16,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/setting"
 	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twilioapi"
@@ -103,6 +104,11 @@ func (r *report) say(s severity, what, finding, fix string) {
 
 // environment makes the app as a server would; nil when it would not start.
 func (r *report) environment(config flexfn.Config, lookup func(string) (string, bool), names []string) *flexfn.App {
+	for _, name := range []string{link.KeyVariable, link.DescribeVariable} {
+		if v, _ := lookup(name); v != "" {
+			r.say(failed, "environment", name+" is set: the app would answer to flexfn's tools alone", "unset it; the tools set it themselves")
+		}
+	}
 	app, err := flexfn.New(config)
 	if err != nil {
 		for _, fault := range unjoin(err) {

@@ -2,33 +2,34 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strings"
-	"text/template"
 
+	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/internal/gen"
-	"github.com/flexfn/flexfn/internal/gotool"
 	"github.com/flexfn/flexfn/openapi"
 )
 
 type genCommand struct {
-	OpenAPI genOpenAPICommand `cmd:"" name:"openapi" help:"Write the OpenAPI document of a package's functions."`
-	TS      genTSCommand      `cmd:"" name:"ts" help:"Write a TypeScript client for a package's functions."`
+	OpenAPI genOpenAPICommand `cmd:"" name:"openapi" help:"Write the OpenAPI document of a program's functions."`
+	TS      genTSCommand      `cmd:"" name:"ts" help:"Write a TypeScript client for a program's functions."`
 }
 
 // generated is what both generators have in common.
 type generated struct {
-	Package string `arg:"" optional:"" default:"./handlers" help:"The Go package with func Routes() []flexfn.Route (default: ${default})."`
-	Trim    string `placeholder:"PREFIX" help:"Path prefix to leave out of names, such as /common/flex."`
-	Check   bool   `help:"Write nothing; fail if the file is out of date."`
+	Dir       string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main). By default, the program of the module that you are in."`
+	ReadyMade bool   `help:"Describe the ready-made functions of flexfn serve, and no program."`
+	Trim      string `placeholder:"PREFIX" help:"Path prefix to leave out of names, such as /common/flex."`
+	Check     bool   `help:"Write nothing; fail if the file is out of date."`
 }
 
 type genOpenAPICommand struct {
@@ -48,7 +49,7 @@ func (g *genOpenAPICommand) Validate() error {
 }
 
 func (g *genOpenAPICommand) Run(ctx context.Context, env environment) error {
-	document, err := describe(ctx, env, ".", g.Package, openapi.Info{Title: g.Title, Version: g.Version, Server: g.Server, Trim: g.Trim})
+	document, err := g.document(ctx, env, openapi.Info{Title: g.Title, Version: g.Version, Server: g.Server})
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ type genTSCommand struct {
 }
 
 func (g *genTSCommand) Run(ctx context.Context, env environment) error {
-	document, err := describe(ctx, env, ".", g.Package, openapi.Info{Trim: g.Trim})
+	document, err := g.document(ctx, env, openapi.Info{})
 	if err != nil {
 		return err
 	}
@@ -113,96 +114,28 @@ func generatorVersion() string {
 	return "devel"
 }
 
-// describer is the program that describes a package's functions: only a
-// program in the user's own module can import them. Beside a package main it
-// is a file of that package, which ends the program before main begins.
-var describer = template.Must(template.New("").Parse(`package main
-
-import (
-	"encoding/json"
-	"fmt"
-	"os"
-
-	"github.com/flexfn/flexfn/openapi"
-{{- if not .Main}}
-
-	described {{printf "%q" .ImportPath}}
-{{- end}}
-)
-
-func {{if .Main}}init{{else}}main{{end}}() {
-	var info openapi.Info
-	err := json.Unmarshal([]byte({{printf "%q" .Info}}), &info)
-	var document []byte
-	if err == nil {
-		document, err = openapi.Document({{if not .Main}}described.{{end}}Routes(), info)
-	}
-	if err == nil {
-		err = os.WriteFile({{printf "%q" .Output}}, document, 0o600)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-`))
-
-// describe makes the OpenAPI document of the functions that a package of the
-// module around dir lists in Routes.
-func describe(ctx context.Context, env environment, dir, pkg string, info openapi.Info) ([]byte, error) {
-	listed, err := gotool.Run(ctx, dir, "list", "-find", "-json=ImportPath,Name,Dir", "--", pkg)
-	if err != nil {
-		return nil, fmt.Errorf("cannot find package %s: %w", pkg, err)
-	}
-	var p struct{ ImportPath, Name, Dir string }
-	if err := json.Unmarshal(listed, &p); err != nil {
-		return nil, fmt.Errorf("%s is not one package: name a single one", pkg)
-	}
-	module, err := gotool.Run(ctx, dir, "list", "-m", "-f", "{{.Dir}}")
-	if err != nil {
-		return nil, fmt.Errorf("this is no Go module: %w", err)
-	}
-	moduleDir, _, _ := strings.Cut(strings.TrimSpace(string(module)), "\n")
-
-	work, err := os.MkdirTemp("", "flexfn-gen")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(work)
-	settings, err := json.Marshal(info)
-	if err != nil {
-		return nil, err
-	}
-	output, main := filepath.Join(work, "openapi.json"), p.Name == "main"
-	var program bytes.Buffer
-	if err := describer.Execute(&program, map[string]any{"Main": main, "ImportPath": p.ImportPath, "Info": string(settings), "Output": output}); err != nil {
-		return nil, err
-	}
-	// The overlay puts the program into the user's module without writing
-	// anything there.
-	programDir := filepath.Join(moduleDir, "flexfn-describe")
-	if main {
-		programDir = p.Dir
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(programDir, "flexfn_describe.go"): filepath.Join(work, "main.go"),
-	}})
-	if err == nil {
-		err = errors.Join(
-			os.WriteFile(filepath.Join(work, "main.go"), program.Bytes(), 0o600),
-			os.WriteFile(filepath.Join(work, "overlay.json"), overlay, 0o600))
-	}
-	if err != nil {
-		return nil, err
-	}
-	said, err := gotool.Run(ctx, moduleDir, "run", "-overlay", filepath.Join(work, "overlay.json"), programDir)
-	fmt.Fprintf(env.stderr, "%s", said) // what the user's packages print while they are initialised
-	if err != nil {
-		if strings.Contains(err.Error(), "undefined: described.Routes") || strings.Contains(err.Error(), "undefined: Routes") {
-			return nil, fmt.Errorf("package %s has no function Routes: add func Routes() []flexfn.Route, which lists its functions and their paths", p.ImportPath)
+// document asks the program for the OpenAPI document of its functions.
+func (g *generated) document(ctx context.Context, env environment, info openapi.Info) ([]byte, error) {
+	info.Trim = g.Trim
+	if g.ReadyMade {
+		var list []openapi.Function
+		for _, r := range functions.Routes() {
+			list = append(list, r.Describe())
 		}
-		return nil, fmt.Errorf("the functions of %s cannot be described: %w", p.ImportPath, err)
+		return openapi.Document(list, info)
 	}
-	return os.ReadFile(output)
+	program, err := dev.FindProgram(ctx, cmp.Or(g.Dir, "."))
+	if err != nil {
+		return nil, err
+	}
+	if program == nil {
+		return nil, fmt.Errorf("%s is not in a Go module: there is no program to describe", cmp.Or(g.Dir, "this folder"))
+	}
+	query := url.Values{"title": {info.Title}, "version": {info.Version}, "server": {info.Server}, "trim": {info.Trim}}
+	variables := devVariables{dir: program.Dir, outer: env.lookup, base: nowhere, key: dev.NewKey(), describe: query.Encode()}
+	program.Env, program.Output = variables.environ, env.stderr
+	return program.Describe(ctx, variables.key, query)
 }
+
+// nowhere is the URL of Twilio for programs that only describe their functions.
+const nowhere = "http://127.0.0.1:1"

@@ -2,9 +2,10 @@ package dev
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ import (
 // A Build is one version of the functions, ready to answer.
 type Build struct {
 	handler   http.Handler
-	functions []link.Function
+	document  []byte // OpenAPI, as the program describes itself; nil if it does not
+	functions []Function
 
 	mu      sync.Mutex
 	using   int
@@ -23,31 +25,22 @@ type Build struct {
 	end     func() // called once it is out of use; may be nil
 }
 
-// InProcess is the build that handler is: an app made with key.
-func InProcess(handler http.Handler, key string) (*Build, error) {
-	functions, err := askFunctions(context.Background(), handler, key)
-	return &Build{handler: handler, functions: functions}, err
-}
-
-// askFunctions asks an app what it has.
-func askFunctions(ctx context.Context, handler http.Handler, key string) ([]link.Function, error) {
+// newBuild is the build that answers by handler. The error says why it is not
+// known which functions it has; the build serves all the same.
+func (s *Server) newBuild(ctx context.Context, handler http.Handler) (*Build, error) {
+	b := &Build{handler: handler}
 	ctx, cancel := context.WithTimeout(ctx, describeTime)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+link.FunctionsPath, nil)
+	document, err := link.Document(ctx, handler, s.o.Key, url.Values{"server": {s.o.Base}})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the program listens, but did not say within %s which functions it has: does it answer at all?", describeTime)
+	}
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	r.Header.Set(link.KeyHeader, key)
-	w := newMemoryWriter()
-	handler.ServeHTTP(w, r)
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("the program listens, but did not say within %s which functions it has: does it answer at all?", describeTime)
-	}
-	var list []link.Function
-	if err := json.Unmarshal(w.body.Bytes(), &list); err != nil || w.status != http.StatusOK {
-		return nil, fmt.Errorf("the program does not say which functions it has (it answered %d): configure its App with flexfn.FromEnv, and let it answer on every path", w.status)
-	}
-	return list, nil
+	b.document = document
+	b.functions, err = functionsOf(document)
+	return b, err
 }
 
 func (b *Build) release() {
@@ -156,7 +149,7 @@ func (g *gate) serves(b *Build) bool {
 }
 
 // functions are those of the current build.
-func (g *gate) functions() []link.Function {
+func (g *gate) functions() []Function {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.current == nil {
@@ -165,12 +158,25 @@ func (g *gate) functions() []link.Function {
 	return g.current.functions
 }
 
+// document describes the functions of the current build.
+func (g *gate) document(ctx context.Context) ([]byte, error) {
+	b, err := g.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.release()
+	if b.document == nil {
+		return nil, errors.New("the program does not say which functions it has; see the terminal")
+	}
+	return b.document, nil
+}
+
 // servesRoot reports whether the current build may answer at "/": it has a
 // function there, or is a program with handlers of its own.
 func (g *gate) servesRoot() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.current != nil && (g.current.functions == nil || slices.ContainsFunc(g.current.functions, func(f link.Function) bool { return f.Path == "/" }))
+	return g.current != nil && (g.current.functions == nil || slices.ContainsFunc(g.current.functions, func(f Function) bool { return f.Path == "/" }))
 }
 
 // patience is how long a request waits for a build.

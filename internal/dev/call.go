@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -131,7 +130,7 @@ func object(pairs []Pair) map[string]any {
 
 // Sample is a call that f accepts: the required parameters, and the optional
 // ones that have an example.
-func Sample(f link.Function, base string) Call {
+func Sample(f Function, base string) Call {
 	c := Call{Address: base + f.Path}
 	switch person := suitable(f); person {
 	case Nobody:
@@ -149,22 +148,22 @@ func Sample(f link.Function, base string) Call {
 }
 
 // sampleValue is p's example, or one that fits its kind or type.
-func sampleValue(p link.Parameter) string {
+func sampleValue(p Parameter) string {
 	if fits := cmp.Or(p.Example, p.Fits); fits != "" {
 		return fits
 	}
 	switch p.Type {
-	case link.Bool:
+	case Bool:
 		return "true"
-	case link.Whole, link.Number, link.Duration:
+	case Whole, Number, Duration:
 		return "1"
-	case link.Time:
+	case Time:
 		return "2026-01-31T15:04:05Z"
-	case link.List:
+	case List:
 		return "[]"
-	case link.Object, link.Any:
+	case Object, Any:
 		return "{}"
-	case link.Text:
+	case Text:
 	}
 	return "example"
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/flexfn/flexfn/internal/kind"
-	"github.com/flexfn/flexfn/internal/link"
 )
 
 func TestQuote(t *testing.T) {
@@ -23,10 +22,10 @@ func TestQuote(t *testing.T) {
 // A required parameter is filled in with its example, or a value of its kind.
 func TestSampleFits(t *testing.T) {
 	for _, k := range kind.All() {
-		f := link.Function{Path: "/f", Open: true, Parameters: []link.Parameter{
-			{Name: "a", Required: true, Type: link.Text, Expected: k.Expected, Fits: k.Example},
-			{Name: "b", Required: true, Type: link.List, Expected: k.Expected, Fits: k.Example, Example: "own"},
-			{Name: "c", Type: link.Text, Expected: k.Expected, Fits: k.Example}, // optional
+		f := Function{Path: "/f", Open: true, Parameters: []Parameter{
+			{Name: "a", Required: true, Type: Text, Expected: k.Expected, Fits: k.Example},
+			{Name: "b", Required: true, Type: List, Expected: k.Expected, Fits: k.Example, Example: "own"},
+			{Name: "c", Type: Text, Expected: k.Expected, Fits: k.Example}, // optional
 		}}
 		if got, want := Sample(f, "").Parameters, []Pair{{"a", k.Example}, {"b", "own"}}; !slices.Equal(got, want) {
 			t.Errorf("the kind %q is filled in as %q, want %q", k.Name, got, want)

@@ -38,12 +38,29 @@ const (
 // startChild runs binary and waits until it listens where it is told to. The
 // child is there in any case, for what it printed.
 func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env []string, out io.Writer) (*child, error) {
+	c, err := launch(guard, binary, dir, env, nil, out)
+	if err != nil {
+		return c, err
+	}
+	if err := c.awaitListening(ctx); err != nil {
+		c.stop()
+		return c, err
+	}
+	return c, nil
+}
+
+// launch runs binary. What it prints goes to out, but for its standard output
+// when there is a writer for that.
+func launch(guard *proc.Guard, binary, dir string, env []string, stdout, out io.Writer) (*child, error) {
 	c := &child{done: make(chan struct{}), cmd: exec.Command(binary), said: &tail{to: out}}
 	port, err := freePort()
 	if err != nil {
 		return c, err
 	}
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, c.said, c.said
+	if stdout != nil {
+		c.cmd.Stdout = stdout
+	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	// PORT is what most programs heed, and the rest package host, which is to
 	// take this machine for no other platform, to speak plain HTTP behind the
@@ -65,10 +82,6 @@ func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env 
 		c.err = wait()
 		close(c.done)
 	}()
-	if err := c.awaitListening(ctx, address); err != nil {
-		c.stop()
-		return c, err
-	}
 	return c, nil
 }
 
@@ -113,7 +126,8 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
-func (c *child) awaitListening(ctx context.Context, address string) error {
+func (c *child) awaitListening(ctx context.Context) error {
+	address := c.url.Host
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	for {
@@ -128,7 +142,7 @@ func (c *child) awaitListening(ctx context.Context, address string) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("the program does not listen: within %s nothing answered at the port in the environment variable PORT (%s), where flexfn dev wants it", startTime, address)
+			return fmt.Errorf("the program does not listen: within %s nothing answered at the port in the environment variable PORT (%s), where flexfn wants it", startTime, address)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

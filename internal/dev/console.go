@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
@@ -51,7 +50,7 @@ func (s *Server) newConsole() http.Handler {
 	api("POST replay/{id}", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.replay(r) })
 	mux.HandleFunc("GET "+ConsolePath+"api/events", s.events)
 	mux.HandleFunc("GET "+ConsolePath+"openapi.json", func(w http.ResponseWriter, r *http.Request) {
-		document, err := s.describe(r.Context())
+		document, err := s.gate.document(r.Context())
 		if err != nil {
 			reply(w, nil, err)
 			return
@@ -145,7 +144,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 		return nil, err
 	}
 	list := s.gate.functions()
-	i := slices.IndexFunc(list, func(f link.Function) bool { return f.Path == order.Path })
+	i := slices.IndexFunc(list, func(f Function) bool { return f.Path == order.Path })
 	if i < 0 {
 		return nil, refused{http.StatusNotFound, "there is no function at this path"}
 	}

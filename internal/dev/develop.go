@@ -161,10 +161,7 @@ func (d *developer) abandon(v *version) {
 func (d *developer) makeVersion(ctx context.Context, n int) *version {
 	start := time.Now()
 	v := &version{}
-	file := filepath.Join(d.guard.Temp(), fmt.Sprintf("build-%d", n))
-	if runtime.GOOS == "windows" {
-		file += ".exe"
-	}
+	file := filepath.Join(d.guard.Temp(), executable(fmt.Sprintf("build-%d", n)))
 	err := d.p.make(ctx, d.guard, file)
 	// Not during the build: with -mod=mod both would write go.mod.
 	var listing sync.WaitGroup
@@ -186,6 +183,14 @@ func (d *developer) makeVersion(ctx context.Context, n int) *version {
 	return v
 }
 
+// executable is name as the system wants a program's file to be named.
+func executable(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
+}
+
 // start runs what was built.
 func (d *developer) start(ctx context.Context, file string, v *version) {
 	env, err := d.p.Env()
@@ -199,13 +204,12 @@ func (d *developer) start(ctx context.Context, file string, v *version) {
 		v.err = &Fault{Title: "Not started", Text: err.Error(), Output: c.lastLines()}
 		return
 	}
-	handler := c.handler()
-	functions, err := askFunctions(ctx, handler, d.s.o.Key)
-	v.child, v.mute = c, err
-	v.build = &Build{handler: handler, functions: functions, end: func() {
+	v.child = c
+	v.build, v.mute = d.s.newBuild(ctx, c.handler())
+	v.build.end = func() {
 		c.stop()
 		_ = os.Remove(file)
-	}}
+	}
 }
 
 // await returns when a file has changed. Meanwhile it takes a program that

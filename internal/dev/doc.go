@@ -4,6 +4,5 @@
 //
 // The functions are a [Build]: either in this process, or a program of the
 // user's that a [Program] builds, runs and replaces whenever a file changes.
-// Both are reached as an http.Handler and speak the protocol of package
-// devlink.
+// Both are reached as an http.Handler and speak the protocol of package link.
 package dev

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/flexfn/flexfn/internal/link"
 )
 
 // A Person is a caller that the console and flexfn call can stand in for.
@@ -37,7 +35,7 @@ func People() []Person {
 func developmentToken(name string) string { return "dev-" + name }
 
 // suitable returns the name of a person who may call f.
-func suitable(f link.Function) string {
+func suitable(f Function) string {
 	switch {
 	case f.Studio && f.Open:
 		return Nobody

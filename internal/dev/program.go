@@ -109,7 +109,7 @@ func (p *Program) find(ctx context.Context, tool gotool.Tool) error {
 			names = append(names, filepath.ToSlash(rel))
 		}
 	}
-	return choiceError{fmt.Errorf("%s has several programs: name the folder of one, such as flexfn dev %s; there are %s", p.Dir, Quote(names[0]), strings.Join(names, ", "))}
+	return choiceError{fmt.Errorf("%s has several programs: name the folder of one, such as %s; there are %s", p.Dir, Quote(names[0]), strings.Join(names, ", "))}
 }
 
 // root is the module's folder.

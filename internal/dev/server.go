@@ -51,8 +51,6 @@ type Server struct {
 	mask    masker
 	status  buildStatus
 	console http.Handler
-
-	describe func(context.Context) ([]byte, error)
 }
 
 // New makes a server, without a build: requests wait for the first one.
@@ -63,11 +61,16 @@ func New(o Options) *Server {
 	return s
 }
 
-// DescribeWith sets how the OpenAPI document that the console serves is made. Call it before anything is served.
-func (s *Server) DescribeWith(describe func(context.Context) ([]byte, error)) { s.describe = describe }
-
-// Serve lets b answer from now on.
-func (s *Server) Serve(b *Build) { s.serve(b, s.gate.hold()) }
+// Serve lets handler, an app of this process that was made with the server's
+// key, answer from now on.
+func (s *Server) Serve(handler http.Handler) error {
+	b, err := s.newBuild(context.Background(), handler)
+	if err != nil {
+		return err
+	}
+	s.serve(b, s.gate.hold())
+	return nil
+}
 
 func (s *Server) serve(b *Build, hold int) {
 	s.gate.set(b, hold)

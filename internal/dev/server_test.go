@@ -48,11 +48,9 @@ func newExample(t *testing.T) *example {
 		t.Fatal(err)
 	}
 	dev.AddDemo(app)
-	build, err := dev.InProcess(app, key)
-	if err != nil {
+	if err := e.server.Serve(app); err != nil {
 		t.Fatal(err)
 	}
-	e.server.Serve(build)
 	return e
 }
 

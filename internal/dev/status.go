@@ -3,8 +3,6 @@ package dev
 import (
 	"sync"
 	"time"
-
-	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Status is how the functions stand.
@@ -58,7 +56,7 @@ func (s *Server) currentStatus() Status {
 
 // FunctionInfo is a function and a call that it accepts.
 type FunctionInfo struct {
-	link.Function
+	Function
 	Person string `json:"person,omitempty"` // who to call as; empty for a user of the real Twilio
 	Sample []Pair `json:"sample"`
 }

@@ -57,7 +57,7 @@ func (t *Terminal) Clear() {
 }
 
 // functions writes the table of functions: who may call each, and how.
-func (t *Terminal) functions(list []link.Function, base string, fake bool) {
+func (t *Terminal) functions(list []Function, base string, fake bool) {
 	var b strings.Builder
 	if len(list) == 0 {
 		b.WriteString("No functions yet.\n")

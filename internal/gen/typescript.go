@@ -1,6 +1,5 @@
-// Package gen has the parts of an OpenAPI 3.1 document that flexfn writes and
-// reads, and writes a TypeScript client for the functions that an
-// OpenAPI document of package openapi describes.
+// Package gen writes a TypeScript client for the functions that an OpenAPI
+// document of package openapi describes.
 package gen
 
 import (
@@ -15,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn/internal/kind"
+	"github.com/flexfn/flexfn/internal/oas"
 )
 
 //go:embed runtime.ts
@@ -38,7 +38,7 @@ type Options struct {
 
 // Generate writes the client of a document.
 func Generate(document []byte, o Options) ([]byte, error) {
-	var d Document
+	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
 		return nil, fmt.Errorf("this is no OpenAPI document: %w", err)
 	}
@@ -97,7 +97,7 @@ const (
 )
 
 type writer struct {
-	schemas map[string]*Schema
+	schemas map[string]*oas.Schema
 	taken   map[string]bool // names that a function or type cannot have
 	uses    map[string]use  // of schemas; what is sent allows more
 	used    map[string]bool // schemas that something refers to
@@ -139,12 +139,12 @@ func (w *writer) name(s string) string {
 }
 
 // function writes one function.
-func (w *writer) function(b *strings.Builder, path string, op *Operation) error {
+func (w *writer) function(b *strings.Builder, path string, op *oas.Operation) error {
 	media, ok := op.RequestBody.Content["application/json"]
 	if !ok || media.Schema == nil {
 		return fmt.Errorf("it has no JSON body")
 	}
-	input := strings.TrimPrefix(media.Schema.Ref, SchemaRef)
+	input := strings.TrimPrefix(media.Schema.Ref, oas.SchemaRef)
 	schema := w.schemas[input]
 	if schema == nil {
 		return fmt.Errorf("the schema %q of its input is missing", media.Schema.Ref)
@@ -195,7 +195,7 @@ func (w *writer) use(name string) {
 func (w *writer) declare(b *strings.Builder, name string) {
 	s, as := w.schemas[name], w.uses[name]
 	comment(b, "", s.Description)
-	if !slices.Equal(s.Type, Types{"object"}) || len(s.Properties) == 0 {
+	if !slices.Equal(s.Type, oas.Types{"object"}) || len(s.Properties) == 0 {
 		fmt.Fprintf(b, "export type %s = %s;\n", w.name(name), w.typeOf(s, as))
 		return
 	}
@@ -204,7 +204,7 @@ func (w *writer) declare(b *strings.Builder, name string) {
 	b.WriteString("}\n")
 }
 
-func (w *writer) properties(b *strings.Builder, s *Schema, as use, indent string) {
+func (w *writer) properties(b *strings.Builder, s *oas.Schema, as use, indent string) {
 	var types []string
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		p := s.Properties[name]
@@ -234,10 +234,10 @@ func (w *writer) properties(b *strings.Builder, s *Schema, as use, indent string
 }
 
 // typeOf is the type of a schema's values.
-func (w *writer) typeOf(s *Schema, as use) string {
+func (w *writer) typeOf(s *oas.Schema, as use) string {
 	switch {
 	case s.Ref != "":
-		name := strings.TrimPrefix(s.Ref, SchemaRef)
+		name := strings.TrimPrefix(s.Ref, oas.SchemaRef)
 		if w.schemas[name] == nil {
 			return "unknown"
 		}
@@ -331,7 +331,7 @@ func jsString(s string) string {
 }
 
 // describe is a property's comment.
-func describe(s *Schema) string {
+func describe(s *oas.Schema) string {
 	note := kind.NoteOf(s.Format)
 	if s.Format == "date-time" {
 		note = "ISO 8601"

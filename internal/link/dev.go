@@ -5,10 +5,13 @@
 //
 // The dev server starts the program with a key in the environment variable
 // [KeyVariable], and sends it in the header [KeyHeader] of every request. An
-// app that has such a key answers nothing else. It lists its functions at
-// [FunctionsPath], and adds to each answer the header [TraceHeader], which the
+// app that has such a key answers nothing else. It describes its functions at
+// [DocumentPath], and adds to each answer the header [TraceHeader], which the
 // dev server takes off again. An app without a key, in production, knows
 // nothing of all this.
+//
+// A program that finds the variable [DescribeVariable] prints that document
+// and ends.
 //
 // [StdinVariable] tells package host that the program's standard input ends
 // when the dev server does, however that ends, and that the program is to end
@@ -22,48 +25,6 @@ const (
 	StdinVariable = "FLEXFN_DEV_STDIN"
 	KeyHeader     = "Flexfn-Dev-Key"
 	TraceHeader   = "Flexfn-Dev-Trace"
-	FunctionsPath = "/__flexfn/functions"
-)
-
-// A Function describes a function and where it answers.
-type Function struct {
-	Path       string      `json:"path"`
-	Studio     bool        `json:"studio"`
-	Open       bool        `json:"open"`
-	Roles      []string    `json:"roles,omitempty"`
-	Access     string      `json:"access"` // who may call, in words
-	Doc        string      `json:"doc,omitempty"`
-	Untyped    bool        `json:"untyped"` // takes parameters other than those listed
-	Parameters []Parameter `json:"parameters"`
-}
-
-// A Parameter is a parameter of a function.
-type Parameter struct {
-	Name     string `json:"name"`
-	Required bool   `json:"required"`
-	Doc      string `json:"doc,omitempty"` // its purpose, when it is required
-	Example  string `json:"example,omitempty"`
-	Type     Type   `json:"type"`
-	// Of a parameter that has a kind: what a value looks like, and one that
-	// fits.
-	Expected string `json:"expected,omitempty"`
-	Fits     string `json:"fits,omitempty"`
-}
-
-// A Type says what a parameter's value looks like.
-type Type string
-
-// The types.
-const (
-	Text     Type = "text"
-	Whole    Type = "whole number"
-	Number   Type = "number"
-	Bool     Type = "true or false"
-	Time     Type = "time"
-	Duration Type = "duration"
-	List     Type = "list"
-	Object   Type = "object"
-	Any      Type = "any"
 )
 
 // MaxAttempts bounds the attempts that a trace names.

@@ -88,7 +88,7 @@ type envSetting struct {
 
 func envSettings() (list []envSetting) {
 	for _, s := range slices.Concat(setting.App(), setting.Server(), functions.Settings()) {
-		if s.Names[0] == link.KeyVariable { // users never set it
+		if s.Names[0] == link.KeyVariable || s.Names[0] == link.DescribeVariable { // users never set them
 			continue
 		}
 		list = append(list, envSetting{s, slices.Contains([]string{"ACCOUNT_SID", "AUTH_TOKEN", "TWILIO_FLEX_WORKSPACE_SID", "PUBLIC_URL"}, s.Names[0])})

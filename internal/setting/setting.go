@@ -58,4 +58,5 @@ var app = []Setting{
 	{Names: []string{"FLEXFN_PREVIOUS_AUTH_TOKENS"}, Secret: true, Doc: "auth tokens with which Twilio may still sign while AUTH_TOKEN is being rotated, separated by commas; FLEXFN_PREVIOUS_AUTH_TOKENS_FILE names a file that holds them"},
 	{Names: []string{"FLEXFN_SHARED_KEYS"}, Secret: true, Doc: "the secrets of Twilio's SharedKeys with which webhooks are signed, as id=secret, separated by commas; FLEXFN_SHARED_KEYS_FILE names a file that holds them"},
 	{Names: []string{link.KeyVariable}, Doc: "set by flexfn dev for the program that it runs, which then answers to flexfn dev alone and shows the text of unexpected errors; never set it yourself"},
+	{Names: []string{link.DescribeVariable}, Doc: "set by flexfn gen: the program prints the OpenAPI document of its functions and ends, whatever other variable is missing or wrong; the document's title, version, server and trim may stand in it as in a URL's query"},
 }

@@ -69,10 +69,6 @@ func TestBrowser(t *testing.T) {
 	app.Handle("/test/fail", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (map[string]any, error) {
 		return nil, errors.New("the test wants it so")
 	}))
-	build, err := dev.InProcess(app, key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { server.Run(ctx) })
@@ -80,7 +76,9 @@ func TestBrowser(t *testing.T) {
 		// The console is opened before there is a build.
 		select {
 		case <-asked:
-			server.Serve(build)
+			if err := server.Serve(app); err != nil {
+				t.Error(err)
+			}
 		case <-ctx.Done():
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/openapi"
 )
 
 // Routes lists the functions. Each call makes new ones.
@@ -40,6 +41,15 @@ func Routes() []flexfn.Route {
 		{Path: "/kinds/open", Function: flexfn.PrepareStudioFunction(optional, flexfn.OpenToAnyone())},
 		{Path: "/kinds/studio", Function: flexfn.PrepareStudioFunction(optional)},
 	}
+}
+
+// Describe describes the functions of routes.
+func Describe(routes []flexfn.Route) []openapi.Function {
+	var list []openapi.Function
+	for _, r := range routes {
+		list = append(list, r.Describe())
+	}
+	return list
 }
 
 // Nothing is an empty list of parameters, or an empty answer.

@@ -57,7 +57,7 @@ func compile(t *testing.T) {
 // generate writes the client with hooks.
 func generate(t *testing.T, file string, routes []flexfn.Route) {
 	t.Helper()
-	document, err := openapi.Document(routes, openapi.Info{})
+	document, err := openapi.Document(kinds.Describe(routes), openapi.Info{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestReact(t *testing.T) {
 // Documents are valid for an independent validator, and other generators
 // accept them.
 func TestDocuments(t *testing.T) {
-	ready, err := openapi.Document(functions.Routes(), openapi.Info{Title: "Ready-made", Server: "https://functions.example.com", Trim: "/common"})
+	ready, err := openapi.Document(kinds.Describe(functions.Routes()), openapi.Info{Title: "Ready-made", Server: "https://functions.example.com", Trim: "/common"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,6 @@
-package gen
+// Package oas has the parts of an OpenAPI 3.1 document that flexfn writes and
+// reads.
+package oas
 
 import (
 	"encoding/json"
@@ -38,11 +40,19 @@ type Operation struct {
 	Description string                `json:"description,omitempty"`
 	Tags        []string              `json:"tags,omitempty"`
 	Security    []map[string][]string `json:"security"`
+	Access      string                `json:"x-flexfn-access"`          // who may call, in words
 	Roles       []string              `json:"x-flexfn-roles,omitempty"` // the caller needs one of them
 	Once        bool                  `json:"x-flexfn-once,omitempty"`  // runs once for an Idempotency-Key
 	RequestBody *RequestBody          `json:"requestBody,omitempty"`
 	Responses   map[string]*Response  `json:"responses"`
 }
+
+// The tags of operations: each has one of them.
+const (
+	Flex   = "flex"   // for Flex plugins
+	Studio = "studio" // for Twilio, which signs
+	Open   = "open"   // for anyone
+)
 
 // RequestBody is what a function reads.
 type RequestBody struct {
@@ -93,6 +103,7 @@ type Schema struct {
 	Type                 Types              `json:"type,omitzero"`
 	Format               string             `json:"format,omitempty"`
 	Pattern              string             `json:"pattern,omitempty"`
+	Kind                 string             `json:"x-flexfn-kind,omitempty"` // of package kind
 	ContentEncoding      string             `json:"contentEncoding,omitempty"`
 	Const                any                `json:"const,omitempty"`
 	Minimum              json.Number        `json:"minimum,omitempty"`
@@ -102,6 +113,7 @@ type Schema struct {
 	MinItems             int                `json:"minItems,omitempty"`
 	MaxItems             *int               `json:"maxItems,omitempty"`
 	Properties           map[string]*Schema `json:"properties,omitempty"`
+	Order                []string           `json:"x-flexfn-order,omitempty"` // of properties, as declared
 	Required             []string           `json:"required,omitempty"`
 	AdditionalProperties *Schema            `json:"additionalProperties,omitempty"`
 	AnyOf                []*Schema          `json:"anyOf,omitempty"`

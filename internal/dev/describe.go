@@ -1,0 +1,67 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/proc"
+)
+
+// Describe builds p, runs it and returns the OpenAPI document that it gives of
+// its functions, with title, version, server and trim as query has them. p.Env
+// must set [link.DescribeVariable] to the query, and [link.KeyVariable] to key.
+//
+// A program that package host serves prints the document and ends. Any other is
+// asked over HTTP when it listens.
+func (p *Program) Describe(ctx context.Context, key string, query url.Values) ([]byte, error) {
+	guard, err := proc.NewGuard()
+	if err != nil {
+		return nil, err
+	}
+	defer guard.Close()
+	making, cancel := context.WithTimeout(ctx, buildTime)
+	defer cancel()
+	file := filepath.Join(guard.Temp(), executable("described"))
+	if err := p.make(making, guard, file); err != nil {
+		return nil, err
+	}
+	env, err := p.Env()
+	if err != nil {
+		return nil, err
+	}
+	var printed bytes.Buffer
+	c, err := launch(guard, file, p.Dir, env, &printed, p.Output)
+	if err != nil {
+		return nil, err
+	}
+	defer c.stop()
+	err = c.awaitListening(ctx)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, describeTime)
+		defer cancel()
+		return link.Document(ctx, c.handler(), key, query)
+	}
+	if !c.ended() {
+		return nil, err
+	}
+	before, document := cutDocument(printed.Bytes())
+	_, _ = p.Output.Write(before)
+	if c.err != nil || document == nil {
+		return nil, fmt.Errorf("the program in %s ended without describing its functions: %s; what it printed says why. "+
+			"If it misses a setting of its own, set that in the environment or in .env.example", p.Dir, c.ending())
+	}
+	return document, nil
+}
+
+// cutDocument finds the document after what else the program printed.
+func cutDocument(printed []byte) (before, document []byte) {
+	i := bytes.LastIndex(printed, []byte("{\n  \"openapi\": "))
+	if i < 0 {
+		return printed, nil
+	}
+	return printed[:i], printed[i:]
+}

@@ -1,0 +1,62 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// DescribeVariable, when it is set, has the program print the document of its
+// functions and end. Its value is the document's query; see [Document].
+const DescribeVariable = "FLEXFN_DESCRIBE"
+
+// DocumentPath is where an app answers a tool with the OpenAPI document of its
+// functions.
+const DocumentPath = "/__flexfn/openapi.json"
+
+type asksItselfKey struct{}
+
+// AsksItself reports whether ctx is that of a request which the program made
+// to itself, by [Document] without a key. No client can make one.
+func AsksItself(ctx context.Context) bool { return ctx.Value(asksItselfKey{}) != nil }
+
+// Document asks an app for its document. handler is the app, or a way to it. An
+// app in another process wants the key that it was started with; empty is for
+// one in this process. The query may have title, version, server and trim.
+func Document(ctx context.Context, handler http.Handler, key string, query url.Values) ([]byte, error) {
+	if key == "" {
+		ctx = context.WithValue(ctx, asksItselfKey{}, true)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+DocumentPath+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
+	r.Header.Set(KeyHeader, key)
+	w := answer{header: http.Header{}, status: http.StatusOK}
+	handler.ServeHTTP(&w, r)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var said struct{ OpenAPI, Message string }
+	if err := json.Unmarshal(w.body.Bytes(), &said); err == nil && w.status == http.StatusInternalServerError {
+		return nil, fmt.Errorf("the program cannot describe its functions: %s", said.Message)
+	} else if err != nil || w.status != http.StatusOK || said.OpenAPI == "" {
+		return nil, fmt.Errorf("the program does not say which functions it has (it answered %d): configure its App with flexfn.FromEnv, and let it answer on every path", w.status)
+	}
+	return w.body.Bytes(), nil
+}
+
+// answer keeps an answer.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *answer) Header() http.Header         { return w.header }
+func (w *answer) WriteHeader(status int)      { w.status = status }
+func (w *answer) Write(p []byte) (int, error) { return w.body.Write(p) }
