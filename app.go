@@ -270,11 +270,13 @@ func (c *call) admit(body []byte) (*values, error) {
 
 func (c *call) admitSigned(body []byte) (*values, error) {
 	mend := unreadable
+	var proof signature.Proof
 	if c.fn.open {
 		mend = func(err error) error { return err }
 	} else {
 		end := c.span(link.SignatureCheck)
-		err := c.checkSignature(body)
+		var err error
+		proof, err = c.checkSignature(body)
 		end(err != nil)
 		if err != nil {
 			return nil, err
@@ -282,6 +284,9 @@ func (c *call) admitSigned(body []byte) (*values, error) {
 	}
 	vs, err := readValues(c.request, body)
 	if err == nil {
+		if !c.fn.open {
+			vs.takeForm(proof.Form())
+		}
 		err = vs.decode()
 	}
 	if c.fn.part != nil { // which reads the body itself

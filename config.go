@@ -359,9 +359,9 @@ func (c Config) withDefaults() (Config, []error) {
 
 	switch {
 	case c.AccountSID == "":
-		fault("ACCOUNT_SID is not set: give the SID of your Twilio account (AC and 32 hex digits, shown on the console's first page)")
+		fault("ACCOUNT_SID is not set: give the SID of your Twilio account (%s, shown on the console's first page)", sid.Words("AC"))
 	case !sid.Valid(c.AccountSID, "AC"):
-		fault("ACCOUNT_SID is not an account SID: it must be AC and 32 hex digits")
+		fault("ACCOUNT_SID is not an account SID: it must be %s", sid.Words("AC"))
 	}
 	switch {
 	case c.AuthToken == "":
@@ -372,7 +372,7 @@ func (c Config) withDefaults() (Config, []error) {
 	if (c.APIKeySID == "") != (c.APIKeySecret == "") {
 		fault("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both or neither")
 	} else if c.APIKeySID != "" && !sid.Valid(c.APIKeySID, "SK") {
-		fault("TWILIO_API_KEY is not an API key's SID: it must be SK and 32 hex digits")
+		fault("TWILIO_API_KEY is not an API key's SID: it must be %s", sid.Words("SK"))
 	}
 	if c.Region != "" && !locationName.MatchString(c.Region) {
 		fault("TWILIO_REGION %q is not the name of a region: write one such as ie1 or au1, or unset it", c.Region)
@@ -381,7 +381,7 @@ func (c Config) withDefaults() (Config, []error) {
 		fault("TWILIO_EDGE %q is not the name of an edge: write one such as dublin, or unset it", c.Edge)
 	}
 	if c.WorkspaceSID != "" && !sid.Valid(c.WorkspaceSID, "WS") {
-		fault("TWILIO_FLEX_WORKSPACE_SID %q is not a workspace SID: it must be WS and 32 hex digits", c.WorkspaceSID)
+		fault("TWILIO_FLEX_WORKSPACE_SID %q is not a workspace SID: it must be %s", c.WorkspaceSID, sid.Words("WS"))
 	}
 	if c.TwilioURL != "" {
 		if _, err := parseBaseURL(c.TwilioURL); err != nil {

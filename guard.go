@@ -24,17 +24,17 @@ func newVerifier(c Config) (*signature.Verifier, error) {
 
 // checkSignature refuses requests that do not carry Twilio's signature. The reason
 // is logged, but is not in the answer, where it would help a forger.
-func (c *call) checkSignature(body []byte) error {
+func (c *call) checkSignature(body []byte) (signature.Proof, error) {
 	proof, err := c.app.signed.Verify(c, c.request, body)
 	switch {
 	case err == nil:
 		c.signedBy = proof.AccountSID
-		return nil
+		return proof, nil
 	case errors.Is(err, signature.ErrUnavailable):
-		return &Error{Status: http.StatusServiceUnavailable, Message: "The signature cannot be checked at the moment; try again", RetryAfter: time.Second, Err: err}
+		return proof, &Error{Status: http.StatusServiceUnavailable, Message: "The signature cannot be checked at the moment; try again", RetryAfter: time.Second, Err: err}
 	}
 	c.logger().WarnContext(c, "signature refused", "reason", err)
-	return &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
+	return proof, &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
 }
 
 // SigningAccount returns the SID of the Twilio account that signed the request:

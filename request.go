@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"strings"
 
@@ -168,6 +169,19 @@ func (vs *values) peek(key string) (v value) {
 		return value{kind: listValue, list: list}
 	}
 	return vs.get(key)
+}
+
+// takeForm takes the form that Twilio's signature was checked over.
+func (vs *values) takeForm(signed iter.Seq2[string, string]) {
+	if vs.formBody == nil {
+		return
+	}
+	vs.form = vs.few[:0]
+	for key, value := range signed {
+		vs.form = append(vs.form, form.Pair{Key: key, Value: value})
+	}
+	form.Text(vs.form)
+	vs.formBody = nil
 }
 
 // decode decodes the body, once the caller may call.

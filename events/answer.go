@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // Offer is what TaskRouter asks in an assignment callback. Source:
@@ -102,16 +102,21 @@ func instruct(kind string) *checks {
 	return &checks{kind: kind, m: map[string]any{"instruction": kind}}
 }
 
-func (c *checks) text(key, v string, required bool, pattern *regexp.Regexp, want string) {
+func (c *checks) text(key, v string, required bool) {
 	switch {
-	case v == "" && required:
-		c.errs = append(c.errs, fmt.Errorf("%s needs %s", c.kind, key))
-	case v == "":
-	case pattern != nil && !pattern.MatchString(v):
-		c.errs = append(c.errs, fmt.Errorf("%s: %s must be %s", c.kind, key, want))
-	default:
+	case v != "":
 		c.m[key] = v
+	case required:
+		c.errs = append(c.errs, fmt.Errorf("%s needs %s", c.kind, key))
 	}
+}
+
+func (c *checks) sid(key, v string, required bool, prefix string) {
+	if v != "" && !sid.Valid(v, prefix) {
+		c.errs = append(c.errs, fmt.Errorf("%s: %s must be %s", c.kind, key, sid.Words(prefix)))
+		return
+	}
+	c.text(key, v, required)
 }
 
 func (c *checks) url(key, v string, required bool) {
@@ -119,7 +124,7 @@ func (c *checks) url(key, v string, required bool) {
 		c.errs = append(c.errs, fmt.Errorf("%s: %s is not an http or https URL", c.kind, key))
 		return
 	}
-	c.text(key, v, required, nil, "")
+	c.text(key, v, required)
 }
 
 func (c *checks) flag(key string, v bool) {
@@ -146,29 +151,19 @@ func (c *checks) timeout(d time.Duration) {
 
 func (c *checks) done() (map[string]any, error) { return c.m, errors.Join(c.errs...) }
 
-var (
-	activitySID = regexp.MustCompile(`^WA[0-9a-fA-F]{32}$`)
-	callSID     = regexp.MustCompile(`^CA[0-9a-fA-F]{32}$`)
-)
-
-const (
-	wantActivity = "WA and 32 hex digits"
-	wantCall     = "CA and 32 hex digits"
-)
-
 func (Accept) instruction() (map[string]any, error) { return instruct("accept").done() }
 
 func (r Reject) instruction() (map[string]any, error) {
 	c := instruct("reject")
-	c.text("activity_sid", r.ActivitySID, true, activitySID, wantActivity)
+	c.sid("activity_sid", r.ActivitySID, true, "WA")
 	return c.done()
 }
 
 func (d Dequeue) instruction() (map[string]any, error) {
 	c := instruct("dequeue")
-	c.text("to", d.To, false, nil, "")
-	c.text("from", d.From, false, nil, "")
-	c.text("post_work_activity_sid", d.PostWorkActivitySID, false, activitySID, wantActivity)
+	c.text("to", d.To, false)
+	c.text("from", d.From, false)
+	c.sid("post_work_activity_sid", d.PostWorkActivitySID, false, "WA")
 	c.record(d.Record)
 	c.timeout(d.Timeout)
 	c.url("status_callback_url", d.StatusCallbackURL, len(d.StatusCallbackEvents) > 0)
@@ -177,15 +172,15 @@ func (d Dequeue) instruction() (map[string]any, error) {
 			c.errs = append(c.errs, fmt.Errorf("dequeue: %q is not a status callback event: initiated, ringing, answered or completed", e))
 		}
 	}
-	c.text("status_callback_events", strings.Join(d.StatusCallbackEvents, ","), false, nil, "")
+	c.text("status_callback_events", strings.Join(d.StatusCallbackEvents, ","), false)
 	return c.done()
 }
 
 func (l Call) instruction() (map[string]any, error) {
 	c := instruct("call")
-	c.text("from", l.From, true, nil, "")
+	c.text("from", l.From, true)
 	c.url("url", l.URL, true)
-	c.text("to", l.To, false, nil, "")
+	c.text("to", l.To, false)
 	c.flag("accept", l.Accept)
 	c.record(l.Record)
 	c.timeout(l.Timeout)
@@ -195,7 +190,7 @@ func (l Call) instruction() (map[string]any, error) {
 
 func (r Redirect) instruction() (map[string]any, error) {
 	c := instruct("redirect")
-	c.text("call_sid", r.CallSID, true, callSID, wantCall)
+	c.sid("call_sid", r.CallSID, true, "CA")
 	c.url("url", r.URL, true)
 	c.flag("accept", r.Accept)
 	return c.done()
@@ -203,10 +198,10 @@ func (r Redirect) instruction() (map[string]any, error) {
 
 func (f Conference) instruction() (map[string]any, error) {
 	c := instruct("conference")
-	c.text("from", f.From, true, nil, "")
-	c.text("to", f.To, false, nil, "")
-	c.text("room_name", f.RoomName, false, nil, "")
-	c.text("post_work_activity_sid", f.PostWorkActivitySID, false, activitySID, wantActivity)
+	c.text("from", f.From, true)
+	c.text("to", f.To, false)
+	c.text("room_name", f.RoomName, false)
+	c.sid("post_work_activity_sid", f.PostWorkActivitySID, false, "WA")
 	c.timeout(f.Timeout)
 	c.flag("end_conference_on_exit", f.EndOnExit)
 	c.flag("end_conference_on_customer_exit", f.EndOnCustomerExit)

@@ -13,6 +13,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/setting"
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // Config is what the ready-made functions need beyond the app's own
@@ -132,15 +133,15 @@ var settings = []variable{
 		func(c *Config, v string) error { c.Features = splitList(v); return nil }, (*Config).checkFeatures},
 	{"FLEXFN_DISABLED_FUNCTIONS", "the paths of ready-made functions that are switched off, separated by commas; none when unset",
 		func(c *Config, v string) error { c.Disabled = splitList(v); return nil }, (*Config).checkDisabled},
-	sid("TWILIO_FLEX_CHAT_SERVICE_SID", "IS", "the SID of Flex's Programmable Chat service; needed by functions that use Programmable Chat",
+	sidSetting("TWILIO_FLEX_CHAT_SERVICE_SID", "IS", "the SID of Flex's Programmable Chat service; needed by functions that use Programmable Chat",
 		func(c *Config) *string { return &c.ChatServiceSID }),
-	sid("TWILIO_FLEX_SYNC_SID", "IS", "the SID of a Twilio Sync service; needed by the lists of parked interactions",
+	sidSetting("TWILIO_FLEX_SYNC_SID", "IS", "the SID of a Twilio Sync service; needed by the lists of parked interactions",
 		func(c *Config) *string { return &c.SyncServiceSID }),
-	sid("TWILIO_FLEX_CALLBACK_WORKFLOW_SID", "WW", "the SID of the workflow of callbacks and voicemails; needed by callback-and-voicemail",
+	sidSetting("TWILIO_FLEX_CALLBACK_WORKFLOW_SID", "WW", "the SID of the workflow of callbacks and voicemails; needed by callback-and-voicemail",
 		func(c *Config) *string { return &c.CallbackWorkflowSID }),
-	sid("TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID", "WW", "the SID of the workflow of transferred chats and conversations; needed by chat-transfer and conversation-transfer",
+	sidSetting("TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID", "WW", "the SID of the workflow of transferred chats and conversations; needed by chat-transfer and conversation-transfer",
 		func(c *Config) *string { return &c.ChatTransferWorkflowSID }),
-	sid("TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID", "WW", "the SID of the workflow of calls among agents; needed by internal-call",
+	sidSetting("TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID", "WW", "the SID of the workflow of calls among agents; needed by internal-call",
 		func(c *Config) *string { return &c.InternalCallWorkflowSID }),
 	wholeNumber("VIDEO_CODE_LENGTH", "letters and digits", 7, 128, "how many letters and digits the name of a video room has, from 7 to 128; 32 when unset",
 		func(c *Config) *int { return &c.VideoCodeLength }),
@@ -190,12 +191,12 @@ func onOff(name, doc string, field func(*Config) *bool) variable {
 	}, nil}
 }
 
-// sid is a setting that holds a SID with this prefix.
-func sid(name, prefix, doc string, field func(*Config) *string) variable {
+// sidSetting is a setting that holds a SID with this prefix.
+func sidSetting(name, prefix, doc string, field func(*Config) *string) variable {
 	set := func(c *Config, v string) error { *field(c) = v; return nil }
 	check := func(c *Config) error {
-		if v := *field(c); v != "" && !flexfn.ValidSID(v, prefix) {
-			return fmt.Errorf("%q is not a SID: write %s and 32 hex digits", v, prefix)
+		if v := *field(c); v != "" && !sid.Valid(v, prefix) {
+			return fmt.Errorf("%q is not a SID: write %s", v, sid.Words(prefix))
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/sid"
 	"github.com/flexfn/flexfn/internal/conflict"
 	"github.com/flexfn/flexfn/twilioapi"
 )
@@ -123,8 +124,8 @@ func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) 
 // prefix of its SIDs, that are neither empty nor such a SID.
 func checkSIDs(parameters ...string) error {
 	for ; len(parameters) >= 3; parameters = parameters[3:] {
-		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !flexfn.ValidSID(value, prefix) {
-			return flexfn.Errorf(http.StatusBadRequest, "%s is not a SID: expected %s and 32 hex digits", name, prefix)
+		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !sid.Valid(value, prefix) {
+			return flexfn.Errorf(http.StatusBadRequest, "%s is not a SID: expected %s", name, sid.Words(prefix))
 		}
 	}
 	return nil

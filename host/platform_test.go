@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/setting"
 )
 
@@ -98,7 +99,7 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := map[string]bool{"FLEXFN_MAX_BODY_BYTES": true} // the app's
+	documented := map[string]bool{"FLEXFN_MAX_BODY_BYTES": true, link.DescribeVariable: true} // the app's
 	for _, s := range setting.Server() {
 		documented[s.Names[0]] = true
 	}

@@ -91,13 +91,10 @@ func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err erro
 	return bytes.ToValidUTF8(o.Bytes(), replacement), bytes.ToValidUTF8(u.Bytes(), replacement), nil
 }
 
-// maxDepth bounds nesting; encoding/json itself stops at 10,000.
-const maxDepth = 200
-
-var errTooDeep = fmt.Errorf("nested more than %d deep", maxDepth)
+var errTooDeep = fmt.Errorf("nested more than %d deep", jsonshape.MaxDepth)
 
 func merge(old, update json.RawMessage, depth int) (json.RawMessage, error) {
-	if depth > maxDepth {
+	if depth > jsonshape.MaxDepth {
 		return nil, errTooDeep
 	}
 	switch {

@@ -47,7 +47,7 @@ func SID(prefixes ...string) Kind {
 	return Kind{
 		Name:     strings.Join(prefixes, "|"),
 		Check:    func(s string) bool { return sid.Valid(s, prefixes...) },
-		Expected: "a SID: " + strings.Join(prefixes, " or ") + " and 32 hex digits",
+		Expected: "a SID: " + sid.Words(prefixes...),
 		Example:  prefixes[0] + strings.Repeat("0", 31) + "1",
 		Format:   "sid",
 		Note:     "SID",

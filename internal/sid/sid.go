@@ -27,6 +27,10 @@ func Prefix(s string) bool {
 	return len(s) == 2 && 'A' <= s[0] && s[0] <= 'Z' && 'A' <= s[1] && s[1] <= 'Z'
 }
 
+// Words says what [Valid] takes with prefixes, at least one, such as
+// "CF or WT and 32 hex digits".
+func Words(prefixes ...string) string { return strings.Join(prefixes, " or ") + " and 32 hex digits" }
+
 // Pattern is the regular expression of what [Valid] takes with prefixes, at
 // least one.
 func Pattern(prefixes ...string) string {
