@@ -70,7 +70,7 @@ function options(chart, width) {
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] } },
     padding: [null, 30, null, null], // room for the last label of the time
     axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((t) => clock(t * 1000)) }, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
-    series: [{}, ...chart.series.map(([, label, name]) => ({
+    series: [{ label: 'time', value: (_, t) => (t == null ? '–' : clock(t * 1000)) }, ...chart.series.map(([, label, name]) => ({
       // Where both are the same, the median's smaller point shows on the other's.
       label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: label === 'median' ? 5 : 9, fill: colour(name) },
       value: (_, v) => (v == null ? '–' : `${v}${chart.unit}`),

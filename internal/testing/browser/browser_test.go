@@ -69,6 +69,10 @@ func TestBrowser(t *testing.T) {
 	app.Handle("/test/fail", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (map[string]any, error) {
 		return nil, errors.New("the test wants it so")
 	}))
+	app.Handle("/test/hostless", flexfn.PrepareFlexFunction(func(ctx context.Context, _ flexfn.Event) (any, error) {
+		client := flexfn.FromContext(ctx).HTTPClient()
+		return flexfn.ExecuteWithRetry(ctx, func(context.Context) (any, error) { return flexfn.ReadJSON[any](client.Get("/contacts")) }).Get()
+	}))
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { server.Run(ctx) })

@@ -109,6 +109,14 @@ for (const theme of ['light', 'dark']) {
     await page.locator('.result').getByText('403').first().waitFor();
   });
 
+  await step(`${theme}: an attempt at a URL without a host`, async () => {
+    await go(page, '/functions/test/hostless');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.locator('.timeline tr.attempt', { hasText: '/contacts' }).waitFor();
+    assert.doesNotMatch(await page.locator('.timeline').textContent(), /undefined/);
+    assert.equal(await page.locator('.timeline tr.span .bar.failed').count(), 1, 'the handler ran and failed');
+  });
+
   await step(`${theme}: a Studio function is signed, as a form and as JSON`, async () => {
     await go(page, '/functions/demo/studio/opening-hours');
     for (const encoding of ['form', 'JSON']) {
@@ -250,6 +258,13 @@ for (const theme of ['light', 'dark']) {
     await page.locator('.u-over').nth(2).waitFor();
     await page.getByText(/\d+ requests: [1-9]\d* refused/).waitFor();
     await accessible(page, 'charts');
+    // The legend stays where it is when it shows values.
+    const places = () => page.locator('.u-legend .u-label').evaluateAll((all) => all.map((l) => l.getBoundingClientRect().x));
+    const before = await places();
+    await page.locator('.u-over').first().hover();
+    await page.locator('.u-legend').first().getByText(/\d\d:\d\d/).waitFor();
+    assert.deepEqual(await places(), before, 'the legend jumps');
+    await page.mouse.move(0, 0);
     await picture(page, `charts-${theme}`);
   });
 
