@@ -45,8 +45,9 @@ type App struct {
 	handled   map[string]*route
 	functions atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
 
-	overdue overdue
-	met     atomic.Bool // the host of the first request
+	overdue  overdue
+	laggards laggards
+	met      atomic.Bool // the host of the first request
 }
 
 // tokenChecker hides the generic token cache behind an interface. Otherwise each
@@ -184,9 +185,11 @@ func (a *App) Describe() []openapi.Function {
 
 // Wait waits for the handlers that are still running although their callers were
 // answered at the deadline, at most until ctx ends, and then for log lines that
-// are not written yet, at most a second. Call it once the server has shut down;
+// are not written yet, at most a second. Events that are to be tried again in
+// this process are tried once more, at once. Call it once the server has shut down;
 // package host does. The error says that ctx ended first.
 func (a *App) Wait(ctx context.Context) error {
+	a.laggards.hurry()
 	err := a.overdue.wait(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

@@ -49,11 +49,97 @@ func (a *App) RunJob(ctx context.Context, job []byte) error {
 // runtime returns the parts of the app and the call that package events uses.
 func (c *call) runtime() *link.Runtime {
 	rt := c.app.runtime()
-	rt.Path, rt.Body = c.path, c.body
+	rt.Path, rt.Body, rt.Again = c.path, c.body, c.tryAgain
 	if c.fn != nil {
 		rt.Deadline = c.fn.deadline
 	}
 	return rt
+}
+
+const (
+	maxLaggards  = 1000             // at once
+	laggardFirst = time.Second      // until the first try, doubled after each
+	laggardMost  = 30 * time.Second // until any try
+	laggardTime  = 15 * time.Minute // for all tries
+	tryingAgain  = "(trying an event again)"
+)
+
+// laggards are what failed and is tried again in this process, after the
+// answer, because nothing else does so. The zero value is ready.
+type laggards struct {
+	mu    sync.Mutex
+	n     int
+	ended bool
+	end   chan struct{} // closed when there is no time left for another wait
+}
+
+// enter takes one more, unless there are too many or the app is ending.
+func (l *laggards) enter() (end <-chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end == nil {
+		l.end = make(chan struct{})
+	}
+	if l.ended || l.n == maxLaggards {
+		return nil, false
+	}
+	l.n++
+	return l.end, true
+}
+
+func (l *laggards) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n--
+}
+
+// hurry gives each its last try.
+func (l *laggards) hurry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end == nil {
+		l.end = make(chan struct{})
+	}
+	if !l.ended {
+		l.ended = true
+		close(l.end)
+	}
+}
+
+// tryAgain runs work later, until it returns nil. It reports whether it will:
+// not when too much is waiting already.
+func (c *call) tryAgain(work func(context.Context) error) bool {
+	a, path := c.app, c.path // c has the request
+	end, ok := a.laggards.enter()
+	if !ok {
+		return false
+	}
+	a.overdue.enter(tryingAgain)
+	ctx := &call{lazyContext: lazyContext{parent: context.Background()}, app: a, fn: c.fn, path: path}
+	go func() {
+		defer a.overdue.leave(tryingAgain)
+		defer a.laggards.leave()
+		begin := time.Now()
+		for wait := laggardFirst; ; wait = min(2*wait, laggardMost) {
+			last := time.Since(begin)+wait > laggardTime
+			timer := time.NewTimer(wait)
+			select {
+			case <-timer.C:
+			case <-end:
+				timer.Stop()
+				last = true
+			}
+			err := work(ctx)
+			if err == nil {
+				return
+			}
+			if last {
+				a.log.Error("an event is given up", "function", path, "error", err)
+				return
+			}
+		}
+	}()
+	return true
 }
 
 func (a *App) runtime() *link.Runtime {

@@ -22,6 +22,7 @@ const (
 	leaseMargin = 2 * time.Second // beyond the deadline
 	jobTime     = time.Minute     // for a job, unless its function says otherwise
 	retryTime   = time.Second     // that must be left for another try
+	recordPause = time.Second / 4 // between attempts to record what was done
 )
 
 // delivery is a function at work.
@@ -102,13 +103,35 @@ func (d *delivery) eventKey(e Event) string {
 // deliver runs the listeners that want e and have not succeeded. Nil means that
 // each is done, or left to another instance or the Queue.
 func (d *delivery) deliver(ctx context.Context, e Event) error {
-	var wanted []*listener
+	return d.run(ctx, e, d.wanted(e), false)
+}
+
+func (d *delivery) wanted(e Event) (list []*listener) {
 	for _, l := range d.part.listeners {
 		if l.wants(e) {
-			wanted = append(wanted, l)
+			list = append(list, l)
 		}
 	}
-	return d.run(ctx, e, wanted, false)
+	return list
+}
+
+// again goes on trying e after the answer, since its source does not deliver it
+// again by itself. A listener runs once each time.
+func (d *delivery) again(ctx context.Context, e Event) {
+	if d.rt.Again == nil {
+		return
+	}
+	wanted := d.wanted(e)
+	rt := *d.rt
+	rt.Body = nil // not to be kept
+	d = &delivery{part: d.part, rt: &rt, path: d.path}
+	if !rt.Again(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, d.part.source.deadline)
+		defer cancel()
+		return d.run(ctx, e, wanted, true)
+	}) {
+		flexfn.Logger(ctx).Error("an event that failed is not tried again in this process: too many are waiting, or it is ending", "type", e.Type, "key", e.Key)
+	}
 }
 
 // run claims e and runs the listeners. A job runs one that was queued.
@@ -170,17 +193,30 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		r := <-results
 		changed[r.l.id(d.path)] = r.s
 		errs = append(errs, r.e)
-		record := mine.Save
+		save := mine.Save
 		if pending == 1 {
-			record = mine.Free
+			save = mine.Free
 		}
-		if err := record(context.WithoutCancel(ctx), changed.merge); err != nil {
+		if err := record(ctx, mine, save, changed.merge); err != nil {
 			// What succeeded is not recorded: it may run again.
 			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listener", r.l.name, "error", err)
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// record saves what was done. While the Store fails it tries again until the
+// claim ends: what is not recorded by then may run again.
+func record(ctx context.Context, mine *claim.Claim, save func(context.Context, func([]byte) []byte) error, merge func([]byte) []byte) error {
+	for {
+		err := save(context.WithoutCancel(ctx), merge)
+		left := time.Until(mine.Ends())
+		if err == nil || errors.Is(err, claim.ErrTwice) || left <= 0 {
+			return err
+		}
+		time.Sleep(min(left, recordPause))
+	}
 }
 
 // lease is what is left of the deadline, and some.

@@ -196,7 +196,9 @@ func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, er
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			errs[i] = d.deliver(ctx, e)
+			if errs[i] = d.deliver(ctx, e); errs[i] != nil && !p.source.batch {
+				d.again(ctx, e)
+			}
 		})
 	}
 	all.Wait()

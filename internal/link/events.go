@@ -43,6 +43,10 @@ type Runtime struct {
 	Body []byte
 	// Deadline is the function's own, zero for the app's.
 	Deadline time.Duration
+	// Again runs work in this process until it returns nil, within bounds: for
+	// what failed and nobody delivers again. It reports whether it will. Nil
+	// outside a function.
+	Again func(work func(context.Context) error) bool
 	// Parts lists the parts of all functions.
 	Parts func() []Part
 }
