@@ -45,9 +45,10 @@ type App struct {
 	handled   map[string]*route
 	functions atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
 
-	overdue  overdue
-	laggards laggards
-	met      atomic.Bool // the host of the first request
+	overdue    overdue
+	laggards   laggards
+	deliveries deliveries
+	met        atomic.Bool // the host of the first request
 }
 
 // tokenChecker hides the generic token cache behind an interface. Otherwise each

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,6 +68,8 @@ func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
 		refuse(http.StatusForbidden, "This program only describes its functions: unset "+link.DescribeVariable).write(w, r)
 	case !fromServer:
 		refuse(http.StatusForbidden, "This program runs under flexfn dev: call the address that it shows").write(w, r)
+	case r.URL.Path == link.EventsPath || strings.HasPrefix(r.URL.Path, link.EventsPath+"/"):
+		a.serveEvents(w, r)
 	default:
 		return false
 	}

@@ -31,6 +31,8 @@ type Function struct {
 	open bool
 	once *onceRule // nil: each call runs the handler
 	part any       // of package events; see link.Definition
+	// source says which of Twilio's deliveries it takes; empty for others.
+	source string
 
 	required []openapi.Parameter // of Require
 	bind     func(*call, *values) (in any, err error)
@@ -149,6 +151,9 @@ func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, 
 	f.studio = true
 	for _, o := range options {
 		if d, ok := o.(link.Definition); ok {
+			if s, ok := o.(link.Sourced); ok {
+				f.source = s.Source()
+			}
 			part, err := d.Define()
 			if f.part = part; err != nil {
 				f.fail("%w", err)
@@ -246,6 +251,7 @@ func (f *Function) Describe() openapi.Function {
 	d := openapi.Function{
 		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),
 		Once:       f.once != nil && !f.once.alone,
+		Events:     f.source,
 		Parameters: f.describeParameters(), Input: f.in, Output: f.out,
 	}
 	if f.in == reflect.TypeFor[Event]() {

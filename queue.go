@@ -61,7 +61,6 @@ const (
 	laggardFirst = time.Second      // until the first try, doubled after each
 	laggardMost  = 30 * time.Second // until any try
 	laggardTime  = 15 * time.Minute // for all tries
-	tryingAgain  = "(trying an event again)"
 )
 
 // laggards are what failed and is tried again in this process, after the
@@ -114,10 +113,10 @@ func (c *call) tryAgain(work func(context.Context) error) bool {
 	if !ok {
 		return false
 	}
-	a.overdue.enter(tryingAgain)
+	a.overdue.enter()
 	ctx := &call{lazyContext: lazyContext{parent: context.Background()}, app: a, fn: c.fn, path: path}
 	go func() {
-		defer a.overdue.leave(tryingAgain)
+		defer a.overdue.leave()
 		defer a.laggards.leave()
 		begin := time.Now()
 		for wait := laggardFirst; ; wait = min(2*wait, laggardMost) {
@@ -144,6 +143,9 @@ func (c *call) tryAgain(work func(context.Context) error) bool {
 
 func (a *App) runtime() *link.Runtime {
 	rt := &link.Runtime{Claims: a.claims, Workspace: a.config.WorkspaceSID, Parts: a.parts}
+	if a.config.devKey != "" {
+		rt.Note = a.deliveries.add
+	}
 	if a.config.Queue != nil {
 		rt.Queue = a.config.Queue
 	}

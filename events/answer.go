@@ -13,6 +13,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/sid"
+	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
 // Offer is what TaskRouter asks in an assignment callback. Source:
@@ -240,7 +241,7 @@ func Assignment(handler func(context.Context, Offer) (Instruction, error), optio
 		return raw(m)
 	}
 	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{
-		flexfn.Deadline(4 * time.Second), flexfn.Doc("Answers assignment callbacks."),
+		&definition{StudioOption: flexfn.Deadline(4 * time.Second), source: twilioevent.Assignment}, flexfn.Doc("Answers assignment callbacks."),
 		flexfn.Require("ReservationSid", "the reservation"), flexfn.Deduplicate(time.Hour, "ReservationSid"),
 	}, options...)...)
 }
@@ -352,7 +353,7 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 		}
 		return otherwise.verdict()
 	}
-	def := &definition{StudioOption: flexfn.Deadline(beforeTime + 500*time.Millisecond)}
+	def := &definition{StudioOption: flexfn.Deadline(beforeTime + 500*time.Millisecond), source: twilioevent.Before}
 	if otherwise == nil || handler == nil {
 		def.err = errors.New("events.Before needs a verdict for when there is none, and a handler")
 	}

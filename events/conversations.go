@@ -60,7 +60,9 @@ func conversationEvent(f fields, token string) Event {
 	when := f.first("DateRemoved", "StateUpdated", "DateUpdated", "DateCreated")
 	e.Time, _ = parseTime(when)
 	if e.Key == "" {
-		e.Key = strings.Join([]string{e.Type, conversationSubject(f), f.text("DeliveryReceiptSid"), f.text("Status"), when}, " ")
+		if e.Key = strings.Join([]string{e.Type, conversationSubject(f), f.text("DeliveryReceiptSid"), f.text("Status"), when}, " "); when == "" {
+			e.Key = f.sum()
+		}
 	}
 	return e
 }
@@ -89,7 +91,9 @@ type InteractionEvent struct {
 func interactionEvent(f fields, token string) Event {
 	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
 	if e.Key == "" {
-		e.Key = strings.Join([]string{e.Type, f.text("InteractionSid"), f.text("ChannelSid"), f.text("ParticipantSid"), f.text("ChannelStatus")}, " ")
+		if e.Key = strings.Join([]string{e.Type, f.text("InteractionSid"), f.text("ChannelSid"), f.text("ParticipantSid"), f.text("ChannelStatus")}, " "); f.text("InteractionSid") == "" {
+			e.Key = f.sum()
+		}
 	}
 	return e
 }

@@ -277,4 +277,53 @@ func (d DeadLetter) Delete(ctx context.Context) error {
 	return replace(ctx, entries, letterName(entries, d.ID), nil)
 }
 
-var _ link.JobRunner = (*part)(nil)
+var (
+	_ link.JobRunner = (*part)(nil)
+	_ link.Letters   = (*part)(nil)
+)
+
+// Letters implements [link.Letters].
+func (*part) Letters(ctx context.Context) (list []link.Letter, err error) {
+	for d, err := range DeadLetters(ctx) {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, link.Letter{
+			ID: d.ID, Time: d.Time, Path: d.Function, Listener: d.Listener, Type: d.Event.Type, Key: d.Event.Key, Tries: d.Event.Try, Error: d.Error,
+		})
+	}
+	return list, nil
+}
+
+// Replay implements [link.Letters].
+func (*part) Replay(ctx context.Context, id string) error {
+	d, err := letterByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	return d.Replay(ctx)
+}
+
+// Delete implements [link.Letters].
+func (*part) Delete(ctx context.Context, id string) error {
+	d, err := letterByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	return d.Delete(ctx)
+}
+
+func letterByID(ctx context.Context, id string) (DeadLetter, error) {
+	rt, err := runtimeOf(ctx)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	if raw, err := hex.DecodeString(id); err != nil || len(raw) != letterIDSize {
+		return DeadLetter{}, fmt.Errorf("%q is not the id of a dead letter: it has %d hex digits", id, 2*letterIDSize)
+	}
+	d, err := readLetter(ctx, rt.Claims.Entries(), id)
+	if err == nil && d.ID == "" {
+		err = fmt.Errorf("there is no dead letter %s", id)
+	}
+	return d, err
+}

@@ -156,11 +156,15 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 			if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
 				return err
 			}
+			d.note(e, l, step{}, link.Queued, err)
 		}
 		return nil
 	case err != nil:
 		return err
 	case mine == nil:
+		for _, l := range wanted {
+			d.note(e, l, step{}, link.DoneBefore, nil)
+		}
 		return nil
 	}
 	if d.ran != nil {
@@ -178,6 +182,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	for _, l := range wanted {
 		s := steps[l.id(d.path)]
 		if s.state != failing && !(job && s.state == queued) {
+			d.note(e, l, s, link.DoneBefore, nil)
 			continue
 		}
 		pending++
@@ -199,11 +204,23 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		}
 		if err := record(ctx, mine, save, changed.merge); err != nil {
 			// What succeeded is not recorded: it may run again.
-			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listener", r.l.name, "error", err)
+			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listener", r.l.name, "key", e.Key, "error", err)
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// note tells flexfn dev what became of e.
+func (d *delivery) note(e Event, l *listener, s step, outcome link.Outcome, err error) {
+	if d.rt.Note == nil {
+		return
+	}
+	n := link.Delivery{Time: time.Now(), Path: d.path, Listener: l.name, Type: e.Type, Key: e.Key, Try: s.tries, Outcome: outcome}
+	if err != nil {
+		n.Error = err.Error()
+	}
+	d.rt.Note(n)
 }
 
 // record saves what was done. While the Store fails it tries again until the
@@ -235,6 +252,7 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 		if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
 			return s, err
 		}
+		d.note(e, l, s, link.Queued, nil)
 		return step{queued, s.tries}, nil
 	}
 	ctx = scoped{ctx, id + "\x00" + l.id(d.path)}
@@ -244,15 +262,18 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 		err := d.try(ctx, e, l)
 		switch {
 		case err == nil:
+			d.note(e, l, s, link.Done, nil)
 			s.state = succeeded
 			return s, nil
 		case final(err) || s.tries >= l.tries:
 			if err := d.bury(ctx, e, l, s.tries, err); err != nil {
 				return s, err
 			}
+			d.note(e, l, s, link.Dead, err)
 			s.state = dead
 			return s, nil
 		}
+		d.note(e, l, s, link.Failed, err)
 		flexfn.Logger(ctx).Warn("a listener failed", "listener", l.name, "type", e.Type, "key", e.Key, "try", s.tries, "error", err)
 		at, limited := ctx.Deadline()
 		if job || !limited || time.Until(at) < wait+retryTime || s.tries%3 == 0 {

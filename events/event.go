@@ -2,10 +2,14 @@ package events
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,6 +125,16 @@ func (f fields) text(name string) string {
 		return s
 	}
 	return string(raw)
+}
+
+// sum identifies an event that has no id of its own: it is the same when all
+// fields are.
+func (f fields) sum() string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		fmt.Fprintf(h, "%q %q\n", name, f[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
 // first returns the first of names that has a text.

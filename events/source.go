@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
 // source is a kind of delivery.
@@ -78,9 +80,13 @@ func Interactions(options ...flexfn.StudioOption) *flexfn.Function {
 // definition is the option by which a function of this package is known.
 type definition struct {
 	flexfn.StudioOption
-	part any
-	err  error
+	source twilioevent.Source
+	part   any
+	err    error
 }
+
+// Source implements [link.Sourced].
+func (d *definition) Source() string { return string(d.source) }
 
 func (d *definition) Define() (any, error) { return d.part, d.err }
 
@@ -103,7 +109,7 @@ func (*hook) Define() (any, error) {
 
 func prepare(name string, options []flexfn.StudioOption) *flexfn.Function {
 	p := &part{source: sources[name]}
-	def := &definition{StudioOption: flexfn.Deadline(p.source.deadline), part: p}
+	def := &definition{StudioOption: flexfn.Deadline(p.source.deadline), source: twilioevent.Source(name), part: p}
 	rest := p.split(options)
 	names := map[string]bool{}
 	for _, l := range p.listeners {
@@ -278,7 +284,7 @@ func streamEvent(ce cloudEvent) Event {
 		}
 		return e
 	}
-	e := Event{Key: ce.ID, Type: ce.Type, AccountSID: f.first("AccountSid"), fields: f}
+	e := Event{Key: cmp.Or(ce.ID, f.sum()), Type: ce.Type, AccountSID: f.first("AccountSid"), fields: f}
 	e.Time, _ = parseTime(ce.Time)
 	return e
 }

@@ -81,7 +81,9 @@ func statusEvent(f fields, _ string) Event {
 	e.Time, _ = parseTime(f.text("Timestamp"))
 	say := func(kind, what, sid, more string) {
 		e.Type = kind + "." + strings.ToLower(what)
-		e.Key = sid + " " + more
+		if e.Key = sid + " " + more; sid == "" {
+			e.Key = f.sum() // it must not pass for another
+		}
 	}
 	sequence := func(otherwise string) string {
 		if n := f.text("SequenceNumber"); n != "" {

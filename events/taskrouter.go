@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
 // TaskRouterEvent is an event of a TaskRouter workspace, from its
@@ -128,26 +130,8 @@ type Transfer struct {
 	TaskTransferSID          string    `twilio:"task_transfer_sid"`
 }
 
-// taskRouterTypes are the events that TaskRouter is known to have. Source:
-// https://www.twilio.com/docs/taskrouter/api/event/reference; of those from
-// Event Streams, https://www.twilio.com/docs/events/event-types.
-// reservation.updated is not documented, and sent.
-var taskRouterTypes = strings.Fields(`
-	activity.created activity.updated activity.deleted
-	reservation.created reservation.accepted reservation.rejected reservation.timeout reservation.canceled
-	reservation.rescinded reservation.completed reservation.wrapup reservation.failed reservation.updated
-	task.created task.updated task.canceled task.wrapup task.completed task.deleted task.system-deleted
-	task.transfer-initiated task.transfer-attempt-failed task.transfer-failed task.transfer-canceled task.transfer-completed
-	task-channel.created task-channel.updated task-channel.deleted
-	task-queue.created task-queue.deleted task-queue.expression.updated task-queue.entered task-queue.timeout task-queue.moved
-	worker.created worker.deleted worker.attributes.update worker.activity.update worker.capacity.update
-	worker.channel.availability.update
-	workflow.created workflow.updated workflow.deleted workflow.entered workflow.target-matched workflow.timeout
-	workflow.skipped workflow.rejected
-	workspace.created workspace.updated workspace.deleted`)
-
 func knownTaskRouterType(pattern string) bool {
-	return slices.ContainsFunc(taskRouterTypes, func(t string) bool { return matches(pattern, t) })
+	return slices.ContainsFunc(twilioevent.TaskRouterTypes(), func(t string) bool { return matches(pattern, t) })
 }
 
 // taskRouterEvent reads an event of TaskRouter, whatever way it came.
@@ -159,7 +143,9 @@ func taskRouterEvent(f fields, token string) Event {
 		e.Key = token
 	}
 	if e.Key == "" {
-		e.Key = strings.Join([]string{e.Type, f.text("ResourceSid"), f.first("TimestampMs", "Timestamp")}, " ")
+		if e.Key = strings.Join([]string{e.Type, f.text("ResourceSid"), f.first("TimestampMs", "Timestamp")}, " "); e.Time.IsZero() {
+			e.Key = f.sum()
+		}
 	}
 	return e
 }

@@ -24,6 +24,10 @@ type Function struct {
 	// Once says that the function runs once per key, so that a caller that got
 	// no answer may call again with the same key; see flexfn.Once.
 	Once bool
+	// Events says which of Twilio's deliveries the function takes: the name of
+	// the function of package events that made it, such as TaskRouter; empty for
+	// others.
+	Events string
 	// Access says in words who may call.
 	Access string
 	// Parameters are in the order of their declaration; for an untyped

@@ -3,6 +3,8 @@
 //	flexfn dev            serves the functions of a module with a fake Twilio, built again at each change
 //	flexfn serve          serves the ready-made functions in production
 //	flexfn call PATH      calls a function, as a Flex user or as Twilio
+//	flexfn trigger EVENT  sends an event to the functions of flexfn dev, as Twilio does
+//	flexfn events         lists, replays and deletes events that could not be handled
 //	flexfn fake           runs the fake Twilio alone
 //	flexfn new app        begins a project; new function adds to one
 //	flexfn gen ts         writes a TypeScript client; gen openapi an OpenAPI document
@@ -48,13 +50,15 @@ type environment struct {
 }
 
 type commands struct {
-	Dev    devCommand    `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
-	Serve  serveCommand  `cmd:"" help:"Serve the functions in production, configured by the environment."`
-	Call   callCommand   `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
-	Fake   fakeCommand   `cmd:"" help:"Run the fake Twilio alone."`
-	New    newCommand    `cmd:"" help:"Start a project, or add a function to one. Nothing is ever overwritten."`
-	Doctor doctorCommand `cmd:"" help:"Check the settings as a server would see them, and say what to fix."`
-	Gen    genCommand    `cmd:"" help:"Generate an OpenAPI document or a TypeScript client from the functions' Go types."`
+	Dev     devCommand     `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
+	Serve   serveCommand   `cmd:"" help:"Serve the functions in production, configured by the environment."`
+	Call    callCommand    `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
+	Trigger triggerCommand `cmd:"" help:"Send events to the functions of flexfn dev as Twilio does: signed; twice, late, out of order or cut on request."`
+	Events  eventsCommand  `cmd:"" help:"List, replay and delete the events that could not be handled, and list the latest deliveries."`
+	Fake    fakeCommand    `cmd:"" help:"Run the fake Twilio alone."`
+	New     newCommand     `cmd:"" help:"Start a project, or add a function to one. Nothing is ever overwritten."`
+	Doctor  doctorCommand  `cmd:"" help:"Check the settings as a server would see them, and say what to fix."`
+	Gen     genCommand     `cmd:"" help:"Generate an OpenAPI document or a TypeScript client from the functions' Go types."`
 
 	Version     versionCommand   `cmd:"" help:"Print the version."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`

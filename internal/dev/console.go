@@ -26,6 +26,10 @@ const ConsolePath = "/__flexfn/"
 //	DELETE api/requests       an empty log
 //	POST   api/call           calls a function, or says how with curl
 //	POST   api/replay/{id}    sends a request again
+//	POST   api/trigger        sends events as Twilio does
+//	GET    api/eventtypes     the events that can be sent
+//	GET    api/deliveries     what became of events, and the dead letters
+//	POST   api/letters/{id}   replays a dead letter; DELETE deletes it
 //	GET    openapi.json       the functions as an OpenAPI document
 //
 // The fake has its own control API.
@@ -48,6 +52,11 @@ func (s *Server) newConsole() http.Handler {
 	})
 	api("POST call", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.call(r) })
 	api("POST replay/{id}", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.replay(r) })
+	api("POST trigger", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.trigger(r) })
+	api("GET eventtypes", func(http.ResponseWriter, *http.Request) (any, error) { return eventTypes(), nil })
+	for _, pattern := range []string{"GET deliveries", "POST letters/{id}", "DELETE letters/{id}"} {
+		api(pattern, func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.ledger(r) })
+	}
 	mux.HandleFunc("GET "+ConsolePath+"api/events", s.events)
 	mux.HandleFunc("GET "+ConsolePath+"openapi.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := s.gate.document(r.Context())

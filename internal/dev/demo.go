@@ -16,6 +16,7 @@ func AddDemo(app *flexfn.App) {
 	app.Handle("/demo/announce", Announce)
 	app.Handle("/demo/echo", Echo)
 	app.Handle("/demo/studio/opening-hours", OpeningHours)
+	addDemoEvents(app)
 }
 
 // Greet is a Flex function with a typed input.

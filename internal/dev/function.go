@@ -15,6 +15,7 @@ import (
 // A Function is a function as the console and the terminal show it.
 type Function struct {
 	Path       string      `json:"path"`
+	Source     string      `json:"source,omitempty"` // of Twilio's events; see package twilioevent
 	Studio     bool        `json:"studio"`
 	Open       bool        `json:"open"`
 	Roles      []string    `json:"roles,omitempty"`
@@ -63,7 +64,7 @@ func functionsOf(document []byte) ([]Function, error) {
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		op := d.Paths[path].Post
 		f := Function{
-			Path: path, Doc: op.Summary, Access: op.Access, Roles: op.Roles, Parameters: []Parameter{},
+			Path: path, Doc: op.Summary, Access: op.Access, Source: op.Events, Roles: op.Roles, Parameters: []Parameter{},
 			Open: slices.Contains(op.Tags, oas.Open), Studio: !slices.Contains(op.Tags, oas.Flex),
 		}
 		in := resolve(&d, op.RequestBody.Content[jsonType].Schema)

@@ -71,7 +71,10 @@ func (t *Terminal) functions(list []Function, base string, fake bool) {
 		if f.Doc != "" {
 			fmt.Fprintf(&b, "    %s\n", f.Doc)
 		}
-		if fake {
+		switch {
+		case f.Source != "": // what Twilio sends it is more than its parameters
+			fmt.Fprintf(&b, "    %s\n", t.paint(grey, TriggerCommand(f, base)))
+		case fake:
 			fmt.Fprintf(&b, "    %s\n", t.paint(grey, Sample(f, base).Curl()))
 		}
 		b.WriteString("\n")

@@ -47,6 +47,8 @@ type Runtime struct {
 	// what failed and nobody delivers again. It reports whether it will. Nil
 	// outside a function.
 	Again func(work func(context.Context) error) bool
+	// Note tells flexfn dev of a delivery; nil without it.
+	Note func(Delivery)
 	// Parts lists the parts of all functions.
 	Parts func() []Part
 }

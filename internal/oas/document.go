@@ -40,9 +40,10 @@ type Operation struct {
 	Description string                `json:"description,omitempty"`
 	Tags        []string              `json:"tags,omitempty"`
 	Security    []map[string][]string `json:"security"`
-	Access      string                `json:"x-flexfn-access"`          // who may call, in words
-	Roles       []string              `json:"x-flexfn-roles,omitempty"` // the caller needs one of them
-	Once        bool                  `json:"x-flexfn-once,omitempty"`  // runs once for an Idempotency-Key
+	Access      string                `json:"x-flexfn-access"`           // who may call, in words
+	Roles       []string              `json:"x-flexfn-roles,omitempty"`  // the caller needs one of them
+	Once        bool                  `json:"x-flexfn-once,omitempty"`   // runs once for an Idempotency-Key
+	Events      string                `json:"x-flexfn-events,omitempty"` // of Twilio's; see package twilioevent
 	RequestBody *RequestBody          `json:"requestBody,omitempty"`
 	Responses   map[string]*Response  `json:"responses"`
 }

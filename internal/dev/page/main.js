@@ -2,11 +2,12 @@
 
 import { functionsView } from './functions.js';
 import { requestsView } from './requests.js';
+import { eventsView } from './events.js';
 import { twilioView } from './twilio.js';
 import { chartsView } from './charts.js';
 import { listen, loadFaults, on, spent, state } from './server.js';
 
-const views = { functions: functionsView, requests: requestsView, twilio: twilioView, charts: chartsView };
+const views = { functions: functionsView, requests: requestsView, events: eventsView, twilio: twilioView, charts: chartsView };
 
 let view; // { name, leave, open }
 

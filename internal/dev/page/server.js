@@ -35,6 +35,10 @@ const control = '/__twiliofake/';
 export const call = (order) => ask('POST', `${api}call`, order);
 export const replay = (id) => ask('POST', `${api}replay/${encodeURIComponent(id)}`, {});
 export const request = (id) => ask('GET', `${api}requests/${encodeURIComponent(id)}`);
+export const trigger = (order) => ask('POST', `${api}trigger`, order);
+export const eventTypes = () => ask('GET', `${api}eventtypes`);
+export const ledger = () => ask('GET', `${api}deliveries`);
+export const deadLetter = (method, id) => ask(method, `${api}letters/${encodeURIComponent(id)}`);
 export const clearRequests = () => ask('DELETE', `${api}requests`);
 
 // The fake's own control API.

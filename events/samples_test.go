@@ -1,0 +1,63 @@
+package events
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/twilioevent"
+)
+
+// TestSamples reads what "flexfn trigger" sends: each sample is the event that
+// it is named after, both ways that it can come, and has a key of its own.
+func TestSamples(t *testing.T) {
+	story := twilioevent.Story{Account: "AC1", Workspace: "WS1", Time: time.Now(), ID: strings.Repeat("0af1", 8)}
+	for source, types := range twilioevent.Types {
+		s := sources[string(source)]
+		keys := map[string]bool{}
+		for n, name := range types {
+			sample := story.Sample(name, n)
+			form := map[string]any{}
+			for k, v := range sample {
+				form[k] = v
+			}
+			var e Event
+			switch {
+			case source == twilioevent.Stream || source == twilioevent.TaskRouter:
+				text, err := json.Marshal(story.CloudEvent(name, n, sample))
+				var ce cloudEvent
+				if err != nil || json.Unmarshal(text, &ce) != nil {
+					t.Fatal(err)
+				}
+				if e = streamEvent(ce); source == twilioevent.TaskRouter {
+					if other := s.event(formFields(form), "token"); other.Key != e.Key || other.Type != e.Type || other.Time.UnixMilli() != e.Time.UnixMilli() {
+						t.Errorf("%s is %q %q of %s by Event Streams, and %q %q of %s by callback", name, e.Type, e.Key, e.Time, other.Type, other.Key, other.Time)
+					}
+				}
+			case s == nil:
+				continue // no event
+			default:
+				e = s.event(formFields(form), "")
+			}
+			if e.Type != name || e.Key == "" || keys[e.Key] {
+				t.Errorf("the sample of %s is %q with the key %q", name, e.Type, e.Key)
+			}
+			keys[e.Key] = true
+		}
+	}
+}
+
+// TestStrangersHaveKeys: events that say nothing of what is known are not taken
+// for one another.
+func TestStrangersHaveKeys(t *testing.T) {
+	for name, s := range sources {
+		if s.batch {
+			continue
+		}
+		one, two := s.event(formFields(map[string]any{"New": "1"}), ""), s.event(formFields(map[string]any{"New": "2"}), "")
+		if one.Key == two.Key || one.Key != s.event(formFields(map[string]any{"New": "1"}), "").Key {
+			t.Errorf("%s: the keys are %q and %q", name, one.Key, two.Key)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+package dev
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/twilioevent"
+	"github.com/flexfn/flexfn/signature"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// Trigger is an order to send events to the functions as Twilio does.
+type Trigger struct {
+	// Types are the events, in the order in which they happen: all are about the
+	// same task, call and so on.
+	Types []string `json:"types"`
+	// Fields replace what the samples have, by Twilio's names.
+	Fields map[string]string `json:"fields,omitempty"`
+	// To is the path of the function; empty finds the one that takes the events.
+	To string `json:"to,omitempty"`
+	// Stream sends them as one batch of Event Streams.
+	Stream bool `json:"stream,omitempty"`
+	// Times is how often each delivery is sent; zero is once.
+	Times int `json:"times,omitempty"`
+	// OutOfOrder sends the latest event first.
+	OutOfOrder bool `json:"outOfOrder,omitempty"`
+	// Delay is the wait before each delivery.
+	Delay time.Duration `json:"delay,omitempty"`
+	// Cut is how long Twilio waits for an answer before it hangs up; zero is 15 s.
+	Cut time.Duration `json:"cut,omitempty"`
+}
+
+// A Triggered is a delivery that was sent.
+type Triggered struct {
+	Request  string   `json:"request"` // its id in the log
+	Path     string   `json:"path"`
+	Types    []string `json:"types"`
+	Keys     []string `json:"keys"`
+	Status   int      `json:"status"`   // 499: cut before the answer
+	Duration float64  `json:"duration"` // in milliseconds
+	Body     string   `json:"body,omitempty"`
+}
+
+const (
+	maxTriggered = 100 // events of an order
+	maxTimes     = 20
+	maxDelay     = time.Minute
+	twilioWaits  = 15 * time.Second // at most, for any answer
+)
+
+// delivery is a request of Twilio's, before it is signed.
+type delivery struct {
+	path, contentType string
+	body              []byte
+	token             string // Twilio's idempotency token
+	types, keys       []string
+}
+
+// trigger sends what is ordered.
+func (s *Server) trigger(r *http.Request) (any, error) {
+	var o Trigger
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o); err != nil {
+		return nil, err
+	}
+	list, err := s.deliveries(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.OutOfOrder {
+		slices.Reverse(list)
+	}
+	sent := []Triggered{}
+	for range max(o.Times, 1) {
+		for _, one := range list {
+			if !pause(r.Context(), o.Delay) {
+				return nil, r.Context().Err()
+			}
+			t, err := s.deliver(r.Context(), one, cmp.Or(o.Cut, twilioWaits))
+			if err != nil {
+				return nil, err
+			}
+			sent = append(sent, t)
+		}
+	}
+	return sent, nil
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// deliveries makes the requests of an order.
+func (s *Server) deliveries(o Trigger) ([]delivery, error) {
+	switch {
+	case len(o.Types) == 0 || len(o.Types) > maxTriggered:
+		return nil, fmt.Errorf("name 1 to %d events", maxTriggered)
+	case o.Times < 0 || o.Times > maxTimes:
+		return nil, fmt.Errorf("times is %d: it must be from 1 to %d", o.Times, maxTimes)
+	case o.Delay < 0 || o.Delay > maxDelay:
+		return nil, fmt.Errorf("delay is %s: it must be from 0 to %s", o.Delay, maxDelay)
+	case o.Cut < 0 || o.Cut > twilioWaits:
+		return nil, fmt.Errorf("cut is %s: it must be from 0 to %s", o.Cut, twilioWaits)
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	story := twilioevent.Story{
+		Account: cmp.Or(s.o.Account, twiliofake.DevelopmentAccountSID), Workspace: twiliofake.DevelopmentWorkspaceSID,
+		Time: time.Now(), ID: hex.EncodeToString(id[:]),
+	}
+	var list []delivery
+	batch := delivery{contentType: jsonType, token: token()}
+	var events []map[string]any
+	for n, t := range o.Types {
+		source, err := twilioevent.SourceOf(t)
+		if err != nil {
+			return nil, err
+		}
+		if o.Stream {
+			if source != twilioevent.TaskRouter && source != twilioevent.Stream {
+				return nil, fmt.Errorf("Event Streams has no %s: leave out --stream", t)
+			}
+			source = twilioevent.Stream
+		}
+		path, asStream, err := s.taker(o.To, source, t)
+		if err != nil {
+			return nil, err
+		}
+		fields := story.Sample(t, n)
+		for name, v := range o.Fields {
+			fields[name] = v
+		}
+		if asStream {
+			event := story.CloudEvent(t, n, fields)
+			id, _ := event["id"].(string)
+			batch.path, events = path, append(events, event)
+			batch.types, batch.keys = append(batch.types, t), append(batch.keys, cmp.Or(fields["Sid"], id))
+			continue
+		}
+		form := url.Values{}
+		for name, v := range fields {
+			form.Set(name, v)
+		}
+		one := token()
+		list = append(list, delivery{path, formType, []byte(form.Encode()), one, []string{t}, []string{cmp.Or(fields["Sid"], one)}})
+	}
+	if len(events) > 0 {
+		if o.OutOfOrder {
+			slices.Reverse(events)
+		}
+		var err error
+		if batch.body, err = json.Marshal(events); err != nil {
+			return nil, err
+		}
+		list = append(list, batch)
+	}
+	return list, nil
+}
+
+// token is like Twilio's idempotency tokens.
+func token() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// taker finds the function that takes events of source, and whether it takes
+// them as Event Streams sends them.
+func (s *Server) taker(to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
+	list := s.gate.functions()
+	var fit []string
+	for _, f := range list {
+		if to != "" && f.Path == to {
+			return to, f.Source == string(twilioevent.Stream), nil
+		}
+		if f.Source == string(source) {
+			fit = append(fit, f.Path)
+		}
+	}
+	switch {
+	case to != "":
+		return "", false, refused{http.StatusNotFound, fmt.Sprintf("there is no function at %s", to)}
+	case source == twilioevent.Webhook:
+		return "", false, fmt.Errorf("say which function %s goes to: give its path", t)
+	case len(fit) == 0:
+		return "", false, refused{http.StatusNotFound, fmt.Sprintf("no function takes %s: add an events.%s, or say which function it goes to", t, source)}
+	case len(fit) > 1:
+		return "", false, fmt.Errorf("several functions take %s: say which it goes to, %s", t, strings.Join(fit, " or "))
+	}
+	return fit[0], source == twilioevent.Stream, nil
+}
+
+// deliver signs d and lets the function answer.
+func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (Triggered, error) {
+	address := s.o.Base + d.path
+	if d.contentType == jsonType {
+		address = signature.AddBodyHash(address, d.body)
+	}
+	ctx, cancel := context.WithTimeout(ctx, waits)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(d.body))
+	if err != nil {
+		return Triggered{}, err
+	}
+	r.Header.Set("Content-Type", d.contentType)
+	r.Header.Set("User-Agent", "TwilioProxy/1.1")
+	r.Header.Set("I-Twilio-Idempotency-Token", d.token)
+	r.Header.Set(signature.Header, signature.Sign(s.o.SignWith, address, d.contentType, d.body))
+	e := s.send(r)
+	t := Triggered{Request: e.ID, Path: d.path, Types: d.types, Keys: d.keys, Status: e.Status, Duration: e.Duration}
+	if ctx.Err() != nil { // whatever it answers, nobody hears it
+		t.Status = statusGivenUp
+	}
+	if e.Status >= 300 {
+		t.Body = e.Answer.Body
+	}
+	return t, nil
+}
+
+// TriggerCommand is a command line that sends f an event.
+func TriggerCommand(f Function, base string) string {
+	example := "task.created --stream"
+	for source, types := range twilioevent.Types {
+		if f.Source == string(source) && source != twilioevent.Stream {
+			example = types[0]
+		}
+	}
+	return "flexfn trigger " + example + " --to " + Quote(f.Path) + " --url " + Quote(base)
+}
+
+// eventTypes lists what can be triggered, by source.
+func eventTypes() any {
+	type of struct {
+		Source twilioevent.Source `json:"source"`
+		Types  []string           `json:"types"`
+	}
+	var list []of
+	for source, types := range twilioevent.Types {
+		list = append(list, of{source, types})
+	}
+	return list
+}
+
+// ledger asks the program about its events, or has it do something to a dead
+// letter.
+func (s *Server) ledger(r *http.Request) (any, error) {
+	build, err := s.gate.acquire(r.Context())
+	if err != nil {
+		return nil, refused{http.StatusServiceUnavailable, err.Error()}
+	}
+	defer build.release()
+	path := link.EventsPath
+	if id := r.PathValue("id"); id != "" {
+		path += "/" + url.PathEscape(id)
+	}
+	ask, err := http.NewRequestWithContext(r.Context(), r.Method, "http://localhost"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	ask.RequestURI, ask.RemoteAddr = path, "127.0.0.1:0"
+	ask.Header.Set(link.KeyHeader, s.o.Key)
+	w := newMemoryWriter()
+	build.handler.ServeHTTP(w, ask)
+	text := s.mask.text(w.body.String())
+	if w.status != http.StatusOK {
+		var told struct{ Message string }
+		if json.Unmarshal([]byte(text), &told) != nil || told.Message == "" {
+			return nil, errors.New("the program does not answer about its events; it may use another version of flexfn")
+		}
+		return nil, refused{w.status, told.Message}
+	}
+	return json.RawMessage(text), nil
+}
