@@ -1,6 +1,7 @@
 package pgflexfn
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,27 @@ func TestProcesses(t *testing.T) {
 		address = start(t).URL() + "&connect_timeout=20" // eight begin at once
 	}
 	storetest.Processes(t, address, func(url string) flexfn.Store { return open(t, url) })
+}
+
+// TestDeliveries delivers events while processes are killed and PostgreSQL is
+// restarted. "make soak" sends a million.
+func TestDeliveries(t *testing.T) {
+	var server *storetest.Postgres
+	storetest.Deliveries{
+		Address: func() string {
+			server = start(t)
+			return server.URL()
+		},
+		Configure: func(c *flexfn.Config, url string) (work func(context.Context, *flexfn.App) error, err error) {
+			c.Store, err = New(url)
+			return nil, err
+		},
+		Restart: func() {
+			server.Kill()
+			server.Start()
+		},
+		Batch: 10, Clients: 8, // a process has four connections
+	}.Run(t)
 }
 
 func TestRestart(t *testing.T) {

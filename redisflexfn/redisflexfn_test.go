@@ -2,6 +2,7 @@ package redisflexfn
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -21,10 +22,12 @@ import (
 type redis struct {
 	t       *testing.T
 	port    string
+	dir     string
+	options []string
 	process *exec.Cmd
 }
 
-func startRedis(t *testing.T) *redis {
+func startRedis(t *testing.T, options ...string) *redis {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +35,7 @@ func startRedis(t *testing.T) *redis {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close()
-	r := &redis{t: t, port: port}
+	r := &redis{t: t, port: port, dir: t.TempDir(), options: options}
 	r.start()
 	t.Cleanup(r.kill)
 	return r
@@ -44,7 +47,7 @@ func (r *redis) start() {
 	if err != nil {
 		r.t.Fatal("redis-server is missing: install it (apt-get install redis-server)")
 	}
-	r.process = exec.Command(path, "--port", r.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.t.TempDir())
+	r.process = exec.Command(path, append([]string{"--port", r.port, "--bind", "127.0.0.1", "--save", "", "--dir", r.dir}, r.options...)...)
 	if err := r.process.Start(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -105,6 +108,26 @@ func TestProcesses(t *testing.T) {
 		address = startRedis(t).port
 	}
 	storetest.Processes(t, address, func(port string) flexfn.Store { return (&redis{port: port}).store(t) })
+}
+
+// TestDeliveries delivers events while processes are killed and Redis, which
+// persists what it has, is restarted. "make soak" sends a million.
+func TestDeliveries(t *testing.T) {
+	var server *redis
+	storetest.Deliveries{
+		Address: func() string {
+			server = startRedis(t, "--appendonly", "yes")
+			return server.port
+		},
+		Configure: func(c *flexfn.Config, port string) (work func(context.Context, *flexfn.App) error, err error) {
+			c.Store, err = New("redis://127.0.0.1:" + port)
+			return nil, err
+		},
+		Restart: func() {
+			server.kill()
+			server.start()
+		},
+	}.Run(t)
 }
 
 // TestHugeValue: a value that is none of the app's is not read into memory.

@@ -17,6 +17,7 @@
 package riverflexfn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,12 +32,14 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 // Queue is a [flexfn.Queue] in River. It is safe for concurrent use.
 type Queue struct {
 	pool   *pgxpool.Pool
 	client *river.Client[pgx.Tx] // that only inserts
+	lost   time.Duration         // after which a job under way is run again; zero asks the app
 }
 
 var _ flexfn.Queue = (*Queue)(nil)
@@ -52,8 +55,8 @@ type jobArgs struct {
 func (jobArgs) Kind() string { return "flexfn" }
 
 const (
-	attempts = 50 // the app counts tries itself; this outlasts an outage of days
-	jobTime  = time.Hour
+	attempts = 50          // the app counts tries itself; this outlasts an outage of days
+	jobTime  = time.Minute // of a listener; a job's is its function's
 )
 
 // New uses the database at url. It does not wait for it. The error tells of a
@@ -72,7 +75,7 @@ func New(url string) (*Queue, error) {
 		pool.Close()
 		return nil, fmt.Errorf("riverflexfn: %w", err)
 	}
-	return &Queue{pool, client}, nil
+	return &Queue{pool: pool, client: client}, nil
 }
 
 // Close closes the connections. Add fails afterwards.
@@ -101,26 +104,44 @@ func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) 
 // worker runs jobs.
 type worker struct {
 	river.WorkerDefaults[jobArgs]
-	app *flexfn.App
+	app     *flexfn.App
+	timeout time.Duration
 }
 
 func (w *worker) Work(ctx context.Context, job *river.Job[jobArgs]) error {
 	return w.app.RunJob(ctx, job.Args.Job)
 }
 
-// Timeout implements [river.Worker]: the app bounds its jobs itself.
-func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return jobTime }
+// Timeout implements [river.Worker]. River runs a job that takes longer again,
+// since its worker must be gone. The app bounds its jobs itself.
+func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return w.timeout }
+
+// longest is more than any job of app may take.
+func longest(ctx context.Context, app *flexfn.App) time.Duration {
+	most := jobTime
+	if rt, ok := app.Context(ctx).Value(link.RuntimeKey{}).(*link.Runtime); ok {
+		for _, at := range rt.Parts() {
+			most = max(most, at.Deadline)
+		}
+	}
+	return most + jobTime
+}
 
 // Work runs the jobs of app, at most n at once in this process, until ctx ends
-// and those under way have. What goes wrong is logged, and tried again. The
-// error tells that it could not begin.
+// and those under way have. What goes wrong is logged, and tried again. A job
+// whose process was killed runs again, on another one, a minute after the
+// longest time that a job of app may take: two minutes unless an events.Job
+// has a longer [flexfn.Deadline]. Add the app's functions first. The error
+// tells that it could not begin.
 func (q *Queue) Work(ctx context.Context, app *flexfn.App, n int) error {
+	timeout := cmp.Or(q.lost, longest(ctx, app))
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{app: app})
+	river.AddWorker(workers, &worker{app: app, timeout: timeout})
 	client, err := river.NewClient(riverpgxv5.New(q.pool), &river.Config{
-		Logger:  app.Config().Logger,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: n}},
-		Workers: workers,
+		Logger:     app.Config().Logger,
+		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: n}},
+		Workers:    workers,
+		JobTimeout: timeout, RescueStuckJobsAfter: timeout,
 	})
 	if err == nil {
 		err = client.Start(ctx)

@@ -88,6 +88,37 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestDeliveries delivers events whose listeners run from the queue while
+// processes are killed. "make soak" sends a million.
+func TestDeliveries(t *testing.T) {
+	storetest.Deliveries{
+		Address: func() string {
+			server := storetest.StartPostgres(t)
+			q, err := New(server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close()
+			if err := q.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return server.URL() + "\n" + storetest.Share(t, flexfntest.NewStore())
+		},
+		Configure: func(c *flexfn.Config, address string) (func(context.Context, *flexfn.App) error, error) {
+			url, shared, _ := strings.Cut(address, "\n")
+			q, err := New(url)
+			if err != nil {
+				return nil, err
+			}
+			q.lost = 5 * time.Second
+			c.Queue, c.Store = q, storetest.Remote(shared)
+			return func(ctx context.Context, app *flexfn.App) error { return q.Work(ctx, app, 10) }, nil
+		},
+		AfterAnswer: true,
+		Settle:      5 * time.Minute, // River looks for lost jobs each half minute
+	}.Run(t)
+}
+
 func TestFaultyURL(t *testing.T) {
 	if _, err := New("postgres://user:se-cret@%zz"); err == nil || strings.Contains(err.Error(), "se-cret") {
 		t.Errorf("a faulty URL: %v", err)

@@ -1,0 +1,482 @@
+package storetest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/events"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/signature"
+)
+
+// Deliveries is a test that delivers events to eight processes over one store,
+// while processes are killed and the store is restarted, and counts what their
+// listeners did.
+type Deliveries struct {
+	// Address is what Open gets, in each process; it is not asked for in a
+	// process that is run.
+	Address func() string
+	// Configure gives the app of a process what it shares. What it returns, if
+	// anything, works until its ctx ends.
+	Configure func(c *flexfn.Config, address string) (work func(ctx context.Context, app *flexfn.App) error, err error)
+	// Restart restarts the store; nil leaves it alone.
+	Restart func()
+	// AfterAnswer has the listeners run from the queue.
+	AfterAnswer bool
+	// Batch is the most events of a batch and Clients how many deliver at once;
+	// zero stands for 100 and 16.
+	Batch, Clients int
+	// Settle is how long jobs that nobody delivers again may take in the end.
+	Settle time.Duration
+}
+
+const (
+	deliveryVariable = "FLEXFN_STORETEST_DELIVERIES"
+	eventsVariable   = "FLEXFN_SOAK_EVENTS" // how many events; a few thousand otherwise
+	someEvents       = 3000
+	processes        = 8
+	inTime           = 5 * time.Second // Event Streams waits no longer
+	publicURL        = "https://functions.example.com"
+	authToken        = "0123456789abcdef0123456789abcdef"
+	accountSID       = "AC00000000000000000000000000000001"
+	callbackPath     = "/events/taskrouter"
+	streamPath       = "/events/stream"
+	notRecorded      = "what was done of an event could not be recorded"
+)
+
+// Which events are how: one in twenty fails at first, and one in a thousand for
+// good.
+func flaky(n int) bool  { return n%20 == 3 }
+func poison(n int) bool { return n%1000 == 7 }
+
+// Run runs the test; it runs the test that it is called from again, in each
+// process.
+func (d Deliveries) Run(t *testing.T) {
+	if settings := os.Getenv(deliveryVariable); settings != "" {
+		dir, address, _ := strings.Cut(settings, "\n")
+		d.process(t, dir, address)
+		return
+	}
+	count, soak := someEvents, false
+	if n, err := strconv.Atoi(os.Getenv(eventsVariable)); err == nil {
+		count, soak = n, true
+	}
+	d.Batch, d.Clients = cmp.Or(d.Batch, 100), cmp.Or(d.Clients, 16)
+	r := &deliveryRun{Deliveries: d, t: t, dir: t.TempDir(), address: d.Address(), events: count, soak: soak, killed: map[string]bool{}}
+	r.processes = make([]*process, processes)
+	for i := range r.processes {
+		r.processes[i] = r.begin()
+	}
+	defer func() {
+		for _, p := range r.processes {
+			p.kill()
+		}
+	}()
+	begin := time.Now()
+	ctx, stop := context.WithCancel(t.Context())
+	var faults sync.WaitGroup
+	faults.Go(func() { r.kills(ctx) })
+	if d.Restart != nil {
+		faults.Go(func() { r.restarts(ctx) })
+	}
+	r.deliver()
+	stop()
+	faults.Wait()
+	took := time.Since(begin)
+	r.settle()
+	r.check(took)
+}
+
+// deliveryRun is a run of [Deliveries].
+type deliveryRun struct {
+	Deliveries
+	t            *testing.T
+	dir, address string
+	events       int
+	soak         bool // a machine that tests share may be slow
+
+	mu        sync.Mutex
+	processes []*process
+	killed    map[string]bool // by process id
+
+	sent, requests, repeats, restarted atomic.Int64
+	slowest                            atomic.Int64 // answer, in nanoseconds
+}
+
+// process is one that is run.
+type process struct {
+	run  *exec.Cmd
+	port string
+	log  *syncBuffer
+}
+
+func (p *process) id() string { return strconv.Itoa(p.run.Process.Pid) }
+
+func (p *process) kill() {
+	_ = p.run.Process.Kill()
+	_ = p.run.Wait()
+}
+
+// begin runs another process, and waits until it listens.
+func (r *deliveryRun) begin() *process {
+	p := &process{run: exec.Command(os.Args[0], "-test.run=^"+r.t.Name()+"$", "-test.timeout=0"), log: new(syncBuffer)}
+	p.run.Env = append(os.Environ(), deliveryVariable+"="+r.dir+"\n"+r.address)
+	p.run.Stderr = p.log
+	out, err := p.run.StdoutPipe()
+	if err == nil {
+		_, err = p.run.StdinPipe() // which ends with this process
+	}
+	if err == nil {
+		err = p.run.Start()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if port, ok := strings.CutPrefix(lines.Text(), "port "); ok {
+			p.port = port
+			go func() { _, _ = io.Copy(io.Discard, out) }() // until the process ends
+			return p
+		}
+	}
+	p.kill()
+	r.t.Errorf("a process does not listen: %s", p.log.b.String())
+	return p
+}
+
+// process is what runs in each process, until it is killed.
+func (d Deliveries) process(t *testing.T, dir, address string) {
+	file, err := os.OpenFile(filepath.Join(dir, "effects"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := strconv.Itoa(os.Getpid())
+	note := func(what, key string) { // in one write, which a kill does not cut
+		if _, err := file.WriteString(pid + " " + what + " " + key + "\n"); err != nil {
+			panic(err)
+		}
+	}
+	c := flexfn.Config{AccountSID: accountSID, AuthToken: authToken, PublicURL: publicURL, Logger: slog.New(&unrecorded{note: note})}
+	work, err := d.Configure(&c, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := flexfn.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var how []events.ListenerOption
+	if d.AfterAnswer {
+		how = append(how, events.AfterAnswer())
+	}
+	on := func(name string, handle func(e events.Event, n int) error) flexfn.StudioOption {
+		return events.On("task.*", func(_ context.Context, e events.Event) error {
+			n, err := strconv.Atoi(strings.TrimPrefix(e.Key, "EV"))
+			if err != nil {
+				return err
+			}
+			if err := handle(e, n); err != nil {
+				return err
+			}
+			note(name, e.Key)
+			return nil
+		}, append(how, events.Named(name), events.Tries(100))...)
+	}
+	options := []flexfn.StudioOption{
+		on("plain", func(events.Event, int) error { return nil }),
+		on("fails", func(e events.Event, n int) error {
+			switch {
+			case poison(n):
+				return flexfn.Errorf(http.StatusUnprocessableEntity, "never")
+			case flaky(n) && e.Try == 1:
+				return errors.New("not yet")
+			}
+			return nil
+		}),
+		events.OnDeadLetter(func(_ context.Context, l events.DeadLetter) { note("dead", l.Event.Key) }),
+	}
+	app.Handle(callbackPath, events.TaskRouter(options...))
+	app.Handle(streamPath, events.Stream(options...))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	go func() { // ends with who started it
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		end()
+		_ = listener.Close()
+	}()
+	if work != nil {
+		go func() {
+			if err := work(ctx, app); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	fmt.Println("port " + port)
+	_ = http.Serve(listener, app)
+}
+
+// unrecorded is a log that notes which events it says were not recorded.
+type unrecorded struct{ note func(what, key string) }
+
+func (*unrecorded) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (u *unrecorded) WithAttrs([]slog.Attr) slog.Handler         { return u }
+func (u *unrecorded) WithGroup(string) slog.Handler              { return u }
+func (u *unrecorded) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == notRecorded {
+		r.Attrs(func(a slog.Attr) bool {
+			if a.Key == "key" {
+				u.note("unrecorded", a.Value.String())
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+// kills kills a process now and then, and starts another.
+func (r *deliveryRun) kills(ctx context.Context) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for wait(ctx, time.Second/2+time.Duration(rng.IntN(2000))*time.Millisecond) {
+		i := rng.IntN(processes)
+		r.mu.Lock()
+		old := r.processes[i]
+		r.killed[old.id()] = true
+		r.mu.Unlock()
+		old.kill()
+		next := r.begin()
+		r.mu.Lock()
+		r.processes[i] = next
+		r.mu.Unlock()
+	}
+}
+
+func (r *deliveryRun) restarts(ctx context.Context) {
+	for first := true; wait(ctx, 20*time.Second) || first; first = false {
+		r.Restart()
+		r.restarted.Add(1)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// deliver sends each event 1 to 5 times, in any order: as callbacks, one by
+// one, and in batches of Event Streams. What is not answered with success is
+// sent again.
+func (r *deliveryRun) deliver() {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var order []int32
+	for n := range r.events {
+		for range 1 + rng.IntN(5) {
+			order = append(order, int32(n))
+		}
+	}
+	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	r.sent.Store(int64(len(order)))
+	units := make(chan []int32)
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: r.Clients}}
+	defer client.CloseIdleConnections()
+	var all sync.WaitGroup
+	for i := range r.Clients {
+		all.Go(func() {
+			for unit := range units {
+				for to := i; !r.send(client, to%processes, unit); to++ {
+					r.repeats.Add(1)
+					time.Sleep(200 * time.Millisecond)
+				}
+			}
+		})
+	}
+	for len(order) > 0 && !r.t.Failed() {
+		size := 1
+		if rng.IntN(10) == 0 {
+			size = min(r.Batch, len(order))
+		}
+		units <- order[:size]
+		order = order[size:]
+	}
+	close(units)
+	all.Wait()
+}
+
+// send delivers events to a process, and reports whether it answered with
+// success.
+func (r *deliveryRun) send(client *http.Client, to int, unit []int32) bool {
+	r.mu.Lock()
+	p := r.processes[to]
+	r.mu.Unlock()
+	path, contentType, body := callbackPath, "application/x-www-form-urlencoded", []byte(nil)
+	if len(unit) == 1 {
+		body = []byte(url.Values{"EventType": {"task.updated"}, "Sid": {fmt.Sprint("EV", unit[0])}, "AccountSid": {accountSID},
+			"TaskSid": {fmt.Sprintf("WT%032x", unit[0])}, "TimestampMs": {"1700000000000"}}.Encode())
+	} else {
+		path, contentType = streamPath, "application/json"
+		batch := make([]map[string]any, len(unit))
+		for i, n := range unit {
+			batch[i] = flexfntest.CloudEvent(fmt.Sprint("EZ", n), "com.twilio.taskrouter.task.updated",
+				map[string]any{"payload": map[string]any{"sid": fmt.Sprint("EV", n), "task_sid": fmt.Sprintf("WT%032x", n)}})
+		}
+		body, _ = json.Marshal(batch)
+		path = signature.AddBodyHash(publicURL+path, body)[len(publicURL):]
+	}
+	req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+p.port+path, bytes.NewReader(body))
+	if err != nil {
+		r.t.Error(err)
+		return true
+	}
+	req.Header.Set("Content-Type", contentType)
+	req.Header.Set(signature.Header, signature.Sign(authToken, publicURL+path, contentType, body))
+	r.requests.Add(1)
+	begin := time.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return false // it was killed
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	took := int64(time.Since(begin))
+	for was := r.slowest.Load(); took > was && !r.slowest.CompareAndSwap(was, took); {
+		was = r.slowest.Load()
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 500 {
+		r.t.Errorf("a delivery is answered %d", resp.StatusCode)
+		return true
+	}
+	return err == nil && resp.StatusCode < 300
+}
+
+// settle waits until what the processes do by themselves is done.
+func (r *deliveryRun) settle() {
+	for until := time.Now().Add(r.Settle); time.Now().Before(until); time.Sleep(time.Second) {
+		if c := r.count(); c.lost(r.events) == 0 {
+			return
+		}
+	}
+}
+
+// counts are the processes that did something, by listener and event, and the
+// events that were said not to be recorded.
+type counts struct {
+	plain, fails, dead map[int32][]string
+	unrecorded         map[int32]bool
+}
+
+func (r *deliveryRun) count() counts {
+	file, err := os.Open(filepath.Join(r.dir, "effects"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer file.Close()
+	c := counts{map[int32][]string{}, map[int32][]string{}, map[int32][]string{}, map[int32]bool{}}
+	interned := map[string]string{}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		pid, rest, _ := strings.Cut(lines.Text(), " ")
+		what, key, _ := strings.Cut(rest, " ")
+		n, err := strconv.Atoi(strings.TrimPrefix(key, "EV"))
+		if err != nil {
+			r.t.Fatalf("the effects have the line %q", lines.Text())
+		}
+		if _, ok := interned[pid]; !ok {
+			interned[pid] = strings.Clone(pid)
+		}
+		pid, of := interned[pid], c.plain
+		switch what {
+		case "fails":
+			of = c.fails
+		case "dead":
+			of = c.dead
+		case "unrecorded":
+			c.unrecorded[int32(n)] = true
+			continue
+		}
+		of[int32(n)] = append(of[int32(n)], pid)
+	}
+	return c
+}
+
+// lost counts what was not done.
+func (c counts) lost(events int) (n int) {
+	for e := range int32(events) {
+		if len(c.plain[e]) == 0 {
+			n++
+		}
+		if ended := c.fails; len(ended[e]) == 0 && (!poison(int(e)) || len(c.dead[e]) == 0) {
+			n++
+		}
+	}
+	return n
+}
+
+// check fails the test for what was lost, and for what was done twice though
+// nobody was killed between the effect and its record.
+func (r *deliveryRun) check(took time.Duration) {
+	c := r.count()
+	doubled, unexplained := 0, 0
+	byKill := map[string]int{} // what each killed process had in hand
+	for _, of := range []map[int32][]string{c.plain, c.fails, c.dead} {
+		for n, pids := range of {
+			for _, pid := range pids[:len(pids)-1] {
+				doubled++
+				byKill[pid]++
+				if !r.killed[pid] && !c.unrecorded[n] {
+					unexplained++
+					r.t.Errorf("EV%d was done by the processes %v, of which %s was not killed", n, pids, pid)
+				}
+			}
+		}
+	}
+	lost := c.lost(r.events)
+	letters := 0
+	for n := range c.dead {
+		if letters++; !poison(int(n)) {
+			r.t.Errorf("EV%d became a dead letter", n)
+		}
+	}
+	most := 0
+	for _, n := range byKill {
+		most = max(most, n)
+	}
+	slowest := time.Duration(r.slowest.Load()).Round(time.Millisecond)
+	r.t.Logf("%d events, delivered %d times in %d requests, %d of them again, to %d processes, in %s; %d kills, %d restarts of the store: %d lost, %d doubled (at most %d by a kill, %d by none), %d events told of as not recorded, %d dead letters; the slowest answer took %s",
+		r.events, r.sent.Load(), r.requests.Load(), r.repeats.Load(), processes, took.Round(time.Second), len(r.killed), r.restarted.Load(), lost, doubled, most, unexplained, len(c.unrecorded), letters, slowest)
+	switch {
+	case lost > 0:
+		r.t.Errorf("%d were lost", lost)
+	case r.soak && slowest > inTime:
+		r.t.Errorf("an answer took %s", slowest)
+	}
+}
