@@ -30,8 +30,9 @@ fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)
 bench: ## all comparisons in one run; writes the tables of bench/README.md
 	bench/run
 
-soak: ## load with faults for SOAK (default 10m), with the race detector
+soak: ## load with faults for SOAK (default 10m); EVENTS (default 1000000) delivered while processes are killed
 	FLEXFN_SOAK=$${SOAK:-10m} go test -race -count 1 -timeout 0 -v -run TestSoak ./internal/testing/soak
+	for module in redisflexfn pgflexfn riverflexfn; do (cd $$module && FLEXFN_SOAK_EVENTS=$${EVENTS:-1000000} go test -count 1 -timeout 0 -v -run TestDeliveries) || exit; done
 
 release: ## binaries, bill of materials and checksums, from the last commit, in dist/
 	.ci/release
