@@ -197,7 +197,9 @@ var jsonNull = json.RawMessage("null")
 
 // failed makes the answer to a call that failed with err. Answers of 500 and above
 // are logged as errors with the whole err, since the caller sees only a part of
-// it; others are the caller's doing, and logged at debug level.
+// it; others are the caller's doing, and logged at debug level. So is a handler's
+// own 501: the server is not set up for what was asked, and every call would say
+// so again.
 func (c *call) failed(err error) answer {
 	c.traceFailure(err)
 	if p, ok := errors.AsType[*parameterError](err); ok {
@@ -226,6 +228,9 @@ func (c *call) failed(err error) answer {
 	}
 	if status >= 500 {
 		body.RequestID = c.requestID()
+	}
+	notSetUp := status == http.StatusNotImplemented && told.TwilioErrorCode == 0 && told.Err == nil // not a service's 501
+	if status >= 500 && !notSetUp {
 		c.log(slog.LevelError, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
 	} else {
 		c.debug(err)

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
-	"github.com/flexfn/flexfn/internal/sid"
 	"github.com/flexfn/flexfn/internal/conflict"
+	"github.com/flexfn/flexfn/internal/sid"
 	"github.com/flexfn/flexfn/twilioapi"
 )
 

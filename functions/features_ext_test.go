@@ -1,7 +1,9 @@
 package functions_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -23,12 +25,19 @@ func TestFeatureRoles(t *testing.T) {
 	}
 }
 
-// TestFeatureOff: a feature without its settings says so, to who may call.
+// TestFeatureOff: a feature without its settings says so, to who may call, and
+// in the log once: not at every call.
 func TestFeatureOff(t *testing.T) {
-	app := newAppWith(t, functions.Config{})
+	var log bytes.Buffer
+	app := newAppWith(t, functions.Config{}, func(c *flexfn.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	const path = "/features/chat-transfer/flex/create-transfer-task"
-	app.CallFlex(flexfntest.Agent, path, nil).Refused(501, "TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID")
+	for range 3 {
+		app.CallFlex(flexfntest.Agent, path, nil).Refused(501, "TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID")
+	}
 	app.CallFlex(flexfntest.Guest, path, nil).Refused(403, "guest")
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "chat-transfer needs ") {
+		t.Errorf("%d lines, want the one about what is off: %s", n, &log)
+	}
 
 	err := functions.Config{Features: []string{"chat-transfer"}}.Add(flexfntest.New(t).App)
 	if err == nil || !strings.Contains(err.Error(), "FLEXFN_FEATURES names chat-transfer, which needs TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID") {
