@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"github.com/flexfn/flexfn/internal/recorder"
 )
 
 // Client returns a client whose every request to any host goes to the fake,
@@ -39,7 +41,7 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 		in.Body = http.NoBody
 	}
 	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
-	rec := &recorder{header: http.Header{}}
+	rec := new(recorder.Writer)
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -51,7 +53,7 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 		if err = ctx.Err(); err != nil {
 			return
 		}
-		if rec.flushed { // the head was sent; the body breaks off
+		if rec.Flushed { // the head was sent; the body breaks off
 			res, err = answered(r, rec), nil
 			return
 		}
@@ -63,14 +65,14 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 
 // answered is the recorded response, whose body ends in an error when it is
 // shorter than its Content-Length.
-func answered(r *http.Request, rec *recorder) *http.Response {
-	body := rec.body.Bytes()
+func answered(r *http.Request, rec *recorder.Writer) *http.Response {
+	body := rec.Body.Bytes()
 	res := &http.Response{
-		Status: strconv.Itoa(rec.status) + " " + http.StatusText(rec.status), StatusCode: rec.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: rec.header, Request: r,
+		Status: strconv.Itoa(rec.Status()) + " " + http.StatusText(rec.Status()), StatusCode: rec.Status(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: rec.Header(), Request: r,
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
 	}
-	if n, err := strconv.ParseInt(rec.header.Get("Content-Length"), 10, 64); err == nil && n > int64(len(body)) {
+	if n, err := strconv.ParseInt(rec.Header().Get("Content-Length"), 10, 64); err == nil && n > int64(len(body)) {
 		res.ContentLength = n
 		res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{}))
 	}
@@ -81,26 +83,3 @@ func answered(r *http.Request, rec *recorder) *http.Response {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-// recorder is the [http.ResponseWriter] of a request in memory.
-type recorder struct {
-	header  http.Header
-	status  int
-	body    bytes.Buffer
-	flushed bool
-}
-
-func (r *recorder) Header() http.Header { return r.header }
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	r.WriteHeader(http.StatusOK)
-	return r.body.Write(b)
-}
-
-func (r *recorder) Flush() { r.flushed = true }

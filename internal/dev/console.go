@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/recorder"
 	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
@@ -186,7 +187,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 // send lets the functions answer a request of the console's own.
 func (s *Server) send(r *http.Request) *Entry {
 	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
-	return s.answer(newMemoryWriter(), r)
+	return s.answer(new(recorder.Writer), r)
 }
 
 func (s *Server) replay(r *http.Request) (any, error) {

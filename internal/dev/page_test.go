@@ -3,6 +3,9 @@ package dev
 import (
 	"io/fs"
 	"os/exec"
+	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,5 +34,35 @@ func TestPageParses(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+}
+
+// The page's modules import each other in one direction.
+func TestModulesHaveNoCircle(t *testing.T) {
+	imports := map[string][]string{}
+	files, err := fs.Glob(pageFiles, "page/*.js")
+	if err != nil || len(files) < 5 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := fs.ReadFile(pageFiles, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^import .* from '\./(.+)';$`).FindAllStringSubmatch(string(text), -1) {
+			imports[path.Base(file)] = append(imports[path.Base(file)], m[1])
+		}
+	}
+	var visit func(file string, above []string)
+	visit = func(file string, above []string) {
+		if slices.Contains(above, file) {
+			t.Fatalf("a circle: %v", append(above, file))
+		}
+		for _, next := range imports[file] {
+			visit(next, append(slices.Clone(above), file))
+		}
+	}
+	for file := range imports {
+		visit(file, nil)
 	}
 }

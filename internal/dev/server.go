@@ -1,13 +1,11 @@
 package dev
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/recorder"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -139,9 +138,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	soFar := s.log.begin(e)
 	s.hub.send("request", soFar.Summary)
 	raw := &rawRequest{method: r.Method, host: r.Host, uri: r.URL.RequestURI(), header: r.Header.Clone()}
-	sent := &capture{limit: maxBodyShown}
+	sent := recorder.Body{Limit: maxBodyShown}
 	if r.Body != nil {
-		r.Body = &readCapture{r.Body, sent}
+		r.Body = sent.Reader(r.Body)
 	}
 
 	var build *Build
@@ -151,13 +150,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 		build, err = s.gate.acquire(r.Context())
 	}
 	start := time.Now() // the wait for a build is not the function's
-	got := &recorder{ResponseWriter: w, status: http.StatusOK, body: capture{limit: maxBodyShown}}
+	got := &recorder.Writer{To: w, Body: recorder.Body{Limit: maxBodyShown}, Begin: func(h http.Header) { e.Trace = takeTrace(h) }}
 	var broken any // what the handler panicked with, as when the answer broke off
 	switch {
 	case refusal != nil:
 		unavailable(got, r, http.StatusForbidden, "flexfn dev: "+err.Error())
 	case err != nil && r.Context().Err() != nil:
-		got.givenUp("while the program was being built")
+		giveUp(got, "while the program was being built")
 	case err != nil:
 		unavailable(got, r, http.StatusServiceUnavailable, "flexfn dev: "+err.Error())
 	default:
@@ -167,15 +166,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 			r.Header.Set(link.KeyHeader, s.o.Key)
 			build.handler.ServeHTTP(got, r)
 		}()
-		if r.Context().Err() != nil && !got.written {
-			got.givenUp("before the function answered")
+		if r.Context().Err() != nil && !got.Begun {
+			giveUp(got, "before the function answered")
 		}
 	}
 	took := time.Since(start)
 
 	e.Duration = float64(took.Microseconds()) / 1000
-	e.Status = got.status
-	e.Trace = got.trace
+	e.Status = got.Status()
 	e.RequestID = w.Header().Get("X-Request-Id")
 	if t := e.Trace; t != nil {
 		e.Attempts = len(t.Attempts) + t.Missed
@@ -189,10 +187,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 			e.Caller = t.Caller.Identity
 		}
 	}
-	e.Request.Body, e.Request.Cut = s.mask.body(sent.bytes(), r.Header.Get("Content-Type")), sent.cut
-	e.Answer = Message{s.mask.header(w.Header()), s.mask.body(got.body.bytes(), w.Header().Get("Content-Type")), got.body.cut}
-	if !sent.cut {
-		raw.body, e.raw, e.Replayable = sent.bytes(), raw, true
+	e.Request.Body, e.Request.Cut = s.mask.body(sent.Bytes(), r.Header.Get("Content-Type")), sent.Cut
+	e.Answer = Message{s.mask.header(w.Header()), s.mask.body(got.Body.Bytes(), w.Header().Get("Content-Type")), got.Body.Cut}
+	if !sent.Cut {
+		raw.body, e.raw, e.Replayable = sent.Bytes(), raw, true
 		e.Person = raw.person()
 	}
 	s.log.end(soFar, e)
@@ -229,87 +227,19 @@ func failureBody(message string) []byte {
 // statusGivenUp is that of a request whose caller left before the answer.
 const statusGivenUp = 499
 
-// givenUp notes that the caller has gone without an answer.
-func (w *recorder) givenUp(when string) {
-	w.written, w.status = true, statusGivenUp
-	_, _ = w.body.Write(failureBody("flexfn dev: the caller gave up " + when))
+// giveUp notes that the caller has gone without an answer.
+func giveUp(w *recorder.Writer, when string) {
+	w.End(statusGivenUp)
+	_, _ = w.Body.Write(failureBody("flexfn dev: the caller gave up " + when))
 }
 
-// capture keeps the beginning of what is written to it.
-type capture struct {
-	limit int
-	buf   bytes.Buffer
-	cut   bool
-}
-
-func (c *capture) Write(p []byte) (int, error) {
-	n := min(len(p), c.limit-c.buf.Len())
-	c.buf.Write(p[:n])
-	c.cut = c.cut || n < len(p)
-	return len(p), nil
-}
-
-func (c *capture) bytes() []byte { return c.buf.Bytes() }
-
-type readCapture struct {
-	io.ReadCloser
-	to *capture
-}
-
-func (r *readCapture) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	_, _ = r.to.Write(p[:n])
-	return n, err
-}
-
-// recorder keeps what is answered, and the trace for itself.
-type recorder struct {
-	http.ResponseWriter
-	status  int
-	written bool
-	body    capture
-	trace   *link.Trace
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if status >= 200 && !w.written {
-		w.written, w.status = true, status
-		w.takeTrace()
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(p []byte) (int, error) {
-	if !w.written {
-		w.WriteHeader(http.StatusOK)
-	}
-	_, _ = w.body.Write(p)
-	return w.ResponseWriter.Write(p)
-}
-
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *recorder) takeTrace() {
-	h := w.Header()
+// takeTrace takes the trace out of an answer's header; nil if there is none.
+func takeTrace(h http.Header) *link.Trace {
 	text, err := base64.StdEncoding.DecodeString(h.Get(link.TraceHeader))
 	h.Del(link.TraceHeader)
 	t := new(link.Trace)
-	if err == nil && json.Unmarshal(text, t) == nil {
-		w.trace = t
+	if err != nil || json.Unmarshal(text, t) != nil {
+		return nil
 	}
+	return t
 }
-
-// memoryWriter keeps an answer.
-type memoryWriter struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func newMemoryWriter() *memoryWriter {
-	return &memoryWriter{header: http.Header{}, status: http.StatusOK}
-}
-
-func (w *memoryWriter) Header() http.Header         { return w.header }
-func (w *memoryWriter) WriteHeader(status int)      { w.status = status }
-func (w *memoryWriter) Write(p []byte) (int, error) { return w.body.Write(p) }

@@ -1,12 +1,13 @@
 package link
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/flexfn/flexfn/internal/recorder"
 )
 
 // DescribeVariable, when it is set, has the program print the document of its
@@ -36,27 +37,16 @@ func Document(ctx context.Context, handler http.Handler, key string, query url.V
 	}
 	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
 	r.Header.Set(KeyHeader, key)
-	w := answer{header: http.Header{}, status: http.StatusOK}
+	var w recorder.Writer
 	handler.ServeHTTP(&w, r)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var said struct{ OpenAPI, Message string }
-	if err := json.Unmarshal(w.body.Bytes(), &said); err == nil && w.status == http.StatusInternalServerError {
+	if err := json.Unmarshal(w.Body.Bytes(), &said); err == nil && w.Status() == http.StatusInternalServerError {
 		return nil, fmt.Errorf("the program cannot describe its functions: %s", said.Message)
-	} else if err != nil || w.status != http.StatusOK || said.OpenAPI == "" {
-		return nil, fmt.Errorf("the program does not say which functions it has (it answered %d): configure its App with flexfn.FromEnv, and let it answer on every path", w.status)
+	} else if err != nil || w.Status() != http.StatusOK || said.OpenAPI == "" {
+		return nil, fmt.Errorf("the program does not say which functions it has (it answered %d): configure its App with flexfn.FromEnv, and let it answer on every path", w.Status())
 	}
-	return w.body.Bytes(), nil
+	return w.Body.Bytes(), nil
 }
-
-// answer keeps an answer.
-type answer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *answer) Header() http.Header         { return w.header }
-func (w *answer) WriteHeader(status int)      { w.status = status }
-func (w *answer) Write(p []byte) (int, error) { return w.body.Write(p) }

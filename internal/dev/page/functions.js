@@ -1,8 +1,9 @@
 // The functions, and a form to try each.
 
 import { announce, copy, h, pathParts } from './dom.js';
+import { takeEdit } from './edit.js';
 import { requestDetail } from './request.js';
-import { call, on, request, state } from './server.js';
+import { call, on, state } from './server.js';
 
 const nobody = 'nobody';
 
@@ -159,40 +160,4 @@ function faulty(entry) {
 // choose selects an option, if there is such a one.
 function choose(select, value) {
   if ([...select.options].some((option) => option.value === value)) select.value = value;
-}
-
-// A request that is to be edited before it is sent again.
-let edit = null;
-
-export async function editRequest(id) {
-  const e = await request(id);
-  edit = { path: e.path, values: parameters(e), person: e.person, json: isJSON(e) };
-  const target = `#/functions${e.path}`;
-  if (location.hash === target) window.dispatchEvent(new HashChangeEvent('hashchange', { newURL: location.href }));
-  else location.hash = target;
-}
-
-function takeEdit(path) {
-  if (edit?.path !== path) return null;
-  const taken = edit;
-  edit = null;
-  return taken;
-}
-
-function isJSON(e) {
-  return (e.request.header['Content-Type']?.[0] ?? '').startsWith('application/json');
-}
-
-function parameters(e) {
-  const values = new Map(new URLSearchParams(e.query ?? ''));
-  if (isJSON(e)) {
-    try {
-      for (const [key, value] of Object.entries(JSON.parse(e.request.body))) values.set(key, typeof value === 'string' ? value : JSON.stringify(value));
-    } catch { /* not an object */ }
-  } else {
-    for (const [key, value] of new URLSearchParams(e.request.body)) values.set(key, value);
-  }
-  values.delete('Token');
-  values.delete('bodySHA256');
-  return values;
 }

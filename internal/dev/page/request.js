@@ -1,7 +1,7 @@
 // One request: what was asked, what happened, what was answered.
 
 import { announce, block, clock, h, identity, milliseconds, pretty, requestChip } from './dom.js';
-import { editRequest } from './functions.js';
+import { editRequest } from './edit.js';
 import { replay, state, twilioRequests } from './server.js';
 import { timeline } from './timeline.js';
 
