@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/recorder"
 	"github.com/flexfn/flexfn/internal/twilioevent"
 	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
@@ -280,15 +281,15 @@ func (s *Server) ledger(r *http.Request) (any, error) {
 	}
 	ask.RequestURI, ask.RemoteAddr = path, "127.0.0.1:0"
 	ask.Header.Set(link.KeyHeader, s.o.Key)
-	w := newMemoryWriter()
+	w := new(recorder.Writer)
 	build.handler.ServeHTTP(w, ask)
-	text := s.mask.text(w.body.String())
-	if w.status != http.StatusOK {
+	text := s.mask.text(string(w.Body.Bytes()))
+	if w.Status() != http.StatusOK {
 		var told struct{ Message string }
 		if json.Unmarshal([]byte(text), &told) != nil || told.Message == "" {
 			return nil, errors.New("the program does not answer about its events; it may use another version of flexfn")
 		}
-		return nil, refused{w.status, told.Message}
+		return nil, refused{w.Status(), told.Message}
 	}
 	return json.RawMessage(text), nil
 }
