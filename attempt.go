@@ -22,7 +22,12 @@ type Attempt struct {
 	// Number counts the attempts of one call, from 1.
 	Number int
 	// Method, Host and Path are those of the last request that the attempt
-	// sent through the app's client; empty if it sent none.
+	// sent through the app's client; empty if it sent none. Path is a template
+	// such as /v2/PhoneNumbers/{…}, without the query, because both can hold
+	// personal data. It is the request's Pattern if the callback set one;
+	// otherwise each segment that is not a fixed word is {…}: at Twilio,
+	// anything but the words of its operations' paths; elsewhere, anything
+	// but versions (v2) and words of up to 24 letters.
 	Method, Host, Path string
 	// Status is the HTTP status of the answer to that request; zero if none
 	// came.
@@ -109,6 +114,14 @@ func (r *attemptRecord) Value(key any) any {
 	return r.lazyContext.Value(key)
 }
 
+// template is the path of req without its values.
+func template(req *http.Request) string {
+	if req.Pattern != "" { // which means nothing to an http.Client
+		return req.Pattern
+	}
+	return mask.Path(req.URL.Hostname(), req.URL.EscapedPath())
+}
+
 // noteExchange adds a request and its answer, nil when none came, to the
 // record of the attempt that ctx belongs to.
 func noteExchange(req *http.Request, resp *http.Response) {
@@ -118,7 +131,7 @@ func noteExchange(req *http.Request, resp *http.Response) {
 	}
 	r.noting.Lock()
 	defer r.noting.Unlock()
-	r.method, r.host, r.path = req.Method, req.URL.Hostname(), mask.PhoneNumbers(req.URL.EscapedPath())
+	r.method, r.host, r.path = req.Method, req.URL.Hostname(), template(req)
 	r.status, r.twilioID = 0, ""
 	if resp != nil {
 		r.status, r.twilioID = resp.StatusCode, resp.Header.Get("Twilio-Request-Id")

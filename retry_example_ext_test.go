@@ -199,9 +199,9 @@ func ExampleAttempt() {
 		return flexfn.ReadJSON[Customer](app.HTTPClient().Do(req))
 	})
 	// Output:
-	// 1 GET 127.0.0.1 /customers/7 503 true
-	// 2 GET 127.0.0.1 /customers/7 503 true
-	// 3 GET 127.0.0.1 /customers/7 200 false
+	// 1 GET 127.0.0.1 /customers/{…} 503 true
+	// 2 GET 127.0.0.1 /customers/{…} 503 true
+	// 3 GET 127.0.0.1 /customers/{…} 200 false
 }
 
 // Sent through the app's client, a POST that gets no answer is not sent again,

@@ -22,13 +22,15 @@ const Name = "github.com/flexfn/flexfn/otelflexfn"
 // OnAttempt makes a value for [flexfn.Config].OnAttempt. For every attempt of
 // a web-service call it makes
 //
-//   - a client span named after the HTTP method, child of the span in ctx;
+//   - a client span named after the HTTP method and the template of the path,
+//     such as GET /v2/PhoneNumbers/{…}, child of the span in ctx;
 //   - a point of the histogram http.client.request.duration, in seconds;
 //   - one on the counter flexfn.retries, when another attempt follows.
 //
 // Names and attributes are those of OpenTelemetry's semantic conventions for
 // HTTP clients where these have them; in addition, spans have
-// flexfn.function and twilio.request_id. Telephone numbers are never in them.
+// flexfn.function and twilio.request_id. Nothing of what varies in a path is
+// in them: see [flexfn.Attempt].
 //
 // Either provider may be nil, for no spans or no metrics.
 func OnAttempt(spans trace.TracerProvider, metrics metric.MeterProvider) (func(context.Context, flexfn.Attempt), error) {
@@ -84,11 +86,14 @@ func (o observer) observe(ctx context.Context, a flexfn.Attempt) {
 		return
 	}
 	name := a.Method
-	if name == "" {
+	switch {
+	case name == "":
 		name = "web-service call"
+	case a.Path != "":
+		name += " " + a.Path
 	}
 	_, span := o.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(ended.Add(-a.Duration)), trace.WithAttributes(common...))
-	for key, value := range map[string]string{"url.path": a.Path, "flexfn.function": a.Function, "flexfn.request_id": a.RequestID, "twilio.request_id": a.TwilioRequestID} {
+	for key, value := range map[string]string{"url.path": a.Path, "url.template": a.Path, "flexfn.function": a.Function, "flexfn.request_id": a.RequestID, "twilio.request_id": a.TwilioRequestID} {
 		if value != "" {
 			span.SetAttributes(attribute.String(key, value))
 		}

@@ -76,7 +76,7 @@ func TestOnAttempt(t *testing.T) {
 	}
 	for i, span := range list[:2] {
 		want := map[attribute.Key]string{
-			"http.request.method": "GET", "server.address": "127.0.0.1", "url.path": "/v1/Lines/(number)", "twilio.request_id": "RQ1",
+			"http.request.method": "GET", "server.address": "127.0.0.1", "url.path": "/v1/Lines/{…}", "url.template": "/v1/Lines/{…}", "twilio.request_id": "RQ1",
 			"http.response.status_code": "503", "error.type": "503",
 		}
 		if i == 1 {
@@ -91,7 +91,7 @@ func TestOnAttempt(t *testing.T) {
 				t.Errorf("span %d: %s is %s", i, a.Key, a.Value.Emit())
 			}
 		}
-		if span.Name != "GET" || span.Parent.SpanID() != parent.SpanContext().SpanID() || (span.Status.Code == codes.Error) != (i == 0) || !span.EndTime.After(span.StartTime) {
+		if span.Name != "GET /v1/Lines/{…}" || span.Parent.SpanID() != parent.SpanContext().SpanID() || (span.Status.Code == codes.Error) != (i == 0) || !span.EndTime.After(span.StartTime) {
 			t.Errorf("span %d: %+v", i, span)
 		}
 	}
@@ -139,11 +139,11 @@ func ExampleOnAttempt() {
 	}
 	service := busyOnce()
 	defer service.Close()
-	call(context.Background(), newApp(hook), service.URL)
+	call(context.Background(), newApp(hook), service.URL+"/v1/Lines/7")
 	for _, span := range spans.GetSpans() {
 		fmt.Println(span.Name, span.Status.Code)
 	}
 	// Output:
-	// GET Error
-	// GET Unset
+	// GET /v1/Lines/{…} Error
+	// GET /v1/Lines/{…} Unset
 }

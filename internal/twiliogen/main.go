@@ -4,7 +4,8 @@
 //	go run ./internal/twiliogen
 //
 // It writes twiliofake/operations.gz and, for review,
-// internal/twiliogen/testdata/operations.txt.
+// internal/twiliogen/testdata/operations.txt. Package mask gets the words of
+// the operations' paths, in internal/mask/words.go.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 const (
 	tableFile   = "twiliofake/operations.gz"
 	listingFile = "internal/twiliogen/testdata/operations.txt"
+	wordsFile   = "internal/mask/words.go"
 )
 
 func main() {
@@ -34,7 +36,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	table, listing, err := generate(dir)
+	table, listing, words, err := generate(dir)
 	if err != nil {
 		return err
 	}
@@ -45,6 +47,7 @@ func run() error {
 	return errors.Join(
 		os.WriteFile(filepath.Join(module, tableFile), packed, 0o644),
 		os.WriteFile(filepath.Join(module, listingFile), listing, 0o644),
+		os.WriteFile(filepath.Join(module, wordsFile), words, 0o644),
 	)
 }
 
@@ -67,11 +70,11 @@ func modules() (main, twilio string, err error) {
 	return dirs[0].Dir, dirs[1].Dir, nil
 }
 
-// generate makes the table and the listing of the twilio-go in dir.
-func generate(dir string) (table, listing []byte, err error) {
+// generate makes the table, the listing and the words of the twilio-go in dir.
+func generate(dir string) (table, listing, words []byte, err error) {
 	pkgs, err := parseSource(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	var all []*operation
 	for _, p := range pkgs {
@@ -80,11 +83,14 @@ func generate(dir string) (table, listing []byte, err error) {
 	classify(all)
 	known, err := parseFacts(facts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := join(all, known); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	if words, err = writeWords(all); err != nil {
+		return nil, nil, nil, err
 	}
 	table, err = writeTable(pkgs)
-	return table, writeListing(all), err
+	return table, writeListing(all), words, err
 }

@@ -17,7 +17,7 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, listing, err := generate(dir)
+	table, listing, words, err := generate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +43,13 @@ func TestFresh(t *testing.T) {
 	}
 	if !bytes.Equal(committed, listing) {
 		t.Errorf("%s is stale; run make generate", listingFile)
+	}
+	committed, err = os.ReadFile(filepath.Join(module, wordsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(committed, words) {
+		t.Errorf("%s is stale; run make generate", wordsFile)
 	}
 	if packed, err := compress(table); err != nil || len(packed) > 100<<10 {
 		t.Errorf("the table has %d bytes, %v; it may have 100 KiB", len(packed), err)
