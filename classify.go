@@ -51,6 +51,34 @@ func classify(err error, repeatable bool) advice {
 	return giveUp
 }
 
+// harmless reports whether what failed with err is known to have done nothing
+// that doing it again would do twice.
+func harmless(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.harmless
+	}
+	return dialFailed(err)
+}
+
+// doubtful is err, of a call that must not happen twice, as one whose outcome
+// is unknown.
+func doubtful(err error) error {
+	var e *Error
+	if told, ok := errors.AsType[*Error](err); ok {
+		if told.OutcomeUnknown {
+			return err
+		}
+		copied := *told
+		e = &copied
+	} else if s, ok := errors.AsType[statusError](err); ok {
+		e = &Error{Status: s.HTTPStatus(), RetryAfter: retryDelay(err)}
+	} else {
+		return lost(err, "", true, true)
+	}
+	e.Message, e.OutcomeUnknown, e.Err = e.message()+unknownOutcome, true, err
+	return e
+}
+
 // adviceFor lists the statuses of an answer after which a call is tried again,
 // whatever it does: with each of them the service says that it did nothing.
 // Other answers of 500 and above may come after the change was made.
@@ -187,7 +215,7 @@ func lost(err error, host string, sent, changes bool) *Error {
 	if host == "" {
 		host = "the service"
 	}
-	e := &Error{Err: &lostError{err}}
+	e := &Error{Err: &lostError{err}, harmless: !sent || !changes}
 	switch {
 	case badCertificate(err):
 		e.Status, e.Message = http.StatusBadGateway, host+" could not prove who it is (TLS certificate)"

@@ -38,6 +38,10 @@ type Error struct {
 	OutcomeUnknown bool
 	// Err is the cause, for the log. The caller never sees it.
 	Err error
+
+	// harmless says that the request which failed is known to change nothing
+	// that matters, or not to have been sent.
+	harmless bool
 }
 
 // Errorf returns an [*Error] with status, from 400 to 599, and the formatted text

@@ -3,7 +3,9 @@ package flexfn
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/flexfn/flexfn/internal/conflict"
@@ -26,6 +28,18 @@ import (
 // callback is not run again unless the call is [Repeatable]. Other HTTP clients
 // do not report whether a request was sent: after their failures callback is
 // run again, whatever it does.
+//
+// An answer of 429 or 503 is taken for the service's word that it did
+// nothing, and callback is run again even if it creates something. A service,
+// or a gateway in front of it, that answers so after it has done the work makes
+// this create twice; a call that must not risk it says Repeatable(false). Only
+// a 503 for Twilio that is not JSON, and so did not come from Twilio, counts as
+// no answer for every call.
+//
+// Each attempt has a ctx of its own, which ends with the attempt. So callback
+// reads what it receives; only where its result is itself an [*http.Response]
+// or an [io.ReadCloser] can that be read afterwards, until it is closed or the
+// attempt timeout has passed since the attempt began.
 //
 // The policy is that of the app that ctx carries, changed by opts. Without an
 // app it is five retries, waits of 100 to 300 ms, no attempt timeout and no
@@ -83,17 +97,69 @@ func tryOnce[T any](ctx context.Context, p *retryPolicy, callback func(context.C
 	if p.onAttempt == nil {
 		attempt := new(lazyContext)
 		attempt.within(ctx, p.timeout)
-		defer attempt.end()
-		data, err = callback(attempt)
+		data, err = runAttempt(attempt, attempt, callback)
 		return nil, data, err
 	}
 	rec = &attemptRecord{lazyContext: lazyContext{parent: ctx}, began: time.Now()}
-	if p.timeout > 0 {
-		rec.within(ctx, p.timeout)
-		defer rec.end()
+	if p.timeout == 0 {
+		data, err = callback(rec)
+		return rec, data, err
 	}
-	data, err = callback(rec)
+	rec.within(ctx, p.timeout)
+	data, err = runAttempt(rec, &rec.lazyContext, callback)
 	return rec, data, err
+}
+
+// runAttempt calls callback with ctx, which is attempt or embeds it, and ends
+// attempt unless the result is still to be read.
+func runAttempt[T any](ctx context.Context, attempt *lazyContext, callback func(context.Context) (T, error)) (data T, err error) {
+	unread := false
+	defer func() {
+		if !unread {
+			attempt.end()
+		}
+	}()
+	data, err = callback(ctx)
+	if err == nil {
+		data, unread = readable(data, attempt)
+	}
+	return data, err
+}
+
+// readable is data such that attempt ends when it has been read, and whether
+// there is anything to read.
+func readable[T any](data T, attempt *lazyContext) (T, bool) {
+	if resp, ok := any(data).(*http.Response); ok {
+		if resp == nil || resp.Body == nil || resp.StatusCode == http.StatusSwitchingProtocols {
+			return data, false
+		}
+		resp.Body = &attemptBody{resp.Body, attempt}
+		return data, true
+	}
+	if _, ok := any((*T)(nil)).(*io.ReadCloser); ok && any(data) != nil {
+		data, ok = any(&attemptBody{any(data).(io.ReadCloser), attempt}).(T)
+		return data, ok
+	}
+	return data, false
+}
+
+// attemptBody is a body that is read after the attempt which brought it.
+type attemptBody struct {
+	io.ReadCloser
+	attempt *lazyContext
+}
+
+func (b *attemptBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.attempt.end()
+	}
+	return n, err
+}
+
+func (b *attemptBody) Close() error {
+	defer b.attempt.end()
+	return b.ReadCloser.Close()
 }
 
 // RetryOption adjusts how one call, or every call of an app, is retried. Later
@@ -141,8 +207,15 @@ const conflictPause = 50 * time.Millisecond
 // Repeatable declares that the callback may take effect twice without harm, so
 // that it is run again even after a failure whose outcome is unknown. Use it
 // for requests with an idempotency key that the service honours.
-func Repeatable() RetryOption {
-	return retryOption(func(p *retryPolicy) { p.repeatable = true })
+//
+// Repeatable(false) declares that it must not take effect twice, whatever the
+// service says: callback is not run again after 429 and 503 either, nor after a lost
+// answer, unless the request is known to change nothing, or not to have been
+// sent. Result.OutcomeUnknown is then true. A conflict (412) is retried. What
+// is known of a request comes from [CheckResponse] and [App.HTTPClient].
+func Repeatable(may ...bool) RetryOption {
+	repeatable := len(may) == 0 || may[0]
+	return retryOption(func(p *retryPolicy) { p.repeatable, p.once = repeatable, !repeatable })
 }
 
 // retryPolicy is how calls are retried. It does not change once made.
@@ -152,7 +225,8 @@ type retryPolicy struct {
 	conflictsApart    bool
 	shortest, longest time.Duration
 	timeout           time.Duration
-	repeatable        bool
+	repeatable        bool         // even when the outcome is unknown
+	once              bool         // not even after 429 and 503
 	budget            *retryBudget // nil: none
 	onAttempt         func(context.Context, Attempt)
 	fault             error // why a call with it cannot begin
@@ -233,6 +307,9 @@ func (p *retryPolicy) plain() bool { return p.timeout == 0 && p.onAttempt == nil
 // counted apart.
 func (p *retryPolicy) next(ctx context.Context, n int, conflicts *int, err error) (wait time.Duration, final error) {
 	advice := classify(err, p.repeatable)
+	if p.once && advice == retryLater && !harmless(err) {
+		return 0, doubtful(err)
+	}
 	apart := p.conflictsApart && advice == retryAtOnce
 	if apart {
 		*conflicts++

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/conflict"
+	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
 func testConfig() Config {
@@ -133,6 +135,137 @@ func TestRepeatableRepeatsUnknownOutcomes(t *testing.T) {
 			t.Errorf("%+v, callback ran %d times", res, *n)
 		}
 	})
+}
+
+// TestOnceOnly: what must not happen twice is repeated only after failures
+// that are known to have done nothing.
+func TestOnceOnly(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for _, tt := range []struct {
+		name     string
+		err      error
+		repeated bool
+	}{
+		{"429", status(429), false},
+		{"503 of another type", fmt.Errorf("callback: %w", busyError{}), false},
+		{"no answer to another client", syscall.ECONNRESET, false},
+		{"outcome unknown", &Error{Status: 502, OutcomeUnknown: true}, false},
+		{"conflict", status(412), true},
+		{"no connection", refused, true},
+		{"no connection, as CheckResponse tells it", lost(refused, "service.test", false, true), true},
+		{"no answer to a GET", lost(syscall.ECONNRESET, "service.test", true, false), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				callback, n := script(tt.err)
+				res := ExecuteWithRetry(t.Context(), callback, Repeatable(false))
+				if res.Success != tt.repeated || res.OutcomeUnknown == tt.repeated || (*n == 2) != tt.repeated {
+					t.Errorf("%+v, callback ran %d times", res, *n)
+				}
+				if !tt.repeated && tt.name != "outcome unknown" && (!errors.Is(res.Err(), tt.err) || !strings.HasSuffix(res.Message, unknownOutcome)) {
+					t.Errorf("%q: %v", res.Message, res.Err())
+				}
+			})
+		})
+	}
+}
+
+type busyError struct{}
+
+func (busyError) Error() string   { return "busy" }
+func (busyError) HTTPStatus() int { return 503 }
+
+// TestOnceOnlyOverHTTP: a service that answers 503 after it did the work is
+// asked once for a create, and again for a reading.
+func TestOnceOnlyOverHTTP(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		asked  int
+	}{{"POST", 1}, {"GET", 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := 0
+			network := memnet.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked == 1 {
+					w.WriteHeader(503)
+				}
+				io.WriteString(w, "{}")
+			}))
+			app := testApp(t, func(c *Config) { c.Transport = network.Transport() })
+			defer app.HTTPClient().CloseIdleConnections()
+			res := ExecuteWithRetry(app.Context(t.Context()), func(ctx context.Context) (struct{}, error) {
+				req, _ := http.NewRequestWithContext(ctx, tt.method, "http://service.test/orders", nil)
+				return ReadJSON[struct{}](app.HTTPClient().Do(req))
+			}, Repeatable(false))
+			if asked != tt.asked || res.OutcomeUnknown != (asked == 1) || res.Success != (asked == 2) {
+				t.Errorf("%s was sent %d times: %+v", tt.method, asked, res)
+			}
+		})
+	}
+}
+
+// TestResultIsReadable reads answers after the attempt that got them.
+func TestResultIsReadable(t *testing.T) {
+	for _, observed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			network := memnet.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.NewResponseController(w).Flush()
+				time.Sleep(time.Second)
+				if r.URL.Path == "/never" {
+					<-r.Context().Done()
+				}
+				io.WriteString(w, strings.Repeat("x", 1<<20))
+			}))
+			app := testApp(t, func(c *Config) {
+				c.Transport = network.Transport()
+				if observed {
+					c.OnAttempt = func(context.Context, Attempt) {}
+				}
+			})
+			defer app.HTTPClient().CloseIdleConnections()
+			var attempt context.Context
+			get := func(path string) func(context.Context) (*http.Response, error) {
+				return func(ctx context.Context) (*http.Response, error) {
+					attempt = ctx
+					req, _ := http.NewRequestWithContext(ctx, "GET", "http://service.test"+path, nil)
+					return CheckResponse(app.HTTPClient().Do(req))
+				}
+			}
+			resp, err := ExecuteWithRetry(app.Context(t.Context()), get("/")).Get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(resp.Body); len(body) != 1<<20 || err != nil {
+				t.Errorf("%d bytes, %v", len(body), err)
+			}
+			if attempt.Err() != context.Canceled {
+				t.Error("the attempt goes on after the end of the body")
+			}
+			body, err := ExecuteWithRetry(app.Context(t.Context()), func(ctx context.Context) (io.ReadCloser, error) {
+				resp, err := get("/")(ctx)
+				if err != nil {
+					return nil, err
+				}
+				return resp.Body, nil
+			}).Get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := body.Read(make([]byte, 1)); n != 1 || err != nil || attempt.Err() != nil {
+				t.Errorf("%d bytes, %v; the attempt: %v", n, err, attempt.Err())
+			}
+			if err := body.Close(); err != nil || attempt.Err() != context.Canceled {
+				t.Errorf("%v; the attempt goes on after its body was closed", err)
+			}
+			resp, err = ExecuteWithRetry(app.Context(t.Context()), get("/never")).Get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if _, err := io.ReadAll(resp.Body); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a body that does not come ended with %v", err)
+			}
+		})
+	}
 }
 
 func TestRetryAfter(t *testing.T) {
