@@ -79,7 +79,7 @@ type Config struct {
 	PreviousAuthTokens []string
 	// SharedKeys are the secrets of the account's SharedKeys, by their ids.
 	// Twilio signs webhooks with them by HMAC-SHA256 instead of with the auth
-	// token.
+	// token. That of a sub-account stands under its SID, a slash and the id.
 	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of the sub-account that a
 	// request names in AccountSid: each sub-account signs with its own. For an

@@ -1,11 +1,14 @@
 package signature
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 )
@@ -65,6 +68,59 @@ func TestSharedKey(t *testing.T) {
 	}
 	if _, err := New(Config{AccountSID: account, AuthTokens: []string{token}, SharedKeys: map[string]string{"one": ""}}); err == nil {
 		t.Error("an empty secret is accepted")
+	}
+}
+
+// TestSharedKeyVectors: requests that Twilio's own library signed.
+func TestSharedKeyVectors(t *testing.T) {
+	data, err := os.ReadFile("testdata/sharedkeys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		AccountSid, AuthToken string
+		SharedKeys            map[string]struct{ Account, Secret string }
+		Vectors               []struct{ ID, Method, URL, Settings, ContentType, Body, Signature, Account, Expected string }
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Vectors) < 20 {
+		t.Fatalf("only %d vectors", len(file.Vectors))
+	}
+	config := Config{
+		AccountSID: file.AccountSid, AuthTokens: []string{file.AuthToken},
+		PublicURL: "https://functions.example.com", SharedKeys: map[string]string{},
+	}
+	for id, key := range file.SharedKeys {
+		if key.Account != file.AccountSid {
+			id = key.Account + "/" + id
+		}
+		config.SharedKeys[id] = key.Secret
+	}
+	alone, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.SubaccountAuthTokens = func(context.Context, string) ([]string, error) { return nil, nil }
+	withSubaccounts, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, vector := range file.Vectors {
+		for name, v := range map[string]*Verifier{"alone": alone, "with sub-accounts' tokens": withSubaccounts} {
+			r := httptest.NewRequest(vector.Method, vector.URL, nil)
+			r.Header.Set(Header, vector.Signature)
+			for header, value := range map[string]string{"Content-Type": vector.ContentType, SettingsHeader: vector.Settings} {
+				if value != "" {
+					r.Header.Set(header, value)
+				}
+			}
+			proof, err := v.Verify(t.Context(), r, []byte(vector.Body))
+			if (err == nil) != (vector.Expected == "accept") || err == nil && proof.AccountSID != vector.Account {
+				t.Errorf("%s, %s: %+v, %v, want %s", vector.ID, name, proof, err, vector.Expected)
+			}
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func Sign(authToken, url, contentType string, body []byte) string {
 	s := takeSigned()
 	defer s.release()
 	if form.Is(contentType) {
-		if pairs, err := form.Append(nil, string(body)); err == nil {
+		if pairs, err := form.Append(nil, form.TrimBOM(string(body))); err == nil {
 			s.setForm(pairs)
 		}
 	}
@@ -157,7 +157,7 @@ func (s *signed) read(contentType, target string, body []byte) ([]form.Pair, err
 	if !isForm || len(body) == 0 {
 		return nil, nil
 	}
-	pairs, err := form.Append(nil, string(body))
+	pairs, err := form.Append(nil, form.TrimBOM(string(body)))
 	if err != nil {
 		return nil, errFormTooLarge
 	}

@@ -1,7 +1,6 @@
 package signature
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha1"
@@ -41,7 +40,10 @@ type Config struct {
 	ProxyTrust ProxyTrust
 	// SharedKeys are the secrets of the account's SharedKeys, by their ids. A
 	// request that names one in [SettingsHeader] must be signed with it, by
-	// HMAC-SHA256. Neither an id nor a secret may be empty.
+	// HMAC-SHA256. Neither an id nor a secret may be empty. That of a
+	// sub-account stands under its SID, a slash and the id. It counts for
+	// requests that name the sub-account in the parameter AccountSid, and the
+	// main account's keys do not.
 	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of an account other than
 	// AccountSID; none if that account may not call. If it is set, a request
@@ -62,7 +64,7 @@ type Verifier struct {
 	accountSID  string
 	address     publicAddress
 	keys        []*key
-	shared      map[string]*key
+	shared      map[sharedKeyID]*key
 	subaccounts func(ctx context.Context, accountSID string) ([]string, error)
 }
 
@@ -78,13 +80,13 @@ func New(c Config) (*Verifier, error) {
 		}
 		v.keys = append(v.keys, &key{secret: token, hash: sha1.New})
 	}
-	v.shared = make(map[string]*key, len(c.SharedKeys))
+	v.shared = make(map[sharedKeyID]*key, len(c.SharedKeys))
 	for id, secret := range c.SharedKeys {
 		if id == "" || secret == "" {
 			faults = append(faults, errors.New("one of SharedKeys has an empty id or secret: with it anyone could sign"))
 			break
 		}
-		v.shared[id] = &key{secret: secret, hash: sha256.New}
+		v.shared[sharedKeyOf(c.AccountSID, id)] = &key{secret: secret, hash: sha256.New}
 	}
 	if len(c.AuthTokens) == 0 {
 		faults = append(faults, errors.New("AuthTokens is empty: give the account's auth token"))
@@ -125,12 +127,12 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 	if signature == "" {
 		return Proof{}, errors.New("the request has no " + Header + ": it is not from Twilio, or a proxy dropped the header")
 	}
-	shared, err := v.sharedKey(r.Header[SettingsHeader])
+	id, shared, err := sharedKey(r.Header[SettingsHeader])
 	if err != nil {
 		return Proof{}, err
 	}
 	length := encodedLength
-	if shared != nil {
+	if shared {
 		length = sharedLength
 	}
 	if len(signature) != length {
@@ -144,16 +146,22 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 		return Proof{}, err
 	}
 	account := v.accountSID
-	if v.subaccounts != nil {
+	if v.subaccounts != nil || shared {
 		named, err := namedAccount(pairs, target, r.Header.Get("Content-Type"), body)
 		if err != nil {
 			return Proof{}, err
 		}
 		account = cmp.Or(named, account)
 	}
+	var key *key
+	if shared {
+		if key = v.shared[sharedKeyID{account, id}]; key == nil {
+			return Proof{}, v.unknownKey(id, account)
+		}
+	}
 	v.address.findURLs(s, r)
-	if shared != nil {
-		if account == v.accountSID && shared.matches(s, signature) {
+	if shared {
+		if key.matches(s, signature) {
 			return Proof{account, pairs}, nil
 		}
 		return Proof{}, v.explain(r, s.urls, account)
@@ -183,35 +191,50 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 // HMAC-SHA1.
 const SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
 
-// sharedKey returns the SharedKey that the settings name; nil if the request is
-// signed with an auth token.
+// sharedKeyID is a SharedKey and whose it is.
+type sharedKeyID struct{ account, id string }
+
+// sharedKeyOf reads an id as it stands in [Config].SharedKeys.
+func sharedKeyOf(main, id string) sharedKeyID {
+	if account, own, ok := strings.Cut(id, "/"); ok && sid.Valid(account, "AC") {
+		return sharedKeyID{account, own}
+	}
+	return sharedKeyID{main, id}
+}
+
+// sharedKey returns the id of the SharedKey that the settings name, and whether
+// the request is signed with one, rather than with an auth token.
 //
 // Source: https://www.twilio.com/docs/usage/webhooks.
-func (v *Verifier) sharedKey(settings []string) (*key, error) {
+func sharedKey(settings []string) (id string, shared bool, err error) {
 	if len(settings) > 1 {
-		return nil, fmt.Errorf("%s came %d times: Twilio sends it once", SettingsHeader, len(settings))
+		return "", false, fmt.Errorf("%s came %d times: Twilio sends it once", SettingsHeader, len(settings))
 	}
 	found := map[string]string{}
 	for _, setting := range settings {
 		for item := range strings.SplitSeq(setting, ",") {
 			name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
 			if _, twice := found[name]; twice {
-				return nil, fmt.Errorf("%s has %.40q twice", SettingsHeader, name)
+				return "", false, fmt.Errorf("%s has %.40q twice", SettingsHeader, name)
 			}
 			found[name] = value
 		}
 	}
 	switch algorithm, ok := found["algorithm"]; {
 	case !ok || algorithm == "HMAC_SHA1":
-		return nil, nil
+		return "", false, nil
 	case algorithm != "HMAC_SHA256":
-		return nil, fmt.Errorf("the request is signed with the algorithm %.40q: only HMAC_SHA1 (auth token) and HMAC_SHA256 (SharedKey) are known", algorithm)
+		return "", false, fmt.Errorf("the request is signed with the algorithm %.40q: only HMAC_SHA1 (auth token) and HMAC_SHA256 (SharedKey) are known", algorithm)
 	}
-	key := v.shared[found["key"]]
-	if key == nil {
-		return nil, fmt.Errorf("the request is signed with HMAC_SHA256 and the SharedKey %.40q, whose secret is not known: add it to Config.SharedKeys (FLEXFN_SHARED_KEYS)", found["key"])
+	return found["key"], true, nil
+}
+
+func (v *Verifier) unknownKey(id, account string) error {
+	owner := ""
+	if account != v.accountSID {
+		owner = account + "/"
 	}
-	return key, nil
+	return fmt.Errorf("the request is signed with HMAC_SHA256 and the SharedKey %.40q, whose secret is not known: add it as %q to Config.SharedKeys (FLEXFN_SHARED_KEYS)", id, owner+"…")
 }
 
 var errAccounts = errors.New("the request names several accounts, or one that is not an account's SID, so the account that signed is unclear")
@@ -239,7 +262,7 @@ func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (a
 	}
 	if media, _ := form.SplitContentType(contentType); media == "application/json" && jsonshape.Check(body) == nil {
 		var object map[string]json.RawMessage
-		if json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &object) == nil {
+		if json.Unmarshal(form.TrimBOM(body), &object) == nil {
 			for name, raw := range object {
 				var value *string
 				switch {

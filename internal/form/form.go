@@ -45,6 +45,17 @@ func Append(pairs []Pair, s string) ([]Pair, error) {
 	return pairs, nil
 }
 
+// TrimBOM removes a byte order mark from the beginning of a body or a text,
+// which some editors and spreadsheets write: it is not part of what follows,
+// whether that is a form, JSON or any other text.
+func TrimBOM[T string | []byte](s T) T {
+	const mark = "\ufeff"
+	if len(s) >= len(mark) && string(s[:len(mark)]) == mark {
+		return s[len(mark):]
+	}
+	return s
+}
+
 // Lookup returns the values of key in s, decoded as [Append] does, and decodes
 // nothing else.
 func Lookup(s []byte, key string) (values []string) {
