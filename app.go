@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,9 +42,10 @@ type App struct {
 	retry                       *retryPolicy
 	turns                       conflict.Turns
 
-	handling  sync.Mutex // held for handled
-	handled   map[string]*route
-	functions atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
+	handling    sync.Mutex // held for handled and signedPaths
+	handled     map[string]*route
+	signedPaths []string                          // sorted
+	functions   atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
 
 	overdue    overdue
 	laggards   laggards
@@ -108,7 +110,9 @@ func (a *App) Config() Config { return a.config }
 
 // Handle registers f at path, which must be absolute, without a trailing slash,
 // and consist of letters, digits and "-._~" between its slashes. Requests match
-// it exactly, case included. It may be called while the app serves.
+// it exactly, case included. It may be called while the app serves. If the path
+// of a signed function is the beginning of another's, as /studio/hours is of
+// /studio/hours-today, a warning is logged; docs/security.md says why.
 //
 // It panics, as [http.ServeMux.Handle] does, if the path is malformed or taken,
 // or if the function's definition is faulty: these are mistakes in the program,
@@ -135,6 +139,32 @@ func (a *App) Handle(path string, f *Function) {
 	}
 	a.handled[path] = &route{Function: f}
 	a.functions.Store(nil)
+	if f.studio && !f.open {
+		a.warnOfBeginnings(path)
+	}
+}
+
+// warnOfBeginnings adds path to those of signed functions, and logs which of
+// them begin with it or are its beginning. Twilio signs the URL and a form's
+// names and values one after the other, so that a request signed for the
+// longer path is also signed for the shorter one, with the rest in a form.
+func (a *App) warnOfBeginnings(path string) {
+	warn := func(shorter, longer string) {
+		a.log.Warn("a signed function's path is the beginning of another's: whoever holds a request that Twilio signed for the longer one can send it to the shorter one; give one of them another path", "path", shorter, "longer", longer)
+	}
+	at, _ := slices.BinarySearch(a.signedPaths, path)
+	a.signedPaths = slices.Insert(a.signedPaths, at, path)
+	for _, longer := range a.signedPaths[at+1:] {
+		if !strings.HasPrefix(longer, path) {
+			break
+		}
+		warn(path, longer)
+	}
+	for n := 1; n < len(path); n++ {
+		if f := a.handled[path[:n]]; f != nil && f.studio && !f.open {
+			warn(path[:n], path)
+		}
+	}
 }
 
 // byPath returns the functions by path, in a map that never changes. A request

@@ -207,6 +207,9 @@ func TestMemoryUnderAttack(t *testing.T) {
 		serveMemory(t)
 		return
 	}
+	if testing.Short() {
+		t.Skip("takes four seconds")
+	}
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}

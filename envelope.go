@@ -20,8 +20,9 @@ type Response struct {
 	// Status is the HTTP status, from 200 to 599; zero is 200.
 	Status int
 	// Header replaces flexfn's headers of the same names, such as Content-Type
-	// and Cache-Control; Vary is added to. CORS headers (Access-Control-*) and
-	// Content-Length are ignored, since flexfn sets them.
+	// and Cache-Control; Vary and Access-Control-Expose-Headers are added to.
+	// The other CORS headers (Access-Control-*) and Content-Length are ignored,
+	// since flexfn sets them.
 	Header http.Header
 	// Body is the answer. A string or []byte is sent unchanged, as text/plain
 	// unless Header says otherwise. Anything else becomes the JSON envelope;
@@ -259,6 +260,8 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, v := range a.header {
 		switch {
+		case k == "Access-Control-Expose-Headers":
+			h[k] = []string{strings.Join(append(slices.Clone(h[k]), v...), ", ")}
 		case strings.HasPrefix(k, "Access-Control-") || k == "Content-Length":
 		case k == "Vary":
 			h[k] = append(slices.Clone(h[k]), v...)

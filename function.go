@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -171,6 +172,10 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		f.fail("the handler is nil")
 		return f
 	}
+	if containsItself(f.out) {
+		f.fail("%s contains itself, and no answer can be one", f.out)
+		return f
+	}
 	if f.keys = keysOfType(f.out); f.keys != nil && f.keys.status {
 		f.fail("%s: %w", f.out, errStatusKey)
 	}
@@ -192,6 +197,9 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		in := new(In) // fresh for each request, so that no value of another one can stay in it
 		if err := bind(c.path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
+		}
+		if len(vs.hints) > 0 {
+			c.log(slog.LevelWarn, "parameters of a request were not read", "hint", strings.Join(vs.hints, "; "))
 		}
 		if v, ok := any(in).(validator); ok {
 			if err := v.Validate(); err != nil {
@@ -233,7 +241,10 @@ func (f *Function) tokenKey() string {
 func (f *Function) checkRequired(path string, vs *values) error {
 	var faults *parameterFaults
 	for _, p := range f.required {
-		if vs.get(p.Name).missing() {
+		if v := vs.get(p.Name); v.missing() {
+			if v.kind == absentValue {
+				vs.hint(p.Name)
+			}
 			faults = faults.missing(p.Name, p.Purpose)
 		}
 	}

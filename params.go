@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/form"
 	"github.com/flexfn/flexfn/internal/jsonshape"
 	"github.com/flexfn/flexfn/internal/kind"
 	"github.com/flexfn/flexfn/internal/sid"
@@ -358,7 +359,11 @@ func (v value) jsonText() (text string, ok bool) {
 	if v.kind == listValue {
 		return "", false
 	}
-	return v.text, v.kind != stringValue || json.Valid([]byte(v.text)) && jsonshape.Check(v.text) == nil
+	if v.kind != stringValue {
+		return v.text, true
+	}
+	text = form.TrimBOM(v.text)
+	return text, json.Valid([]byte(text)) && jsonshape.Check(text) == nil
 }
 
 // setJSON decodes nested JSON into a struct, a map, an array, or a type that
@@ -450,8 +455,9 @@ func sliceSetter(t reflect.Type, tag string) (setter, error) {
 	return func(field reflect.Value, v value) string {
 		const aList = "a JSON list"
 		items := []value{v}
-		written := v.kind == stringValue && strings.HasPrefix(strings.TrimSpace(v.text), "[")
-		valid := written && json.Valid([]byte(v.text))
+		text := form.TrimBOM(v.text)
+		written := v.kind == stringValue && strings.HasPrefix(strings.TrimSpace(text), "[")
+		valid := written && json.Valid([]byte(text))
 		switch {
 		case v.kind == listValue:
 			items = items[:0]
@@ -491,6 +497,9 @@ func bind(path string, list []parameter, vs *values, in reflect.Value) error {
 		p := &list[i]
 		v := vs.get(p.Name)
 		if v.missing() {
+			if v.kind == absentValue {
+				vs.hint(p.Name)
+			}
 			if p.Required {
 				faults = faults.missing(p.Name, p.Purpose)
 			}
@@ -507,6 +516,7 @@ func bind(path string, list []parameter, vs *values, in reflect.Value) error {
 type parameterFaults struct {
 	Missing []missingParameter `json:"missing,omitempty"`
 	Invalid []invalidParameter `json:"invalid,omitempty"`
+	Hint    string             `json:"hint,omitempty"`
 }
 
 type missingParameter struct {
@@ -554,8 +564,9 @@ func (f *parameterFaults) answer(path string, vs *values) error {
 		parts = append(parts, fmt.Sprintf("(%s) Invalid %s: expected %s", path, i.Key, i.Expected))
 	}
 	if vs.ignored != "" {
-		parts = append(parts, "the request body was not read: send it as application/x-www-form-urlencoded or application/json")
+		parts = append(parts, notRead)
 	}
+	f.Hint = strings.Join(vs.hints, "; ")
 	return &parameterError{faults: f, message: strings.Join(parts, "; ")}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"strings"
@@ -25,6 +26,8 @@ type values struct {
 	formBody, jsonBody []byte
 	// ignored is the content type of a body that was not read as parameters.
 	ignored string
+	// hints tell a caller about parameters that were not read.
+	hints []string
 }
 
 type valueKind uint8
@@ -70,6 +73,23 @@ func (vs *values) get(key string) value {
 	}
 	v, _ := lookup(vs.query, key)
 	return v
+}
+
+// notRead is for callers whose body was ignored.
+const notRead = "the request body was not read: send it as application/x-www-form-urlencoded or application/json"
+
+// hint notes it when key, which is absent, was given as key[] or key[0], as PHP
+// and jQuery write lists.
+func (vs *values) hint(key string) {
+	for _, pairs := range [][]form.Pair{vs.query, vs.form} {
+		for _, p := range pairs {
+			rest, ok := strings.CutPrefix(p.Key, key)
+			if ok && strings.HasPrefix(rest, "[") && strings.HasSuffix(rest, "]") && strings.Trim(rest[1:len(rest)-1], "0123456789") == "" {
+				vs.hints = append(vs.hints, fmt.Sprintf("%s[] is not read: give %[1]s once for each value, or as a JSON list", key))
+				return
+			}
+		}
+	}
 }
 
 func lookup(pairs []form.Pair, key string) (v value, ok bool) {
@@ -141,6 +161,7 @@ func readValues(r *http.Request, body []byte) (*values, error) {
 	default:
 		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body is not UTF-8; send it with charset=utf-8")
 	}
+	body = form.TrimBOM(body)
 	if isForm {
 		vs.formBody = body
 		return vs, nil
@@ -212,7 +233,7 @@ func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 // checkObject returns body without surrounding space and byte order mark, if it is
 // a JSON object within the bounds; nil if it is empty.
 func checkObject(body []byte) ([]byte, error) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) // a byte order mark
+	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return nil, nil
 	}

@@ -128,6 +128,8 @@ func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 		}
 	}
 	switch {
+	case token.missing() && vs.ignored != "": // it may have been in the body
+		return nil, Errorf(http.StatusForbidden, "Unauthorized: Token was not provided; %s", notRead)
 	case token.missing():
 		return nil, Errorf(http.StatusForbidden, "Unauthorized: Token was not provided")
 	case token.kind != stringValue || len(token.text) > maxTokenBytes:

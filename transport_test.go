@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,6 +68,42 @@ const (
 
 // TestSentOnce lets a reused connection die after it got the request, which is
 // when Go's own transport repeats some requests by itself.
+// TestTransportsOwnDial: whatever the user's transport dials with is used.
+func TestTransportsOwnDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := memnet.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+		dialled := 0
+		dial := func(network_, address string) (net.Conn, error) {
+			dialled++
+			return network.Dial(t.Context(), network_, address)
+		}
+		dialContext := func(ctx context.Context, network_, address string) (net.Conn, error) {
+			dialled += 10
+			return network.Dial(ctx, network_, address)
+		}
+		for want, transport := range map[int]*http.Transport{
+			//lint:ignore SA1019 a user's transport may still have one
+			1:  {Dial: dial},
+			10: {DialContext: dialContext},
+			//lint:ignore SA1019 as net/http has it, DialContext wins
+			11: {DialContext: func(ctx context.Context, network_, address string) (net.Conn, error) {
+				dialled++
+				return dialContext(ctx, network_, address)
+			}, Dial: dial},
+		} {
+			dialled = 0
+			app := testApp(t, func(c *Config) { c.Transport = transport })
+			resp, err := app.HTTPClient().Get("http://crm.test/")
+			if err != nil || dialled != want {
+				t.Errorf("dialled %d, want %d: %v", dialled, want, err)
+				continue
+			}
+			resp.Body.Close()
+			app.HTTPClient().CloseIdleConnections()
+		}
+	})
+}
+
 func TestSentOnce(t *testing.T) {
 	for _, tt := range []struct {
 		method, url, text string

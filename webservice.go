@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/form"
 	"github.com/flexfn/flexfn/internal/mask"
 )
 
@@ -49,7 +50,7 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	if len(body) == 0 && resp.StatusCode != http.StatusOK {
 		return data, nil
 	}
-	if err := json.Unmarshal(body, &data); err != nil {
+	if err := json.Unmarshal(form.TrimBOM(body), &data); err != nil {
 		var zero T
 		return zero, badAnswer(resp, "sent an answer that is not the expected JSON", err)
 	}
@@ -87,7 +88,9 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 				host = u.Hostname()
 			}
 		}
-		return nil, lost(err, host, !dialFailed(err), false)
+		e := lost(err, host, !dialFailed(err), false)
+		e.harmless = dialFailed(err) // another client's request may be a change
+		return nil, e
 	}
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		return resp, nil
@@ -102,6 +105,7 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 		Message:    fmt.Sprintf("%s answered with HTTP status %d", hostOf(resp), resp.StatusCode),
 		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), dateOf(resp)),
 		Err:        excerpt(body),
+		harmless:   resp.Request != nil && !changesOnce(resp.Request),
 	}
 	if isTwilio(hostOf(resp)) {
 		if e.readTwilio(body) {
@@ -161,7 +165,7 @@ func (e *Error) readTwilio(body []byte) bool {
 		Page                   any `json:"moreInfo"`
 		Type                   any
 	}
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
+	d := json.NewDecoder(bytes.NewReader(form.TrimBOM(body)))
 	d.UseNumber()
 	if d.Decode(&told) != nil {
 		return false

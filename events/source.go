@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/form"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
@@ -235,7 +236,7 @@ type cloudEvent struct {
 
 // streamEvents reads a batch: a JSON array, or one event on its own.
 func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	body = bytes.TrimSpace(form.TrimBOM(body))
 	if len(body) > 0 && body[0] == '{' {
 		body = append(append([]byte{'['}, body...), ']')
 	}

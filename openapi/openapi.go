@@ -240,6 +240,7 @@ func failure() *oas.Schema {
 		"outcomeUnknown":  {Type: oas.Types{"boolean"}, Description: "true when a change was sent to Twilio and no answer came: it may have happened"},
 		"requestId":       {Type: oas.Types{"string"}, Description: "under which the server's log has the details"},
 		"data":            {Type: oas.Types{"null"}},
+		"hint":            {Type: oas.Types{"string"}, Description: "about parameters that were given but not read"},
 		"missing":         list("key", "purpose"),
 		"invalid":         list("expected", "key", "purpose"),
 	}

@@ -130,6 +130,9 @@ func ofKind(tag string) *oas.Schema {
 
 // schema follows encoding/json.
 func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
+	if t.Name() != "" && recursive(t) && special(t, read) == nil {
+		return g.component(t, read)
+	}
 	if t.Kind() == reflect.Pointer {
 		return nullable(g.schema(t.Elem(), read))
 	}
@@ -214,7 +217,39 @@ func (g *schemas) inline(t reflect.Type, read bool) *oas.Schema {
 	return &oas.Schema{} // channels and functions: encoding/json refuses them
 }
 
-// component refers to the schema of a named struct.
+// recursive reports whether t is a list, map, array or pointer that contains
+// itself, as type List []List does, so that its schema has to refer to itself.
+func recursive(t reflect.Type) bool {
+	seen := map[reflect.Type]bool{}
+	var within func(u reflect.Type) bool
+	within = func(u reflect.Type) bool {
+		switch u.Kind() {
+		case reflect.Slice, reflect.Array, reflect.Map, reflect.Pointer:
+			u = u.Elem()
+			if u == t {
+				return true
+			}
+			if seen[u] {
+				return false
+			}
+			seen[u] = true
+			return within(u)
+		case reflect.Struct:
+			if u.Name() != "" {
+				return false // a component of its own
+			}
+			for f := range u.Fields() {
+				if f.Type == t || within(f.Type) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return t.Kind() != reflect.Struct && within(t)
+}
+
+// component refers to the schema of a named type.
 func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
 	use := typeUse{t, read}
 	name, ok := g.names[use]
@@ -222,7 +257,7 @@ func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
 		name = g.name(use)
 		g.names[use] = name
 		g.components[name] = nil // taken; the type may contain itself
-		g.components[name] = g.structure(t, read)
+		g.components[name] = g.inline(t, read)
 	}
 	return &oas.Schema{Ref: oas.SchemaRef + name}
 }

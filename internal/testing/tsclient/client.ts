@@ -147,6 +147,8 @@ export interface All {
 
 export interface Failure {
   data?: null;
+  /** about parameters that were given but not read */
+  hint?: string;
   invalid?: ({ expected: string; key: string; purpose: string; })[];
   /** what went wrong, for the caller */
   message: string;
