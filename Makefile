@@ -1,4 +1,4 @@
-.PHONY: help test check lint format generate fuzz bench soak release dev
+.PHONY: help test check lint format generate fuzz mutate bench soak release dev
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,10 +22,13 @@ generate: ## rewrite the generated files: the fake's table, documents, client, s
 	go test ./twiliofake -run TestCoverage -update
 	go test . -run TestConfigurationIsDocumented -update
 	go test ./internal/gen -run TestGolden -update
-	cd internal/testing/signatures && npm ci && node vectors.mjs
+	cd internal/testing/signatures && npm ci && node vectors.mjs && node sharedkeys.mjs
 
 fuzz: ## fuzz every parser of strangers' input, FUZZTIME each (default 30s)
 	.ci/fuzz $${FUZZTIME:-30s}
+
+mutate: ## change the code of PACKAGES (default signature, twilioapi, the root), and see which changes no test notices
+	.ci/mutate $${PACKAGES:-signature twilioapi .}
 
 bench: ## all comparisons in one run; writes the tables of bench/README.md
 	bench/run

@@ -120,6 +120,16 @@ func ExampleRecordingMedia() {
 	// Output: audio/mpeg 3 <nil>
 }
 
+// Twilio takes a name in place of a SID here; an agent's plugin sent it.
+func ExampleCheckSegment() {
+	for _, name := range []string{"agent in training", "../Calls"} {
+		fmt.Println(name, twilioapi.CheckSegment(name) == nil)
+	}
+	// Output:
+	// agent in training true
+	// ../Calls false
+}
+
 // TestHelpersRefuse holds what the helpers refuse by themselves: Twilio hears
 // nothing of it.
 func TestHelpersRefuse(t *testing.T) {
