@@ -49,8 +49,16 @@ func TestOnAttempt(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		}
+		ExecuteWithRetry(app.Context(t.Context()), func(ctx context.Context) (struct{}, error) {
+			req, _ := http.NewRequestWithContext(ctx, "GET", "http://crm.test/people/ada", nil)
+			req.Pattern = "/people/{name}"
+			return ReadJSON[struct{}](app.HTTPClient().Do(req))
+		})
+		if a := seen[len(seen)-1]; a.Path != "/people/{name}" {
+			t.Errorf("the request's own template became %s", a.Path)
+		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-		if len(lines) != 2 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "call.attempt=1") || !strings.Contains(lines[0], "call.retried=true") || !strings.Contains(lines[1], "level=INFO") {
+		if len(lines) != 3 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "call.attempt=1") || !strings.Contains(lines[0], "call.retried=true") || !strings.Contains(lines[1], "level=INFO") {
 			t.Errorf("log:\n%s", log.String())
 		}
 		if strings.Contains(log.String(), "5551234567") || strings.Contains(log.String(), "secret") || !strings.Contains(lines[0], "call.path=/v2/PhoneNumbers/{…}") {

@@ -56,7 +56,7 @@ func TestRecursiveTypes(t *testing.T) {
 			t.Errorf("%s is valid", body)
 		}
 	}
-	if _, err := gen.Generate(d, ""); err != nil {
+	if _, err := gen.Generate(d, gen.Options{}); err != nil {
 		t.Error(err)
 	}
 }
