@@ -131,9 +131,9 @@ func maskHeader(h http.Header) http.Header {
 		}
 		out.Set("Authorization", who)
 	}
-	for _, name := range []string{"Cookie", "Proxy-Authorization"} {
-		if out.Get(name) != "" {
-			out.Set(name, masked)
+	for name := range out {
+		if name != "Authorization" && mask.Header(name) {
+			out[name] = []string{masked}
 		}
 	}
 	return out
