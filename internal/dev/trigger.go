@@ -139,7 +139,7 @@ func (s *Server) deliveries(o Trigger) ([]delivery, error) {
 		}
 		if o.Stream {
 			if source != twilioevent.TaskRouter && source != twilioevent.Stream {
-				return nil, fmt.Errorf("Event Streams has no %s: leave out --stream", t)
+				return nil, fmt.Errorf("type %s is not one of Event Streams: leave out --stream", t)
 			}
 			source = twilioevent.Stream
 		}
