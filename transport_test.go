@@ -82,10 +82,9 @@ func TestTransportsOwnDial(t *testing.T) {
 			return network.Dial(ctx, network_, address)
 		}
 		for want, transport := range map[int]*http.Transport{
-			//lint:ignore SA1019 a user's transport may still have one
 			1:  {Dial: dial},
 			10: {DialContext: dialContext},
-			//lint:ignore SA1019 as net/http has it, DialContext wins
+			// As net/http has it, DialContext wins.
 			11: {DialContext: func(ctx context.Context, network_, address string) (net.Conn, error) {
 				dialled++
 				return dialContext(ctx, network_, address)
