@@ -22,6 +22,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/host"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // plainWriter hides all but the three methods that every writer has.
@@ -222,7 +223,7 @@ func TestGoexit(t *testing.T) {
 func TestLateTokenCheck(t *testing.T) {
 	for _, delay := range []time.Duration{400 * time.Millisecond, 60 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			var logs syncBuffer
+			var logs syncbuf.Buffer
 			config := testConfig(&iam{delay: delay})
 			config.Logger = slog.New(slog.NewTextHandler(&logs, nil))
 			app := newApp(t, config)
@@ -326,25 +327,6 @@ func TestWaitWhileServing(t *testing.T) {
 	})
 }
 
-// syncBuffer is a log that several goroutines may write, and a reader that can
-// stall.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // TestStalledLog has a log that nobody reads: answers do not wait for it, it
 // takes a bounded memory, and what was lost is counted when it goes on.
 func TestStalledLog(t *testing.T) {
@@ -423,7 +405,7 @@ func TestStalledLog(t *testing.T) {
 // function that does not.
 func TestMaxCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var logs syncBuffer
+		var logs syncbuf.Buffer
 		config := testConfig(nil)
 		config.MaxCalls = 3
 		config.Logger = slog.New(slog.NewTextHandler(&logs, nil))

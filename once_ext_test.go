@@ -17,6 +17,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 	"github.com/flexfn/flexfn/signature"
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -248,7 +249,7 @@ func TestOnceOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
 		var once, dedupe clicks
-		var log syncBuffer
+		var log syncbuf.Buffer
 		quiet := func(c *flexfn.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }
 		one := newOnceApp(t, shared, flexfn.PrepareFlexFunction(once.handle, flexfn.Once(time.Hour, "click")), quiet)
 		two := newOnceApp(t, shared, flexfn.PrepareFlexFunction(dedupe.handle, flexfn.Deduplicate(time.Hour, "click")), quiet)

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // appProgram is an app whose functions do what functions should not.
@@ -76,7 +77,7 @@ func appServer(t *testing.T, stderr *os.File, shell string, environ ...string) (
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	p := &program{socket: socket, Cmd: exec.Command("/bin/sh", "-c", shell+` exec "$0"`, os.Args[0]), log: new(syncBuffer), ended: make(chan struct{})}
+	p := &program{socket: socket, Cmd: exec.Command("/bin/sh", "-c", shell+` exec "$0"`, os.Args[0]), log: new(syncbuf.Buffer), ended: make(chan struct{})}
 	p.Env = append([]string{programVariable + "=app", "FLEXFN_LISTEN=unix:" + socket, "FLEXFN_DRAIN=2s", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
 	p.Stderr, p.Stdout = p.log, p.log
 	if stderr != nil {

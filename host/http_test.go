@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -23,6 +22,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // served is a Serve under way.
@@ -31,24 +32,7 @@ type served struct {
 	network string
 	end     context.CancelFunc
 	ended   chan error
-	log     *syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	log     *syncbuf.Buffer
 }
 
 // start serves handler on a free port, unless config says where, until the
@@ -56,7 +40,7 @@ func (b *syncBuffer) String() string {
 func start(t *testing.T, handler http.Handler, config Config) *served {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &served{end: cancel, ended: make(chan error, 1), log: new(syncBuffer), network: "tcp"}
+	s := &served{end: cancel, ended: make(chan error, 1), log: new(syncbuf.Buffer), network: "tcp"}
 	config.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	if path, ok := strings.CutPrefix(config.Listen, "unix:"); ok {
 		s.network, s.address = "unix", path

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/testing/lambdatest"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // programVariable makes this test's binary the program that is tested: a
@@ -53,13 +54,13 @@ func TestMain(m *testing.M) {
 type program struct {
 	*exec.Cmd
 	socket string // on which it listens, of [appServer]
-	log    *syncBuffer
+	log    *syncbuf.Buffer
 	ended  chan struct{}
 }
 
 func startProgram(t *testing.T, stdin *os.File, environ []string, args ...string) *program {
 	t.Helper()
-	p := &program{Cmd: exec.Command(os.Args[0], args...), log: new(syncBuffer), ended: make(chan struct{})}
+	p := &program{Cmd: exec.Command(os.Args[0], args...), log: new(syncbuf.Buffer), ended: make(chan struct{})}
 	p.Env = append([]string{programVariable + "=1", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, environ...)
 	p.Stderr, p.Stdout = p.log, p.log
 	if stdin != nil {

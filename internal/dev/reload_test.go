@@ -1,7 +1,6 @@
 package dev_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -98,22 +98,7 @@ func (m module) greet(greeting string) {
 }
 
 // output is what a terminal shows.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
+type output struct{ syncbuf.Buffer }
 
 // await waits until the terminal shows text n times.
 func (o *output) await(t *testing.T, text string, n int) {
