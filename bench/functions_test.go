@@ -32,12 +32,23 @@ const (
 )
 
 type params struct {
-	Task     string `json:"taskSid" form:"taskSid" kind:"WT" purpose:"unique ID of task" binding:"required"`
-	Hold     bool   `json:"hold" form:"hold" purpose:"whether to hold" binding:"required"`
-	Priority int    `json:"priority" form:"priority" purpose:"priority of the task" binding:"required"`
-	Note     string `json:"note" form:"note" purpose:"what the agent wrote" binding:"required"`
+	Task     string `json:"taskSid" form:"taskSid" binding:"required"`
+	Hold     bool   `json:"hold" form:"hold" binding:"required"`
+	Priority int    `json:"priority" form:"priority" binding:"required"`
+	Note     string `json:"note" form:"note" binding:"required"`
 	URL      string `json:"url" form:"url"`
 }
+
+// flexfnParams are the same; flexfn refuses tags that it does not know.
+type flexfnParams struct {
+	Task     string `json:"taskSid" kind:"WT" purpose:"unique ID of task"`
+	Hold     bool   `json:"hold" purpose:"whether to hold"`
+	Priority int    `json:"priority" purpose:"priority of the task"`
+	Note     string `json:"note" purpose:"what the agent wrote"`
+	URL      string `json:"url"`
+}
+
+func echoOf(_ context.Context, in flexfnParams) (reply, error) { return answer(params(in)).reply, nil }
 
 type reply struct {
 	Task     string `json:"taskSid"`
@@ -87,9 +98,7 @@ func flexfnHandler(tb testing.TB) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	app.Handle("/f", flexfn.PrepareFlexFunction(func(_ context.Context, in params) (reply, error) {
-		return answer(in).reply, nil
-	}))
+	app.Handle("/f", flexfn.PrepareFlexFunction(echoOf))
 	return app
 }
 

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -55,8 +54,6 @@ func serveForm(b *testing.B, app http.Handler, path, body string, want int, head
 		b.Errorf("status %d, want %d: %s", w.Code, want, w.Body)
 	}
 }
-
-func echoOf(_ context.Context, in params) (reply, error) { return answer(in).reply, nil }
 
 func BenchmarkGrowthOfRegistry(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10_000} {

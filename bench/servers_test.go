@@ -71,9 +71,8 @@ func flexfnProgram(port string) error {
 	if err != nil {
 		return err
 	}
-	echo := func(_ context.Context, in params) (reply, error) { return answer(in).reply, nil }
-	app.Handle("/echo", flexfn.PrepareStudioFunction(echo, flexfn.OpenToAnyone()))
-	app.Handle("/flex", flexfn.PrepareFlexFunction(echo))
+	app.Handle("/echo", flexfn.PrepareStudioFunction(echoOf, flexfn.OpenToAnyone()))
+	app.Handle("/flex", flexfn.PrepareFlexFunction(echoOf))
 	app.Handle("/update-task", functions.UpdateTaskAttributes)
 	return serveProgram(port, app)
 }
