@@ -146,8 +146,32 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	if !f.include(r) {
 		return to
 	}
-	var proto, host string
-	for pair := range strings.SplitSeq(lastValue(r.Header, "Forwarded"), ";") {
+	var proto, host string // of the nearest proxy, which wrote the last element
+	chained := false       // the one before it says another proto
+	for _, list := range r.Header["Forwarded"] {
+		for element := range strings.SplitSeq(list, ",") {
+			before := proto
+			proto, host = readForwarded(element)
+			chained = chained || before != "" && !strings.EqualFold(proto, before)
+		}
+	}
+	if proto == "" && host == "" {
+		return to
+	}
+	if chained || !sameValues(r.Header, "X-Forwarded-Proto", proto) {
+		// Proxies in a row: the last one reports the scheme that the one
+		// before it used, not Twilio's. Try both.
+		proto = ""
+	}
+	if host == "" {
+		host = r.Host
+	}
+	return appendOrigins(to, proto, host, "")
+}
+
+// readForwarded reads an element of a Forwarded header (RFC 7239, section 4).
+func readForwarded(element string) (proto, host string) {
+	for pair := range strings.SplitSeq(element, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		value = strings.Trim(value, `"`)
 		switch strings.ToLower(name) {
@@ -157,18 +181,7 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 			host = value
 		}
 	}
-	if proto == "" && host == "" {
-		return to
-	}
-	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one reports the scheme that the one
-		// before it used, not Twilio's. Try both.
-		proto = ""
-	}
-	if host == "" {
-		host = r.Host
-	}
-	return appendOrigins(to, proto, host, "")
+	return proto, host
 }
 
 // lastValue returns the last element of a header's list, which the nearest proxy

@@ -681,10 +681,6 @@ func TestVerifyConcurrently(t *testing.T) {
 // TestChainedProxies has proxies in a row, of which the last one is trusted:
 // its scheme is that of the hop before it.
 func TestChainedProxies(t *testing.T) {
-	v, err := New(Config{AccountSID: "AC" + strings.Repeat("0", 32), AuthTokens: []string{"token"}, ProxyTrust: TrustXForwardedFromAnyone()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		proto, called string
 		good          bool
@@ -695,12 +691,22 @@ func TestChainedProxies(t *testing.T) {
 		{"https, https", "http://functions.example.com/x", false},
 		{"https,http", "https://other.example.com/x", false},
 	} {
-		r := httptest.NewRequest("GET", "/x", nil)
-		r.Host = "functions.example.com"
-		r.Header.Set("X-Forwarded-Proto", c.proto)
-		r.Header.Set(Header, Sign("token", c.called, "", nil))
-		if _, err := v.Verify(t.Context(), r, nil); (err == nil) != c.good {
-			t.Errorf("%s, signed %s: %v", c.proto, c.called, err)
+		for header, trust := range map[string]ProxyTrust{"X-Forwarded-Proto": TrustXForwardedFromAnyone(), "Forwarded": TrustForwarded("192.0.2.0/24")} {
+			v, err := New(Config{AccountSID: "AC" + strings.Repeat("0", 32), AuthTokens: []string{"token"}, ProxyTrust: trust})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest("GET", "/x", nil)
+			r.Host = "functions.example.com"
+			value := c.proto
+			if header == "Forwarded" {
+				value = strings.ReplaceAll(value, "http", "proto=http")
+			}
+			r.Header.Set(header, value)
+			r.Header.Set(Header, Sign("token", c.called, "", nil))
+			if _, err := v.Verify(t.Context(), r, nil); (err == nil) != c.good {
+				t.Errorf("%s: %s, signed %s: %v", header, value, c.called, err)
+			}
 		}
 	}
 }
