@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/flexfn/flexfn"
@@ -69,6 +70,19 @@ func (f feature) missing(app flexfn.Config, c *Config) (names []string) {
 		}
 	}
 	return names
+}
+
+// disabled lists the paths of the feature's functions that c disables.
+func (f feature) disabled(c *Config) (paths []string) {
+	if len(c.Disabled) == 0 {
+		return nil
+	}
+	for _, r := range f.all(c) {
+		if slices.Contains(c.Disabled, r.Path) {
+			paths = append(paths, r.Path)
+		}
+	}
+	return paths
 }
 
 // all lists the feature's functions.

@@ -116,6 +116,9 @@ type FeatureStatus struct {
 	Chosen bool
 	// Missing are the settings that it lacks.
 	Missing []string
+	// Disabled are the paths of its functions that the configuration's
+	// Disabled switches off.
+	Disabled []string
 
 	feature feature
 }
@@ -138,7 +141,9 @@ func (c Config) Status(app flexfn.Config) []FeatureStatus { return c.status(app)
 func (c *Config) status(app flexfn.Config) []FeatureStatus {
 	var list []FeatureStatus
 	for _, f := range features() {
-		list = append(list, FeatureStatus{f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f})
+		list = append(list, FeatureStatus{
+			f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f.disabled(c), f,
+		})
 	}
 	return list
 }

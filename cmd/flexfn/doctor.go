@@ -29,6 +29,7 @@ type doctorCommand struct {
 	Live    bool     `help:"Also check the credentials, the workspace and the clock with Twilio. Changes nothing there."`
 	Origin  string   `default:"https://flex.twilio.com" help:"Web origin of the callers, for the CORS check."`
 	URL     string   `name:"url" placeholder:"URL" help:"A server that runs with these settings, for the CORS check; by default only the settings are checked."`
+	Migrate []string `sep:"none" placeholder:"URL|FILE" help:"The Flex plugin's configuration: its ui_attributes in a file, or https://flex-api.twilio.com/v1/Configuration, which is read with the account's credentials. Says which of the features that are on this server serves. Given twice, the second is merged into the first."`
 }
 
 // Run checks everything, and fails when a finding is one.
@@ -63,6 +64,9 @@ func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 		r.signatures(config)
 		r.cors(ctx, app, d.Origin, d.URL)
 		r.deadlines(config, lookup)
+		if len(d.Migrate) > 0 {
+			r.migrate(ctx, app, functions.FromLookup(lookup), d.Migrate)
+		}
 		if d.Live {
 			r.live(ctx, config)
 		} else {

@@ -8,7 +8,8 @@
 //	flexfn fake           runs the fake Twilio alone
 //	flexfn new app        begins a project; new function adds to one
 //	flexfn gen ts         writes a TypeScript client; gen openapi an OpenAPI document
-//	flexfn doctor         checks the settings as a server would have them
+//	flexfn doctor         checks the settings as a server would have them, and
+//	                      with --migrate what of a Flex plugin they serve
 //	flexfn version        prints the version
 //
 // Each explains itself with --help. The exit code is 0 for a success, 1 for a
