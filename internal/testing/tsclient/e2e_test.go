@@ -49,19 +49,19 @@ func compile(t *testing.T) {
 		From     string `json:"from"`
 	}
 	greet := flexfn.PrepareFlexFunction(func(context.Context, params) (reply, error) { return reply{}, nil })
-	generate(t, "functions.ts", []flexfn.Route{{Path: "/flex/greet", Function: greet}})
-	generate(t, "hooks.ts", kinds.Routes())
+	generate(t, "functions.ts", []flexfn.Route{{Path: "/flex/greet", Function: greet}}, true)
+	generate(t, "hooks.ts", kinds.Routes(), true)
 	command(t, tsc, "-p", ".")
 }
 
-// generate writes the client with hooks.
-func generate(t *testing.T, file string, routes []flexfn.Route) {
+// generate writes the client, with hooks if they are asked for.
+func generate(t *testing.T, file string, routes []flexfn.Route, hooks bool) {
 	t.Helper()
 	document, err := openapi.Document(kinds.Describe(routes), openapi.Info{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := gen.Generate(document, gen.Options{Version: "devel", React: true})
+	client, err := gen.Generate(document, gen.Options{Version: "devel", React: hooks})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ var versions = []string{"17", "18", "19"}
 // the newest TypeScript, the libraries ES2022 and DOM only, and the types of
 // each React.
 func TestVersions(t *testing.T) {
-	generate(t, "hooks.ts", kinds.Routes())
+	generate(t, "hooks.ts", kinds.Routes(), true)
 	type config struct {
 		Options map[string]any `json:"compilerOptions"`
 		Files   []string       `json:"files"`
@@ -114,7 +114,7 @@ func TestVersions(t *testing.T) {
 
 // TestReact runs the hooks in each React, in a browser.
 func TestReact(t *testing.T) {
-	generate(t, "hooks.ts", kinds.Routes())
+	generate(t, "hooks.ts", kinds.Routes(), true)
 	for _, v := range versions {
 		render := `import { createRoot } from "react-dom/client";
 			const render = (node, element) => { const root = createRoot(node); root.render(element); return () => root.unmount(); };`
