@@ -253,6 +253,13 @@ for (const theme of ['light', 'dark']) {
     await page.locator('[role=switch][aria-checked=true]').waitFor({ state: 'detached' });
   });
 
+  await step(`${theme}: the events`, async () => {
+    await go(page, '/events');
+    await page.getByRole('heading', { name: 'Send an event' }).waitFor();
+    await accessible(page, 'events');
+    await picture(page, `events-${theme}`);
+  });
+
   await step(`${theme}: the charts`, async () => {
     await go(page, '/charts');
     await page.locator('.u-over').nth(2).waitFor();
