@@ -1,0 +1,84 @@
+package functions_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/twiliofake"
+)
+
+// TestFaultAtEveryCall repeats a function of several steps with a fault at each
+// of its upstream calls in turn, and looks at what stands in Twilio afterwards:
+// a failure that does not say that its outcome is unknown has left nothing
+// behind, and a success has done it all.
+func TestFaultAtEveryCall(t *testing.T) {
+	for _, tt := range []struct {
+		path string
+		params
+		made func(*flexfntest.App) int // of what must be there once, or not at all
+	}{
+		{"callback-and-voicemail/flex/requeue-callback", params{"taskSid": "WT" + one}, countOf("tasks")},
+		{"chat-to-video-escalation/flex/generate-unique-code", params{"taskSid": "WT" + one}, openRooms},
+		{"chat-transfer/flex/create-transfer-task", params{
+			"conversationId": "WT" + one, "jsonAttributes": `{"channelSid":"CH` + one + `"}`, "transferTargetSid": "WQ" + one, "ignoreWorkerContactUri": "client:a",
+		}, countOf("tasks")},
+	} {
+		calls := upstreamCalls(t, tt.path, tt.params)
+		for _, fault := range []twiliofake.Fault{
+			{Name: "503 once", Status: 503, Times: 1}, {Name: "503 from here on", Status: 503, Times: 1000},
+			{Name: "answer lost", Action: twiliofake.Reset, Apply: true, Times: 1},
+			{Name: "request lost", Action: twiliofake.Reset, Times: 1},
+		} {
+			for at := range calls {
+				t.Run(fmt.Sprint(tt.path, "/", fault.Name, "/", at), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						app := newApp(t, func(c *flexfn.Config) { c.Logger = slog.New(slog.DiscardHandler) })
+						before := tt.made(app)
+						fault.Skip = at
+						app.CallFlex(flexfntest.Agent, "/common/flex/taskrouter/get-queues", nil).OK() // the token is known from here on
+						app.Twilio.ClearRequests()
+						if err := app.Twilio.SetFaults(fault); err != nil {
+							t.Fatal(err)
+						}
+						got := app.CallFlex(flexfntest.Agent, "/features/"+tt.path, tt.params)
+						left := tt.made(app) - before
+						switch {
+						case got.Status == 200 && left != 1:
+							t.Errorf("a success left %d: %s", left, got.Body)
+						case got.Status != 200 && left != 0 && got.Field("outcomeUnknown") != true && fault.Times == 1:
+							t.Errorf("a failure left %d: %s", left, got.Body)
+						case left > 1:
+							t.Errorf("%d stand after status %d: %s", left, got.Status, got.Body)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// upstreamCalls counts the upstream calls of a function when nothing fails.
+func upstreamCalls(t *testing.T, path string, p params) int {
+	app := newApp(t)
+	app.CallFlex(flexfntest.Agent, "/common/flex/taskrouter/get-queues", nil).OK()
+	app.Twilio.ClearRequests()
+	app.CallFlex(flexfntest.Agent, "/features/"+path, p).OK()
+	return len(app.Twilio.Requests(twiliofake.Match{}))
+}
+
+func countOf(kind string) func(*flexfntest.App) int {
+	return func(app *flexfntest.App) int { return len(app.Twilio.State().Resources[kind]) }
+}
+
+func openRooms(app *flexfntest.App) (n int) {
+	for _, room := range app.Twilio.State().Resources["video_rooms"] {
+		if fmt.Sprint(room["status"]) != "completed" {
+			n++
+		}
+	}
+	return n
+}
