@@ -212,15 +212,53 @@ func TestSAM(t *testing.T) {
 		}
 		return sam.Validate(v)
 	}
-	template := read(t, "aws-lambda/template.yaml")
-	if err := validate(template); err != nil {
-		t.Fatal(err)
+	for file, secrets := range map[string][]string{
+		"aws-lambda/template.yaml":        {"AUTH_TOKEN"},
+		"aws-lambda/events/template.yaml": {"AUTH_TOKEN", "REDIS_URL", "FLEXFN_STORE_SECRET"},
+	} {
+		template := read(t, file)
+		if err := validate(template); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, name := range secrets {
+			if !bytes.Contains(template, []byte(name+": !Sub \"{{resolve:secretsmanager:")) {
+				t.Errorf("%s: %s does not come from Secrets Manager", file, name)
+			}
+		}
+		if validate(bytes.Replace(template, []byte("MemorySize:"), []byte("Memory:"), 1)) == nil {
+			t.Errorf("%s: the check passes whatever it is given", file)
+		}
 	}
-	if !bytes.Contains(template, []byte("AUTH_TOKEN: !Sub \"{{resolve:secretsmanager:")) {
-		t.Error("AUTH_TOKEN does not come from Secrets Manager")
+	if !bytes.Contains(read(t, "aws-lambda/events/template.yaml"), []byte("FunctionResponseTypes: [ReportBatchItemFailures]")) {
+		t.Error("failed jobs would be deleted with the others of their batch")
 	}
-	if validate(bytes.Replace(template, []byte("MemorySize:"), []byte("Memory:"), 1)) == nil {
-		t.Error("the check passes whatever it is given")
+}
+
+// TestKubernetesEvents checks what the recipe for events adds to the
+// deployment: secrets from a secret, and the way to PostgreSQL.
+func TestKubernetesEvents(t *testing.T) {
+	var patch appsv1.Deployment
+	var network networkingv1.NetworkPolicy
+	strict(t, read(t, "kubernetes/events/patch.yaml"), &patch)
+	strict(t, read(t, "kubernetes/events/network.yaml"), &network)
+	pod := patch.Spec.Template.Spec
+	if len(pod.InitContainers) != 1 || len(pod.Containers) != 1 || pod.Containers[0].Name != "flexfn" {
+		t.Fatalf("%+v", pod)
+	}
+	for _, c := range []corev1.Container{pod.InitContainers[0], pod.Containers[0]} {
+		if _, version, _ := strings.Cut(c.Image, ":"); version == "" || version == "latest" {
+			t.Errorf("the image %q has no version", c.Image)
+		}
+		i := slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "DATABASE_URL" })
+		if i < 0 || c.Env[i].ValueFrom == nil || c.Env[i].ValueFrom.SecretKeyRef == nil {
+			t.Errorf("%s: DATABASE_URL does not come from a secret", c.Name)
+		}
+	}
+	if !slices.ContainsFunc(pod.Containers[0].Env, func(e corev1.EnvVar) bool { return e.Name == "FLEXFN_STORE_SECRET" }) {
+		t.Error("the Store has no secret")
+	}
+	if port := network.Spec.Egress[0].Ports[0].Port; port.IntValue() != 5432 {
+		t.Errorf("the policy allows the port %s", port)
 	}
 }
 
