@@ -129,6 +129,14 @@ func (t *transport) distrustIdle() {
 // the request was written to it, nothing was sent, and it is tried once more
 // on a new one.
 func (t *transport) exchange(req *http.Request) (*http.Response, error) {
+	// A transport of the user's may not look at the context, and then endless
+	// pages would run past the deadline.
+	if err := req.Context().Err(); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, lost(err, req.URL.Hostname(), false, changesOnce(req))
+	}
 	resp, w, err := t.send(req, req.Body)
 	if err != nil && w.reused.Load() && !w.written() && req.Context().Err() == nil {
 		t.CloseIdleConnections()

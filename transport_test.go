@@ -440,3 +440,28 @@ func TestCertificatesAreVerified(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestEndedBeforeSent: after the end of its context nothing is sent, even by a
+// transport that does not look at the context, and so no outcome is unknown.
+func TestEndedBeforeSent(t *testing.T) {
+	sent := 0
+	client := &http.Client{Transport: &transport{base: heedless(func(r *http.Request) (*http.Response, error) {
+		sent++
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+	})}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://taskrouter.twilio.com/v1/Workspaces/WS1/Tasks", strings.NewReader("a=b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Do(req)
+	if e, ok := errors.AsType[*Error](err); !ok || e.OutcomeUnknown || sent != 0 {
+		t.Errorf("%d requests were sent: %#v", sent, err)
+	}
+}
+
+// heedless is a transport that does not look at the context.
+type heedless func(*http.Request) (*http.Response, error)
+
+func (f heedless) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
