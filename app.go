@@ -302,6 +302,11 @@ func (c *call) admit(body []byte) (*values, error) {
 	return vs, vs.decode()
 }
 
+// admitSigned checks Twilio's signature, and then reads the parameters. A
+// signed request whose body cannot be read is answered 500, since Event
+// Streams drops events after a 4xx; for an open function, whose callers may be
+// anyone, the 4xx stays. A function of package events reads the body itself,
+// so a body that has no parameters is not an error there.
 func (c *call) admitSigned(body []byte) (*values, error) {
 	mend := unreadable
 	var proof signature.Proof

@@ -193,7 +193,7 @@ func TestTokenFromHeader(t *testing.T) {
 	req := httptest.NewRequest("POST", "/f?Token=", nil)
 	req.Header.Set("Authorization", "Bearer good")
 	if status, _ := send(t, app, req); status != 403 {
-		t.Errorf("an empty Token beside a good header: %d", status)
+		t.Errorf("an empty Token with a good header: %d", status)
 	}
 }
 
@@ -280,7 +280,7 @@ func TestTokenStampede(t *testing.T) {
 }
 
 // The cache believes wall time: a frozen instance wakes up with a monotonic
-// clock that stood still. What is testable of it here is that an expiration
+// clock that stood still. What can be tested here is that an expiration
 // in the past is not cached beyond the shortest time.
 func TestTokenExpiredButValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -518,7 +518,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			return nil, nil
-		}, flexfn.Require("number", "whom to call")))
+		}, flexfn.Require("number", "who to call")))
 		for _, iamSays := range [][2]string{
 			{"200", `{"valid": true, "worker_sid": "WK1"}`},
 			{"200", `{"valid": false, "message": "TOKEN is invalid"}`},

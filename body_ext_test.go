@@ -96,11 +96,11 @@ func TestBodiesAreBounded(t *testing.T) {
 	letGo := make(chan struct{})
 	long := holdBodies(t, app, 5, 3<<20, letGo)
 	if got := [3]int{post(100 << 10), post(60 << 10), post(7 << 10)}; got != [3]int{503, 200, 200} {
-		t.Errorf("beside long bodies, long, ordinary and short ones are answered %d", got)
+		t.Errorf("next to long bodies, long, ordinary and short ones are answered %d", got)
 	}
 	ordinary := holdBodies(t, app, 200, 60<<10, letGo)
 	if got := [2]int{post(60 << 10), post(7 << 10)}; got != [2]int{503, 200} {
-		t.Errorf("beside ordinary bodies, ordinary and short ones are answered %d", got)
+		t.Errorf("next to ordinary bodies, ordinary and short ones are answered %d", got)
 	}
 	close(letGo)
 	if got := long(); got[200] != 1 || got[503] != 4 {
@@ -247,9 +247,9 @@ func TestMemoryUnderAttack(t *testing.T) {
 	object.WriteString(`"z":1}`)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
-	var everybody sync.WaitGroup
+	var everyone sync.WaitGroup
 	for i := range attackers {
-		everybody.Go(func() {
+		everyone.Go(func() {
 			for ctx.Err() == nil {
 				attack(ctx, address, object.Bytes(), i%2 == 0)
 			}
@@ -270,7 +270,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 		slowest = max(slowest, time.Since(began))
 		time.Sleep(20 * time.Millisecond)
 	}
-	everybody.Wait()
+	everyone.Wait()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", server.Process.Pid))
 	if err != nil {
 		t.Fatal(err)

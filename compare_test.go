@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkTokenCache finds a remembered token, on all processors at once,
-// beside maps that forget nothing. All hash the token and look at the time.
+// with maps that forget nothing. All hash the token and look at the time.
 func BenchmarkTokenCache(b *testing.B) {
 	app, err := New(Config{
 		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", Logger: slog.New(slog.DiscardHandler),
@@ -60,7 +60,7 @@ func BenchmarkTokenCache(b *testing.B) {
 	}
 }
 
-// BenchmarkEnvelope encodes an answer beside json.Marshal of a struct that has
+// BenchmarkEnvelope compares encoding an answer with json.Marshal of a struct that has
 // the field "success" itself.
 func BenchmarkEnvelope(b *testing.B) {
 	type reply struct {

@@ -39,6 +39,8 @@ type call struct {
 
 type callKey struct{}
 
+// Value implements [context.Context]. The keys of package link are those by
+// which other packages of flexfn find the app without importing its internals.
 func (c *call) Value(key any) any {
 	switch key {
 	case callKey{}:

@@ -94,6 +94,9 @@ func checkOrigins(list []string) (faults []error) {
 	return faults
 }
 
+// originFault returns what is wrong with an allowed origin, as a remedy; empty
+// if nothing is. An origin that no browser sends would never match, and the
+// owner would look for the fault elsewhere.
 func originFault(origin string) (remedy string) {
 	u, err := url.Parse(origin)
 	switch {

@@ -28,7 +28,7 @@ type (
 	}
 )
 
-// faultOf is what is wrong with a function of these parameters.
+// faultOf returns what is wrong with a function of these parameters.
 func faultOf[In any]() error {
 	return PrepareFlexFunction(func(context.Context, In) (any, error) { return nil, nil }).fault
 }

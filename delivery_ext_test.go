@@ -18,7 +18,7 @@ func TestSignedDeliveriesAreNotDropped(t *testing.T) {
 	echo := flexfn.PrepareStudioFunction(func(_ context.Context, e flexfn.Event) (any, error) { return e, nil })
 	app.Handle("/untyped", echo)
 	app.Handle("/typed", flexfn.PrepareStudioFunction(func(_ context.Context, in struct {
-		Name string `json:"name" purpose:"whom it is about"`
+		Name string `json:"name" purpose:"who it is about"`
 	}) (any, error) {
 		return in, nil
 	}))
@@ -38,7 +38,7 @@ func TestSignedDeliveriesAreNotDropped(t *testing.T) {
 	app.CallStudioJSON("/untyped", []any{}).Refused(500, "cannot read what Twilio sent: The request body is JSON but not an object")
 	app.CallStudio("/refuses", nil).Refused(409, "not today")
 
-	// A stranger is told nothing of it: there is no signature to check.
+	// A stranger learns nothing about it: there is no signature to check.
 	r := httptest.NewRequest(http.MethodPost, "/untyped", strings.NewReader(strings.Repeat("x", 5000)))
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)

@@ -40,7 +40,7 @@ func TestDevLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	type in struct {
-		Name  string        `json:"name" purpose:"whom to greet"`
+		Name  string        `json:"name" purpose:"who to greet"`
 		Every time.Duration `json:"every" doc:"how often"`
 	}
 	tries := 0
@@ -152,7 +152,7 @@ func TestDescribing(t *testing.T) {
 	}
 }
 
-// TestNoDevLink: in production the header means nothing and nobody is told
+// TestNoDevLink: in production the header means nothing and no one is told
 // anything.
 func TestNoDevLink(t *testing.T) {
 	app, err := devApp(t, "")

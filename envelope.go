@@ -30,7 +30,7 @@ type Response struct {
 	Body any
 }
 
-// answer is what goes on the wire, CORS headers apart.
+// answer is an answer as it is sent, except for the CORS headers.
 type answer struct {
 	status      int
 	contentType string // empty is JSON

@@ -42,7 +42,7 @@ func call(handler http.Handler, path, form string) {
 }
 
 type greetParams struct {
-	Name  string `json:"name" purpose:"whom to greet"`
+	Name  string `json:"name" purpose:"who to greet"`
 	Times int    `json:"times" doc:"how often"`
 }
 
@@ -64,7 +64,7 @@ func ExamplePrepareFlexFunction() {
 	// Output:
 	// 200 {"greeting":"Hello Ada! Hello Ada! ","success":true}
 	// 403 {"success":false,"message":"Unauthorized: Token was not provided"}
-	// 400 {"success":false,"data":null,"message":"(/greet) Missing name: whom to greet; (/greet) Invalid times: expected a whole number, not \"often\"","missing":[{"key":"name","purpose":"whom to greet"}],"invalid":[{"key":"times","purpose":"","expected":"a whole number, not \"often\""}]}
+	// 400 {"success":false,"data":null,"message":"(/greet) Missing name: who to greet; (/greet) Invalid times: expected a whole number, not \"often\"","missing":[{"key":"name","purpose":"who to greet"}],"invalid":[{"key":"times","purpose":"","expected":"a whole number, not \"often\""}]}
 }
 
 func ExamplePrepareStudioFunction() {
@@ -118,7 +118,7 @@ func ExampleRoles() {
 func ExampleError() {
 	app := exampleApp()
 	app.Handle("/transfer", flexfn.PrepareFlexFunction(func(_ context.Context, in struct {
-		To string `json:"to" purpose:"whom to transfer to"`
+		To string `json:"to" purpose:"who to transfer to"`
 	}) (any, error) {
 		switch in.To {
 		case "nobody":

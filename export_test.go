@@ -14,7 +14,7 @@ import (
 )
 
 // TestExportedNames holds the package to the names in testdata/exports.txt, at
-// most 48, each of which stands in an Example.
+// most 48, each of which is used in an Example.
 func TestExportedNames(t *testing.T) {
 	const most = 48
 	list, err := os.ReadFile("testdata/exports.txt")

@@ -166,6 +166,9 @@ func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, 
 	return f
 }
 
+// prepare makes a function without options. Everything that depends on the
+// types is worked out here, once, so that a request neither inspects types nor
+// can fail because of the definition.
 func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Function {
 	f := &Function{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
 	if handler == nil {

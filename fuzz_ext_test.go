@@ -108,7 +108,7 @@ func (z *fuzzed) agrees(t *testing.T, send func(path string) int, pairs string) 
 	checkKinds(t, z.typed)
 }
 
-// checkKinds holds for whatever was accepted.
+// checkKinds checks everything that was accepted.
 func checkKinds(t *testing.T, in kinds) {
 	if in.Call != "" && !flexfn.ValidSID(in.Call, "CA") || in.Phone != "" && !regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`).MatchString(in.Phone) ||
 		strings.ContainsAny(in.Call+in.Place+strings.Join(in.SIDs, ""), "/.?#%\\") {

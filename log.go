@@ -88,6 +88,9 @@ func (r *redactor) WithGroup(name string) slog.Handler {
 	return &redactor{next: r.next.WithGroup(r.text(name)), secrets: r.secrets, call: r.call}
 }
 
+// attr masks the key and the value of an attribute. A value that slog does not
+// format as a string keeps its structure, unless what a handler would write of
+// it contains something to mask.
 func (r *redactor) attr(a slog.Attr) slog.Attr {
 	a.Key, a.Value = r.text(a.Key), a.Value.Resolve()
 	switch a.Value.Kind() {
@@ -129,6 +132,8 @@ func written(v any) []string {
 	return texts
 }
 
+// text masks secrets, the request's token and telephone numbers in s, secrets
+// first: a number within a secret must not hide it from the search.
 func (r *redactor) text(s string) string {
 	for _, secret := range r.secrets {
 		s = mask.Secret(s, secret, "(secret)")

@@ -14,7 +14,7 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// TestLogLeaks: whatever a handler logs, in whatever shape, neither of slog's
+// TestLogLeaks: whatever a handler logs, in any form, neither of slog's
 // handlers writes the token, the auth token or a telephone number.
 func TestLogLeaks(t *testing.T) {
 	const token, number = "eyJhbGciOiJkaXIi.SECRETFLEXTOKEN+/=", "+15551234567"
@@ -66,7 +66,7 @@ func TestLogLeaks(t *testing.T) {
 	}
 }
 
-// TestShortTokenInLog: a token that is none does not mangle what is logged.
+// TestShortTokenInLog: a token that is too short to be one does not mangle the log.
 func TestShortTokenInLog(t *testing.T) {
 	var log bytes.Buffer
 	config := testConfig(new(iam))

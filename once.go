@@ -67,7 +67,7 @@ type onceRule struct {
 	keep       time.Duration
 	parameters []string
 	index      [][]int // of the parameters in In; nil for an untyped function
-	alone      bool    // goes on while the Store fails
+	alone      bool    // runs handlers while the Store fails
 }
 
 const (
@@ -363,6 +363,8 @@ func (a answer) encode() []byte {
 
 var errKeptAnswer = errors.New("the answer that was kept cannot be read")
 
+// decodeAnswer reads what encode wrote. The Store's entries are authenticated,
+// so a fault here means another version of flexfn.
 func decodeAnswer(b []byte) (a answer, err error) {
 	number := func() int {
 		n, size := binary.Uvarint(b)

@@ -66,7 +66,7 @@ func (c *click) Validate() error {
 	return nil
 }
 
-// clicks counts its runs, and does what it is told.
+// clicks counts its runs, and behaves as its input says.
 type clicks struct{ runs atomic.Int64 }
 
 func (c *clicks) handle(ctx context.Context, in click) (any, error) {

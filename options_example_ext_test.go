@@ -36,7 +36,7 @@ func ExampleDeadline() {
 	// <nil> true
 }
 
-// Who calls decides what is answered.
+// The answer depends on the caller.
 func ExampleTokenOwner() {
 	app := exampleApp()
 	app.Handle("/me", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (map[string]any, error) {

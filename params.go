@@ -53,6 +53,8 @@ type definition struct {
 	faults []error
 }
 
+// add adds the fields of struct type t, which is at index parent within the
+// input. It goes on after a fault, so that all of them are reported together.
 func (d *definition) add(t reflect.Type, parent []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -285,6 +287,8 @@ func setUint(field reflect.Value, v value) string {
 	return ""
 }
 
+// limits adds the size of t to what was expected, if the number was out of
+// range.
 func limits(err error, t reflect.Type) string {
 	if errors.Is(err, strconv.ErrRange) {
 		return fmt.Sprintf(" of at most %d bits", t.Bits())
@@ -392,6 +396,8 @@ func setJSON(field reflect.Value, v value) string {
 	return ""
 }
 
+// describe says which JSON value a nested field of type t needs, to follow
+// "is".
 func describe(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:

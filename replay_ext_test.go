@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 			delete(differences, c.ID)
 		}
 		for id := range maps.Keys(differences) {
-			t.Errorf("a difference is listed for %s, which is no case of topic %s", id, topic)
+			t.Errorf("a difference is listed for %s, which is not a case of topic %s", id, topic)
 		}
 	}
 }

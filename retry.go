@@ -272,6 +272,8 @@ func policyFor(ctx context.Context, opts []RetryOption) *retryPolicy {
 	return p.with(opts)
 }
 
+// with returns a checked copy of the policy, changed by opts. Nil options are
+// ignored.
 func (p *retryPolicy) with(opts []RetryOption) *retryPolicy {
 	q := *p
 	for _, o := range opts {
@@ -300,6 +302,8 @@ func (p *retryPolicy) check() error {
 	return nil
 }
 
+// plain reports whether attempts need neither a ctx nor a record of their own,
+// so that they cost nothing extra.
 func (p *retryPolicy) plain() bool { return p.timeout == 0 && p.onAttempt == nil }
 
 // next decides what follows the failure of attempt n: a wait and another

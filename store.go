@@ -30,7 +30,7 @@ import (
 //   - Get and Swap return when ctx ends, and are safe for concurrent use.
 //
 // An error means that the store failed and that a Swap may have happened;
-// flexfn checks before it goes on. All errors are treated alike.
+// flexfn checks before it continues. All errors are treated alike.
 //
 // flexfn waits at most 250 ms for a call. After three failures in a row it
 // calls once a second until the store works again; the log says so once, and

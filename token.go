@@ -96,6 +96,8 @@ func (v tokenVerdict) age() time.Duration {
 // asked. Guests do not count, since anyone can get a guest's token.
 func (v tokenVerdict) known() bool { return v.owner != nil && !v.owner.Guest() }
 
+// newTokenValidator makes an app's validator. The address of IAM depends on
+// the region; a region such as us1-ix counts as us1.
 func newTokenValidator(a *App) (*tokenValidator, error) {
 	host := "iam.twilio.com"
 	if a.config.Region != "" {

@@ -95,10 +95,10 @@ func TestWorkersThroughAFlood(t *testing.T) {
 			}
 		}
 		before, start := iam.asked.Load(), time.Now()
-		var everybody sync.WaitGroup
+		var everyone sync.WaitGroup
 		var sent, limited atomic.Int64
 		for s := range strangers {
-			everybody.Go(func() {
+			everyone.Go(func() {
 				for n := 0; time.Since(start) < seconds*time.Second; n++ {
 					sent.Add(1)
 					if w := ask(t.Context(), fmt.Sprintf("bad%d.%d", s, n)); w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") != "" {
@@ -109,7 +109,7 @@ func TestWorkersThroughAFlood(t *testing.T) {
 			})
 		}
 		for i := range workers {
-			everybody.Go(func() {
+			everyone.Go(func() {
 				for n := range seconds * 4 {
 					began := time.Now()
 					if w := ask(t.Context(), fmt.Sprint("worker", i)); w.Code != 200 || n > 4 && time.Since(began) > 0 {
@@ -119,7 +119,7 @@ func TestWorkersThroughAFlood(t *testing.T) {
 				}
 			})
 		}
-		everybody.Wait()
+		everyone.Wait()
 		asked := iam.asked.Load() - before
 		t.Logf("%d random tokens: %d refused at once, %d questions, %d at once at most", sent.Load(), limited.Load(), asked, iam.peak.Load())
 		if renewals := int64(workers * seconds); iam.refused.Load() > 0 || asked > 200+20*(seconds+2)+renewals {
@@ -128,7 +128,7 @@ func TestWorkersThroughAFlood(t *testing.T) {
 	})
 }
 
-// TestAbandonedQuestions: a question that nobody waits for any more is not
+// TestAbandonedQuestions: a question without waiters is not
 // asked on, and leaves its place to others.
 func TestAbandonedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestRenewal(t *testing.T) {
 			before, at := iam.asked.Load(), time.Now()
 			use()
 			if d := time.Since(at); d > 0 {
-				t.Fatalf("somebody waited %s, %s after the first", d, at.Sub(began))
+				t.Fatalf("a caller waited %s, %s after the first", d, at.Sub(began))
 			}
 			time.Sleep(time.Second)
 			most = max(most, iam.asked.Load()-before)
@@ -186,7 +186,7 @@ func TestRenewal(t *testing.T) {
 	})
 }
 
-// TestRenewalThroughAnOutage: while Twilio is down, a token is believed to the
+// TestRenewalThroughAnOutage: while Twilio is down, a token is trusted to the
 // end of its time and no longer.
 func TestRenewalThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestRefusalText(t *testing.T) {
 	}
 }
 
-// TestOwnerIsTheCallersOwn: what a handler does with the roles reaches nobody else.
+// TestOwnerIsTheCallersOwn: what a handler does with the roles reaches no other call.
 func TestOwnerIsTheCallersOwn(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (struct{}, error) {

@@ -6,7 +6,7 @@ import (
 )
 
 // TestVerdictAge: a verdict is as old as the clock says that went faster. The
-// wall clock can be set back, the monotonic one stands still in a freeze.
+// wall clock can be set back, the monotonic one stops in a freeze.
 func TestVerdictAge(t *testing.T) {
 	now := time.Now()
 	for name, v := range map[string]tokenVerdict{

@@ -46,6 +46,8 @@ func newHTTPClient(c Config) *http.Client {
 	return &http.Client{Transport: t, CheckRedirect: checkRedirect}
 }
 
+// checkRedirect stops at redirects from Twilio, whose API does not use them,
+// and after ten others. The redirect itself then is the answer.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if isTwilio(via[len(via)-1].URL.Hostname()) || len(via) >= 10 {
 		return http.ErrUseLastResponse
@@ -263,6 +265,8 @@ type writeWatch struct {
 	start   int64
 }
 
+// trace returns the hooks by which net/http reports the connection and what it
+// wrote.
 func (w *writeWatch) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) { w.traced.Store(true) },
@@ -284,6 +288,8 @@ func (w *writeWatch) trace() *httptrace.ClientTrace {
 	}
 }
 
+// written reports whether any byte of the request may have reached the
+// service.
 func (w *writeWatch) written() bool {
 	if c := w.conn.Load(); c != nil {
 		return c.written.Load() > w.start

@@ -20,7 +20,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
-// hits is a handler that counts, and tells what it was asked.
+// hits is a handler that counts requests, and returns what it was asked.
 type hits struct {
 	mu   sync.Mutex
 	seen []string
@@ -66,7 +66,7 @@ const (
 	instanceURL = "http://taskrouter.twilio.com/v1/Workspaces/WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/Tasks/WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
 
-// TestSentOnce lets a reused connection die after it got the request, which is
+// TestSentOnce makes a reused connection die after it got the request, which is
 // when Go's own transport repeats some requests by itself.
 // TestTransportsOwnDial: whatever the user's transport dials with is used.
 func TestTransportsOwnDial(t *testing.T) {
@@ -149,7 +149,7 @@ func TestSentOnce(t *testing.T) {
 	}
 }
 
-// TestGoRepeats shows that the test above would find what it looks for.
+// TestGoRepeats shows that the test above can fail.
 func TestGoRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hits{}
@@ -195,7 +195,7 @@ func TestNothingWritten(t *testing.T) {
 	}
 }
 
-// TestStaleConnection lets a reused connection refuse every byte: nothing was
+// TestStaleConnection makes a reused connection refuse every byte: nothing was
 // sent, so that a new one may be tried at once, for a create too.
 func TestStaleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestStaleConnection(t *testing.T) {
 	})
 }
 
-// TestVanishedServer has every idle connection lose what is written to it,
+// TestVanishedServer makes every idle connection lose what is written to it,
 // without a word: one attempt may be lost to that, and no second.
 func TestVanishedServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -294,7 +294,7 @@ func TestTwilioURL(t *testing.T) {
 				t.Fatal(err)
 			}
 			if resp.Request.URL.String() != url {
-				t.Errorf("the answer tells of %s", resp.Request.URL)
+				t.Errorf("the answer names %s", resp.Request.URL)
 			}
 		}
 		want := []string{"GET api.twilio.com/twilio/a%2Fb/c?d=e", "GET iam.ie1.twilio.com/twilio/v1", "GET crm.test/x", "GET eviltwilio.com/"}
@@ -360,7 +360,7 @@ func TestWireForm(t *testing.T) {
 	}
 }
 
-// TestHTTP2Lost lets an HTTP/2 stream end without an answer, over TLS.
+// TestHTTP2Lost has an HTTP/2 stream end without an answer, over TLS.
 func TestHTTP2Lost(t *testing.T) {
 	h := &hits{next: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }}
 	server := httptest.NewUnstartedServer(h)
@@ -426,8 +426,8 @@ func TestUpdatesInstance(t *testing.T) {
 	}
 }
 
-// TestCertificatesAreVerified has a server answer whose certificate nobody
-// vouches for: whoever poses as Twilio hears nothing.
+// TestCertificatesAreVerified has a server answer whose certificate no authority
+// has signed: someone who poses as Twilio learns nothing.
 func TestCertificatesAreVerified(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)

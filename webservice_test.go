@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// body tells whether it was read to its end and closed.
+// body notes whether it was read to its end and closed.
 type body struct {
 	io.Reader
 	ended, closed bool

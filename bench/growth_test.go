@@ -41,7 +41,7 @@ func newApp(b *testing.B, transport http.RoundTripper) *flexfn.App {
 	return app
 }
 
-// serveForm lets app answer a form and fails unless the status is want.
+// serveForm sends app a form and fails unless the status is want.
 func serveForm(b *testing.B, app http.Handler, path, body string, want int, header ...string) {
 	req := httptest.NewRequest("POST", "https://functions.example.com"+path, strings.NewReader(body))
 	req.Header.Set("Content-Type", formType)
@@ -112,7 +112,7 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// BenchmarkGrowthOfWriters lets writers change one task at the same time,
+// BenchmarkGrowthOfWriters has writers change one task at the same time,
 // through one app or two, as in one process or two.
 func BenchmarkGrowthOfWriters(b *testing.B) {
 	for _, apps := range []int{1, 2} {

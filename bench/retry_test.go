@@ -1,4 +1,4 @@
-// Package bench compares flexfn with its peers. It is a module of its own, so
+// Package bench compares flexfn with its peers. It is a separate module, so
 // that theirs stay out of flexfn's.
 package bench
 
@@ -23,7 +23,7 @@ import (
 
 // Every library is set up once to do the same: up to five retries without
 // delay, of errors whose status is 412, 429 or 503; ctx is obeyed. What a
-// library needs anew for each call is made in the call.
+// library needs for each call is made in the call.
 
 const retries = 5
 

@@ -112,7 +112,7 @@ func fakeProgram(port string) error {
 }
 
 // bareUpdate is what one writes by hand: it reads, merges the upper level and
-// stores if nothing changed meanwhile. It retries nothing.
+// stores if nothing has changed in the meantime. It does not retry.
 func bareUpdate(w http.ResponseWriter, r *http.Request) {
 	var update, attributes map[string]json.RawMessage
 	var task struct{ Attributes string }

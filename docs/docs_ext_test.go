@@ -1,4 +1,4 @@
-// Package docs_test holds the documents to what they name: code, commands,
+// Package docs_test checks that the documents name things that exist: code, commands,
 // tests, dependencies.
 package docs_test
 
@@ -185,7 +185,7 @@ func (c checker) command(t *testing.T, document, line string) {
 	}
 }
 
-// flat leaves out how deep code stands.
+// flat removes the indentation of code.
 func flat(code string) string {
 	var b strings.Builder
 	for line := range strings.Lines(code) {
@@ -200,7 +200,7 @@ var local = regexp.MustCompile(` (--url|--addr|--replace|--module) \S+`)
 func normal(command string) string { return strings.TrimSpace(local.ReplaceAllString(command, "")) }
 
 // TestNamedTestsExist finds each test that a document names as its proof, and
-// each fuzz target in the table of what was fuzzed.
+// each fuzz target in the table of fuzzing.
 func TestNamedTestsExist(t *testing.T) {
 	have := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((Test|Fuzz|Benchmark)[A-Z]\w*)\(`)

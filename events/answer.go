@@ -16,8 +16,8 @@ import (
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
-// Offer is what TaskRouter asks in an assignment callback. Source:
-// https://www.twilio.com/docs/taskrouter/handle-assignment-callbacks.
+// Offer is an assignment callback: TaskRouter offers a task to a worker.
+// Source: https://www.twilio.com/docs/taskrouter/handle-assignment-callbacks.
 type Offer struct {
 	Event
 	WorkspaceSID string `twilio:"WorkspaceSid"`
@@ -28,31 +28,32 @@ type Offer struct {
 	Workflow     Workflow
 }
 
-// Instruction is what TaskRouter is to do with a reservation: [Accept],
-// [Reject], [Dequeue], [Call], [Redirect] or [Conference].
+// Instruction answers an [Offer]: [Accept], [Reject], [Dequeue], [Call],
+// [Redirect] or [Conference]. Each is checked before it is sent.
 type Instruction interface {
-	// instruction returns the JSON, and what is wrong with it.
+	// instruction returns the JSON, or what is wrong with the fields.
 	instruction() (map[string]any, error)
 }
 
 // Accept accepts the reservation.
 type Accept struct{}
 
-// Reject puts the task back into its queue. The worker goes to ActivitySID
-// (WA…), which is required.
+// Reject returns the task to its queue. ActivitySID (WA…), the activity to
+// which the worker moves, is required.
 type Reject struct{ ActivitySID string }
 
-// Dequeue connects the waiting call to the worker; only for tasks of TwiML's
-// Enqueue. Source of the fields and bounds: as for [Offer].
+// Dequeue connects the waiting call to the worker. It is for tasks of TwiML's
+// Enqueue only. Source of the fields and bounds: as for [Offer].
 type Dequeue struct {
 	// To is the worker's number or address; empty is the contact_uri in the
 	// worker's attributes. From is the caller id; empty is the number dialled.
 	To, From string
-	// PostWorkActivitySID (WA…) is where the worker goes afterwards.
+	// PostWorkActivitySID (WA…) is the activity to which the worker moves
+	// afterwards; empty changes nothing.
 	PostWorkActivitySID string
-	// Record records from the answer on.
+	// Record records the call from the answer on.
 	Record bool
-	// Timeout is how long it rings: whole seconds up to 999; zero is 60 s.
+	// Timeout is how long it rings: whole seconds, at most 999. Zero is 60 s.
 	Timeout time.Duration
 	// StatusCallbackURL is called with GET for StatusCallbackEvents: initiated,
 	// ringing, answered, completed.
@@ -60,7 +61,7 @@ type Dequeue struct {
 	StatusCallbackEvents []string
 }
 
-// Call calls the worker and runs the TwiML at URL.
+// Call calls the worker, and runs the TwiML at URL when they answer.
 type Call struct {
 	// From and URL are required; To is as for [Dequeue].
 	From, URL, To string
@@ -71,7 +72,7 @@ type Call struct {
 	StatusCallbackURL string
 }
 
-// Redirect sends a call, the caller's, to the TwiML at URL.
+// Redirect sends the caller's call to the TwiML at URL.
 type Redirect struct {
 	// CallSID (CA…) and URL are required.
 	CallSID, URL string
@@ -214,11 +215,12 @@ func (f Conference) instruction() (map[string]any, error) {
 }
 
 // Assignment makes the function for a workflow's AssignmentCallbackUrl and
-// FallbackAssignmentCallbackUrl. A nil Instruction leaves the reservation
-// pending, to be decided by REST. Callback and fallback of one reservation get
-// one instruction, if the first was made in time. An error or an invalid
-// instruction is answered 500, so that TaskRouter calls the fallback. Its
-// deadline is 4 s unless [flexfn.Deadline] sets another; TaskRouter waits 5 s.
+// FallbackAssignmentCallbackUrl. handler returns the Instruction; nil leaves
+// the reservation pending, to be decided by the REST API. The callback and the
+// fallback of one reservation get the same instruction, if the first was made
+// in time. An error or an invalid instruction is answered 500, so that
+// TaskRouter calls the fallback. The deadline is 4 s unless [flexfn.Deadline]
+// sets another; TaskRouter waits 5 s.
 func Assignment(handler func(context.Context, Offer) (Instruction, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := taskRouterEvent(formFields(in), "")
@@ -246,12 +248,13 @@ func Assignment(handler func(context.Context, Offer) (Instruction, error), optio
 	}, options...)...)
 }
 
-// failed is 500 whatever err says: TaskRouter must call the fallback.
+// failed makes a 500 of any error, since TaskRouter calls the fallback only
+// then.
 func failed(err error) error {
-	return &flexfn.Error{Status: http.StatusInternalServerError, Message: "There is no instruction for this reservation", Err: fmt.Errorf("%s", err)}
+	return &flexfn.Error{Status: http.StatusInternalServerError, Message: "No instruction was made for this reservation", Err: fmt.Errorf("%s", err)}
 }
 
-// raw answers with this JSON and nothing else.
+// raw answers with this JSON, without the envelope.
 func raw(v map[string]any) (*flexfn.Response, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -309,14 +312,14 @@ func (Block) verdict() (*flexfn.Response, error) {
 	return r, err
 }
 
-// beforeTime is what a verdict may take; Twilio waits 5 s.
+// beforeTime is how long a verdict may take; Twilio waits 5 s.
 const beforeTime = 4 * time.Second
 
 // Before makes the function for the webhooks that Conversations sends before a
-// change. otherwise is the verdict when handler fails, panics, returns nil or
-// takes 4 s: [Publish] so that an outage of yours does not stop conversations,
-// [Block] so that nothing passes unseen. If Twilio gets no answer at all within
-// 5 s, it publishes.
+// change. handler returns the Verdict. otherwise is the verdict if handler
+// fails, panics, returns nil or takes longer than 4 s. Use [Publish] so that
+// an outage of yours does not stop conversations, or [Block] so that nothing
+// passes unchecked. If Twilio gets no answer within 5 s, it publishes.
 func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) (Verdict, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := conversationEvent(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))
@@ -355,7 +358,7 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 	}
 	def := &definition{StudioOption: flexfn.Deadline(beforeTime + 500*time.Millisecond), source: twilioevent.Before}
 	if otherwise == nil || handler == nil {
-		def.err = errors.New("events.Before needs a verdict for when there is none, and a handler")
+		def.err = errors.New("events.Before needs a handler, and a default verdict")
 	}
 	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{def, flexfn.Doc("Judges changes in conversations.")}, options...)...)
 }

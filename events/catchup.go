@@ -23,13 +23,15 @@ const (
 	cursorsKept = 30 * 24 * time.Hour
 )
 
-// CatchUp hands what TaskRouter's Events API has had since its last call, or in
-// the last 15 minutes at first, to the app's [TaskRouter] functions. Listeners
-// that succeeded for an event do not run again. Call it each minute on every
-// instance, with a ctx from [flexfn.App.Context]: one works, the others return
-// at once. newEvents counts those that a listener ran for. It works for a minute
-// at most, and goes on where it stopped the next time. After an outage of more
-// than 23 hours older events are left out.
+// CatchUp fetches from TaskRouter's Events API what has happened since its
+// last call, or in the last 15 minutes the first time, and delivers it to the
+// app's [TaskRouter] functions. Listeners that have succeeded for an event do
+// not run again. It returns the number of events for which a listener ran.
+//
+// Call it every minute on every instance, with a ctx from
+// [flexfn.App.Context]. One instance works at a time; on the others it returns
+// at once. It works for a minute at most, and continues there the next time.
+// After an outage of more than 23 hours, older events are left out.
 func CatchUp(ctx context.Context) (newEvents int, err error) {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -77,8 +79,8 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 	return int(ran.Load()), errors.Join(err, freeErr)
 }
 
-// catchUp hands over the events since then, and returns up to when all went
-// well.
+// catchUp delivers the events since then, and returns the time up to which all
+// went well.
 func catchUp(ctx context.Context, workspace string, since time.Time, to []*delivery) (until time.Time, err error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1Event, error) {
 		return taskrouter.NewApiService(client).ListEvent(workspace,

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// ConversationEvent is a webhook of Twilio Conversations, before or after the
-// fact; its type is such as "onMessageAdd" or "onMessageAdded". Source:
+// ConversationEvent is a webhook of Twilio Conversations, before or after a
+// change. Its type is such as "onMessageAdd" (before) or "onMessageAdded"
+// (after). Source:
 // https://www.twilio.com/docs/conversations/conversations-webhooks.
 type ConversationEvent struct {
 	Event
@@ -17,7 +18,7 @@ type ConversationEvent struct {
 	MessagingSID    string `twilio:"MessagingServiceSid"`
 	FriendlyName    string `twilio:"FriendlyName"`
 	UniqueName      string `twilio:"UniqueName"`
-	// Attributes are those of what the event is about.
+	// Attributes belong to the resource that the event is about.
 	Attributes Attributes `twilio:"Attributes"`
 	State      string     `twilio:"State"`
 	StateFrom  string     `twilio:"StateFrom"`

@@ -16,20 +16,22 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// DeadLetter is an event, or a job of [Later], that a listener could not handle.
-// It is kept for 30 days, with others of the account: the newest 1,000 in each
-// of 16 parts.
+// DeadLetter is an event, or a job of [Later], that a listener could not
+// handle. It is kept for 30 days in the Store, in one of 16 lists for the
+// account; each list keeps its newest 1,000.
 type DeadLetter struct {
-	// ID names the letter: 40 hex digits.
+	// ID identifies the letter: 40 hex digits.
 	ID string
 	// Function is the path of the function, and Listener the name of its
 	// listener in the Store.
 	Function, Listener string
-	// Event is the event; of a job, its fields are the job's input.
+	// Event is the event. For a job, its fields are the job's input.
 	Event Event
-	// Error is what the listener last returned, for operators.
+	// Error is the text of the listener's last error, for operators. It may
+	// hold personal data.
 	Error string
-	// Time is when it became a dead letter, after Event.Try runs.
+	// Time is when it became a dead letter, after Event.Try runs of the
+	// listener.
 	Time time.Time
 
 	text json.RawMessage // of the job
@@ -51,7 +53,7 @@ const (
 	letterEntry  = letterIDSize + 8 // and when, in Unix seconds
 )
 
-// bury keeps a dead letter, and tells the hooks.
+// bury stores a dead letter, and calls the hooks.
 func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, cause error) error {
 	text, err := d.job(e, l)
 	if err != nil {
@@ -88,7 +90,7 @@ func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, ca
 	return nil
 }
 
-// replace writes value whatever is there; nil deletes.
+// replace writes value, whatever the entry holds; nil deletes the entry.
 func replace(ctx context.Context, entries *store.Entries, key string, value []byte) error {
 	for range 10 {
 		old, err := entries.Get(ctx, key)
@@ -105,7 +107,7 @@ func replace(ctx context.Context, entries *store.Entries, key string, value []by
 	return errors.New("others keep changing it")
 }
 
-// shardKey names the list that has id.
+// shardKey returns the key of the list that contains id.
 func shardKey(entries *store.Entries, id string) string {
 	return entries.Key("letters", id[:1])
 }
@@ -143,7 +145,8 @@ func editShard(ctx context.Context, entries *store.Entries, id string, at *time.
 	return errors.New("others keep changing the list")
 }
 
-// A list begins with when it was written, so that no two are equal.
+// A list begins with the time it was written, so that no two lists are equal,
+// as a Store requires.
 const padding = 8
 
 func padded(list []byte) []byte {
@@ -164,8 +167,9 @@ func letterTime(entry []byte) time.Time {
 	return time.Unix(n, 0)
 }
 
-// DeadLetters yields the account's dead letters, the oldest of each part first.
-// ctx is a function's, or one from [flexfn.App.Context]. An error ends it.
+// DeadLetters iterates over the account's dead letters, the oldest of each
+// list first. ctx is a function's, or one from [flexfn.App.Context]. An error
+// of the Store ends the iteration.
 func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		rt, err := runtimeOf(ctx)
@@ -193,13 +197,13 @@ func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	}
 }
 
-// letterName is the entry of a letter.
+// letterName returns the key of a letter's entry.
 func letterName(entries *store.Entries, id string) string {
 	name := entries.Key("dead")
 	return name[:len(name)-2*letterIDSize] + id
 }
 
-// readLetter returns the letter; without an ID when there is none.
+// readLetter returns the letter with id. Its ID is empty if there is none.
 func readLetter(ctx context.Context, entries *store.Entries, id string) (d DeadLetter, err error) {
 	entry, err := entries.Get(ctx, letterName(entries, id))
 	if err != nil || !entry.Exists() {
@@ -215,9 +219,9 @@ func readLetter(ctx context.Context, entries *store.Entries, id string) (d DeadL
 	return d, nil
 }
 
-// Replay runs the listener again, on this instance. If it succeeds, Replay
-// deletes the letter and returns nil; otherwise the letter stays. ctx is as for
-// [DeadLetters].
+// Replay runs the listener again, in this process. If the listener succeeds,
+// Replay deletes the letter and returns nil; otherwise the letter stays. ctx
+// is as for [DeadLetters].
 func (d DeadLetter) Replay(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -237,6 +241,9 @@ func (d DeadLetter) Replay(ctx context.Context) error {
 	return fmt.Errorf("the app has no function at %q with the listener %q", d.Function, d.Listener)
 }
 
+// replay runs the listener for the letter's event, under the event's claim, so
+// that it does not run at the same time as a redelivery. If the listener has
+// succeeded in the meantime, the letter is only deleted.
 func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error {
 	ctx, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
@@ -264,7 +271,8 @@ func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error
 	return d.Delete(ctx)
 }
 
-// Delete removes the letter. Its event stays final: it is not run again.
+// Delete removes the letter. The listener does not run again for the event,
+// even if it is delivered again.
 func (d DeadLetter) Delete(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 	recordPause = time.Second / 4 // between attempts to record what was done
 )
 
-// delivery is a function at work.
+// delivery is one run of a function that handles events.
 type delivery struct {
 	part *part
 	rt   *link.Runtime
@@ -33,7 +33,7 @@ type delivery struct {
 	ran  *atomic.Int64 // events that a listener ran for; nil counts none
 }
 
-// step is how far a listener has got with an event.
+// step records how far a listener has got with an event.
 type step struct {
 	state stepState
 	tries int
@@ -48,9 +48,11 @@ const (
 	succeeded
 )
 
-// progress is what the Store has of an event: the steps by listener.
+// progress is the Store's entry for an event: a step for each listener.
 type progress map[string]step
 
+// readProgress reads an event's entry. What cannot be read counts as no
+// progress: running a listener twice is better than never.
 func readProgress(b []byte) progress {
 	p := progress{}
 	for len(b) > 0 {
@@ -79,7 +81,8 @@ func (p progress) encode() []byte {
 	return b
 }
 
-// merge adds steps to what others recorded: the furthest counts.
+// merge combines the steps with those that other instances recorded. The
+// furthest of each listener counts.
 func (p progress) merge(recorded []byte) []byte {
 	all := readProgress(recorded)
 	for name, s := range p {
@@ -100,8 +103,8 @@ func (d *delivery) eventKey(e Event) string {
 	return d.rt.Claims.Entries().Key("event", d.family(e), e.Key)
 }
 
-// deliver runs the listeners that want e and have not succeeded. Nil means that
-// each is done, or left to another instance or the Queue.
+// deliver runs the listeners that match e and have not succeeded. It returns
+// nil if each is done, or has been left to another instance or the Queue.
 func (d *delivery) deliver(ctx context.Context, e Event) error {
 	return d.run(ctx, e, d.wanted(e), false)
 }
@@ -134,7 +137,8 @@ func (d *delivery) again(ctx context.Context, e Event) {
 	}
 }
 
-// run claims e and runs the listeners. A job runs one that was queued.
+// run claims e and runs its listeners, so that no other instance runs them at
+// the same time. A job runs only the one that was queued.
 func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job bool) error {
 	if len(wanted) == 0 {
 		return nil
@@ -151,7 +155,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	mine, _, err := d.rt.Claims.Take(ctx, claim.Request{Key: d.eventKey(e), Keep: remembered, Lease: lease(ctx), Done: settled})
 	switch {
 	case err != nil && d.rt.Queue != nil && !job:
-		// Nothing is known of the event: the jobs will find out.
+		// Whether it was handled before is unknown: the jobs will check.
 		for _, l := range wanted {
 			if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
 				return err
@@ -245,8 +249,8 @@ func lease(ctx context.Context) time.Duration {
 	return left + leaseMargin
 }
 
-// step runs a listener as far as it gets. An error means that it has to be run
-// again, and that nothing else will do so.
+// step runs a listener until it succeeds, gives up or is queued. An error
+// means that it must run again, which the caller has to bring about.
 func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s step, job bool) (step, error) {
 	if l.after && !job {
 		if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
@@ -322,11 +326,11 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 	return errors.Join(err, recordErr)
 }
 
-// order is where an event stands among those of its subject.
+// order is the position of an event among those of its subject.
 type order struct{ version, time int64 }
 
-// after reports whether o is later than p: by version if both have one, and
-// then by time.
+// after reports whether o is later than p: by version if both have one,
+// otherwise by time.
 func (o order) after(p order) bool {
 	if o.version > 0 && p.version > 0 && o.version != p.version {
 		return o.version > p.version
@@ -347,7 +351,7 @@ func readOrder(b []byte) (o order) {
 	return order{v, t}
 }
 
-// final reports whether trying again would not help, or might do harm.
+// final reports whether another try would not help, or might do harm.
 func final(err error) bool {
 	e, ok := errors.AsType[*flexfn.Error](err)
 	if !ok {
@@ -364,7 +368,7 @@ func final(err error) bool {
 	}
 }
 
-// scoped is a ctx in which equal jobs are one; see Later.
+// scoped is a ctx within which jobs with equal inputs are the same; see Later.
 type scoped struct {
 	context.Context
 	scope string
@@ -377,7 +381,7 @@ func (s scoped) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// job is what the Queue and dead letters hold.
+// job is what the Queue and dead letters store.
 type job struct {
 	Path     string    `json:"path"` // of the function
 	Listener string    `json:"listener,omitempty"`

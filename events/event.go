@@ -15,19 +15,21 @@ import (
 	"time"
 )
 
-// Event is what all events have. It is embedded by [TaskRouterEvent],
-// [CallStatus] and the like, and can be embedded by structs of your own.
+// Event has the fields that all events have. [TaskRouterEvent], [CallStatus]
+// and the other types embed it, and so can structs of your own.
 type Event struct {
-	// Key identifies the event: it is the same on every delivery, and both ways
-	// that a TaskRouter event can come.
+	// Key identifies the event. It is the same on every delivery, and for a
+	// TaskRouter event by callback, by Event Streams and by the Events API.
 	Key string
-	// Type is the event's name, such as "reservation.accepted". Of an event
-	// from Event Streams it is the type without "com.twilio.taskrouter." for
-	// TaskRouter's, which are named as in its callbacks, and whole for others.
+	// Type is the event's name, such as "reservation.accepted". For TaskRouter
+	// events from Event Streams it is the type without
+	// "com.twilio.taskrouter.", as in callbacks; for other events of Event
+	// Streams it is the whole type.
 	Type string
-	// Time is when it happened, as Twilio says; zero when it does not.
+	// Time is when the event happened, according to Twilio; zero if Twilio
+	// does not say.
 	Time time.Time
-	// AccountSID is the account that it happened in; empty when Twilio does not
+	// AccountSID is the account in which it happened; empty if Twilio does not
 	// say.
 	AccountSID string
 	// Try counts the runs of this listener for this event, from 1.
@@ -36,15 +38,15 @@ type Event struct {
 	fields fields
 }
 
-// Field returns what Twilio sent under name, as text; empty when it sent
-// nothing. Case and underscores do not matter, so that "TaskSid" and "task_sid"
-// are one: TaskRouter's callbacks use the first, Event Streams the second.
-// Objects and lists are JSON.
+// Field returns the field that Twilio sent under name, as text; empty if there
+// is none. Case and underscores do not matter: TaskRouter's callbacks say
+// "TaskSid" where Event Streams say "task_sid". Objects and lists are returned
+// as JSON.
 func (e Event) Field(name string) string { return e.fields.text(name) }
 
-// Decode reads all of the event into v, a pointer to a struct whose json tags
-// name the fields as [Event.Field] does. The error names the first field that
-// does not fit; fields that are absent are left as they are.
+// Decode decodes the whole event into v, a pointer to a struct whose json tags
+// name the fields as for [Event.Field]. The error names the first field that
+// does not fit. Absent fields are left unchanged.
 func (e Event) Decode(v any) error {
 	p := reflect.ValueOf(v)
 	if p.Kind() != reflect.Pointer || p.IsNil() || p.Elem().Kind() != reflect.Struct {
@@ -53,12 +55,13 @@ func (e Event) Decode(v any) error {
 	return e.fields.fill(p.Elem(), "json", true)
 }
 
-// Attributes are those of a task or a worker, a JSON object. It is nil when
-// Twilio sent something else.
+// Attributes are the attributes of a task or a worker, a JSON object. They are
+// nil if Twilio sent anything else.
 type Attributes map[string]any
 
-// String returns the attribute as text: a string as it is, a number or a
-// boolean as it was written, and "" for everything else or when absent.
+// String returns the attribute as text: a string unchanged, a number or a
+// boolean as it was written. For any other value, and an absent one, it
+// returns "".
 func (a Attributes) String(name string) string {
 	switch v := a[name].(type) {
 	case string:
@@ -71,11 +74,11 @@ func (a Attributes) String(name string) string {
 	return ""
 }
 
-// fields are what Twilio sent, by folded name; each is JSON. Those of a form
+// fields holds what Twilio sent, as JSON, by folded name. The fields of a form
 // are strings.
 type fields map[string]json.RawMessage
 
-// fold makes "TaskSid" and "task_sid" one.
+// fold maps "TaskSid" and "task_sid" to the same key.
 func fold(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
 
 func formFields(form map[string]any) fields {
@@ -88,7 +91,7 @@ func formFields(form map[string]any) fields {
 	return f
 }
 
-// objectFields reads a JSON object, or a string that is one.
+// objectFields reads a JSON object, or one within a JSON string.
 func objectFields(raw json.RawMessage) fields {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(unquote(raw), &object) != nil {
@@ -101,7 +104,8 @@ func objectFields(raw json.RawMessage) fields {
 	return f
 }
 
-// unquote takes JSON out of a JSON string, if it is in one.
+// unquote returns the JSON within a JSON string; other JSON it returns
+// unchanged.
 func unquote(raw json.RawMessage) json.RawMessage {
 	var s string
 	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
@@ -154,9 +158,9 @@ var (
 	attributesType = reflect.TypeFor[Attributes]()
 )
 
-// fill sets the fields of a struct by the names in tag. What does not fit is an
-// error when strict, and left zero otherwise: a guess about what Twilio sends
-// must not lose an event.
+// fill sets the fields of a struct by the names in tag. A value that does not
+// fit is an error if strict, and otherwise leaves the field zero: a wrong
+// guess about what Twilio sends must not lose an event.
 func (f fields) fill(v reflect.Value, tag string, strict bool) error {
 	t := v.Type()
 	for i := range t.NumField() {
@@ -186,7 +190,7 @@ func (f fields) fill(v reflect.Value, tag string, strict bool) error {
 	return nil
 }
 
-// set puts JSON, or a text from a form, into a field.
+// set sets a field from JSON, or from a form's string.
 func set(v reflect.Value, raw json.RawMessage) error {
 	text := fields{"v": raw}.text("v")
 	switch t := v.Type(); {
@@ -244,7 +248,7 @@ func set(v reflect.Value, raw json.RawMessage) error {
 	return nil
 }
 
-// parseTime reads the forms that Twilio's products use: seconds or milliseconds
+// parseTime reads the formats of Twilio's products: seconds or milliseconds
 // since 1970, RFC 3339 and RFC 2822.
 func parseTime(s string) (time.Time, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {

@@ -116,7 +116,7 @@ func TestTaskRouterForms(t *testing.T) {
 		newApp(t, "/es", events.Stream(listen(t))).StreamEvent("/es", streamed, data).OK() // as the first way
 	}
 	c.want(t, "run", 3)
-	// Data that is a text, and a batch whose elements are not all events.
+	// Data that is a string, and a batch whose elements are not all events.
 	only := newApp(t, "/es", events.Stream(listen(t)))
 	text := flexfntest.CloudEvent("EZ1", streamed, mustJSON(t, map[string]any{"payload": mustJSON(t, snake)}))
 	only.CallStudioJSON("/es", []any{text, 7, "x", map[string]any{}, flexfntest.CloudEvent("EZ2", "com.twilio.eventstreams.test-event", map[string]string{"test_id": "x"})}).OK()
@@ -437,7 +437,7 @@ func TestLater(t *testing.T) {
 		once := flexfn.Once(24*time.Hour, "customer")
 		runs := 0
 		app.Handle("/flex/remind", flexfn.PrepareFlexFunction(func(ctx context.Context, in struct {
-			Customer string `json:"customer" purpose:"whom"`
+			Customer string `json:"customer" purpose:"the customer"`
 		}) (struct{}, error) {
 			runs++
 			if err := events.Later(ctx, reminder{in.Customer}, 24*time.Hour); err != nil {
@@ -469,10 +469,10 @@ func TestLater(t *testing.T) {
 			c.want(t, who, 1)
 		}
 		if err := events.Later(app.Context(t.Context()), 7, 0); err == nil {
-			t.Error("there is no job for an int")
+			t.Error("a job without a function is accepted")
 		}
 		if err := events.Later(t.Context(), reminder{}, 0); err == nil {
-			t.Error("there is no app")
+			t.Error("a ctx without an app is accepted")
 		}
 	})
 }
@@ -513,7 +513,7 @@ func TestAssignment(t *testing.T) {
 		{nil, 200, `{}`},
 		{events.Accept{}, 200, `{"instruction":"accept"}`},
 		{events.Reject{ActivitySID: activity}, 200, `{"activity_sid":"` + activity + `","instruction":"reject"}`},
-		{events.Reject{}, 500, "no instruction"},
+		{events.Reject{}, 500, "No instruction"},
 		{events.Dequeue{PostWorkActivitySID: activity, Record: true, Timeout: 30 * time.Second}, 200, `{"instruction":"dequeue","post_work_activity_sid":"` + activity + `","record":"record-from-answer","timeout":"30"}`},
 		{events.Dequeue{Timeout: 1500 * time.Millisecond}, 500, ""},
 		{events.Dequeue{StatusCallbackURL: "https://x.example.com", StatusCallbackEvents: []string{"ringing", "nothing"}}, 500, ""},
@@ -541,7 +541,7 @@ func TestAssignment(t *testing.T) {
 		}
 	}
 	app := newApp(t, "/assign", events.Assignment(func(context.Context, events.Offer) (events.Instruction, error) {
-		return nil, flexfn.Errorf(http.StatusBadRequest, "to whoever asks")
+		return nil, flexfn.Errorf(http.StatusBadRequest, "final")
 	}))
 	app.CallStudio("/assign", flexfntest.Params{"ReservationSid": "WR1"}).Refused(500, "")
 }

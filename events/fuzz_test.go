@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzEvent reads whatever a body may hold, as every source does: nothing of
+// FuzzEvent reads any body, as every source does: none of
 // Twilio's may be lost for a wrong guess, so nothing but a malformed batch is an
 // error.
 func FuzzEvent(f *testing.F) {

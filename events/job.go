@@ -14,12 +14,13 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Job makes the function that runs what [Later] asks for: work that outlasts an
-// answer, now or at a later time, from the app's Queue. Its path is its name;
-// requests from outside get 404. An app has one Job for each type In.
+// Job makes the function that runs the jobs that [Later] adds: work that
+// outlasts an answer, now or at a later time, from the app's Queue. Register
+// it at a path, which is its name; requests from outside get 404. An app can
+// have one Job for each type In.
 //
-// What the handler returns counts as for a listener; see [On]. It has a minute,
-// unless [flexfn.Deadline] sets another time, and ten tries.
+// The handler's error counts as a listener's does; see [On]. A run has a
+// minute, unless [flexfn.Deadline] sets another time, and a job ten tries.
 func Job[In any](handler func(context.Context, In) error, options ...flexfn.StudioOption) *flexfn.Function {
 	p := &part{source: &source{name: "Job", family: "job", doc: "Runs jobs.", deadline: jobTime, order: func(Event) (string, order) { return "", order{} }}}
 	def := &definition{StudioOption: flexfn.Deadline(jobTime), part: p}
@@ -44,13 +45,14 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 	}, append([]flexfn.StudioOption{def, flexfn.Doc(p.source.doc)}, rest...)...)
 }
 
-// Later runs the app's [Job] that takes an In, after delay, which may be zero.
-// Nil: the app's Queue has it, and it will run, in whichever process.
+// Later hands in to the app's [Job] with that input, to run after delay, which
+// may be zero. If it returns nil, the app's Queue has stored the job, and some
+// process will run it. Without a Queue, or a Job for In, it fails.
 //
-// Within a listener, a job or a function with [flexfn.Once] or
+// Within a listener, a job, or a function with [flexfn.Once] or
 // [flexfn.Deduplicate], equal values of in are one job, however often the
-// handler is run again. Elsewhere each call is another job. in is JSON, at most
-// 200 KiB, and readable by anyone with access to the Queue.
+// handler runs again. Elsewhere each call adds a job. in is stored as JSON, at
+// most 200 KiB, which anyone with access to the Queue can read.
 func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

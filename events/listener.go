@@ -12,21 +12,22 @@ import (
 )
 
 // On adds a listener to [TaskRouter], [Stream], [Status], [Conversations] or
-// [Interactions]. types are separated by commas, as in a workspace's
-// EventsFilter, and may end in "*", which stands for any ending.
+// [Interactions]. types are event types separated by commas, as in a
+// workspace's EventsFilter. A type may end in "*", which matches any ending.
 //
 // E is the source's event type, such as [TaskRouterEvent], or [Event], or a
 // struct of your own with json tags, which may embed Event.
 //
-// Each listener succeeds or fails on its own, and runs until it has succeeded
-// once. Listeners of one event run concurrently. An error is tried again: within
-// the function's deadline, then from the app's Queue if it has one, otherwise
-// when Twilio delivers the event again. An [flexfn.Error] with a status from
-// 400 to 499 other than 408, 409, 412, 425 and 429, or whose outcome is
-// unknown, is final: the event becomes a dead letter.
+// Each listener succeeds or fails by itself, and runs until it has succeeded
+// once. The listeners of an event run concurrently. After an error the
+// listener runs again: within the function's deadline, then from the app's
+// Queue, if there is one, and otherwise when Twilio delivers the event again.
+// An [flexfn.Error] with a status from 400 to 499 other than 408, 409, 412,
+// 425 and 429, or whose outcome is unknown, is final: the event becomes a dead
+// letter. A panic counts as an error.
 //
-// [flexfn.App.Handle] panics on a type that TaskRouter does not have, an E of
-// another source, and two listeners of one name.
+// [flexfn.App.Handle] panics on a type that TaskRouter does not have, on an E
+// of another source, and on two listeners with the same name.
 func On[E any](types string, handler func(context.Context, E) error, options ...ListenerOption) flexfn.StudioOption {
 	l := &listener{StudioOption: flexfn.Doc(""), name: types, in: reflect.TypeFor[E](), tries: 10}
 	for t := range strings.SplitSeq(types, ",") {
@@ -57,24 +58,25 @@ func On[E any](types string, handler func(context.Context, E) error, options ...
 // ListenerOption adjusts a listener.
 type ListenerOption func(*listener)
 
-// Named names the listener in the Store; without it, the function's path and
-// the types do. A listener whose name changes runs again for events that are
-// delivered again. Listeners of one name in different functions are one: an
-// event that comes both ways runs it once.
+// Named sets the listener's name in the Store. Without it, the name consists
+// of the function's path and the types, and changes with them. A listener
+// whose name changes runs again for events that are then redelivered.
+// Listeners with the same name in different functions count as one: an event
+// that comes both ways runs it once.
 func Named(name string) ListenerOption { return func(l *listener) { l.name, l.named = name, true } }
 
-// NewestOnly skips events that are older than the newest one handled of the
-// same subject: a reservation, task or worker by version and time; a call or
-// conference by sequence number; a message or recording by how far its status
-// is. Events of one subject are handled one at a time.
+// NewestOnly skips events that are older than the newest one handled for the
+// same subject. A reservation, task or worker is ordered by version and time,
+// a call or conference by sequence number, a message or recording by its
+// status. Events of one subject are handled one at a time.
 func NewestOnly() ListenerOption { return func(l *listener) { l.newest = true } }
 
 // AfterAnswer runs the listener from the app's Queue: Twilio is answered as
-// soon as the Queue has the event.
+// soon as the Queue has the event. The app must have a Queue.
 func AfterAnswer() ListenerOption { return func(l *listener) { l.after = true } }
 
-// Tries sets after how many runs that failed the event becomes a dead letter:
-// from 1 to 100; 10 without it.
+// Tries sets after how many failed runs the event becomes a dead letter, from
+// 1 to 100. The default is 10.
 func Tries(n int) ListenerOption {
 	return func(l *listener) {
 		if l.tries = n; n < 1 || n > 100 {
@@ -104,7 +106,7 @@ func (l *listener) Define() (any, error) {
 	return nil, errors.New("events.On is an option of events.TaskRouter, Stream, Status, Conversations and Interactions")
 }
 
-// id is the listener's name in the Store.
+// id returns the listener's name in the Store.
 func (l *listener) id(path string) string {
 	if l.named {
 		return l.name

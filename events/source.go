@@ -44,41 +44,42 @@ var sources = map[string]*source{
 }
 
 // TaskRouter makes the function for a workspace's EventCallbackUrl. TaskRouter
-// does not deliver an event again after an error, and promises no order:
-// [CatchUp] fetches what was lost. Its deadline is 12 s unless
-// [flexfn.Deadline] sets another.
+// neither delivers an event again after an error nor promises an order;
+// [CatchUp] fetches what was lost. The deadline is 12 s unless
+// [flexfn.Deadline] sets another; Twilio waits 15 s.
 func TaskRouter(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("TaskRouter", options)
 }
 
-// Stream makes the function for an Event Streams webhook sink. Its events
-// arrive at least once, in any order; one that a listener failed for is
-// answered 503, so that it is delivered again for up to 4 hours, when only what
-// failed runs again. The sink's test events are acknowledged and logged. Its
-// deadline is 4.5 s unless [flexfn.Deadline] sets another; Twilio waits 5 s.
+// Stream makes the function for an Event Streams webhook sink. Events arrive
+// at least once, in any order. A batch in which a listener failed is answered
+// 503, so that Twilio delivers it again for up to 4 hours, when only the
+// failed listeners run. The sink's test events are acknowledged and logged.
+// The deadline is 4.5 s unless [flexfn.Deadline] sets another; Twilio waits 5
+// s.
 func Stream(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Stream", options) }
 
 // Status makes the function for the status callbacks of calls, conferences,
 // recordings and messages: [CallStatus], [ConferenceStatus], [RecordingStatus]
-// and [MessageStatus]. Twilio does not deliver them again unless the URL's
-// connection overrides (#rc=2&rp=all) ask for it. Its deadline is 12 s unless
+// and [MessageStatus]. Twilio does not deliver them again, unless the URL's
+// connection overrides (#rc=2&rp=all) ask for it. The deadline is 12 s unless
 // [flexfn.Deadline] sets another.
 func Status(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Status", options) }
 
 // Conversations makes the function for the webhooks that Conversations sends
-// after the fact; [Before] is for those before it. Its deadline is 4.5 s unless
-// [flexfn.Deadline] sets another; Twilio waits 5 s.
+// after a change; for those before a change, use [Before]. The deadline is 4.5
+// s unless [flexfn.Deadline] sets another; Twilio waits 5 s.
 func Conversations(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("Conversations", options)
 }
 
-// Interactions makes the function for Flex's interaction webhooks. Its deadline
-// is 12 s unless [flexfn.Deadline] sets another.
+// Interactions makes the function for Flex's interaction webhooks. The
+// deadline is 12 s unless [flexfn.Deadline] sets another.
 func Interactions(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("Interactions", options)
 }
 
-// definition is the option by which a function of this package is known.
+// definition is the option that marks a function as this package's.
 type definition struct {
 	flexfn.StudioOption
 	source twilioevent.Source
@@ -108,6 +109,8 @@ func (*hook) Define() (any, error) {
 	return nil, errors.New("events.OnDeadLetter is an option of functions of package events")
 }
 
+// prepare makes the function of a source, whose definition is in the option
+// that prepare adds.
 func prepare(name string, options []flexfn.StudioOption) *flexfn.Function {
 	p := &part{source: sources[name]}
 	def := &definition{StudioOption: flexfn.Deadline(p.source.deadline), source: twilioevent.Source(name), part: p}
@@ -126,7 +129,7 @@ func prepare(name string, options []flexfn.StudioOption) *flexfn.Function {
 	return flexfn.PrepareStudioFunction(p.serve, append([]flexfn.StudioOption{def, flexfn.Doc(p.source.doc)}, rest...)...)
 }
 
-// split keeps this package's options, and returns the others.
+// split separates this package's options from the others.
 func (p *part) split(options []flexfn.StudioOption) (rest []flexfn.StudioOption) {
 	for _, o := range options {
 		switch o := o.(type) {
@@ -142,7 +145,8 @@ func (p *part) split(options []flexfn.StudioOption) (rest []flexfn.StudioOption)
 }
 
 // OnDeadLetter calls hook for each dead letter of the function, once it is
-// kept. It is for alerts: what hook does is not repeated.
+// stored. Use it for alerts: if hook fails or the process ends, it is not
+// called again.
 func OnDeadLetter(call func(context.Context, DeadLetter)) flexfn.StudioOption {
 	return &hook{flexfn.Doc(""), call}
 }
@@ -261,8 +265,8 @@ func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
 	return list, nil
 }
 
-// streamEvent reads the data, and a payload within it, whichever of them are
-// objects or texts that are.
+// streamEvent reads the data, and a payload within it, either of which may be
+// an object or a JSON string that contains one.
 func streamEvent(ce cloudEvent) Event {
 	f := objectFields(ce.Data)
 	if f == nil {
@@ -290,7 +294,8 @@ func streamEvent(ce cloudEvent) Event {
 	return e
 }
 
-// streamOrder is TaskRouter's for its events, and the time for others.
+// streamOrder orders TaskRouter's events as its callbacks are, and others by
+// time.
 func streamOrder(e Event) (string, order) {
 	if strings.HasPrefix(e.fields.text(streamType), taskRouterIn) {
 		return taskRouterOrder(e)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// CallStatus is a call's status callback, "call." and the status, such as
-// "call.completed". Source: https://www.twilio.com/docs/voice/twiml.
+// CallStatus is a call's status callback. Its type is "call." and the status,
+// such as "call.completed". Source: https://www.twilio.com/docs/voice/twiml.
 type CallStatus struct {
 	Event
 	CallSID           string        `twilio:"CallSid"`
@@ -25,9 +25,9 @@ type CallStatus struct {
 	RecordingURL      string        `twilio:"RecordingUrl"`
 }
 
-// ConferenceStatus is a conference's status callback, "conference." and its
-// StatusCallbackEvent without "conference-", such as "conference.end" or
-// "conference.participant-join". Source:
+// ConferenceStatus is a conference's status callback. Its type is
+// "conference." and the StatusCallbackEvent without "conference-", such as
+// "conference.end" or "conference.participant-join". Source:
 // https://www.twilio.com/docs/voice/twiml/conference.
 type ConferenceStatus struct {
 	Event
@@ -48,8 +48,8 @@ type ConferenceStatus struct {
 	ParticipantState string `twilio:"ParticipantCallStatus"`
 }
 
-// RecordingStatus is a recording's status callback, "recording." and the
-// status, such as "recording.completed".
+// RecordingStatus is a recording's status callback. Its type is "recording."
+// and the status, such as "recording.completed".
 type RecordingStatus struct {
 	Event
 	RecordingSID      string        `twilio:"RecordingSid"`
@@ -62,8 +62,8 @@ type RecordingStatus struct {
 	Source            string        `twilio:"RecordingSource"`
 }
 
-// MessageStatus is a message's status callback, "message." and the status, such
-// as "message.delivered".
+// MessageStatus is a message's status callback. Its type is "message." and the
+// status, such as "message.delivered".
 type MessageStatus struct {
 	Event
 	MessageSID string `twilio:"MessageSid"`
@@ -113,8 +113,7 @@ func statusEvent(f fields, _ string) Event {
 	return e
 }
 
-// statusOrder ranks statuses, so that one that comes late does not undo a later
-// one.
+// statusOrder ranks statuses, so that a late one does not undo a later one.
 func statusOrder(e Event) (subject string, at order) {
 	kind, status, _ := strings.Cut(e.Type, ".")
 	subject = kind + " " + e.fields.first("MessageSid", "RecordingSid", "ConferenceSid", "TranscriptionSid", "CallSid", "SmsSid", "Sid")

@@ -9,10 +9,10 @@ import (
 )
 
 // TaskRouterEvent is an event of a TaskRouter workspace, from its
-// EventCallbackUrl, from Event Streams or from the Events API. The parts that
-// an event is not about are zero. Source:
-// https://www.twilio.com/docs/taskrouter/api/event/reference; other fields that
-// Twilio is known to send, and any that it adds, are there by [Event.Field].
+// EventCallbackUrl, from Event Streams or from the Events API. Parts that the
+// event does not concern are zero. Its fields are those of
+// https://www.twilio.com/docs/taskrouter/api/event/reference; [Event.Field]
+// returns others that Twilio sends, now or in future.
 type TaskRouterEvent struct {
 	Event
 	Description      string `twilio:"EventDescription"`
@@ -33,7 +33,7 @@ type TaskRouterEvent struct {
 	Transfer    Transfer
 }
 
-// Task is a TaskRouter task, as an event or an assignment callback has it.
+// Task is a TaskRouter task, as events and assignment callbacks describe it.
 type Task struct {
 	SID                string        `twilio:"TaskSid"`
 	Attributes         Attributes    `twilio:"TaskAttributes"`
@@ -134,7 +134,7 @@ func knownTaskRouterType(pattern string) bool {
 	return slices.ContainsFunc(twilioevent.TaskRouterTypes(), func(t string) bool { return matches(pattern, t) })
 }
 
-// taskRouterEvent reads an event of TaskRouter, whatever way it came.
+// taskRouterEvent reads an event of TaskRouter from any of its sources.
 func taskRouterEvent(f fields, token string) Event {
 	e := Event{Type: strings.ToLower(f.text("EventType")), AccountSID: f.text("AccountSid"), fields: f}
 	e.Time, _ = parseTime(f.first("TimestampMs", "Timestamp"))
@@ -150,8 +150,8 @@ func taskRouterEvent(f fields, token string) Event {
 	return e
 }
 
-// taskRouterOrder says what the event is about, and where it stands among those
-// of that subject.
+// taskRouterOrder returns the subject of the event, and its position among
+// that subject's events.
 func taskRouterOrder(e Event) (subject string, at order) {
 	kind, _, _ := strings.Cut(e.Type, ".")
 	subject = e.fields.text("ResourceSid")

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Answer is what a function answered.
+// Answer is the answer of a function. Its methods fail the test they belong
+// to.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -39,8 +40,8 @@ func (a *Answer) OK() *Answer {
 	return a
 }
 
-// Refused fails the test unless the function answered with this status, from
-// 400, and a message that contains part.
+// Refused fails the test, and stops it, unless the function answered with this
+// status, 400 or above, and a message that contains part.
 func (a *Answer) Refused(status int, part string) *Answer {
 	a.t.Helper()
 	message, _ := a.Field("message").(string)
@@ -50,7 +51,7 @@ func (a *Answer) Refused(status int, part string) *Answer {
 	return a
 }
 
-// Field returns the value at keys of the JSON answer, nil when there is none:
+// Field returns the value at keys of the JSON answer; nil if there is none.
 // Field("task", "sid") is the sid in task. Numbers are [json.Number].
 func (a *Answer) Field(keys ...string) any {
 	var v any
@@ -66,7 +67,7 @@ func (a *Answer) Field(keys ...string) any {
 	return v
 }
 
-// Decode reads the JSON answer into v, a pointer, or fails the test.
+// Decode decodes the JSON answer into v, a pointer, or fails the test.
 func (a *Answer) Decode(v any) {
 	a.t.Helper()
 	if err := json.Unmarshal(a.Body, v); err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// TaskRouterEvent sends an event to the function at path as TaskRouter does: a
-// form signed by Twilio, with EventType and the other fields, of which Sid,
-// AccountSid, WorkspaceSid and Timestamp have values unless they are given. Send
-// one twice by giving both the same Sid.
+// TaskRouterEvent sends an event to the function at path as TaskRouter does:
+// as a form signed by Twilio, with EventType and fields. Sid, AccountSid,
+// WorkspaceSid and Timestamp get values unless they are in fields. To send an
+// event twice, give both the same Sid.
 func (a *App) TaskRouterEvent(path, eventType string, fields Params) *Answer {
 	a.t.Helper()
 	all := a.eventFields(eventType, fields)
@@ -35,15 +35,16 @@ func (a *App) eventFields(eventType string, fields Params) Params {
 	return all
 }
 
-// StreamEvent sends one event to the function at path as Event Streams does: a
-// JSON array of one CloudEvent, signed by Twilio. data is its data. Send an
-// event twice by calling [App.StreamEvents].
+// StreamEvent sends one event to the function at path as Event Streams does:
+// as a JSON array with one CloudEvent, signed by Twilio. data is its data. To
+// send an event twice, use [App.StreamEvents].
 func (a *App) StreamEvent(path, eventType string, data any) *Answer {
 	a.t.Helper()
 	return a.StreamEvents(path, CloudEvent("EZ"+randomHex(), eventType, data))
 }
 
-// StreamEvents sends a batch of [CloudEvent]s.
+// StreamEvents sends a batch of [CloudEvent]s to the function at path, signed
+// by Twilio.
 func (a *App) StreamEvents(path string, batch ...map[string]any) *Answer {
 	a.t.Helper()
 	return a.CallStudioJSON(path, batch)
@@ -57,7 +58,7 @@ func CloudEvent(id, eventType string, data any) map[string]any {
 	}
 }
 
-// Job is a job that the app has put into its Queue.
+// Job is a job that the app has added to its Queue.
 type Job struct {
 	Key string
 	Due time.Time
@@ -65,7 +66,7 @@ type Job struct {
 	Body json.RawMessage
 }
 
-// jobs is the Queue of an app of a test.
+// jobs is the Queue of an app under test.
 type jobs struct {
 	mu   sync.Mutex
 	list []Job
@@ -80,8 +81,8 @@ func (q *jobs) Add(_ context.Context, key string, job []byte, due time.Time) err
 	return nil
 }
 
-// UseQueue gives the app a Queue in memory, for [New]; [App.Jobs] and
-// [App.RunJobs] work with it.
+// UseQueue is a change for [New] that gives the app a Queue in memory. Jobs
+// run only when the test calls [App.RunJobs].
 func UseQueue(c *flexfn.Config) { c.Queue = new(jobs) }
 
 func (a *App) queue() *jobs {

@@ -1,6 +1,6 @@
-// Package flexfntest tests functions without a Twilio account: an app whose
-// Twilio is a fake in memory, requests as a Flex plugin and Studio send them,
-// and assertions over what Twilio saw.
+// Package flexfntest helps to test functions without a Twilio account. It makes
+// an app whose Twilio is a fake in memory, sends requests as a Flex plugin and
+// Studio do, and asserts what Twilio saw.
 //
 //	app := flexfntest.New(t)
 //	app.Handle("/flex/hold", hold)
@@ -27,8 +27,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// Flex tokens that the fake knows; [twiliofake.DevelopmentState] has their
-// owners. For others there is [twiliofake.Twilio.MintToken].
+// Flex tokens that the fake accepts or refuses; [twiliofake.DevelopmentState]
+// has their owners. For others, use [twiliofake.Twilio.MintToken].
 const (
 	Agent      = "dev-agent"      // a worker
 	Supervisor = "dev-supervisor" // another worker
@@ -39,13 +39,13 @@ const (
 	Outage     = "dev-outage"     // about which Twilio does not answer
 )
 
-// PublicURL is where Studio calls the app of a test.
+// PublicURL is the URL at which Studio calls the app under test.
 const PublicURL = "https://functions.example.com"
 
-// App is an app whose Twilio is a fake. It may be used concurrently.
+// App is a [flexfn.App] whose Twilio is a fake. It is safe for concurrent use.
 type App struct {
 	*flexfn.App
-	// Twilio is the fake: its state, its faults, what it saw.
+	// Twilio is the fake, with its state, its faults and its log of requests.
 	Twilio *twiliofake.Twilio
 
 	t       testing.TB
@@ -96,7 +96,8 @@ func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 // Params are the parameters of a request.
 type Params map[string]any
 
-// form writes them as a plugin does: a string as it is, anything else as JSON.
+// form encodes them as a plugin does: strings unchanged, anything else as
+// JSON.
 func (p Params) form(t testing.TB) url.Values {
 	t.Helper()
 	form := url.Values{}

@@ -16,7 +16,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// failures is a test that keeps what it is failed with.
+// failures is a test that records its failures.
 type failures struct {
 	testing.TB
 	texts []string
@@ -33,7 +33,7 @@ func (f *failures) Fatalf(format string, a ...any) {
 	panic(errFatal)
 }
 
-// TestAssertionsFail makes each assertion fail, and looks at what it says.
+// TestAssertionsFail makes each assertion fail, and checks its message.
 func TestAssertionsFail(t *testing.T) {
 	fails := &failures{TB: t}
 	app := flexfntest.New(fails)

@@ -13,8 +13,9 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// Store is a [flexfn.Store] in memory that several apps of a test share, as
-// instances do, and that fails on request.
+// Store is a [flexfn.Store] in memory. Give it to several apps of a test,
+// which then share it as instances do. It can be made to fail. It is safe for
+// concurrent use.
 type Store struct {
 	memory *store.Memory
 	fault  atomic.Pointer[error]
@@ -24,7 +25,7 @@ type Store struct {
 // NewStore makes an empty Store of at most 64 MiB.
 func NewStore() *Store { return &Store{memory: store.NewMemory(64 << 20)} }
 
-// Break makes every call fail with err, until Break(nil).
+// Break makes every call fail with err, until Break(nil) is called.
 func (s *Store) Break(err error) {
 	if err == nil {
 		s.fault.Store(nil)
@@ -33,7 +34,7 @@ func (s *Store) Break(err error) {
 	}
 }
 
-// Calls counts the calls so far, those that failed included.
+// Calls returns how many calls there were so far, failed ones included.
 func (s *Store) Calls() int { return int(s.calls.Load()) }
 
 // Get implements [flexfn.Store].
@@ -54,10 +55,10 @@ func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.
 	return s.memory.Swap(ctx, key, old, new, ttl)
 }
 
-// CheckStore fails the test for each of [flexfn.Store]'s rules that the stores
-// break. They are connections to one store, as instances have them; give more
-// than one to test that they agree. It takes some seconds, and keeps to keys of
-// its own.
+// CheckStore tests an implementation of [flexfn.Store]: it fails the test for
+// each rule that is broken. stores are connections to the same store, such as
+// instances have; give more than one to test that they agree. It takes some
+// seconds, and uses keys of its own.
 func CheckStore(t *testing.T, stores ...flexfn.Store) {
 	t.Helper()
 	if len(stores) == 0 {
@@ -76,7 +77,7 @@ type storeCheck struct {
 	prefix string
 }
 
-// at returns the i-th connection, round and round.
+// at returns the i-th connection, modulo their number.
 func (c *storeCheck) at(i int) flexfn.Store { return c.stores[i%len(c.stores)] }
 
 func (c *storeCheck) want(t *testing.T, i int, key string, want []byte, ttl time.Duration) {
@@ -165,7 +166,8 @@ func (c *storeCheck) size(t *testing.T) {
 	c.swaps(t, 0, "small", []byte{0}, nil, 0, true)
 }
 
-// writers has many count up in one entry: each step must be seen once.
+// writers lets many goroutines count up one entry: each step must be seen
+// exactly once.
 func (c *storeCheck) writers(t *testing.T) {
 	const writers, each = 64, 10
 	var all sync.WaitGroup

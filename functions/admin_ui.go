@@ -8,9 +8,10 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// adminUI lets an administrator change the plugin's settings, which Flex keeps
-// in the ui_attributes of its configuration. Twilio has no version for them:
-// changes made through one program take turns, each reading what it changes.
+// adminUI changes the plugin's settings for an administrator. Flex keeps them
+// in the ui_attributes of its configuration, for which Twilio has no version:
+// changes made through one program take turns, and each reads before it
+// writes.
 func adminUI(*Config) []flexfn.Route {
 	const path = "/features/admin-ui/flex/"
 	return []flexfn.Route{
@@ -33,6 +34,8 @@ type updateConfigParams struct {
 	Merge  optional                   `json:"mergeFeature" doc:"false replaces the features that the update names, and the common settings, as a whole; true, and left out, merges into them"`
 }
 
+// updateConfig merges the update into the stored settings. With merge=false it
+// first empties the parts that the update names, so that they are replaced.
 func updateConfig(ctx context.Context, in updateConfigParams) (configReply, error) {
 	var emptied json.RawMessage
 	if in.Merge == "false" {

@@ -38,7 +38,8 @@ func fetchVoicemail(ctx context.Context, in voicemailParams) (voicemailReply, er
 	return voicemailReply{base64.StdEncoding.EncodeToString(res.Data.Body), res.Data.Type}, res.Err()
 }
 
-// callback is what is asked for: by a flow, by a caller, or again by an agent.
+// callback is a request for a callback: by a flow, by a caller, or by an agent
+// who tries again.
 type callback struct {
 	Number, From                                  string // of the customer, and to call from
 	Workflow, Channel, FlowExecution, LinkID      string
@@ -64,7 +65,7 @@ type callbackData struct {
 	Attempts      count  `json:"attempts"`
 }
 
-// count is a number that others may have written as text.
+// count is a number that others may have written as a string.
 type count int
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -83,9 +84,9 @@ func trimQuotes(raw []byte) []byte {
 	return raw
 }
 
-// createCallbackTask creates the task of b. old is the task that it goes on
-// from, nil for none: its attributes, queue and priority stay, but for what
-// tells about the call itself.
+// createCallbackTask creates the task of b. old is the task that it replaces;
+// nil for none. Its attributes, queue and priority are kept, except for those
+// that describe the call itself.
 func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskrouter.TaskrouterV1Task) (*taskrouter.TaskrouterV1Task, error) {
 	data := callbackData{TimeZone: c.timeZone(), Received: isoNow()}
 	attributes := json.RawMessage("{}")
@@ -232,8 +233,8 @@ type requeueParams struct {
 	Task string `json:"taskSid" purpose:"the callback task SID to requeue" kind:"WT"`
 }
 
-// requeueCallback creates the new task from one that it could read, or fails:
-// the plugin completes the old one only after a success.
+// requeueCallback creates the new task from the old one, or fails if it cannot
+// read that: the plugin completes the old task only after a success.
 func (c *Config) requeueCallback(ctx context.Context, in requeueParams) (taskReply, error) {
 	old := twilioapi.FetchTask(ctx, in.Task)
 	if err := old.Err(); err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// cannedResponses are texts that agents send again and again. They come from
-// the file that FLEXFN_CANNED_RESPONSES_FILE names.
+// cannedResponses are messages that agents send often. They come from the file
+// that FLEXFN_CANNED_RESPONSES_FILE names.
 func cannedResponses(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/canned-responses/flex/chat-responses",

@@ -9,8 +9,8 @@ import (
 	chat "github.com/twilio/twilio-go/rest/chat/v2"
 )
 
-// updateChannelAttributes replaces the attributes of a channel of Programmable
-// Chat, all of them. Twilio has no If-Match for channels: the last change wins.
+// updateChannelAttributes replaces all attributes of a channel of Programmable
+// Chat. Twilio has no If-Match for channels: the last change wins.
 func (c *Config) updateChannelAttributes() *flexfn.Function {
 	return flexfn.PrepareFlexFunction(func(ctx context.Context, in channelParams) (done, error) {
 		service, err := configured(c.ChatServiceSID, "TWILIO_FLEX_CHAT_SERVICE_SID")

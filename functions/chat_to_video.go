@@ -20,12 +20,12 @@ import (
 	video "github.com/twilio/twilio-go/rest/video/v1"
 )
 
-// chatToVideo lets an agent take a chat to a video room.
+// chatToVideo moves a chat to a video room, for an agent.
 //
-// A room is made before the task is marked with it, and closed again when the
-// task cannot be marked. The customer's page gets its token without a Flex
-// token: whoever knows the name of a room that exists may enter it, so names
-// are drawn at random, and one address gets few tokens a minute.
+// The room is created before the task is marked with it, and closed again if
+// the task cannot be marked. The customer's page gets its token without a Flex
+// token: anyone who knows the name of an existing room can enter it. So names
+// are drawn at random, and an address gets few tokens a minute.
 func chatToVideo(c *Config) []flexfn.Route {
 	const path = "/features/chat-to-video-escalation/"
 	return []flexfn.Route{
@@ -59,8 +59,9 @@ const (
 	tokensPerPeer   = 1000
 )
 
-// addresses are where the request comes from: the peer, and the caller that
-// the peer names when it is a proxy. Whoever makes names up is still one peer.
+// addresses returns the addresses of the request: the peer's and, if the peer
+// is a proxy, the caller's that it names. A caller that makes up names is
+// still one peer.
 func addresses(ctx context.Context) (peer, caller string) {
 	peer, _ = ctx.Value(link.PeerKey{}).(string)
 	if host, _, err := net.SplitHostPort(peer); err == nil {
@@ -75,6 +76,8 @@ func addresses(ctx context.Context) (peer, caller string) {
 	return peer, peer + " " + last[:min(len(last), 64)]
 }
 
+// videoTokens returns the handler that hands out tokens to customers, with its
+// own rate limits.
 func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTokenReply, error) {
 	callers, peers := newRateLimit(tokensPerMinute, time.Minute), newRateLimit(tokensPerPeer, time.Minute)
 	return func(ctx context.Context, in videoTokenParams) (videoTokenReply, error) {
@@ -98,8 +101,8 @@ func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTok
 	}
 }
 
-// videoToken signs an access token of Twilio for one room: a JSON Web Token
-// (RFC 7519) with HMAC SHA-256, good for an hour.
+// videoToken returns an access token of Twilio's for one room: a JSON Web
+// Token (RFC 7519) with HMAC SHA-256, valid for an hour.
 func videoToken(app flexfn.Config, identity, room string, now time.Time) string {
 	at := now.Unix()
 	header := object(map[string]string{"alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1"})
@@ -114,7 +117,8 @@ func videoToken(app flexfn.Config, identity, room string, now time.Time) string 
 	return signed + "." + b64.EncodeToString(mac.Sum(nil))
 }
 
-// rateLimit counts by caller in windows of time.
+// rateLimit counts by caller in windows of time. Its memory is bounded; see
+// mostCallers.
 type rateLimit struct {
 	most int
 	per  time.Duration
@@ -129,8 +133,8 @@ const mostCallers = 10_000
 
 func newRateLimit(most int, per time.Duration) *rateLimit { return &rateLimit{most: most, per: per} }
 
-// take counts one more of key, and returns how long it has to wait when that
-// is one too many.
+// take counts one more for key. If that is too many, it returns how long key
+// has to wait.
 func (l *rateLimit) take(key string) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,6 +161,8 @@ type createRoomReply struct {
 	SID  string `json:"roomSid"`
 }
 
+// createRoom creates the room and marks the task with it. If the task cannot
+// be marked, the room is closed.
 func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
 	var undo undoing
 	defer func() { undo.unless(ctx, err) }()

@@ -13,17 +13,18 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// chatTransfer hands a chat of Programmable Chat to another worker or queue by
-// a second task, and completes the first one without closing the chat.
+// chatTransfer transfers a chat of Programmable Chat to another worker or
+// queue, by a second task, and completes the first one without closing the
+// chat.
 //
-// The second task is made before the chat's channel is marked with it. A mark
-// that could not be written does not undo the transfer, of which the answer
-// has the task: it is logged. Completing marks the channel before the task
-// loses its channel, so that the chat is never without a mark.
+// The second task is created before the chat's channel is marked with it. If
+// the mark cannot be written, that is logged, but the transfer stands: the
+// answer has its task. Completing the first task marks the channel before the
+// task loses its channel, so that the chat is never without a mark.
 func chatTransfer(c *Config) []flexfn.Route {
 	const path = "/features/chat-transfer/"
 	return []flexfn.Route{
-		{Path: path + "flex/create-transfer-task", Function: flexfn.PrepareFlexFunction(c.createTransferTask, flexfn.Doc("Creates the task that goes on with a chat."))},
+		{Path: path + "flex/create-transfer-task", Function: flexfn.PrepareFlexFunction(c.createTransferTask, flexfn.Doc("Creates the task to which a chat is transferred."))},
 		{Path: path + "flex/complete-task-for-transfer", Function: flexfn.PrepareFlexFunction(c.completeTaskForTransfer, flexfn.Doc("Completes a task whose chat goes on in another one."))},
 		{Path: path + "studio/add-task-to-chat-channel-data", Function: flexfn.PrepareStudioFunction(c.markChannelFromStudio, flexfn.Doc("Marks a chat channel with a task that is under way."))},
 	}
@@ -56,6 +57,8 @@ type taskReply struct {
 	Task string `json:"taskSid"`
 }
 
+// createTransferTask creates the second task, and marks the chat's channel
+// with it.
 func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) (taskReply, error) {
 	target := "worker"
 	if strings.HasPrefix(in.Target, "WQ") {
@@ -89,7 +92,7 @@ func orDefault(n *int, standIn int) *int {
 	return n
 }
 
-// markChannel writes into a channel's attributes what became of a task:
+// markChannel writes the state of a task into a channel's attributes:
 // inflight, or completed.
 func (c *Config) markChannel(ctx context.Context, channel, task, state string) error {
 	update := object(map[string]any{"associatedTasks": map[string]string{task: state}})

@@ -16,34 +16,34 @@ import (
 	"github.com/flexfn/flexfn/internal/sid"
 )
 
-// Config is what the ready-made functions need beyond the app's own
-// configuration. [FromEnv] fills one from the environment. The zero value
-// serves every function that needs no setting of its own.
+// Config configures the ready-made functions, in addition to the app's own
+// configuration. [FromEnv] reads one from the environment. The zero value serves
+// every function that needs no setting of its own. [Config.Add] checks it.
 //
 // # Features
 //
-// The functions below /features/ come in features, which have the names that
-// the plugin's configuration has, with dashes. A feature whose settings are
-// missing is off: its functions answer 501 and name what is missing, and
-// [Config.Add] says so once. A feature that Features names must have them
-// all, or Add fails.
+// The functions below /features/ are grouped into features, named as in the
+// plugin's configuration, with dashes. A feature whose settings are missing is
+// off: its functions answer 501 and name what is missing, and [Config.Add] logs
+// it once. If Features names such a feature, Add fails instead.
 type Config struct {
 	_ [0]func()
 
 	// Features are the features that are on, such as "park-interaction". Nil
-	// is every feature that has its settings; empty but not nil is none.
+	// is every feature that has its settings; an empty list that is not nil is
+	// none.
 	Features []string
-	// Disabled lists what does not answer: functions by path, such as
-	// "/common/flex/taskrouter/get-queues". [Config.Add] leaves them free for
-	// functions of your own.
+	// Disabled lists the paths of functions that are not served, such as
+	// "/common/flex/taskrouter/get-queues". [Config.Add] leaves those paths
+	// free for functions of your own.
 	Disabled []string
 
 	// ChatServiceSID is Flex's Programmable Chat service, IS and 32 hex
 	// digits.
 	ChatServiceSID string
-	// SyncServiceSID is the Twilio Sync service in which agents' lists of
-	// parked interactions are kept, IS and 32 hex digits. Without it
-	// interactions can be parked, but not listed.
+	// SyncServiceSID is the Twilio Sync service that holds the agents' lists
+	// of parked interactions, IS and 32 hex digits. Without it, interactions
+	// can be parked but not listed.
 	SyncServiceSID string
 	// CallbackWorkflowSID, ChatTransferWorkflowSID and InternalCallWorkflowSID
 	// are workflows, WW and 32 hex digits each, for the tasks of callbacks and
@@ -54,26 +54,26 @@ type Config struct {
 	// VideoCodeLength is the length of the names of video rooms, from 7 to
 	// 128. Zero is 32.
 	VideoCodeLength int
-	// VideoCodeTTL is how many minutes a video room without anybody in it
-	// stays, from 1 to 60. Zero is 60.
+	// VideoCodeTTL is how many minutes an empty video room stays, from 1 to
+	// 60. Zero is 60.
 	VideoCodeTTL int
 	// VideoRoomType is Twilio's type of video rooms, such as "group"; empty
 	// is the account's default.
 	VideoRoomType string
-	// VideoAllowCreate gives tokens for rooms that do not exist: whoever
-	// enters one makes it, at your cost. Leave it off.
+	// VideoAllowCreate hands out tokens for rooms that do not exist: anyone
+	// who enters one creates it, at your cost. Leave it off.
 	VideoAllowCreate bool
 	// VideoRecord records video rooms from the beginning.
 	VideoRecord bool
 
-	// TimeZone is what callbacks tell agents about the time zone of the
-	// contact centre, an IANA name such as "Europe/Berlin". Empty is UTC.
+	// TimeZone is the time zone of the contact centre, which callbacks show to
+	// agents: an IANA name such as "Europe/Berlin". Empty is UTC.
 	TimeZone string
-	// PromptsFile, CannedResponsesFile and SchedulesFile are JSON files:
-	// what callers hear in the queue, texts for agents, and when the contact
-	// centre is open; see docs/features.md. The first two have defaults, the
-	// third is written by the plugin. They are read at the start, the
-	// schedules at each request too.
+	// PromptsFile, CannedResponsesFile and SchedulesFile are the paths of JSON
+	// files: what callers hear in the queue, responses for agents, and when
+	// the contact centre is open; see docs/features.md. The first two have
+	// defaults; the plugin writes the third. They are read at the start, and
+	// the schedules at each request too.
 	PromptsFile, CannedResponsesFile, SchedulesFile string
 
 	// describing says that the functions are only described, for "flexfn gen",
@@ -92,9 +92,9 @@ func (c *Config) timeZone() string     { return cmp.Or(c.TimeZone, "UTC") }
 // FromEnv reads a Config from the process's environment; see [FromLookup].
 func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
-// FromLookup reads a Config from the variables that lookup knows, which
-// docs/configuration.md lists. [Config.Add] reports everything that is wrong
-// with them at once.
+// FromLookup reads a Config from the variables that lookup returns, as
+// [os.LookupEnv] does; docs/configuration.md lists them. It never fails:
+// [Config.Add] reports everything that is wrong in one error.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
 	if v, _ := lookup(link.DescribeVariable); v != "" {
@@ -213,7 +213,7 @@ func splitList(v string) []string {
 	return list
 }
 
-// fault joins everything that is wrong with c.
+// fault returns everything that is wrong with c in one error.
 func (c *Config) fault() error {
 	faults := slices.Clone(c.faults)
 	for _, s := range settings {
@@ -237,6 +237,7 @@ func (c *Config) checkDisabled() error {
 	return nil
 }
 
+// checkFeatures refuses unknown names in Features, which are probably typos.
 func (c *Config) checkFeatures() error {
 	var names []string
 	for _, f := range features() {

@@ -13,15 +13,15 @@ import (
 	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
 )
 
-// conversationTransfer hands a conversation of Flex to another worker or
+// conversationTransfer transfers a conversation of Flex to another worker or
 // queue.
 //
-// A transfer invites first. It then writes the invite into the conversation's
-// attributes, so that no one closes the channel under it, and in a cold
-// transfer removes the inviting agent last. A later failure never hides an
-// invite that was made: the answer then has the failure and says that the
-// invite stands. Removing an agent closes the channel only when it is known
-// that only the customer is left and that no invite is open.
+// A transfer first sends the invite. It then writes the invite into the
+// conversation's attributes, so that no one closes the channel under it, and
+// in a cold transfer removes the inviting agent last. If a later step fails,
+// the answer says so, and that the invite exists. Removing an agent closes the
+// channel only if it is certain that only the customer is left and that no
+// invite is open.
 func conversationTransfer(c *Config) []flexfn.Route {
 	const path = "/features/conversation-transfer/flex/"
 	return []flexfn.Route{
@@ -56,6 +56,8 @@ type inviteReply struct {
 	Task    string `json:"invitesTaskSid"`
 }
 
+// inviteParticipant invites a worker or a queue to a conversation and, in a
+// cold transfer, removes the inviting agent.
 func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (inviteReply, error) {
 	target, name := "worker", string(in.WorkerName)
 	if strings.HasPrefix(in.Target, "WQ") {
@@ -103,7 +105,7 @@ type openInvite struct {
 	Kind    string `json:"inviteTargetType"` // Queue or Worker
 }
 
-// invitedTask is the SID of the task that an invite made.
+// invitedTask returns the SID of the task that an invite created.
 func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
 	if i.Routing == nil {
 		return ""
@@ -119,8 +121,8 @@ func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
 	return routing.Properties.SID
 }
 
-// transferAttributes are a task's attributes for another task that goes on
-// with its conversation, linked to it for reports.
+// transferAttributes returns the attributes for a task that takes over a
+// conversation, linked to it for reports.
 func transferAttributes(old json.RawMessage, linkID string, transfer map[string]any, more ...json.RawMessage) (json.RawMessage, error) {
 	transfer["conversations"] = map[string]any{"conversation_id": linkID}
 	attributes, err := twilioapi.MergeAttributes(json.RawMessage("{}"), old)
@@ -149,6 +151,8 @@ func (p removeFromConversationParams) Validate() error {
 	return checkSIDs("conversationSid", "CH", string(p.Conversation))
 }
 
+// removeFromConversation removes an agent from a conversation, and closes the
+// channel if only the customer is left.
 func removeFromConversation(ctx context.Context, in removeFromConversationParams) (done, error) {
 	if err := closeParticipant(ctx, in.Interaction, in.Channel, in.Participant); err != nil {
 		return done{}, err

@@ -9,8 +9,8 @@ import (
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 )
 
-// UpdateConversationAttributes replaces the attributes of a conversation, all
-// of them. Twilio has no If-Match for conversations: the last change wins.
+// UpdateConversationAttributes replaces all attributes of a conversation.
+// Twilio has no If-Match for conversations: the last change wins.
 var UpdateConversationAttributes = flexfn.PrepareFlexFunction(updateConversationAttributes, flexfn.Doc("Replaces the attributes of a conversation."))
 
 type conversationParams struct {

@@ -8,9 +8,9 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// dualChannelRecording starts a recording with each side on a channel of its
-// own. It is not repeated when its outcome is unknown; error 21220 means that
-// the call cannot be recorded, because it has ended for instance.
+// dualChannelRecording starts a recording with each side on its own channel.
+// It is not repeated if its outcome is unknown. Twilio's error 21220 means
+// that the call cannot be recorded, for instance because it has ended.
 func dualChannelRecording(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/dual-channel-recording/flex/create-recording",

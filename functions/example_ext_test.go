@@ -90,7 +90,7 @@ func ExampleCreateTask() {
 	// Output: pending map[name:Ann]
 }
 
-// Every function answers with Twilio's resource, or with what was asked for.
+// Every function answers with Twilio's resource, or with the requested data.
 func Example_voice() {
 	const (
 		conference = "CF00000000000000000000000000000001"

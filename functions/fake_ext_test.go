@@ -86,7 +86,7 @@ func TestAgainstTheFake(t *testing.T) {
 		field        []string // of the answer, dotted
 		method, call string   // that Twilio saw
 		sent         params
-		fails        params // in place of params
+		fails        params // instead of params
 		status       int    // then
 		code         string // Twilio's
 	}{
@@ -299,7 +299,7 @@ func TestNames(t *testing.T) {
 		for _, bent := range []string{"..", "a/b", `a\b`, "a?b", "a#b", "a%2fb", "a;b", "a\x00b", "{CallSid}", strings.Repeat("a", 513)} {
 			app.Twilio.ClearRequests()
 			tt.form[tt.parameter] = bent
-			app.CallFlex(flexfntest.Agent, flex+tt.path, tt.form).Refused(400, tt.parameter+" is not a name that can stand in a URL")
+			app.CallFlex(flexfntest.Agent, flex+tt.path, tt.form).Refused(400, tt.parameter+" is not a name that a URL can contain")
 			for _, r := range app.Twilio.Requests(twiliofake.Match{}) {
 				if !strings.HasPrefix(r.Host, "iam.") {
 					t.Errorf("%s with %q: asked %s", tt.path, bent, r.Path)
@@ -404,9 +404,9 @@ func TestValidatePhoneNumber(t *testing.T) {
 	check("+15550001111", "COUNTRY_DISABLED")
 	check("sip:bob@example.com", "NOT_A_NUMBER")
 	for _, number := range []string{"a/b", "?x", "..", "1;2", strings.Repeat("1", 513)} {
-		app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": number}).Refused(400, "phoneNumber is not a name that can stand in a URL")
+		app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": number}).Refused(400, "phoneNumber is not a name that a URL can contain")
 	}
-	// What cannot be found out is no yes.
+	// If it cannot be found out, the answer is not yes.
 	country("US", "1", true, false)
 	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Path: "/v1/DialingPermissions/Countries/*/HighRiskSpecialPrefixes"}, Action: twiliofake.Status, Status: 500}); err != nil {
 		t.Fatal(err)

@@ -14,18 +14,18 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// feature is what the plugin switches on by one name: functions below
-// /features/NAME/, and the settings that they need.
+// feature is a feature of the plugin: the functions below /features/NAME/, and
+// the settings that they need.
 type feature struct {
 	name   string
 	needs  []need
 	routes func(*Config) []flexfn.Route
-	// voice are routes that answer callers on the line. They are served
-	// while settings are missing too, and say nothing but TwiML.
+	// voice are the routes that answer callers on the line. They are served
+	// even while settings are missing, and answer only with TwiML.
 	voice func(*Config) []flexfn.Route
 }
 
-// need is a setting of the app or of package functions.
+// need is a setting, of the app or of package functions, that a feature needs.
 type need struct {
 	name string
 	of   func(flexfn.Config, *Config) string
@@ -94,8 +94,8 @@ func (f feature) all(c *Config) []flexfn.Route {
 	return list
 }
 
-// off lists what answers while settings are missing. Who may not call a
-// function learns nothing of it.
+// off returns the functions to serve while settings are missing. They check
+// their callers as usual, so strangers do not learn what is missing.
 func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	answer := func(context.Context, struct{}) (done, error) {
 		return done{}, flexfn.Errorf(http.StatusNotImplemented, "The feature %s is off: the server lacks %s", f.name, strings.Join(missing, ", "))
@@ -118,8 +118,8 @@ func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	return list
 }
 
-// optional is a parameter that may be left out. The plugin then sends the word
-// that JavaScript has for nothing.
+// optional is a parameter that may be absent. For an absent one the plugin may
+// send the words undefined or null.
 type optional string
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -131,11 +131,11 @@ func (o *optional) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// or is o, or what stands in when it is left out.
+// or returns o, or the given default if it is absent.
 func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
 
-// checkSIDs refuses values, each given after the parameter's name and the
-// prefix of its SIDs, that are neither empty nor such a SID.
+// checkSIDs refuses values that are neither empty nor SIDs. Each is given
+// after its parameter's name and the prefix of its SIDs.
 func checkSIDs(parameters ...string) error {
 	for ; len(parameters) >= 3; parameters = parameters[3:] {
 		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !sid.Valid(value, prefix) {
@@ -145,7 +145,7 @@ func checkSIDs(parameters ...string) error {
 	return nil
 }
 
-// object encodes what can always be encoded.
+// object encodes a value whose encoding cannot fail.
 func object(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -154,7 +154,7 @@ func object(v any) json.RawMessage {
 	return b
 }
 
-// attributesOf decodes a resource's attributes; what is not an object is none.
+// attributesOf decodes a resource's attributes; anything but an object counts as none.
 func attributesOf(text *string) map[string]json.RawMessage {
 	if text == nil {
 		return nil
@@ -174,7 +174,7 @@ func textOf(raw json.RawMessage) (s string) {
 	return s
 }
 
-// value is *s, or "" when there is none.
+// value returns *s, or "" if s is nil.
 func value(s *string) string {
 	if s == nil {
 		return ""
@@ -182,9 +182,9 @@ func value(s *string) string {
 	return *s
 }
 
-// rewriteAttributes changes attributes that Twilio keeps without a version:
-// changes take turns within the app, and each reads what it changes right
-// before it writes.
+// rewriteAttributes changes attributes for which Twilio has no version.
+// Changes take turns within the app, and each reads the attributes right
+// before it writes them.
 func rewriteAttributes(ctx context.Context, key string, change func(json.RawMessage) (json.RawMessage, error),
 	read func(*twilioapi.Client) (*string, error), write func(client *twilioapi.Client, attributes string) error,
 ) error {

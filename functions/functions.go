@@ -1,24 +1,22 @@
 // Package functions has the ready-made functions of Twilio's Flex project
-// template, with their paths, parameters and answers, so that a plugin made
-// for the template works unchanged. [Add] gives them all to an app.
+// template, with the same paths, parameters and answers, so that a plugin made
+// for the template works unchanged. [Add] registers them all.
 //
-// Twilio is called with the app's account. A Flex function asks for a
-// worker's Flex token, as the template does, but not whether a task, call or
-// conference is that worker's own: any worker may change any of them. Where
-// that is too much, write a function of your own in its place.
+// They call Twilio with the app's account. A Flex function requires a worker's
+// Flex token, as the template does, but does not check whether a task, call or
+// conference is that worker's own: any worker may change any of them. If that is
+// too much, write your own function instead.
 //
-// They need TWILIO_FLEX_WORKSPACE_SID (tasks, queues, workers), which is the
-// app's setting, and what [Config] lists. A common function whose setting is
-// missing says so when it is called; a feature whose settings are missing is
-// off.
+// They need the app's setting TWILIO_FLEX_WORKSPACE_SID (for tasks, queues and
+// workers), and those of [Config]. A common function whose setting is missing says
+// so when it is called. A feature whose settings are missing is off.
 //
-// Functions of several steps either finish, or take back what they did, or say
-// what stands; none of them loses a customer half-way. Parking writes down how
-// to come back before it lets the agent go, a callback exists before the
-// caller leaves the queue, and a transfer's invite is written down before the
-// agent leaves. Whatever a caller on the line asks for is answered with TwiML
-// that leads on. A create whose outcome is unknown is neither repeated nor
-// told as done.
+// A function with several steps finishes, undoes its steps, or says which of them
+// were done, so that no customer is lost midway. Parking stores how to return
+// before the agent leaves, a callback exists before the caller leaves the queue,
+// and a transfer's invite is stored before the agent leaves. A caller on the line
+// always gets TwiML with a next step. A create whose outcome is unknown is neither
+// repeated nor reported as done.
 package functions
 
 import (
@@ -31,9 +29,10 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// Routes lists the ready-made functions by the template's paths, which plugins
-// call, for documents and for paths of one's own. They are without the
-// settings of a [Config]: [Config.Add] serves them with those.
+// Routes lists the ready-made functions with the template's paths, which
+// plugins call. It is for documents, and for serving functions at other paths.
+// The functions lack the settings of a [Config]; [Config.Add] serves them with
+// those.
 func Routes() []flexfn.Route {
 	c := new(Config)
 	list := c.common()
@@ -68,16 +67,17 @@ func (c *Config) common() []flexfn.Route {
 	}
 }
 
-// Add gives app the ready-made functions, with settings from the environment:
-// it is FromEnv().Add(app).
+// Add registers the ready-made functions with app, with settings from the
+// environment: it is FromEnv().Add(app).
 func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 
-// Add gives app the functions of [Routes], except those that c disables. When
-// anything is wrong with c, nothing is added, and the error joins every fault.
-// Features that are off because settings are missing are logged once, to the
-// app's logger.
-// Like [flexfn.App.Handle], it panics when a path is taken: disable the
-// ready-made function to put another in its place.
+// Add registers the functions of [Routes] with app, except those that c
+// disables. If anything is wrong with c, it registers none, and the error
+// joins every fault. Features that are off because settings are missing are
+// logged once, to the app's logger.
+//
+// Like [flexfn.App.Handle], it panics if a path is taken: disable the
+// ready-made function to register another at its path.
 func (c Config) Add(app *flexfn.App) error {
 	if err := c.fault(); err != nil && !c.describing {
 		return err
@@ -110,9 +110,9 @@ func (c Config) Add(app *flexfn.App) error {
 
 // FeatureStatus says whether a feature is on.
 type FeatureStatus struct {
-	// Name is the plugin's name of the feature, with dashes.
+	// Name is the feature's name in the plugin's configuration, with dashes.
 	Name string
-	// Chosen is false when Features does not name it.
+	// Chosen reports that Features names it, or is nil.
 	Chosen bool
 	// Missing are the settings that it lacks.
 	Missing []string
@@ -123,7 +123,7 @@ type FeatureStatus struct {
 	feature feature
 }
 
-// String describes the status in words.
+// String describes the status in a sentence.
 func (s FeatureStatus) String() string {
 	switch {
 	case !s.Chosen:
@@ -148,8 +148,8 @@ func (c *Config) status(app flexfn.Config) []FeatureStatus {
 	return list
 }
 
-// checkNames refuses a name, given after its parameter's, that Twilio cannot
-// find a resource by.
+// checkNames refuses names by which Twilio cannot find a resource. Each is
+// given after its parameter's name.
 func checkNames(parametersAndNames ...string) error {
 	var faults []error
 	for pair := range slices.Chunk(parametersAndNames, 2) {
@@ -160,5 +160,5 @@ func checkNames(parametersAndNames ...string) error {
 	return errors.Join(faults...)
 }
 
-// done is the answer of functions that have nothing to tell but success.
+// done is the answer of functions that return nothing but success.
 type done struct{}

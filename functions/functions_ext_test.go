@@ -54,7 +54,7 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	for path := range recorded {
-		t.Errorf("there is no function at %s", path)
+		t.Errorf("no function at %s", path)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestDisabled(t *testing.T) {
 	if w.Code != 404 {
 		t.Errorf("status %d", w.Code)
 	}
-	app.Handle(path, functions.GetQueues) // one's own in its place
+	app.Handle(path, functions.GetQueues) // one's own instead
 
 	env := map[string]string{
 		"FLEXFN_DISABLED_FUNCTIONS":    path + ", taskrouter/get-queues",

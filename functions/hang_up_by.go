@@ -8,7 +8,7 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// hangUpBy lets the plugin find out who hung up first: whose participant is
+// hangUpBy tells the plugin who hung up first: whose participant is
 // no longer connected.
 func hangUpBy(*Config) []flexfn.Route {
 	return []flexfn.Route{{

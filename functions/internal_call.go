@@ -101,6 +101,12 @@ type internalTask struct {
 	} `json:"conference"`
 }
 
+// participantJoined runs when a participant joins the conference of an
+// internal call. If it is the calling agent, it creates the task for the
+// called one, and marks the caller's task with it, by which the call is ended
+// later. Twilio reports a participant more than once, so calls for one
+// conference take turns, and a marked task is left alone. If a step fails, the
+// conference is ended, so that the caller does not wait in silence.
 func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams) error {
 	if err := required("CallSid", "CA", in.Call, "FriendlyName", "WT", in.Name, "ConferenceSid", "CF", in.Conference); err != nil {
 		return err
@@ -208,7 +214,7 @@ func endInternalTask(ctx context.Context, sid string) (other string, err error) 
 		return "", fetched.Err()
 	}
 	var task internalTask
-	_ = json.Unmarshal([]byte(value(fetched.Data.Attributes)), &task) // attributes that are no JSON name no other task
+	_ = json.Unmarshal([]byte(value(fetched.Data.Attributes)), &task) // attributes that are not JSON name no other task
 	if flexfn.ValidSID(task.Conference.Participants.Task, "WT") {
 		other = task.Conference.Participants.Task
 	}

@@ -16,14 +16,14 @@ import (
 // parkInteraction lets an agent put a conversation aside until the customer
 // writes again, or until the agent takes it back from a list.
 //
-// Parking writes down how to come back before it lets go: the webhook that
-// unparks when the customer writes, the attributes that unparking reads, the
-// list's item; and at last the agent leaves. When one of these fails, those
-// before it are undone, and the agent keeps the conversation. Only when it is
-// unknown whether the agent left does everything stay, and the answer says so:
-// the customer's next message finds an agent in either case. Unparking invites
-// an agent first; only then are the marks and the webhook removed, and what
-// cannot be removed is logged: the customer is served all the same.
+// Parking stores everything that is needed to return before the agent leaves:
+// the webhook that unparks when the customer writes, the attributes that
+// unparking reads, and the list's item. If one of these steps fails, the
+// earlier ones are undone, and the agent keeps the conversation. If it is
+// unknown whether the agent left, everything stays, and the answer says so;
+// the customer's next message finds an agent in either case. Unparking first
+// invites an agent, and only then removes the marks and the webhook. If they
+// cannot be removed, that is logged: the customer is served nevertheless.
 func parkInteraction(c *Config) []flexfn.Route {
 	const path = "/features/park-interaction/"
 	return []flexfn.Route{
@@ -55,8 +55,8 @@ type parkReply struct {
 	Webhook twilioapi.Resource `json:"webhook"`
 }
 
-// parked is how to take an interaction up again: what the conversation's
-// attributes say of it while it is parked.
+// parked is what a conversation's attributes hold while it is parked:
+// everything needed to return to it.
 type parked struct {
 	Interaction string `json:"interactionSid"`
 	Channel     string `json:"channelSid"`
@@ -73,6 +73,7 @@ type parked struct {
 	MapItem     string `json:"mapItemKey,omitempty"`
 }
 
+// park parks a conversation; see parkInteraction for the order of its steps.
 func (c *Config) park(ctx context.Context, in parkParams) (_ parkReply, err error) {
 	list := in.List == "true"
 	if list && c.SyncServiceSID == "" {
@@ -96,7 +97,8 @@ func (c *Config) park(ctx context.Context, in parkParams) (_ parkReply, err erro
 	}
 	undo.add("the webhook", func(ctx context.Context) error { return deleteWebhook(ctx, in.Conversation, p.Webhook) })
 
-	// From here on a step is undone even when it may not have been done.
+	// From here on, a step is undone even if it is unknown whether it was
+	// done.
 	if list {
 		undo.add("the item in the list", func(ctx context.Context) error { return c.unlist(ctx, parkedBy(in.Worker), in.Conversation) })
 		if p.Map, err = c.listParked(ctx, in, p); err != nil {
@@ -118,11 +120,11 @@ func (c *Config) park(ctx context.Context, in parkParams) (_ parkReply, err erro
 	return parkReply{twilioapi.View(webhook.Data)}, nil
 }
 
-// forgetParked takes parked out of a conversation's attributes.
+// forgetParked removes parked from a conversation's attributes.
 var forgetParked = json.RawMessage(`{"interactionSid":null,"channelSid":null,"participantSid":null,"taskSid":null,"workflowSid":null,` +
 	`"taskChannelUniqueName":null,"queueName":null,"queueSid":null,"workerSid":null,"taskAttributes":null,"webhookSid":null,"mapSid":null,"mapItemKey":null}`)
 
-// parkedBy names the map that lists what a worker parked.
+// parkedBy returns the name of the map that lists what a worker has parked.
 func parkedBy(worker string) string { return "ParkedInteractions_" + worker }
 
 // listParked puts the interaction on the worker's list, a map of Twilio Sync
@@ -182,7 +184,7 @@ func deleteWebhook(ctx context.Context, conversation, webhook string) error {
 	}))
 }
 
-// gone is the error of a deletion, which is nil when there is nothing left to
+// gone returns the error of a deletion; nil if there was nothing left to
 // delete.
 func gone(res flexfn.Result[done]) error {
 	if res.Status == http.StatusNotFound {
@@ -218,6 +220,9 @@ func (c *Config) unparkByMessage(ctx context.Context, in unparkByMessageParams) 
 	return c.unpark(ctx, in, false)
 }
 
+// unpark invites an agent to a parked conversation: with sameWorker the one
+// who parked it, otherwise any. Twilio reports each message, and agents click
+// twice, so a conversation that is not parked any more is not an error.
 func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorker bool) (unparkReply, error) {
 	turn, err := conflict.Take(ctx, "unpark "+in.Conversation)
 	if err != nil {
@@ -260,7 +265,7 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 	return unparkReply{twilioapi.View(invited.Data)}, nil
 }
 
-// cleanUp removes what parking wrote down: the webhook at last, since it alone
+// cleanUp removes what parking stored, and the webhook last, since only it
 // tries again by itself.
 func (c *Config) cleanUp(ctx context.Context, in unparkByMessageParams, p parked) error {
 	if p.Interaction != "" {
@@ -279,7 +284,7 @@ func (c *Config) cleanUp(ctx context.Context, in unparkByMessageParams, p parked
 	return deleteWebhook(ctx, in.Conversation, p.Webhook)
 }
 
-// publicURL is where Twilio reaches path.
+// publicURL returns the URL at which Twilio reaches path.
 func publicURL(ctx context.Context, path string) string {
 	base, _, _ := strings.Cut(flexfn.FromContext(ctx).Config().PublicURL, "#")
 	return strings.TrimSuffix(base, "/") + path

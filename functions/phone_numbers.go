@@ -13,7 +13,7 @@ import (
 	voice "github.com/twilio/twilio-go/rest/voice/v1"
 )
 
-// ListPhoneNumbers lists the account's telephone numbers, all of them.
+// ListPhoneNumbers lists all of the account's telephone numbers.
 var ListPhoneNumbers = flexfn.PrepareFlexFunction(listPhoneNumbers, flexfn.Doc("Lists the account's telephone numbers."))
 
 type numbersParams struct {
@@ -29,6 +29,7 @@ type number struct {
 	PhoneNumber  *string `json:"phoneNumber"`
 }
 
+// listPhoneNumbers reads all pages of the account's numbers.
 func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, error) {
 	reply := numbersReply{Numbers: []number{}}
 	incoming := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]api.ApiV2010IncomingPhoneNumber, error) {
@@ -49,16 +50,17 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 	return reply, outgoing.Err()
 }
 
-// ValidatePhoneNumber says whether the account can call a number: whether it
-// is one, and whether Voice dialing permissions allow it. What cannot be found
-// out is an error, never a yes.
+// ValidatePhoneNumber reports whether the account can call a number: whether
+// the number exists, and whether Voice dialing permissions allow it. If that
+// cannot be found out, it fails.
 var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Says whether a telephone number can be called."))
 
 type validateParams struct {
 	PhoneNumber string `json:"phoneNumber" purpose:"phone number to validate" example:"+15550001111"`
 }
 
-// Validate leaves it to Twilio whether it is a number.
+// Validate accepts any segment of a path: whether it is a number is for Twilio
+// to say.
 func (p validateParams) Validate() error { return checkNames("phoneNumber", p.PhoneNumber) }
 
 type validateReply struct {

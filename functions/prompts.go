@@ -12,7 +12,7 @@ import (
 )
 
 // prompts are what callers hear in the queue. The file that
-// FLEXFN_PROMPTS_FILE names has them as one JSON object; what it leaves out
+// FLEXFN_PROMPTS_FILE names holds them as one JSON object; what it leaves out
 // keeps its default.
 type prompts struct {
 	// Voice and Language are Twilio's, such as "Polly.Joanna" and "en-US".
@@ -48,7 +48,7 @@ func defaultPrompts() prompts {
 
 		Greeting: "Thanks for calling. All of our people are busy right now, and you have a place in line.",
 		Offer:    "If you would rather not wait on the phone, press star to hear what else we can do.",
-		Notice:   "Please hold on. Somebody will be with you as soon as possible.",
+		Notice:   "Please hold on. Someone will be with you as soon as possible.",
 		Menu:     "Press 1 and we will call you back when it is your turn. Press 2 to leave us a message. To keep waiting, press any other key.",
 
 		ConfirmNumber:     "Press 1 if we should call the number that you are calling from. Press 2 to give us another number.",
@@ -67,7 +67,7 @@ func defaultPrompts() prompts {
 	}
 }
 
-// check finds what callers would not hear.
+// check returns an error for prompts that callers could not hear.
 func (p prompts) check() error {
 	var faults []error
 	v := reflect.ValueOf(p)
@@ -100,7 +100,7 @@ func defaultCanned() canned {
 	}}
 }
 
-// check finds what agents could not use.
+// check returns an error for responses that agents could not use.
 func (c canned) check() error {
 	var faults []error
 	if len(c.Categories) == 0 {
@@ -122,8 +122,8 @@ func (c canned) check() error {
 // maxFile bounds the files that are read at the start.
 const maxFile = 1 << 20
 
-// readFile reads a JSON file over what into holds already. Keys that it does
-// not know are typing errors.
+// readFile reads a JSON file into into, over the values that it holds. Unknown
+// keys are errors, since they are probably typos.
 func readFile(path string, into interface{ check() error }) error {
 	file, err := os.Open(path)
 	if err != nil {

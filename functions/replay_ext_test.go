@@ -58,7 +58,7 @@ func TestReplay(t *testing.T) {
 		delete(differences, c.ID)
 	}
 	for id := range differences {
-		t.Errorf("a difference is listed for %s, which is no case of topic functions", id)
+		t.Errorf("a difference is listed for %s, which is not a case of topic functions", id)
 	}
 }
 

@@ -80,7 +80,7 @@ func TestReplayFeatures(t *testing.T) {
 		delete(differences, c.ID)
 	}
 	for id := range differences {
-		t.Errorf("a difference is listed for %s, which is no case of topic features", id)
+		t.Errorf("a difference is listed for %s, which is not a case of topic features", id)
 	}
 }
 

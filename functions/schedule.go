@@ -38,7 +38,7 @@ type scheduleRule struct {
 	EndTime   string `json:"endTime,omitempty"`
 }
 
-// schedule is what a flow asks for by its name.
+// schedule is one schedule, for which a flow asks by name.
 type schedule struct {
 	ID          string   `json:"id,omitempty"`
 	Name        string   `json:"name"`
@@ -47,13 +47,13 @@ type schedule struct {
 	Rules       []string `json:"rules"` // their ids
 }
 
-// scheduleStatus is whether a schedule is open at a time, and why not.
+// scheduleStatus says whether a schedule is open at a time and, if not, why.
 type scheduleStatus struct {
 	IsOpen       bool   `json:"isOpen"`
 	ClosedReason string `json:"closedReason"`
 }
 
-// at is the status of the schedule of this name; false when there is none.
+// at returns the status of the schedule of this name; false if there is none.
 func (s schedules) at(name string, now time.Time) (scheduleStatus, bool) {
 	i := slices.IndexFunc(s.Schedules, func(s schedule) bool { return s.Name == name })
 	if i < 0 {
@@ -89,8 +89,8 @@ func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 	return scheduleStatus{IsOpen: true}
 }
 
-// holds compares what the clock on the wall shows, so that the hour that
-// daylight saving skips or repeats needs no rule of its own.
+// holds compares wall-clock times, so that the hour that daylight saving skips
+// or repeats needs no special case.
 func (r scheduleRule) holds(local time.Time) bool {
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
 	clock := local.Format("15:04")
@@ -141,7 +141,7 @@ func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 	return rrule.NewRRule(*option)
 }
 
-// check finds what could not be evaluated.
+// check returns an error for schedules that could not be evaluated.
 func (s schedules) check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

@@ -19,13 +19,14 @@ import (
 )
 
 // scheduleManager keeps schedules in the file that FLEXFN_SCHEDULES_FILE
-// names, which administrators edit in the plugin and flows ask.
+// names. Administrators edit them in the plugin, and flows ask for their
+// status.
 //
-// The version of the file is what its bytes hash to. An update says which
-// version it changes, and is refused with 409 when the file has another by
-// then. It takes the place of the file as a whole, and holds at once: the
-// plugin's steps of building and publishing have nothing left to do. One
-// program should write the file; any number may read it.
+// The version of the file is a hash of its bytes. An update names the version
+// that it changes, and is refused with 409 if the file has another one by
+// then. It replaces the whole file and takes effect at once, so the plugin's
+// steps of building and publishing have nothing left to do. Only one program
+// should write the file; any number may read it.
 func scheduleManager(c *Config) []flexfn.Route {
 	return []flexfn.Route{
 		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
@@ -36,7 +37,8 @@ func scheduleManager(c *Config) []flexfn.Route {
 	}
 }
 
-// loadSchedules reads the file again: another program may have written it.
+// loadSchedules reads the file again, since another program may have written
+// it.
 func (c *Config) loadSchedules() (s schedules, version string, err error) {
 	text, err := os.ReadFile(c.SchedulesFile)
 	switch {
@@ -58,8 +60,8 @@ type checkScheduleParams struct {
 	Simulate optional `json:"simulate" doc:"the time to ask for, such as 2026-12-24T12:00, in the schedule's time zone unless it has one; now when left out"`
 }
 
-// checkSchedule answers 404 for a name that does not exist and yet says open:
-// a flow that does not look at the status must not turn callers away.
+// checkSchedule answers 404 for an unknown name, but says open in the body: a
+// flow that does not look at the status must not turn callers away.
 func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flexfn.Response, error) {
 	all, _, err := c.loadSchedules()
 	if err != nil {
@@ -81,7 +83,7 @@ func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flex
 	return &flexfn.Response{Body: status}, nil
 }
 
-// simulated reads a time, in the zone of the schedule when it has none.
+// simulated parses a time. One without a zone is in the schedule's.
 func (s schedules) simulated(name, text string) (time.Time, error) {
 	zone := time.UTC
 	for _, each := range s.Schedules {
@@ -138,6 +140,8 @@ type buildReply struct {
 	Build string `json:"buildSid"`
 }
 
+// updateSchedules replaces the schedules, if the file still has the version
+// that the update is based on.
 func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) (buildReply, error) {
 	done, err := conflict.Take(ctx, "the schedules")
 	if err != nil {
@@ -158,7 +162,8 @@ func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) 
 	return buildReply{version}, err
 }
 
-// storeSchedules replaces the file at once, so that no reader sees half of it.
+// storeSchedules replaces the file atomically, so that readers see either the
+// old or the new one.
 func (c *Config) storeSchedules(s schedules) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

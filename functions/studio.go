@@ -9,7 +9,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// CreateTask creates a task, for Studio flows. It is not repeated when its
+// CreateTask creates a task, for Studio flows. It is not repeated if its
 // outcome is unknown.
 var CreateTask = flexfn.PrepareStudioFunction(createTask, flexfn.Doc("Creates a task."))
 

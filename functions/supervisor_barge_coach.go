@@ -8,8 +8,8 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// supervisorBargeCoach lets a supervisor who listens in speak to everyone
-// (barge), or to the agent alone (coach).
+// supervisorBargeCoach allows a supervisor who listens in to speak to everyone
+// (barge), or to the agent only (coach).
 func supervisorBargeCoach(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/supervisor-barge-coach/flex/participant-mute-and-coach",

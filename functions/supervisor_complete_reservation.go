@@ -8,8 +8,8 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// supervisorCompleteReservation lets a supervisor end the work of an agent
-// who does not.
+// supervisorCompleteReservation completes an agent's reservation for a
+// supervisor, if the agent does not.
 func supervisorCompleteReservation(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/supervisor-complete-reservation/flex/update-reservation",
@@ -33,8 +33,8 @@ func (p reservationParams) Validate() error {
 }
 
 type reservationReply struct {
-	// Reservation is the reservation, or a sentence when there was nothing
-	// left to change, which counts as success.
+	// Reservation is the reservation, or a sentence if there was nothing left
+	// to change, which counts as success.
 	Reservation any `json:"reservation"`
 }
 

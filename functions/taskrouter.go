@@ -15,7 +15,7 @@ func workspace(ctx context.Context) (string, error) {
 	return configured(flexfn.FromContext(ctx).Config().WorkspaceSID, "TWILIO_FLEX_WORKSPACE_SID")
 }
 
-// configured refuses a setting that is empty.
+// configured returns an error for a setting that is empty.
 func configured(value, name string) (string, error) {
 	if value == "" {
 		return "", flexfn.Errorf(http.StatusInternalServerError, "%s is not set", name)
@@ -23,7 +23,7 @@ func configured(value, name string) (string, error) {
 	return value, nil
 }
 
-// GetQueues lists the task queues, all of them.
+// GetQueues lists all task queues of the workspace.
 var GetQueues = flexfn.PrepareFlexFunction(getQueues, flexfn.Doc("Lists the task queues."))
 
 type queuesReply struct {
@@ -51,7 +51,7 @@ func getQueues(ctx context.Context, _ struct{}) (queuesReply, error) {
 	return reply, res.Err()
 }
 
-// pageSize is the most that Twilio sends at once.
+// pageSize is the largest page that Twilio sends.
 const pageSize = 1000
 
 // GetWorkerChannels lists a worker's channels.
@@ -76,8 +76,8 @@ func getWorkerChannels(ctx context.Context, in workerParams) (workerChannelsRepl
 	return workerChannelsReply{twilioapi.Views(res.Data)}, res.Err()
 }
 
-// UpdateTaskAttributes merges into a task's attributes as
-// [twilioapi.UpdateTaskAttributes] does; concurrent changes lose nothing.
+// UpdateTaskAttributes merges into a task's attributes, as
+// [twilioapi.UpdateTaskAttributes] does. Concurrent changes are all kept.
 var UpdateTaskAttributes = flexfn.PrepareFlexFunction(updateTaskAttributes, flexfn.Doc("Merges an object into the attributes of a task."))
 
 type taskAttributesParams struct {
@@ -89,8 +89,9 @@ func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, e
 	return done{}, twilioapi.UpdateTaskAttributes(ctx, in.Task, in.Update).Err()
 }
 
-// UpdateTaskAssignmentStatus moves a task on, as [twilioapi.SetTaskStatus]
-// does: a task that is gone or past changing so counts as success.
+// UpdateTaskAssignmentStatus changes a task's status, as
+// [twilioapi.SetTaskStatus] does. A task that is gone, or can no longer change
+// to that status, counts as success.
 var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignmentStatus, flexfn.Doc("Sets the assignment status of a task."))
 
 type taskStatusParams struct {
@@ -122,8 +123,8 @@ func updateWorkerAttributes(ctx context.Context, in workerAttributesParams) (wor
 	return workerReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// UpdateWorkerChannel changes a channel of the caller, or of another worker
-// when the caller is a supervisor or an administrator.
+// UpdateWorkerChannel changes a channel of the caller or, if the caller is a
+// supervisor or an administrator, of another worker.
 var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn.Doc("Sets capacity and availability of a worker's channel."))
 
 type workerChannelParams struct {
@@ -133,7 +134,7 @@ type workerChannelParams struct {
 	Worker    string `json:"workerSid" doc:"unique ID of the worker; the caller's own when left out" kind:"WK"`
 }
 
-// Validate takes the unique name of the task channel too, as Twilio does.
+// Validate also accepts the unique name of the task channel, as Twilio does.
 func (p workerChannelParams) Validate() error {
 	return checkNames("workerChannelSid", p.Channel)
 }
@@ -142,6 +143,8 @@ type workerChannelReply struct {
 	Channel twilioapi.Resource `json:"workerChannelCapacity"`
 }
 
+// updateWorkerChannel checks that the caller may change the worker's channel
+// before it reads anything of that worker.
 func updateWorkerChannel(ctx context.Context, in workerChannelParams) (workerChannelReply, error) {
 	owner, _ := flexfn.TokenOwner(ctx)
 	worker := owner.WorkerSID

@@ -9,7 +9,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// undoing takes back the steps of a function that fails half-way.
+// undoing collects how to undo the steps of a function, in case it fails
+// midway.
 type undoing []step
 
 type step struct {
@@ -21,11 +22,11 @@ func (u *undoing) add(what string, undo func(context.Context) error) {
 	*u = append(*u, step{what, undo})
 }
 
-// undoTime bounds how long it takes back after a failure: it begins when the
-// request's own time may be over.
+// undoTime bounds how long undoing may take. It starts when a step has failed,
+// and the request's own time may be over by then.
 const undoTime = 5 * time.Second
 
-// unless undoes the steps, the last one first, unless err is nil. A step that
+// unless undoes the steps, the last one first, if err is not nil. A step that
 // cannot be undone is logged, so that an operator knows what is left.
 func (u undoing) unless(ctx context.Context, err error) {
 	if err == nil || len(u) == 0 {
@@ -35,20 +36,20 @@ func (u undoing) unless(ctx context.Context, err error) {
 	defer cancel()
 	for i := len(u) - 1; i >= 0; i-- {
 		if failed := u[i].undo(ctx); failed != nil {
-			flexfn.Logger(ctx).Error("a function failed half-way, and this step of it stands", "step", u[i].what, "cause", err, "error", failed)
+			flexfn.Logger(ctx).Error("a function failed midway, and one of its steps could not be undone", "step", u[i].what, "cause", err, "error", failed)
 		}
 	}
 }
 
-// refused reports whether Twilio said no, so that nothing was done: after any
-// other failure a change may have happened.
+// refused reports whether Twilio refused the request, so that it did nothing.
+// After any other failure a change may have happened.
 func refused(err error) bool {
 	e, ok := errors.AsType[*flexfn.Error](err)
 	return ok && !e.OutcomeUnknown && e.HTTPStatus() < http.StatusInternalServerError && e.TwilioErrorCode != 0
 }
 
-// unclear tells the caller what stands after a failure whose outcome is not
-// known.
+// unclear adds to an error of unknown outcome what was done before it, for the
+// caller.
 func unclear(err error, stands string) error {
 	told := flexfn.Error{Status: http.StatusBadGateway, Message: stands, OutcomeUnknown: true, Err: err}
 	if e, ok := errors.AsType[*flexfn.Error](err); ok {

@@ -11,9 +11,9 @@ import (
 	"github.com/twilio/twilio-go/twiml"
 )
 
-// participantParams name a conference by its SID or its friendly name, which
-// in Flex is the SID of its task, and a participant by the SID of its call or
-// its label.
+// participantParams identify a conference by its SID or its friendly name,
+// which in Flex is the SID of its task, and a participant by the SID of its
+// call or its label.
 type participantParams struct {
 	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000001"`
@@ -56,7 +56,8 @@ func muteParticipant(ctx context.Context, in muteParams) (participantReply, erro
 	return updateParticipant(ctx, in.participantParams, &api.UpdateParticipantParams{Muted: &in.Muted})
 }
 
-// UpdateParticipant says whether a conference ends when a participant leaves.
+// UpdateParticipant sets whether the conference ends when a participant
+// leaves.
 var UpdateParticipant = flexfn.PrepareFlexFunction(endConferenceOnExit, flexfn.Doc("Says whether a conference ends when a participant leaves it."))
 
 type endOnExitParams struct {
@@ -75,8 +76,8 @@ func updateParticipant(ctx context.Context, in participantParams, params *api.Up
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// AddParticipant calls a number and adds it to a conference. It is not repeated
-// when its outcome is unknown.
+// AddParticipant calls a number and adds it to a conference. It is not
+// repeated if its outcome is unknown.
 var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls a number and adds it to a conference."))
 
 type addParams struct {
@@ -96,7 +97,7 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// RemoveParticipant takes a participant out of a conference.
+// RemoveParticipant removes a participant from a conference.
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
 type removeParams struct {
@@ -120,7 +121,7 @@ func removeParticipant(ctx context.Context, in removeParams) (removeReply, error
 	return removeReply{res.Data}, res.Err()
 }
 
-// GetCallProperties tells about a call.
+// GetCallProperties returns the properties of a call.
 var GetCallProperties = flexfn.PrepareFlexFunction(getCallProperties, flexfn.Doc("Tells about a call."))
 
 type callParams struct {
@@ -149,6 +150,8 @@ type transferParams struct {
 	From string `json:"from" doc:"caller ID; the call's own when left out"`
 }
 
+// coldTransfer updates the call with TwiML that dials the other party. TwiML
+// escapes the address, so that it cannot become a verb.
 func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 	dial := &twiml.VoiceDial{CallerId: in.From}
 	scheme, rest, _ := strings.Cut(in.To, ":")
@@ -170,7 +173,8 @@ func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 	return done{}, res.Err()
 }
 
-// application takes an application's SID and, as in a URL, its parameters.
+// application splits an application's SID from its parameters, which are as in
+// a URL.
 func application(to string) twiml.Element {
 	sid, query, _ := strings.Cut(to, "?")
 	app := &twiml.VoiceApplication{InnerElements: []twiml.Element{&twiml.VoiceApplicationSid{Sid: sid}}}
@@ -183,8 +187,8 @@ func application(to string) twiml.Element {
 	return app
 }
 
-// unescape leaves what is not correctly encoded as it is, and plus signs,
-// which belong to telephone numbers.
+// unescape decodes percent escapes. It leaves malformed ones unchanged, and
+// plus signs, which belong to telephone numbers.
 func unescape(s string) string {
 	if plain, err := url.PathUnescape(s); err == nil {
 		return plain

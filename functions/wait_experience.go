@@ -19,14 +19,14 @@ import (
 	"github.com/twilio/twilio-go/twiml"
 )
 
-// waitExperience is what callers hear in the queue: music, and on demand a
+// waitExperience is what callers hear in the queue: music and, on demand, a
 // menu that offers a callback or a voicemail instead of waiting.
 //
-// It answers TwiML whatever happens, and every answer leads on: to the queue,
-// a callback, a voicemail, or the end of the call. Whoever asks for a callback
-// leaves the queue only when the callback exists; whoever asks for a
-// voicemail, only when the call has been led to it. When that cannot be done,
-// the caller is told so and goes on waiting.
+// It always answers with TwiML that has a next step: the queue, a callback, a
+// voicemail, or the end of the call. A caller who asks for a callback leaves
+// the queue only once the callback exists, and one who asks for a voicemail
+// only once the call has been redirected to it. If that cannot be done, the
+// caller hears so and keeps waiting.
 func waitExperience(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: waitPath,
@@ -39,8 +39,8 @@ func waitExperience(c *Config) []flexfn.Route {
 
 const (
 	waitPath = "/features/callback-and-voicemail/studio/wait-experience"
-	// Twilio waits 15 s for TwiML. What is asked of its API meanwhile ends
-	// before that, so that there is always time for an answer.
+	// Twilio waits 15 s for TwiML. Requests to its API end before that, so
+	// that there is always time for an answer.
 	waitDeadline = 13 * time.Second
 	waitUpstream = 11 * time.Second
 )
@@ -81,8 +81,8 @@ type waitParams struct {
 	Transcript    optional `json:"TranscriptionText" doc:"what the transcription says"`
 }
 
-// sane drops values that are not SIDs: a bad link must not cost the caller
-// their place.
+// sane drops values that are not SIDs: a bad link must not cost callers their
+// place.
 func (p waitParams) sane() waitParams {
 	for prefix, sid := range map[string]*optional{"CA": &p.Call, "QU": &p.Queue, "WT": &p.Task, "RE": &p.Recording} {
 		if !flexfn.ValidSID(string(*sid), prefix) {
@@ -93,14 +93,14 @@ func (p waitParams) sane() waitParams {
 	return p
 }
 
-// waiting is one request of a caller who waits.
+// waiting is one request on behalf of a caller who waits.
 type waiting struct {
 	*Config
 	waitParams
 	base string
 }
 
-// answer is the TwiML for the mode.
+// answer returns the TwiML for the mode.
 func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err error) {
 	w.base = publicURL(ctx, waitPath)
 	upstream, cancel := context.WithTimeout(ctx, waitUpstream)
@@ -122,6 +122,7 @@ func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err erro
 	return twilioapi.TwiML(w.verbs(upstream)...)
 }
 
+// verbs returns what the caller hears in the mode.
 func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 	switch w.Mode {
 	case "", waitFind:
@@ -174,7 +175,7 @@ func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 	return []twiml.Element{w.back()}
 }
 
-// greeted is for links: a caller is greeted once.
+// greeted is part of links, so that a caller is greeted once.
 func (w *waiting) greeted() []string {
 	if w.SkipGreeting == "true" {
 		return []string{"skipGreeting", "true"}
@@ -182,9 +183,9 @@ func (w *waiting) greeted() []string {
 	return nil
 }
 
-// findTask finds the task of the call: the newest with its SID in the workflow
-// that the queue is named after. It is "" when there is none yet, or none can
-// be found.
+// findTask finds the task of the call: the newest with its SID, in the
+// workflow that the queue is named after. It is "" if there is none yet, or if
+// it cannot be found.
 func (w *waiting) findTask(ctx context.Context) string {
 	queue := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Queue, error) {
 		if w.Queue == "" || w.Call == "" {
@@ -211,8 +212,8 @@ func (w *waiting) findTask(ctx context.Context) string {
 	return ""
 }
 
-// loop plays music: with the offer when the task is known, and otherwise
-// without, until it is looked for again.
+// loop plays music. The menu is offered only if the task is known; if not, the
+// task is looked for again after the music.
 func (w *waiting) loop() []twiml.Element {
 	var verbs []twiml.Element
 	if w.SkipGreeting != "true" {
@@ -226,9 +227,9 @@ func (w *waiting) loop() []twiml.Element {
 	return append(verbs, offer, w.back())
 }
 
-// requestCallback creates the callback and then takes the call's own task out
-// of the queue. When the first fails, or the second, which undoes the first,
-// the caller goes on waiting.
+// requestCallback creates the callback, and then removes the call's own task
+// from the queue. If the first step fails, or the second, in which case the
+// first is undone, the caller keeps waiting.
 func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 	if !validNumber(string(w.To)) {
 		return []twiml.Element{w.say(w.words.NoNumber), w.back()}
@@ -248,15 +249,15 @@ func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 		if failed := twilioapi.SetTaskStatus(undone, sid, "canceled", "The caller still waits").Err(); failed == nil {
 			return w.goOn(ctx, "the call's task cannot be canceled", err)
 		} else {
-			// Both stand: the caller will be called, and the task ends with the call.
+			// Both exist: the caller will be called, and the task ends with the call.
 			flexfn.Logger(ctx).Error("a caller who asked for a callback has a task in the queue too", "callback", sid, "task", w.Task, "cause", err, "error", failed)
 		}
 	}
 	return []twiml.Element{w.say(w.words.CallbackRequested), &twiml.VoiceHangup{}}
 }
 
-// queued reads the call's task. When the task cannot be read or has left the
-// queue, it returns nil and what the caller hears then.
+// queued reads the call's task. If it cannot be read or has left the queue, it
+// returns nil and what the caller hears then.
 func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []twiml.Element) {
 	if w.Task == "" {
 		return nil, []twiml.Element{w.back()}
@@ -271,9 +272,9 @@ func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []t
 	return task.Data, nil
 }
 
-// cancel takes the call's task out of the queue. What reports read of it is
-// written first, and does not count when it fails: Twilio changes attributes
-// and status in one request no more.
+// cancel removes the call's task from the queue. It first writes the
+// attributes that reports read, and ignores a failure to do so. Twilio no
+// longer changes attributes and status in one request.
 func (w *waiting) cancel(ctx context.Context, reason string) error {
 	sid := string(w.Task)
 	noted := twilioapi.UpdateTaskAttributes(ctx, sid, json.RawMessage(`{"conversations":{"abandoned":"Follow-Up"}}`))
@@ -296,8 +297,8 @@ func (w *waiting) cancel(ctx context.Context, reason string) error {
 	return res.Err()
 }
 
-// toVoicemail leads the call out of the queue to the voicemail, and then
-// cancels its task. A call that cannot be led there stays in the queue.
+// toVoicemail redirects the call to the voicemail, and then cancels its task.
+// A call that cannot be redirected stays in the queue.
 func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 	if task, verbs := w.queued(ctx); task == nil {
 		return verbs
@@ -338,9 +339,9 @@ func (w *waiting) record() []twiml.Element {
 	}
 }
 
-// saveVoicemail creates the task of a recorded message. Nobody is on the line:
-// a failure is answered as one, so that Twilio's log has it. When the call's
-// task cannot be read, the message gets one all the same.
+// saveVoicemail creates the task of a recorded message. The caller has hung
+// up, so a failure is answered as one, for Twilio's log. If the call's task
+// cannot be read, the message gets a task nevertheless.
 func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
 	var old *taskrouter.TaskrouterV1Task
 	if w.Task != "" {
@@ -361,17 +362,17 @@ func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
 	return twilioapi.TwiML()
 }
 
-// goOn tells the caller that it did not work, and lets them wait on.
+// goOn tells the caller that it did not work, and returns them to the queue.
 func (w *waiting) goOn(ctx context.Context, what string, err error) []twiml.Element {
-	flexfn.Logger(ctx).Error("a caller goes on waiting: "+what, "task", w.Task, "call", w.Call, "error", err)
+	flexfn.Logger(ctx).Error("a caller keeps waiting: "+what, "task", w.Task, "call", w.Call, "error", err)
 	return w.sorry()
 }
 
 func (w *waiting) sorry() []twiml.Element { return []twiml.Element{w.say(w.words.Failed), w.back()} }
 
-// international completes a number that the caller entered: by the caller's
-// own country when it looks like a national number of North America, and
-// otherwise by the plus sign. It is "" when that is not a number.
+// international returns a number that the caller entered in E.164 form. A
+// number that looks like a national one of North America gets the caller's own
+// country code; any other gets a plus sign. It is "" if that is not a number.
 func (w *waiting) international(digits string) string {
 	digits = strings.TrimPrefix(digits, "+")
 	if len(digits) == 10 && strings.HasPrefix(string(w.Caller), "+1") {
@@ -390,7 +391,7 @@ func validNumber(s string) bool {
 	return ok && len(digits) >= 2 && len(digits) <= 15 && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
 }
 
-// link is the address of a mode, with more parameters as pairs.
+// link returns the URL of a mode, with more parameters as pairs.
 func (w *waiting) link(mode string, more ...string) string {
 	query := url.Values{"mode": {mode}}
 	for i, pairs := 0, append([]string{"CallSid", string(w.Call), "enqueuedTaskSid", string(w.Task)}, more...); i < len(pairs); i += 2 {
@@ -405,14 +406,14 @@ func (w *waiting) goTo(mode string, more ...string) twiml.Element {
 	return &twiml.VoiceRedirect{Url: w.link(mode, more...)}
 }
 
-// back leads back to the music.
+// back returns to the music.
 func (w *waiting) back() twiml.Element { return w.goTo(waitLoop, "skipGreeting", "true") }
 
 func (w *waiting) say(text string) *twiml.VoiceSay {
 	return &twiml.VoiceSay{Message: text, Voice: w.words.Voice, Language: w.words.Language}
 }
 
-// gather asks with text for a number of digits, zero for any.
+// gather says text and asks for a number of digits; zero for any.
 func (w *waiting) gather(timeout, digits int, action, text string) *twiml.VoiceGather {
 	g := &twiml.VoiceGather{
 		Input: "dtmf", Timeout: strconv.Itoa(timeout), Action: action, InnerElements: []twiml.Element{w.say(text)},
@@ -436,7 +437,7 @@ func (w *waiting) sayNumber(number string) twiml.Element {
 	return s
 }
 
-// sayAs is SSML's say-as, which twilio-go writes otherwise.
+// sayAs is SSML's say-as, which twilio-go writes in another way.
 type sayAs struct{ number string }
 
 func (sayAs) GetName() string                   { return "say-as" }

@@ -19,7 +19,7 @@ import (
 
 var walks = flag.Int("walks", 200, "how many callers walk through the wait experience")
 
-// TestWalks lets callers press what they like in the wait experience while
+// TestWalks has callers press random keys in the wait experience while
 // Twilio's API fails at random. However they walk, TwiML leads them on, to an
 // agent, a callback, a voicemail or the end of the call.
 func TestWalks(t *testing.T) {
@@ -154,7 +154,7 @@ func ask(t *testing.T, app *flexfntest.App, u string, form url.Values) string {
 	return w.Body.String()
 }
 
-// listen does what Twilio does with TwiML, and the caller what they like.
+// listen carries out TwiML as Twilio does, with a caller who presses random keys.
 func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next string, form url.Values, end string) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(text))
@@ -188,7 +188,7 @@ func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next s
 				req := httptest.NewRequest(http.MethodPost, saved, strings.NewReader(r.Encode()))
 				req.Header.Set("Content-Type", kind)
 				req.Header.Set("X-Twilio-Signature", signature.Sign(app.Config().AuthToken, saved, kind, []byte(r.Encode())))
-				app.ServeHTTP(httptest.NewRecorder(), req) // nobody is on the line: it may fail
+				app.ServeHTTP(httptest.NewRecorder(), req) // no one is on the line: it may fail
 				return attribute(e, "action"), url.Values{}, ""
 			}
 		case "Redirect":

@@ -29,6 +29,9 @@ type bounded struct {
 	once   sync.Once
 }
 
+// Accept waits for a free place before it accepts, so that further callers
+// wait in the kernel's queue. While there is no free place, the server closes
+// idle connections, and each other one after its answer.
 func (l *bounded) Accept() (net.Conn, error) {
 	select {
 	case l.free <- struct{}{}:

@@ -19,7 +19,8 @@ import (
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
-// Config says how to serve. The zero value serves plain HTTP on port 8080.
+// Config says how to serve. The zero value serves plain HTTP on port 8080 of
+// all addresses. [Serve] checks it.
 type Config struct {
 	_ [0]func() // not comparable
 
@@ -28,11 +29,12 @@ type Config struct {
 	// Listen is the address for HTTP: "host:port", ":port", or
 	// "unix:/path/of/socket". Empty is ":8080".
 	Listen string
-	// Listener is served instead of Listen when it is not nil. It is closed
-	// when serving ends.
+	// Listener is served instead of Listen if it is not nil. [Serve] closes
+	// it.
 	Listener net.Listener
-	// TLSCertFile and TLSKeyFile are PEM files; HTTPS is served when they are
-	// given. They are read again when they change.
+	// TLSCertFile and TLSKeyFile are PEM files. With both set the server
+	// speaks HTTPS, HTTP/2 included; the files are read again when they
+	// change. With one, Serve fails.
 	TLSCertFile, TLSKeyFile string
 	// StripPrefix is a path such as "/api" that a gateway leaves in front of
 	// the handler's paths. The request's RequestURI keeps it.
@@ -43,40 +45,41 @@ type Config struct {
 	// second, so that an answer still gets through. Zero means no limit, or
 	// the one that the platform sends with each request.
 	RequestLimit time.Duration
-	// MaxBodyBytes bounds a request's body: reading more of it fails. Zero is
-	// 32 MiB.
+	// MaxBodyBytes bounds a request's body: reading beyond it fails. Zero is
+	// 32 MiB. An app has a smaller limit of its own.
 	MaxBodyBytes int64
-	// LameDuck is how long requests are still taken after ctx has ended,
+	// LameDuck is how long requests are still accepted after ctx has ended,
 	// while [ReadyPath] already answers 503, so that load balancers stop
 	// sending before the port is closed. Zero closes it at once.
 	LameDuck time.Duration
-	// Drain is how long requests under way may take after that; zero is 20 s.
+	// Drain is how long requests under way, and handlers that outlived their
+	// answers, may take after that. Zero is 20 s.
 	Drain time.Duration
 
-	// LambdaStreaming sends answers to function URLs and REST APIs of AWS
-	// Lambda as streams. It must be set exactly when the function URL's
-	// invoke mode is RESPONSE_STREAM, or the REST API's response transfer
-	// mode is STREAM, since the event does not say.
+	// LambdaStreaming streams answers to function URLs and REST APIs of AWS
+	// Lambda. Set it if, and only if, the function URL's invoke mode is
+	// RESPONSE_STREAM, or the REST API's response transfer mode is STREAM: the
+	// event does not say.
 	LambdaStreaming bool
 
-	// MaxConnections is how many connections of callers are open at once;
-	// further ones wait, and idle ones are closed for them. Zero means half of
-	// what the limit of open files leaves, so that the other half is there for
-	// what the handlers open. A negative number means no limit.
+	// MaxConnections is how many connections of callers may be open at once;
+	// further ones wait, and idle ones are closed for them. Zero is half of
+	// what the limit of open files leaves, so that the other half is left for
+	// what handlers open. A negative number sets no limit.
 	MaxConnections int
 
-	// EventBridge answers the events of Amazon EventBridge that invoke the
-	// Lambda function, those of schedules included. An error, or a panic,
-	// fails the invocation, which Lambda repeats. Nil answers schedules with
-	// success and fails others.
+	// EventBridge handles the events of Amazon EventBridge that invoke the
+	// Lambda function, those of schedules included. If it returns an error or
+	// panics, the invocation fails, and Lambda repeats it. Nil accepts
+	// scheduled events, and fails others.
 	EventBridge func(context.Context, events.EventBridgeEvent) error
-	// SQS answers each message of the Amazon SQS queues that invoke the Lambda
-	// function, one after another. Messages for which it returns an error, or
-	// panics, come again, and so do those for which no time is left and, in a
-	// FIFO queue, all after the first failure. The event source mapping must
-	// have ReportBatchItemFailures among its FunctionResponseTypes: without
-	// it Lambda deletes the failed messages of a batch in which others
-	// succeeded. Nil fails the invocation.
+	// SQS handles each message of the Amazon SQS queues that invoke the Lambda
+	// function, one after another. A message for which it returns an error or
+	// panics is delivered again. So are those for which no time is left and,
+	// in a FIFO queue, all after the first failure. The event source mapping
+	// must have ReportBatchItemFailures among its FunctionResponseTypes;
+	// without it, Lambda deletes the failed messages of a batch in which
+	// others succeeded. Nil fails the invocation.
 	SQS func(context.Context, events.SQSMessage) error
 
 	// Logger receives what the package logs; nil is [slog.Default]. No answer
@@ -182,6 +185,8 @@ const (
 	defaultMaxBody = 32 << 20
 )
 
+// withDefaults checks c and fills in the defaults. The error joins all faults,
+// those that FromLookup found included.
 func (c Config) withDefaults() (Config, error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

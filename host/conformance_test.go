@@ -32,7 +32,7 @@ type target struct {
 	prefix    string        // of the path that was called, not of the handler's
 }
 
-// seen is what /echo tells of its request.
+// seen is what /echo reports about its request.
 type seen struct {
 	Method, Path, EscapedPath, RawQuery, RequestURI, Host, RemoteAddr string
 	Query                                                             map[string][]string
@@ -321,7 +321,7 @@ func conformance(t *testing.T, p target) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Broken off, or replaced, but never half an answer that looks whole.
+			// Broken off, or replaced, but never a partial answer that looks complete.
 			if resp, err := client.Do(req); err == nil {
 				text, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()

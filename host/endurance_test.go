@@ -148,7 +148,7 @@ func TestLogIsNotRead(t *testing.T) {
 	}
 }
 
-// TestLogIsReadAgain has one that goes on after a while.
+// TestLogIsReadAgain has a reader that resumes after a while.
 func TestLogIsReadAgain(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -176,7 +176,7 @@ func TestLogIsReadAgain(t *testing.T) {
 		t.Errorf("the exit code is %d", code)
 	}
 	if log := <-text; !strings.Contains(log, "log lines were lost") || !strings.Contains(log, "msg=ended") && !strings.Contains(log, "ended") {
-		t.Errorf("the log does not tell of what was lost, or of the end: …%s", log[max(0, len(log)-500):])
+		t.Errorf("the log does not report the lost lines, or the end: …%s", log[max(0, len(log)-500):])
 	}
 }
 
@@ -200,7 +200,7 @@ func TestLogReaderIsGone(t *testing.T) {
 	}
 }
 
-// TestEndWithLateHandlers ends beside a handler that never returns, and beside
+// TestEndWithLateHandlers ends with a handler that never returns, and with
 // one that ended its goroutine.
 func TestEndWithLateHandlers(t *testing.T) {
 	for path, want := range map[string]struct {

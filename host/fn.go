@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Fn wraps HTTP in HTTP: the caller's request is in headers of the one that
-// Fn makes, and so is the answer. The source of these rules is Fn's
-// container contract (fn-format.md in Fn's documentation).
+// Fn wraps HTTP in HTTP: the caller's method, URL and headers are in headers
+// of the request that Fn makes, and the answer's in headers of the answer.
+// Source: Fn's container contract (fn-format.md in Fn's documentation).
 const (
 	fnMethod    = "Fn-Http-Method"
 	fnURL       = "Fn-Http-Request-Url"
@@ -28,8 +28,8 @@ const (
 	fnIsRequest = "httprequest"
 )
 
-// fromFn serves the requests that Fn wrapped. A call without one, as
-// "fn invoke" makes, reaches next as it came.
+// fromFn unwraps the requests that Fn wrapped. A call without a wrapped
+// request, as "fn invoke" makes, reaches next unchanged.
 func fromFn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -75,8 +75,8 @@ func unwrapFn(r *http.Request) error {
 			inner[name] = outer[name]
 		}
 	}
-	// The outer names stay readable, for the call's id and the like; they are
-	// Fn's word: what the caller sends comes with the prefix.
+	// The outer headers stay readable, for the call's id and the like. They
+	// come from Fn: those that the caller sent have the prefix.
 	for name, values := range outer {
 		if strings.HasPrefix(name, "Fn-") && !strings.HasPrefix(name, fnHeader) {
 			inner[name] = values
@@ -132,8 +132,8 @@ func (w *fnWriter) Flush() {
 func (w *fnWriter) Unwrap() http.ResponseWriter { return w.outer }
 
 // listenFn opens the socket at path, which any user may write to. Fn starts
-// calling as soon as it sees the path, so the socket is renamed to it when it
-// is ready.
+// calling as soon as the path exists, so the socket is created under another
+// name, and renamed once it is ready.
 func listenFn(ctx context.Context, path string) (net.Listener, error) {
 	real := filepath.Join(filepath.Dir(path), "ready-"+filepath.Base(path))
 	for _, p := range []string{real, path} {
@@ -156,7 +156,7 @@ func listenFn(ctx context.Context, path string) (net.Listener, error) {
 	return &fnListener{listener, path}, nil
 }
 
-// fnListener removes its other name at the end.
+// fnListener removes the socket's path when it is closed.
 type fnListener struct {
 	net.Listener
 	link string

@@ -67,7 +67,7 @@ func TestFnConformance(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o666 {
 		t.Errorf("the socket's mode is %v, %v; Fn's agent must be able to write", info.Mode(), err)
 	}
-	// A call that is no HTTP request, as "fn invoke" makes.
+	// A call that is not an HTTP request, as "fn invoke" makes.
 	req, err := http.NewRequest("POST", "http://localhost/echo/", strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)

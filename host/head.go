@@ -2,14 +2,13 @@ package host
 
 import "net/http"
 
-// responseHead is an answer's status and headers on the platforms that get
-// them otherwise than from net/http. It keeps what [http.ResponseWriter]
-// promises.
+// responseHead holds an answer's status and headers on platforms that do not
+// get them from net/http. It behaves as [http.ResponseWriter] documents.
 type responseHead struct {
 	header http.Header // the handler's
 	sent   http.Header // with the status; nil before that
 	status int
-	began  bool // nothing of it changes any more
+	began  bool // it does not change any more
 	method string
 }
 
@@ -23,8 +22,9 @@ func (h *responseHead) WriteHeader(status int) {
 	h.sent = h.header.Clone() // what the handler still changes comes too late
 }
 
-// begin makes the head final, and reports whether it was not already. The
-// body begins with p, which tells its type when the handler has not.
+// begin makes the head final, and reports whether it was not final before. p
+// is the beginning of the body, from which the content type is guessed if the
+// handler has set none.
 func (h *responseHead) begin(p []byte) bool {
 	if h.began {
 		return false
@@ -37,7 +37,8 @@ func (h *responseHead) begin(p []byte) bool {
 	return true
 }
 
-// bodyless says that no body may follow, whatever the handler writes.
+// bodyless reports that the answer must not have a body, whatever the handler
+// writes.
 func (h *responseHead) bodyless() bool {
 	return h.status == http.StatusNoContent || h.status == http.StatusNotModified
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // Healthcheck asks the program that serves with the same config on this
-// machine whether it is well, for three seconds at most. It returns nil when
-// it is.
+// machine whether it is healthy. It returns nil if so, and otherwise the
+// reason; it waits at most 3 s. It is for platforms that run a command as the
+// health check.
 func Healthcheck(ctx context.Context, config Config) error {
 	config, err := config.withDefaults()
 	if err != nil {

@@ -54,7 +54,8 @@ var ErrCutOff = errors.New("requests or handlers were cut off")
 // end: that of the handler that it serves, and those of the apps behind its
 // middleware, which it knows once they have answered a request.
 type Waiter interface {
-	// Wait waits until that work is done, or ctx is.
+	// Wait waits until that work is done, or until ctx ends, and then returns
+	// an error.
 	Wait(ctx context.Context) error
 }
 
@@ -67,16 +68,18 @@ type Checker interface {
 	Ready() error
 }
 
-// Main serves handler as [FromEnv] says, after change, until SIGTERM or
-// SIGINT, and exits the process. A second signal ends it at once.
+// Main serves handler with the Config of [FromEnv], which each change may
+// alter, until SIGTERM or SIGINT, and then exits the process with an
+// [ExitCode]. A second signal ends it at once.
 //
-// The process outlives the readers of its standard output and error: when they
-// are gone it goes on, and what the log package writes to standard error is
-// dropped rather than waited for. See [ReadyPath].
+// The process outlives the readers of its standard output and error. If they
+// are gone, it keeps serving, and drops what the log package writes to
+// standard error instead of waiting. See [ReadyPath].
 //
-// With the command-line argument -healthcheck it serves nothing: it asks the
-// program that serves on this machine with the same environment whether it is
-// healthy, and exits with 0 if so and 1 if not, for images without a shell.
+// With the command-line argument -healthcheck it serves nothing. It runs
+// [Healthcheck] against the program that serves on this machine with the same
+// environment, and exits with 0 if that is healthy and with 1 if not, for
+// images without a shell.
 func Main(handler http.Handler, change ...func(*Config)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -102,7 +105,7 @@ func Main(handler http.Handler, change ...func(*Config)) {
 	os.Exit(run(ctx, handler, config, os.Args[1:]))
 }
 
-// run is Main without the process. It returns the exit code.
+// run is Main without exiting the process. It returns the exit code.
 func run(ctx context.Context, handler http.Handler, config Config, args []string) int {
 	var err error
 	if len(args) == 1 && (args[0] == "-healthcheck" || args[0] == "--healthcheck") {
@@ -119,14 +122,15 @@ func run(ctx context.Context, handler http.Handler, config Config, args []string
 	return ExitCode(err)
 }
 
-// flush gives the last lines a second to be written.
+// flush waits at most a second for the last log lines to be written.
 func flush(q *spool.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = q.Wait(ctx)
 }
 
-// ExitCode is the exit code with which [Main] ends after err.
+// ExitCode returns the exit code for the error of [Serve]: 0, [ExitFailed] or
+// [ExitCutOff].
 func ExitCode(err error) int {
 	switch {
 	case err == nil:

@@ -24,9 +24,9 @@ import (
 const (
 	// HealthPath answers 200 while the process lives.
 	HealthPath = "/-/healthy"
-	// ReadyPath answers 200 while the process takes requests. It answers 503
-	// with the reason once the process was told to end, while log lines are
-	// lost because nothing reads the log, and while the handler is a
+	// ReadyPath answers 200 while the process accepts requests. It answers
+	// 503, with the reason, once the process was told to end, while log lines
+	// are lost because nothing reads the log, and while the handler is a
 	// [Checker] that reports an error.
 	ReadyPath = "/-/ready"
 )
@@ -41,7 +41,7 @@ const (
 	maxStreams     = 250 // at once, of one HTTP/2 connection
 )
 
-// serveHTTP answers on config's address until ctx ends, and then until the
+// serveHTTP serves on config's address until ctx ends, and then until the
 // requests under way are answered.
 func serveHTTP(ctx context.Context, front *front, config Config) error {
 	listener := config.Listener
@@ -101,6 +101,8 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 	return err
 }
 
+// newServer makes the server, with TLS if there is a certificate, and with
+// limits on slow and greedy clients.
 func newServer(config Config) (*http.Server, error) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -133,7 +135,8 @@ func newServer(config Config) (*http.Server, error) {
 	return server, nil
 }
 
-// front answers the paths of this package, and bounds bodies.
+// front answers the paths of this package, and bounds the bodies of other
+// requests.
 type front struct {
 	next    http.Handler
 	handler http.Handler // that of the program
@@ -180,7 +183,8 @@ func (f *front) wait(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// unready is why another instance had better answer; nil when it need not.
+// unready returns why another instance should get the next request; nil if
+// there is no reason.
 func (f *front) unready() error {
 	if f.ending.Load() {
 		return errors.New("told to end")
@@ -200,6 +204,9 @@ func (f *front) unready() error {
 	return nil
 }
 
+// ServeHTTP answers the health checks, and passes on everything else. While
+// the server is ending, and after a chunked request, it has HTTP/1 connections
+// closed.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ending := f.ending.Load()
 	if r.ProtoMajor == 1 && (ending || len(r.TransferEncoding) > 0) {
@@ -252,8 +259,8 @@ func listenOn(ctx context.Context, network, address string) (net.Listener, error
 	return listener, nil
 }
 
-// removeStaleSocket removes a socket that a process left behind which did not
-// get to end by itself.
+// removeStaleSocket removes a socket left behind by a process that was killed.
+// One that still accepts connections is left alone.
 func removeStaleSocket(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -283,6 +290,9 @@ type keyPair struct {
 	cert    *tls.Certificate
 }
 
+// get returns the certificate, read again if its file has changed, for which
+// it looks at most once a second. If it cannot be read, the old one stays in
+// use, since the two files may be replaced one after the other.
 func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

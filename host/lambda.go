@@ -23,16 +23,16 @@ import (
 // invocation's id, the one that Lambda's own log lines carry.
 const LambdaRequestID = "Lambda-Runtime-Aws-Request-Id"
 
-// Bytes that Lambda and its front ends pass on of a buffered answer.
+// How many bytes of a buffered answer Lambda and its front ends pass on.
 const (
 	lambdaMaxAnswer = 6 << 20
 	albMaxAnswer    = 1 << 20
 )
 
-// serveLambda takes invocations from the Runtime API. The library ends the
-// process when the API breaks off, as the platform expects; Lambda starts
+// serveLambda takes invocations from the Runtime API. If the API breaks off,
+// the library ends the process, as the platform expects, and Lambda starts
 // another. On SIGTERM, which the platform sends half a second before it ends
-// an instance that is idle, it waits for work that outlived its answer.
+// an idle instance, it waits for work that outlived its answer.
 func serveLambda(ctx context.Context, front *front, config Config) error {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
@@ -65,9 +65,9 @@ type lambdaHandler struct {
 	config Config
 }
 
-// invoke answers one event. The runtime library hands the payload over as it
-// is to a function that takes a [json.RawMessage], and sends a reader's bytes
-// as they are.
+// invoke answers one event. It takes a [json.RawMessage] and returns a reader
+// because the runtime library passes both on unchanged, without decoding and
+// encoding.
 func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io.Reader, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		// The library cancels its ctx, and so this one, when the answer is sent.
@@ -107,8 +107,9 @@ func jsonAnswer(text []byte) io.Reader {
 	return &lambdaAnswer{*bytes.NewReader(text), "application/json"}
 }
 
-// serve calls the handler; that of [prepare] panics only to break off an
-// answer that has begun, which here becomes 500 unless it is on its way.
+// serve calls the handler. The one that [prepare] makes panics only to break
+// off an answer that has begun; that becomes a 500 here, unless the answer is
+// on its way.
 func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
 	defer func() {
 		p := recover()
@@ -131,8 +132,8 @@ func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
 	l.next.ServeHTTP(w, r)
 }
 
-// stream answers with the head as soon as the handler wrote it, and then
-// with the body as it comes.
+// stream returns as soon as the handler has written the head; the body follows
+// as the handler writes it.
 func (l *lambdaHandler) stream(e *event, r *http.Request) io.Reader {
 	read, write := io.Pipe()
 	w := &lambdaWriter{responseHead: responseHead{header: http.Header{}, method: r.Method}, body: write, headed: make(chan struct{})}
@@ -173,7 +174,7 @@ func (s *lambdaStream) ContentType() string {
 
 func (s *lambdaStream) MarshalJSON() ([]byte, error) { return nil, errNotJSON }
 
-var errNotJSON = errors.New("sent as it is")
+var errNotJSON = errors.New("sent unchanged")
 
 // lambdaWriter collects an answer, or passes it to a pipe.
 type lambdaWriter struct {
@@ -202,8 +203,8 @@ func (w *lambdaWriter) Write(p []byte) (int, error) {
 // Flush sends the head; a stream's body is never held back.
 func (w *lambdaWriter) Flush() { w.begin(nil) }
 
-// fromWebAdapter takes the deadline from the header in which the Lambda Web
-// Adapter writes the invocation's context.
+// fromWebAdapter sets the deadline from the header in which the Lambda Web
+// Adapter puts the invocation's context.
 func fromWebAdapter(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var invocation struct {

@@ -57,8 +57,8 @@ type event struct {
 	} `json:"requestContext"`
 }
 
-// members are an object's, in the order in which they were sent: it is all
-// that is left of a query's.
+// members are the members of a JSON object in the order in which they were
+// sent, which is all that some events keep of a query's order.
 type members []member
 
 type member struct {
@@ -114,14 +114,14 @@ func parseEvent(payload []byte) (*event, error) {
 func (e *event) version2() bool { return e.Version == "2.0" }
 func (e *event) alb() bool      { return e.RequestContext.ELB != nil }
 
-// functionURL tells a function's own URL from an HTTP API: its path comes as
-// it was sent, the other's is decoded.
+// functionURL reports whether the event comes from a function URL, whose path
+// is as it was sent, and not from an HTTP API, which decodes it.
 func (e *event) functionURL() bool {
 	return strings.Contains(e.RequestContext.DomainName, ".lambda-url.")
 }
 
-// streamable reports whether the answer may be a stream: HTTP APIs and load
-// balancers take none.
+// streamable reports whether the answer may be streamed. HTTP APIs and load
+// balancers do not accept streams.
 func (e *event) streamable() bool { return e.functionURL() || !e.version2() && !e.alb() }
 
 func (e *event) method() string {
@@ -131,9 +131,9 @@ func (e *event) method() string {
 	return e.HTTPMethod
 }
 
-// request makes the request that was sent to the platform. Its RequestURI is
-// the one that was called, as far as the event tells: Twilio's signature is
-// over that. URL.Path has no stage.
+// request returns the HTTP request that was sent to the platform. Its
+// RequestURI is the one that was called, as far as the event says, since
+// Twilio signs it. URL.Path lacks the stage.
 func (e *event) request(ctx context.Context) (*http.Request, error) {
 	body, err := e.body()
 	if err != nil {
@@ -249,6 +249,8 @@ func (e *event) query() string {
 // escapeQuery writes a space as %20, which Twilio does too.
 func escapeQuery(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
+// header returns the request's headers, from whichever fields the event's
+// format has.
 func (e *event) header() http.Header {
 	h := http.Header{}
 	headers := e.MultiHeaders
@@ -268,7 +270,7 @@ func (e *event) header() http.Header {
 	return h
 }
 
-// sourceIP is the address of whoever called the platform.
+// sourceIP returns the address that called the platform.
 func (e *event) sourceIP(h http.Header) string {
 	switch {
 	case e.version2():
@@ -299,9 +301,9 @@ func (e *event) maxAnswer() int {
 	return lambdaMaxAnswer
 }
 
-// answerHead is the beginning of an answer. Format 2.0 takes one string a
-// header and cookies apart; the others take lists, and single strings where
-// lists are not switched on, so they get both.
+// answerHead is the beginning of an answer. Format 2.0 takes one string per
+// header, and cookies apart. The others take lists or, if multi-value headers
+// are off, single strings, so they get both.
 type answerHead struct {
 	StatusCode        int                 `json:"statusCode"`
 	StatusDescription string              `json:"statusDescription,omitempty"`
@@ -344,8 +346,8 @@ func (e *event) head(w *lambdaWriter) answerHead {
 	return a
 }
 
-// answer is a buffered answer. Text goes as it is, so that REST APIs need no
-// binary media types for it.
+// answer is a buffered answer. Text is sent unencoded, so that REST APIs need
+// no binary media types for it.
 func (e *event) answer(w *lambdaWriter) ([]byte, error) {
 	a := struct {
 		answerHead

@@ -39,7 +39,8 @@ func (e *otherEvent) ping() bool {
 	return e.Source == "serverless-plugin-warmup" || e.Warmer == true || e.Warmup == true
 }
 
-// other answers an event that is not an HTTP request, which notRequest says.
+// other handles an event that is not an HTTP request; notRequest is the error
+// for one that nothing handles.
 func (l *lambdaHandler) other(ctx context.Context, payload []byte, notRequest error) (io.Reader, error) {
 	var e otherEvent
 	if json.Unmarshal(payload, &e) != nil {
@@ -77,7 +78,7 @@ func (l *lambdaHandler) eventBridge(ctx context.Context, payload []byte) error {
 	return l.try("an event of EventBridge", event.ID, func() error { return l.config.EventBridge(ctx, event) })
 }
 
-// sqs answers a batch and reports which of its messages failed.
+// sqs handles a batch of messages and reports which of them failed.
 func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, error) {
 	var batch events.SQSEvent
 	if err := json.Unmarshal(payload, &batch); err != nil {
@@ -110,7 +111,7 @@ func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, err
 	return jsonAnswer(text), nil
 }
 
-// try calls do and logs its failure. A panic is one.
+// try calls do, and logs its failure. A panic counts as a failure.
 func (l *lambdaHandler) try(what, id string, do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

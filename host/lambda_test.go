@@ -97,7 +97,7 @@ func FuzzLambdaEvent(f *testing.F) {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen = r
 		if !strings.HasPrefix(r.URL.EscapedPath(), "/") || !strings.HasPrefix(r.RequestURI, "/") || strings.ContainsAny(r.RequestURI, "\r\n") && r.URL.RawQuery == "" {
-			panic("a path that is none: " + r.RequestURI)
+			panic("not a path: " + r.RequestURI)
 		}
 		for name := range r.Header {
 			w.Header()["X-"+name] = r.Header[name]
@@ -168,7 +168,7 @@ func testLambda(t testing.TB) Config {
 	return config
 }
 
-// TestSignatures lets Twilio call a Studio function through every front end
+// TestSignatures has Twilio call a Studio function through every front end
 // that it may have on AWS, and on a host with plain HTTP.
 func TestSignatures(t *testing.T) {
 	const token = "0123456789abcdef0123456789abcdef"

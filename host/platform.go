@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Platform is what the program runs on.
+// Platform identifies a platform. Its text is the value of FLEXFN_PLATFORM.
 type Platform string
 
-// The platforms. On all but [Lambda] and [Fn] requests come as plain HTTP;
-// they differ in where, in the time that they give, and in how they end.
+// The platforms. On all but [Lambda] and [Fn], requests come as plain HTTP;
+// the others differ in the address, the time for a request, and how they end.
 const (
 	HTTP             Platform = "http"                   // a laptop, a virtual machine, a container
 	Kubernetes       Platform = "kubernetes"             // a pod behind a Service
@@ -29,8 +29,8 @@ const (
 	LambdaWebAdapter Platform = "aws-lambda-web-adapter" // HTTP from the Lambda Web Adapter
 )
 
-// platform is one of them: how it is recognised, what it tells about how to
-// serve, and what serves on it.
+// platform is a row of the table: how the platform is recognised, what it says
+// about how to serve, and what differs in serving on it.
 type platform struct {
 	name Platform
 	// found returns the reason, empty when it is not this platform.
@@ -45,7 +45,7 @@ type platform struct {
 	serve func(ctx context.Context, front *front, config Config) error
 }
 
-// platforms are tried in this order; the last one always is found.
+// platforms are tried in this order; the last one matches always.
 var platforms = []platform{
 	{name: LambdaWebAdapter, found: findWebAdapter, wrap: fromWebAdapter, configure: func(c *Config, env func(string) string) {
 		port := env("AWS_LWA_PORT")
@@ -86,7 +86,7 @@ var platforms = []platform{
 		c.RequestLimit = c.duration(env, "CLOUD_RUN_TIMEOUT_SECONDS", 0)
 		c.Drain = 8 * time.Second // of the ten that it gives
 	}},
-	// Its queue-proxy stops sending before it lets the program be told.
+	// Its queue-proxy stops sending before the program gets the signal.
 	{name: Knative, found: all("K_SERVICE", "K_REVISION"), configure: listenOnPort},
 	{name: Kubernetes, found: all("KUBERNETES_SERVICE_HOST"), configure: func(c *Config, env func(string) string) {
 		listenOnPort(c, env)
@@ -94,9 +94,9 @@ var platforms = []platform{
 	}},
 	{name: HTTP, found: func(env func(string) string) string {
 		if env("PORT") != "" {
-			return "PORT is set, and nothing tells of another platform"
+			return "PORT is set, and no other platform was detected"
 		}
-		return "nothing tells of another platform"
+		return "no other platform was detected"
 	}, configure: listenOnPort},
 }
 
@@ -104,8 +104,8 @@ var platforms = []platform{
 // ends; until then it sends requests.
 const clusterLameDuck = 5 * time.Second
 
-// find sets what the platform says. FLEXFN_PLATFORM has the last word on
-// which it is.
+// find detects the platform and applies its settings. FLEXFN_PLATFORM
+// overrides the detection.
 func (c *Config) find(env func(string) string) {
 	chosen := Platform(env("FLEXFN_PLATFORM"))
 	for _, p := range platforms {
@@ -125,7 +125,7 @@ func (c *Config) find(env func(string) string) {
 	c.Platform = chosen // unknown: withDefaults tells
 }
 
-// row is the platform called p.
+// row returns the row of platform p.
 func (p Platform) row() (row platform, ok bool) {
 	for _, row := range platforms {
 		if row.name == p {
@@ -143,7 +143,7 @@ func platformNames() string {
 	return strings.Join(names, ", ")
 }
 
-// all finds a platform that sets all of these variables.
+// all matches a platform that sets all of these variables.
 func all(names ...string) func(env func(string) string) string {
 	return func(env func(string) string) string {
 		for _, n := range names {
@@ -155,7 +155,7 @@ func all(names ...string) func(env func(string) string) string {
 	}
 }
 
-// webAdapterFile is where container images have the Lambda Web Adapter.
+// webAdapterFile is the path of the Lambda Web Adapter in container images.
 const webAdapterFile = "/opt/extensions/lambda-adapter"
 
 // findWebAdapter recognises the adapter, which talks to the Runtime API
@@ -203,7 +203,8 @@ func first(env func(string) string, names ...string) (name, value string) {
 	return "", ""
 }
 
-// findCloudRun tells Cloud Run from Knative, whose variables it shares.
+// findCloudRun distinguishes Cloud Run from Knative, which sets the same
+// variables.
 func findCloudRun(env func(string) string) string {
 	if env("K_SERVICE") == "" || env("K_REVISION") == "" || env("KUBERNETES_SERVICE_HOST") != "" {
 		return ""

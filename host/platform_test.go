@@ -68,7 +68,7 @@ func TestConfigFaults(t *testing.T) {
 		`FLEXFN_REQUEST_LIMIT: "10"`, `FLEXFN_LAME_DUCK: "-1s"`, `FLEXFN_DRAIN: "soon"`, `FLEXFN_LAMBDA_STREAMING: "perhaps"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error does not tell of %s: %v", want, err)
+			t.Errorf("the error does not name %s: %v", want, err)
 		}
 	}
 	for _, c := range []Config{

@@ -14,7 +14,8 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// prepare puts around handler what every platform needs.
+// prepare wraps handler in what every platform needs: panics are answered, the
+// prefix is stripped, and the deadline leaves a margin.
 func prepare(handler http.Handler, c Config) http.Handler {
 	next := recoverPanics(handler, c)
 	if c.StripPrefix != "" {
@@ -29,7 +30,8 @@ func prepare(handler http.Handler, c Config) http.Handler {
 	return next
 }
 
-// withMargin is a deadline that leaves time to answer before the platform's.
+// withMargin sets a deadline that leaves time to answer before the platform
+// gives up.
 func withMargin(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	left := time.Until(deadline)
 	return context.WithDeadline(ctx, deadline.Add(-min(max(left, 0)/10, 500*time.Millisecond)))
@@ -43,7 +45,8 @@ func limitTime(next http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
-// stripPrefix is [http.StripPrefix], except that other paths pass as they are.
+// stripPrefix is [http.StripPrefix], except that paths without the prefix pass
+// unchanged.
 func stripPrefix(next http.Handler, prefix string) http.Handler {
 	strip := http.StripPrefix(prefix, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,8 +58,8 @@ func stripPrefix(next http.Handler, prefix string) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 after a panic when nothing was answered yet, and
-// breaks the answer off otherwise.
+// recoverPanics answers 500 after a panic if the answer has not begun, and
+// otherwise breaks it off.
 func recoverPanics(next http.Handler, c Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rw := &hijackable{recoverable: recoverable{ResponseWriter: w}}
@@ -82,7 +85,7 @@ func recoverPanics(next http.Handler, c Config) http.Handler {
 	})
 }
 
-// fail answers for the platform with the object that flexfn's answers are.
+// fail answers in the platform's stead with a JSON object such as flexfn's.
 func fail(w http.ResponseWriter, status int, message string) {
 	h := w.Header()
 	for name := range h {
@@ -95,7 +98,7 @@ func fail(w http.ResponseWriter, status int, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"success": false, "message": message})
 }
 
-// recoverable knows whether the answer has begun.
+// recoverable is a ResponseWriter that notes whether the answer has begun.
 type recoverable struct {
 	http.ResponseWriter
 	began bool
@@ -117,14 +120,14 @@ func (w *recoverable) Flush() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap and Transparent tell that everything is passed on.
+// Unwrap and Transparent say that everything is passed on.
 func (w *recoverable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *recoverable) Transparent()                {}
 
 var _ link.Transparent = (*recoverable)(nil)
 
-// hijackable is one whose connection a handler may take over, as handlers of
-// WebSockets do.
+// hijackable is a recoverable whose connection a handler may take over, as
+// WebSocket handlers do.
 type hijackable struct {
 	recoverable
 	hijacker http.Hijacker

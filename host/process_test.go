@@ -23,7 +23,7 @@ import (
 )
 
 // programVariable makes this test's binary the program that is tested: a
-// main of one line, in a process of its own.
+// main of one line, in a separate process.
 const programVariable = "FLEXFN_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -196,7 +196,7 @@ func TestLambdaLifecycle(t *testing.T) {
 			t.Errorf("after the connection was killed the answer is %q", got)
 		}
 		if <-killed == 0 {
-			t.Error("there was no idle connection to kill")
+			t.Error("no idle connection to kill")
 		}
 	})
 	t.Run("freeze and thaw", func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestLambdaLifecycle(t *testing.T) {
 			t.Errorf("the answer is %q", got)
 		}
 	})
-	t.Run("events that are no requests", func(t *testing.T) {
+	t.Run("events that are not requests", func(t *testing.T) {
 		for _, event := range []string{`{}`, `{"Records":[]}`, `{"Records":[{"eventSource":"aws:s3"}]}`, `{"source":"panics","detail-type":"x"}`,
 			`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":"bad"}]}`, `[]`, `"x"`, `{"version":"2.0"}`, `{"httpMethod":"GET"}`, `{"httpMethod":"G T","path":"/"}`,
 			`{"httpMethod":"GET","path":"/","isBase64Encoded":true,"body":"!"}`} {

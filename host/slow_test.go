@@ -29,7 +29,7 @@ func TestSlowClients(t *testing.T) {
 		"half of the headers":    {"GET /echo/ HTTP/1.1\r\nHost: x\r\n", false, false, headerTime, ""},
 		"slow body":              {"POST /echo/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", true, false, readTime, "HTTP/1.1 413 "}, // the handler's answer
 		"half of the body":       {"POST /echo/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc", false, false, readTime, "HTTP/1.1 413 "},
-		"body that nobody reads": {"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", true, false, readTime, "HTTP/1.1 200 "},
+		"body that is not read":  {"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", true, false, readTime, "HTTP/1.1 200 "},
 		"idle":                   {"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", false, false, idleTime, "HTTP/1.1 200 "},
 		"takes no answer":        {"GET /large?bytes=1048576 HTTP/1.1\r\nHost: x\r\n\r\n", true, true, writeTime, ""},
 		"half of HTTP/2's magic": {"PRI * HTTP/2.0\r\n\r\n", false, false, headerTime, "HTTP/1.1 400 "},

@@ -14,7 +14,7 @@ import (
 )
 
 type greetParams struct {
-	Name string `json:"name" purpose:"whom to greet"`
+	Name string `json:"name" purpose:"who to greet"`
 }
 
 type greetReply struct {
@@ -30,16 +30,16 @@ func Example() {
 		log.Fatal(err)
 	}
 	for line := range strings.Lines(string(document)) {
-		if strings.Contains(line, "operationId") || strings.Contains(line, "whom") {
+		if strings.Contains(line, "operationId") || strings.Contains(line, "who to") {
 			fmt.Print(strings.TrimSpace(line), "\n")
 		}
 	}
 	// Output:
 	// "operationId": "flexGreet",
-	// "description": "whom to greet",
+	// "description": "who to greet",
 }
 
-// In development an app can show its document; to strangers it would tell what
+// In development an app can show its document; to strangers it would show what
 // the app can do.
 func ExampleHandler() {
 	app, err := flexfn.New(flexfn.Config{AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken})

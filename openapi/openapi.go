@@ -1,10 +1,10 @@
-// Package openapi describes functions as an OpenAPI 3.1 document, from their
-// Go types alone: paths, parameters with purpose, who may call, the envelope
-// and every failure. The typed client of "flexfn gen ts" is made from it.
+// Package openapi describes functions as an OpenAPI 3.1 document, made from their
+// Go types alone: paths, parameters with their purposes, who may call, the
+// envelope, and every failure. The typed client of "flexfn gen ts" is made from
+// it.
 //
-// The schemas follow encoding/json and flexfn's own rules for parameters. A
-// type that encodes itself (it has MarshalJSON) may be anything, since nothing
-// about it can be known.
+// The schemas follow encoding/json and flexfn's own rules for parameters. The
+// schema of a type that encodes itself (it has MarshalJSON) admits any value.
 package openapi
 
 import (
@@ -19,17 +19,16 @@ import (
 	"github.com/flexfn/flexfn/internal/oas"
 )
 
-// Info is what the functions cannot tell about themselves. Its zero value
-// will do.
+// Info is what the functions themselves do not say. Its zero value is valid.
 type Info struct {
 	// Title names the API; empty is "Functions".
 	Title string
-	// Version is the API's; empty is "0".
+	// Version is the API's version; empty is "0".
 	Version string
-	// Server is where the functions answer, such as
+	// Server is the base URL of the functions, such as
 	// "https://functions.example.com"; empty leaves it out.
 	Server string
-	// Trim is the beginning of paths that operation ids leave out, such as
+	// Trim is a path prefix that operation ids leave out, such as
 	// "/common/flex/".
 	Trim string
 }
@@ -100,7 +99,7 @@ func Handler(app Described, info Info) http.Handler {
 	})
 }
 
-// operationID makes camelCase of a path.
+// operationID returns the path in camelCase.
 func operationID(path string) string {
 	name := identifier(path)
 	if name == "" || name[0] >= '0' && name[0] <= '9' {

@@ -139,7 +139,7 @@ func TestAppKeepsToDocument(t *testing.T) {
 	}
 }
 
-// Whatever value a type has, its JSON is what the schema says.
+// The JSON of every value of a type fits the schema.
 func TestValuesFitSchemas(t *testing.T) {
 	d := document(t, kinds.Routes())
 	seed := rand.Uint64()

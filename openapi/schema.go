@@ -25,8 +25,8 @@ type schemas struct {
 	names      map[typeUse]string
 }
 
-// typeUse is a type as it is written or as it is read: what is read may lack
-// any field.
+// typeUse says whether a type is written or read: what is read may lack any
+// field.
 type typeUse struct {
 	t    reflect.Type
 	read bool
@@ -262,8 +262,8 @@ func (g *schemas) component(t reflect.Type, read bool) *oas.Schema {
 	return &oas.Schema{Ref: oas.SchemaRef + name}
 }
 
-// name finds a free name for a struct: its own, with its package's before it
-// or a number behind it when that is taken.
+// name returns a free name for a struct: its own or, if that is taken, with
+// its package's name before it or a number after it.
 func (g *schemas) name(use typeUse) string {
 	own := typeName(use.t)
 	if use.read {
@@ -283,9 +283,8 @@ func (g *schemas) name(use typeUse) string {
 	}
 }
 
-// typeName is the name of a type as one word. Type arguments follow without
-// the packages that they come from: Page[example.com/crm.Customer] becomes
-// PageCustomer.
+// typeName returns the name of a type as one word. Type arguments follow
+// without their packages: Page[example.com/crm.Customer] becomes PageCustomer.
 func typeName(t reflect.Type) string {
 	name, arguments, _ := strings.Cut(t.Name(), "[")
 	for argument := range strings.FieldsFuncSeq(arguments, func(r rune) bool { return strings.ContainsRune("[]*, ", r) }) {
@@ -295,7 +294,7 @@ func typeName(t reflect.Type) string {
 	return identifier(name)
 }
 
-// identifier makes one CamelCase word of s.
+// identifier returns s as one CamelCase word.
 func identifier(s string) string {
 	var b strings.Builder
 	upper := true
@@ -376,9 +375,9 @@ type field struct {
 	doc                                       string
 }
 
-// collect gathers fields, those of embedded structs included, and settles
-// equal names as encoding/json does: the least nested wins, then the tagged
-// one, and of several such none.
+// collect gathers fields, those of embedded structs included. Of several with
+// the same name it keeps the one that encoding/json does: the least nested,
+// then the tagged one, or none if that does not decide.
 func collect(t reflect.Type, depth int, optional bool, within map[reflect.Type]bool, fields map[string]field) {
 	if within[t] {
 		return

@@ -1,5 +1,6 @@
-// Package otelflexfn tells OpenTelemetry of flexfn's calls to web services. It
-// is a module of its own: an app that does not import it pays nothing.
+// Package otelflexfn reports flexfn's calls to web services to OpenTelemetry, as
+// spans and metrics. It is a separate module, so that apps that do not import it
+// do not depend on OpenTelemetry.
 package otelflexfn
 
 import (
@@ -19,8 +20,8 @@ import (
 // Name is the instrumentation scope of the spans and metrics.
 const Name = "github.com/flexfn/flexfn/otelflexfn"
 
-// OnAttempt makes a value for [flexfn.Config].OnAttempt. For every attempt of
-// a web-service call it makes
+// OnAttempt returns a function for [flexfn.Config].OnAttempt. For every attempt of
+// a web-service call it records
 //
 //   - a client span named after the HTTP method and the template of the path,
 //     such as GET /v2/PhoneNumbers/{…}, child of the span in ctx;
@@ -32,7 +33,9 @@ const Name = "github.com/flexfn/flexfn/otelflexfn"
 // flexfn.function and twilio.request_id. Nothing of what varies in a path is
 // in them: see [flexfn.Attempt].
 //
-// Either provider may be nil, for no spans or no metrics.
+// Either provider may be nil, for no spans or no metrics. The error is that of a
+// provider that could not make an instrument. The function is safe for concurrent
+// use.
 func OnAttempt(spans trace.TracerProvider, metrics metric.MeterProvider) (func(context.Context, flexfn.Attempt), error) {
 	var o observer
 	if spans != nil {
@@ -59,6 +62,8 @@ type observer struct {
 	retries  metric.Int64Counter
 }
 
+// observe records one attempt after it has ended. The span gets its times from
+// the attempt, since flexfn reports it only then.
 func (o observer) observe(ctx context.Context, a flexfn.Attempt) {
 	ended := time.Now()
 	method := a.Method
@@ -107,7 +112,8 @@ func (o observer) observe(ctx context.Context, a flexfn.Attempt) {
 	span.End(trace.WithTimestamp(ended))
 }
 
-// errorType is the status when there is one, and otherwise one of few words.
+// errorType returns the HTTP status if there is one, and otherwise one of a
+// few words, to keep the number of time series small.
 func errorType(a flexfn.Attempt) string {
 	var timeout interface{ Timeout() bool }
 	switch {

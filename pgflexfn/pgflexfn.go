@@ -9,9 +9,9 @@
 //	config.Store = store
 //	app, err := flexfn.New(config)
 //
-// An entry is a row of the table flexfn_store. What Swap has reported is
-// committed: it survives restarts, and failovers to a synchronous replica. Rows
-// that have expired are deleted each minute.
+// An entry is a row of the table flexfn_store. When Swap returns, the change is
+// committed: it survives restarts, and failovers to a synchronous replica.
+// Expired rows are deleted every minute.
 package pgflexfn
 
 import (
@@ -26,8 +26,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// Schema creates the table. The app's user needs SELECT, INSERT, UPDATE and
-// DELETE on it. It may be run again.
+// Schema is the SQL that creates the table. The app's user needs SELECT,
+// INSERT, UPDATE and DELETE on it. It can be run again.
 const Schema = `CREATE TABLE IF NOT EXISTS flexfn_store (
 	key     text PRIMARY KEY,
 	value   bytea NOT NULL,
@@ -50,10 +50,10 @@ const (
 	sweepRows  = 1000 // deleted at a time
 )
 
-// New uses the database at url, such as
-// "postgres://user:password@db.example.com:5432/flex?pool_max_conns=10". It does
-// not wait for the database, which may come later, and come back. The error
-// tells of a faulty url. Call Close when the app has ended.
+// New makes a Store in the database at url, such as
+// "postgres://user:password@db.example.com:5432/flex?pool_max_conns=10". It
+// does not connect, so the database may start later, and restart. The error
+// says what is wrong with the url. Call Close when the app has ended.
 func New(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -62,8 +62,8 @@ func New(url string) (*Store, error) {
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = dialTime
 	}
-	// Swap is atomic at this level, and at a higher one would fail instead of
-	// waiting for another.
+	// At this isolation level Swap is atomic. At a higher one it would fail
+	// instead of waiting for another.
 	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
@@ -75,14 +75,14 @@ func New(url string) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections. Get and Swap fail afterwards.
+// Close closes the connections. Afterwards Get and Swap fail.
 func (s *Store) Close() {
 	s.stop()
 	<-s.ended
 	s.pool.Close()
 }
 
-// CreateTable runs [Schema].
+// CreateTable runs [Schema]. It does nothing if the table exists.
 func (s *Store) CreateTable(ctx context.Context) error {
 	if _, err := s.pool.Exec(ctx, Schema); err != nil {
 		return fmt.Errorf("creating the table flexfn_store: %w", err)
@@ -90,8 +90,8 @@ func (s *Store) CreateTable(ctx context.Context) error {
 	return nil
 }
 
-// sweep deletes what has expired, until ctx ends. It fails in silence: what has
-// expired does not exist anyway.
+// sweep deletes expired rows until ctx ends. It ignores errors: an expired row
+// counts as absent whether it is deleted or not.
 func (s *Store) sweep(ctx context.Context) {
 	defer close(s.ended)
 	for tick := time.NewTicker(sweepPause); ; {

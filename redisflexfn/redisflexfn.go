@@ -8,11 +8,11 @@
 //	config.Store = store
 //	app, err := flexfn.New(config)
 //
-// Redis must not evict entries: its maxmemory-policy must be noeviction, which
-// is the default and is checked when a connection is made. What is written
-// survives a restart only if Redis persists it (appendonly yes), and a failover
-// to a replica may lose the last writes: where that is not good enough, use
-// pgflexfn. Redis gets neither tokens nor anything else in readable form.
+// Redis must not evict entries: its maxmemory-policy must be noeviction, which is
+// the default and is checked when a connection is made. Entries survive a restart
+// only if Redis persists them (appendonly yes), and a failover to a replica may
+// lose the last writes. If that is not enough, use pgflexfn. Everything that
+// Redis gets is encrypted.
 package redisflexfn
 
 import (
@@ -40,7 +40,8 @@ const (
 // Store is a [flexfn.Store] in Redis. It is safe for concurrent use.
 type Store struct {
 	option rueidis.ClientOption
-	// state holds the client, or why there is none; taken by who uses it.
+	// state holds the client, or the reason why there is none. Take it to use
+	// it.
 	state chan connection
 }
 
@@ -53,9 +54,10 @@ type connection struct {
 
 var _ flexfn.Store = (*Store)(nil)
 
-// New uses the Redis at url: redis:// or rediss:// (TLS), with user, password
-// and database as usual, or unix:// and a path. It does not wait for Redis,
-// which may come later, and come back. The error tells of a faulty url.
+// New makes a Store in the Redis at url: redis:// or rediss:// (TLS), with
+// user, password and database as usual, or unix:// and a path. It does not
+// connect, so Redis may start later, and restart. The error says what is wrong
+// with the url. Call Close when the app has ended.
 func New(url string) (*Store, error) {
 	option, err := rueidis.ParseURL(url)
 	if err != nil {
@@ -63,8 +65,9 @@ func New(url string) (*Store, error) {
 	}
 	option.DisableCache = true // the app has its own
 	option.DisableRetry = true // the app checks what happened
-	// One connection, which is always being read from: a Redis that goes away
-	// is noticed at once, and the next request does not meet a dead connection.
+	// One connection, which is always being read from. If Redis goes away,
+	// that is noticed at once, and the next request does not meet a dead
+	// connection.
 	option.PipelineMultiplex = -1
 	option.AlwaysPipelining = true
 	option.ConnWriteTimeout = writeTime
@@ -74,7 +77,7 @@ func New(url string) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections. Get and Swap fail afterwards.
+// Close closes the connections. Afterwards Get and Swap fail.
 func (s *Store) Close() {
 	c := <-s.state
 	if c.client != nil {
@@ -85,7 +88,7 @@ func (s *Store) Close() {
 
 var errClosed = errors.New("redisflexfn: closed")
 
-// connect returns the client, which is made when it is first wanted.
+// connect returns the client, and makes it the first time.
 func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	var c connection
 	select {
@@ -119,7 +122,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	return c.client, c.err
 }
 
-// check refuses a Redis that may forget what it was told to keep.
+// check refuses a Redis that may evict entries.
 func check(client rueidis.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
 	defer cancel()
@@ -136,8 +139,8 @@ func check(client rueidis.Client) error {
 }
 
 var (
-	// The client reads an answer whole: what is too long to be the app's stays
-	// where it is.
+	// The client would read a value whole. One that is too long to be the
+	// app's is not fetched.
 	get = rueidis.NewLuaScriptReadOnly(`
 if redis.call('STRLEN', KEYS[1]) > tonumber(ARGV[1]) then return redis.error_reply('the value is too long to be from flexfn') end
 local value = redis.call('GET', KEYS[1])

@@ -219,7 +219,7 @@ func TestLater(t *testing.T) {
 	server.kill()
 	s := server.store(t)
 	if _, _, err := s.Get(t.Context(), "k"); err == nil {
-		t.Error("without Redis there is no error")
+		t.Error("no error without Redis")
 	}
 	server.start()
 	var err error
@@ -234,7 +234,7 @@ func TestLater(t *testing.T) {
 	}
 	s.Close()
 	if _, _, err := s.Get(t.Context(), "k"); err == nil {
-		t.Error("after Close there is no error")
+		t.Error("no error after Close")
 	}
 }
 

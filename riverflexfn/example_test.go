@@ -25,7 +25,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if err := queue.Work(ctx, app, 20); err != nil { // beside the server, or in a program of its own
+	if err := queue.Work(ctx, app, 20); err != nil { // in the server's process, or in another program
 		fmt.Println(err)
 	}
 }

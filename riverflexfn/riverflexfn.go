@@ -44,8 +44,8 @@ type Queue struct {
 
 var _ flexfn.Queue = (*Queue)(nil)
 
-// jobArgs is a job as River keeps it. Jobs of one key are one, as long as River
-// keeps the first.
+// jobArgs is a job as River stores it. Jobs with equal keys are one, for as
+// long as River keeps the first.
 type jobArgs struct {
 	Key string          `json:"key" river:"unique"`
 	Job json.RawMessage `json:"job"`
@@ -59,8 +59,8 @@ const (
 	jobTime  = time.Minute // of a listener; a job's is its function's
 )
 
-// New uses the database at url. It does not wait for it. The error tells of a
-// faulty url. Call Close when the app has ended.
+// New makes a Queue in the database at url. It does not connect. The error
+// says what is wrong with the url. Call Close when the app has ended.
 func New(url string) (*Queue, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -78,10 +78,10 @@ func New(url string) (*Queue, error) {
 	return &Queue{pool: pool, client: client}, nil
 }
 
-// Close closes the connections. Add fails afterwards.
+// Close closes the connections. Afterwards Add fails.
 func (q *Queue) Close() { q.pool.Close() }
 
-// Migrate creates or updates River's tables.
+// Migrate creates or updates River's tables. It can be run again.
 func (q *Queue) Migrate(ctx context.Context) error {
 	migrator, err := rivermigrate.New(riverpgxv5.New(q.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err == nil {
@@ -101,7 +101,7 @@ func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) 
 	return err
 }
 
-// worker runs jobs.
+// worker is the River worker that runs an app's jobs.
 type worker struct {
 	river.WorkerDefaults[jobArgs]
 	app     *flexfn.App

@@ -60,6 +60,7 @@ type peers struct {
 
 func (p peers) fault() error { return p.err }
 
+// include reports whether r comes directly from one of the trusted addresses.
 func (p peers) include(r *http.Request) bool {
 	var address netip.Addr
 	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -76,6 +77,8 @@ func (p peers) include(r *http.Request) bool {
 	return false
 }
 
+// parseNetworks parses addresses and networks. It refuses spellings that would
+// match otherwise than they look, such as 10.0.0.1/8.
 func parseNetworks(list []string) ([]netip.Prefix, error) {
 	if len(list) == 0 {
 		return nil, errors.New("no trusted proxy is named: write addresses or networks such as 10.0.0.0/8")
@@ -107,6 +110,8 @@ type xForwarded struct {
 	anyone bool
 }
 
+// origins implements [ProxyTrust]. Without a scheme and a host the proxy says
+// nothing; a port alone is ignored.
 func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	if !x.anyone && !x.include(r) {
 		return to
@@ -142,6 +147,7 @@ func sameValues(h http.Header, name, value string) bool {
 
 type forwarded struct{ peers }
 
+// origins implements [ProxyTrust].
 func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	if !f.include(r) {
 		return to

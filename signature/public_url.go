@@ -169,6 +169,8 @@ type publicAddress struct {
 	trust  ProxyTrust    // nil trusts no header
 }
 
+// newPublicAddress checks the settings about the URL, and returns all their
+// faults.
 func newPublicAddress(c Config) (a publicAddress, faults []error) {
 	a.trust = c.ProxyTrust
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

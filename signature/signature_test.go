@@ -196,7 +196,7 @@ func TestSignatureFromWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.URL.Opaque, r.Host = target, origin.host+origin.port // goes out as it is
+		r.URL.Opaque, r.Host = target, origin.host+origin.port // sent unchanged
 		for name, value := range v.Request.Headers {
 			r.Header.Set(name, value)
 		}
@@ -289,7 +289,7 @@ func TestSignatureTampering(t *testing.T) {
 			for _, contentType := range []string{"application/json", "text/plain", "multipart/form-data; boundary=x", ""} {
 				r := v.request(t)
 				r.Header.Set("Content-Type", contentType)
-				refused("a body in place of what was signed", r, []byte(`{"a":"b"}`))
+				refused("another body than the signed one", r, []byte(`{"a":"b"}`))
 				if body != "" {
 					refused("the content type", r, []byte(body))
 				}
@@ -413,7 +413,7 @@ func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 		pairs = append(pairs, pair{name, value})
 	}
 	compare := func(a, b string) int {
-		if !valid { // Twilio knows no order of what is no UTF-8
+		if !valid { // Twilio defines no order for invalid UTF-8
 			return compareUTF16(a, b)
 		}
 		return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
@@ -427,7 +427,7 @@ func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 	return text, len(pairs) <= form.MaxPairs
 }
 
-// unescape decodes what is an escape and leaves the rest.
+// unescape decodes escapes and leaves the rest.
 func unescape(s string) string {
 	return escapes.ReplaceAllStringFunc(strings.ReplaceAll(s, "+", " "), func(escape string) string {
 		decoded, _ := hex.DecodeString(escape[1:])
@@ -535,11 +535,11 @@ func TestSignatureExplains(t *testing.T) {
 		{name: "nothing set", want: []string{`"https://functions.example.com/x?…"`, `"http://functions.example.com/x?…"`, "set PUBLIC_URL"}},
 		{name: "public URL", config: Config{PublicURL: "https://user:secret@public.example.com/prod#rc=3"},
 			want: []string{`"https://(user)@public.example.com/prod/x?…"`, "correct PUBLIC_URL"}},
-		{name: "not believed", change: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "y.example") },
+		{name: "not trusted", change: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "y.example") },
 			want: []string{"are not trusted", "FLEXFN_TRUSTED_PROXIES"}},
 		{name: "sub-account", body: form, want: []string{"SubaccountAuthTokens"}},
 		{name: "no header", change: func(r *http.Request) { r.Header.Del(Header) }, want: []string{"has no X-Twilio-Signature"}},
-		{name: "host is no host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host's name"}},
+		{name: "host is not a host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host's name"}},
 		{name: "number in the path", change: func(r *http.Request) { r.RequestURI = "/call/+15005550006" }, want: []string{"(number)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -614,7 +614,7 @@ func TestFormLimits(t *testing.T) {
 	}
 }
 
-// What is bound is what was signed, in the order in which it came.
+// The parameters are those that were signed, in the order in which they were sent.
 func TestProofHasTheForm(t *testing.T) {
 	v, err := New(Config{AccountSID: "AC" + strings.Repeat("a", 32), AuthTokens: []string{"a0b1c2d3"}})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // What a signature proves is what the handler sees: an account's own signature
 // is good for requests that name that account and no other, however the name
-// is written and wherever it stands.
+// is written and wherever it is.
 func TestSubaccountsSignForThemselves(t *testing.T) {
 	const mainToken, ownToken, otherToken = "maintoken", "owntoken", "othertoken"
 	mainSID, own, other := "AC"+strings.Repeat("0", 32), "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)

@@ -20,7 +20,7 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))
 	}
 	if u.Fragment != "" || u.RawFragment != "" || !queryAllowed && (u.RawQuery != "" || u.ForceQuery) {
-		return bentAddress(fmt.Errorf("path %q goes on after ? or #", u.Path))
+		return bentAddress(fmt.Errorf("path %q continues after ? or #", u.Path))
 	}
 	if !strings.HasPrefix(u.Path, "/") {
 		return bentAddress(fmt.Errorf("path %q", u.Path))
@@ -43,7 +43,7 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 func CheckSegment(name string) error {
 	const forbidden = `/\?#%;{}` // braces are twilio-go's own
 	if len(name) > 512 || !utf8.ValidString(name) || strings.ContainsAny(name, forbidden) || !plainSegment(name) {
-		return fmt.Errorf("not a name that can stand in a URL: write up to 512 bytes without control characters and %s", forbidden)
+		return fmt.Errorf("not a name that a URL can contain: write up to 512 bytes without control characters and %s", forbidden)
 	}
 	return nil
 }

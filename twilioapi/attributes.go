@@ -101,6 +101,9 @@ func (k attributed) storeAttributes(client *Client, workspace, sid, etag, attrib
 // mostConflicts is how often one update starts again because others were faster.
 const mostConflicts = 60
 
+// updateAttributes changes the attributes of a resource: it takes its turn,
+// and then reads, changes and stores until no conflict occurs. Conflicts have
+// a limit of their own, since with many writers they are no failure.
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	workspace, err := workspaceOf(ctx)
 	if err == nil {

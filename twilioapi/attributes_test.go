@@ -85,7 +85,7 @@ func TestUpdateWorkerAttributes(t *testing.T) {
 	})
 }
 
-// TestConcurrentUpdates lets two processes with 25 writers each change one
+// TestConcurrentUpdates has two processes with 25 writers each change one
 // task at once.
 func TestConcurrentUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// exampleApp makes an app whose Twilio is a small stand-in. In a function, ctx
+// exampleApp makes an app whose Twilio is a small fake. In a function, ctx
 // is the handler's.
 func exampleApp() (ctx context.Context, stop func()) {
 	task := `{"name":"Ann"}`

@@ -23,7 +23,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// upstream records what it is asked and answers with next, or with {}.
+// upstream records requests and answers with next, or with {}.
 type upstream struct {
 	mu   sync.Mutex
 	seen []string

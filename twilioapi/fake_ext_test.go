@@ -19,7 +19,7 @@ import (
 
 const fakeTask = "WT00000000000000000000000000000001"
 
-// TestFiftyUpdates lets two processes with 25 writers each change one task of
+// TestFiftyUpdates has two processes with 25 writers each change one task of
 // the fake at once, while the fake is slow and fails now and then in ways that
 // have to be retried.
 func TestFiftyUpdates(t *testing.T) {

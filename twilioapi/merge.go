@@ -93,6 +93,8 @@ func compactObjects(old, update json.RawMessage) (_, _ json.RawMessage, err erro
 
 var errTooDeep = fmt.Errorf("nested more than %d deep", jsonshape.MaxDepth)
 
+// merge merges update into old, two compact JSON values at this depth. Values
+// of different types are replaced.
 func merge(old, update json.RawMessage, depth int) (json.RawMessage, error) {
 	if depth > jsonshape.MaxDepth {
 		return nil, errTooDeep

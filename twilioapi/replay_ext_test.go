@@ -51,7 +51,7 @@ func TestReplayRetry(t *testing.T) {
 		delete(differences, c.ID)
 	}
 	for id := range differences {
-		t.Errorf("a difference is listed for %s, which is no case of topic retry", id)
+		t.Errorf("a difference is listed for %s, which is not a case of topic retry", id)
 	}
 }
 

@@ -55,6 +55,8 @@ func Views[T any](models []T) []Resource {
 	return list
 }
 
+// viewOf returns the view of the field called name: times in the format of
+// Node.js, nil pointers as null.
 func viewOf(name string, v reflect.Value) any {
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -98,6 +100,8 @@ func inside(value any) any {
 	return withoutSecrets(value)
 }
 
+// withoutSecrets removes credentials from a decoded JSON value, at any depth.
+// It changes value.
 func withoutSecrets(value any) any {
 	switch value := value.(type) {
 	case map[string]any:

@@ -69,7 +69,7 @@ func TestView(t *testing.T) {
 	}
 }
 
-// TestViewOfAnAccount is of a model with a secret of its own.
+// TestViewOfAnAccount views a model that has a secret.
 func TestViewOfAnAccount(t *testing.T) {
 	view := twilioapi.View(&api.ApiV2010Account{AuthToken: new("0123456789abcdef0123456789abcdef"), FriendlyName: new("x")})
 	if _, told := view["authToken"]; told || view["friendlyName"] != "x" {

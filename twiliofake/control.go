@@ -11,28 +11,30 @@ import (
 	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
-// ControlPath begins the paths of the control API, on whatever host. Twilio
-// has none like it.
+// ControlPath is the prefix of the control API's paths, on whatever host. Twilio
+// has no such API.
 //
 //	GET    /__twiliofake/state     the state as a document
-//	PUT    /__twiliofake/state     another state in its place
+//	PUT    /__twiliofake/state     replace the state
 //	GET    /__twiliofake/faults    the rules in force, a JSON array, each with
 //	                               how often it has struck
-//	PUT    /__twiliofake/faults    other rules in their place
-//	POST   /__twiliofake/faults    one more rule
-//	DELETE /__twiliofake/faults    no rules
+//	PUT    /__twiliofake/faults    replace the rules
+//	POST   /__twiliofake/faults    add a rule
+//	DELETE /__twiliofake/faults    remove all rules
 //	GET    /__twiliofake/requests  the request log, a JSON array, narrowed by
 //	                               the query's method, host and path
-//	DELETE /__twiliofake/requests  an empty log
-//	POST   /__twiliofake/tokens    a new Flex token for the [Token] in the
-//	                               body: {"token": …}
+//	DELETE /__twiliofake/requests  empty the log
+//	POST   /__twiliofake/tokens    make a Flex token for the [Token] in the
+//	                               body; the answer is {"token": …}
 //
-// A refusal is {"error": …}. The API is for the developer's own machine and
-// asks for no credentials. It refuses pages of other origins, which a
-// browser names, and hosts that are neither an address, nor localhost, nor
-// Twilio's, so that no name of a stranger's can lead a browser to it.
+// An error is answered with {"error": …}. The API is for the developer's own
+// machine and requires no credentials. It refuses requests by pages of other
+// origins, and requests to hosts that are not an address, localhost or Twilio's,
+// so that a stranger's domain cannot direct a browser to it.
 const ControlPath = "/__twiliofake/"
 
+// control answers a request of the control API. Pages of other origins, and
+// requests under foreign names, are refused.
 func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	status, answer := http.StatusOK, any(struct{}{})
 	err := sameorigin.Check(r, func(host string) bool { return strings.HasSuffix(host, ".twilio.com") })
@@ -64,6 +66,7 @@ const maxState = 64 << 20
 
 var errNoCommand = errors.New("the control API has no such command")
 
+// command runs one operation of the control API, and returns what it answers.
 func (t *Twilio) command(r *http.Request) (any, error) {
 	done := struct{}{}
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, ControlPath) {

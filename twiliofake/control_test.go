@@ -179,7 +179,7 @@ func TestCopies(t *testing.T) {
 func TestResources(t *testing.T) {
 	fake := newFake(t)
 	if err := fake.SetResource("nonsense", nil); err == nil {
-		t.Error("a kind that is none was set")
+		t.Error("an unknown kind was set")
 	}
 	if err := fake.SetResource("tasks", twiliofake.Resource{"sid": "WT1"}); err == nil {
 		t.Error("a task without a workspace was set")

@@ -32,7 +32,7 @@ type call struct {
 	now       time.Time
 	account   *record           // whose things the request is about
 	apiKey    bool              // the request came with an API key
-	parent    *record           // what the collection, or the singleton, stands below
+	parent    *record           // what the collection, or the singleton, is below
 	vars      map[string]string // of the path, aliases resolved
 	before    *record           // of an update: the item as it still is
 	ignored   []string          // parameters that had no effect
@@ -68,6 +68,9 @@ func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	return res
 }
 
+// run answers one request to Twilio's API. Faults that do not depend on the
+// operation come first, in Twilio's order: the host, the credentials, the
+// path, the parameters, and then the items in the path.
 func (c *call) run(r *http.Request) (*response, *apiError) {
 	product := product(r.Host)
 	world := theWorld()
@@ -136,7 +139,7 @@ func (c *call) authenticate(r *http.Request) *apiError {
 	return refuse(http.StatusUnauthorized, 20003, "Authenticate")
 }
 
-// keysPath is where an account's API keys stand.
+// keysPath is the path of an account's API keys.
 const keysPath = "api/Keys"
 
 // route finds the node of the path and what plays the method there.
@@ -235,8 +238,8 @@ func (c *call) parseForm() *apiError {
 	return nil
 }
 
-// resolve finds what stands above in the path, by SID or by a name that
-// addresses it, and puts SIDs in the place of names.
+// resolve finds the items above in the path, by SID or by a name that
+// addresses it, and replaces names by SIDs.
 func (c *call) resolve() *apiError {
 	c.parent = c.account
 	if c.root {
@@ -363,6 +366,8 @@ func (c *call) sound() (*response, *apiError) {
 	return c.media(c, rec, *c.extension)
 }
 
+// create makes an item: it takes over the parameters, refuses an identity that
+// is taken, and runs the row's hook before the item becomes visible.
 func (c *call) create() (*response, *apiError) {
 	rec := c.blank(c.kind.name, c.homeOwner())
 	for _, v := range c.node.vars {
@@ -450,7 +455,7 @@ func (c *call) commit(rec, next *record) {
 	c.tell(before, rec)
 }
 
-// tell lets the kind of a record hear of its change.
+// tell informs the kind of a record of its change.
 func (c *call) tell(before, after *record) {
 	if r := cmp.Or(before, after).kind.row; r != nil && r.changed != nil {
 		r.changed(c, before, after)
@@ -458,7 +463,7 @@ func (c *call) tell(before, after *record) {
 }
 
 // make makes a record of a row with fields, which are to name its parents; those
-// of the request's path are known. It stands nowhere yet.
+// of the request's path are known. It is not in the tree yet.
 func (c *call) make(kind string, fields map[string]any) *record {
 	at := c.account
 	home := c.rows.byName[kind].paths[0]
@@ -476,7 +481,7 @@ func (c *call) make(kind string, fields map[string]any) *record {
 	return rec
 }
 
-// homeOwner is what a new item stands below, whatever path it is made by.
+// homeOwner returns the item below which a new one belongs, whatever path it is made by.
 func (c *call) homeOwner() *record {
 	home := c.kind.paths[0]
 	if home.root {
@@ -529,6 +534,8 @@ func (r *resource) date(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
+// update changes an item, after If-Match was checked. A hook that fails leaves
+// the item unchanged.
 func (c *call) update() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil {
@@ -595,6 +602,7 @@ func (c *call) merge(rec *record) *apiError {
 	return nil
 }
 
+// remove deletes an item and everything below it.
 func (c *call) remove() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil {

@@ -63,7 +63,7 @@ func TestLookupsV1(t *testing.T) {
 	}
 }
 
-// TestConfigurationWriters lets forty clients write to Flex's configuration at
+// TestConfigurationWriters has forty clients write to Flex's configuration at
 // once, each another key: nothing is lost.
 func TestConfigurationWriters(t *testing.T) {
 	fake := newFake(t)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// An expiry is a time at which an item is to go.
+// An expiry is the time at which an item is deleted.
 type expiry struct {
 	at  string // date_expires; its order is that of time
 	rec *record

@@ -84,8 +84,8 @@ func clock(now time.Time) map[string]any {
 	}
 }
 
-// parseExpression reads an expression. The error says what stands where
-// nothing of the kind may stand.
+// parseExpression parses an expression. The error says what was found where
+// something else was expected.
 func parseExpression(src string) (expression, error) {
 	p, err := newParser(src)
 	if err != nil {
@@ -434,7 +434,7 @@ func (p *parser) is(word string) bool {
 // unexpected is the error for the token at hand.
 func (p *parser) unexpected(want string) error {
 	if p.kind == endToken {
-		return fmt.Errorf("it ends where %s should stand", want)
+		return fmt.Errorf("it ends where %s should be", want)
 	}
 	return fmt.Errorf("mismatched input %.40q at %d: expected %s", p.text, p.at+1, want)
 }

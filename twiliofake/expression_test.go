@@ -102,7 +102,7 @@ func TestOrderings(t *testing.T) {
 	}
 }
 
-// TestExpressionBounds reads what is meant to exhaust: nesting and length have
+// TestExpressionBounds parses hostile expressions: nesting and length have
 // bounds, and what is within them takes time in proportion to its length.
 func TestExpressionBounds(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("(", n) + "1==1" + strings.Repeat(")", n) }

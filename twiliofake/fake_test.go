@@ -36,7 +36,7 @@ type answer struct {
 	status int
 	header http.Header
 	text   string
-	body   map[string]any // nil when the text is no JSON object
+	body   map[string]any // nil if the text is not a JSON object
 }
 
 func request(t testing.TB, method, url, form string, header ...string) *http.Request {

@@ -14,21 +14,21 @@ import (
 	"time"
 )
 
-// An Action is what a fault does to a request.
+// An Action is the effect of a fault on a request.
 type Action string
 
 // The actions. Unless Apply says otherwise, a request that is struck is not
-// carried out; Slow and RateLimit let it pass when they do not refuse it.
+// carried out. Slow, and RateLimit below its rate, let requests pass.
 const (
-	// Slow only waits for Delay; every other action waits first too.
+	// Slow only waits for Delay. Every other action waits first, too.
 	Slow Action = "slow"
 	// Status answers with Status, Code, Message and RetryAfter.
 	Status Action = "status"
-	// RateLimit answers 429, code 20429, to what comes faster than PerSecond.
+	// RateLimit answers 429, code 20429, to requests beyond PerSecond.
 	RateLimit Action = "rate-limit"
-	// HTML answers with a page where JSON is expected, as a proxy does.
+	// HTML answers with an HTML page instead of JSON, as a proxy does.
 	HTML Action = "html"
-	// Cut carries the request out and loses the connection in the middle of
+	// Cut carries the request out, and loses the connection in the middle of
 	// the answer's body.
 	Cut Action = "cut"
 	// Reset loses the connection before the request has been read.
@@ -42,47 +42,49 @@ const (
 // silent reports whether the client gets no answer at all.
 func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Hang }
 
-// A Fault is a rule by which the fake misbehaves. The first rule that chooses
-// a request strikes; slow ones only add their delay and let later rules strike.
+// A Fault is a rule by which the fake misbehaves. Of the rules that match a
+// request, the first one that is due strikes. Slow rules only add their delay,
+// and leave the request to later rules.
 type Fault struct {
-	// Name says in the request log which rule struck; empty is the action.
+	// Name identifies the rule in the request log; empty is the action's name.
 	Name string `json:"name,omitempty"`
 	Match
-	// Skip lets that many of the chosen requests pass first: the nth request
-	// is Skip n-1 with Times 1.
+	// Skip is how many matching requests pass first: to strike only the nth
+	// request, set Skip to n-1 and Times to 1.
 	Skip int `json:"skip,omitempty"`
-	// Times is how often the rule strikes at most; zero is without end.
+	// Times is how often the rule strikes at most; zero sets no limit.
 	Times int `json:"times,omitempty"`
-	// Probability is the share of the chosen requests that is struck, above
-	// 0 to 1, drawn from State.FaultSeed; zero is all of them.
+	// Probability is the share of the matching requests that is struck, above
+	// 0 and at most 1, drawn from State.FaultSeed. Zero is all of them.
 	Probability float64 `json:"probability,omitempty"`
-	// From and Until bound the time in which the rule strikes: an outage.
-	// Zero does not bound it.
+	// From and Until bound the time in which the rule strikes, such as an
+	// outage. A zero time sets no bound.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 
-	// Action is what happens; empty is [Status].
+	// Action is what happens to a request; empty is [Status].
 	Action Action `json:"action,omitempty"`
 	// Apply carries the request out although its answer is lost or replaced:
-	// the call was made, the client does not learn it.
+	// the call is made, but the client does not learn it.
 	Apply bool `json:"apply,omitempty"`
-	// Delay is waited before anything else. In JSON it is a duration such as
-	// "250ms".
+	// Delay is how long to wait before anything else. In JSON it is a duration
+	// such as "250ms".
 	Delay time.Duration `json:"-"`
-	// Status is the HTTP status of Status and HTML, 200 to 599; zero is 503.
+	// Status is the HTTP status for Status and HTML, from 200 to 599; zero is
+	// 503.
 	Status int `json:"status,omitempty"`
-	// Code is Twilio's code; zero is 20000 plus the status.
+	// Code is Twilio's error code; zero is 20000 plus the status.
 	Code int `json:"code,omitempty"`
 	// Message is the error's text; empty is the status's own.
 	Message string `json:"message,omitempty"`
-	// RetryAfter is the header's value, sent as it is: seconds, a date,
-	// nonsense. Empty sends none.
+	// RetryAfter is the value of the header Retry-After, sent unchanged:
+	// seconds, a date, nonsense. Empty sends none.
 	RetryAfter string `json:"retry_after,omitempty"`
-	// PerSecond is what RateLimit lets pass; above zero.
+	// PerSecond is how many requests a second RateLimit lets pass; above zero.
 	PerSecond float64 `json:"per_second,omitempty"`
 
-	// Struck is how often the rule has struck, as [Twilio.Faults] tells it.
-	// A rule that is set with it goes on from there, its Skip done with.
+	// Struck is how often the rule has struck; [Twilio.Faults] reports it. A
+	// rule that is set with it continues from there, and does not skip again.
 	Struck int `json:"struck,omitempty"`
 }
 
@@ -105,7 +107,7 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(d)
 }
 
-// UnmarshalJSON reads the rule; keys that it does not know are errors.
+// UnmarshalJSON reads the rule. Unknown keys are errors.
 func (f *Fault) UnmarshalJSON(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -138,7 +140,7 @@ func (f Fault) action() Action {
 	return f.Action
 }
 
-// check reports every field of the rule that makes no sense.
+// check returns every field of the rule that is impossible.
 func (f Fault) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -243,7 +245,7 @@ type rule struct {
 
 // A stroke is what the rules do to one request.
 type stroke struct {
-	fault *Fault // nil lets the request through
+	fault *Fault // nil passes the request on
 	delay time.Duration
 	names []string
 }
@@ -275,6 +277,8 @@ func (f *faults) list() ([]Fault, uint64) {
 	return out, f.seed
 }
 
+// strike returns what the rules do to r. The delays of slow rules add up, and
+// the first other rule that strikes decides the rest.
 func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -296,7 +300,7 @@ func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	return s
 }
 
-// hits counts a request that the rule chooses and says whether it is struck.
+// hits counts a matching request, and reports whether the rule strikes it.
 func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 	if !r.From.IsZero() && now.Before(r.From) || !r.Until.IsZero() && !now.Before(r.Until) {
 		return false
@@ -338,9 +342,9 @@ func (t *Twilio) Faults() []Fault {
 	return f
 }
 
-// SetFaults puts rules in the place of those in force; without any the fake
-// behaves. When a rule makes no sense nothing changes, and the error names
-// every fault of it.
+// SetFaults sets the fault rules, in place of all earlier ones. Without rules
+// the fake behaves like Twilio. If a rule is impossible, nothing changes, and
+// the error names every fault in it.
 func (t *Twilio) SetFaults(rules ...Fault) error {
 	if err := checkFaults(rules); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)

@@ -59,7 +59,7 @@ func TestStatusFault(t *testing.T) {
 	if rule := fake.Faults()[0]; rule.Struck != 2 || !rule.Spent() {
 		t.Errorf("the rule is listed as %+v", rule)
 	}
-	// Set as listed, a rule goes on: it is spent, or has strikes left.
+	// Set as listed, a rule continues: it is spent, or has strikes left.
 	again := fake.Faults()[0]
 	setFaults(t, fake, again)
 	ask(t, fake, "POST", task, form).want(t, 200)
@@ -73,7 +73,7 @@ func TestStatusFault(t *testing.T) {
 	ask(t, fake, "GET", task, "").want(t, 200, "priority", 9)
 	setFaults(t, fake, twiliofake.Fault{Action: twiliofake.HTML})
 	if a := ask(t, fake, "GET", task, "").want(t, 503); a.body != nil || a.header.Get("Content-Type") != "text/html; charset=utf-8" {
-		t.Errorf("the answer is no page: %s %s", a.header.Get("Content-Type"), a.text)
+		t.Errorf("the answer is not a page: %s %s", a.header.Get("Content-Type"), a.text)
 	}
 }
 
@@ -164,7 +164,7 @@ func TestTimedFaults(t *testing.T) {
 	})
 }
 
-// TestLostAnswers has each fault that answers nothing, or half, over memory
+// TestLostAnswers tests each fault that answers nothing, or partly, over memory
 // and over a socket; what a client sees is of the same kind.
 func TestLostAnswers(t *testing.T) {
 	fake := newFake(t)
@@ -185,7 +185,7 @@ func TestLostAnswers(t *testing.T) {
 					before, _ := fake.Resource("tasks", "WT00000000000000000000000000000001")
 					setFaults(t, fake, twiliofake.Fault{Action: action, Apply: apply})
 					_, err := client.Do(request(t, "POST", plain(task), "Attributes=%7B%7D"))
-					// A request that nobody reads may fail while it is written.
+					// A request that is not read may fail while it is written.
 					unread := action == twiliofake.Reset && !apply && errors.Is(err, syscall.EPIPE)
 					if !errors.Is(err, syscall.ECONNRESET) && !unread {
 						t.Errorf("%s: %v, want a reset", action, err)

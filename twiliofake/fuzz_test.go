@@ -38,7 +38,7 @@ func FuzzForm(f *testing.F) {
 	} {
 		f.Add(uint8(i), body, i%2 == 0)
 	}
-	// One fake answers all, and begins anew when something was accepted: to
+	// One fake answers all, and is reset when something was accepted: to
 	// make one takes a hundred times as long as an answer. Two of each kind are
 	// enough.
 	fake, again := newFake(f), newFake(f)
@@ -88,7 +88,7 @@ func checkLoads(t *testing.T, fake, again *twiliofake.Twilio) {
 	}
 }
 
-// reset puts a state in the place of what fake holds.
+// reset replaces what fake holds by a state.
 func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
 	t.Helper()
 	if err := fake.SetState(state); err != nil {
@@ -99,7 +99,7 @@ func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
 	}
 }
 
-// difference tells which kinds of resources two states do not share.
+// difference returns the kinds of resources in which two states differ.
 func difference(a, b twiliofake.State) string {
 	var s strings.Builder
 	for _, kind := range slices.Sorted(maps.Keys(a.Resources)) {

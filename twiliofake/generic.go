@@ -9,9 +9,10 @@ import (
 )
 
 // The generic layer plays the operations that no row does, by their class in
-// the table. It knows names, types and where things stand, and no business
+// the table. It knows names, types and the tree, but no business
 // rules or life cycles.
 
+// generic answers an operation that has no row written by hand.
 func (c *call) generic() (*response, *apiError) {
 	values, err := c.parameters()
 	if err != nil {
@@ -41,7 +42,7 @@ func (c *call) generic() (*response, *apiError) {
 		}
 	}
 	// Views, verbs, oracles and settings that were never changed show an item
-	// that stands nowhere.
+	// that is not in the tree.
 	rec := c.fresh(c.identity())
 	if c.method != http.MethodGet {
 		if rec.id == "" {
@@ -56,6 +57,8 @@ func (c *call) generic() (*response, *apiError) {
 // fresh makes a record of the node's kind below the path's parent.
 func (c *call) fresh(id string) *record { return c.store.record(c.kind, c.parent, id) }
 
+// genericCreate creates an item. A singleton is replaced, and any other item
+// that exists is a conflict.
 func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	rec := c.fresh(c.identity())
 	if rec.id == "" && !c.kind.singleton {
@@ -140,6 +143,7 @@ func (c *call) orderOf(in *collection) []*record {
 	return in.order
 }
 
+// genericUpdate changes an item, or creates it if the operation is an upsert.
 func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 	rec := c.collection().find(c.identity(), c.kind.alias)
 	if rec != nil && c.root && !c.owns(rec) {

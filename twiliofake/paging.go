@@ -109,7 +109,7 @@ func (w *window) fill(in *collection, keep func(*record) bool) {
 	if w.number == 0 {
 		return
 	}
-	// The page before begins after the item that stands a page and one before
+	// The previous page begins after the item that is a page and one before
 	// this one.
 	n := 0
 	for i := start - 1; i >= 0; i-- {
@@ -125,7 +125,7 @@ func (w *window) fill(in *collection, keep func(*record) bool) {
 	}
 }
 
-// comparison is the order that a list is to have; nil is that of creation.
+// comparison is the order of a list; nil is the order of creation.
 func (c *call) comparison() (func(a, b *record) int, *apiError) {
 	if c.resource == nil {
 		return nil, nil

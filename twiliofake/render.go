@@ -88,7 +88,7 @@ func (c *call) value(rec *record, f *modelField) any {
 			return v
 		}
 	} else if c.resource == nil && rec.seq == 0 && rec.owner != nil && rec.owner.owner != nil {
-		// A view or a verb shows what it stands below.
+		// A view or a verb shows what it is below.
 		if v, ok := rec.owner.lookup(f.name); ok {
 			return f.shape.convert(v)
 		}
@@ -299,7 +299,7 @@ func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
 	}
 }
 
-// links names what stands right below an item.
+// links names the resources right below an item.
 func (c *call) links(rec *record) map[string]any {
 	n := c.node
 	if !c.item && c.own() == 0 && !c.kind.singleton {

@@ -14,8 +14,8 @@ import (
 	"github.com/flexfn/flexfn/internal/mask"
 )
 
-// A Request is an entry of the request log: what came, and what was answered.
-// Auth tokens, API secrets and Flex tokens are masked.
+// A Request is an entry of the request log: a request and its answer. Auth
+// tokens, API secrets and Flex tokens are masked.
 type Request struct {
 	// ID is the answer's Twilio-Request-Id.
 	ID       string        `json:"id"`
@@ -25,13 +25,13 @@ type Request struct {
 	Host     string        `json:"host"`
 	Path     string        `json:"path"` // decoded
 	Query    url.Values    `json:"query,omitempty"`
-	// Header are the request's headers, Authorization without its secret.
+	// Header has the request's headers; the secret in Authorization is masked.
 	Header http.Header `json:"header,omitempty"`
 	// Form are the parameters of a form body.
 	Form url.Values `json:"form,omitempty"`
 	// Body is any other body.
 	Body string `json:"body,omitempty"`
-	// Status is the answer's status; zero when there was no answer.
+	// Status is the answer's status; zero if no answer was sent.
 	Status int `json:"status"`
 	// Answer is the answer's body.
 	Answer string `json:"answer,omitempty"`
@@ -39,7 +39,7 @@ type Request struct {
 	Faults []string `json:"faults,omitempty"`
 }
 
-// masked stands where a secret stood.
+// masked replaces a secret.
 const masked = "***"
 
 // maxLogged bounds a body in the log, in bytes.
@@ -78,7 +78,8 @@ func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *Req
 	return e
 }
 
-// end completes an entry; the status is 0 and res nil when nothing was answered.
+// end completes an entry. The status is 0 and res nil if the request was not
+// answered.
 func (l *requestLog) end(e *Request, status int, body []byte, res *response) {
 	var form url.Values
 	kind, _, _ := strings.Cut(e.Header.Get("Content-Type"), ";")
@@ -101,7 +102,7 @@ func (l *requestLog) end(e *Request, status int, body []byte, res *response) {
 	e.Form, e.Body, e.Status, e.Answer = form, text, status, answer
 }
 
-// Requests returns the requests in the log that m chooses, oldest first.
+// Requests returns the logged requests that match m, oldest first.
 func (t *Twilio) Requests(m Match) []Request {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
@@ -122,6 +123,7 @@ func (t *Twilio) ClearRequests() {
 	t.log.entries, t.log.start = nil, 0
 }
 
+// maskHeader returns a copy of h without credentials.
 func maskHeader(h http.Header) http.Header {
 	out := h.Clone()
 	if out.Get("Authorization") != "" {
@@ -150,7 +152,7 @@ func maskForm(form url.Values) url.Values {
 }
 
 // maskBody writes a body with the values of secret keys masked. A body that
-// is no JSON is kept as it is, unless it might hold a token.
+// is not JSON is kept unchanged, unless it might hold a token.
 func maskBody(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -172,7 +174,7 @@ func maskBody(b []byte) string {
 	return string(b)
 }
 
-// maskJSON masks in place and reports whether there was anything to mask.
+// maskJSON masks in place, and reports whether it masked anything.
 func maskJSON(v any) bool {
 	found := false
 	switch v := v.(type) {

@@ -103,7 +103,7 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// TestConcurrentUpdates lets fifty clients add to one number by fetch and
+// TestConcurrentUpdates has fifty clients add to one number by fetch and
 // conditional update: nothing is lost, and exactly the conflicts are refused.
 func TestConcurrentUpdates(t *testing.T) {
 	fake := newFake(t)
@@ -273,7 +273,7 @@ func TestParticipants(t *testing.T) {
 	ask(t, fake, "POST", customer, "Hold=true").want(t, 404, "code", 20404)
 }
 
-// TestConferenceByName begins a conference by calling somebody into it, as
+// TestConferenceByName begins a conference by calling someone into it, as
 // the plugin does with the SID of a task.
 func TestConferenceByName(t *testing.T) {
 	fake := newFake(t)

@@ -33,7 +33,7 @@ type State struct {
 //go:embed development.json
 var development []byte
 
-// What [DevelopmentState] names its account and its workspace.
+// The account and the workspace of [DevelopmentState].
 const (
 	DevelopmentAccountSID     = "AC00000000000000000000000000000001"
 	DevelopmentAuthToken      = "development000000000000000000000" // of the fake alone
@@ -41,10 +41,10 @@ const (
 	DevelopmentChatServiceSID = "IS00000000000000000000000000000001"
 )
 
-// DevelopmentState returns the world that a developer begins with: account
-// [DevelopmentAccountSID], a Flex workspace with two agents, a
-// supervisor and an administrator, queues, a task with its reservation,
-// conference CF00000000000000000000000000000001 with participant
+// DevelopmentState returns the state for development: account
+// [DevelopmentAccountSID], a Flex workspace with two agents, a supervisor and
+// an administrator, queues, a task with its reservation, conference
+// CF00000000000000000000000000000001 with participant
 // CA00000000000000000000000000000001, phone numbers, a conversation, a chat
 // channel, and the tokens dev-agent, dev-supervisor, dev-admin, dev-guest,
 // dev-expired, dev-invalid and dev-outage.
@@ -56,7 +56,7 @@ func DevelopmentState() State {
 	return s
 }
 
-// readState reads a state document. Keys that it does not know are errors.
+// readState reads a state document. Unknown keys are errors.
 func readState(r io.Reader) (State, error) {
 	d := json.NewDecoder(r)
 	d.UseNumber()
@@ -95,8 +95,8 @@ func (t *Twilio) kindNamed(name string) *kind {
 	return theWorld().kinds[name]
 }
 
-// SetState puts a state in the place of all that the fake holds. When the
-// state is not valid, nothing changes and the error names every fault of it.
+// SetState sets the whole state of the fake. If s is not valid, nothing
+// changes, and the error names every fault in it.
 func (t *Twilio) SetState(s State) error {
 	store := newStore(t.seed)
 	now := time.Now().UTC()
@@ -113,7 +113,7 @@ func (t *Twilio) SetState(s State) error {
 			errs = append(errs, fmt.Errorf("resources: unknown kind %q", name))
 		}
 	}
-	// What stands above comes before what stands below.
+	// Parents come before their children.
 	slices.SortStableFunc(kinds, func(a, b *kind) int { return cmp.Compare(a.depth(), b.depth()) })
 	for _, k := range kinds {
 		for i, item := range s.Resources[k.name] {
@@ -147,7 +147,7 @@ func (t *Twilio) SetState(s State) error {
 	return nil
 }
 
-// depth is how far below the root the kind's items stand.
+// depth is how far below the root the kind's items are.
 func (k *kind) depth() int {
 	if k.root {
 		return 0
@@ -155,7 +155,7 @@ func (k *kind) depth() int {
 	return len(k.paths[0].keys)
 }
 
-// everywhere yields the records of a kind of all accounts.
+// everywhere yields the records of a kind in all accounts.
 func (s *store) everywhere(k *kind) iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if k.root {
@@ -172,8 +172,8 @@ func (s *store) everywhere(k *kind) iter.Seq[*record] {
 	}
 }
 
-// review lets the records of a kind stand at all its paths again, as what
-// stands above them has changed.
+// review puts the records of a kind at all its paths again, after items above
+// them have changed.
 func (s *store) review(k *kind) {
 	if len(k.paths) == 1 {
 		return
@@ -187,7 +187,7 @@ func (s *store) review(k *kind) {
 	}
 }
 
-// load adds an item of a state document, in the place of the one of the same
+// load adds an item of a state document. It replaces an item with the same
 // identity and parents.
 func (s *store) load(k *kind, item Resource, account string, now time.Time) error {
 	rec := s.record(k, nil, "")
@@ -272,8 +272,8 @@ func (s *store) place(rec *record, above map[string]string, account string) erro
 	return nil
 }
 
-// parentKind is the kind of the ghosts that stand on the way to a kind's items;
-// nil when items there must exist.
+// parentKind is the kind of the ghosts on the way to a kind's items; nil if
+// the items there must exist.
 func (s *store) parentKind(k *kind, i int) *kind {
 	if k.row != nil {
 		return nil
@@ -307,8 +307,9 @@ func (k *kind) field(name string) (valueKind, bool) {
 	return value, theWorld().knows(k, name)
 }
 
-// export is the record as a state document holds it. Fields that have their
-// initial value may be left out, null only where that is the initial value.
+// export returns the record as the state document holds it. Fields with their
+// initial value may be left out, and null ones only if null is the initial
+// value.
 func (r *record) export() Resource {
 	m := Resource{}
 	k := r.kind
@@ -353,8 +354,8 @@ func (t *Twilio) mainAccount() string {
 	return ""
 }
 
-// Load puts the state document that r holds in the place of all that the fake
-// holds; see [Twilio.SetState]. Keys that are not of a state are errors.
+// Load reads a state document from r and sets the whole state of the fake, as
+// [Twilio.SetState] does. Unknown keys are errors.
 func (t *Twilio) Load(r io.Reader) error {
 	s, err := readState(r)
 	if err != nil {
@@ -363,9 +364,9 @@ func (t *Twilio) Load(r io.Reader) error {
 	return t.SetState(s)
 }
 
-// Save writes everything that the fake holds as a state document, indented,
-// with its keys in order. Of the faults it says how often each has struck, not
-// how many requests a Skip has let pass.
+// Save writes everything that the fake holds as a state document, indented and
+// with sorted keys. For the faults it includes how often each has struck, but
+// not how many requests a Skip has let pass.
 func (t *Twilio) Save(w io.Writer) error {
 	b, err := json.MarshalIndent(t.State(), "", "  ")
 	if err != nil {

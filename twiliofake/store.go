@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// The state is one tree shaped like the paths of the API: below the root stand
+// The state is one tree shaped like the paths of the API: below the root are
 // the accounts, below an account the collections of every product, below an
-// item its own. What stands where follows from the paths alone, so that rows
-// and the generic layer share it, parents are found in constant time, and what
-// stands below an item goes with it.
+// item its own. The shape follows from the paths alone, so that rows
+// and the generic layer share it, parents are found in constant time, and
+// everything below an item is deleted with it.
 
-// A record is one item: its identity, where it stands, and its fields.
+// A record is one item: its identity, its places in the tree, and its fields.
 type record struct {
 	kind    *columns
 	owner   *record // the item it stands below
@@ -114,7 +114,7 @@ func (r *record) lookup(name string) (any, bool) {
 var unset any = &struct{ _ byte }{}
 
 // set puts a value into a field. Parents do not change,
-// nor does the identity once the record stands somewhere.
+// nor does the identity once the record is in the tree.
 func (r *record) set(name string, v any) {
 	i := r.kind.column(name, true)
 	if i < 0 {
@@ -266,6 +266,8 @@ func (c *collection) put(rec *record) {
 	c.name(rec)
 }
 
+// take removes a record from the collection and its indexes. Its place in the
+// order stays empty until half of the places are.
 func (c *collection) take(rec *record) {
 	if c.byID[rec.id] != rec {
 		return
@@ -351,12 +353,12 @@ func (s *store) columns(k *kind) *columns {
 	return c
 }
 
-// record makes a record that stands nowhere yet.
+// record makes a record that is not in the tree yet.
 func (s *store) record(k *kind, owner *record, id string) *record {
 	return &record{kind: s.columns(k), owner: owner, id: id}
 }
 
-// add lets a record stand at every path of its kind whose items exist.
+// add puts a record at every path of its kind whose items exist.
 func (s *store) add(rec *record) {
 	home := rec.owner.makeChild(rec.kind.home())
 	if home.byID[rec.id] == rec {
@@ -369,10 +371,10 @@ func (s *store) add(rec *record) {
 	s.schedule(rec)
 }
 
-// view lets a record stand at the other paths of its kind.
+// view puts a record at the other paths of its kind too.
 func (s *store) view(rec *record) {
 	for i := 1; i < len(rec.kind.paths); i++ {
-		// What stands below an item seen from two sides is there from both.
+		// The children of an item with two paths are at both.
 		if c := s.placeAt(rec, rec.kind.paths[i]); c != nil && c.byID[rec.id] != rec {
 			c.put(rec)
 			rec.views = append(rec.views, c)
@@ -414,7 +416,7 @@ func (s *store) commit(rec, next *record) {
 	s.schedule(rec)
 }
 
-// remove takes a record away, and with it all that stands below.
+// remove deletes a record, and everything below it.
 func (s *store) remove(rec *record) {
 	rec.owner.child(rec.kind.home()).take(rec)
 	for _, c := range rec.views {
@@ -454,6 +456,8 @@ func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*reco
 	return func(yield func(*record) bool) { s.descend(best, 0, from, want, yield) }
 }
 
+// descend yields the records of a place from its i-th level on, below at, that
+// have the wanted fields.
 func (s *store) descend(p *place, i int, at *record, want map[string]any, yield func(*record) bool) bool {
 	if i >= len(p.keys) {
 		return true
@@ -494,7 +498,7 @@ func (s *store) descend(p *place, i int, at *record, want map[string]any, yield 
 	return true
 }
 
-// places yields the items that exist only because something stands below them.
+// places yields the items that exist only because something is below them.
 func (c *collection) places() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if len(c.byID) == c.len() {
@@ -526,7 +530,7 @@ func (s *store) hex32() string {
 	return hex.EncodeToString(b[:])
 }
 
-// ghost lets an item exist because something is about to stand below it. It is
+// ghost creates an item because something is about to be put below it. It is
 // found and never listed.
 func (s *store) ghost(rec *record) {
 	c := rec.owner.makeChild(rec.kind.home())

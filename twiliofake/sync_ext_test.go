@@ -82,7 +82,7 @@ func TestSyncMaps(t *testing.T) {
 	must[*tsync.SyncV1SyncMapItem](t)(api.CreateSyncMapItem(service, "parked", new(tsync.CreateSyncMapItemParams).SetKey("b").SetData(map[string]any{})))
 }
 
-// TestSyncRevisions lets twenty writers add to one number: If-Match takes the
+// TestSyncRevisions has twenty writers add to one number: If-Match takes the
 // revision, and nothing is lost.
 func TestSyncRevisions(t *testing.T) {
 	_, api, service := newSync(t)
@@ -147,8 +147,8 @@ func TestSyncLists(t *testing.T) {
 	}
 }
 
-// TestSyncExpiry waits until things expire: what has a time to live goes when
-// it is over, and only then, with what stands below.
+// TestSyncExpiry waits until items expire: one with a time to live is deleted when
+// it is over, and only then, with everything below.
 func TestSyncExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, api, service := newSync(t)

@@ -42,17 +42,17 @@ func TestTable(t *testing.T) {
 		}
 		for _, f := range r.filters {
 			if !has(f) {
-				t.Errorf("%s: filter %s is no field", r.name, f)
+				t.Errorf("%s: filter %s is not a field", r.name, f)
 			}
 		}
 		for p, f := range r.params {
 			if !has(f) {
-				t.Errorf("%s: parameter %s sets %s, which is no field", r.name, p, f)
+				t.Errorf("%s: parameter %s sets %s, which is not a field", r.name, p, f)
 			}
 		}
 		for _, a := range r.alias {
 			if !has(a) && !r.table {
-				t.Errorf("%s: alias %s is no field", r.name, a)
+				t.Errorf("%s: alias %s is not a field", r.name, a)
 			}
 		}
 		if r.can&create != 0 && r.prefix == "" && !r.table && r.name != "participants" && r.special == nil {
@@ -61,7 +61,7 @@ func TestTable(t *testing.T) {
 		// Items below others carry the SIDs of those, in their body too.
 		for _, v := range variables(r.paths[0]) {
 			if v != "account_sid" && v != "sid" && !has(v) && !r.bare && !r.table && r.special == nil {
-				t.Errorf("%s: variable %s is no field", r.name, v)
+				t.Errorf("%s: variable %s is not a field", r.name, v)
 			}
 		}
 	}
@@ -126,7 +126,7 @@ func TestParameters(t *testing.T) {
 		}
 	}
 	for name := range params {
-		t.Errorf("there is no row %s", name)
+		t.Errorf("no row %s", name)
 	}
 }
 

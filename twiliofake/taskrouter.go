@@ -214,7 +214,7 @@ func taskRouterRows() []resource {
 	}...)
 }
 
-// in is what a record must have to stand in the request's workspace, with
+// in returns the fields of a record in the request's workspace, with
 // more fields given in pairs.
 func (c *call) in(pairs ...string) map[string]any {
 	want := map[string]any{"workspace_sid": c.vars["workspace_sid"]}
@@ -224,14 +224,14 @@ func (c *call) in(pairs ...string) map[string]any {
 	return want
 }
 
-// beside returns the fields that a record of the same workspace as rec has.
+// beside returns the fields of a record in the same workspace as rec.
 func beside(rec *record, field, value string) map[string]any {
 	return map[string]any{"workspace_sid": rec.text("workspace_sid"), field: value}
 }
 
 func createWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
-	c.store.add(rec) // what follows stands below it
+	c.store.add(rec) // what follows is below it
 	for _, a := range []string{"Offline", "Available", "Unavailable"} {
 		activity := c.inWorkspace("activities", map[string]any{"friendly_name": a, "available": a == "Available"})
 		if a == "Offline" {
@@ -478,7 +478,7 @@ func createWorker(c *call, rec *record) *apiError {
 	if err := c.saveWorker(rec); err != nil {
 		return err
 	}
-	c.store.add(rec) // its channels stand below it
+	c.store.add(rec) // its channels are below it
 	for _, channel := range c.where("task_channels", c.in()) {
 		c.giveChannel(rec, channel)
 	}
@@ -508,7 +508,7 @@ func updateWorker(c *call, rec *record) *apiError {
 	return nil
 }
 
-// saveWorker checks a worker and lets it enter its activity.
+// saveWorker checks a worker and moves it to its activity.
 func (c *call) saveWorker(rec *record) *apiError {
 	if err := attributesObject(rec); err != nil {
 		return err
@@ -516,7 +516,7 @@ func (c *call) saveWorker(rec *record) *apiError {
 	return c.enterActivity(rec, "ActivitySid")
 }
 
-// enterActivity lets a worker enter the activity that it names.
+// enterActivity moves a worker to the activity that it names.
 func (c *call) enterActivity(rec *record, param string) *apiError {
 	sid := rec.text("activity_sid")
 	activity := c.one("activities", c.in("sid", sid))

@@ -55,7 +55,7 @@ func reserve(t *testing.T, fake *twiliofake.Twilio, task string, workers ...stri
 	t.Helper()
 	r, ok := fake.Resource("tasks", task)
 	if !ok {
-		t.Fatalf("there is no task %s", task)
+		t.Fatalf("no task %s", task)
 	}
 	if r["assignment_status"] == "pending" {
 		r["assignment_status"] = "reserved"
@@ -126,7 +126,7 @@ func TestReservationsMoveTheirTask(t *testing.T) {
 }
 
 // TestTransfers gives an assigned task a second reservation, as a transfer
-// does: whatever becomes of it, the task stays assigned while somebody has it.
+// does: whatever happens to it, the task stays assigned while a worker has it.
 func TestTransfers(t *testing.T) {
 	for _, status := range []string{"accepted", "rejected", "timeout", "canceled"} {
 		fake := newFake(t)
@@ -274,7 +274,7 @@ func TestWorkflowChoosesQueue(t *testing.T) {
 	refused(t, err, "TargetWorkers")
 }
 
-// TestTaskRouterLists narrows and orders lists by what is not just a field.
+// TestTaskRouterLists filters and orders lists by more than plain fields.
 func TestTaskRouterLists(t *testing.T) {
 	fake := newFake(t)
 	api := tr.NewApiService(newClient(fake))
@@ -358,7 +358,7 @@ func TestTaskRouterLists(t *testing.T) {
 	}
 }
 
-// TestRenames gives new names to what others name beside its SID.
+// TestRenames renames resources to which others refer by name.
 func TestRenames(t *testing.T) {
 	fake := newFake(t)
 	api := tr.NewApiService(newClient(fake))
@@ -438,7 +438,7 @@ func TestTaskChannels(t *testing.T) {
 }
 
 // TestTaskRouterEvents follows one task through its life and reads what the
-// Events API tells of it.
+// Events API reports it.
 func TestTaskRouterEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
@@ -531,7 +531,7 @@ func TestTaskRouterEvents(t *testing.T) {
 	})
 }
 
-// TestStatistics compares what statistics count with what was done.
+// TestStatistics compares the statistics with what was done.
 func TestStatistics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)

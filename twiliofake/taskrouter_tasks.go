@@ -55,6 +55,8 @@ func (c *call) checkTask(rec *record) *apiError {
 	return nil
 }
 
+// chooseWorkflow sets the workflow and the queue of a new task from
+// WorkflowSid, RoutingTarget or, if neither is given, the only workflow.
 func (c *call) chooseWorkflow(rec *record) *apiError {
 	sid, target := rec.text("workflow_sid"), rec.text("routing_target")
 	switch {
@@ -236,6 +238,8 @@ func (c *call) check(moves map[string]move, param, sid, was, next string) *apiEr
 	return nil
 }
 
+// updateTask checks a change of a task: whether its status may change so, and
+// whether attributes are valid.
 func updateTask(c *call, rec *record) *apiError {
 	if c.form.Has("Attributes") {
 		if c.form.Has("AssignmentStatus") {
@@ -275,12 +279,14 @@ func (c *call) age(rec *record) int {
 }
 
 // instructions are what a reservation may be told to do, and the status that
-// it then has: whoever is called answers at once.
+// it then has: the called party answers at once.
 var instructions = map[string]string{
 	"accept": "accepted", "reject": "rejected", "dequeue": "accepted", "call": "accepted",
 	"conference": "accepted", "redirect": "accepted", "supervise": "",
 }
 
+// updateReservation checks a change of a reservation, and moves its task and
+// worker along.
 func updateReservation(c *call, rec *record) *apiError {
 	next := ""
 	if c.form.Has("ReservationStatus") {

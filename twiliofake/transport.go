@@ -13,18 +13,22 @@ import (
 	"github.com/flexfn/flexfn/internal/recorder"
 )
 
-// Client returns a client whose every request to any host goes to the fake,
-// in memory: no port, no goroutine. It is what tests in a synctest bubble
-// need. Faults reach it as they would over a network: a lost connection is an
-// error that is syscall.ECONNRESET, a cut body ends in io.ErrUnexpectedEOF, a
-// hang lasts until the request's context ends.
+// Client returns an HTTP client that sends every request, to whatever host, to
+// the fake in memory, without a port or a goroutine. Tests in a bubble of
+// testing/synctest need it. Faults look as they do over a network: a lost
+// connection is an error that is syscall.ECONNRESET, a cut body ends in
+// io.ErrUnexpectedEOF, and a hang lasts until the request's context ends.
 //
-// Its Transport may be used alone.
+// Its Transport can be used alone.
 func (t *Twilio) Client() *http.Client { return &http.Client{Transport: memory{t}} }
 
 // memory is an [http.RoundTripper] that calls a handler.
 type memory struct{ handler http.Handler }
 
+// RoundTrip implements [http.RoundTripper] by calling the handler on the
+// caller's goroutine, so that it works in a bubble of testing/synctest. A
+// handler that aborts becomes a reset connection or, once the head was sent, a
+// body that is cut off.
 func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	ctx := r.Context()
 	if r.Body != nil {

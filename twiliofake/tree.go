@@ -9,12 +9,12 @@ import (
 	"sync"
 )
 
-// A place says where in the state the items of a path stand: the collections on
+// A place says where in the state the items of a path are: the collections on
 // the way down from the account, and the variables that name the item of each.
 // The last key of a collection's path, or of a singleton's, has no variable.
 type place struct {
 	keys, vars []string
-	root       bool // accounts stand at the root
+	root       bool // accounts are at the root
 }
 
 // own is how many of the variables name the item itself.
@@ -90,7 +90,7 @@ type kind struct {
 	indexed   []string // alias and unique fields
 	unique    []unique
 	expires   bool    // items have a date_expires
-	viewers   []*kind // kinds that stand below these items too, at a second path
+	viewers   []*kind // kinds that are below these items too, at a second path
 }
 
 func (k *kind) home() string { return k.paths[0].keys[len(k.paths[0].keys)-1] }
@@ -498,7 +498,7 @@ func (w *world) knows(k *kind, name string) bool {
 	return false
 }
 
-// path is the place of a kind that stands below the items of a variable.
+// path is the place of a kind that is below the items of a variable.
 func (k *kind) path(variable string) *place {
 	for _, p := range k.paths {
 		if i := slices.Index(p.vars, variable); i >= 0 && i == len(p.keys)-2 {

@@ -100,7 +100,7 @@ func TestSubtreeGoes(t *testing.T) {
 
 // TestRefusals sends to every operation of the generic layer a request that
 // lacks a required parameter, one with an unknown parameter, and one with an
-// integer that is none.
+// integer that is invalid.
 func TestRefusals(t *testing.T) {
 	fake := freshFake(t)
 	missing, unknown, illTyped := 0, 0, 0

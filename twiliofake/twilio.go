@@ -11,28 +11,28 @@ import (
 	"time"
 )
 
-// Config is what a [Twilio] is made from. The zero value is a fake in the
-// state of [DevelopmentState] that makes the same SIDs on every run.
+// Config configures a [Twilio]. The zero value is a fake in the state of
+// [DevelopmentState], which makes the same SIDs on every run.
 type Config struct {
 	_ [0]func()
 
-	// State is the state to begin with; nil is [DevelopmentState].
+	// State is the initial state; nil is [DevelopmentState].
 	State *State
-	// Seed seeds the SIDs of what is created. Equal seeds and equal requests
+	// Seed seeds the SIDs of created resources. Equal seeds and equal requests
 	// in equal order make equal SIDs.
 	Seed uint64
-	// MaxRequests bounds the request log; when it is full the oldest entry
-	// goes. Zero is 1000.
+	// MaxRequests bounds the request log; once it is full, the oldest entry is
+	// dropped. Zero is 1000.
 	MaxRequests int
-	// Strict answers 501 to what no row of the fake models by hand, in the
-	// place of the generic layer.
+	// Strict turns the generic layer off: operations that no row of the fake
+	// models by hand are answered 501.
 	Strict bool
 }
 
 // A Twilio is a fake Twilio in memory. It is an [http.Handler] that plays the
-// product named by a request's Host header. All methods may be called
-// concurrently; requests are carried out one at a time, so that each sees
-// all the effects of those before it.
+// product named by a request's Host header. It is safe for concurrent use;
+// requests are carried out one at a time, so that each sees all effects of
+// those before it.
 type Twilio struct {
 	rows   *rowIndex
 	strict bool
@@ -49,8 +49,8 @@ type Twilio struct {
 	closed  <-chan struct{}
 }
 
-// New makes a fake. It fails when the state is not valid; the error names
-// every fault of it.
+// New makes a fake. If the state is not valid, the error names every fault in
+// it.
 func New(cfg Config) (*Twilio, error) {
 	rows, err := theRows()
 	if err != nil {
@@ -75,15 +75,15 @@ func New(cfg Config) (*Twilio, error) {
 }
 
 // Close ends the requests that a fault holds, as if the connection had been
-// lost; later hangs and delays end at once. A server that serves the fake can
-// then shut down.
+// lost, and those that would be held later end at once, so that a server of
+// the fake can shut down. The fake still answers other requests.
 func (t *Twilio) Close() { t.closing() }
 
 // maxBody bounds the body of a request; Twilio's own are far smaller.
 const maxBody = 4 << 20
 
-// ServeHTTP plays Twilio, or answers on the control API for paths that begin
-// with [ControlPath].
+// ServeHTTP answers as Twilio, or as the control API for paths that begin with
+// [ControlPath].
 func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, ControlPath) {
 		t.control(w, r)
@@ -117,7 +117,7 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		res = f.spoil(res)
 	}
-	// Nothing of an answer without a body could be cut off.
+	// An answer without a body cannot be cut off.
 	if f != nil && (f.Action.silent() || f.Action == Cut && len(res.body) == 0) {
 		t.log.end(entry, 0, body, nil)
 		if f.Action == Hang {
@@ -136,7 +136,7 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait reports whether the client was still there after the delay.
+// wait waits for the delay, and reports whether the client is still there.
 func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -153,7 +153,8 @@ func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// write sends the response with the headers that all of Twilio's have.
+// write sends the response, with the headers that all of Twilio's responses
+// have.
 func (res *response) write(w http.ResponseWriter, requestID string) {
 	h := w.Header()
 	for k, v := range res.header {
@@ -166,16 +167,15 @@ func (res *response) write(w http.ResponseWriter, requestID string) {
 	w.Write(res.body) //nolint:errcheck // a client that left
 }
 
-// Resource is one item as the state document holds it: the fields that Twilio
-// sends, by their names on the wire. A field whose name begins with an
-// underscore is kept and never sent; _version counts the changes and makes the
-// ETag.
+// Resource is one item of the state document: the fields that Twilio sends, by
+// their names on the wire. A field whose name begins with an underscore is
+// kept but never sent; _version counts the changes and makes the ETag.
 type Resource = map[string]any
 
-// Resource returns the item of a kind, such as "tasks", whose identity is id:
-// its SID, or what else names it in the path of the API (a participant's call
-// SID, a country's ISO code). The second result is false when there is none.
-// The map is a copy.
+// Resource returns a copy of the item of a kind, such as "tasks", with the
+// identity id: its SID, or whatever identifies it in the path of the API (a
+// participant's call SID, a country's ISO code). The second result is false if
+// there is none.
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -207,10 +207,10 @@ func (t *Twilio) lookUp(kind, id string) *record {
 	return nil
 }
 
-// SetResource adds an item to a kind, or replaces the one of the same
-// identity. Fields that are left out get their initial values. It fails when
-// the kind, a field or a value is not one that the fake knows, and when what
-// the item stands below is not there.
+// SetResource adds an item to a kind, or replaces the one with the same
+// identity. Fields that are left out get their initial values. It fails if the
+// kind, a field or a value is unknown, or if a parent of the item does not
+// exist.
 func (t *Twilio) SetResource(kind string, item Resource) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -227,8 +227,8 @@ func (t *Twilio) SetResource(kind string, item Resource) error {
 	return nil
 }
 
-// RemoveResource takes an item and what stands below it away, without the
-// other effects that a DELETE has. It reports whether there was one.
+// RemoveResource deletes an item and everything below it, without the other
+// effects of a DELETE. It reports whether the item existed.
 func (t *Twilio) RemoveResource(kind, id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

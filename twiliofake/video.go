@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// videoRows are the resources of video.twilio.com. Nobody joins a room by
-// himself: participants and recordings are those of the state.
+// videoRows are the resources of video.twilio.com. No one joins a room by
+// itself: participants and recordings are those of the state.
 func videoRows() []resource {
 	const room = "/v1/Rooms/{room_sid}"
 	recording := []field{

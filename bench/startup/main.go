@@ -227,7 +227,7 @@ func (s subject) start(requests int) (took time.Duration, rss string, err error)
 	return took, memory(c.Process.Pid), nil
 }
 
-// memory is the resident memory that the kernel tells of.
+// memory returns the resident memory that the kernel reports.
 func memory(pid int) string {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

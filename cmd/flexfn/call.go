@@ -27,13 +27,13 @@ type callCommand struct {
 	JSON       bool     `name:"json" help:"Send JSON instead of a form."`
 }
 
-// Help is what --help prints after the flags.
+// Help returns the text that --help prints after the flags.
 func (c *callCommand) Help() string {
 	return "The answer's body goes to standard output, its status to standard error. Exit codes: 0 for a success, 4 when the function refused the request (an answer of 300 to 499), 5 when it failed (500 and above), 1 when no answer came, 2 for a mistake on the command line."
 }
 
-// Exit codes of a call that was answered: the function refused the request
-// (an answer of 300 to 499), or it failed.
+// Exit codes of a call that was answered, but without success: the function
+// refused the request (an answer from 300 to 499), or it failed.
 const (
 	exitRefused exitCode = 4
 	exitFailed  exitCode = 5
@@ -84,7 +84,7 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 }
 
 // identify decides who makes the call. If the command line does not say, it
-// asks the server at base who may call the function, which flexfn dev knows.
+// asks the server at base, since flexfn dev knows who may call the function.
 func (c *callCommand) identify(ctx context.Context, env environment, base string, call *dev.Call) error {
 	person, token := c.As, c.Token
 	if c.Twilio {
@@ -117,7 +117,8 @@ func (c *callCommand) identify(ctx context.Context, env environment, base string
 	return nil
 }
 
-// people lists who functions can be called as, other than Twilio.
+// people returns the persons, other than Twilio, as whom functions can be
+// called.
 func people() string {
 	var names []string
 	for _, p := range dev.People() {

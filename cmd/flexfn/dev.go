@@ -28,7 +28,7 @@ type devCommand struct {
 	Live  bool   `help:"Use the real Twilio, with your credentials, instead of the fake."`
 }
 
-// drainDev is how long requests under way may take at the end.
+// drainDev is how long requests under way may take when the server ends.
 const drainDev = 2 * time.Second
 
 // Run serves until ctx ends.
@@ -58,7 +58,8 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	variables.base = "http://" + reachable(listener.Addr())
 	terminal := dev.NewTerminal(env.stdout, colourful(env))
 
-	// Nothing is accepted yet: what fails here closes the listener.
+	// The listener does not accept yet, so it must be closed if anything here
+	// fails.
 	server, fake, err := d.server(variables, terminal, state)
 	if err == nil && program == nil {
 		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
@@ -116,7 +117,8 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 // ownModule is the module whose programs are not the user's.
 const ownModule = "github.com/flexfn/flexfn"
 
-// program is the user's; nil when the examples are to be served, and why.
+// program returns the user's program, or nil and the reason why the examples
+// are served.
 func (d *devCommand) program(ctx context.Context) (p *dev.Program, why string, err error) {
 	p, err = dev.FindProgram(ctx, cmp.Or(d.Dir, "."))
 	switch {
@@ -142,7 +144,7 @@ func (d *devCommand) envDir() string {
 	return "."
 }
 
-// server makes the dev server, and the fake unless Twilio is to be real.
+// server makes the dev server and, unless the real Twilio is used, the fake.
 func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *stateFile) (*dev.Server, *twiliofake.Twilio, error) {
 	o := dev.Options{Base: v.base, Key: v.key, Terminal: terminal}
 	o.PublicURL, _ = v.plain("PUBLIC_URL")
@@ -156,7 +158,7 @@ func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *state
 		if _, err := flexfn.New(config); err != nil {
 			return nil, nil, fmt.Errorf("--live needs your account: %w", err)
 		}
-		// The real auth token signs nothing: what it signs would be valid in
+		// The real auth token must not sign: the signature would be valid in
 		// production too.
 		o.Account, o.SignWith = config.AccountSID, v.signWith
 		o.FlexToken, _ = v.plain("FLEX_TOKEN")
@@ -177,7 +179,7 @@ func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *state
 	return dev.New(o), fake, nil
 }
 
-// serveExamples lets the example functions and the ready-made ones answer,
+// serveExamples serves the example functions and the ready-made ones,
 // in this process.
 func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error {
 	config := flexfn.FromLookup(v.lookup)
@@ -193,7 +195,7 @@ func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error 
 	return server.Serve(app)
 }
 
-// welcome says where it serves, and what that means.
+// welcome prints the address, and who can reach it.
 func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 	with := "a fake Twilio"
 	if d.Live {
@@ -222,7 +224,7 @@ func exposed(addr net.Addr) bool {
 	return ok && !tcp.IP.IsLoopback()
 }
 
-// reachable is the address under which this machine reaches a listener.
+// reachable returns the address at which this machine reaches a listener.
 func reachable(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 )
 
 // devVariables are the environment variables that the functions see in
-// development: those of the environment, then those of .env.local, then those
-// of .env; and in the place of whatever account and public address they name,
-// unless Twilio is real, the fake's.
+// development. The environment wins over .env.local, which wins over .env.
+// Unless the real Twilio is used, the fake's account and public address
+// replace those that they name.
 type devVariables struct {
 	dir   string // with .env and .env.local
 	outer func(string) (string, bool)
@@ -51,7 +51,7 @@ func (v *devVariables) read() error {
 	return nil
 }
 
-// paths are the files', the later of which win.
+// paths returns the files; later ones win.
 func (v *devVariables) paths() []string {
 	dir, err := filepath.Abs(v.dir)
 	if err != nil {
@@ -64,7 +64,7 @@ func (v *devVariables) paths() []string {
 	return paths
 }
 
-// plain looks a variable up, whatever Twilio is.
+// plain looks a variable up, without the fake's values.
 func (v *devVariables) plain(name string) (string, bool) {
 	if value, ok := v.outer(name); ok {
 		return value, true
@@ -102,7 +102,7 @@ func (v *devVariables) set() map[string]string {
 	return set
 }
 
-// lookup is what flexfn.FromLookup wants.
+// lookup looks a variable up, for flexfn.FromLookup.
 func (v *devVariables) lookup(name string) (string, bool) {
 	if value, ok := v.set()[name]; ok {
 		return value, true

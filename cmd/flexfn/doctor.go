@@ -32,7 +32,7 @@ type doctorCommand struct {
 	Migrate []string `sep:"none" placeholder:"URL|FILE" help:"The Flex plugin's configuration: its ui_attributes in a file, or https://flex-api.twilio.com/v1/Configuration, which is read with the account's credentials. Says which of the features that are on this server serves. Given twice, the second is merged into the first."`
 }
 
-// Run checks everything, and fails when a finding is one.
+// Run runs every check, and fails if one of them does.
 func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	lookup, names := env.lookup, []string(nil)
 	for _, file := range d.EnvFile {
@@ -97,7 +97,7 @@ const (
 
 func (s severity) String() string { return [...]string{"ok", "skip", "warn", "FAIL"}[s] }
 
-// say prints a finding and how to mend it. No value of a secret may be in it.
+// say prints a finding and its remedy. Neither may contain a secret.
 func (r *report) say(s severity, what, finding, fix string) {
 	r.counts[s]++
 	fmt.Fprintf(r.out, "%-4s  %s: %s\n", s, what, finding)
@@ -106,7 +106,8 @@ func (r *report) say(s severity, what, finding, fix string) {
 	}
 }
 
-// environment makes the app as a server would; nil when it would not start.
+// environment makes the app as a server would. It returns nil if a server
+// would not start.
 func (r *report) environment(config flexfn.Config, lookup func(string) (string, bool), names []string) *flexfn.App {
 	for _, name := range []string{link.KeyVariable, link.DescribeVariable} {
 		if v, _ := lookup(name); v != "" {
@@ -195,6 +196,8 @@ func (r *report) workspace(config flexfn.Config) {
 	r.say(fine, "workspace", "TWILIO_FLEX_WORKSPACE_SID is set", "")
 }
 
+// publicURL checks that PUBLIC_URL is set, and that Twilio can call it, over
+// TLS.
 func (r *report) publicURL(config flexfn.Config) {
 	const what = "public URL"
 	if config.PublicURL == "" {
@@ -217,8 +220,8 @@ func (r *report) publicURL(config flexfn.Config) {
 	}
 }
 
-// signatures tries what the check sees behind the proxies that there are, with
-// the settings alone.
+// signatures tests which requests the signature check accepts behind common
+// kinds of proxies, with these settings.
 func (r *report) signatures(config flexfn.Config) {
 	const path = "/flexfn-doctor"
 	config.Transport = nil
@@ -243,7 +246,7 @@ func (r *report) signatures(config flexfn.Config) {
 		host   string
 	}{
 		{"nothing in front, or a proxy that keeps Host", nil, host},
-		{"a proxy that changes Host and tells it in X-Forwarded-Host and -Proto", map[string]string{"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}, "10.0.0.5:8080"},
+		{"a proxy that changes Host and reports it in X-Forwarded-Host and -Proto", map[string]string{"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}, "10.0.0.5:8080"},
 		{"a proxy that changes Host and tells nothing", nil, "10.0.0.5:8080"},
 	} {
 		body := "From=%2B15550100"
@@ -273,10 +276,11 @@ func (r *report) signatures(config flexfn.Config) {
 	}
 }
 
-// cors asks as a browser does: a preflight, and a call.
+// cors sends what a browser would: a preflight, and a call.
 func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server string) {
 	what := "CORS from " + origin
-	// A list, so that * is refused too: no page has it as its origin.
+	// Checked as a list, so that * is refused too: a page cannot have it as
+	// its origin.
 	listed := app.Config()
 	listed.AllowedOrigins = []string{origin, "https://flex.twilio.com"}
 	if _, err := flexfn.New(listed); err != nil {
@@ -301,7 +305,7 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 		what += " at " + strings.TrimSuffix(u.Redacted(), "/")
 	}
 	for _, method := range []string{http.MethodOptions, http.MethodPost} {
-		// A path where nothing is: even its answer must be readable.
+		// A path without a function: even that answer must be readable.
 		req, err := http.NewRequestWithContext(ctx, method, base+"/flexfn-doctor", nil)
 		if err != nil {
 			r.say(failed, what, "the server's address is not a URL", "write it as https://functions.example.com")
@@ -319,7 +323,7 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 		}
 		_ = resp.Body.Close()
 		if finding := readable(method, resp, origin); finding != "" {
-			fix := "add the origin to FLEXFN_ALLOWED_ORIGINS, exactly as it is here"
+			fix := "add the origin to FLEXFN_ALLOWED_ORIGINS, exactly as shown here"
 			if server != "" {
 				fix += "; if it is already there, check the proxies in front of the server"
 			}
@@ -330,8 +334,8 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 	r.say(fine, what, "a page there may call and read every answer", "")
 }
 
-// readable says why a browser would keep an answer from a page of origin; ""
-// when it would not (Fetch standard, CORS check and CORS-preflight fetch).
+// readable returns why a browser would keep an answer from a page of origin;
+// empty if it would not (Fetch standard, CORS check and CORS-preflight fetch).
 func readable(method string, resp *http.Response, origin string) string {
 	allowed := resp.Header.Values("Access-Control-Allow-Origin")
 	switch {
@@ -354,6 +358,8 @@ func readable(method string, resp *http.Response, origin string) string {
 	return ""
 }
 
+// deadlines warns if a Studio function may take longer than Studio waits, and
+// if one attempt may take all the time of a function.
 func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bool)) {
 	const what = "deadlines"
 	ok := true
@@ -376,7 +382,7 @@ func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bo
 	}
 }
 
-// live asks Twilio. It only reads.
+// live checks the settings with Twilio. It only reads.
 func (r *report) live(ctx context.Context, config flexfn.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -397,8 +403,8 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 			clock = twilioapi.ResponseHeader(client).Get("Date")
 			return said, err
 		})
-		// Twilio's own failures have a code. An answer without one is
-		// from something in between, and so is the time that it gives.
+		// Twilio's own failures have a code. An answer without one comes from
+		// something in between, and so does its Date.
 		finding := fmt.Sprintf("Twilio answers %d: %s", res.Status, res.Message)
 		switch {
 		case res.Success:
@@ -443,7 +449,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	r.clock(clock, time.Now())
 }
 
-// clock compares this machine's with that of whoever sent the header Date.
+// clock compares this machine's clock with the sender's of the header Date.
 func (r *report) clock(date string, now time.Time) {
 	const what = "clock"
 	theirs, err := http.ParseTime(date)

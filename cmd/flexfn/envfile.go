@@ -9,7 +9,7 @@ import (
 )
 
 // readEnvFile reads a file with one NAME=value on a line. Its error names the
-// file and the line, and shows nothing of either.
+// file and the line, but quotes neither.
 func readEnvFile(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

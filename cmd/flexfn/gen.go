@@ -24,7 +24,7 @@ type genCommand struct {
 	TS      genTSCommand      `cmd:"" name:"ts" help:"Write a TypeScript client for a program's functions."`
 }
 
-// generated is what both generators have in common.
+// generated has the flags of both generators.
 type generated struct {
 	Dir       string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main). By default, the program of the module that you are in."`
 	ReadyMade bool   `help:"Describe the ready-made functions of flexfn serve, and no program."`
@@ -40,7 +40,7 @@ type genOpenAPICommand struct {
 	Server  string `placeholder:"URL" help:"Base URL of the functions."`
 }
 
-// Validate refuses what has nothing to be checked.
+// Validate refuses --check without a file to check.
 func (g *genOpenAPICommand) Validate() error {
 	if g.Check && g.Output == "" {
 		return usageError{errors.New("--check needs --output: the file to check")}
@@ -74,7 +74,7 @@ func (g *genTSCommand) Run(ctx context.Context, env environment) error {
 	return g.deliver(env, g.Output, client)
 }
 
-// deliver writes content to file, or compares.
+// deliver writes content to file or, with --check, compares it.
 func (g *generated) deliver(env environment, file string, content []byte) error {
 	if file == "" {
 		_, err := env.stdout.Write(content)
@@ -106,7 +106,7 @@ func firstDifference(old, content []byte) string {
 	return "it differs"
 }
 
-// generatorVersion is the release, or "devel".
+// generatorVersion returns the release, or "devel".
 func generatorVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && regexp.MustCompile(`^v\d+\.\d+\.\d+(-(alpha|beta|rc)[.\d]*)?$`).MatchString(info.Main.Version) {
 		return info.Main.Version

@@ -20,7 +20,7 @@ const keysHelp = "Keys%s: o opens the console, f lists the faults, l the functio
 
 var errNotInFront = errors.New("another program has the terminal")
 
-// keyboard is what the keys of a developer at a terminal do.
+// keyboard has the actions of a developer's keys at the terminal.
 type keyboard struct {
 	terminal *dev.Terminal
 	server   *dev.Server
@@ -45,7 +45,7 @@ func (k *keyboard) listen(ctx context.Context) (restore func()) {
 	case err != nil:
 		k.enter = ", each with Enter"
 	default:
-		// At once when ctx ends: a second Ctrl-C ends the program as it is.
+		// At once when ctx ends: a second Ctrl-C then ends the program at once.
 		stop := context.AfterFunc(ctx, back)
 		restore = func() { stop(); back() }
 	}
@@ -63,8 +63,8 @@ func (k *keyboard) listen(ctx context.Context) (restore func()) {
 	return restore
 }
 
-// pressed does what keys say. Arrows and the like come as several bytes, the
-// first of which is Escape.
+// pressed runs the actions of keys. Arrows and the like arrive as several
+// bytes that begin with Escape.
 func (k *keyboard) pressed(keys []byte) {
 	if bytes.HasPrefix(keys, []byte{0x1b}) {
 		return
@@ -80,7 +80,7 @@ func (k *keyboard) pressed(keys []byte) {
 			openBrowser(k.console, func(err error) { k.terminal.Printf("No browser could be opened: %v\n", err) })
 		case 'f':
 			if k.fake == nil {
-				k.terminal.Printf("Twilio is real: there are no faults to switch\n")
+				k.terminal.Printf("Twilio is real: it has no faults to switch\n")
 				continue
 			}
 			k.terminal.Faults(k.fake.Faults())
@@ -98,8 +98,8 @@ func (k *keyboard) pressed(keys []byte) {
 	}
 }
 
-// openBrowser opens a page in the developer's browser; failed may be called
-// later.
+// openBrowser opens a page in the developer's browser. failed may be called
+// later, on another goroutine.
 func openBrowser(url string, failed func(error)) {
 	name, args := "xdg-open", []string{url}
 	switch runtime.GOOS {

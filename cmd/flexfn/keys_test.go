@@ -28,7 +28,7 @@ func TestKeys(t *testing.T) {
 		"l":      "No functions yet.",
 		"\r":     "\n",
 		"\x1b[A": "", // an arrow
-		"c":      "", // there are no colours: nothing can be cleared
+		"c":      "", // without colours nothing can be cleared
 	} {
 		shown.Reset()
 		k.pressed([]byte(keys))

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// singleKeys makes a terminal hand over each key as it is pressed, without
-// showing it. Signals, such as Ctrl-C's, and what is written to the terminal
-// stay as they are. The result puts it back.
+// singleKeys makes a terminal return each key as it is pressed, without echo.
+// Signals, such as that of Ctrl-C, and output are unaffected. The result
+// restores the terminal.
 func singleKeys(f *os.File) (restore func(), err error) {
 	fd := int(f.Fd())
-	// Another program's terminal is not to be changed, and to try would stop
-	// this one.
+	// The terminal may belong to another program. Changing it would stop this
+	// one.
 	inFront := func() bool {
 		group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 		return err == nil && group == unix.Getpgrp()

@@ -107,7 +107,7 @@ func hold(t *testing.T, api *lambdatest.API, when string) {
 }
 
 // TestFreezeAndThaw freezes an instance between requests, as Lambda does.
-// Meanwhile Twilio closes the connections; every request must go through.
+// In the meantime Twilio closes the connections; every request must succeed.
 func TestFreezeAndThaw(t *testing.T) {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {

@@ -1,19 +1,19 @@
 // Command flexfn develops, serves and calls flexfn functions.
 //
-//	flexfn dev            serves the functions of a module with a fake Twilio, built again at each change
+//	flexfn dev            serves the functions of a module with a fake Twilio, rebuilt at each change
 //	flexfn serve          serves the ready-made functions in production
 //	flexfn call PATH      calls a function, as a Flex user or as Twilio
 //	flexfn trigger EVENT  sends an event to the functions of flexfn dev, as Twilio does
 //	flexfn events         lists, replays and deletes events that could not be handled
 //	flexfn fake           runs the fake Twilio alone
-//	flexfn new app        begins a project; new function adds to one
+//	flexfn new app        starts a project; new function adds to one
 //	flexfn gen ts         writes a TypeScript client; gen openapi an OpenAPI document
 //	flexfn doctor         checks the settings as a server would have them, and
 //	                      with --migrate what of a Flex plugin they serve
 //	flexfn version        prints the version
 //
 // Each explains itself with --help. The exit code is 0 for a success, 1 for a
-// failure (of doctor: something to mend; of gen --check: a stale file), 2 for a
+// failure (of doctor: something to fix; of gen --check: a stale file), 2 for a
 // mistake on the command line; "flexfn call" has more.
 package main
 
@@ -44,7 +44,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], environment{os.LookupEnv, os.Stdout, os.Stderr}))
 }
 
-// environment is what the commands have of the outside world.
+// environment is the outside world as the commands see it, so that tests can
+// replace it.
 type environment struct {
 	lookup         func(name string) (string, bool)
 	stdout, stderr io.Writer
@@ -72,7 +73,7 @@ func (versionCommand) Run(env environment) error {
 	return err
 }
 
-// version is the module's, as go install and go tool record it.
+// version returns the module's version, as go install and go tool record it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -81,8 +82,9 @@ func version() string {
 	return "flexfn " + cmp.Or(info.Main.Version, "(devel)")
 }
 
-// Exit codes other than 0: usage is for mistakes on the command line,
-// [host.ExitCutOff] for requests cut off at the end, failure for all else.
+// Exit codes other than 0: usage for mistakes on the command line,
+// [host.ExitCutOff] for requests cut off at the end, and failure for
+// everything else.
 const (
 	exitFailure = host.ExitFailed
 	exitUsage   = 2
@@ -139,7 +141,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 // usageError is a mistake on the command line that only the command sees.
 type usageError struct{ error }
 
-// exitCode fails the command with this code and without another word.
+// exitCode makes the command exit with this code, without a message.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"flexfn": main})
 }
 
-// TestScripts runs testdata/script. Beside testscript's own commands they
+// TestScripts runs testdata/script. In addition to testscript's own commands, they
 // have "ready URL", which waits until something answers there; "paste FILE",
 // which runs each curl line in FILE and writes the answers to the file pasted;
 // $ADDR, an address and $PORT2, a port, that nothing listens on; and $CHECKOUT,
@@ -148,5 +148,5 @@ func TestPanicsAreSeen(t *testing.T) {
 	}()
 	lookup := func(string) (string, bool) { panic("a bug") }
 	code := run(t.Context(), []string{"serve"}, environment{lookup, io.Discard, io.Discard})
-	t.Errorf("it went on, to exit code %d", code)
+	t.Errorf("it continued, with exit code %d", code)
 }

@@ -24,6 +24,7 @@ type newAppCommand struct {
 	Tidy    bool   `negatable:"" default:"true" help:"Run go mod tidy to fetch the dependencies (default: yes)."`
 }
 
+// Run creates the project and, unless told not to, fetches its dependencies.
 func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	app := scaffold.App{Module: n.Module, Replace: n.Replace}
 	if app.Module == "" {
@@ -38,7 +39,8 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 		return usageError{errors.New("this flexfn is not a release, which go mod tidy could find: add --replace with the folder of its source, or --no-tidy")}
 	}
 	if first, _, _ := strings.Cut(app.Module, "/"); !strings.Contains(first, ".") {
-		// The go command takes such a path for its own when it is one of them.
+		// The go command would take such a path for one of the standard
+		// library's.
 		out, err := gotool.Run(ctx, "", "list", "-e", "-find", "-f", "{{.Standard}}", "--", app.Module)
 		if err == nil && strings.TrimSpace(string(out)) == "true" {
 			return usageError{fmt.Errorf("%s is a package of Go's standard library: give the module a path of its own with --module, such as example.com/%s", app.Module, app.Module)}

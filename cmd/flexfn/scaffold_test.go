@@ -18,7 +18,7 @@ func TestScaffold(t *testing.T) {
 		downloads := filepath.ToSlash(filepath.Join(e.Getenv("GOMODCACHE"), "cache", "download"))
 		e.Setenv("GOPROXY", "file://"+downloads+","+e.Getenv("GOPROXY"))
 		e.Setenv("GOMODCACHE", modules)
-		// The cache can be removed, and what is built is known again wherever it lies.
+		// The cache can be removed, and build results are found again in any folder.
 		e.Setenv("GOFLAGS", "-modcacherw -trimpath")
 	})
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// A stateFile is where a fake's state is kept from one run to the next. It is
-// this process's alone until close.
+// A stateFile keeps a fake's state from one run to the next. Until close, it
+// belongs to this process alone.
 type stateFile struct {
 	path string // links followed
 	lock *os.File
 }
 
-// openState takes the file at path, which need not be there yet, and sees to
-// it that it can be written at the end.
+// openState locks the file at path, which need not exist, and checks that it
+// can be written at the end.
 func openState(path string) (*stateFile, error) {
 	path, err := behindLinks(path)
 	if err != nil {
@@ -41,7 +41,8 @@ func openState(path string) (*stateFile, error) {
 	return &stateFile{path, lock}, nil
 }
 
-// behindLinks is the file that path leads to, which need not be there.
+// behindLinks returns the file to which path leads through symbolic links. It
+// need not exist.
 func behindLinks(path string) (string, error) {
 	for range 40 {
 		target, err := os.Readlink(path)
@@ -86,8 +87,8 @@ func loadState(fake *twiliofake.Twilio, path string) error {
 	return nil
 }
 
-// save replaces the file as a whole: a full disk or a crash leaves the old one.
-// Nobody else may read it, since it can hold tokens.
+// save replaces the file atomically: after a full disk or a crash the old one
+// is there. Only the user may read it, since it can hold tokens.
 func (s *stateFile) save(fake *twiliofake.Twilio) error {
 	file, err := os.CreateTemp(filepath.Dir(s.path), ".flexfn-state-*") // mode 0600
 	if err != nil {

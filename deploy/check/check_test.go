@@ -167,7 +167,7 @@ func TestKnative(t *testing.T) {
 			keepsSecrets(t, c)
 			cfg := config(t, c.Env)
 			if limit := time.Duration(*spec.TimeoutSeconds) * time.Second; cfg.RequestLimit != limit {
-				t.Errorf("the platform gives a request %s, the program believes %s", limit, cfg.RequestLimit)
+				t.Errorf("the platform gives a request %s, the program assumes %s", limit, cfg.RequestLimit)
 			}
 			if strings.HasPrefix(file, "knative") {
 				confined(t, c)

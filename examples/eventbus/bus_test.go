@@ -17,7 +17,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// record is systems that remember what they were told.
+// record are systems that remember their calls.
 type record struct {
 	mu    sync.Mutex
 	told  []string

@@ -8,7 +8,7 @@ import (
 )
 
 type greetParams struct {
-	Name  string `json:"name" purpose:"whom to greet"`
+	Name  string `json:"name" purpose:"who to greet"`
 	Times int    `json:"times" doc:"how often; once when absent"`
 }
 

@@ -14,6 +14,6 @@ func TestGreet(t *testing.T) {
 	if got := answer.Field("greeting"); got != "Hello Ada! Hello Ada!" {
 		t.Errorf("the greeting is %q", got)
 	}
-	app.CallFlex(flexfntest.Agent, "/flex/greet", nil).Refused(400, "Missing name: whom to greet")
+	app.CallFlex(flexfntest.Agent, "/flex/greet", nil).Refused(400, "Missing name: who to greet")
 	app.CallFlex("", "/flex/greet", flexfntest.Params{"name": "Ada"}).Refused(403, "Token was not provided")
 }

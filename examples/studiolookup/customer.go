@@ -20,7 +20,7 @@ type customerReply struct {
 }
 
 // customer fails open: a caller should not hear an error because a look-up
-// failed. The flow gets an answer it can go on with, in time, and the log says
+// failed. The flow gets an answer that it can use, in time, and the log says
 // what happened.
 var customer = flexfn.PrepareStudioFunction(func(ctx context.Context, in customerParams) (customerReply, error) {
 	lookup, cancel := context.WithTimeout(ctx, 2*time.Second) // the caller is waiting

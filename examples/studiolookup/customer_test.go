@@ -16,7 +16,7 @@ func TestCustomer(t *testing.T) {
 		t.Errorf("the answer is %s", answer.Body)
 	}
 
-	// Twilio's look-up is down: the flow goes on with the default.
+	// Twilio's look-up is down: the flow continues with the default.
 	if err := app.Twilio.SetFaults(twiliofake.Fault{
 		Match: twiliofake.Match{Host: "lookups"}, Action: twiliofake.Status, Status: 503, Times: 100,
 	}); err != nil {
@@ -27,7 +27,7 @@ func TestCustomer(t *testing.T) {
 		t.Errorf("the answer is %s", answer.Body)
 	}
 
-	// Open means lenient about Twilio's failures, not about who asks.
+	// It is lenient about Twilio's failures, not about the caller.
 	app.CallFlex(flexfntest.Agent, "/studio/customer", from).Refused(403, "")
 	app.CallStudio("/studio/customer", nil).Refused(400, "Missing from")
 }

@@ -1,4 +1,4 @@
-// Command studiolookup tells a Studio flow who calls, and lets the call go on when it cannot find out.
+// Command studiolookup tells a Studio flow who is calling, with a default if it cannot find out.
 package main
 
 import (

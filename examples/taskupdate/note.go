@@ -24,7 +24,7 @@ var addNote = flexfn.PrepareFlexFunction(func(ctx context.Context, in noteParams
 		return noteReply{}, err
 	}
 	// Reads the task, merges, and writes with If-Match: when someone else was
-	// faster, Twilio says 412 and it starts again. Nobody's note is lost.
+	// faster, Twilio answers 412 and it starts again. No note is lost.
 	attributes, err := twilioapi.UpdateTaskAttributes(ctx, in.Task, update).Get()
 	return noteReply{attributes}, err
 }, flexfn.Doc("Adds a note to a task, among those that others add."))

@@ -1,11 +1,11 @@
-// Package claim gives the right to do something to one of many instances at a
-// time, and remembers what came of it. All it needs is a store with an atomic
-// Swap. Leases are measured by the store's clock alone: an entry is written
-// with a known ttl, and the store says how much of it is left.
+// Package claim gives the right to do something to one instance at a time, and
+// remembers the outcome. It needs only a store with an atomic Swap. Leases are
+// measured by the store's clock: an entry is written with a known ttl, and the
+// store says how much of it is left.
 //
-// What can be promised: no two claims on a key overlap unless one outlives its
-// lease; work is never forgotten while it is claimed; an outcome that was
-// recorded is what everyone gets until it expires.
+// It guarantees that no two claims on a key overlap unless one outlives its
+// lease, that work is never forgotten while it is claimed, and that everyone gets
+// a recorded outcome until it expires.
 package claim
 
 import (
@@ -30,7 +30,7 @@ type Claims struct {
 	waiting map[string]*waiters
 }
 
-// waiters wait for a claim of this process to change a key.
+// waiters are those in this process who wait for a key to change.
 type waiters struct {
 	n       int
 	changed chan struct{}
@@ -41,34 +41,36 @@ func New(entries *store.Entries) *Claims {
 	return &Claims{entries: entries, waiting: map[string]*waiters{}}
 }
 
-// Entries returns what the claims are kept in.
+// Entries returns the entries in which the claims are stored.
 func (c *Claims) Entries() *store.Entries { return c.entries }
 
-// Sum identifies who may get an outcome.
+// Sum identifies those who may get an outcome.
 type Sum [16]byte
 
-// Request says what is claimed.
+// Request describes a claim.
 type Request struct {
 	Key   string        // of the entry
 	Check Sum           // must be that of the first request of the key
 	Keep  time.Duration // how long an outcome, or what is known of a failure, is remembered
 	Lease time.Duration // how long the claim lasts
-	// Done reports that the data recorded so far leave nothing to do. Nil
-	// reports nothing.
+	// Done reports whether the data recorded so far leave nothing to do. Nil
+	// stands for a function that returns false.
 	Done func(data []byte) bool
-	// Now does not wait for another's claim.
+	// Now makes Take fail instead of waiting for another's claim.
 	Now bool
 }
 
 var (
-	// ErrOther says that the key is another's: the checks differ.
+	// ErrOther is returned if the key belongs to someone else: the checks
+	// differ.
 	ErrOther = errors.New("the key belongs to another request")
-	// ErrBusy says that another held the claim for as long as ctx allowed.
+	// ErrBusy is returned if another held the claim for as long as ctx
+	// allowed.
 	ErrBusy = errors.New("another is still at it")
 )
 
-// Claim is the right to do what its key stands for. It is not safe for
-// concurrent use.
+// Claim is the right to do the work of a key. It is not safe for concurrent
+// use.
 type Claim struct {
 	claims *Claims
 	req    Request
@@ -78,7 +80,7 @@ type Claim struct {
 	ends   time.Time
 }
 
-// state is what a record says.
+// state is how far the work of a record has got.
 type state byte
 
 const (
@@ -87,7 +89,7 @@ const (
 	done
 )
 
-// record is what the store has at a key.
+// record is the store's value at a key.
 type record struct {
 	state  state
 	id     Sum // of the work: stays the same when it is tried again
@@ -150,9 +152,9 @@ func decode(b []byte) (r record, err error) {
 	return r, nil
 }
 
-// Take claims what req says, waiting while another holds it. Without a claim
-// and an error, there is nothing to do: data is what was recorded, the outcome
-// or, if Take waited for it, the failure of another's try.
+// Take claims the work of req, and waits while another holds it. If it returns
+// neither a claim nor an error, there is nothing to do: data is the recorded
+// outcome or, if Take waited, the failure of another's attempt.
 func (c *Claims) Take(ctx context.Context, req Request) (mine *Claim, data []byte, err error) {
 	req.Lease = req.Lease.Round(time.Millisecond)
 	var found store.Entry // at first, none is expected
@@ -236,7 +238,8 @@ func (c *Claims) leave(key string, q *waiters) {
 	}
 }
 
-// wake tells those who wait in this process; others find out by looking.
+// wake wakes those who wait in this process. Other processes notice by
+// polling.
 func (c *Claims) wake(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -267,23 +270,23 @@ func (q *waiters) told() bool {
 	}
 }
 
-// ID identifies the work: it is the same for each try.
+// ID identifies the work. It is the same for each attempt.
 func (c *Claim) ID() Sum { return c.rec.id }
 
-// Tries counts the claims on the work, this one included.
+// Tries returns the number of claims on the work, this one included.
 func (c *Claim) Tries() int { return int(c.rec.tries) }
 
-// Data is what was last recorded.
+// Data returns the data recorded last.
 func (c *Claim) Data() []byte { return c.rec.data }
 
-// Ends is when another may take the work over, by this instance's clock.
+// Ends returns when another may take the work over, by this instance's clock.
 func (c *Claim) Ends() time.Time { return c.ends }
 
-// ErrTwice is returned by [Claim.Finish] when another has finished first.
+// ErrTwice is returned by [Claim.Finish] if another has finished first.
 var ErrTwice = errors.New("done twice: the claim outlived its lease, and another instance took over")
 
-// Finish records the outcome. If another recorded one first, it returns that
-// one and [ErrTwice]. It may be called again after any other error.
+// Finish records the outcome. If another has recorded one, it returns that one
+// and [ErrTwice]. After any other error it may be called again.
 func (c *Claim) Finish(ctx context.Context, data []byte) ([]byte, error) {
 	rec := c.rec
 	rec.state, rec.data, rec.ttl = done, data, c.req.Keep
@@ -309,7 +312,7 @@ func (c *Claim) Finish(ctx context.Context, data []byte) ([]byte, error) {
 	}
 }
 
-// look finds out what is at the key, to be swapped next.
+// look reads the record at the key, which the next swap replaces.
 func (c *Claim) look(ctx context.Context) error {
 	entry, err := c.claims.entries.Get(ctx, c.req.Key)
 	if err != nil {
@@ -325,14 +328,14 @@ func (c *Claim) look(ctx context.Context) error {
 	return nil
 }
 
-// Save records how far the work has got and goes on; Free does and gives the
-// claim back, so that the rest can be tried again. merge adds what this claim
-// has done to what others recorded, if the claim was lost meanwhile.
+// Save records progress and keeps the claim. Free records it and gives the
+// claim back, so that the rest can be tried again. If the claim was lost in
+// the meantime, merge adds this claim's progress to what others have recorded.
 func (c *Claim) Save(ctx context.Context, merge func(recorded []byte) []byte) error {
 	return c.record(ctx, claimed, merge)
 }
 
-// Free: see [Claim.Save].
+// Free records progress and gives the claim back; see [Claim.Save].
 func (c *Claim) Free(ctx context.Context, merge func(recorded []byte) []byte) error {
 	return c.record(ctx, free, merge)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // liar is a store in virtual time that loses writes, does them late, answers
-// late, and answers with an error what it has done.
+// late, and returns an error after it has acted.
 type liar struct {
 	*store.Memory
 	mu  sync.Mutex
@@ -203,7 +203,7 @@ func newClaims() *Claims {
 	return New(store.InMemory(store.NewMemory(1<<20), slog.New(slog.DiscardHandler)))
 }
 
-// TestLostClaim has a holder outlive its lease, and record its part all the same.
+// TestLostClaim has a holder outlive its lease, and record its part nevertheless.
 func TestLostClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		claims := newClaims()

@@ -1,7 +1,7 @@
-// Package conflict is how updates of one resource go together: within an app
-// one after another, and with a count of their own for the conflicts (HTTP
-// status 412) that other processes cause. Package twilioapi asks for both; the
-// app of its ctx provides them.
+// Package conflict coordinates updates of one resource. Within an app they take
+// turns; for the conflicts (HTTP status 412) that other processes cause there is
+// a separate limit. Package twilioapi asks for both, and the app of its ctx
+// provides them.
 package conflict
 
 import (
@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Turns lets those who change one resource go one after another. Its zero
-// value is ready.
+// Turns makes those who change one resource take turns. Its zero value is
+// ready.
 type Turns struct {
 	mu    sync.Mutex
 	taken map[string]*turn
@@ -24,9 +24,9 @@ type turn struct {
 // TurnsKey is the key under which an app's ctx has its *[Turns].
 type TurnsKey struct{}
 
-// Take waits until no one else has the turn for key, such as a resource's SID,
-// and takes it; done gives it back. The error is ctx's, when it ends first;
-// then there is nothing to give back. Other processes are not waited for.
+// Take waits for the turn for key, such as a resource's SID, and takes it;
+// done gives it back. The error is ctx's, if that ends first; there is then no
+// turn to give back. Other processes are not waited for.
 func (s *Turns) Take(ctx context.Context, key string) (done func(), err error) {
 	t := s.join(key)
 	select {
@@ -41,7 +41,7 @@ func (s *Turns) Take(ctx context.Context, key string) (done func(), err error) {
 	}
 }
 
-// Take takes the turn for key in the app that ctx carries, which there must be.
+// Take takes the turn for key in the app that ctx carries. There must be one.
 func Take(ctx context.Context, key string) (done func(), err error) {
 	return ctx.Value(TurnsKey{}).(*Turns).Take(ctx, key)
 }
@@ -73,15 +73,14 @@ func (s *Turns) leave(key string, t *turn) {
 type limitKey struct{}
 
 // WithLimit returns a ctx in which calls count failures with HTTP status 412
-// apart from the others: n of them at most are followed by another attempt,
-// the first at once, the later ones after a random pause, so that of many who
-// change one thing someone wins each time. Without it a conflict counts as
-// every failure does.
+// separately. At most n of them are followed by another attempt, the first at
+// once, later ones after a random pause, so that among many writers one
+// succeeds each time. Without it, a conflict counts as any failure does.
 func WithLimit(ctx context.Context, n int) context.Context {
 	return context.WithValue(ctx, limitKey{}, n)
 }
 
-// Limit is the limit that ctx carries, if it does.
+// Limit returns the limit that ctx carries, if any.
 func Limit(ctx context.Context) (n int, ok bool) {
 	n, ok = ctx.Value(limitKey{}).(int)
 	return n, ok

@@ -107,7 +107,7 @@ func (g *gate) letGo(hold int) {
 	}
 }
 
-// set puts b in the place of the current build.
+// set replaces the current build by b.
 func (g *gate) set(b *Build, hold int) {
 	g.mu.Lock()
 	old := g.current
@@ -119,7 +119,7 @@ func (g *gate) set(b *Build, hold int) {
 	}
 }
 
-// keep lets the current build, if any, go on; fault says why no new one
+// keep keeps the current build, if any; fault says why no new one
 // was made.
 func (g *gate) keep(fault *Fault, hold int) {
 	g.mu.Lock()

@@ -9,7 +9,7 @@ import (
 )
 
 // TestGate: requests wait while a build is made, also for one that was begun
-// because a file changed meanwhile; an old build ends once nobody uses it.
+// because a file changed meanwhile; an old build ends once it is not used any more.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate
@@ -67,7 +67,7 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// TestPatience: a build that takes too long keeps nobody waiting for ever. The
+// TestPatience: a build that takes too long does not keep requests waiting forever. The
 // last good build answers; when there is none, the request is told why.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -191,7 +191,7 @@ func (c *child) handler() http.Handler {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(c.url)
 			r.Out.Host = r.In.Host
-			// Twilio signs the query as it stands.
+			// Twilio signs the query byte for byte.
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"} {
 				if v, ok := r.In.Header[name]; ok {

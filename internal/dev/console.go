@@ -94,6 +94,7 @@ type refused struct {
 
 func (r refused) Error() string { return r.text }
 
+// reply writes value as JSON, or the error that refuses the request.
 func reply(w http.ResponseWriter, value any, err error) {
 	status := http.StatusOK
 	if err != nil {
@@ -146,6 +147,8 @@ type callOrder struct {
 	Curl       bool   `json:"curl"` // only say how
 }
 
+// call sends the request that the console's form describes, as the chosen
+// person.
 func (s *Server) call(r *http.Request) (any, error) {
 	var order callOrder
 	d := json.NewDecoder(r.Body)
@@ -156,7 +159,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 	list := s.gate.functions()
 	i := slices.IndexFunc(list, func(f Function) bool { return f.Path == order.Path })
 	if i < 0 {
-		return nil, refused{http.StatusNotFound, "there is no function at this path"}
+		return nil, refused{http.StatusNotFound, "no function at this path"}
 	}
 	f := list[i]
 	c := Call{Address: s.o.Base + f.Path, Parameters: order.Parameters, JSON: order.JSON}
@@ -184,12 +187,13 @@ func (s *Server) call(r *http.Request) (any, error) {
 	return s.send(request), nil
 }
 
-// send lets the functions answer a request of the console's own.
+// send sends a request of the console's own to the functions.
 func (s *Server) send(r *http.Request) *Entry {
 	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
 	return s.answer(new(recorder.Writer), r)
 }
 
+// replay sends a recorded request again, with the bytes that it had.
 func (s *Server) replay(r *http.Request) (any, error) {
 	e, err := s.find(r)
 	if err != nil {

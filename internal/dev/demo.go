@@ -23,7 +23,7 @@ func AddDemo(app *flexfn.App) {
 var Greet = flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone in the name of the worker who calls."))
 
 type greetParams struct {
-	Name  string `json:"name" purpose:"whom to greet" example:"Ada"`
+	Name  string `json:"name" purpose:"who to greet" example:"Ada"`
 	Times int    `json:"times" doc:"how often; once when absent" example:"2"`
 }
 
@@ -53,7 +53,7 @@ var Announce = flexfn.PrepareFlexFunction(announce,
 
 type announceParams struct {
 	Text string   `json:"text" purpose:"what to announce" example:"Lunch at noon"`
-	Team []string `json:"team" doc:"the members; everybody when absent"`
+	Team []string `json:"team" doc:"the members; everyone when absent"`
 }
 
 type announceReply struct {
@@ -64,7 +64,7 @@ type announceReply struct {
 func announce(_ context.Context, in announceParams) (announceReply, error) {
 	to := in.Team
 	if len(to) == 0 {
-		to = []string{"everybody"}
+		to = []string{"everyone"}
 	}
 	return announceReply{in.Text, to}, nil
 }

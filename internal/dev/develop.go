@@ -117,7 +117,7 @@ func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error
 	if v.err != nil {
 		what := "there is nothing to serve yet"
 		if d.current != nil {
-			what = "the last good build goes on serving"
+			what = "the last good build keeps serving"
 		}
 		t.Printf("%s; %s\n%s\n", t.paint(red, "flexfn dev: "+strings.ToLower(v.err.Title)), what, strings.TrimRight(d.s.mask.account(v.err.Text), "\n"))
 		d.s.gate.keep(v.err, hold)

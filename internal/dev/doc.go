@@ -1,4 +1,4 @@
-// Package dev is the server behind "flexfn dev". It stands in front of the
+// Package dev is the server behind "flexfn dev". It is in front of the
 // functions, records what they do, shows it on the terminal and in the
 // console at [ConsolePath], and plays Twilio for them.
 //

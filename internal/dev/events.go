@@ -47,6 +47,8 @@ func (h *hub) leave(s *subscriber) {
 	delete(h.subs, s)
 }
 
+// send sends an event to every open page. A page that does not keep up misses
+// events, and gets the event lost once it has caught up.
 func (h *hub) send(kind string, value any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -64,7 +64,7 @@ func TestLook(t *testing.T) {
 		{"a new Go file", func() { tr.write("app/new.go", "") }, true},
 		{"a file for cgo", func() { tr.write("app/x.h", "") }, true},
 		{"a test", func() { tr.write("app/main_test.go", "") }, false},
-		{"a text beside", func() { tr.write("app/notes.txt", "") }, false},
+		{"another file", func() { tr.write("app/notes.txt", "") }, false},
 		{"an editor's file", func() { tr.write("app/.main.go.swp", ""); tr.write("app/_x.go", "") }, false},
 		{"a temporary folder", func() { tr.write("app/tmp1234/x.txt", ""); tr.write("app/tmp1234/x.go", "") }, false},
 		{"node_modules", func() { tr.write("app/node_modules/a/b.go", "") }, false},
@@ -137,7 +137,7 @@ func TestWatchLimit(t *testing.T) {
 }
 
 // TestWatcherMissesNothing edits at random while builds begin and end: a check
-// after an edit tells of it, unless the build that began since holds it, and
+// after an edit reports it, unless the build that began since holds it, and
 // a build without an edit is never told to begin again.
 func TestWatcherMissesNothing(t *testing.T) {
 	seed := rand.Uint64()

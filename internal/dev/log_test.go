@@ -71,7 +71,7 @@ func TestLogDropsTheOldest(t *testing.T) {
 	}
 	add(&Entry{Answer: Message{Body: strings.Repeat("x", maxLogBytes)}})
 	if got := len(l.list()); got != 1 {
-		t.Errorf("%d entries stay beside one that fills the log", got)
+		t.Errorf("%d entries stay with one that fills the log", got)
 	}
 	l.clear()
 	add(&Entry{})

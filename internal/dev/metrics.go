@@ -44,6 +44,7 @@ const (
 	step     = 1.26
 )
 
+// add counts a request in the current second.
 func (m *metrics) add(now time.Time, status, retries int, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pagePolicy lets the page load nothing but its own files, and no other page
+// pagePolicy makes the page load only its own files, and no other page
 // frame it.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -17,7 +17,7 @@ func presets() []Preset {
 	tasks := twiliofake.Match{Method: http.MethodPost, Host: "taskrouter", Path: "/v1/Workspaces/*/Tasks/*"}
 	return []Preset{
 		{twiliofake.Fault{Name: "The next 3 task updates answer 412", Match: tasks, Times: 3, Status: 412},
-			"Somebody else changed the task: it is read again and updated again, at once."},
+			"Someone else changed the task: it is read and updated again, at once."},
 		{twiliofake.Fault{Name: "The next request answers 429", Match: twiliofake.Match{Path: "/v1/**"}, Times: 1, Status: 429, RetryAfter: "1"},
 			"Too many requests, with Retry-After: 1. For TaskRouter, IAM and Conversations."},
 		{twiliofake.Fault{Name: "Twilio rate limits at 5 a second", Action: twiliofake.RateLimit, PerSecond: 5},

@@ -252,7 +252,7 @@ func TestBrokenBuild(t *testing.T) {
 		strings.Replace(userProgram, "func main() {", "func main() {\n\tlog.Fatal(\"no luck today\")", 1),
 	} {
 		m.write("main.go", broken)
-		shown.await(t, "the last good build goes on", i+1)
+		shown.await(t, "the last good build keeps serving", i+1)
 		if status, text := post(t, base+"/hello", ""); status != 200 || !strings.Contains(text, "good") {
 			t.Fatalf("the last good build does not answer: %d %s\n%s", status, text, shown)
 		}

@@ -130,7 +130,7 @@ func isTwilio(host string) bool {
 	return strings.HasSuffix(strings.ToLower(name), ".twilio.com")
 }
 
-// answer lets the current build answer, and records it. It returns the entry.
+// answer has the current build answer, and records it. It returns the entry.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.account(r.URL.Path), Origin: r.Header.Get("Origin")}}
 	e.Query = s.mask.form(r.URL.RawQuery)
@@ -203,7 +203,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	return e
 }
 
-// unavailable answers in the place of a build, so that a page can read it; its
+// unavailable answers instead of a build, so that a page can read it; its
 // preflight is let through to be answered so.
 func unavailable(w http.ResponseWriter, r *http.Request, status int, message string) {
 	h := w.Header()

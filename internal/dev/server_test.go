@@ -214,7 +214,7 @@ func TestTerminal(t *testing.T) {
 	for _, want := range []string{
 		"POST    /demo/greet 200 ", " 2 attempts, 1 retry agent@example.com ",
 		"attempt 1: POST iam.twilio.com/", " 429 ", ", then waited ", "attempt 2: POST",
-		"Missing name: whom to greet", "POST    /demo/?[2Jx 404",
+		"Missing name: who to greet", "POST    /demo/?[2Jx 404",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the terminal does not show %q:\n%s", want, got)

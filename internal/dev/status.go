@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Status is how the functions stand.
+// Status is the state of the functions.
 type Status struct {
 	State string    `json:"state"`
 	Fault *Fault    `json:"fault,omitempty"` // why no new build was made
@@ -29,7 +29,7 @@ func (f *Fault) Error() string {
 const (
 	statusBuilding = "building"
 	statusReady    = "ready"
-	statusFailed   = "failed" // the last good build, if any, goes on
+	statusFailed   = "failed" // the last good build, if any, keeps serving
 )
 
 type buildStatus struct {

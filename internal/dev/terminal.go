@@ -159,6 +159,7 @@ func printable(s string) string {
 	}, s)
 }
 
+// attemptLine describes an attempt in a line of the terminal.
 func attemptLine(a link.Attempt) string {
 	s := fmt.Sprintf("attempt %d:", a.Number)
 	if a.Method != "" {

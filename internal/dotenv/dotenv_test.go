@@ -34,7 +34,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestLineError names the line and shows nothing of it.
+// TestLineError names the line but does not quote it.
 func TestLineError(t *testing.T) {
 	for text, line := range map[string]int{
 		"s3cret":                        1,
@@ -60,7 +60,7 @@ func FuzzEnvFile(f *testing.F) {
 			return
 		}
 		for name, value := range vars {
-			// What was read is written so that it reads the same again.
+			// Values are written so that they read the same again.
 			if strings.ContainsAny(value, "'\\") {
 				continue
 			}

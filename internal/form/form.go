@@ -100,6 +100,8 @@ func First(pairs []Pair, key string) (value string, ok bool) {
 	return "", false
 }
 
+// unescape decodes percent escapes and plus signs. Malformed escapes stay as
+// they are, as in Twilio's Node.js library.
 func unescape(s string) string {
 	i := strings.IndexAny(s, "%+")
 	if i < 0 {

@@ -76,7 +76,7 @@ func TestSplitContentType(t *testing.T) {
 }
 
 // FuzzAppend compares with net/url wherever that takes the text without
-// complaint, and checks that what is decoded names what was sent.
+// complaint, and checks that the decoded pairs encode to what was sent.
 func FuzzAppend(f *testing.F) {
 	for _, s := range []string{"a=1&b=2", "a=%zz&&=1", "x+y=%2B%20&s=%ff", "%%41=%&;=", "\xff=%C3%AB"} {
 		f.Add(s)

@@ -13,7 +13,7 @@ import (
 	"github.com/flexfn/flexfn/openapi"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // The golden files are what e2e type-checks and runs.
 func TestGolden(t *testing.T) {

@@ -175,7 +175,7 @@ async function attemptOnce(
   try {
     body = JSON.parse(text);
   } catch {
-    // Not JSON: it stays a text.
+    // Not JSON: it stays a string.
   }
   if (response.ok) return body;
   const failure: Partial<Failure> = typeof body === "object" && body !== null ? body : {};

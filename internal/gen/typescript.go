@@ -40,10 +40,10 @@ type Options struct {
 func Generate(document []byte, o Options) ([]byte, error) {
 	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
-		return nil, fmt.Errorf("this is no OpenAPI document: %w", err)
+		return nil, fmt.Errorf("this is not an OpenAPI document: %w", err)
 	}
 	if !strings.HasPrefix(d.OpenAPI, "3.1") || d.Components.Schemas["Failure"] == nil {
-		return nil, fmt.Errorf("this is no OpenAPI document of flexfn: openapi is %q", d.OpenAPI)
+		return nil, fmt.Errorf("this is not an OpenAPI document of flexfn: openapi is %q", d.OpenAPI)
 	}
 	header, body := "For TypeScript 4.6 or later, with the libraries ES2022 and DOM.", runtime
 	if o.React {

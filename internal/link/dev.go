@@ -1,7 +1,7 @@
-// Package link is what the app, its host and "flexfn dev" tell each other.
+// Package link is the protocol between the app, its host and "flexfn dev".
 //
-// A host whose gateway loses a request's query order says so with
-// [LoseQueryOrder].
+// A host whose gateway loses the order of a query's parameters marks the request
+// with [LoseQueryOrder].
 //
 // The dev server starts the program with a key in the environment variable
 // [KeyVariable], and sends it in the header [KeyHeader] of every request. An
@@ -14,8 +14,8 @@
 // and ends.
 //
 // [StdinVariable] tells package host that the program's standard input ends
-// when the dev server does, however that ends, and that the program is to end
-// with it.
+// with the dev server, whether that exits or crashes, and that the program must
+// then end too.
 package link
 
 import "time"
@@ -30,8 +30,8 @@ const (
 // MaxAttempts bounds the attempts that a trace names.
 const MaxAttempts = 200
 
-// A Trace is what happened inside the app while it answered a request. Times
-// are from the request's start; in JSON they are nanoseconds.
+// A Trace records what happened inside the app while it answered a request.
+// Times are from the request's start; in JSON they are nanoseconds.
 type Trace struct {
 	Caller   *Caller   `json:"caller,omitempty"`
 	Spans    []Span    `json:"spans"`
@@ -63,7 +63,7 @@ const (
 	Handler        = "handler"
 )
 
-// An Attempt is one try of a web-service call.
+// An Attempt is one attempt of a web-service call.
 type Attempt struct {
 	Number   int           `json:"number"`
 	Start    time.Duration `json:"start"`

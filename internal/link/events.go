@@ -7,14 +7,14 @@ import (
 	"github.com/flexfn/flexfn/internal/claim"
 )
 
-// A Definition is an option that package events gives to a function, with what
-// belongs to the function and is told about nowhere else.
+// A Definition is an option of package events, with the part of the function
+// that only that package knows.
 type Definition interface {
 	Define() (part any, err error)
 }
 
-// A Mounted part is told when its function is given a path. The error says why
-// the app cannot have it.
+// A Mounted part is called when its function is registered at a path. The
+// error says why the app cannot have it.
 type Mounted interface {
 	Mount(path string, app *Runtime) error
 }
@@ -28,11 +28,11 @@ type JobRunner interface {
 // App.Context made.
 type RuntimeKey struct{}
 
-// ScopeKey is the key of a string in ctx that identifies the work that goes
-// on, however often it is tried; empty outside such work.
+// ScopeKey is the key of a string in ctx that identifies the work under way,
+// however often it is tried; empty outside such work.
 type ScopeKey struct{}
 
-// A Runtime is what the app gives to package events.
+// A Runtime is the interface of the app to package events.
 type Runtime struct {
 	Claims *claim.Claims
 	Queue  Queue // nil without one

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// CheckPath says what is wrong with path as the path of a function; nil when
-// flexfn.App.Handle would take it.
+// CheckPath returns an error if path cannot be the path of a function.
 func CheckPath(path string) error {
 	if !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") {
 		return fmt.Errorf("the path %q must begin with a slash, name something, and not end with a slash", path)

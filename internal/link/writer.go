@@ -12,11 +12,11 @@ type Transparent interface {
 	Transparent()
 }
 
-// Direct reports whether w writes to a connection of net/http's own server
-// for HTTP/1: an answer that has its length and is flushed is then complete
-// for the client before the handler returns. Nothing else is known to promise
-// that: in HTTP/2 an answer ends with the handler, and a middleware may keep
-// back or change what it is given.
+// Direct reports whether w writes to a connection of net/http's own HTTP/1
+// server. There, an answer with a length that is flushed is complete for the
+// client before the handler returns. Nothing else is known to promise that: in
+// HTTP/2 an answer ends with the handler, and a middleware may hold back or
+// change what it is given.
 func Direct(w http.ResponseWriter) bool {
 	for {
 		t, ok := w.(Transparent)

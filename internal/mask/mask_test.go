@@ -40,7 +40,7 @@ func TestSecret(t *testing.T) {
 func TestKey(t *testing.T) {
 	for _, name := range []string{"Token", "auth_token", "AuthToken", "API-Key", "SipAuthPassword", "access_token", "CallToken"} {
 		if !Key(name) {
-			t.Errorf("%s is no secret", name)
+			t.Errorf("%s is not a secret", name)
 		}
 	}
 	for _, name := range []string{"to", "tokens", "PageToken", "friendly_name"} {

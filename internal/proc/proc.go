@@ -72,7 +72,7 @@ func (g *Guard) Start(cmd *exec.Cmd) (wait func() error, err error) {
 	}, nil
 }
 
-// track tells the guard process which groups run now.
+// track informs the guard process of the groups that run now.
 func (g *Guard) track(change func([]int) []int) {
 	if g == nil {
 		return

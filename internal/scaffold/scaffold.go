@@ -30,11 +30,12 @@ import (
 //go:embed all:app all:function
 var files embed.FS
 
-// App says what a new project is like.
+// App describes a new project.
 type App struct {
 	// Module is the path of its Go module.
 	Module string
-	// Version is that of flexfn; empty leaves it to go mod tidy.
+	// Version is the version of flexfn to require; empty leaves it to go mod
+	// tidy.
 	Version string
 	// Replace is a folder with flexfn's source, to use instead of a release.
 	Replace string
@@ -43,8 +44,8 @@ type App struct {
 // The functions that a new project has.
 var first = []Function{{Path: "/flex/task-status"}, {Path: "/studio/lookup", Studio: true}}
 
-// Write makes the project in dir, and returns the files that it wrote. Nothing
-// is written when one of them is there already.
+// Write creates the project in dir, and returns the files that it wrote. If
+// one of them already exists, it writes nothing.
 func (a App) Write(dir string) ([]string, error) {
 	if err := module.CheckImportPath(a.Module); err != nil {
 		return nil, fmt.Errorf("%q cannot be the path of a Go module: %w", a.Module, err)
@@ -96,11 +97,11 @@ func envSettings() (list []envSetting) {
 	return list
 }
 
-// Function says what a new function is like.
+// Function describes a new function.
 type Function struct {
-	// Path is where it answers.
+	// Path is the function's path.
 	Path string
-	// Studio makes it one for Studio flows; otherwise it is for Flex plugins.
+	// Studio makes a Studio function instead of a Flex function.
 	Studio bool
 	// Empty leaves out the example that a new function otherwise has.
 	Empty bool
@@ -109,8 +110,8 @@ type Function struct {
 }
 
 // Write adds the function to the package in dir: its file, its test, and its
-// line in func Routes of routes.go. It returns the files that it wrote.
-// Nothing is written when a file is there already.
+// line in func Routes of routes.go. It returns the files that it wrote. If a
+// file already exists, it writes nothing.
 func (f Function) Write(dir string) ([]string, error) {
 	content, err := f.files()
 	if err != nil {
@@ -138,7 +139,7 @@ func (f Function) Write(dir string) ([]string, error) {
 	return append(written, routes), os.WriteFile(routes, registered, 0o644)
 }
 
-// names gives the function's exported name, that of its handler, and the
+// names returns the function's exported name, that of its handler, and the
 // beginning of its files' names.
 func (f Function) names() (exported, handler, file string, err error) {
 	if err := link.CheckPath(f.Path); err != nil {
@@ -154,7 +155,7 @@ func (f Function) names() (exported, handler, file string, err error) {
 	exported = strings.Join(words, "")
 	switch {
 	case !token.IsIdentifier(exported) || !token.IsExported(exported):
-		return "", "", "", fmt.Errorf("%q is no Go name to export: choose one with --name", exported)
+		return "", "", "", fmt.Errorf("%q is not an exported Go name: choose one with --name", exported)
 	case exported == "Routes":
 		return "", "", "", errors.New("the name Routes is taken by the list of functions: choose another with --name")
 	}
@@ -188,8 +189,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // addition to what the language itself declares.
 var packageNames = strings.Fields("ctx context http flexfn flexfntest twilioapi twilio twiliofake testing taskrouter lookups init main in t app reply res client workspace")
 
-// checkFree sees to it that no name of the function's is declared in the
-// package already.
+// checkFree returns an error if the package already declares one of the
+// function's names.
 func (f Function) checkFree(dir string) error {
 	exported, handler, _, err := f.names()
 	if err != nil {
@@ -214,7 +215,7 @@ func (f Function) checkFree(dir string) error {
 	return nil
 }
 
-// declaredNames lists what a file declares for its package.
+// declaredNames returns the names that a file declares for its package.
 func declaredNames(file *ast.File) (names []string) {
 	for _, d := range file.Decls {
 		switch d := d.(type) {
@@ -238,8 +239,8 @@ func declaredNames(file *ast.File) (names []string) {
 	return names
 }
 
-// constraints are the names of systems and architectures that end file names
-// with a meaning.
+// constraints are the names of systems and architectures, which have a meaning
+// at the end of file names.
 var constraints = strings.Fields(`aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1
 	windows unix 386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm`)
 
@@ -326,7 +327,7 @@ func expand(name string, data any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// write makes the files in dir, all of them or none.
+// write creates the files in dir, all of them or none.
 func write(dir string, content map[string][]byte) ([]string, error) {
 	var names []string
 	var faults []error

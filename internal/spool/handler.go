@@ -10,8 +10,9 @@ import (
 	"reflect"
 )
 
-// Handler is next behind q. What a record holds may change after it was
-// logged: its values are written down before. The errors of next are lost.
+// Handler returns a handler that passes records to next through q. It formats
+// their values first, since they may change after they were logged. Errors of
+// next are ignored.
 func (q *Queue) Handler(next slog.Handler) slog.Handler { return &handler{q, next} }
 
 type handler struct {

@@ -1,6 +1,5 @@
-// Package spool keeps whoever writes a log line from waiting for whoever reads
-// it. A full pipe or a hung disk then costs log lines, which are counted, and
-// never an answer.
+// Package spool decouples writing a log line from its reader. A full pipe or a
+// hung disk then costs log lines, which are counted, but never an answer.
 package spool
 
 import (
@@ -12,9 +11,9 @@ import (
 )
 
 const (
-	// Patience is how long Do waits for a line to be written. While the log is
-	// read, lines have been written when Do returns, so that an instance that
-	// is frozen after its answer has logged everything.
+	// Patience is how long Do waits for a line to be written. As long as the
+	// log is read, lines have been written when Do returns, so that an
+	// instance that is frozen after its answer has logged everything.
 	Patience = 100 * time.Millisecond
 	// Room is how many bytes of lines wait for a reader that has stalled.
 	Room = 1 << 20
@@ -38,16 +37,17 @@ type line struct {
 	done  chan struct{}
 }
 
-// Report sets the function that writes a line about lines that were lost. It
-// runs when lines are written again.
+// Report sets the function that writes a line about lost lines. It runs once
+// lines can be written again.
 func (q *Queue) Report(report func(lost int)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.report = report
 }
 
-// Do runs write after those before it, and waits for it within [Patience].
-// Without room for its size, a number of bytes, the line is lost.
+// Do runs write after those before it, and waits for it, but at most
+// [Patience]. size is a number of bytes; if there is no room for them, the
+// line is lost.
 func (q *Queue) Do(size int, write func()) {
 	q.mu.Lock()
 	if q.size > 0 && q.size+size > Room {
@@ -72,7 +72,7 @@ func (q *Queue) Do(size int, write func()) {
 	}
 }
 
-// add needs the lock.
+// add adds a line. The caller holds the lock.
 func (q *Queue) add(size int, write func()) line {
 	l := line{size, write, make(chan struct{})}
 	q.lines = append(q.lines, l)
@@ -84,6 +84,8 @@ func (q *Queue) add(size int, write func()) line {
 	return l
 }
 
+// run writes the lines in their order, on a goroutine that ends when the queue
+// is empty. It does not hold the lock while it writes.
 func (q *Queue) run() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,8 +114,8 @@ func (l line) run() {
 	l.write()
 }
 
-// Lost is how many lines were lost since lines were last written. It is above
-// zero while the reader has stalled and the queue is full.
+// Lost returns how many lines were lost since a line was last written. It is
+// above zero while the reader has stalled and the queue is full.
 func (q *Queue) Lost() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -137,7 +139,8 @@ func (q *Queue) Wait(ctx context.Context) error {
 	}
 }
 
-// Writer is w behind q. Its errors are lost.
+// Writer returns a writer that passes lines to w through q. Errors of w are
+// ignored.
 func (q *Queue) Writer(w io.Writer) io.Writer { return &writer{q, w} }
 
 type writer struct {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// stall is a writer that nobody reads until it is told to go on.
+// stall is a writer that blocks until it is released.
 type stall struct {
 	gate chan struct{}
 	mu   sync.Mutex

@@ -1,6 +1,5 @@
-// Package store is what an app keeps in its flexfn.Store: entries that are
-// named and sealed with the account's secret, and the memory that stands in
-// when there is no Store.
+// Package store keeps an app's entries in its flexfn.Store, under keys and with
+// values that are sealed by the app's secret. Without a Store they are in memory.
 package store
 
 import (
@@ -52,7 +51,8 @@ type health struct {
 	retry  atomic.Int64 // when down, when to try again, in Unix nanoseconds
 }
 
-// Entry is what the Store has at a key. The zero Entry is none.
+// Entry is the Store's entry at a key. The zero Entry means that there is
+// none.
 type Entry struct {
 	raw   []byte
 	Value []byte
@@ -62,7 +62,7 @@ type Entry struct {
 // Exists reports whether there is an entry.
 func (e Entry) Exists() bool { return e.raw != nil }
 
-// ErrDown is returned without asking a Store that failed a moment ago.
+// ErrDown is returned without asking the Store, if it failed a moment ago.
 var ErrDown = errors.New("the store has failed repeatedly and is left alone for a second")
 
 // InMemory returns entries in this process.
@@ -87,8 +87,8 @@ func In(s Store, accountSID, secret string, log *slog.Logger) (*Entries, error) 
 // Private reports whether the entries are in this process.
 func (e *Entries) Private() bool { return e.private }
 
-// Key names the entry of a use, such as "once", that parts identify. Without
-// the secret the parts cannot be recovered.
+// Key returns the key for a use, such as "once", and parts. Without the secret
+// the parts cannot be recovered from it.
 func (e *Entries) Key(use string, parts ...string) string {
 	var room [256]byte
 	b := room[:0]
@@ -133,9 +133,10 @@ func (e *Entries) Get(ctx context.Context, key string) (Entry, error) {
 	return Entry{raw, value, left}, nil
 }
 
-// Swap replaces old with value for ttl, or deletes it when value is nil, and
-// reports whether it did. No two values may be equal. After an error it has
-// looked, and could not find out.
+// Swap replaces old with value for ttl, or deletes it if value is nil, and
+// reports whether it did. No two values may be equal. An error means that Swap
+// has also read the entry again, and still does not know whether the swap
+// happened.
 func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte, ttl time.Duration) (Entry, bool, error) {
 	if e.private {
 		ok, err := e.store.Swap(ctx, key, old.raw, value, ttl)
@@ -155,7 +156,7 @@ func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte,
 	if err == nil {
 		return next, ok, nil
 	}
-	// It may have happened; whoever waits no longer still has to know.
+	// It may have happened, and the caller must know, even if ctx has ended.
 	limited, cancel = context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	now, left, lookErr := e.store.Get(limited, key)
@@ -172,8 +173,8 @@ func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte,
 	return Entry{}, false, nil
 }
 
-// works reports whether the Store is to be asked: not while it is down, but
-// for one call each pause.
+// works reports whether to ask the Store. While it is down, one call per pause
+// may.
 func (h *health) works() bool {
 	if h.failed.Load() < failsToDown {
 		return true
@@ -182,8 +183,8 @@ func (h *health) works() bool {
 	return now >= at && h.retry.CompareAndSwap(at, now+int64(pause))
 }
 
-// note follows whether the Store works. The log says once that it does not,
-// and once that it does again.
+// note records whether a call worked. The log says once that the Store fails,
+// and once that it works again.
 func (e *Entries) note(h *health, err error) {
 	if err == nil {
 		e.recovered(h)

@@ -13,7 +13,7 @@ import (
 //
 // The path has {} for each variable. They come from Twilio's OpenAPI
 // description of its APIs, of which twilio-go is made too. Only what differs
-// from the rule stands in it: a create answers 201, a delete 204 or, with a
+// from the rule is in it: a create answers 201, a delete 204 or, with a
 // body, 200, all else 200.
 //
 //go:embed facts.txt
@@ -56,7 +56,7 @@ func parseFacts(text string) (map[string]fact, error) {
 		}
 		key := words[0] + " " + words[1]
 		if _, ok := out[key]; ok {
-			return nil, fmt.Errorf("facts: %s stands twice", key)
+			return nil, fmt.Errorf("facts: %s is there twice", key)
 		}
 		out[key] = f
 	}

@@ -51,7 +51,7 @@ func run() error {
 	)
 }
 
-// modules finds where this module and twilio-go stand.
+// modules finds the folders of this module and of twilio-go.
 func modules() (main, twilio string, err error) {
 	out, err := exec.Command("go", "list", "-m", "-json", "github.com/flexfn/flexfn", "github.com/twilio/twilio-go").Output()
 	if err != nil {

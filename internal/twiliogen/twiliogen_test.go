@@ -67,7 +67,7 @@ func TestFacts(t *testing.T) {
 		{"POST sync.twilio.com/v1/Services required=Nothing", "has no parameter Nothing"},
 		{"POST sync.twilio.com/v1/Services Nothing=a|b", "has no parameter Nothing"},
 		{"POST sync.twilio.com/v1/Services status=x", "status=x"},
-		{"POST sync.twilio.com/v1/Services prefix=IS\nPOST sync.twilio.com/v1/Services prefix=IS", "stands twice"},
+		{"POST sync.twilio.com/v1/Services prefix=IS\nPOST sync.twilio.com/v1/Services prefix=IS", "is there twice"},
 	} {
 		pkg, err := parsePackage(filepath.Join(dir, "rest", "sync", "v1"), "sync/v1")
 		if err != nil {

@@ -3,7 +3,7 @@ const { functionValidator } = require('twilio-flex-token-validator');
 const twilio = require('twilio');
 const { answer, missing } = require('../respond.cjs');
 
-let client; // made once: the local server's own is made anew for each request
+let client; // made once: the local server makes its own for each request
 
 exports.handler = functionValidator(async function updateTask(context, event, callback) {
   const absent = missing(event, ['taskSid', 'attributesUpdate']);

@@ -1,4 +1,4 @@
-// Small helpers to make elements; there is no framework.
+// Small helpers to make elements, instead of a framework.
 
 // h makes an element. Of props, on… are listeners, booleans are attributes
 // that are there or not, and null leaves one out.
@@ -41,7 +41,7 @@ export function statusChip(status) {
 // not answered yet.
 export const requestChip = (status) => (status ? statusChip(status) : h('span', { class: 'chip' }, 'under way'));
 
-// pretty writes JSON with line breaks, and other text as it is.
+// pretty writes JSON with line breaks, and other text unchanged.
 export function pretty(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
@@ -76,7 +76,7 @@ export function identity(text) {
   return (text ?? '').replace(/_([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
-// breakable lets the lines of a path break after its slashes.
+// breakable allows line breaks after the slashes of a path.
 export const breakable = (path) => path.split('/').flatMap((part, i) => (i ? ['/', h('wbr'), part] : [part]));
 
 // pathParts shows a path with its last part in the foreground.

@@ -37,7 +37,7 @@ export function functionsView(main, signal) {
 
   on('functions', () => {
     showList();
-    // Values that were typed stay: only a changed function is shown anew.
+    // Values that were typed stay: only a changed function is redrawn.
     const f = state.functions.find((f) => f.path === shown);
     if (!f || JSON.stringify(f) !== detail.dataset.function) open((shown ?? '').slice(1));
   }, signal);
@@ -91,7 +91,7 @@ export function functionsView(main, signal) {
 
 // callForm has a field for each parameter. Fields that are left empty are not
 // sent, required or not: how the function answers to that is worth seeing.
-// A request that is edited fills the form in place of the sample.
+// A request that is edited fills the form instead of the sample.
 function callForm(f, edited) {
   const fields = [];
   const inputs = new Map(); // of the parameters, by name

@@ -1,4 +1,4 @@
-// One request: what was asked, what happened, what was answered.
+// One request: its parameters, its timeline, its answer.
 
 import { announce, block, clock, h, identity, milliseconds, pretty, requestChip } from './dom.js';
 import { editRequest } from './edit.js';

@@ -1,4 +1,4 @@
-// What the page knows of the dev server, and what it asks of it.
+// The page's copy of the dev server's state, and its requests.
 
 export const state = {
   base: '', live: false, account: '', hasToken: false, connected: false,

@@ -6,7 +6,7 @@ import { clearTwilioRequests, loadFaults, on, setFaults, spent, state, twilioReq
 export function twilioView(main, signal) {
   if (state.live) {
     main.append(h('section', { class: 'detail' }, h('h2', null, 'Twilio is real'),
-      h('p', null, `The functions use the account ${state.account}. There is no fake whose state and faults could be shown.`)));
+      h('p', null, `The functions use the account ${state.account}. A real Twilio has no state and faults to show.`)));
     return null;
   }
   const faults = h('div');

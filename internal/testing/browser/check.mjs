@@ -222,7 +222,7 @@ for (const theme of ['light', 'dark']) {
     await page.getByLabel('name required').fill('Edited');
     await page.getByRole('button', { name: 'Call', exact: true }).click();
     await page.getByRole('group', { name: 'Answer body' }).getByText('Hello Edited!').waitFor();
-    // Below its own form, with what was sent and as whom, not with the sample.
+    // Below its own form, with what was sent and the chosen person, not with the sample.
     await page.getByLabel('Call as').selectOption('guest');
     await page.getByLabel('Send as').selectOption('json');
     await page.getByRole('button', { name: 'Call', exact: true }).click();

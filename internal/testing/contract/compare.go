@@ -103,7 +103,7 @@ func Differences(topic string) (map[string]*Difference, error) {
 	return byID, nil
 }
 
-// Groups lists the headings under which differences stand.
+// Groups lists the headings of the differences.
 func Groups() ([]string, error) {
 	var groups differenceGroups
 	err := json.Unmarshal(differences, &groups)
@@ -229,11 +229,11 @@ func compareJSON(want, got string) string {
 	}
 	w, err := decode(want)
 	if err != nil {
-		return fmt.Sprintf("recorded body is no JSON: %.100q", want)
+		return fmt.Sprintf("recorded body is not JSON: %.100q", want)
 	}
 	g, err := decode(got)
 	if err != nil {
-		return fmt.Sprintf("body is no JSON: %.100q", got)
+		return fmt.Sprintf("body is not JSON: %.100q", got)
 	}
 	wo, ok1 := w.(map[string]any)
 	gobj, ok2 := g.(map[string]any)

@@ -34,11 +34,11 @@ type Case struct {
 	} `json:"connect_faults"`
 	UpstreamFinalState json.RawMessage `json:"upstream_final_state"`
 	Note               string          `json:"note"`
-	// Further answers what was not recorded, for functions that ask more.
+	// Further answers requests that were not recorded, for functions that make more.
 	Further []UpstreamCall `json:"-"`
 }
 
-// Function says what was called.
+// Function is the function that was called.
 type Function struct {
 	Path               string          `json:"path"`
 	Wrapper            string          `json:"wrapper"`

@@ -1,6 +1,6 @@
 // Package everyop holds the test that calls every operation that twilio-go has,
 // through its typed API, on the fake. It imports all of twilio-go, which takes a
-// while to build, and so it stands behind a build tag:
+// while to build, so it has a build tag:
 //
 //	go test -tags everyop ./internal/testing/everyop
 package everyop

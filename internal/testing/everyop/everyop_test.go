@@ -174,7 +174,7 @@ func (r *run) do(op operation, vars []string) (result any, err error) {
 		return nil, fmt.Errorf("%s wants %d arguments, the path has %d", op, n, len(vars))
 	}
 	if strings.Contains(op.path, "/PhoneNumbers/{PhoneNumber}/Overrides/") || strings.Contains(op.path, "/RateLimits/Fields/") {
-		vars = slices.Clone(vars) // their arguments stand in another order
+		vars = slices.Clone(vars) // their arguments are in another order
 		slices.Reverse(vars)
 	}
 	for i := range args {
@@ -413,7 +413,7 @@ func (r *run) item(host, collection, variable string, vars []string, fresh bool)
 	}
 	id := r.text(variable)
 	made := slices.Concat(r.at(host, collection, "create", "create-parent", "list", "list-only"), r.at(host, collection+"/{}", "fetch", "update", "delete"))
-	if len(made) == 0 { // what stands below it makes it
+	if len(made) == 0 { // what is below it makes it
 		return id, nil
 	}
 	for _, op := range r.at(host, collection+"/{}", "create-at", "upsert") {

@@ -144,7 +144,7 @@ type All struct {
 	Labels   map[string]string `json:"labels"`
 	Pair     [2]int            `json:"pair"`
 	Maybe    *string           `json:"maybe"`
-	MaybeInt *int              `json:"maybe-int" doc:"its name is no identifier"`
+	MaybeInt *int              `json:"maybe-int" doc:"its name is not an identifier"`
 	Level    Level             `json:"level"`
 	Self     Self              `json:"self"`
 	Inline   struct {
@@ -213,7 +213,7 @@ func answers(context.Context, Nothing) (Answers, error) {
 	return Answers{Level: 2, Span: time.Second, List: []Point{{X: 1}}}, nil
 }
 
-// Own has a key success of its own.
+// Own has its own key success.
 type Own struct {
 	Success bool `json:"success"`
 }

@@ -1,4 +1,4 @@
-// Package lambdatest stands in for AWS Lambda: the Runtime API that a program
+// Package lambdatest simulates AWS Lambda: the Runtime API that a program
 // takes its invocations from, and the front ends that turn requests into
 // events and answers back into responses.
 package lambdatest
@@ -55,7 +55,7 @@ type Answer struct {
 	once sync.Once
 }
 
-// Close lets the program's request end.
+// Close ends the program's request.
 func (a *Answer) Close() error {
 	a.once.Do(func() { close(a.done) })
 	return nil

@@ -16,7 +16,7 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what stands in front of a function.
+// Kind is what is in front of a function.
 type Kind string
 
 // The front ends. HTTPAPIDomain is an HTTP API under a custom domain, whose

@@ -27,7 +27,7 @@ type Network struct {
 	dialled atomic.Int64
 }
 
-// Serve lets handler answer on a new network until the test ends.
+// Serve serves handler on a new network until the test ends.
 func Serve(t testing.TB, handler http.Handler) *Network {
 	n := NewNetwork(t)
 	server := &http.Server{Handler: handler}

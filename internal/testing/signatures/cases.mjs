@@ -71,7 +71,7 @@ const urls = [
   ["path-at-and-colon", "https://functions.example.com/@team:one"],
   ["path-tilde-and-parentheses", "https://functions.example.com/~me/(x)"],
   ["path-plus", "https://functions.example.com/a+b"],
-  ["host-upper-case", "https://Functions.Example.com/studio/create-task", { provenance: "the host is signed as it is written in Twilio" }],
+  ["host-upper-case", "https://Functions.Example.com/studio/create-task", { provenance: "the host is signed as written in Twilio" }],
   ["host-punycode", "https://xn--bcher-kva.example/studio/create-task"],
   ["host-single-label", "http://localhost/studio/create-task"],
   ["host-ipv4", "http://192.0.2.7/studio/create-task"],

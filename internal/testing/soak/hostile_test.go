@@ -195,7 +195,7 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// TestHostileRequests sends what is well-formed HTTP and meant ill. Each gets
+// TestHostileRequests sends well-formed HTTP with bad intentions. Each gets
 // one of the app's answers, and Twilio hears of none.
 func TestHostileRequests(t *testing.T) {
 	h := newHostile(t)
@@ -283,7 +283,7 @@ func TestHostileRequests(t *testing.T) {
 			}
 		}
 		if h.canary.Load() > 0 {
-			t.Error("a path that is none reached a function")
+			t.Error("a malformed path reached a function")
 		}
 	})
 }

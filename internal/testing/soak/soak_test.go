@@ -99,7 +99,7 @@ func TestSoak(t *testing.T) {
 	s.checkFaults()
 	s.checkFreed()
 	s.report(early, late)
-	// The fake keeps each task that was created, however long this goes on.
+	// The fake keeps each task that was created, however long this takes.
 	if late > 2*early+32<<20+uint64(len(s.created))*2<<10 {
 		t.Errorf("the heap grew from %d MiB to %d MiB", early>>20, late>>20)
 	}
@@ -231,7 +231,7 @@ func (s *soak) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.app.ServeHTTP(w, r)
 }
 
-// serve serves whatever app is the present one.
+// serve serves the current app.
 func (s *soak) serve() <-chan error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -247,7 +247,7 @@ func (s *soak) serve() <-chan error {
 	return served
 }
 
-// reload puts a new app in the place of the old one, as a change of the
+// reload replaces the app by a new one, as a change of the
 // configuration does, and waits for what the old one has left to do.
 func (s *soak) reload() {
 	for !s.stopping.Load() {
@@ -365,7 +365,7 @@ func (c *client) send(kind, method, path, contentType, body string, header ...st
 	}
 	if method != http.MethodOptions {
 		if err := json.Unmarshal(text, &object); err != nil || object == nil {
-			c.t.Errorf("%s: status %d with %q, which is no JSON object", kind, resp.StatusCode, text)
+			c.t.Errorf("%s: status %d with %q, which is not a JSON object", kind, resp.StatusCode, text)
 		}
 		if success, ok := object["success"].(bool); !ok || success != (resp.StatusCode < 300) {
 			c.t.Errorf("%s: status %d with %s", kind, resp.StatusCode, text)
@@ -380,7 +380,7 @@ func (c *client) send(kind, method, path, contentType, body string, header ...st
 	return resp.StatusCode, object
 }
 
-// failures are the answers that tell of Twilio's faults.
+// failures are the answers that report Twilio's faults.
 var failures = []int{429, 500, 502, 503, 504}
 
 func (c *client) key() string { return fmt.Sprint("client", c.number) }
@@ -419,7 +419,7 @@ func (c *client) update() {
 	}
 }
 
-// create makes a task that has an id of its own.
+// create makes a task with a unique id.
 func (c *client) create() {
 	c.n++
 	id := fmt.Sprintf("%d-%d", c.number, c.n)
@@ -499,7 +499,7 @@ func (s *soak) checkCreates() {
 	}
 }
 
-// report says what was tried.
+// report prints what was tried.
 func (s *soak) report(early, late uint64) {
 	var b bytes.Buffer
 	total := 0

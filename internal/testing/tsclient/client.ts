@@ -114,7 +114,7 @@ export interface All {
   long: number;
   longest: Int64;
   maybe: string | null;
-  /** its name is no identifier */
+  /** its name is not an identifier */
   "maybe-int": Int64 | null;
   number: number;
   octet: number;
@@ -266,7 +266,7 @@ export interface KindsEchoInput {
   long?: number | undefined;
   longest?: number | bigint | undefined;
   maybe?: string | undefined;
-  /** its name is no identifier */
+  /** its name is not an identifier */
   "maybe-int"?: number | bigint | undefined;
   number?: number | undefined;
   octet?: number | undefined;
@@ -589,7 +589,7 @@ async function attemptOnce(
   try {
     body = JSON.parse(text);
   } catch {
-    // Not JSON: it stays a text.
+    // Not JSON: it stays a string.
   }
   if (response.ok) return body;
   const failure: Partial<Failure> = typeof body === "object" && body !== null ? body : {};

@@ -41,7 +41,7 @@ func command(t *testing.T, name string, args ...string) {
 func compile(t *testing.T) {
 	t.Helper()
 	type params struct {
-		Name  string `json:"name" purpose:"whom to greet"`
+		Name  string `json:"name" purpose:"who to greet"`
 		Times int    `json:"times" doc:"how often"`
 	}
 	type reply struct {
@@ -248,7 +248,7 @@ func browse(t *testing.T, module string) {
 		}
 	}
 	if browser == "" {
-		t.Fatal("there is no browser: install chromium-headless-shell")
+		t.Fatal("no browser: install chromium-headless-shell")
 	}
 
 	done := make(chan []string, 1)

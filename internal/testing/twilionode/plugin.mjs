@@ -11,7 +11,7 @@ const gone = '000000000000000000000000deadbeef';
 
 // The plugin's way to call: a form that carries the token, an answer that must
 // be JSON, and up to ten more calls after 429 or a failure of the network. A
-// refusal is thrown as the answer's keys beside the HTTP status. Only the
+// refusal is thrown as the answer's keys with the HTTP status. Only the
 // waits are shorter here.
 let calls = 0;
 async function call(path, params = {}, token = 'dev-agent', retries = 10) {
