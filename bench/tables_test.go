@@ -231,7 +231,7 @@ func startupTable(b *bytes.Buffer, _ []string, _ map[string]results) {
 	}
 }
 
-// growthTable shows each measurement as it is.
+// growthTable shows each measurement, without a median.
 func growthTable(b *bytes.Buffer, names []string, all map[string]results) {
 	b.WriteString("| what | µs each | heap MB | others |\n|---|---|---|---|\n")
 	for _, name := range names {

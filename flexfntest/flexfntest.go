@@ -52,11 +52,11 @@ type App struct {
 	doubles *doubles
 }
 
-// New makes an app whose Twilio is a fake in its development state, and ends
-// both with the test. The app's Flex workspace is the fake's, it logs to the
-// test, and it does not wait before retries; change may adjust all that. A
-// faulty configuration fails the test, and so does a request to a web service
-// other than Twilio that has no [App.Double].
+// New makes an app whose Twilio is a fake in its development state, and closes
+// both at the end of the test. The app uses the fake's Flex workspace, logs to
+// the test, and does not wait before retries; each change may alter its Config
+// before it is made. A faulty configuration fails the test, and so does a
+// request to a web service other than Twilio that has no [App.Double].
 func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 	t.Helper()
 	fake, err := twiliofake.New(twiliofake.Config{})

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// bound is listener with at most n connections of server at once. While there
-// are as many, server keeps none for a next request, so that those who wait
-// get their turn.
+// bound returns listener with at most n open connections of server. While n
+// are open, server closes each connection after its answer, so that those who
+// wait get their turn.
 func bound(listener net.Listener, server *http.Server, n int) net.Listener {
 	l := &bounded{Listener: listener, server: server, free: make(chan struct{}, n), closed: make(chan struct{})}
 	server.ConnState = func(_ net.Conn, s http.ConnState) {

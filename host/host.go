@@ -49,10 +49,10 @@ const (
 // [Config].Drain.
 var ErrCutOff = errors.New("requests or handlers were cut off")
 
-// Waiter is implemented by handlers that have work of their own to finish
-// after the last answer, as flexfn.App has. [Serve] calls Wait once, at the
-// end: that of the handler that it serves, and those of the apps behind its
-// middleware, which it knows once they have answered a request.
+// Waiter is implemented by handlers that have work to finish after the last
+// answer, such as flexfn.App. [Serve] calls Wait once, at the end: that of the
+// handler that it serves, and those of the apps behind its middleware, which
+// it knows once they have answered a request.
 type Waiter interface {
 	// Wait waits until that work is done, or until ctx ends, and then returns
 	// an error.
@@ -60,7 +60,7 @@ type Waiter interface {
 }
 
 // Checker is implemented by handlers that know when another instance should
-// answer instead, as flexfn.App does: the handler that [Serve] serves, and the
+// answer instead, such as flexfn.App: the handler that [Serve] serves, and the
 // apps behind its middleware.
 type Checker interface {
 	// Ready returns nil, or the reason for which [ReadyPath] answers 503. It
@@ -141,13 +141,16 @@ func ExitCode(err error) int {
 	return ExitFailed
 }
 
-// Serve serves handler as config says. When ctx ends it stops: it tells the
-// load balancer, answers what is under way, and returns nil. The error joins
-// all that is wrong with config, or says why serving failed. On AWS Lambda it
-// does not return while the platform keeps the process, and ends the process
-// itself when the platform says so.
+// Serve serves handler as config says until ctx ends. It then reports not
+// ready, answers the requests under way, waits for each [Waiter], and returns
+// nil. The error joins everything that is wrong with config, says why serving
+// failed, or wraps [ErrCutOff].
 //
-// When FLEXFN_DESCRIBE is set and config comes from [FromEnv], it serves
+// On AWS Lambda it does not return while the platform keeps the process, and
+// ends the process itself when the platform says so. Call it once in a
+// process.
+//
+// If FLEXFN_DESCRIBE is set and config comes from [FromEnv], it serves
 // nothing: it prints the OpenAPI document of the functions to standard output
 // and returns nil. "flexfn gen" asks a program for its functions in this way.
 func Serve(ctx context.Context, handler http.Handler, config Config) error {
@@ -191,7 +194,8 @@ func describe(ctx context.Context, handler http.Handler, query url.Values) error
 	return err
 }
 
-// found is what the log says about the platform.
+// found returns the log attributes that say which platform was detected, and
+// by what.
 func (c Config) found() []slog.Attr {
 	return []slog.Attr{slog.String("platform", string(c.Platform)), slog.String("because", c.because)}
 }

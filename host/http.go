@@ -170,7 +170,7 @@ func (f *front) behind() []any {
 	return list
 }
 
-// wait waits for what the handler does after its answers.
+// wait waits for the work that the handler does after its answers.
 func (f *front) wait(ctx context.Context) error {
 	var errs []error
 	for _, h := range f.behind() {

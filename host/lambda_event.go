@@ -176,11 +176,11 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	return r, nil
 }
 
-// paths returns the path that was called, and the one without the stage. The
-// callers of a gateway write the stage under its own host name, where it is
-// part of what they called; under a custom domain an HTTP API puts it in front
-// of the path although nobody wrote it. A REST API takes it away, but not
-// under a custom domain whose mapping names no stage, so that callers do.
+// paths returns the path that was called, and the one without the stage. Under
+// a gateway's own host name the stage is part of the path that callers use.
+// Under a custom domain it is not, but an HTTP API puts it in front of the
+// path nevertheless. A REST API removes it, except under a custom domain whose
+// mapping names no stage, where callers write it.
 func (e *event) paths() (called, path string) {
 	called, path = e.Path, e.Path
 	switch {

@@ -33,12 +33,12 @@ type Info struct {
 	Trim string
 }
 
-// Document writes the OpenAPI document of functions: indented JSON that is the
-// same for the same functions, in whatever order.
+// Document returns the OpenAPI document of functions, as indented JSON. Equal
+// functions give an equal document, in whatever order.
 // [github.com/flexfn/flexfn.App.Describe] lists the functions of an app.
 //
-// It is an error if a function has no path, and if two paths lead to the same
-// operation id, which happens when they differ in punctuation or case alone.
+// It is an error if a function has no path, or if two paths give the same
+// operation id, as paths do that differ only in punctuation or case.
 func Document(functions []Function, info Info) ([]byte, error) {
 	d := &oas.Document{
 		OpenAPI: "3.1.0",
@@ -85,8 +85,9 @@ func Document(functions []Function, info Info) ([]byte, error) {
 // Described is an app, such as a *flexfn.App, that lists its functions.
 type Described interface{ Describe() []Function }
 
-// Handler answers with the document of app's functions as they are when it is
-// asked, for development: it tells strangers what an app can do.
+// Handler returns a handler that answers with the document of the functions
+// that app has at the time of the request. It is for development: it shows
+// anyone what the app can do.
 func Handler(app Described, info Info) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		b, err := Document(app.Describe(), info)
@@ -108,6 +109,8 @@ func operationID(path string) string {
 	return strings.ToLower(name[:1]) + name[1:]
 }
 
+// operation describes one function: its parameters as a form and as JSON, its
+// answers, and who may call.
 func (g *schemas) operation(id string, f Function) *oas.Operation {
 	op := &oas.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
@@ -145,7 +148,7 @@ func (g *schemas) operation(id string, f Function) *oas.Operation {
 	return op
 }
 
-// parameters is the schema of a function's input.
+// parameters returns the schema of a function's input.
 func (g *schemas) parameters(f Function) *oas.Schema {
 	s := typed("object")
 	for _, p := range f.Parameters {
@@ -165,8 +168,8 @@ func (g *schemas) parameters(f Function) *oas.Schema {
 	return s
 }
 
-// success is the answer of a function that returned an out; nil for one that
-// chooses its answer.
+// success returns the answer of a function whose output is out; nil for one
+// that chooses its answer.
 func (g *schemas) success(name string, out reflect.Type) *oas.Response {
 	if out == nil {
 		delete(g.components, name)
@@ -178,8 +181,8 @@ func (g *schemas) success(name string, out reflect.Type) *oas.Response {
 		Content: map[string]oas.Media{"application/json": {Schema: &oas.Schema{Ref: oas.SchemaRef + name}}}}
 }
 
-// envelope is what flexfn makes of an out: objects get a key success, and
-// anything that is not an object goes under data.
+// envelope returns the schema of an out in flexfn's envelope: an object gets a
+// key success, and anything else goes under data.
 func (g *schemas) envelope(out reflect.Type) *oas.Schema {
 	absent := false // nil is answered as success alone
 	for out.Kind() == reflect.Pointer {
@@ -218,7 +221,7 @@ func (g *schemas) envelope(out reflect.Type) *oas.Schema {
 	return &oas.Schema{Type: oas.Types{"object"}, Properties: map[string]*oas.Schema{"data": s, "success": succeeded}, Required: required}
 }
 
-// failure is the envelope of everything that went wrong.
+// failure returns the schema of the failure envelope.
 func failure() *oas.Schema {
 	list := func(required ...string) *oas.Schema {
 		item := typed("object")
@@ -246,6 +249,8 @@ func failure() *oas.Schema {
 	return s
 }
 
+// failures returns the failure answers that every function can give, as
+// components.
 func failures() map[string]*oas.Response {
 	list := map[string]*oas.Response{}
 	for status, text := range map[string]string{

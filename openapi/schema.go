@@ -57,8 +57,7 @@ func nullable(s *oas.Schema) *oas.Schema {
 	return s
 }
 
-// parameter is the schema of a parameter's value: what the parameter's type
-// takes from a JSON body.
+// parameter returns the schema of a parameter's value in a JSON body.
 func (g *schemas) parameter(p Parameter) *oas.Schema {
 	s := typed("string")
 	if p.Type != nil {
@@ -80,7 +79,7 @@ func (g *schemas) parameter(p Parameter) *oas.Schema {
 	return s
 }
 
-// example is text as the schema has it.
+// example returns text as a value of the schema's type.
 func example(s *oas.Schema, text string) any {
 	if slices.Contains(s.Type, "string") || !json.Valid([]byte(text)) {
 		if slices.Equal(s.Type, oas.Types{"array"}) {
@@ -91,7 +90,7 @@ func example(s *oas.Schema, text string) any {
 	return json.RawMessage(text)
 }
 
-// input follows the rules by which flexfn reads a parameter.
+// input returns the schema of a type as flexfn reads a parameter.
 func (g *schemas) input(t reflect.Type, tag string) *oas.Schema {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -119,7 +118,8 @@ func (g *schemas) input(t reflect.Type, tag string) *oas.Schema {
 	return g.schema(t, true)
 }
 
-// ofKind is the schema of a kind tag, which is known to be one.
+// ofKind returns the schema of a kind tag, which [flexfn.Function] has
+// checked.
 func ofKind(tag string) *oas.Schema {
 	s := typed("string")
 	if k, err := kind.Of(tag); err == nil {
@@ -128,7 +128,7 @@ func ofKind(tag string) *oas.Schema {
 	return s
 }
 
-// schema follows encoding/json.
+// schema returns the schema of a type as encoding/json treats it.
 func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 	if t.Name() != "" && recursive(t) && special(t, read) == nil {
 		return g.component(t, read)
@@ -142,8 +142,8 @@ func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 	return g.inline(t, read)
 }
 
-// special is the schema of a type that does not become what its kind does;
-// nil for other types.
+// special returns the schema of a type that is encoded otherwise than its
+// kind; nil for other types.
 func special(t reflect.Type, read bool) *oas.Schema {
 	ownJSON, ownText := t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType), t.Implements(textMarshalerType)
 	if read {
@@ -165,8 +165,8 @@ func special(t reflect.Type, read bool) *oas.Schema {
 	return nil
 }
 
-// inline is the schema of t itself, without a reference to a component. t is
-// not a pointer.
+// inline returns the schema of t itself, without a reference to a component. t
+// is not a pointer.
 func (g *schemas) inline(t reflect.Type, read bool) *oas.Schema {
 	if s := special(t, read); s != nil {
 		return s
@@ -312,7 +312,7 @@ func identifier(s string) string {
 	return b.String()
 }
 
-// structure is the schema of a struct's fields.
+// structure returns the schema of a struct's fields.
 func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 	s := typed("object")
 	fields := map[string]field{}
@@ -358,7 +358,8 @@ func quotable(t reflect.Type) bool {
 	return k == reflect.Bool || k == reflect.String || k >= reflect.Int && k <= reflect.Float64
 }
 
-// withoutNull undoes nullable: a value that would be null is left out.
+// withoutNull removes null from a schema, for a field that is left out instead
+// of being null.
 func withoutNull(s *oas.Schema) *oas.Schema {
 	if len(s.AnyOf) == 2 && slices.Equal(s.AnyOf[1].Type, oas.Types{"null"}) {
 		return s.AnyOf[0]

@@ -25,8 +25,8 @@ type devVariables struct {
 	// describe, when it is not empty, has the program describe its functions
 	// and do nothing else. What no other file sets comes from .env.example.
 	describe string
-	// signWith is an auth token of this run's alone, with which the console
-	// signs when Twilio is real.
+	// signWith is an auth token made for this run, with which the console
+	// signs if the real Twilio is used.
 	signWith string
 
 	files map[string]string

@@ -126,6 +126,7 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
+// awaitListening waits until the program accepts connections, or has ended.
 func (c *child) awaitListening(ctx context.Context) error {
 	address := c.url.Host
 	ctx, cancel := context.WithTimeout(ctx, startTime)

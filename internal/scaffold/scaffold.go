@@ -105,7 +105,8 @@ type Function struct {
 	Studio bool
 	// Empty leaves out the example that a new function otherwise has.
 	Empty bool
-	// Name is its Go name; empty takes it from the path's last part.
+	// Name is the function's Go name; empty derives it from the last part of
+	// the path.
 	Name string
 }
 

@@ -157,7 +157,7 @@ function faulty(entry) {
   }
 }
 
-// choose selects an option, if there is such a one.
+// choose selects an option, if it exists.
 function choose(select, value) {
   if ([...select.options].some((option) => option.value === value)) select.value = value;
 }
