@@ -229,6 +229,27 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
+// TestLogLinesExist finds each message of the table in docs/logging.md in the
+// source, so that it can be searched for as it is.
+func TestLogLinesExist(t *testing.T) {
+	sources := read(t, ".", ".go")
+	_, table, _ := strings.Cut(read(t, "docs", "logging.md"), "\n## Log lines\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	found := 0
+	for line := range strings.Lines(table) {
+		message, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+		for _, m := range regexp.MustCompile("`([^`…]+)[^`]*`").FindAllStringSubmatch(message, -1) {
+			found++
+			if !strings.Contains(sources, `"`+strings.TrimSpace(m[1])) {
+				t.Errorf("docs/logging.md has the message %q, which is not in the source", m[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d messages were found", found)
+	}
+}
+
 // TestDependenciesAreListed finds each module and package that the repository
 // asks for in docs/dependencies.md.
 func TestDependenciesAreListed(t *testing.T) {
