@@ -330,75 +330,77 @@ func TestWaitWhileServing(t *testing.T) {
 // TestStalledLog has a log that nobody reads: answers do not wait for it, it
 // takes a bounded memory, and what was lost is counted when it goes on.
 func TestStalledLog(t *testing.T) {
-	read, write := io.Pipe()
-	config := testConfig(nil)
-	config.Logger = slog.New(slog.NewTextHandler(write, nil))
-	config.MaxCalls = 1000
-	app := newApp(t, config)
-	release := make(chan struct{})
-	app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, in flexfn.Event) (any, error) {
-		switch in.String("do") {
-		case "log":
-			flexfn.Logger(ctx).Info("of the handler", "text", strings.Repeat("x", 10_000))
-			return nil, nil
-		case "hang":
-			<-release
-		case "panic":
-			panic("on purpose")
+	synctest.Test(t, func(t *testing.T) {
+		read, write := io.Pipe()
+		config := testConfig(nil)
+		config.Logger = slog.New(slog.NewTextHandler(write, nil))
+		config.MaxCalls = 1000
+		app := newApp(t, config)
+		release := make(chan struct{})
+		app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, in flexfn.Event) (any, error) {
+			switch in.String("do") {
+			case "log":
+				flexfn.Logger(ctx).Info("of the handler", "text", strings.Repeat("x", 10_000))
+				return nil, nil
+			case "hang":
+				<-release
+			case "panic":
+				panic("on purpose")
+			}
+			return nil, fmt.Errorf("failed on purpose")
+		}, flexfn.OpenToAnyone(), flexfn.Deadline(50*time.Millisecond)))
+		if err := app.Ready(); err != nil {
+			t.Errorf("before: %v", err)
 		}
-		return nil, fmt.Errorf("failed on purpose")
-	}, flexfn.OpenToAnyone(), flexfn.Deadline(50*time.Millisecond)))
-	if err := app.Ready(); err != nil {
-		t.Errorf("before: %v", err)
-	}
-	for do, want := range map[string]int{"log": 200, "hang": 504, "panic": 500, "fail": 500} {
-		if code, body := post(t, app, "/f", url.Values{"do": {do}}); code != want {
-			t.Errorf("%s: %d %v", do, code, body)
+		for do, want := range map[string]int{"log": 200, "hang": 504, "panic": 500, "fail": 500} {
+			if code, body := post(t, app, "/f", url.Values{"do": {do}}); code != want {
+				t.Errorf("%s: %d %v", do, code, body)
+			}
 		}
-	}
-	for range 110 {
-		post(t, app, "/f", url.Values{"do": {"log"}})
-	}
-	start := time.Now()
-	for range 20 {
-		post(t, app, "/f", url.Values{"do": {"fail"}})
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("20 calls took %s", took)
-	}
-	if err := app.Ready(); err == nil || !strings.Contains(err.Error(), "lines were lost") {
-		t.Errorf("with a log that is not read: Ready returns %v", err)
-	}
-	close(release)
-	ended := make(chan error, 1)
-	go func() { ended <- app.Wait(t.Context()) }()
-	select {
-	case err := <-ended:
-		if err != nil {
+		for range 110 {
+			post(t, app, "/f", url.Values{"do": {"log"}})
+		}
+		start := time.Now()
+		for range 20 {
+			post(t, app, "/f", url.Values{"do": {"fail"}})
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("20 calls took %s", took)
+		}
+		if err := app.Ready(); err == nil || !strings.Contains(err.Error(), "lines were lost") {
+			t.Errorf("with a log that is not read: Ready returns %v", err)
+		}
+		close(release)
+		ended := make(chan error, 1)
+		go func() { ended <- app.Wait(t.Context()) }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("Wait does not end while the log is not read")
+		}
+		text := make(chan string)
+		go func() { b, _ := io.ReadAll(read); text <- string(b) }()
+		if err := app.Wait(t.Context()); err != nil {
 			t.Error(err)
 		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("Wait does not end while the log is not read")
-	}
-	text := make(chan string)
-	go func() { b, _ := io.ReadAll(read); text <- string(b) }()
-	if err := app.Wait(t.Context()); err != nil {
-		t.Error(err)
-	}
-	for app.Ready() != nil {
-		time.Sleep(time.Millisecond)
-	}
-	_ = app.Wait(t.Context())
-	_ = write.Close()
-	log := <-text
-	for _, want := range []string{"of the handler", "still running", "failed on purpose", "on purpose", "lines were lost"} {
-		if !strings.Contains(log, want) {
-			t.Errorf("the log has no %q", want)
+		for app.Ready() != nil {
+			time.Sleep(time.Millisecond) // virtual
 		}
-	}
-	if len(log) > 2<<20 {
-		t.Errorf("%d bytes were kept", len(log))
-	}
+		_ = app.Wait(t.Context())
+		_ = write.Close()
+		log := <-text
+		for _, want := range []string{"of the handler", "still running", "failed on purpose", "on purpose", "lines were lost"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log has no %q", want)
+			}
+		}
+		if len(log) > 2<<20 {
+			t.Errorf("%d bytes were kept", len(log))
+		}
+	})
 }
 
 // TestMaxCalls has a burst of calls of a function that ignores its ctx, and a

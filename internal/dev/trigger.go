@@ -230,7 +230,9 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 	r.Header.Set(signature.Header, signature.Sign(s.o.SignWith, address, d.contentType, d.body))
 	e := s.send(r)
 	t := Triggered{Request: e.ID, Path: d.path, Types: d.types, Keys: d.keys, Status: e.Status, Duration: e.Duration}
-	if ctx.Err() != nil { // whatever it answers, nobody hears it
+	// Whatever is answered after Twilio hung up, nobody hears it. The time is
+	// asked as well, since the function may notice the end before ctx does.
+	if deadline, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(deadline) {
 		t.Status = statusGivenUp
 	}
 	if e.Status >= 300 {
