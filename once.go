@@ -35,10 +35,15 @@ import (
 // Kept are successes, refusals (4xx), and failures whose outcome is unknown
 // ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a panic) are
 // answered to those who already wait, and the next call runs the handler again.
-// If an instance dies during a call, the next call runs the handler again once
-// the rest of the first one's deadline and 2 s have passed. The result of a
-// handler that runs past its deadline is recorded too. An answer longer than 256
-// KiB goes to the first caller only; later ones get 409.
+// The result of a handler that runs past its deadline is recorded too. An answer
+// longer than 256 KiB goes to the first caller only; later ones get 409.
+//
+// If an instance dies during a call, the next call with the key runs the handler
+// again once the rest of the first one's deadline and 2 s have passed. What the
+// handler did before the instance died, such as creating a task, may then happen
+// a second time, because no record of it was made. To prevent that, pass the key
+// on to a service that refuses duplicates: the parameters' values, or the
+// request's header, from [RequestHeader].
 //
 // The first call runs to its end even if its caller leaves. Others wait until
 // their own deadline at most, and then get 503.
