@@ -62,7 +62,7 @@ func ExampleAttributes() {
 	app := flexfntest.New(t)
 	app.Handle("/events/taskrouter", events.TaskRouter(
 		events.On("task.created", func(_ context.Context, e events.TaskRouterEvent) error {
-			var a events.Attributes = e.Task.Attributes
+			a := e.Task.Attributes
 			fmt.Println(a.String("customer"), a.String("order"), a.String("vip"), a["languages"])
 			return nil
 		}),
