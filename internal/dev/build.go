@@ -22,11 +22,11 @@ type Build struct {
 	mu      sync.Mutex
 	using   int
 	retired bool
-	end     func() // called once it is out of use; may be nil
+	end     func() // called once, when nothing uses the build any more; may be nil
 }
 
-// newBuild is the build that answers by handler. The error says why it is not
-// known which functions it has; the build serves all the same.
+// newBuild returns a build that answers with handler. The build is usable even
+// if err is not nil; err says why its list of functions is unknown.
 func (s *Server) newBuild(ctx context.Context, handler http.Handler) (*Build, error) {
 	b := &Build{handler: handler}
 	ctx, cancel := context.WithTimeout(ctx, describeTime)
@@ -64,20 +64,21 @@ func (b *Build) endIfUnused() {
 	}
 }
 
-// gate lets requests through to the current build. While a new one is being
-// made they wait; those that are under way end on the build they began with.
+// gate lets requests through to the current build. While a new build is being
+// made, new requests wait; requests under way finish on the build they started
+// on. It is safe for concurrent use.
 type gate struct {
 	mu      sync.Mutex
-	current *Build        // nil: none yet, or it died
-	making  chan struct{} // closed when the new build has been made or has failed; nil: none is made
+	current *Build        // nil: there is none yet, or it has ended
+	making  chan struct{} // closed when the new build is ready or has failed; nil: no build is being made
 	since   time.Time     // when making was made
 	holds   int
-	fault   *Fault // why no build is current
+	fault   *Fault // why there is no current build
 
-	look func() // sees what has changed by now; may be nil
+	look func() // checks the files for changes; may be nil
 }
 
-// lookWith has each request look first; forget undoes it.
+// lookWith makes each request call look first, until forget is called.
 func (g *gate) lookWith(look func()) (forget func()) {
 	set := func(look func()) {
 		g.mu.Lock()
@@ -88,8 +89,8 @@ func (g *gate) lookWith(look func()) (forget func()) {
 	return func() { set(nil) }
 }
 
-// hold makes new requests wait, until set or keep is called with the number
-// that it returns, or a later one.
+// hold makes new requests wait until set or keep is called with the number that
+// it returns, or with a later one.
 func (g *gate) hold() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -107,7 +108,7 @@ func (g *gate) letGo(hold int) {
 	}
 }
 
-// set replaces the current build by b.
+// set makes b the current build.
 func (g *gate) set(b *Build, hold int) {
 	g.mu.Lock()
 	old := g.current
@@ -119,8 +120,8 @@ func (g *gate) set(b *Build, hold int) {
 	}
 }
 
-// keep keeps the current build, if any; fault says why no new one
-// was made.
+// keep leaves the current build, if any, in service; fault says why there is no
+// new one.
 func (g *gate) keep(fault *Fault, hold int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -148,7 +149,7 @@ func (g *gate) serves(b *Build) bool {
 	return g.current == b
 }
 
-// functions are those of the current build.
+// functions returns the functions of the current build.
 func (g *gate) functions() []Function {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -158,7 +159,7 @@ func (g *gate) functions() []Function {
 	return g.current.functions
 }
 
-// document describes the functions of the current build.
+// document returns the OpenAPI document of the current build.
 func (g *gate) document(ctx context.Context) ([]byte, error) {
 	b, err := g.acquire(ctx)
 	if err != nil {
@@ -182,9 +183,9 @@ func (g *gate) servesRoot() bool {
 // patience is how long a request waits for a build.
 const patience = 20 * time.Second
 
-// acquire waits for a build that is being made, and returns the current one,
-// which is to be released. When the new build takes too long, that is the last
-// good one. The error is a *[Fault], or ctx's.
+// acquire returns the current build, which the caller must release. If a new
+// build is being made it waits for that, but at most for patience; then it
+// returns the last good build. The error is a *[Fault], or that of ctx.
 func (g *gate) acquire(ctx context.Context) (*Build, error) {
 	g.mu.Lock()
 	look := g.look
@@ -214,7 +215,7 @@ func (g *gate) acquire(ctx context.Context) (*Build, error) {
 			b.using++
 			b.mu.Unlock()
 		} else if g.making != nil {
-			fault = &Fault{Title: "Building", Text: fmt.Sprintf("the program is still being built, for %s so far: call again in a while", time.Since(g.since).Round(time.Second))}
+			fault = &Fault{Title: "Building", Text: fmt.Sprintf("the program is still being built, for %s so far: try again in a moment", time.Since(g.since).Round(time.Second))}
 		}
 		g.mu.Unlock()
 		if b == nil {

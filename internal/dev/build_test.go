@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// TestGate: requests wait while a build is made, also for one that was begun
-// because a file changed meanwhile; an old build ends once it is not used any more.
+// TestGate checks that requests wait for the newest build, even if it was begun
+// while an earlier one was being made, and that an old build ends once nothing
+// uses it.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate
@@ -48,8 +49,8 @@ func TestGate(t *testing.T) {
 			t.Error("the request did not get the newest build")
 		}
 
-		// A build that fails leaves the last good one; a request that gives
-		// up waiting is told.
+		// A failed build leaves the last good one in service; a request that
+		// stops waiting gets an error.
 		hold := g.hold()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -67,8 +68,9 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// TestPatience: a build that takes too long does not keep requests waiting forever. The
-// last good build answers; when there is none, the request is told why.
+// TestPatience checks that requests do not wait forever for a slow build: the
+// last good build answers, and without one the request gets an error that says
+// why.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate

@@ -21,8 +21,8 @@ type Pair struct {
 
 // A Call is a request to a function, as a Flex user or as Twilio.
 type Call struct {
-	Address    string // the absolute URL
-	Public     string // the URL that Twilio would call; empty is Address
+	Address    string // absolute URL
+	Public     string // the URL that Twilio would call and sign, if not Address
 	Parameters []Pair
 	Token      string // the Flex token, added when it is not empty
 	SignWith   string // the auth token to sign with; empty does not sign
@@ -34,7 +34,7 @@ const (
 	jsonType = "application/json"
 )
 
-// wire is what is sent: where, what, and the headers.
+// wire returns the address, body and headers of the request.
 func (c Call) wire() (address string, body []byte, header http.Header, err error) {
 	pairs := c.Parameters
 	if c.Token != "" {
@@ -67,7 +67,7 @@ func (c Call) wire() (address string, body []byte, header http.Header, err error
 	return address, body, header, nil
 }
 
-// Request makes the HTTP request.
+// Request returns the call as an HTTP request, signed if c says so.
 func (c Call) Request(ctx context.Context) (*http.Request, error) {
 	address, body, header, err := c.wire()
 	if err != nil {
@@ -81,7 +81,7 @@ func (c Call) Request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// Curl is a command line that makes the call.
+// Curl returns a curl command line for a POSIX shell that makes the call.
 func (c Call) Curl() string {
 	address, body, header, err := c.wire()
 	if err != nil {
@@ -112,7 +112,8 @@ func (c Call) Curl() string {
 	return strings.Join(words, " ")
 }
 
-// object is the pairs as JSON: repeated keys are lists.
+// object returns the pairs as a JSON object, in which repeated keys become
+// lists.
 func object(pairs []Pair) map[string]any {
 	m := map[string]any{}
 	for _, p := range pairs {
@@ -128,8 +129,8 @@ func object(pairs []Pair) map[string]any {
 	return m
 }
 
-// Sample is a call that f accepts: the required parameters, and the optional
-// ones that have an example.
+// Sample returns a call that f accepts. It has the required parameters, and
+// those optional ones that have an example.
 func Sample(f Function, base string) Call {
 	c := Call{Address: base + f.Path}
 	switch person := suitable(f); person {
@@ -147,7 +148,7 @@ func Sample(f Function, base string) Call {
 	return c
 }
 
-// sampleValue is p's example, or one that fits its kind or type.
+// sampleValue returns p's example, or else a value that fits its kind or type.
 func sampleValue(p Parameter) string {
 	if fits := cmp.Or(p.Example, p.Fits); fits != "" {
 		return fits
@@ -168,7 +169,7 @@ func sampleValue(p Parameter) string {
 	return "example"
 }
 
-// Quote makes s one word for a POSIX shell.
+// Quote quotes s as one word for a POSIX shell, if it needs quoting.
 func Quote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:+,@%", r)

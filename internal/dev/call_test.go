@@ -19,7 +19,8 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// A required parameter is filled in with its example, or a value of its kind.
+// TestSampleFits checks that a required parameter is filled in with its
+// example, or with a value of its kind.
 func TestSampleFits(t *testing.T) {
 	for _, k := range kind.All() {
 		f := Function{Path: "/f", Open: true, Parameters: []Parameter{

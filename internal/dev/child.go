@@ -20,23 +20,24 @@ import (
 	"github.com/flexfn/flexfn/internal/proc"
 )
 
-// child is a program of the user's that runs.
+// child is a running program of the user's.
 type child struct {
 	cmd  *exec.Cmd
 	url  *url.URL
 	idle func()        // closes idle connections to it
 	said *tail         // the end of what it printed
-	done chan struct{} // closed when it has ended
-	err  error         // how, once it has
+	done chan struct{} // closed once the program has ended
+	err  error         // how it ended; valid once done is closed
 }
 
 const (
-	startTime = 20 * time.Second // in which a program must listen
-	stopTime  = 5 * time.Second  // in which it must end when asked to
+	startTime = 20 * time.Second // how long a program may take to listen
+	stopTime  = 5 * time.Second  // how long it may take to end when asked to
 )
 
-// startChild runs binary and waits until it listens where it is told to. The
-// child is there in any case, for what it printed.
+// startChild runs binary and waits until it listens on the port it was given.
+// It returns a child even with an error, since the child has what the program
+// printed.
 func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env []string, out io.Writer) (*child, error) {
 	c, err := launch(guard, binary, dir, env, nil, out)
 	if err != nil {
@@ -49,8 +50,8 @@ func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env 
 	return c, nil
 }
 
-// launch runs binary. What it prints goes to out, but for its standard output
-// when there is a writer for that.
+// launch starts binary. Its output goes to out, except that standard output
+// goes to stdout if that is not nil.
 func launch(guard *proc.Guard, binary, dir string, env []string, stdout, out io.Writer) (*child, error) {
 	c := &child{done: make(chan struct{}), cmd: exec.Command(binary), said: &tail{to: out}}
 	port, err := freePort()
@@ -62,13 +63,13 @@ func launch(guard *proc.Guard, binary, dir string, env []string, stdout, out io.
 		c.cmd.Stdout = stdout
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	// PORT is what most programs heed, and the rest package host, which is to
-	// take this machine for no other platform, to speak plain HTTP behind the
-	// dev server, and to end without delay.
+	// Most programs listen on PORT. The other variables are for package host:
+	// it must not detect another platform on this machine, it must speak plain
+	// HTTP behind the dev server, and it must end without delay.
 	c.cmd.Env = append(env, "PORT="+strconv.Itoa(port), "FLEXFN_LISTEN="+address, "FLEXFN_PLATFORM=http", "FLEXFN_LAME_DUCK=0s",
 		"FLEXFN_TLS_CERT_FILE=", "FLEXFN_TLS_KEY_FILE=", link.StdinVariable+"=ends")
-	// Nothing is written to it. It is closed when this process ends, however
-	// that happens.
+	// Nothing is written to the pipe. The system closes it when this process
+	// ends, however that happens.
 	if _, err := c.cmd.StdinPipe(); err != nil {
 		return c, err
 	}
@@ -85,10 +86,11 @@ func launch(guard *proc.Guard, binary, dir string, env []string, stdout, out io.
 	return c, nil
 }
 
-// lastLines are the last that it printed.
+// lastLines returns the last lines that the program printed.
 func (c *child) lastLines() string { return c.said.String() }
 
-// A tail passes on what is written to it, and keeps the end.
+// A tail passes on what is written to it, and keeps the end of it. It is safe
+// for concurrent use.
 type tail struct {
 	to io.Writer
 
@@ -113,7 +115,7 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	s := string(t.last)
 	if len(s) == maxTail {
-		_, s, _ = strings.Cut(s, "\n") // a line that is whole
+		_, s, _ = strings.Cut(s, "\n") // begin with a whole line
 	}
 	return strings.ToValidUTF8(s, "?")
 }
@@ -143,13 +145,13 @@ func (c *child) awaitListening(ctx context.Context) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("the program does not listen: within %s nothing answered at the port in the environment variable PORT (%s), where flexfn wants it", startTime, address)
+			return fmt.Errorf("the program does not listen: nothing answered within %s on the port in the environment variable PORT (%s)", startTime, address)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
 
-// ending says how it ended; it has.
+// ending describes how the program ended. It must have ended.
 func (c *child) ending() string {
 	if c.err != nil {
 		return c.err.Error()
@@ -166,7 +168,7 @@ func (c *child) ended() bool {
 	}
 }
 
-// stop ends it, and returns when it has.
+// stop ends the program and waits until it has ended.
 func (c *child) stop() {
 	if c.ended() {
 		return
@@ -183,7 +185,7 @@ func (c *child) stop() {
 	}
 }
 
-// handler passes requests on to it, as they are.
+// handler returns a proxy that passes requests on to the program unchanged.
 func (c *child) handler() http.Handler {
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}
 	c.idle = transport.CloseIdleConnections

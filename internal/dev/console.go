@@ -18,12 +18,12 @@ import (
 // ConsolePath begins the paths of the console.
 const ConsolePath = "/__flexfn/"
 
-// newConsole makes the handler of the console's page and of what it asks for.
+// newConsole returns the handler of the console's page and its API.
 //
-//	GET    api/state          everything, to begin with
+//	GET    api/state          everything the page shows at first
 //	GET    api/functions      the functions, and how to call each
-//	GET    api/events         what changes from then on, as server-sent events
-//	GET    api/requests/{id}  a request with its timeline
+//	GET    api/events         changes, as server-sent events
+//	GET    api/requests/{id}  one request with its timeline
 //	DELETE api/requests       an empty log
 //	POST   api/call           calls a function, or says how with curl
 //	POST   api/replay/{id}    sends a request again
@@ -74,7 +74,7 @@ func (s *Server) newConsole() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		check := r
 		if !strings.HasPrefix(r.URL.Path, ConsolePath+"api/") {
-			// The page itself may be come to by a link.
+			// A link elsewhere may lead to the page itself.
 			check = &http.Request{Host: r.Host, Header: http.Header{}}
 		}
 		err := sameorigin.Check(check, s.ownHost)
@@ -86,7 +86,7 @@ func (s *Server) newConsole() http.Handler {
 	})
 }
 
-// refused is an error with its status.
+// refused is an error with the status to answer it with.
 type refused struct {
 	status int
 	text   string
@@ -94,7 +94,7 @@ type refused struct {
 
 func (r refused) Error() string { return r.text }
 
-// reply writes value as JSON, or the error that refuses the request.
+// reply writes value as JSON, or err if it is not nil.
 func reply(w http.ResponseWriter, value any, err error) {
 	status := http.StatusOK
 	if err != nil {
@@ -109,10 +109,10 @@ func reply(w http.ResponseWriter, value any, err error) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // a console that was closed
+	_ = json.NewEncoder(w).Encode(value) // fails only if the console was closed
 }
 
-// everything is what the console shows at first.
+// everything returns what the console shows at first.
 func (s *Server) everything() any {
 	people := []Person{}
 	if s.o.Fake != nil {
@@ -138,13 +138,13 @@ func (s *Server) find(r *http.Request) (*Entry, error) {
 	return nil, refused{http.StatusNotFound, "this request is no longer in the log"}
 }
 
-// callOrder is what the console wants called.
+// callOrder is the console's request to call a function.
 type callOrder struct {
 	Path       string `json:"path"`
-	Person     string `json:"person"` // empty: someone who may call the function
+	Person     string `json:"person"` // empty: a person who may call the function
 	Parameters []Pair `json:"parameters"`
 	JSON       bool   `json:"json"`
-	Curl       bool   `json:"curl"` // only say how
+	Curl       bool   `json:"curl"` // return the curl command instead of calling
 }
 
 // call sends the request that the console's form describes, as the chosen
@@ -169,7 +169,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 	case person == Nobody:
 	case s.o.Fake == nil:
 		if c.Token = s.o.FlexToken; c.Token == "" {
-			return nil, errors.New("with the real Twilio a real Flex token is needed: give it in the environment variable FLEX_TOKEN")
+			return nil, errors.New("the real Twilio needs a real Flex token: set the environment variable FLEX_TOKEN")
 		}
 	default:
 		c.Token = developmentToken(person)
@@ -187,20 +187,20 @@ func (s *Server) call(r *http.Request) (any, error) {
 	return s.send(request), nil
 }
 
-// send sends a request of the console's own to the functions.
+// send sends one of the console's own requests to the functions.
 func (s *Server) send(r *http.Request) *Entry {
 	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
 	return s.answer(new(recorder.Writer), r)
 }
 
-// replay sends a recorded request again, with the bytes that it had.
+// replay sends a recorded request again, byte for byte.
 func (s *Server) replay(r *http.Request) (any, error) {
 	e, err := s.find(r)
 	if err != nil {
 		return nil, err
 	}
 	if e.raw == nil {
-		return nil, errors.New("the request was too long to be kept, and cannot be sent again")
+		return nil, errors.New("the request was too long to keep, so it cannot be sent again")
 	}
 	again, err := http.NewRequestWithContext(r.Context(), e.raw.method, "http://"+e.raw.host+e.raw.uri, bytes.NewReader(e.raw.body))
 	if err != nil {
@@ -210,11 +210,11 @@ func (s *Server) replay(r *http.Request) (any, error) {
 	return s.send(again), nil
 }
 
-// events streams what happens, until the console leaves or the server ends.
+// events streams events until the console disconnects or the server ends.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	sub := s.hub.subscribe()
 	if sub == nil {
-		reply(w, nil, refused{http.StatusServiceUnavailable, "flexfn dev is ending"})
+		reply(w, nil, refused{http.StatusServiceUnavailable, "flexfn dev is shutting down"})
 		return
 	}
 	defer s.hub.leave(sub)

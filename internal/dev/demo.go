@@ -9,8 +9,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// AddDemo adds the functions that "flexfn dev" shows in addition to the
-// ready-made ones: one of each kind.
+// AddDemo adds example functions to app, one of each kind. "flexfn dev" shows
+// them in addition to the ready-made functions.
 func AddDemo(app *flexfn.App) {
 	app.Handle("/demo/greet", Greet)
 	app.Handle("/demo/announce", Announce)
@@ -27,7 +27,7 @@ type greetParams struct {
 	Times int    `json:"times" doc:"how often; once when absent" example:"2"`
 }
 
-// Validate says what the tags cannot.
+// Validate checks what the struct tags cannot express.
 func (p greetParams) Validate() error {
 	if p.Times < 0 || p.Times > 10 {
 		return errors.New("times must be from 0 to 10")

@@ -8,8 +8,8 @@ import (
 	"github.com/flexfn/flexfn/events"
 )
 
-// addDemoEvents adds functions for "flexfn trigger": two listeners that log, of
-// which one cannot handle tasks with the attribute "broken".
+// addDemoEvents adds functions for "flexfn trigger": two listeners that log.
+// One of them fails on tasks with the attribute "broken".
 func addDemoEvents(app *flexfn.App) {
 	listeners := []flexfn.StudioOption{
 		events.On("*", func(ctx context.Context, e events.Event) error {

@@ -11,12 +11,12 @@ import (
 	"github.com/flexfn/flexfn/internal/proc"
 )
 
-// Describe builds p, runs it and returns the OpenAPI document that it gives of
-// its functions, with title, version, server and trim as query has them. p.Env
-// must set [link.DescribeVariable] to the query, and [link.KeyVariable] to key.
+// Describe builds and runs p, and returns the OpenAPI document of its
+// functions, with the title, version, server and trim in query. p.Env must set
+// [link.DescribeVariable] to the query and [link.KeyVariable] to key.
 //
-// A program that package host serves prints the document and ends. Any other is
-// asked over HTTP when it listens.
+// A program served by package host prints the document and ends. Any other
+// program is asked over HTTP once it listens.
 func (p *Program) Describe(ctx context.Context, key string, query url.Values) ([]byte, error) {
 	guard, err := proc.NewGuard()
 	if err != nil {
@@ -52,12 +52,13 @@ func (p *Program) Describe(ctx context.Context, key string, query url.Values) ([
 	_, _ = p.Output.Write(before)
 	if c.err != nil || document == nil {
 		return nil, fmt.Errorf("the program in %s ended without describing its functions: %s; what it printed says why. "+
-			"If it misses a setting of its own, set that in the environment or in .env.example", p.Dir, c.ending())
+			"If it needs a setting of its own, set that in the environment or in .env.example", p.Dir, c.ending())
 	}
 	return document, nil
 }
 
-// cutDocument finds the document after what else the program printed.
+// cutDocument separates the document from the output that the program printed
+// before it.
 func cutDocument(printed []byte) (before, document []byte) {
 	i := bytes.LastIndex(printed, []byte("{\n  \"openapi\": "))
 	if i < 0 {

@@ -15,19 +15,21 @@ import (
 	"github.com/flexfn/flexfn/internal/proc"
 )
 
-// A version is a build that was made and started, or why there is none.
+// A version is one attempt to build and start the program: the build, or why
+// there is none.
 type version struct {
 	build *Build
 	child *child
-	// mute says why its functions are not known; nil when they are.
+	// mute says why the list of its functions is unknown; nil if it is known.
 	mute error
 	took time.Duration
 	err  *Fault
-	in   *inputs // what it was made of
+	in   *inputs // what the build depends on
 }
 
-// Develop builds and runs p, and again whenever a file changes that it is made
-// of, until ctx ends. Each build takes the place of the one before in s.
+// Develop builds and runs p, and does so again whenever a file that p depends
+// on changes. Each build replaces the one before in s. It returns when ctx
+// ends, or with an error if it cannot continue.
 func (s *Server) Develop(ctx context.Context, p *Program) error {
 	guard, err := proc.NewGuard()
 	if err != nil {
@@ -40,7 +42,7 @@ func (s *Server) Develop(ctx context.Context, p *Program) error {
 	t.Printf("flexfn dev: building %s\n", p.Dir)
 	hold := s.gate.hold()
 	s.setStatus(statusBuilding, nil)
-	in, _ := p.inputs(ctx, guard) // the build says what is wrong
+	in, _ := p.inputs(ctx, guard) // if this fails, so does the build, which says why
 	d.watch = newWatcher(in, func() { s.gate.hold() }, func(err error) {
 		t.Printf("%s the system watches no more folders (%v): changes are seen within %s, or when a function is called; on Linux, raise fs.inotify.max_user_watches\n",
 			t.paint(yellow, "flexfn dev:"), err, lookAgain)
@@ -70,19 +72,19 @@ func (s *Server) Develop(ctx context.Context, p *Program) error {
 	}
 }
 
-// developer is what Develop knows.
+// developer is the state of one call of Develop.
 type developer struct {
 	s       *Server
 	p       *Program
 	guard   *proc.Guard
 	watch   *watcher
-	current *version // nil: none serves
+	current *version // nil: nothing serves
 
-	children []*child // that may still run
+	children []*child // that may still be running
 }
 
-// once makes one version and puts it in place, which lets go of hold. It is
-// false when a change came meanwhile.
+// once makes a version and puts it in service, which releases hold. It reports
+// false if a file changed in the meantime and the version was abandoned.
 func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error) {
 	making, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
@@ -148,7 +150,7 @@ func (d *developer) sayItTakesLong(served bool) {
 	t.Printf("%s the build has taken %s so far; %s\n", t.paint(yellow, "flexfn dev:"), patience, what)
 }
 
-// abandon ends what was made for nothing.
+// abandon ends a version that is out of date already.
 func (d *developer) abandon(v *version) {
 	if v.child != nil {
 		d.children = append(d.children, v.child)
@@ -156,14 +158,14 @@ func (d *developer) abandon(v *version) {
 	}
 }
 
-// makeVersion builds and starts the program, and learns meanwhile what the
-// build depends on.
+// makeVersion builds and starts the program. While it starts, makeVersion asks
+// the go command what the build depends on.
 func (d *developer) makeVersion(ctx context.Context, n int) *version {
 	start := time.Now()
 	v := &version{}
 	file := filepath.Join(d.guard.Temp(), executable(fmt.Sprintf("build-%d", n)))
 	err := d.p.make(ctx, d.guard, file)
-	// Not during the build: with -mod=mod both would write go.mod.
+	// Not during the build, since with -mod=mod both would write go.mod.
 	var listing sync.WaitGroup
 	listing.Go(func() {
 		if in, err := d.p.inputs(ctx, d.guard); err == nil {
@@ -183,7 +185,8 @@ func (d *developer) makeVersion(ctx context.Context, n int) *version {
 	return v
 }
 
-// executable is name as the system wants a program's file to be named.
+// executable returns name with the extension that the system expects of a
+// program.
 func executable(name string) string {
 	if runtime.GOOS == "windows" {
 		return name + ".exe"
@@ -191,7 +194,7 @@ func executable(name string) string {
 	return name
 }
 
-// start runs what was built.
+// start runs the program in file and fills in v.
 func (d *developer) start(ctx context.Context, file string, v *version) {
 	env, err := d.p.Env()
 	if err != nil {
@@ -212,9 +215,9 @@ func (d *developer) start(ctx context.Context, file string, v *version) {
 	}
 }
 
-// await returns when a file has changed. Meanwhile it takes a program that
-// ended by itself out of service, and starts it again when it had run for a
-// while.
+// await returns when a file has changed. If the program ends by itself in the
+// meantime, await takes it out of service; if it had run for a while, it is
+// started again.
 func (d *developer) await(ctx context.Context) error {
 	var ended chan struct{}
 	if d.current != nil && d.s.gate.serves(d.current.build) {
@@ -249,7 +252,7 @@ func (d *developer) await(ctx context.Context) error {
 	}
 }
 
-// end stops all programs that run.
+// end stops every program that is still running.
 func (d *developer) end() {
 	var all sync.WaitGroup
 	for _, c := range d.children {

@@ -11,9 +11,10 @@ import (
 	"testing"
 )
 
-// TestWhatYouSavedIsWhatYouCall edits a program at random, in a folder with a
-// space inside a workspace, behind links, and calls it at once after each: the
-// answer is made of what was saved, whether or not the system told of it.
+// TestWhatYouSavedIsWhatYouCall edits a program at random, in a workspace
+// folder with a space in its name and behind symbolic links. It calls the
+// program at once after each edit: the answer must come from the saved files,
+// whether or not the system has sent a notice.
 func TestWhatYouSavedIsWhatYouCall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -32,7 +33,7 @@ func TestWhatYouSavedIsWhatYouCall(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		// As editors do: a new file takes the old one's place.
+		// As many editors do, write a new file and rename it over the old one.
 		if random.IntN(2) == 0 {
 			if err := os.WriteFile(file+"~", []byte(text), 0o644); err != nil {
 				t.Fatal(err)
@@ -84,7 +85,7 @@ import (
 var web embed.FS
 
 func main() {
-	_, _ = os.MkdirTemp(".", "tmp") // builds nothing
+	_, _ = os.MkdirTemp(".", "tmp") // must not cause a build
 	http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		embedded, _ := web.ReadFile("web/value.txt")
 		more, _ := fs.Glob(web, "web/*/more.txt")

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// An event is something that the console shows at once.
+// An event is a change that open consoles show at once.
 type event struct {
 	kind string
 	data []byte
 }
 
-// hub hands events to the consoles that are open. One that is too slow loses
-// events, and is told so that it asks for everything again.
+// hub sends events to the open consoles. A console that is too slow loses
+// events; it is told that it did, and asks for everything again.
 type hub struct {
 	mu    sync.Mutex
 	subs  map[*subscriber]struct{}
@@ -26,7 +26,7 @@ type subscriber struct {
 
 const maxWaiting = 256 // events of one subscriber
 
-// subscribe returns nil when the server is ending.
+// subscribe returns a new subscriber, or nil if the server is ending.
 func (h *hub) subscribe() *subscriber {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -57,7 +57,7 @@ func (h *hub) send(kind string, value any) {
 	}
 	data, err := json.Marshal(value)
 	if err != nil {
-		return // of our own types: cannot be
+		return // cannot happen: the values are our own types
 	}
 	for s := range h.subs {
 		if s.lost {
@@ -75,7 +75,7 @@ func (h *hub) send(kind string, value any) {
 	}
 }
 
-// end makes the subscribers leave.
+// end makes all subscribers leave, and later ones be refused.
 func (h *hub) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

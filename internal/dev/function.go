@@ -12,7 +12,7 @@ import (
 	"github.com/flexfn/flexfn/internal/oas"
 )
 
-// A Function is a function as the console and the terminal show it.
+// A Function describes a function for the console and the terminal.
 type Function struct {
 	Path       string      `json:"path"`
 	Source     string      `json:"source,omitempty"` // of Twilio's events; see package twilioevent
@@ -29,11 +29,11 @@ type Function struct {
 type Parameter struct {
 	Name     string `json:"name"`
 	Required bool   `json:"required"`
-	Doc      string `json:"doc,omitempty"` // its purpose, when it is required
+	Doc      string `json:"doc,omitempty"` // the purpose, if the parameter is required
 	Example  string `json:"example,omitempty"`
 	Type     Type   `json:"type"`
-	// Of a parameter that has a kind: what a value looks like, and one that
-	// fits.
+	// Only for a parameter with a kind: what a value looks like, and a value
+	// that fits.
 	Expected string `json:"expected,omitempty"`
 	Fits     string `json:"fits,omitempty"`
 }
@@ -54,7 +54,7 @@ const (
 	Any      Type = "any"
 )
 
-// functionsOf reads the functions from the document that their program gave.
+// functionsOf reads the functions from the OpenAPI document of their program.
 func functionsOf(document []byte) ([]Function, error) {
 	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -79,7 +79,7 @@ func functionsOf(document []byte) ([]Function, error) {
 	return list, nil
 }
 
-// resolve returns what s refers to.
+// resolve returns the schema that s refers to, or s itself.
 func resolve(d *oas.Document, s *oas.Schema) *oas.Schema {
 	if s == nil {
 		return new(oas.Schema)
@@ -107,7 +107,7 @@ func parameterOf(d *oas.Document, s *oas.Schema) Parameter {
 	return p
 }
 
-// exampleText is an example as a form sends it.
+// exampleText returns an example as a form would send it.
 func exampleText(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -117,7 +117,7 @@ func exampleText(v any) string {
 			return exampleText(v[0])
 		}
 	}
-	text, _ := json.Marshal(v) // it was JSON
+	text, _ := json.Marshal(v) // cannot fail: v was decoded from JSON
 	return string(text)
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/flexfn/flexfn/openapi"
 )
 
-// The console knows of a parameter what its Go type and its kind say.
+// TestParametersOfDocument checks that the console learns a parameter's type
+// and kind from the document.
 func TestParametersOfDocument(t *testing.T) {
 	type object struct {
 		A int `json:"a"`

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// inputs are what a build depends on. They are patterns where a new file
-// would count, and not a list of today's files.
+// inputs are the files that a build depends on. Where a new file would count
+// too, they are patterns, not a list of the files that exist now.
 type inputs struct {
 	files   []string            // whether they exist or not
 	folders map[string][]string // of packages, with the patterns of what each embeds
@@ -23,21 +23,21 @@ func (in *inputs) addModule(file string) {
 	in.files = append(in.files, file, sum, filepath.Join(dir, "vendor", "modules.txt"))
 }
 
-// A look is what the inputs were at a moment.
+// A look is a snapshot of the inputs.
 type look struct {
 	files   map[string]fs.FileInfo
-	folders []string  // that hold them
+	folders []string  // that hold the inputs
 	newest  time.Time // when a file was last written
 }
 
-// look looks at all inputs. Links are followed.
+// look takes a snapshot of all inputs. It follows symbolic links.
 func (in *inputs) look() *look {
 	l := &look{files: map[string]fs.FileInfo{}}
 	for _, file := range in.files {
 		l.add(file)
 	}
 	for dir, embeds := range in.folders {
-		entries, _ := os.ReadDir(dir) // gone: nothing is in it
+		entries, _ := os.ReadDir(dir) // if the folder is gone, it is empty
 		for _, e := range entries {
 			if isSource(e.Name()) {
 				l.add(filepath.Join(dir, e.Name()))
@@ -64,12 +64,13 @@ func (l *look) add(file string) {
 	}
 }
 
-// addEmbedded follows package embed: a pattern that names a folder takes in
-// what is below it, but for hidden files unless it begins with "all:".
+// addEmbedded adds the files that a pattern embeds, by the rules of package
+// embed: a pattern that names a folder takes in everything below it, without
+// hidden files unless the pattern begins with "all:".
 func (l *look) addEmbedded(dir, pattern string) {
 	pattern, all := strings.CutPrefix(pattern, "all:")
 	files := os.DirFS(dir)
-	matches, _ := fs.Glob(files, pattern) // the build says what is wrong with it
+	matches, _ := fs.Glob(files, pattern) // the build reports a bad pattern
 	if parent := path.Dir(pattern); parent != "." && !strings.ContainsAny(parent, `*?[\`) {
 		l.folders = append(l.folders, filepath.Join(dir, filepath.FromSlash(parent)))
 	}
@@ -92,7 +93,8 @@ func (l *look) addEmbedded(dir, pattern string) {
 	}
 }
 
-// isSource reports whether a file of this name in a package's folder counts.
+// isSource reports whether a file of this name in a package's folder is an
+// input of the build.
 func isSource(name string) bool {
 	if name == "go.mod" { // makes the folder another module
 		return true
@@ -107,8 +109,8 @@ func isSource(name string) bool {
 	return false
 }
 
-// difference is a file that is not in m as it is in l; empty when there is
-// none.
+// difference returns the name of a file that differs between l and m, or "" if
+// there is none.
 func (l *look) difference(m *look) string {
 	for name, info := range l.files {
 		if !same(info, m.files[name]) {

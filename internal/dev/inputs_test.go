@@ -15,7 +15,7 @@ import (
 type tree struct {
 	t    *testing.T
 	root string
-	tick time.Time // of the last write: each is later than the one before
+	tick time.Time // time of the last write; each write is later than the one before
 }
 
 func (tr *tree) path(name string) string { return filepath.Join(tr.root, filepath.FromSlash(name)) }
@@ -34,8 +34,8 @@ func (tr *tree) write(name, text string) {
 	}
 }
 
-// TestLook: what a build depends on makes a difference, by patterns and
-// through links, and nothing else does.
+// TestLook checks that changes to what a build depends on make a difference,
+// also by patterns and through links, and that other changes do not.
 func TestLook(t *testing.T) {
 	tr := &tree{t: t, root: t.TempDir(), tick: time.Now().Add(-time.Hour)}
 	for _, name := range []string{"app/go.mod", "app/main.go", "app/web/a.txt", "app/web/.hidden", "app/sub/x.go", "elsewhere/go.mod", "elsewhere/env", "app/pages/one.tmpl"} {
@@ -51,7 +51,7 @@ func TestLook(t *testing.T) {
 		folders: map[string][]string{
 			tr.path("app"):     {"web", "pages/*.tmpl", "all:raw"},
 			tr.path("app/sub"): nil,
-			tr.path("app/new"): nil, // imported, and not there yet
+			tr.path("app/new"): nil, // imported, but does not exist yet
 		},
 	}
 	for _, c := range []struct {
@@ -109,8 +109,8 @@ func mustStat(t *testing.T, path string) os.FileInfo {
 	return info
 }
 
-// TestWatchLimit: where the system watches no more folders that is said once, and
-// changes are still found.
+// TestWatchLimit checks that a system that watches no more folders is reported
+// once, and that changes are still found.
 func TestWatchLimit(t *testing.T) {
 	tr := &tree{t: t, root: t.TempDir(), tick: time.Now().Add(-time.Hour)}
 	tr.write("main.go", "one")
@@ -136,9 +136,9 @@ func TestWatchLimit(t *testing.T) {
 	}
 }
 
-// TestWatcherMissesNothing edits at random while builds begin and end: a check
-// after an edit reports it, unless the build that began since holds it, and
-// a build without an edit is never told to begin again.
+// TestWatcherMissesNothing edits at random while builds begin and end. A check
+// after an edit must report it, unless a build that began later contains it,
+// and without an edit no build may be restarted.
 func TestWatcherMissesNothing(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -151,7 +151,7 @@ func TestWatcherMissesNothing(t *testing.T) {
 	if err := w.settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	learned, there := -1, map[int]bool{} // which tmp is a package, which have a file
+	learned, there := -1, map[int]bool{} // which tmp folder is an input, and which have a file
 	for i := range 300 {
 		edited, extended, written := false, false, map[int]bool{}
 		for range random.IntN(3) {
@@ -167,7 +167,7 @@ func TestWatcherMissesNothing(t *testing.T) {
 				there[n], written[n] = true, true
 			case 3:
 				tr.write("main_test.go", fmt.Sprint(i))
-			case 4: // the build depends on another package
+			case 4: // the build now depends on another package
 				extended = extended || n != learned && there[n]
 				learned = n
 				w.learn(&inputs{folders: map[string][]string{tr.root: {"web"}, tr.path(fmt.Sprintf("tmp%d", n)): nil}})

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestLayout serves a vendored module once the typo in its go.mod is mended, though
-// .env has settings for TLS, which the dev server does not speak; what is saved
-// below vendor counts.
+// TestLayout serves a vendored module once the typo in its go.mod is fixed. Its
+// .env has settings for TLS, which the dev server must override. An edit below
+// vendor must be noticed.
 func TestLayout(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")

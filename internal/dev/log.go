@@ -10,7 +10,7 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Bounds of the log of requests. What is oldest goes first.
+// Bounds of the log of requests. The oldest entries are dropped first.
 const (
 	maxEntries   = 500
 	maxBodyShown = 64 << 10 // of each body
@@ -32,7 +32,7 @@ type Summary struct {
 	Origin    string    `json:"origin,omitempty"` // of the page that called
 }
 
-// An Entry is a request and its answer, as they may be shown.
+// An Entry is a request and its answer, with secrets masked.
 type Entry struct {
 	Summary
 	Query      string      `json:"query,omitempty"`
@@ -40,9 +40,9 @@ type Entry struct {
 	Answer     Message     `json:"answer"`
 	Trace      *link.Trace `json:"trace,omitempty"`
 	Replayable bool        `json:"replayable"`
-	Person     string      `json:"person"` // who it was sent as
+	Person     string      `json:"person"` // who sent it
 
-	raw *rawRequest // with its secrets, for replay only
+	raw *rawRequest // unmasked; only for replay
 }
 
 // A Message is the headers and the body of a request or an answer.
@@ -77,7 +77,8 @@ func (e *Entry) size() int {
 	return n
 }
 
-// requestLog holds the latest requests, in bounded memory.
+// requestLog holds the latest requests in bounded memory. It is safe for
+// concurrent use.
 type requestLog struct {
 	mu      sync.Mutex
 	last    int
@@ -85,8 +86,8 @@ type requestLog struct {
 	bytes   int
 }
 
-// begin takes e, a request under way, gives it its id, and returns it as it
-// is so far.
+// begin adds e, a request under way, gives it an id, and returns a copy of it
+// for end.
 func (l *requestLog) begin(e *Entry) (soFar *Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,9 +98,9 @@ func (l *requestLog) begin(e *Entry) (soFar *Entry) {
 	return soFar
 }
 
-// end puts e, which is not to be changed any more, in the place of what was
-// known so far. When newer requests, or a developer who cleared the log, have
-// pushed that out, e is a new line.
+// end replaces soFar by e, which must not be changed any more. If soFar is no
+// longer in the log, pushed out by newer requests or cleared by the developer,
+// e is added as a new line.
 func (l *requestLog) end(soFar, e *Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +119,7 @@ func (l *requestLog) add(e *Entry) {
 	l.shrink()
 }
 
-// shrink keeps the bounds.
+// shrink drops the oldest entries until the log is within its bounds.
 func (l *requestLog) shrink() {
 	drop := 0
 	for len(l.entries)-drop > 1 && (len(l.entries)-drop > maxEntries || l.bytes > maxLogBytes) {
@@ -129,7 +130,7 @@ func (l *requestLog) shrink() {
 	l.entries = l.entries[drop:]
 }
 
-// find returns the entry, or nil when it is gone.
+// find returns the entry with this id, or nil if it is not in the log any more.
 func (l *requestLog) find(id string) *Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,7 +142,7 @@ func (l *requestLog) find(id string) *Entry {
 	return nil
 }
 
-// list returns the lines, newest first.
+// list returns the lines of the log, newest first.
 func (l *requestLog) list() []Summary {
 	l.mu.Lock()
 	defer l.mu.Unlock()

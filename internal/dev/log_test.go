@@ -11,8 +11,8 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// TestLogIsBounded records a million requests, some with long bodies and
-// many attempts: memory does not grow with them.
+// TestLogIsBounded records a million requests, some with long bodies and many
+// attempts, and checks that memory does not grow with them.
 func TestLogIsBounded(t *testing.T) {
 	var l requestLog
 	var m metrics
@@ -31,7 +31,7 @@ func TestLogIsBounded(t *testing.T) {
 	for i := range n {
 		e := &Entry{Summary: Summary{Method: "POST", Path: "/f", Status: 200}}
 		if i%100 == 0 {
-			// Bodies of their own, as requests have.
+			// Real requests do not share their bodies' memory.
 			e.Request.Body, e.Answer.Body = strings.Clone(long), strings.Clone(long)
 			e.raw = &rawRequest{body: []byte(long)}
 			e.Request.Header = http.Header{"X-Long": {strings.Clone(long)}}
@@ -58,8 +58,8 @@ func TestLogIsBounded(t *testing.T) {
 	runtime.KeepAlive(&m)
 }
 
-// TestLogDropsTheOldest: by number, and by bytes; an entry that is too big on
-// its own stays until the next.
+// TestLogDropsTheOldest checks both bounds, by number and by bytes. An entry
+// that is too big on its own stays until the next one.
 func TestLogDropsTheOldest(t *testing.T) {
 	var l requestLog
 	add := func(e *Entry) { l.end(l.begin(e), e) }
@@ -67,7 +67,7 @@ func TestLogDropsTheOldest(t *testing.T) {
 		add(&Entry{})
 	}
 	if l.find("3") != nil || l.find("4") == nil {
-		t.Error("not the oldest went")
+		t.Error("the entry dropped was not the oldest")
 	}
 	add(&Entry{Answer: Message{Body: strings.Repeat("x", maxLogBytes)}})
 	if got := len(l.list()); got != 1 {
@@ -80,8 +80,9 @@ func TestLogDropsTheOldest(t *testing.T) {
 	}
 }
 
-// TestLogShowsRequestsUnderWay in their place, and what became of them even
-// when they took so long that newer ones pushed them out.
+// TestLogShowsRequestsUnderWay checks that requests under way are listed in
+// their place, and that their result is listed even if newer requests have
+// pushed them out.
 func TestLogShowsRequestsUnderWay(t *testing.T) {
 	var l requestLog
 	slow := &Entry{Summary: Summary{Path: "/slow"}}
@@ -95,7 +96,7 @@ func TestLogShowsRequestsUnderWay(t *testing.T) {
 	}
 	slow.Status = 504
 	if l.find("1").Status != 0 {
-		t.Error("what is shown changed before its end")
+		t.Error("the listed entry changed before the request ended")
 	}
 	l.end(soFar, slow)
 	if list := l.list(); len(list) != 2 || list[1].Status != 504 {
@@ -183,7 +184,8 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// FuzzMask never panics, and lets no token of a form through.
+// FuzzMask checks that masking never panics, and that no token in a form stays
+// visible.
 func FuzzMask(f *testing.F) {
 	f.Add("Token=abc&x=1", formType)
 	f.Add(`{"Token":"abc"}`, jsonType)

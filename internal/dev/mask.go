@@ -20,10 +20,11 @@ type masker struct {
 	secrets []string // of the account
 }
 
-// text hides values that have the name of a secret, and the account's secrets.
+// text hides the account's secrets, and the values of names that stand for
+// secrets.
 func (m masker) text(s string) string { return m.account(mask.Text(s, masked)) }
 
-// account hides the account's secrets wherever they are.
+// account hides the account's secrets wherever they occur.
 func (m masker) account(s string) string {
 	for _, secret := range m.secrets {
 		if secret != "" {
@@ -33,7 +34,7 @@ func (m masker) account(s string) string {
 	return s
 }
 
-// form hides secrets in a query or a form, whose order and encoding it keeps.
+// form hides secrets in a query or a form, and keeps its order and encoding.
 func (m masker) form(s string) string {
 	pairs := strings.Split(s, "&")
 	for i, pair := range pairs {
@@ -46,8 +47,8 @@ func (m masker) form(s string) string {
 	return m.account(strings.Join(pairs, "&"))
 }
 
-// body hides secrets in a body of the given type. One that cannot be read as
-// that, such as JSON that was cut off, is searched as text.
+// body hides secrets in a body of the given type. A body that does not parse as
+// that type, such as JSON that was cut off, is searched as text.
 func (m masker) body(b []byte, contentType string) string {
 	kind, params, _ := mime.ParseMediaType(contentType)
 	switch {
@@ -109,7 +110,7 @@ func (m masker) json(v any) (found bool) {
 	return found
 }
 
-// header is a copy of h that can be shown.
+// header returns a copy of h without secrets.
 func (m masker) header(h http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range h {

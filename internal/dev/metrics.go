@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// metricsSeconds is how far back the charts reach.
+// metricsSeconds is how far back the charts reach, in seconds.
 const metricsSeconds = 300
 
-// A Second is what happened in one second.
+// A Second counts the requests of one second.
 type Second struct {
 	Time     int64   `json:"time"` // Unix
 	Requests int     `json:"requests"`
@@ -20,7 +20,7 @@ type Second struct {
 	P95      float64 `json:"p95"`
 }
 
-// metrics counts by the second, in a ring.
+// metrics counts requests by the second in a ring, and so in constant memory.
 type metrics struct {
 	mu   sync.Mutex
 	ring [metricsSeconds]second
@@ -31,14 +31,14 @@ type second struct {
 	latency [64]class // by the logarithm
 }
 
-// class is the requests that took about as long.
+// class counts the requests that took about the same time.
 type class struct {
 	requests int
 	longest  time.Duration
 }
 
-// step is how much longer one class of latency is than the one before: 64
-// classes reach from 20 µs to half a minute.
+// step is the ratio of one class of latency to the one before: 64 classes reach
+// from 20 µs to half a minute.
 const (
 	shortest = 20 * time.Microsecond
 	step     = 1.26
@@ -80,8 +80,8 @@ func (m *metrics) list(now time.Time) []Second {
 	return list
 }
 
-// quantile is the time within which a part q of the requests was answered, in
-// milliseconds: at least that part was, and it is a quarter too long at most.
+// quantile returns the time in milliseconds within which a part q of the
+// requests was answered. It is at most a quarter too long, never too short.
 func (s *second) quantile(q float64) float64 {
 	want, seen := int(math.Ceil(q*float64(s.Requests))), 0
 	for _, c := range s.latency {

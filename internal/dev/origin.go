@@ -13,15 +13,15 @@ import (
 // flexOrigin is where Twilio serves the Flex UI.
 const flexOrigin = "https://flex.twilio.com"
 
-// ownHost reports whether a host is that of --addr, as the developer wrote it.
+// ownHost reports whether host is the one in --addr, as the developer wrote it.
 func (s *Server) ownHost(host string) bool {
 	own, err := url.Parse(s.o.Base)
 	return err == nil && host == own.Hostname()
 }
 
-// guard refuses what a stranger's page could have a browser send to the
-// functions: the tokens that work here are known to everyone. Pages of this
-// machine's, the Flex UI and the configured origins may call.
+// guard refuses requests that a stranger's page could make a browser send to
+// the functions, since the development tokens are public. Pages of this
+// machine, the Flex UI and the configured origins may call.
 func (s *Server) guard(r *http.Request) error {
 	err := sameorigin.CheckHost(r.Host, func(host string) bool {
 		public, err := url.Parse(s.o.PublicURL)

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestFunctionsGuard: the development tokens are known to everyone, so what a
-// stranger's page can have a browser send does not reach the functions. Flex
-// on this machine and Flex's own page do.
+// TestFunctionsGuard checks that requests which a stranger's page makes a
+// browser send do not reach the functions, since the development tokens are
+// public. Requests from Flex, at Twilio or on this machine, do.
 func TestFunctionsGuard(t *testing.T) {
 	e := newExample(t)
 	for _, c := range []struct {
@@ -63,7 +63,8 @@ func TestFunctionsGuard(t *testing.T) {
 	}
 }
 
-// TestRootLeadsToConsole, for a developer who opens the address that is shown.
+// TestRootLeadsToConsole checks that the address shown on the terminal opens
+// the console.
 func TestRootLeadsToConsole(t *testing.T) {
 	e := newExample(t)
 	resp, err := http.Get(e.URL + "/")

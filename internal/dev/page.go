@@ -13,8 +13,8 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pagePolicy makes the page load only its own files, and no other page
-// frame it.
+// pagePolicy restricts the page to its own files, and keeps other pages from
+// framing it.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -22,7 +22,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 func pageHandler() http.Handler {
 	page, err := fs.Sub(pageFiles, "page")
 	if err != nil {
-		panic(err) // the folder is in the program
+		panic(err) // cannot happen: the folder is embedded
 	}
 	server := http.FileServerFS(page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestPageParses: without Node.js nothing else reads the page's scripts but a
-// browser.
+// TestPageParses has Node.js check the syntax of the page's scripts, which
+// otherwise only a browser reads.
 func TestPageParses(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -37,7 +37,7 @@ func TestPageParses(t *testing.T) {
 	}
 }
 
-// The page's modules import each other in one direction.
+// TestModulesHaveNoCircle checks that the page's modules have no import cycle.
 func TestModulesHaveNoCircle(t *testing.T) {
 	imports := map[string][]string{}
 	files, err := fs.Glob(pageFiles, "page/*.js")

@@ -10,19 +10,20 @@ import (
 	"time"
 )
 
-// A Person is a caller that the console and flexfn call can stand in for.
+// A Person is a development user as whom the console and flexfn call can call.
 type Person struct {
 	Name  string `json:"name"`
 	Token string `json:"-"`
 }
 
-// Two callers without a Flex token: Twilio signs its requests, nobody does not.
+// The two callers without a Flex token: Twilio signs its requests, Nobody sends
+// no credentials.
 const (
 	Twilio = "twilio"
 	Nobody = "nobody"
 )
 
-// People are those of the fake's development state.
+// People returns the persons of the fake's development state.
 func People() []Person {
 	var list []Person
 	for _, name := range []string{"agent", "supervisor", "admin", "guest", "expired", "invalid", "outage"} {
@@ -31,7 +32,7 @@ func People() []Person {
 	return list
 }
 
-// developmentToken is the Flex token of a person of the development state.
+// developmentToken returns the Flex token of a person of the development state.
 func developmentToken(name string) string { return "dev-" + name }
 
 // suitable returns the name of a person who may call f.
@@ -51,8 +52,8 @@ func suitable(f Function) string {
 }
 
 // Suitable asks the server of flexfn dev at base who may call the function at
-// path. The answer is empty when there is no such server or function, and when
-// the function is for users of the real Twilio.
+// path. The result is empty if there is no such server or function, or if the
+// function is for users of the real Twilio.
 func Suitable(ctx context.Context, base, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -77,8 +78,8 @@ func Suitable(ctx context.Context, base, path string) string {
 	return ""
 }
 
-// person is who sent r: Twilio, a person of the development state, or nobody.
-// It is empty for the owner of any other token.
+// person returns the name of whoever sent r: Twilio, Nobody, or a person of the
+// development state. It is empty if r has any other token.
 func (r *rawRequest) person() string {
 	if r.header.Get("X-Twilio-Signature") != "" {
 		return Twilio

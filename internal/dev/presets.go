@@ -7,7 +7,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// A Preset is a fault to switch on at a click. Its title is the rule's name.
+// A Preset is a fault that the console switches on with a click. Its title is
+// the rule's name.
 type Preset struct {
 	Rule twiliofake.Fault `json:"rule"`
 	Doc  string           `json:"doc"`

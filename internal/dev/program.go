@@ -19,17 +19,17 @@ import (
 
 // A Program is the user's main package.
 type Program struct {
-	// Dir is the package's folder, or, as long as the go command cannot load
-	// the module, the folder in which to look for it.
+	// Dir is the package's folder or, as long as the go command cannot load the
+	// module, the folder in which to look for the package.
 	Dir string
 	// Module is the module's path, and ModFile its go.mod.
 	Module, ModFile string
 
-	// Env makes the environment in which it runs, again for each start, and
-	// EnvFiles are the files that Env reads.
+	// Env returns the environment for the program; it is called for each start.
+	// EnvFiles lists the files that Env reads.
 	Env      func() ([]string, error)
 	EnvFiles []string
-	// Output receives what it prints.
+	// Output receives what the program prints.
 	Output io.Writer
 
 	found  bool // Dir is the package's
@@ -39,9 +39,9 @@ type Program struct {
 }
 
 // FindProgram finds the main package in dir, or the only one below it. It
-// returns nil when dir is in no module. A module that the go command cannot
-// load, say because of a typo in go.mod, is not an error here: its builds fail
-// with the go command's message until it is fixed.
+// returns nil if dir is not in a module. A module that the go command cannot
+// load, say because of a typo in go.mod, is not an error: builds fail with the
+// go command's message until it is fixed.
 func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -72,7 +72,7 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	return p, ctx.Err()
 }
 
-// choiceError is about which program is meant.
+// choiceError says that there is not exactly one program to run.
 type choiceError struct{ error }
 
 // find looks for the main package, once.
@@ -109,10 +109,10 @@ func (p *Program) find(ctx context.Context, tool gotool.Tool) error {
 			names = append(names, filepath.ToSlash(rel))
 		}
 	}
-	return choiceError{fmt.Errorf("%s has several programs: name the folder of one, such as %s; there are %s", p.Dir, Quote(names[0]), strings.Join(names, ", "))}
+	return choiceError{fmt.Errorf("%s has several programs: name the folder of one, such as %s; it has %s", p.Dir, Quote(names[0]), strings.Join(names, ", "))}
 }
 
-// root is the module's folder.
+// root returns the module's folder.
 func (p *Program) root() string { return filepath.Dir(p.ModFile) }
 
 // make builds the program into file.
@@ -126,14 +126,14 @@ func (p *Program) make(ctx context.Context, guard *proc.Guard, file string) erro
 	if err != nil {
 		return err
 	}
-	// What is built again at each change is built in half the time without
-	// optimizations and DWARF. A panic's trace says the same.
+	// Without optimizations and DWARF, the packages that are rebuilt at each
+	// change take half the time. The trace of a panic stays the same.
 	own := "-gcflags=./" + filepath.ToSlash(below) + "/...=-N -l -dwarf=false"
 	_, err = tool.Run(ctx, "build", own, "-ldflags=-w", "-o", file, ".")
 	return err
 }
 
-// listedPackage is what go list says of a package.
+// listedPackage is a package in the output of go list.
 type listedPackage struct {
 	Dir, ImportPath string
 	Standard        bool
@@ -144,8 +144,8 @@ type listedPackage struct {
 	Error *struct{}
 }
 
-// inputs asks the go command what a build of the program depends on. When it
-// cannot tell, the error says why, and the result is the least that is known.
+// inputs asks the go command what a build of the program depends on. If that
+// fails, the result still has the inputs that are known without the go command.
 func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error) {
 	in := &inputs{folders: map[string][]string{p.Dir: nil}}
 	in.files = append(in.files, p.EnvFiles...)
@@ -153,7 +153,7 @@ func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error
 	if p.work != "" && p.work != "off" {
 		in.addModule(p.work)
 	} else if p.work == "" && os.Getenv("GOWORK") == "" {
-		for dir := p.root(); ; dir = filepath.Dir(dir) { // where one would count
+		for dir := p.root(); ; dir = filepath.Dir(dir) { // every folder where a go.work would count
 			in.files = append(in.files, filepath.Join(dir, "go.work"))
 			if dir == filepath.Dir(dir) {
 				break
@@ -189,7 +189,7 @@ func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error
 		if q.Error == nil || q.Dir != "" {
 			continue
 		}
-		for path, dir := range modules { // where the package would be that is missing
+		for path, dir := range modules { // the folder where the missing package would be
 			if rest, ok := strings.CutPrefix(q.ImportPath, path+"/"); ok {
 				in.folders[filepath.Join(dir, filepath.FromSlash(rest))] = nil
 			}
@@ -204,7 +204,7 @@ func under(dir, above string) bool {
 	return above != "" && strings.HasPrefix(dir, above+string(filepath.Separator))
 }
 
-// Bounds of a version's making.
+// Bounds of building and starting a version.
 const (
 	buildTime    = 10 * time.Minute
 	describeTime = 5 * time.Second

@@ -67,8 +67,8 @@ func newModule(t *testing.T) module {
 		t.Fatal(err)
 	}
 	m := module{t, t.TempDir()}
-	// All that flexfn needs, so that no build has to write go.mod: one that is
-	// interrupted meanwhile would leave half of it.
+	// Require everything that flexfn needs, so that no build has to write
+	// go.mod: an interrupted build could leave it half-written.
 	own, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func (m module) greet(greeting string) {
 	m.write("main.go", strings.ReplaceAll(userProgram, "GREETING", greeting))
 }
 
-// output is what a terminal shows.
+// output collects what a terminal shows.
 type output struct{ syncbuf.Buffer }
 
 // await waits until the terminal shows text n times.
@@ -162,9 +162,9 @@ func post(t *testing.T, url, body string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// TestReload edits a program under constant load: no request fails, each
-// answer is of the old or the new build, and a request that is sent after
-// the file was saved is answered by the new one.
+// TestReload edits a program under constant load. No request may fail, each
+// answer must come from the old or the new build, and a request sent after the
+// file was saved must be answered by the new one.
 func TestReload(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -201,7 +201,7 @@ func TestReload(t *testing.T) {
 		_, text := post(t, base+"/hello", "slow=1")
 		slow <- text
 	}()
-	time.Sleep(100 * time.Millisecond) // so that it is under way
+	time.Sleep(100 * time.Millisecond) // let the request get under way
 	best := time.Hour
 	for i, word := range []string{"two", "three", "four"} {
 		before := answered.Load()
@@ -230,8 +230,8 @@ func TestReload(t *testing.T) {
 	t.Logf("%d requests under load, %d failed", answered.Load(), failed.Load())
 }
 
-// TestBrokenBuild keeps the last good build while the program does not
-// compile, or does not start.
+// TestBrokenBuild checks that the last good build keeps serving while the
+// program does not compile or does not start.
 func TestBrokenBuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -266,7 +266,8 @@ func TestBrokenBuild(t *testing.T) {
 		}
 	}
 
-	// A program that ends by itself: the caller is told, and so is the next.
+	// When the program ends by itself, this caller and the next get an error
+	// that says so.
 	m.greet("mortal")
 	shown.await(t, "built and started", 2)
 	if status, text := post(t, base+"/hello", "die=1"); status != 503 || !strings.Contains(text, "success\":false") {
@@ -283,8 +284,8 @@ func TestBrokenBuild(t *testing.T) {
 	}
 }
 
-// TestMuteProgram: a program that listens and never answers is served all the
-// same, is told of, and does not keep the end from coming.
+// TestMuteProgram checks that a program which listens but never answers is
+// served anyway and reported, and does not delay the end.
 func TestMuteProgram(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -307,13 +308,13 @@ func main() {
 	}
 }
 `)
-	_, shown := develop(t, m) // whose cleanup waits for the end
+	_, shown := develop(t, m) // its cleanup waits for the end
 	shown.await(t, "did not say within 5s which functions it has", 1)
 	shown.await(t, "built and started", 1)
 }
 
-// TestPreflightWithoutBuild: a page's preflight is answered while there is no
-// build, so that the page can read why.
+// TestPreflightWithoutBuild checks that a page's preflight is answered while
+// there is no build, so that the page can read the reason.
 func TestPreflightWithoutBuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -337,7 +338,7 @@ func TestPreflightWithoutBuild(t *testing.T) {
 		t.Errorf("the preflight is answered %d %v", resp.StatusCode, h)
 	}
 
-	// A caller who leaves during a build is listed as such.
+	// A caller who leaves during a build is logged as such.
 	m.write("main.go", "package main\n\nfunc main() { nonsense() }\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

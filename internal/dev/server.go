@@ -17,30 +17,31 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// NewKey makes the key that a [Server] and its builds share.
+// NewKey returns a random key for a [Server] and its builds to share.
 func NewKey() string { return rand.Text() + rand.Text() }
 
-// Options are what a [Server] is made from.
+// Options configure a [Server].
 type Options struct {
-	Base string // the URL under which it is reached
+	Base string // the URL of the server
 	Key  string
-	Fake *twiliofake.Twilio // plays Twilio; nil with the real one
-	// Account describes the real account; empty with the fake.
+	Fake *twiliofake.Twilio // plays Twilio; nil if the real Twilio is used
+	// Account describes the real account; empty if the fake is used.
 	Account string
-	// SignWith is the auth token that signs what is sent as Twilio.
+	// SignWith is the auth token that signs requests sent as Twilio.
 	SignWith string
-	// FlexToken is that of a real user; empty with the fake.
+	// FlexToken is a real user's Flex token; empty if the fake is used.
 	FlexToken string
-	Secrets   []string // hidden in all that is shown
-	// PublicURL is where the developer's tunnel begins; empty without one.
+	Secrets   []string // hidden in everything that is shown
+	// PublicURL is the base URL of the developer's tunnel; empty without one.
 	PublicURL string
-	// Origins are those whose pages may call, besides this machine's and
-	// Flex's own.
+	// Origins are the web origins that may call, in addition to this machine's
+	// and the Flex UI's.
 	Origins  []string
 	Terminal *Terminal
 }
 
-// A Server is the http.Handler behind "flexfn dev".
+// A Server is the http.Handler behind "flexfn dev". It is safe for concurrent
+// use.
 type Server struct {
 	o       Options
 	gate    gate
@@ -52,7 +53,7 @@ type Server struct {
 	console http.Handler
 }
 
-// New makes a server, without a build: requests wait for the first one.
+// New returns a server without a build. Requests wait for the first build.
 func New(o Options) *Server {
 	s := &Server{o: o, mask: masker{append([]string{o.Key, o.SignWith, o.FlexToken}, o.Secrets...)}}
 	s.console = s.newConsole()
@@ -60,8 +61,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Serve lets handler, an app of this process that was made with the server's
-// key, answer from now on.
+// Serve makes handler the current build. The handler is an app in this process
+// that was made with the server's key.
 func (s *Server) Serve(handler http.Handler) error {
 	b, err := s.newBuild(context.Background(), handler)
 	if err != nil {
@@ -82,7 +83,7 @@ func (s *Server) ShowFunctions() {
 	s.o.Terminal.functions(s.gate.functions(), s.o.Base, s.o.Fake != nil)
 }
 
-// tick tells the consoles what happened in the last two seconds.
+// tick sends the metrics of the last two seconds to the consoles.
 func (s *Server) tick(now time.Time) {
 	list := s.metrics.list(now)
 	first := slices.IndexFunc(list, func(s Second) bool { return s.Time >= now.Unix()-1 })
@@ -92,7 +93,8 @@ func (s *Server) tick(now time.Time) {
 	s.hub.send("seconds", list[first:])
 }
 
-// Run does what has to be done while the server serves, until ctx ends.
+// Run does the server's background work until ctx ends. It must run while the
+// server serves.
 func (s *Server) Run(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -107,8 +109,8 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// ServeHTTP sends Twilio's requests to the fake, the console's to the
-// console, and all others to the functions.
+// ServeHTTP passes requests for Twilio to the fake, those for the console to
+// the console, and all others to the functions.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.o.Fake != nil && (isTwilio(r.Host) || strings.HasPrefix(r.URL.Path, twiliofake.ControlPath)):
@@ -130,7 +132,7 @@ func isTwilio(host string) bool {
 	return strings.HasSuffix(strings.ToLower(name), ".twilio.com")
 }
 
-// answer has the current build answer, and records it. It returns the entry.
+// answer lets the current build answer r, records both, and returns the entry.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.account(r.URL.Path), Origin: r.Header.Get("Origin")}}
 	e.Query = s.mask.form(r.URL.RawQuery)
@@ -149,9 +151,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	if err == nil {
 		build, err = s.gate.acquire(r.Context())
 	}
-	start := time.Now() // the wait for a build is not the function's
+	start := time.Now() // does not include the wait for a build
 	got := &recorder.Writer{To: w, Body: recorder.Body{Limit: maxBodyShown}, Begin: func(h http.Header) { e.Trace = takeTrace(h) }}
-	var broken any // what the handler panicked with, as when the answer broke off
+	var broken any // the handler's panic, such as when the answer broke off
 	switch {
 	case refusal != nil:
 		unavailable(got, r, http.StatusForbidden, "flexfn dev: "+err.Error())
@@ -198,13 +200,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	s.o.Terminal.request(e)
 	s.hub.send("request", e.Summary)
 	if broken != nil {
-		panic(broken) // net/http cuts the connection
+		panic(broken) // makes net/http cut the connection
 	}
 	return e
 }
 
-// unavailable answers instead of a build, so that a page can read it; its
-// preflight is let through to be answered so.
+// unavailable answers when no build can. A page of any origin can read the
+// answer: its preflight is accepted too.
 func unavailable(w http.ResponseWriter, r *http.Request, status int, message string) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -224,16 +226,18 @@ func failureBody(message string) []byte {
 	return body
 }
 
-// statusGivenUp is that of a request whose caller left before the answer.
+// statusGivenUp is the status logged for a request whose caller left before the
+// answer.
 const statusGivenUp = 499
 
-// giveUp notes that the caller has gone without an answer.
+// giveUp records that the caller left without an answer.
 func giveUp(w *recorder.Writer, when string) {
 	w.End(statusGivenUp)
 	_, _ = w.Body.Write(failureBody("flexfn dev: the caller gave up " + when))
 }
 
-// takeTrace takes the trace out of an answer's header; nil if there is none.
+// takeTrace removes the trace from an answer's header and returns it, or nil if
+// there is none.
 func takeTrace(h http.Header) *link.Trace {
 	text, err := base64.StdEncoding.DecodeString(h.Get(link.TraceHeader))
 	h.Del(link.TraceHeader)

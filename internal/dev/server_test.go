@@ -18,7 +18,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// example is a dev server for the demonstration functions.
+// example is a dev server with the example functions.
 type example struct {
 	*httptest.Server
 	server *dev.Server
@@ -54,7 +54,7 @@ func newExample(t *testing.T) *example {
 	return e
 }
 
-// api asks the console's API.
+// api calls the console's API.
 func (e *example) api(t *testing.T, method, path, body string, header ...string) (int, map[string]any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -83,7 +83,8 @@ func (e *example) api(t *testing.T, method, path, body string, header ...string)
 	return resp.StatusCode, v
 }
 
-// TestConsoleGuard refuses what a stranger's page could send or read.
+// TestConsoleGuard checks that requests which a stranger's page could send are
+// refused.
 func TestConsoleGuard(t *testing.T) {
 	e := newExample(t)
 	for _, c := range []struct {
@@ -123,8 +124,8 @@ func TestConsoleGuard(t *testing.T) {
 	}
 }
 
-// TestCalls tries functions, replays, and finds all of it in the log without
-// its secrets.
+// TestCalls calls functions, replays requests, and checks that the log has all
+// of them without secrets.
 func TestCalls(t *testing.T) {
 	e := newExample(t)
 	if err := e.fake.AddFault(twiliofake.Fault{Match: twiliofake.Match{Host: "iam"}, Times: 1, Status: 429}); err != nil {
@@ -201,7 +202,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// TestTerminal is what a developer sees of requests.
+// TestTerminal checks the terminal's lines for requests.
 func TestTerminal(t *testing.T) {
 	e := newExample(t)
 	if err := e.fake.AddFault(twiliofake.Fault{Match: twiliofake.Match{Host: "iam"}, Times: 1, Status: 429}); err != nil {
@@ -225,7 +226,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestEvents follows the stream as a console does.
+// TestEvents reads the event stream as a console does.
 func TestEvents(t *testing.T) {
 	e := newExample(t)
 	ctx, end := context.WithCancel(t.Context())
@@ -248,7 +249,7 @@ func TestEvents(t *testing.T) {
 		t.Fatalf("the stream ended without %s", kind)
 		return ""
 	}
-	time.AfterFunc(time.Minute, end) // ends the stream if nothing comes
+	time.AfterFunc(time.Minute, end) // end the stream if nothing comes
 	await("seconds")                 // the stream has begun
 	post(t, e.URL+"/demo/greet", "Token=dev-agent&name=Ada")
 	for _, status := range []string{"0", "200"} { // under way, then answered

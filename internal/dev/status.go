@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Status is the state of the functions.
+// Status says whether the functions can be called.
 type Status struct {
 	State string    `json:"state"`
 	Fault *Fault    `json:"fault,omitempty"` // why no new build was made
@@ -16,7 +16,7 @@ type Status struct {
 type Fault struct {
 	Title  string `json:"title"` // what failed
 	Text   string `json:"text"`
-	Output string `json:"output,omitempty"` // the last that the program printed
+	Output string `json:"output,omitempty"` // the end of what the program printed
 }
 
 func (f *Fault) Error() string {
@@ -54,7 +54,7 @@ func (s *Server) currentStatus() Status {
 	return s.status.Status
 }
 
-// FunctionInfo is a function and a call that it accepts.
+// FunctionInfo is a function with a call that it accepts.
 type FunctionInfo struct {
 	Function
 	Person string `json:"person,omitempty"` // who to call as; empty for a user of the real Twilio

@@ -14,15 +14,16 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// A Terminal is where the developer looks first. Its methods may be called
-// concurrently; each writes whole lines.
+// A Terminal prints what happens for the developer. It is safe for concurrent
+// use; each method writes whole lines.
 type Terminal struct {
 	mu     sync.Mutex
 	out    io.Writer
 	colour bool
 }
 
-// NewTerminal writes to out, in colour if so asked.
+// NewTerminal returns a terminal that writes to out, in colour if colour is
+// true.
 func NewTerminal(out io.Writer, colour bool) *Terminal { return &Terminal{out: out, colour: colour} }
 
 type colour string
@@ -42,21 +43,22 @@ func (t *Terminal) paint(c colour, s string) string {
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }
 
-// Printf writes lines of its own.
+// Printf prints as fmt.Printf does; format should end with a line break.
 func (t *Terminal) Printf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintf(t.out, format, args...)
 }
 
-// Clear empties the screen.
+// Clear clears the screen, if the terminal has colours.
 func (t *Terminal) Clear() {
 	if t.colour {
 		t.Printf("\x1b[H\x1b[2J\x1b[3J")
 	}
 }
 
-// functions writes the table of functions: who may call each, and how.
+// functions prints the table of functions, with who may call each and a command
+// that does.
 func (t *Terminal) functions(list []Function, base string, fake bool) {
 	var b strings.Builder
 	if len(list) == 0 {
@@ -72,7 +74,7 @@ func (t *Terminal) functions(list []Function, base string, fake bool) {
 			fmt.Fprintf(&b, "    %s\n", f.Doc)
 		}
 		switch {
-		case f.Source != "": // what Twilio sends it is more than its parameters
+		case f.Source != "": // Twilio sends more than the parameters
 			fmt.Fprintf(&b, "    %s\n", t.paint(grey, TriggerCommand(f, base)))
 		case fake:
 			fmt.Fprintf(&b, "    %s\n", t.paint(grey, Sample(f, base).Curl()))
@@ -82,8 +84,8 @@ func (t *Terminal) functions(list []Function, base string, fake bool) {
 	t.Printf("%s", b.String())
 }
 
-// request writes the line of a request, and under it what went wrong. The
-// query is left out: it can hold a token.
+// request prints a line for a request and, below it, what went wrong. It leaves
+// out the query, which can hold a token.
 func (t *Terminal) request(e *Entry) {
 	var b strings.Builder
 	c := green
@@ -120,7 +122,7 @@ func (t *Terminal) request(e *Entry) {
 		_ = json.Unmarshal([]byte(e.Answer.Body), &said)
 		why := said.Message
 		if e.Status >= 500 && e.Trace != nil && e.Trace.Error != "" {
-			why = e.Trace.Error // says more than the caller is told
+			why = e.Trace.Error // more than the caller was told
 		}
 		t.detail(&b, why)
 	}
@@ -138,7 +140,7 @@ func (t *Terminal) detail(b *strings.Builder, s string) {
 	}
 }
 
-// readable is a Twilio identity as its user wrote it: _40 is @.
+// readable decodes a Twilio identity: _40 is @.
 func readable(identity string) string {
 	return escaped.ReplaceAllStringFunc(identity, func(s string) string {
 		b, _ := hex.DecodeString(s[1:]) // two hex digits
@@ -148,8 +150,8 @@ func readable(identity string) string {
 
 var escaped = regexp.MustCompile("_[0-9A-F]{2}")
 
-// printable takes out what would move the cursor: strangers choose some of
-// the text.
+// printable removes control characters, which could move the cursor: strangers
+// choose some of the text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
@@ -159,7 +161,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// attemptLine describes an attempt in a line of the terminal.
+// attemptLine describes an attempt in one line.
 func attemptLine(a link.Attempt) string {
 	s := fmt.Sprintf("attempt %d:", a.Number)
 	if a.Method != "" {
@@ -188,7 +190,7 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(10 * time.Microsecond)
 }
 
-// Faults lists the rules in force.
+// Faults prints the rules in force.
 func (t *Terminal) Faults(rules []twiliofake.Fault) {
 	if len(rules) == 0 {
 		t.Printf("No faults: Twilio behaves.\n")

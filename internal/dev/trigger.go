@@ -24,14 +24,15 @@ import (
 
 // Trigger is an order to send events to the functions as Twilio does.
 type Trigger struct {
-	// Types are the events, in the order in which they happen: all are about the
-	// same task, call and so on.
+	// Types are the events, in the order in which they happen. All are about
+	// the same task, call and so on.
 	Types []string `json:"types"`
-	// Fields replace what the samples have, by Twilio's names.
+	// Fields replace fields of the samples, by Twilio's names.
 	Fields map[string]string `json:"fields,omitempty"`
-	// To is the path of the function; empty finds the one that takes the events.
+	// To is the path of the function. If it is empty, it is the one function
+	// that takes the events.
 	To string `json:"to,omitempty"`
-	// Stream sends them as one batch of Event Streams.
+	// Stream sends the events as one batch of Event Streams.
 	Stream bool `json:"stream,omitempty"`
 	// Times is how often each delivery is sent; zero is once.
 	Times int `json:"times,omitempty"`
@@ -49,27 +50,27 @@ type Triggered struct {
 	Path     string   `json:"path"`
 	Types    []string `json:"types"`
 	Keys     []string `json:"keys"`
-	Status   int      `json:"status"`   // 499: cut before the answer
+	Status   int      `json:"status"`   // 499: the call was cut before the answer
 	Duration float64  `json:"duration"` // in milliseconds
 	Body     string   `json:"body,omitempty"`
 }
 
 const (
-	maxTriggered = 100 // events of an order
+	maxTriggered = 100 // events in one Trigger
 	maxTimes     = 20
 	maxDelay     = time.Minute
 	twilioWaits  = 15 * time.Second // at most, for any answer
 )
 
-// delivery is a request of Twilio's, before it is signed.
+// delivery is a request from Twilio, before it is signed.
 type delivery struct {
 	path, contentType string
 	body              []byte
-	token             string // Twilio's idempotency token
+	token             string // value of I-Twilio-Idempotency-Token
 	types, keys       []string
 }
 
-// trigger sends what is ordered.
+// trigger sends the events of a [Trigger].
 func (s *Server) trigger(r *http.Request) (any, error) {
 	var o Trigger
 	d := json.NewDecoder(r.Body)
@@ -111,7 +112,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// deliveries makes the requests of an order.
+// deliveries returns the requests that o asks for.
 func (s *Server) deliveries(o Trigger) ([]delivery, error) {
 	switch {
 	case len(o.Types) == 0 || len(o.Types) > maxTriggered:
@@ -178,7 +179,7 @@ func (s *Server) deliveries(o Trigger) ([]delivery, error) {
 	return list, nil
 }
 
-// token is like Twilio's idempotency tokens.
+// token returns a random token in the form of Twilio's idempotency tokens.
 func token() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
@@ -186,8 +187,9 @@ func token() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// taker finds the function that takes events of source, and whether it takes
-// them as Event Streams sends them.
+// taker returns the path of the function at to or, if to is empty, of the only
+// one that takes events of source. stream says whether it takes batches of
+// Event Streams.
 func (s *Server) taker(to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
 	list := s.gate.functions()
 	var fit []string
@@ -230,8 +232,8 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 	r.Header.Set(signature.Header, signature.Sign(s.o.SignWith, address, d.contentType, d.body))
 	e := s.send(r)
 	t := Triggered{Request: e.ID, Path: d.path, Types: d.types, Keys: d.keys, Status: e.Status, Duration: e.Duration}
-	// Whatever is answered after Twilio hung up, nobody hears it. The time is
-	// asked as well, since the function may notice the end before ctx does.
+	// An answer after Twilio hung up does not count. The clock is checked as
+	// well, since the function may notice its deadline before ctx ends.
 	if deadline, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(deadline) {
 		t.Status = statusGivenUp
 	}
@@ -241,7 +243,7 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 	return t, nil
 }
 
-// TriggerCommand is a command line that sends f an event.
+// TriggerCommand returns a command line that sends f an event.
 func TriggerCommand(f Function, base string) string {
 	example := "task.created --stream"
 	for source, types := range twilioevent.Types {
@@ -252,7 +254,7 @@ func TriggerCommand(f Function, base string) string {
 	return "flexfn trigger " + example + " --to " + Quote(f.Path) + " --url " + Quote(base)
 }
 
-// eventTypes lists what can be triggered, by source.
+// eventTypes lists the events that can be triggered, by source.
 func eventTypes() any {
 	type of struct {
 		Source twilioevent.Source `json:"source"`
@@ -265,8 +267,8 @@ func eventTypes() any {
 	return list
 }
 
-// ledger asks the program about its events, or has it do something to a dead
-// letter.
+// ledger asks the program for its deliveries and dead letters, or to replay or
+// delete a dead letter.
 func (s *Server) ledger(r *http.Request) (any, error) {
 	build, err := s.gate.acquire(r.Context())
 	if err != nil {
@@ -289,7 +291,7 @@ func (s *Server) ledger(r *http.Request) (any, error) {
 	if w.Status() != http.StatusOK {
 		var told struct{ Message string }
 		if json.Unmarshal([]byte(text), &told) != nil || told.Message == "" {
-			return nil, errors.New("the program does not answer about its events; it may use another version of flexfn")
+			return nil, errors.New("the program does not report its events; it may use another version of flexfn")
 		}
 		return nil, refused{w.Status(), told.Message}
 	}

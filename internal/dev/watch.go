@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// quiet is how long files must stay as they are before a build begins:
+	// quiet is how long files must stay unchanged before a build begins:
 	// editors save in several steps, and several files at once. It is longer
-	// than the steps of a file system's clock, so that whatever is written
-	// after the build began shows.
+	// than the resolution of file systems' clocks, so that anything written
+	// after the build began has a later time.
 	quiet = 50 * time.Millisecond
-	// lookAgain is how often the watcher looks without being told to: a link's
-	// target, a network's file system or a folder that cannot be watched tell
-	// nothing.
+	// lookAgain is how often the watcher looks without a notice from the
+	// system. There are none for the target of a link, a network file system or
+	// a folder that cannot be watched.
 	lookAgain = time.Second
-	// lookPause is the least time between looks that the system's notices
-	// start: some programs write logs next to their source.
+	// lookPause is the least time between looks that notices cause, since some
+	// programs write logs next to their source.
 	lookPause = 10 * time.Millisecond
 )
 
@@ -30,21 +30,21 @@ const (
 // began. It decides by looking at the files; the system's notices only say when
 // to look. A request looks too, before it is answered.
 type watcher struct {
-	notify  *fsnotify.Watcher // nil: the system gives none
+	notify  *fsnotify.Watcher // nil: the system gives no notices
 	add     func(dir string) error
-	changed func()      // called once after each base, when something differs
-	limited func(error) // called once, when not all can be watched
-	changes chan string // holds one: the file that differs
+	changed func()      // called once per base, when something differs from it
+	limited func(error) // called once, when the system cannot watch all folders
+	changes chan string // with room for one; the file that differs
 
 	mu      sync.Mutex
 	in      *inputs
 	base    *look // nil until the first settle
-	differs bool  // from base; changed was called
+	differs bool  // something differs from base, and changed was called
 	lagging bool  // limited was called
-	looks   int   // that have ended
+	looks   int   // number of looks that have ended
 
 	arrived sync.Mutex // guards begun
-	begun   int        // looks that have begun
+	begun   int        // number of looks that have begun
 }
 
 func newWatcher(in *inputs, changed func(), limited func(error)) *watcher {
@@ -65,11 +65,11 @@ func (w *watcher) close() {
 	}
 }
 
-// run looks whenever the system says that something happened, and now and then
-// without that, until ctx ends.
+// run looks at every notice from the system and every lookAgain, until ctx
+// ends.
 func (w *watcher) run(ctx context.Context) {
 	var events chan fsnotify.Event
-	var errs chan error // events were lost: look
+	var errs chan error // an error means that notices were lost, so look
 	if w.notify != nil {
 		events, errs = w.notify.Events, w.notify.Errors
 	}
@@ -99,8 +99,8 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// check looks, unless a look that began after check was called has been taken
-// by another.
+// check looks at the files, unless another goroutine has taken a look that
+// began after check was called.
 func (w *watcher) check() {
 	w.arrived.Lock()
 	before := w.begun
@@ -113,7 +113,7 @@ func (w *watcher) check() {
 	w.compare(w.look())
 }
 
-// look is for whoever holds the lock.
+// look takes a snapshot of the inputs. The caller holds the lock.
 func (w *watcher) look() *look {
 	w.arrived.Lock()
 	w.begun++
@@ -138,14 +138,14 @@ func (w *watcher) tell(file string) {
 	w.changed()
 	select {
 	case w.changes <- file:
-	default: // one is waiting to be seen
+	default: // a change is reported already
 	}
 }
 
-// settle waits until the files have been as they are for a while, and makes
-// that the base: what differs from now on is told.
+// settle waits until the files have not changed for a while, and makes that
+// state the base: from then on, differences from it are reported.
 func (w *watcher) settle(ctx context.Context) error {
-	for end := time.Now().Add(20 * quiet); ; { // clocks may be wrong
+	for end := time.Now().Add(20 * quiet); ; { // bounded, since clocks may be wrong
 		w.mu.Lock()
 		l := w.look()
 		rest := quiet - time.Since(l.newest)
@@ -168,8 +168,8 @@ func (w *watcher) settle(ctx context.Context) error {
 	}
 }
 
-// learn takes in what a build depends on that has just been made. What the
-// build did not know to depend on may have changed under it, so that is told
+// learn sets the inputs of the build that was just made. Inputs that were not
+// known before may have changed during the build, so changed ones are reported
 // as a difference.
 func (w *watcher) learn(in *inputs) {
 	w.mu.Lock()
@@ -188,8 +188,8 @@ func (w *watcher) learn(in *inputs) {
 	w.watch(l)
 }
 
-// watch asks the system for notices about the folders of the inputs, and about
-// no others.
+// watch asks the system for notices about the folders of the inputs, and only
+// those.
 func (w *watcher) watch(l *look) {
 	if w.notify == nil {
 		return

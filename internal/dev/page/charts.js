@@ -40,8 +40,8 @@ export function chartsView(main, signal) {
   return null;
 }
 
-// data is a row of times and one of values for each series; seconds without
-// requests count zero, and have no latency.
+// data returns a row of times and a row of values for each series. Seconds
+// without requests have a count of zero and no latency.
 function data(chart) {
   const now = Math.floor(Date.now() / 1000);
   const by = new Map(state.seconds.map((s) => [s.time, s]));
@@ -52,7 +52,7 @@ function data(chart) {
   }))];
 }
 
-// colour is what a variable of the style sheet is under the current theme.
+// colour returns a variable of the style sheet under the current theme.
 function colour(name) {
   const probe = h('span');
   probe.style.color = `var(${name})`;
@@ -68,17 +68,18 @@ function options(chart, width) {
     width, height: 180,
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] } },
-    padding: [null, 30, null, null], // room for the last label of the time
+    padding: [null, 30, null, null], // room for the last label of the time axis
     axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((t) => clock(t * 1000)) }, { ...axis, size: 76, values: (_, ticks) => ticks.map((v) => `${v}${chart.unit}`) }],
     series: [{ label: 'time', value: (_, t) => (t == null ? '–' : clock(t * 1000)) }, ...chart.series.map(([, label, name]) => ({
-      // Where both are the same, the median's smaller point shows on the other's.
+      // Where both are the same, the median's smaller point stays visible on
+      // top.
       label, stroke: colour(name), width: 2, spanGaps: false, points: { show: Boolean(chart.unit), size: label === 'median' ? 5 : 9, fill: colour(name) },
       value: (_, v) => (v == null ? '–' : `${v}${chart.unit}`),
     }))],
   };
 }
 
-// sentence says what the charts show.
+// sentence sums up the charts in words.
 function sentence() {
   const sum = (key) => state.seconds.reduce((n, s) => n + s[key], 0);
   const latest = state.seconds.at(-1);

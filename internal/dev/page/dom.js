@@ -1,7 +1,7 @@
-// Small helpers to make elements, instead of a framework.
+// Small helpers for making elements, used instead of a framework.
 
-// h makes an element. Of props, on… are listeners, booleans are attributes
-// that are there or not, and null leaves one out.
+// h makes an element. In props, on… adds a listener, a boolean sets or leaves
+// out an attribute, and null leaves it out.
 export function h(tag, props, ...children) {
   const el = document.createElement(tag);
   for (const [key, value] of Object.entries(props ?? {})) {
@@ -14,7 +14,7 @@ export function h(tag, props, ...children) {
   return el;
 }
 
-// milliseconds writes a time as people read it.
+// milliseconds formats a time in milliseconds for people.
 export function milliseconds(ms) {
   if (ms == null) return '';
   if (ms < 1) return `${(ms * 1000).toFixed(0)} µs`;
@@ -27,7 +27,7 @@ export function clock(time) {
   return new Date(time).toLocaleTimeString([], { hour12: false });
 }
 
-// statusClass is good, odd or bad.
+// statusClass returns good, odd or bad.
 export function statusClass(status) {
   if (status === 0 || status >= 500) return 'bad';
   return status >= 400 ? 'odd' : 'good';
@@ -37,11 +37,11 @@ export function statusChip(status) {
   return h('span', { class: `chip ${statusClass(status)}` }, status === 0 ? 'no answer' : String(status));
 }
 
-// requestChip is the status of a request to a function; zero is one that is
-// not answered yet.
+// requestChip shows the status of a request to a function; zero means that it
+// is not answered yet.
 export const requestChip = (status) => (status ? statusChip(status) : h('span', { class: 'chip' }, 'under way'));
 
-// pretty writes JSON with line breaks, and other text unchanged.
+// pretty indents JSON, and returns other text unchanged.
 export function pretty(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
@@ -50,28 +50,28 @@ export function pretty(text) {
   }
 }
 
-// block shows text that may be long; it can be scrolled with the keyboard.
+// block shows text that may be long. It can be scrolled with the keyboard.
 export function block(text, label) {
   return h('pre', { tabindex: '0', role: 'group', 'aria-label': label }, text);
 }
 
-// announce tells a screen reader.
+// announce has screen readers read text aloud.
 export function announce(text) {
   document.getElementById('announce').textContent = text;
 }
 
-// copy puts text on the clipboard.
+// copy puts text on the clipboard, and reports whether it could.
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     announce('Copied');
     return true;
   } catch {
-    return false; // not allowed: the text can be seen
+    return false; // not allowed; the text is on the page anyway
   }
 }
 
-// identity is a Twilio identity as its user wrote it: _40 is @.
+// identity decodes a Twilio identity: _40 is @.
 export function identity(text) {
   return (text ?? '').replace(/_([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
@@ -79,13 +79,13 @@ export function identity(text) {
 // breakable allows line breaks after the slashes of a path.
 export const breakable = (path) => path.split('/').flatMap((part, i) => (i ? ['/', h('wbr'), part] : [part]));
 
-// pathParts shows a path with its last part in the foreground.
+// pathParts shows a path with its last part emphasised.
 export function pathParts(path) {
   const at = path.lastIndexOf('/') + 1;
   return [h('span', { class: 'soft' }, breakable(path.slice(0, at))), h('b', null, path.slice(at))];
 }
 
-// shortened leaves out the middle of SIDs and what all hosts end with.
+// shortened leaves out the middle of SIDs and the common ending of hosts.
 export function shortened(text) {
   return text.replace(/\b([A-Z]{2})[0-9a-f]{28}([0-9a-f]{4})\b/g, '$1\u2060…\u2060$2').replace('.twilio.com/', '/');
 }

@@ -1,4 +1,4 @@
-// What is handed from a request to the form that calls its function again.
+// The request that is handed to its function's form to be edited.
 
 import { request } from './server.js';
 
@@ -13,7 +13,7 @@ export async function editRequest(id) {
   else location.hash = target;
 }
 
-// takeEdit returns what is to be edited at path, once.
+// takeEdit returns the request to edit at path, once.
 export function takeEdit(path) {
   if (edit?.path !== path) return null;
   const taken = edit;

@@ -1,4 +1,4 @@
-// Twilio's events: sending them, what became of them, and the dead letters.
+// Twilio's events: sending them, their deliveries, and the dead letters.
 
 import { announce, clock, h, statusChip } from './dom.js';
 import { deadLetter, eventTypes, ledger, on, state, trigger } from './server.js';
@@ -19,7 +19,7 @@ export function eventsView(main, signal) {
     showDeliveries(deliveries, known.deliveries);
   };
   const quietly = () => refresh().catch((error) => announce(error.message));
-  // Jobs run after the answers, so it is asked for again now and then.
+  // Jobs run after the answer, so the lists are refreshed now and then.
   const timer = setInterval(quietly, 2000);
   on('functions', quietly, signal);
   signal.addEventListener('abort', () => clearInterval(timer));

@@ -1,4 +1,4 @@
-// The functions, and a form to try each.
+// The functions, with a form to call each.
 
 import { announce, copy, h, pathParts } from './dom.js';
 import { takeEdit } from './edit.js';
@@ -37,7 +37,7 @@ export function functionsView(main, signal) {
 
   on('functions', () => {
     showList();
-    // Values that were typed stay: only a changed function is redrawn.
+    // Redraw only a function that changed, so that typed values stay.
     const f = state.functions.find((f) => f.path === shown);
     if (!f || JSON.stringify(f) !== detail.dataset.function) open((shown ?? '').slice(1));
   }, signal);
@@ -89,9 +89,9 @@ export function functionsView(main, signal) {
   return open;
 }
 
-// callForm has a field for each parameter. Fields that are left empty are not
-// sent, required or not: how the function answers to that is worth seeing.
-// A request that is edited fills the form instead of the sample.
+// callForm returns a form with a field for each parameter. Empty fields are not
+// sent, even if required, so that the function's answer to that can be seen. If
+// a request is being edited, the form has its values instead of the sample's.
 function callForm(f, edited) {
   const fields = [];
   const inputs = new Map(); // of the parameters, by name
@@ -147,7 +147,7 @@ function callForm(f, edited) {
   };
 }
 
-// faulty names the parameters that an answer says are missing or do not fit.
+// faulty returns the parameters that an answer says are missing or wrong.
 function faulty(entry) {
   try {
     const { missing = [], invalid = [] } = entry.status === 400 ? JSON.parse(entry.answer.body) : {};

@@ -11,7 +11,7 @@ const views = { functions: functionsView, requests: requestsView, events: events
 
 let view; // { name, leave, open }
 
-// route shows the view that the address names: #/VIEW/REST.
+// route shows the view in the address's fragment, #/VIEW/REST.
 function route() {
   const [, name = 'functions', ...rest] = location.hash.split('/');
   const known = name in views ? name : 'functions';
@@ -42,7 +42,7 @@ function showStatus() {
   const fault = document.getElementById('fault');
   fault.hidden = state.status.state !== 'failed';
   const { text: why = '', output } = state.status.fault ?? {};
-  fault.firstElementChild.textContent = output ? `${why}\n\nThe last that the program printed:\n${output}` : why;
+  fault.firstElementChild.textContent = output ? `${why}\n\nThe end of the program's output:\n${output}` : why;
 }
 
 function showTwilio() {
@@ -59,7 +59,7 @@ function showFaults() {
   chip.textContent = n === 1 ? '1 fault on' : `${n} faults on`;
 }
 
-// Themes: the system's, unless another was chosen.
+// The theme is the system's unless another was chosen.
 const themes = ['system', 'light', 'dark'];
 
 function setTheme(theme) {

@@ -35,7 +35,8 @@ export function requestDetail(e, { heading }) {
   ].flat().filter(Boolean);
 }
 
-// fault is why the call failed: what the log has, or what the caller was told.
+// fault returns why the call failed: the error in the log, or what the caller
+// was told.
 function fault(e) {
   if (e.status < 400) return '';
   if (e.status >= 500 && e.trace?.error) return e.trace.error;

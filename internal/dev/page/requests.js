@@ -1,4 +1,4 @@
-// The live list of requests, and each in detail.
+// The live list of requests, with the details of one.
 
 import { clock, h, identity, milliseconds, pathParts, requestChip } from './dom.js';
 import { requestDetail } from './request.js';
@@ -38,7 +38,7 @@ export function requestsView(main, signal) {
     if (focused) rows.querySelector(`a[href="${focused}"]`)?.focus();
   }
 
-  // At most a few times a second, however many requests come.
+  // Redraw at most a few times a second, however many requests come.
   let timer = null;
   on('requests', () => {
     timer ??= setTimeout(() => {
@@ -49,7 +49,7 @@ export function requestsView(main, signal) {
   }, signal);
   signal.addEventListener('abort', () => clearTimeout(timer));
 
-  let underWay = false; // the one that is shown
+  let underWay = false; // whether the request shown is under way
   return open;
 
   async function open(id) {
@@ -59,7 +59,7 @@ export function requestsView(main, signal) {
     if (!id) return detail.replaceChildren(h('p', { class: 'hint' }, 'Choose a request to see its timeline.'));
     try {
       const e = await request(id);
-      if (id !== shown) return; // another was chosen meanwhile
+      if (id !== shown) return; // another request was chosen in the meantime
       underWay = !e.status;
       detail.replaceChildren(...requestDetail(e, { heading: 'h2' }));
     } catch (error) {

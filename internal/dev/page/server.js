@@ -1,4 +1,4 @@
-// The page's copy of the dev server's state, and its requests.
+// The page's copy of the dev server's state, and the requests to it.
 
 export const state = {
   base: '', live: false, account: '', hasToken: false, connected: false,
@@ -46,8 +46,8 @@ export const twilioState = () => ask('GET', `${control}state`);
 export const twilioRequests = () => (state.live ? Promise.resolve([]) : ask('GET', `${control}requests`));
 export const clearTwilioRequests = () => ask('DELETE', `${control}requests`);
 
-// setFaults puts rules in the place of those in force. Those that were listed
-// go on with their counts.
+// setFaults replaces the rules in force. Rules that were in force already keep
+// their counts.
 export async function setFaults(rules) {
   await ask('PUT', `${control}faults`, rules);
   await loadFaults();
@@ -59,11 +59,11 @@ export async function loadFaults() {
   changed('faults');
 }
 
-// spent: a rule that has struck as often as it may.
+// spent reports whether a rule has struck as often as it may.
 export const spent = (rule) => Boolean(rule.times) && (rule.struck ?? 0) >= rule.times;
 
-// countStrikes asks again how often the faults struck: a few times a second
-// at most, and only if there are any.
+// countStrikes refreshes how often the faults struck: at most a few times a
+// second, and only if there are faults.
 let counting = null;
 function countStrikes() {
   if (!state.faults.length) return;
@@ -82,11 +82,11 @@ async function load() {
 
 const maxRequests = 500;
 
-// listen follows the server's events, also after it was started again.
+// listen follows the server's events, and reconnects when the server restarts.
 export function listen() {
   const source = new EventSource(`${api}events`);
-  // What happens while everything is being asked for is newer than the answer,
-  // or in it: it waits until the answer is there.
+  // Events that arrive while the whole state is being loaded are newer than it
+  // or part of it, so they wait until it has arrived.
   let loading = Promise.resolve();
   const loadAll = () => { loading = load().catch(() => {}); };
   const handle = (kind, use) => source.addEventListener(kind, async (e) => {
@@ -109,7 +109,7 @@ export function listen() {
   });
   handle('request', (summary) => {
     const i = state.requests.findIndex((r) => r.id === summary.id);
-    if (i >= 0) state.requests[i] = summary; // was under way
+    if (i >= 0) state.requests[i] = summary; // it was under way
     else state.requests.unshift(summary);
     state.requests.length = Math.min(state.requests.length, maxRequests);
     changed('requests');

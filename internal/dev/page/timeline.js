@@ -6,8 +6,8 @@ import { block, breakable, h, milliseconds, pretty, shortened, statusChip } from
 // In a trace times are nanoseconds from the request's start.
 const ms = (ns) => ns / 1e6;
 
-// timeline draws e's trace. asked has what the fake was asked, by the id of
-// its answer.
+// timeline draws e's trace. asked maps the id of an answer to the fake's record
+// of the request.
 export function timeline(e, asked) {
   const rows = parts(e);
   const total = Math.max(e.duration, ...rows.map((r) => r.end + (r.wait ?? 0)), 0.001);
@@ -44,9 +44,9 @@ function row(r, fake, total) {
   ];
 }
 
-// parts are the spans and, below the one in which they began, the attempts.
+// parts returns the spans, each followed by the attempts that began in it.
 function parts(e) {
-  const end = (s) => (s.end ? ms(s.end) : e.duration); // still under way when the answer was given
+  const end = (s) => (s.end ? ms(s.end) : e.duration); // without an end it was under way when the answer was sent
   let calls = 0;
   const attempts = (e.trace.attempts ?? []).map((a) => ({
     kind: 'attempt', name: `call ${a.number === 1 ? ++calls : calls}, attempt ${a.number}`,
@@ -70,7 +70,7 @@ function bar(kind, start, end, total) {
   return el;
 }
 
-// scale writes about four round times.
+// scale draws about four round times.
 function scale(total) {
   const rough = total / 4;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -1,4 +1,4 @@
-// The fake Twilio: its faults, its state, its log.
+// The fake Twilio: its faults, state and log.
 
 import { announce, block, clock, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
 import { clearTwilioRequests, loadFaults, on, setFaults, spent, state, twilioRequests, twilioState } from './server.js';
@@ -57,7 +57,7 @@ function showFaults(into, rules) {
   if (focused) into.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
 }
 
-// strikes says how often a rule struck, and how often it still may.
+// strikes says how often a rule has struck, and how often it still may.
 function strikes(rule) {
   const n = rule.struck ?? 0;
   const times = (count) => `${count} ${count === 1 ? 'time' : 'times'}`;
@@ -69,7 +69,7 @@ function describe(rule) {
   return JSON.stringify(Object.fromEntries(Object.entries(rule).filter(([k]) => k !== 'name' && k !== 'struck')));
 }
 
-// ruleForm switches on a rule of the developer's own.
+// ruleForm returns a form for a rule of the developer's own.
 function ruleForm() {
   const text = h('textarea', { id: 'rule', rows: '4', spellcheck: 'false', 'aria-describedby': 'rule-hint' });
   text.value = '{"name": "my fault", "method": "POST", "host": "taskrouter", "path": "/v1/Workspaces/*/Workers/*", "times": 2, "status": 429, "retry_after": "1"}';
