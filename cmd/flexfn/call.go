@@ -117,8 +117,7 @@ func (c *callCommand) identify(ctx context.Context, env environment, base string
 	return nil
 }
 
-// people returns the persons, other than Twilio, as whom functions can be
-// called.
+// people lists the persons other than Twilio that --as can name.
 func people() string {
 	var names []string
 	for _, p := range dev.People() {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestCallExitCodes: scripts go by them.
+// TestCallExitCodes checks the exit codes, which scripts rely on.
 func TestCallExitCodes(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, _ := strconv.Atoi(r.FormValue("status"))

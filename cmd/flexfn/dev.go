@@ -28,7 +28,7 @@ type devCommand struct {
 	Live  bool   `help:"Use the real Twilio, with your credentials, instead of the fake."`
 }
 
-// drainDev is how long requests under way may take when the server ends.
+// drainDev is how long requests under way may take after ctx ends.
 const drainDev = 2 * time.Second
 
 // Run serves until ctx ends.
@@ -78,7 +78,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 		server.ShowFunctions()
 	}
 
-	// The functions outlive ctx, until the requests under way are answered.
+	// The functions outlive ctx until the requests under way are answered.
 	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
@@ -96,7 +96,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 		})
 	}
 	if fake != nil {
-		defer context.AfterFunc(ctx, func() { fake.Close() })() // ends requests that a fault holds
+		defer context.AfterFunc(ctx, func() { fake.Close() })() // ends requests that a fault is holding
 	}
 	keys := keyboard{terminal: terminal, server: server, fake: fake, console: variables.base + dev.ConsolePath, quit: stop}
 	defer keys.listen(ctx)()
@@ -114,7 +114,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	return err
 }
 
-// ownModule is the module whose programs are not the user's.
+// ownModule is flexfn's own module, whose programs are never the user's.
 const ownModule = "github.com/flexfn/flexfn"
 
 // program returns the user's program, or nil and the reason why the examples
@@ -144,7 +144,7 @@ func (d *devCommand) envDir() string {
 	return "."
 }
 
-// server makes the dev server and, unless the real Twilio is used, the fake.
+// server returns the dev server and, unless the real Twilio is used, the fake.
 func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *stateFile) (*dev.Server, *twiliofake.Twilio, error) {
 	o := dev.Options{Base: v.base, Key: v.key, Terminal: terminal}
 	o.PublicURL, _ = v.plain("PUBLIC_URL")

@@ -14,19 +14,20 @@ import (
 
 // devVariables are the environment variables that the functions see in
 // development. The environment wins over .env.local, which wins over .env.
-// Unless the real Twilio is used, the fake's account and public address
-// replace those that they name.
+// Unless the real Twilio is used, the fake's account and public address replace
+// any that are set there.
 type devVariables struct {
-	dir   string // with .env and .env.local
+	dir   string // the folder of .env and .env.local
 	outer func(string) (string, bool)
 	base  string // the dev server's URL
 	key   string // see package link
 	live  bool
-	// describe, when it is not empty, has the program describe its functions
-	// and do nothing else. What no other file sets comes from .env.example.
+	// describe, if not empty, makes the program describe its functions and do
+	// nothing else. Variables that are set nowhere else then come from
+	// .env.example.
 	describe string
-	// signWith is an auth token made for this run, with which the console
-	// signs if the real Twilio is used.
+	// signWith is an auth token made for this run. The console signs with it if
+	// the real Twilio is used.
 	signWith string
 
 	files map[string]string
@@ -64,7 +65,7 @@ func (v *devVariables) paths() []string {
 	return paths
 }
 
-// plain looks a variable up, without the fake's values.
+// plain looks up a variable without the fake's values.
 func (v *devVariables) plain(name string) (string, bool) {
 	if value, ok := v.outer(name); ok {
 		return value, true
@@ -73,13 +74,13 @@ func (v *devVariables) plain(name string) (string, bool) {
 	return value, ok
 }
 
-// hidden are the variables that are not for the fake.
+// hidden lists the variables that are ignored when the fake is used.
 var hidden = []string{
 	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS", "FLEXFN_SHARED_KEYS",
 	"PUBLIC_URL", "FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
 }
 
-// set are the variables that are set whatever the environment says.
+// set returns the variables that override the environment.
 func (v *devVariables) set() map[string]string {
 	if v.live {
 		previous, _ := v.plain("FLEXFN_PREVIOUS_AUTH_TOKENS")
@@ -102,7 +103,7 @@ func (v *devVariables) set() map[string]string {
 	return set
 }
 
-// lookup looks a variable up, for flexfn.FromLookup.
+// lookup looks up a variable for flexfn.FromLookup.
 func (v *devVariables) lookup(name string) (string, bool) {
 	if value, ok := v.set()[name]; ok {
 		return value, true
@@ -113,8 +114,7 @@ func (v *devVariables) lookup(name string) (string, bool) {
 	return v.plain(name)
 }
 
-// environ returns the whole environment of a program, and reads the files
-// again for it.
+// environ reads the files again and returns the whole environment of a program.
 func (v *devVariables) environ() ([]string, error) {
 	if err := v.read(); err != nil {
 		return nil, err

@@ -15,8 +15,9 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// TestLiveSignsOnlyForItself: what the console of dev --live signs is accepted by
-// the functions behind it, and by no deployment of the same account.
+// TestLiveSignsOnlyForItself checks that requests signed by the console of dev
+// --live are accepted by the functions behind it, and refused by any deployment
+// of the same account.
 func TestLiveSignsOnlyForItself(t *testing.T) {
 	const base = "http://127.0.0.1:3001"
 	account := map[string]string{"ACCOUNT_SID": "AC11111111111111111111111111111111", "AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}

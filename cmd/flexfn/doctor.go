@@ -32,7 +32,7 @@ type doctorCommand struct {
 	Migrate []string `sep:"none" placeholder:"URL|FILE" help:"The Flex plugin's configuration: its ui_attributes in a file, or https://flex-api.twilio.com/v1/Configuration, which is read with the account's credentials. Says which of the features that are on this server serves. Given twice, the second is merged into the first."`
 }
 
-// Run runs every check, and fails if one of them does.
+// Run runs every check. It returns an error if any check fails.
 func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	lookup, names := env.lookup, []string(nil)
 	for _, file := range d.EnvFile {
@@ -106,7 +106,7 @@ func (r *report) say(s severity, what, finding, fix string) {
 	}
 }
 
-// environment makes the app as a server would. It returns nil if a server
+// environment makes the app as a server would, and returns nil if a server
 // would not start.
 func (r *report) environment(config flexfn.Config, lookup func(string) (string, bool), names []string) *flexfn.App {
 	for _, name := range []string{link.KeyVariable, link.DescribeVariable} {
@@ -145,7 +145,7 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	}
 	r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")
 	host.FromLookup(func(name string) (string, bool) {
-		known = append(known, name) // what the server reads
+		known = append(known, name) // variables that package host reads
 		return "", false
 	})
 	slices.Sort(names)
@@ -216,7 +216,7 @@ func (r *report) publicURL(config flexfn.Config) {
 	case u.Scheme != "https":
 		r.say(warning, what, "Twilio would call without TLS: signed requests can be read and sent again", "use https")
 	default:
-		r.say(fine, what, u.Scheme+"://"+u.Host+u.Path, "") // without user and password
+		r.say(fine, what, u.Scheme+"://"+u.Host+u.Path, "") // leaves out user and password
 	}
 }
 
@@ -227,7 +227,7 @@ func (r *report) signatures(config flexfn.Config) {
 	config.Transport = nil
 	app, err := flexfn.New(config)
 	if err != nil {
-		return // said before
+		return // reported already
 	}
 	app.Handle(config.AddedPathPrefix+path, flexfn.PrepareStudioFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
 	base := strings.TrimSuffix(config.PublicURL, "/")
@@ -334,8 +334,9 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 	r.say(fine, what, "a page there may call and read every answer", "")
 }
 
-// readable returns why a browser would keep an answer from a page of origin;
-// empty if it would not (Fetch standard, CORS check and CORS-preflight fetch).
+// readable returns the reason why a browser would keep an answer from a page of
+// origin, or "" if it would not (Fetch standard, CORS check and CORS-preflight
+// fetch).
 func readable(method string, resp *http.Response, origin string) string {
 	allowed := resp.Header.Values("Access-Control-Allow-Origin")
 	switch {
@@ -358,8 +359,8 @@ func readable(method string, resp *http.Response, origin string) string {
 	return ""
 }
 
-// deadlines warns if a Studio function may take longer than Studio waits, and
-// if one attempt may take all the time of a function.
+// deadlines warns if a Studio function may take longer than Studio waits, or if
+// one attempt may use up all the time of a function.
 func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bool)) {
 	const what = "deadlines"
 	ok := true
@@ -382,7 +383,7 @@ func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bo
 	}
 }
 
-// live checks the settings with Twilio. It only reads.
+// live checks the settings with Twilio. It changes nothing there.
 func (r *report) live(ctx context.Context, config flexfn.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -449,7 +450,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	r.clock(clock, time.Now())
 }
 
-// clock compares this machine's clock with the sender's of the header Date.
+// clock compares this machine's clock with the Date header of an answer.
 func (r *report) clock(date string, now time.Time) {
 	const what = "clock"
 	theirs, err := http.ParseTime(date)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestEnvFileFaults names the file and what is wrong, and shows no secret.
+// TestEnvFileFaults checks that an error names the file and the fault, and
+// shows no secret.
 func TestEnvFileFaults(t *testing.T) {
 	const secret = "AUTH_TOKEN=s3cret\n"
 	for text, want := range map[string]string{

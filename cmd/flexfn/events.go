@@ -24,15 +24,15 @@ type triggerCommand struct {
 	Events     []string      `arg:"" optional:"" help:"The events, such as reservation.accepted, and fields that replace the samples', each as Name=value."`
 	To         string        `placeholder:"PATH" help:"Path of the function; by default, the one that takes such events."`
 	Stream     bool          `help:"Send TaskRouter's events as one batch of Event Streams."`
-	Times      int           `default:"1" help:"Send each delivery so often, as Twilio does now and then."`
+	Times      int           `default:"1" help:"Send each delivery this many times; Twilio, too, sends some more than once."`
 	OutOfOrder bool          `name:"out-of-order" help:"Send the latest event first."`
-	Delay      time.Duration `placeholder:"TIME" help:"Wait so long before each delivery, at most 1m."`
-	Cut        time.Duration `placeholder:"TIME" help:"Hang up so long after sending, before the function may have answered."`
+	Delay      time.Duration `placeholder:"TIME" help:"Wait this long before each delivery, at most 1m."`
+	Cut        time.Duration `placeholder:"TIME" help:"Hang up this long after sending, whether or not the function has answered."`
 	List       bool          `help:"List the events that can be sent."`
 	URL        string        `name:"url" default:"http://127.0.0.1:3001" help:"Address of flexfn dev."`
 }
 
-// Help is what --help prints after the flags.
+// Help returns the text that --help prints after the flags.
 func (c *triggerCommand) Help() string {
 	return "All events of one command are about the same task, worker, call and so on, and later ones have later times and versions. Exit codes are those of flexfn call: 4 when a delivery was refused, 5 when one failed or was cut."
 }
@@ -84,13 +84,13 @@ func (c *triggerCommand) Run(ctx context.Context, env environment) error {
 }
 
 type eventsCommand struct {
-	Deliveries eventsDeliveries `cmd:"" help:"List the latest deliveries: the event's key, the listener, its tries and what became of it."`
+	Deliveries eventsDeliveries `cmd:"" help:"List the latest deliveries: the event's key, the listener, its tries and the outcome."`
 	List       eventsList       `cmd:"" default:"withargs" help:"List the dead letters: events that a listener could not handle."`
-	Replay     eventsReplay     `cmd:"" help:"Run the listeners of dead letters again; those that succeed are gone."`
+	Replay     eventsReplay     `cmd:"" help:"Run the listeners of dead letters again; letters that succeed are deleted."`
 	Delete     eventsDelete     `cmd:"" help:"Delete dead letters. Their events are not run again."`
 }
 
-// Help is what --help prints after the flags.
+// Help returns the text that --help prints after the flags.
 func (c *eventsCommand) Help() string {
 	return "It asks flexfn dev, which asks your program. With flexfn dev --live and the Store of production, the dead letters are those of production, and your program on this machine runs them again."
 }
@@ -137,14 +137,15 @@ func (c *eventsList) Run(ctx context.Context, env environment) error {
 	return fmt.Errorf("the list is not complete: %s", l.Error)
 }
 
-// letters are those that a command is for.
+// letters selects the dead letters that a command works on.
 type letters struct {
 	devAddress
-	IDs []string `arg:"" optional:"" name:"id" help:"Ids of the dead letters, or how they begin; flexfn events lists them."`
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of the dead letters, or unique prefixes of them; flexfn events lists them."`
 	All bool     `help:"All dead letters."`
 }
 
-// each asks for method on each letter. It goes on after a failure.
+// each sends a request with method for each letter. After a failure, which it
+// prints, it continues with the next letter.
 func (c *letters) each(ctx context.Context, env environment, method, done string) error {
 	if c.All == (len(c.IDs) > 0) {
 		return usageError{errors.New("give the ids of dead letters, or --all")}
@@ -187,19 +188,20 @@ func (c *letters) each(ctx context.Context, env environment, method, done string
 
 type eventsReplay struct{ letters }
 
-// Run replays.
+// Run replays the letters.
 func (c *eventsReplay) Run(ctx context.Context, env environment) error {
 	return c.each(ctx, env, http.MethodPost, "done")
 }
 
 type eventsDelete struct{ letters }
 
-// Run deletes.
+// Run deletes the letters.
 func (c *eventsDelete) Run(ctx context.Context, env environment) error {
 	return c.each(ctx, env, http.MethodDelete, "deleted")
 }
 
-// askDev asks the console's API of the flexfn dev at base.
+// askDev calls the console API of the flexfn dev at base. It sends order as
+// JSON, unless that is nil, and decodes the answer into answer.
 func askDev(ctx context.Context, base, method, path string, order, answer any) error {
 	var body io.Reader
 	if order != nil {

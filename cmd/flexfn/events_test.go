@@ -19,7 +19,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// eventsDev is a dev server whose program has functions for events.
+// eventsDev is a dev server with functions that take events.
 type eventsDev struct {
 	t      *testing.T
 	url    string
@@ -58,7 +58,7 @@ func newEventsDev(t *testing.T) *eventsDev {
 	app.Handle("/events/taskrouter", events.TaskRouter(
 		events.On("*", func(ctx context.Context, e events.TaskRouterEvent) error {
 			see(e.Type + " by " + e.Worker.Name)
-			<-ctx.Done() // a client that hangs up does not end it
+			<-ctx.Done() // goes on after the client hangs up
 			return nil
 		}, events.Named("slow")),
 	))
@@ -89,7 +89,8 @@ func newEventsDev(t *testing.T) *eventsDev {
 	return d
 }
 
-// run runs the command, and fails unless it ends with this code.
+// run runs the command and returns its output. The test fails unless the
+// command exits with code.
 func (d *eventsDev) run(code int, args ...string) string {
 	d.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -115,7 +116,7 @@ func TestTrigger(t *testing.T) {
 	if out := d.run(0, "trigger", "assignment", "WorkerName=ada"); !strings.Contains(out, "200  assignment → /events/assignment") {
 		t.Error(out)
 	}
-	// Twice, and in the wrong order: the function sees the latest alone.
+	// Twice and out of order: the function sees only the latest event.
 	if out := d.run(0, "trigger", "message.sent", "message.delivered", "--out-of-order", "--times=2", "--delay=1ms"); strings.Count(out, "200  ") != 4 {
 		t.Error(out)
 	}

@@ -57,7 +57,7 @@ Its state, faults and request log are under %[1]s%[5]s
 		fmt.Fprintf(env.stdout, "\nWARNING: %s can be reached from other machines. Anyone who reaches it can read and change its state and\nsee every request with its contents: there is no password.\n", listener.Addr())
 	}
 	log := slog.New(slog.NewTextHandler(env.stderr, nil))
-	stop := context.AfterFunc(ctx, func() { fake.Close() }) // ends requests that a fault holds
+	stop := context.AfterFunc(ctx, func() { fake.Close() }) // ends requests that a fault is holding
 	defer stop()
 	err = serveUntil(ctx, listener, fake, log, time.Second)
 	if save != nil {

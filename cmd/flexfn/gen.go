@@ -24,7 +24,7 @@ type genCommand struct {
 	TS      genTSCommand      `cmd:"" name:"ts" help:"Write a TypeScript client for a program's functions."`
 }
 
-// generated has the flags of both generators.
+// generated has the flags that both generators share.
 type generated struct {
 	Dir       string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main). By default, the program of the module that you are in."`
 	ReadyMade bool   `help:"Describe the ready-made functions of flexfn serve, and no program."`
@@ -40,7 +40,7 @@ type genOpenAPICommand struct {
 	Server  string `placeholder:"URL" help:"Base URL of the functions."`
 }
 
-// Validate refuses --check without a file to check.
+// Validate returns an error for --check without a file to check.
 func (g *genOpenAPICommand) Validate() error {
 	if g.Check && g.Output == "" {
 		return usageError{errors.New("--check needs --output: the file to check")}
@@ -98,7 +98,7 @@ func firstDifference(old, content []byte) string {
 		if i >= len(have) {
 			return fmt.Sprintf("it ends before line %d", i+1)
 		}
-		// The hash of what it was made from differs whenever anything does.
+		// Skip the hash of the source, which differs whenever anything does.
 		if have[i] != line && !strings.HasPrefix(line, "// Made from") {
 			return fmt.Sprintf("line %d is %q and would be %q", i+1, have[i], line)
 		}
@@ -106,7 +106,7 @@ func firstDifference(old, content []byte) string {
 	return "it differs"
 }
 
-// generatorVersion returns the release, or "devel".
+// generatorVersion returns the version of the release, or "devel".
 func generatorVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && regexp.MustCompile(`^v\d+\.\d+\.\d+(-(alpha|beta|rc)[.\d]*)?$`).MatchString(info.Main.Version) {
 		return info.Main.Version
@@ -137,5 +137,6 @@ func (g *generated) document(ctx context.Context, env environment, info openapi.
 	return program.Describe(ctx, variables.key, query)
 }
 
-// nowhere is the URL of Twilio for programs that only describe their functions.
+// nowhere is the Twilio URL for programs that only describe their functions.
+// Nothing listens there.
 const nowhere = "http://127.0.0.1:1"

@@ -20,19 +20,20 @@ const keysHelp = "Keys%s: o opens the console, f lists the faults, l the functio
 
 var errNotInFront = errors.New("another program has the terminal")
 
-// keyboard has the actions of a developer's keys at the terminal.
+// keyboard runs the actions of keys that the developer presses in the terminal.
 type keyboard struct {
 	terminal *dev.Terminal
 	server   *dev.Server
-	fake     *twiliofake.Twilio // nil: Twilio is real
+	fake     *twiliofake.Twilio // nil if the real Twilio is used
 	console  string
 	quit     context.CancelFunc
 	enter    string // what to add when each key needs Enter
 }
 
-// listen reads keys until ctx ends, which puts the terminal back as it was;
-// so does the result. Without a terminal it does nothing. The read itself
-// ends with the program only: nothing can take it back.
+// listen reads keys until ctx ends. The terminal is restored when ctx ends or
+// restore is called, whichever comes first. Without a terminal, listen does
+// nothing. Its goroutine lives as long as the program, since a read from a
+// terminal cannot be cancelled.
 func (k *keyboard) listen(ctx context.Context) (restore func()) {
 	restore = func() {}
 	if !isTerminal(os.Stdin) {
@@ -45,7 +46,8 @@ func (k *keyboard) listen(ctx context.Context) (restore func()) {
 	case err != nil:
 		k.enter = ", each with Enter"
 	default:
-		// At once when ctx ends: a second Ctrl-C then ends the program at once.
+		// Restore the terminal as soon as ctx ends, so that a second Ctrl-C
+		// ends the program at once.
 		stop := context.AfterFunc(ctx, back)
 		restore = func() { stop(); back() }
 	}
@@ -63,8 +65,8 @@ func (k *keyboard) listen(ctx context.Context) (restore func()) {
 	return restore
 }
 
-// pressed runs the actions of keys. Arrows and the like arrive as several
-// bytes that begin with Escape.
+// pressed runs the actions of keys. It ignores arrows and the like, which
+// arrive as several bytes that begin with Escape.
 func (k *keyboard) pressed(keys []byte) {
 	if bytes.HasPrefix(keys, []byte{0x1b}) {
 		return
@@ -73,7 +75,7 @@ func (k *keyboard) pressed(keys []byte) {
 		switch key {
 		case '\r', '\n':
 			if k.enter == "" {
-				k.terminal.Printf("\n") // room, as it gives in a shell
+				k.terminal.Printf("\n") // an empty line, as Enter gives in a shell
 			}
 		case 'o':
 			k.terminal.Printf("Opening %s\n", k.console)
@@ -98,8 +100,8 @@ func (k *keyboard) pressed(keys []byte) {
 	}
 }
 
-// openBrowser opens a page in the developer's browser. failed may be called
-// later, on another goroutine.
+// openBrowser opens url in the developer's browser, without waiting for it.
+// failed may be called later, on another goroutine.
 func openBrowser(url string, failed func(error)) {
 	name, args := "xdg-open", []string{url}
 	switch runtime.GOOS {

@@ -28,7 +28,7 @@ func TestKeys(t *testing.T) {
 		"l":      "No functions yet.",
 		"\r":     "\n",
 		"\x1b[A": "", // an arrow
-		"c":      "", // without colours nothing can be cleared
+		"c":      "", // without colours the screen cannot be cleared
 	} {
 		shown.Reset()
 		k.pressed([]byte(keys))

@@ -34,7 +34,7 @@ func serveOnLambda(t *testing.T, environ ...string) (*lambdatest.API, *exec.Cmd,
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(t.TempDir(), "flexfn") // the name makes the test's binary the command
+	binary := filepath.Join(t.TempDir(), "flexfn") // under this name the test binary runs as the command
 	if err := os.Symlink(self, binary); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func serveOnLambda(t *testing.T, environ ...string) (*lambdatest.API, *exec.Cmd,
 }
 
 // TestServeOnLambda runs flexfn serve as a Lambda function behind a function
-// URL: the ready-made functions answer there as anywhere.
+// URL, and checks that the ready-made functions answer as they do elsewhere.
 func TestServeOnLambda(t *testing.T) {
 	api, serve, log := serveOnLambda(t)
 	client := &http.Client{Transport: &lambdatest.Transport{API: api, Kind: lambdatest.FunctionURL}}
@@ -89,7 +89,7 @@ func TestServeOnLambda(t *testing.T) {
 	}
 }
 
-// hold has a participant put on hold, which asks Twilio.
+// hold puts a participant on hold, for which the function calls Twilio.
 func hold(t *testing.T, api *lambdatest.API, when string) {
 	t.Helper()
 	client := &http.Client{Transport: &lambdatest.Transport{API: api, Kind: lambdatest.FunctionURL}}
@@ -106,8 +106,8 @@ func hold(t *testing.T, api *lambdatest.API, when string) {
 	}
 }
 
-// TestFreezeAndThaw freezes an instance between requests, as Lambda does.
-// In the meantime Twilio closes the connections; every request must succeed.
+// TestFreezeAndThaw freezes an instance between requests, as Lambda does, while
+// Twilio closes its connections. Every request must succeed.
 func TestFreezeAndThaw(t *testing.T) {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
@@ -132,9 +132,9 @@ func TestFreezeAndThaw(t *testing.T) {
 	}
 }
 
-// TestVanishedConnections has Twilio's end of the connections vanish without
-// a word. After a freeze that is longer than idle connections are trusted, not
-// a byte may be sent on them; otherwise one attempt may be lost to it.
+// TestVanishedConnections makes Twilio's end of the connections vanish
+// silently. After a freeze that is longer than idle connections are trusted,
+// nothing may be sent on them; after a shorter one, one attempt may be lost.
 func TestVanishedConnections(t *testing.T) {
 	if testing.Short() {
 		t.Skip("freezes a program for five seconds")
@@ -171,13 +171,13 @@ func TestVanishedConnections(t *testing.T) {
 	}
 }
 
-// relay passes connections on, and can lose what comes on them.
+// relay forwards connections, and can silently drop what is sent on them.
 type relay struct {
 	address string
 	lost    atomic.Int64 // bytes
 
 	mu       sync.Mutex
-	vanished *atomic.Bool // of the connections that are made from now on
+	vanished *atomic.Bool // for connections made from now on
 }
 
 func startRelay(t *testing.T, to string) *relay {
@@ -219,7 +219,7 @@ func startRelay(t *testing.T, to string) *relay {
 	return r
 }
 
-// vanish has the connections that there are lose every byte, and stay open.
+// vanish makes the current connections drop every byte and stay open.
 func (r *relay) vanish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,14 +11,14 @@ import (
 	"github.com/flexfn/flexfn/host"
 )
 
-// serveUntil serves on listener until ctx ends, and then at most drain longer,
-// until the requests under way are answered.
+// serveUntil serves on listener until ctx ends. Requests under way then have at
+// most drain to finish.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger, drain time.Duration) error {
 	return host.Serve(ctx, handler, host.Config{Listener: listener, Logger: slog.New(warnings{log.Handler()}), Drain: drain})
 }
 
-// warnings drops the info lines of package host, since the commands print the
-// address themselves.
+// warnings drops the info lines of package host: the commands print the address
+// themselves.
 type warnings struct{ slog.Handler }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// lockFile locks nothing on this system.
+// lockFile does nothing: only Unix systems have the lock that flexfn uses.
 func lockFile(string) (*os.File, error) { return nil, nil }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile makes and locks the file at path. A lock ends with its process,
-// however that ends.
+// lockFile creates and locks the file at path. The system releases the lock
+// when the process ends, even if it crashes.
 func lockFile(path string) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -25,7 +25,7 @@ func lockFile(path string) (*os.File, error) {
 		case err != nil:
 			return nil, errors.Join(fmt.Errorf("it cannot be locked: %w", err), file.Close())
 		}
-		// Its last owner may have removed it meanwhile.
+		// Its last owner may have removed it in the meantime.
 		mine, err := file.Stat()
 		if err != nil {
 			return nil, errors.Join(err, file.Close())

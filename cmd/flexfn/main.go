@@ -36,7 +36,7 @@ import (
 
 func main() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup it is ignored
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
@@ -44,8 +44,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], environment{os.LookupEnv, os.Stdout, os.Stderr}))
 }
 
-// environment is the outside world as the commands see it, so that tests can
-// replace it.
+// environment holds what the commands use of the outside world, so that tests
+// can replace it.
 type environment struct {
 	lookup         func(name string) (string, bool)
 	stdout, stderr io.Writer
@@ -90,7 +90,7 @@ const (
 	exitUsage   = 2
 )
 
-// run is the whole program. It returns its exit code.
+// run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, env environment) (code int) {
 	type exit int // what kong asks for after printing help
 	defer func() {
@@ -138,7 +138,8 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 	return 0
 }
 
-// usageError is a mistake on the command line that only the command sees.
+// usageError is a mistake on the command line that the parser cannot see but
+// the command can. Its exit code is that of usage.
 type usageError struct{ error }
 
 // exitCode makes the command exit with this code, without a message.

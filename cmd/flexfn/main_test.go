@@ -100,7 +100,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 
 var update = flag.Bool("update", false, "rewrite the scripts' expected files")
 
-// varying is what differs from run to run in an answer: times and new SIDs.
+// varying matches what differs between runs in an answer: times and new SIDs.
 var varying = []struct {
 	find *regexp.Regexp
 	put  string
@@ -111,8 +111,8 @@ var varying = []struct {
 	{regexp.MustCompile(`"age":[0-9]+`), `"age":(age)`},
 }
 
-// paste runs each curl line of a file in a shell, as a reader of it would, and
-// writes a line of path, answer and status for each.
+// paste runs each curl line of a file in a shell, as a reader would, and writes
+// a line with path, answer and status for each.
 func paste(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: paste FILE")
@@ -139,7 +139,8 @@ func paste(ts *testscript.TestScript, neg bool, args []string) {
 
 var pastedPath = regexp.MustCompile(`http://[^/ ]+(/[^ ?]*)`)
 
-// TestPanicsAreSeen: a bug of the command's own is not taken for its end.
+// TestPanicsAreSeen checks that a panic in the command is not mistaken for a
+// normal exit.
 func TestPanicsAreSeen(t *testing.T) {
 	defer func() {
 		if got := recover(); got != "a bug" {

@@ -18,12 +18,12 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// maxPluginConfig bounds what is read of a plugin's configuration.
+// maxPluginConfig bounds the size of a plugin's configuration, in bytes.
 const maxPluginConfig = 4 << 20
 
-// migrate holds what the Flex plugin has switched on against what a server with
-// these settings serves. Each source is merged into those before it, as the
-// template deploys its common file and then an environment's.
+// migrate compares the features that the Flex plugin has switched on with those
+// that a server with these settings serves. Each source is merged into the ones
+// before it, as the template deploys its common file and then an environment's.
 func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.Config, sources []string) {
 	const what = "plugin"
 	merged := json.RawMessage("{}")
@@ -71,8 +71,8 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 	}
 }
 
-// featuresOn lists the features that are on, sorted, by the names that their
-// functions' paths have.
+// featuresOn lists the features that are on, sorted, by their names in the
+// paths of their functions.
 func featuresOn(attributes json.RawMessage) ([]string, error) {
 	var config struct {
 		CustomData *struct {
@@ -98,8 +98,9 @@ func featuresOn(attributes json.RawMessage) ([]string, error) {
 	return on, nil
 }
 
-// pluginConfig reads the ui_attributes from a file, from Flex's configuration at
-// Twilio, or from another address. Only Twilio gets the account's credentials.
+// pluginConfig reads the ui_attributes from a file, from Flex's configuration
+// at Twilio, or from another URL. The account's credentials are sent only to
+// Twilio.
 func pluginConfig(ctx context.Context, app *flexfn.App, source string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -108,7 +109,7 @@ func pluginConfig(ctx context.Context, app *flexfn.App, source string) (json.Raw
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https":
 		if text, err = os.ReadFile(source); err != nil {
-			return nil, errors.Unwrap(err) // without the name, which stands before it
+			return nil, errors.Unwrap(err) // without the file's name, which the message begins with
 		}
 	case u.Scheme == "https" && u.Host == "flex-api.twilio.com" && u.User == nil:
 		res := twilioapi.FlexConfiguration(app.Context(ctx))
@@ -136,7 +137,7 @@ func download(ctx context.Context, source string) ([]byte, error) {
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // without the address, which may have a password
+			err = e.Err // without the URL, which may have a password
 		}
 		return nil, err
 	}
@@ -151,7 +152,7 @@ func download(ctx context.Context, source string) ([]byte, error) {
 	return text, err
 }
 
-// withoutUser is source without a user and password, and without the query.
+// withoutUser returns source without its user, password and query.
 func withoutUser(source string) string {
 	u, err := url.Parse(source)
 	if err != nil || u.Host == "" {

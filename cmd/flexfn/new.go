@@ -39,8 +39,7 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 		return usageError{errors.New("this flexfn is not a release, which go mod tidy could find: add --replace with the folder of its source, or --no-tidy")}
 	}
 	if first, _, _ := strings.Cut(app.Module, "/"); !strings.Contains(first, ".") {
-		// The go command would take such a path for one of the standard
-		// library's.
+		// The go command would resolve such a path to the standard library.
 		out, err := gotool.Run(ctx, "", "list", "-e", "-find", "-f", "{{.Standard}}", "--", app.Module)
 		if err == nil && strings.TrimSpace(string(out)) == "true" {
 			return usageError{fmt.Errorf("%s is a package of Go's standard library: give the module a path of its own with --module, such as example.com/%s", app.Module, app.Module)}

@@ -9,8 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScaffold runs testdata/scaffold: what is generated is built, vetted,
-// tested and run, with a module cache that was empty, as on a machine that has
+// TestScaffold runs testdata/scaffold. It builds, vets, tests and runs what is
+// generated, beginning with an empty module cache, as on a machine that has
 // never seen flexfn. Modules come from this machine's downloads first.
 func TestScaffold(t *testing.T) {
 	modules := t.TempDir()
@@ -18,7 +18,8 @@ func TestScaffold(t *testing.T) {
 		downloads := filepath.ToSlash(filepath.Join(e.Getenv("GOMODCACHE"), "cache", "download"))
 		e.Setenv("GOPROXY", "file://"+downloads+","+e.Getenv("GOPROXY"))
 		e.Setenv("GOMODCACHE", modules)
-		// The cache can be removed, and build results are found again in any folder.
+		// -modcacherw lets the cache be removed; -trimpath lets build results
+		// be reused in any folder.
 		e.Setenv("GOFLAGS", "-modcacherw -trimpath")
 	})
 }

@@ -10,15 +10,16 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// A stateFile keeps a fake's state from one run to the next. Until close, it
-// belongs to this process alone.
+// A stateFile keeps a fake's state from one run to the next. It is locked for
+// this process until close.
 type stateFile struct {
-	path string // links followed
+	path string // with symbolic links resolved
 	lock *os.File
 }
 
-// openState locks the file at path, which need not exist, and checks that it
-// can be written at the end.
+// openState locks the file at path, which need not exist. It checks that the
+// file can be written, so that a run does not fail to save its state at the
+// end.
 func openState(path string) (*stateFile, error) {
 	path, err := behindLinks(path)
 	if err != nil {
@@ -41,8 +42,8 @@ func openState(path string) (*stateFile, error) {
 	return &stateFile{path, lock}, nil
 }
 
-// behindLinks returns the file to which path leads through symbolic links. It
-// need not exist.
+// behindLinks resolves symbolic links in path. The file that they lead to need
+// not exist.
 func behindLinks(path string) (string, error) {
 	for range 40 {
 		target, err := os.Readlink(path)
@@ -67,7 +68,7 @@ func (s *stateFile) close() error {
 	return errors.Join(os.Remove(s.lock.Name()), s.lock.Close())
 }
 
-// load reads the state, unless there is none yet.
+// load loads the state into fake, if there is one.
 func (s *stateFile) load(fake *twiliofake.Twilio) error {
 	err := loadState(fake, s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,8 +88,8 @@ func loadState(fake *twiliofake.Twilio, path string) error {
 	return nil
 }
 
-// save replaces the file atomically: after a full disk or a crash the old one
-// is there. Only the user may read it, since it can hold tokens.
+// save replaces the file atomically, so that the old state survives a full disk
+// or a crash. Only the user may read the file, since it can hold tokens.
 func (s *stateFile) save(fake *twiliofake.Twilio) error {
 	file, err := os.CreateTemp(filepath.Dir(s.path), ".flexfn-state-*") // mode 0600
 	if err != nil {
