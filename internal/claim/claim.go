@@ -4,8 +4,8 @@
 // store says how much of it is left.
 //
 // It guarantees that no two claims on a key overlap unless one outlives its
-// lease, that work is never forgotten while it is claimed, and that everyone gets
-// a recorded outcome until it expires.
+// lease, that work is not forgotten while it is claimed, and that every caller
+// gets the recorded outcome until it expires.
 package claim
 
 import (
@@ -30,13 +30,13 @@ type Claims struct {
 	waiting map[string]*waiters
 }
 
-// waiters are those in this process who wait for a key to change.
+// waiters are the goroutines in this process that wait for a key to change.
 type waiters struct {
 	n       int
 	changed chan struct{}
 }
 
-// New makes Claims over entries.
+// New returns Claims that are stored in entries.
 func New(entries *store.Entries) *Claims {
 	return &Claims{entries: entries, waiting: map[string]*waiters{}}
 }
@@ -53,8 +53,8 @@ type Request struct {
 	Check Sum           // must be that of the first request of the key
 	Keep  time.Duration // how long an outcome, or what is known of a failure, is remembered
 	Lease time.Duration // how long the claim lasts
-	// Done reports whether the data recorded so far leave nothing to do. Nil
-	// stands for a function that returns false.
+	// Done reports whether, given the data recorded so far, nothing is left to
+	// do. Nil is the same as a function that returns false.
 	Done func(data []byte) bool
 	// Now makes Take fail instead of waiting for another's claim.
 	Now bool
@@ -80,7 +80,7 @@ type Claim struct {
 	ends   time.Time
 }
 
-// state is how far the work of a record has got.
+// state says how far the work of a record has come.
 type state byte
 
 const (
@@ -238,8 +238,8 @@ func (c *Claims) leave(key string, q *waiters) {
 	}
 }
 
-// wake wakes those who wait in this process. Other processes notice by
-// polling.
+// wake wakes the goroutines of this process that wait for key. Other processes
+// notice by polling.
 func (c *Claims) wake(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -293,7 +293,7 @@ func (c *Claim) Finish(ctx context.Context, data []byte) ([]byte, error) {
 	for {
 		if c.seen.state == done {
 			if c.seen.holder == c.rec.holder && bytes.Equal(c.seen.data, data) {
-				return data, nil // a write that was taken for lost
+				return data, nil // from an earlier write of ours that seemed lost
 			}
 			return c.seen.data, ErrTwice
 		}
@@ -359,7 +359,7 @@ func (c *Claim) record(ctx context.Context, to state, merge func([]byte) []byte)
 			if to == claimed {
 				rec.ttl += rec.lease
 			}
-		case rec.state == claimed: // another's lease goes on as it was written
+		case rec.state == claimed: // another holder's lease continues as it was written
 			rec.lease = max(rec.lease-(rec.ttl-c.entry.Left), 0)
 			rec.ttl = max(c.entry.Left.Truncate(time.Millisecond), time.Millisecond)
 		}

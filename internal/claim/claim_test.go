@@ -16,13 +16,13 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// liar is a store in virtual time that loses writes, does them late, answers
-// late, and returns an error after it has acted.
+// liar is a store in virtual time that loses writes, delays them, answers late,
+// and returns errors for writes that it has made.
 type liar struct {
 	*store.Memory
 	mu  sync.Mutex
 	rng *rand.Rand
-	bad float64 // the part of calls that go wrong
+	bad float64 // the fraction of calls that go wrong
 	all sync.WaitGroup
 
 	broken string // a rule of flexfn.Store that it breaks
@@ -78,8 +78,8 @@ func (l *liar) Swap(ctx context.Context, key string, old, value []byte, ttl time
 
 const modelLease = 2 * time.Second
 
-// model runs instances that want one thing done, crash, freeze and fail, and
-// says what went wrong.
+// model runs instances that compete for one piece of work, and that crash,
+// freeze and fail. It returns what went wrong, or "".
 func model(t *testing.T, seed uint64, broken string) (fault string) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &liar{Memory: store.NewMemory(1 << 20), rng: rand.New(rand.NewPCG(seed, 1)), bad: float64(seed%4) * 0.1, broken: broken}
@@ -172,7 +172,7 @@ func model(t *testing.T, seed uint64, broken string) (fault string) {
 	return fault
 }
 
-// TestModel runs the claims over a store that lies, in virtual time.
+// TestModel runs claims over an unreliable store, in virtual time.
 // FLEXFN_CLAIM_SEEDS sets how many seeds it tries.
 func TestModel(t *testing.T) {
 	seeds, err := strconv.Atoi(os.Getenv("FLEXFN_CLAIM_SEEDS"))
@@ -203,7 +203,7 @@ func newClaims() *Claims {
 	return New(store.InMemory(store.NewMemory(1<<20), slog.New(slog.DiscardHandler)))
 }
 
-// TestLostClaim has a holder outlive its lease, and record its part nevertheless.
+// TestLostClaim lets a holder outlive its lease and record its progress anyway.
 func TestLostClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		claims := newClaims()

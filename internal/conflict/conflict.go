@@ -1,7 +1,7 @@
-// Package conflict coordinates updates of one resource. Within an app they take
-// turns; for the conflicts (HTTP status 412) that other processes cause there is
-// a separate limit. Package twilioapi asks for both, and the app of its ctx
-// provides them.
+// Package conflict coordinates updates of one resource. Updates within an app
+// take turns. Conflicts with other processes (HTTP status 412) count against a
+// limit of their own. Package twilioapi uses both; the app provides them
+// through the ctx.
 package conflict
 
 import (
@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Turns makes those who change one resource take turns. Its zero value is
-// ready.
+// Turns makes the updates of one resource take turns. The zero value is ready
+// to use. It is safe for concurrent use.
 type Turns struct {
 	mu    sync.Mutex
 	taken map[string]*turn
@@ -18,15 +18,15 @@ type Turns struct {
 
 type turn struct {
 	free    chan struct{} // holds one token while the turn is free
-	waiting int           // holders and waiters; the last one out forgets it
+	waiting int           // holders and waiters; the last one removes the entry
 }
 
-// TurnsKey is the key under which an app's ctx has its *[Turns].
+// TurnsKey is the context key of the app's *[Turns].
 type TurnsKey struct{}
 
-// Take waits for the turn for key, such as a resource's SID, and takes it;
-// done gives it back. The error is ctx's, if that ends first; there is then no
-// turn to give back. Other processes are not waited for.
+// Take waits for the turn for key, such as a resource's SID, and takes it. The
+// caller must call done to give it back. If ctx ends first, Take returns its
+// error and no turn is held. It does not wait for other processes.
 func (s *Turns) Take(ctx context.Context, key string) (done func(), err error) {
 	t := s.join(key)
 	select {
@@ -41,7 +41,8 @@ func (s *Turns) Take(ctx context.Context, key string) (done func(), err error) {
 	}
 }
 
-// Take takes the turn for key in the app that ctx carries. There must be one.
+// Take takes the turn for key in the app that ctx carries, which must have one;
+// see [Turns.Take].
 func Take(ctx context.Context, key string) (done func(), err error) {
 	return ctx.Value(TurnsKey{}).(*Turns).Take(ctx, key)
 }

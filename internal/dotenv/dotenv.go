@@ -1,6 +1,6 @@
-// Package dotenv reads .env files as npm's dotenv does, so that one file
-// serves Node.js and Go. Where npm's passes over what it cannot read, this
-// package says which line that is.
+// Package dotenv reads .env files as npm's dotenv does, so that one file serves
+// Node.js and Go. Unlike npm's, which skips lines that it cannot parse, it
+// returns an error with the line's number.
 package dotenv
 
 import (
@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// A LineError is a line that cannot be read. It shows nothing of it, since a
-// .env file is full of secrets.
+// A LineError says which line does not parse. It does not quote the line, which
+// may contain a secret.
 type LineError struct{ Line int }
 
 func (e *LineError) Error() string {
 	return fmt.Sprintf("line %d is not an assignment, or its quotes do not end; write one NAME=value on a line", e.Line)
 }
 
-// Parse reads NAME=value, one on a line. "export " before it and a comment
-// behind it are passed over. Values in single quotes, double quotes or
-// backticks may go over several lines and hold a #; in double quotes \n and \r
-// are line breaks. A $ is a $. The last of several values counts.
+// Parse reads NAME=value, one on a line. A leading "export " and a trailing
+// comment are ignored. Values in single quotes, double quotes or backticks may
+// span lines and contain a #; in double quotes, \n and \r are line breaks. A $
+// is not expanded. If a name is set more than once, the last value counts.
 func Parse(text string) (map[string]string, error) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(text, "\ufeff"))
 	vars := map[string]string{}
@@ -51,7 +51,7 @@ func assignment(s string) (name, value, rest string, ok bool) {
 		return "", "", "", false
 	}
 	name, s = s[:end], s[end:]
-	// YAML's way, "NAME: value", counts too.
+	// YAML's form, "NAME: value", is accepted too.
 	if after, colon := strings.CutPrefix(s, ":"); colon && after != "" && strings.ContainsRune(blanks, rune(after[0])) {
 		s = after
 	} else if s, ok = strings.CutPrefix(strings.TrimLeft(s, blanks), "="); !ok {
@@ -69,7 +69,7 @@ func isNameRune(r rune) bool {
 	return r == '_' || r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// quoted reads a value in quotes, behind which nothing but a comment stands.
+// quoted reads a value in quotes, which only a comment may follow.
 func quoted(s string) (value, rest string, ok bool) {
 	if s == "" || !strings.ContainsRune("'\"`", rune(s[0])) {
 		return "", "", false
@@ -100,7 +100,7 @@ func plain(s string) (value, rest string, ok bool) {
 	}
 	quote := value[0]
 	if strings.IndexByte(value[1:], quote) < 0 {
-		return "", "", false // it begins and does not end
+		return "", "", false // the quote does not end
 	}
 	if n := len(value); value[n-1] == quote {
 		value = value[1 : n-1]

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestVectors compares with what npm's dotenv made of the same texts; see
+// TestVectors compares with what npm's dotenv read from the same files; see
 // testdata/vectors.mjs.
 func TestVectors(t *testing.T) {
 	file, err := os.ReadFile("testdata/vectors.json")
@@ -26,7 +26,7 @@ func TestVectors(t *testing.T) {
 	for _, v := range vectors {
 		got, err := Parse(v.Text)
 		if _, refused := errors.AsType[*LineError](err); refused && len(v.Vars) == 0 {
-			continue // npm's passes over it
+			continue // npm's dotenv skips the line
 		}
 		if err != nil || !maps.Equal(got, v.Vars) {
 			t.Errorf("%q: %q %v, want %q", v.Text, got, err, v.Vars)
@@ -34,7 +34,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestLineError names the line but does not quote it.
+// TestLineError checks that the error names the line but does not quote it.
 func TestLineError(t *testing.T) {
 	for text, line := range map[string]int{
 		"s3cret":                        1,
@@ -60,7 +60,7 @@ func FuzzEnvFile(f *testing.F) {
 			return
 		}
 		for name, value := range vars {
-			// Values are written so that they read the same again.
+			// Write values so that they read back the same.
 			if strings.ContainsAny(value, "'\\") {
 				continue
 			}

@@ -1,15 +1,15 @@
-// Package files divides the files that the process may have open between the
-// callers' connections and what their calls open.
+// Package files divides the process's limit of open files between connections
+// of callers and the connections that their calls open.
 package files
 
 import "math"
 
-// spare are those that are open besides: standard input and output, the
-// poller, the log, certificates.
+// spare is the number of files left for everything else: standard input and
+// output, the poller, the log, certificates.
 const spare = 16
 
-// Half is half of the files that the process may have open, at least 1;
-// [math.MaxInt32] when no limit is known.
+// Half returns half of the number of files that the process may have open, at
+// least 1. It is [math.MaxInt32] if no limit is known.
 func Half() int { return half(limit()) }
 
 func half(limit uint64) int {

@@ -4,5 +4,6 @@ package files
 
 import "math"
 
-// limit is how many files the process may have open: no limit is known.
+// limit returns how many files the process may have open. On this system no
+// limit is known.
 func limit() uint64 { return math.MaxUint64 }

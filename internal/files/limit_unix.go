@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// limit is how many files the process may have open.
+// limit returns how many files the process may have open.
 func limit() uint64 {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {

@@ -1,6 +1,6 @@
-// Package form reads application/x-www-form-urlencoded, the encoding of forms
-// and queries. It is the only decoder of the module: Twilio's signature is
-// checked over the parameters that a function then gets.
+// Package form decodes application/x-www-form-urlencoded, the encoding of forms
+// and queries. It is the module's only decoder, so that Twilio's signature is
+// checked over exactly the parameters that a function gets.
 package form
 
 import (
@@ -10,25 +10,25 @@ import (
 	"unicode/utf8"
 )
 
-// MediaType is what a form has as its Content-Type.
+// MediaType is the media type of a form.
 const MediaType = "application/x-www-form-urlencoded"
 
 // MaxPairs is the most parameters that a query or a form may have.
 const MaxPairs = 1000
 
-// ErrTooMany says that there are more than [MaxPairs] parameters.
+// ErrTooMany is returned for more than [MaxPairs] parameters.
 var ErrTooMany = fmt.Errorf("more than %d parameters", MaxPairs)
 
 // Pair is one parameter, decoded.
 type Pair struct{ Key, Value string }
 
 // Append decodes s and appends its parameters to pairs, as the WHATWG URL
-// standard does: '+' is a space, ';' is an ordinary character, a key may come
-// without a value, and an escape that is not one stays as it was sent. Unlike
-// there, bytes that are not UTF-8 stay too; see [Text].
+// standard does: '+' is a space, ';' is an ordinary character, a key need not
+// have a value, and an invalid escape stays as it was sent. Unlike the
+// standard, Append also keeps bytes that are not UTF-8; see [Text].
 //
-// It fails with [ErrTooMany] when there would be more than [MaxPairs] pairs,
-// before it has decoded any.
+// It returns [ErrTooMany], without decoding anything, if there would be more
+// than [MaxPairs] pairs.
 func Append(pairs []Pair, s string) ([]Pair, error) {
 	if len(pairs)+strings.Count(s, "&") >= MaxPairs && len(pairs)+count(s) > MaxPairs {
 		return nil, ErrTooMany
@@ -45,9 +45,9 @@ func Append(pairs []Pair, s string) ([]Pair, error) {
 	return pairs, nil
 }
 
-// TrimBOM removes a byte order mark from the beginning of a body or a text,
-// which some editors and spreadsheets write: it is not part of what follows,
-// whether that is a form, JSON or any other text.
+// TrimBOM returns s without a leading byte order mark. Some editors and
+// spreadsheets write one; it is not part of the form, JSON or other text that
+// follows.
 func TrimBOM[T string | []byte](s T) T {
 	const mark = "\ufeff"
 	if len(s) >= len(mark) && string(s[:len(mark)]) == mark {
@@ -56,13 +56,13 @@ func TrimBOM[T string | []byte](s T) T {
 	return s
 }
 
-// Lookup returns the values of key in s, decoded as [Append] does, and decodes
-// nothing else.
+// Lookup returns the values of key in s, decoded as by [Append]. It decodes no
+// other value.
 func Lookup(s []byte, key string) (values []string) {
 	for item := range bytes.SplitSeq(s, []byte("&")) {
 		k, v, _ := bytes.Cut(item, []byte("="))
 		if len(item) == 0 || len(k) > 3*len(key) || len(k) < len(key) {
-			continue // no encoding of it
+			continue // cannot be an encoding of key
 		}
 		if string(k) == key || unescape(string(k)) == key {
 			values = append(values, unescape(string(v)))
@@ -71,7 +71,7 @@ func Lookup(s []byte, key string) (values []string) {
 	return values
 }
 
-// count counts the parameters of s. Empty ones, as in "a=1&&b=2", are none.
+// count counts the parameters of s, without empty ones as in "a=1&&b=2".
 func count(s string) (n int) {
 	for item := range strings.SplitSeq(s, "&") {
 		if item != "" {
@@ -81,7 +81,7 @@ func count(s string) (n int) {
 	return n
 }
 
-// Text replaces what is not UTF-8 in pairs by U+FFFD, in place.
+// Text replaces invalid UTF-8 in pairs by U+FFFD, in place.
 func Text(pairs []Pair) {
 	for i, p := range pairs {
 		if !utf8.ValidString(p.Key) || !utf8.ValidString(p.Value) {
@@ -90,7 +90,7 @@ func Text(pairs []Pair) {
 	}
 }
 
-// First returns the first value of key.
+// First returns the first value of key in pairs.
 func First(pairs []Pair, key string) (value string, ok bool) {
 	for _, p := range pairs {
 		if p.Key == key {
@@ -100,8 +100,8 @@ func First(pairs []Pair, key string) (value string, ok bool) {
 	return "", false
 }
 
-// unescape decodes percent escapes and plus signs. Malformed escapes stay as
-// they are, as in Twilio's Node.js library.
+// unescape decodes percent escapes and plus signs. It keeps malformed escapes,
+// as Twilio's Node.js library does.
 func unescape(s string) string {
 	i := strings.IndexAny(s, "%+")
 	if i < 0 {
@@ -154,7 +154,7 @@ func SplitContentType(s string) (media, charset string) {
 	return strings.ToLower(strings.TrimSpace(media)), charset
 }
 
-// Is reports whether a Content-Type is that of a form.
+// Is reports whether a Content-Type header is that of a form.
 func Is(contentType string) bool {
 	media, _ := SplitContentType(contentType)
 	return media == MediaType

@@ -15,7 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// The golden files are what e2e type-checks and runs.
+// TestGolden compares with the golden files, which the end-to-end test
+// type-checks and runs.
 func TestGolden(t *testing.T) {
 	document, err := openapi.Document(kinds.Describe(kinds.Routes()), openapi.Info{})
 	if err != nil {
@@ -58,7 +59,8 @@ func TestNoDocument(t *testing.T) {
 	}
 }
 
-// Names that TypeScript or the client has already are not taken.
+// TestNames checks that generated names do not collide with those of TypeScript
+// or the client.
 func TestNames(t *testing.T) {
 	document := `{"openapi":"3.1.0","components":{"schemas":{"Failure":{"type":"object"},"DeleteInput":{"type":"object"},
 		"Date":{"type":"object","properties":{"a b":{"type":"string"}}},

@@ -1,5 +1,5 @@
-// Package gen writes a TypeScript client for the functions that an OpenAPI
-// document of package openapi describes.
+// Package gen generates a TypeScript client from an OpenAPI document that
+// package openapi wrote.
 package gen
 
 import (
@@ -28,15 +28,16 @@ import { createContext, createElement, useCallback, useContext, useEffect, useRe
 import type { ReactElement, ReactNode } from "react";
 `
 
-// Options say what Generate writes.
+// Options configure [Generate].
 type Options struct {
-	// Version is the generator's, for the header.
+	// Version is the version of flexfn, for the header comment.
 	Version string
-	// React adds hooks, which import React.
+	// React adds React hooks, for which the client imports React.
 	React bool
 }
 
-// Generate writes the client of a document.
+// Generate returns the TypeScript client for the functions in document. It
+// returns an error if flexfn did not write the document.
 func Generate(document []byte, o Options) ([]byte, error) {
 	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -87,20 +88,20 @@ func Generate(document []byte, o Options) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-// use is what a schema's values are for.
+// use says what the values of a schema are used for.
 type use int
 
 const (
 	result    use = iota
 	nested        // sent as JSON
-	parameter     // sent as text
+	parameter     // sent as a form's string
 )
 
 type writer struct {
 	schemas map[string]*oas.Schema
-	taken   map[string]bool // names that a function or type cannot have
-	uses    map[string]use  // of schemas; what is sent allows more
-	used    map[string]bool // schemas that something refers to
+	taken   map[string]bool // names that a new function or type must not have
+	uses    map[string]use  // how each schema is used; a type that is sent allows more
+	used    map[string]bool // schemas that are referred to
 }
 
 var (
@@ -108,8 +109,8 @@ var (
 	declared = regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:function|const|class|interface|type) (\w+)`)
 )
 
-// reserved lists the names of the language, of what body declares and of the
-// globals that it uses.
+// reserved returns the names that generated code must not declare: TypeScript's
+// keywords, what body declares, and the globals that body uses.
 func reserved(body string, react bool) map[string]bool {
 	taken := map[string]bool{}
 	for _, m := range declared.FindAllStringSubmatch(body, -1) {
@@ -138,7 +139,7 @@ func (w *writer) name(s string) string {
 	return s
 }
 
-// function writes one function.
+// function writes the client's function for one operation.
 func (w *writer) function(b *strings.Builder, path string, op *oas.Operation) error {
 	media, ok := op.RequestBody.Content["application/json"]
 	if !ok || media.Schema == nil {
@@ -155,7 +156,7 @@ func (w *writer) function(b *strings.Builder, path string, op *oas.Operation) er
 	if media, ok := op.Responses["200"].Content["application/json"]; ok && media.Schema != nil {
 		answers = w.typeOf(media.Schema, result)
 	}
-	var asJSON []string // parameters that may be anything
+	var asJSON []string // parameters of any type
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		if p := schema.Properties[name]; p.Ref == "" && len(p.Type) == 0 && len(p.AnyOf) == 0 {
 			asJSON = append(asJSON, jsString(name))
@@ -183,7 +184,7 @@ func (w *writer) function(b *strings.Builder, path string, op *oas.Operation) er
 	return nil
 }
 
-// use has the schema declared, and what it refers to.
+// use marks a schema, and all that it refers to, to be declared.
 func (w *writer) use(name string) {
 	if s := w.schemas[name]; s != nil && !w.used[name] {
 		w.used[name] = true
@@ -226,14 +227,14 @@ func (w *writer) properties(b *strings.Builder, s *oas.Schema, as use, indent st
 	}
 	if s.AdditionalProperties != nil {
 		t := w.typeOf(s.AdditionalProperties, as)
-		if t != "unknown" { // an index signature must allow what the properties are
+		if t != "unknown" { // an index signature must allow the types of all properties
 			t = union(append([]string{t}, types...))
 		}
 		fmt.Fprintf(b, "%s[name: string]: %s;%s", indent, t, cmp.Or(strings.Repeat("\n", min(len(indent), 1)), " "))
 	}
 }
 
-// typeOf is the type of a schema's values.
+// typeOf returns the TypeScript type of a schema's values.
 func (w *writer) typeOf(s *oas.Schema, as use) string {
 	switch {
 	case s.Ref != "":
@@ -330,7 +331,7 @@ func jsString(s string) string {
 	return string(b)
 }
 
-// describe is a property's comment.
+// describe returns a property's comment.
 func describe(s *oas.Schema) string {
 	note := kind.NoteOf(s.Format)
 	if s.Format == "date-time" {

@@ -1,4 +1,4 @@
-// Package glob matches the paths of URLs with patterns.
+// Package glob matches URL paths against patterns.
 package glob
 
 import (
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Match reports whether the whole of a path matches a pattern: * is one segment
-// or a part of one, ** as the last segment is all that follows. A faulty pattern
-// matches nothing.
+// Match reports whether pattern matches all of urlPath. A * matches a segment
+// or a part of one; ** as the last segment matches everything that follows. A
+// malformed pattern matches nothing.
 func Match(pattern, urlPath string) bool {
 	if prefix, rest := strings.CutSuffix(pattern, "**"); rest {
 		n := strings.Count(prefix, "/")
@@ -23,7 +23,7 @@ func Match(pattern, urlPath string) bool {
 	return err == nil && ok
 }
 
-// Check says what is wrong with a pattern.
+// Check returns an error if pattern is malformed.
 func Check(pattern string) error {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return fmt.Errorf("path %q is not a pattern", pattern)

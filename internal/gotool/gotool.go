@@ -14,11 +14,12 @@ import (
 	"github.com/flexfn/flexfn/internal/proc"
 )
 
-// A Tool runs the go command. The zero value runs it in this process's folder.
+// A Tool runs the go command. The zero value runs it in the current folder.
 type Tool struct {
 	Dir string
-	// Guard ends the command, with all that it started, when this process is
-	// killed, and has the folder for its temporary files; nil does neither.
+	// Guard ends the command and everything that it started if this process is
+	// killed, and provides a folder for its temporary files. If Guard is nil,
+	// neither happens.
 	Guard *proc.Guard
 }
 
@@ -27,9 +28,9 @@ func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return Tool{Dir: dir}.Run(ctx, args...)
 }
 
-// Run runs the go command and returns what it wrote to standard output. The
-// error has what it wrote to standard error; it is ctx's own when ctx ended
-// the command.
+// Run runs the go command and returns its standard output. If the command
+// fails, the error has its standard error; if ctx ends first, the command is
+// killed and the error is that of ctx.
 func (t Tool) Run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = t.Dir
@@ -67,7 +68,7 @@ func List[T any](ctx context.Context, t Tool, fields string, args ...string) ([]
 	}
 }
 
-// Env returns variables of the go command.
+// Env returns variables of the go command's environment, as go env prints them.
 func (t Tool) Env(ctx context.Context, names ...string) (map[string]string, error) {
 	out, err := t.Run(ctx, append([]string{"env", "-json"}, names...)...)
 	if err != nil {

@@ -1,19 +1,19 @@
-// Package jsonshape bounds what a JSON text may cost before it is decoded.
+// Package jsonshape bounds the cost of decoding a JSON text.
 package jsonshape
 
 import "fmt"
 
 // The bounds of [Check].
 const (
-	MaxDepth  = 100     // of objects and lists in each other
+	MaxDepth  = 100     // of nested objects and lists
 	MaxKeys   = 1_000   // of one object
 	MaxItems  = 10_000  // of one list
 	MaxValues = 100_000 // of the whole text
 )
 
-// Check returns what about text exceeds a bound, as the end of a sentence that
-// begins with what the text is: "JSON with …". It is nil for anything that is
-// within them, JSON or not. It reads text once and sets nothing aside.
+// Check returns an error if text exceeds a bound. The message completes a
+// sentence about the text: "JSON with …". Text within the bounds passes even if
+// it is not JSON. Check reads text once and allocates nothing.
 func Check[T string | []byte](text T) error {
 	var (
 		counts [MaxDepth + 1]int // of commas

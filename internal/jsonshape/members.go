@@ -2,8 +2,9 @@ package jsonshape
 
 import "strings"
 
-// EachMember calls do with the members of a JSON object, name and value as they
-// are written. The object must be valid. It allocates nothing.
+// EachMember calls do for each member of a JSON object, with its name and value
+// as they are written. The object must be valid JSON. EachMember allocates
+// nothing.
 func EachMember(object []byte, do func(name, value []byte)) {
 	i := 1 // after the brace
 	for {
@@ -46,7 +47,7 @@ func endOfValue(text []byte, i int) int {
 			depth++
 		case c == '}' || c == ']':
 			if depth == 0 {
-				return i // the end of what it is in
+				return i // the end of the enclosing value
 			}
 			if depth--; depth == 0 {
 				return i + 1

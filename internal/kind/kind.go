@@ -1,6 +1,6 @@
-// Package kind has the table of what a parameter's kind tag can ask for. The
-// answer to a wrong value, OpenAPI, the TypeScript client and the console of
-// "flexfn dev" all derive from it.
+// Package kind defines the kinds that a parameter's kind tag can name. The
+// answer to a wrong value, the OpenAPI document, the TypeScript client and the
+// console of "flexfn dev" all derive from its table.
 package kind
 
 import (
@@ -14,10 +14,10 @@ import (
 
 // A Kind restricts a string.
 type Kind struct {
-	Name     string            // what the tag says
+	Name     string            // the kind tag's value
 	Check    func(string) bool // reports whether a string is of this kind
 	Expected string            // completes "expected …" in the answer to a string that is not
-	Example  string            // a string of this kind that the fake Twilio takes
+	Example  string            // a string of this kind that the fake Twilio accepts
 	Format   string            // the JSON schema's format
 	Note     string            // what the TypeScript client calls the format in a comment
 	Pattern  string            // the JSON schema's pattern, equivalent to Check
@@ -28,8 +28,8 @@ const (
 	e164Example = "+15550100001"
 )
 
-// named lists the kinds that have a name. SIDs have none: their kind is their
-// prefixes; see [SID].
+// named lists the kinds with a name. Kinds of SIDs are named by their prefixes
+// instead; see [SID].
 var named = []Kind{
 	{
 		Name:     "e164",
@@ -42,7 +42,7 @@ var named = []Kind{
 	},
 }
 
-// SID is the kind of the SIDs that begin with one of prefixes.
+// SID returns the kind of SIDs that begin with one of prefixes.
 func SID(prefixes ...string) Kind {
 	return Kind{
 		Name:     strings.Join(prefixes, "|"),
@@ -55,13 +55,14 @@ func SID(prefixes ...string) Kind {
 	}
 }
 
-// All lists every kind: those that have a name, and SIDs with one prefix and
-// with two.
+// All returns every kind: those with a name, and examples of SIDs with one
+// prefix and with two.
 func All() []Kind {
 	return append(slices.Clone(named), SID("CF"), SID("CF", "WT"))
 }
 
-// Of returns the kind that a tag asks for.
+// Of returns the kind that a tag names. The error for an unknown one lists the
+// names.
 func Of(tag string) (Kind, error) {
 	var names []string
 	for _, k := range named {
@@ -79,7 +80,8 @@ func Of(tag string) (Kind, error) {
 	return SID(prefixes...), nil
 }
 
-// NoteOf returns the note of a JSON schema's format; empty if no kind has it.
+// NoteOf returns the note for a JSON schema's format, or "" if no kind has that
+// format.
 func NoteOf(format string) string {
 	for _, k := range All() {
 		if k.Format == format {

@@ -39,7 +39,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// A client that checks the pattern accepts what the app accepts.
+// TestPatternIsCheck checks that a client which checks the pattern accepts what
+// the app accepts.
 func TestPatternIsCheck(t *testing.T) {
 	for _, k := range All() {
 		pattern := regexp.MustCompile(k.Pattern)
@@ -55,7 +56,7 @@ func TestPatternIsCheck(t *testing.T) {
 	}
 }
 
-// near lists strings that differ from s in one place.
+// near returns strings that differ from s in one place.
 func near(s string) []string {
 	list := []string{s + s, s + "\n", " " + s, s + "\u0661"}
 	for i := range s {

@@ -10,8 +10,8 @@ import (
 	"github.com/flexfn/flexfn/internal/recorder"
 )
 
-// DescribeVariable, when it is set, has the program print the document of its
-// functions and end. Its value is the document's query; see [Document].
+// DescribeVariable makes the program print the document of its functions and
+// end. Its value is the document's query; see [Document].
 const DescribeVariable = "FLEXFN_DESCRIBE"
 
 // DocumentPath is where an app answers a tool with the OpenAPI document of its
@@ -20,13 +20,14 @@ const DocumentPath = "/__flexfn/openapi.json"
 
 type asksItselfKey struct{}
 
-// AsksItself reports whether ctx is that of a request which the program made
-// to itself, by [Document] without a key. No client can make one.
+// AsksItself reports whether ctx belongs to a request that the program made to
+// itself, through [Document] without a key. Clients cannot make such a request.
 func AsksItself(ctx context.Context) bool { return ctx.Value(asksItselfKey{}) != nil }
 
-// Document asks an app for its document. handler is the app, or a way to it. An
-// app in another process wants the key that it was started with; empty is for
-// one in this process. The query may have title, version, server and trim.
+// Document asks an app for its OpenAPI document. handler is the app, or a proxy
+// to it. key is the one that an app in another process was started with; it is
+// empty for an app in this process. query may have title, version, server and
+// trim.
 func Document(ctx context.Context, handler http.Handler, key string, query url.Values) ([]byte, error) {
 	if key == "" {
 		ctx = context.WithValue(ctx, asksItselfKey{}, true)

@@ -1,17 +1,17 @@
-// Package link is the protocol between the app, its host and "flexfn dev".
+// Package link defines the protocol between the app, its host and "flexfn dev".
 //
 // A host whose gateway loses the order of a query's parameters marks the request
 // with [LoseQueryOrder].
 //
 // The dev server starts the program with a key in the environment variable
 // [KeyVariable], and sends it in the header [KeyHeader] of every request. An
-// app that has such a key answers nothing else. It describes its functions at
+// app with such a key answers no other requests. It describes its functions at
 // [DocumentPath], and adds to each answer the header [TraceHeader], which the
-// dev server takes off again. An app without a key, in production, knows
-// nothing of all this.
+// dev server removes. An app without a key, as in production, does none of
+// this.
 //
-// A program that finds the variable [DescribeVariable] prints that document
-// and ends.
+// A program that is started with [DescribeVariable] prints that document and
+// ends.
 //
 // [StdinVariable] tells package host that the program's standard input ends
 // with the dev server, whether that exits or crashes, and that the program must
@@ -27,7 +27,7 @@ const (
 	TraceHeader   = "Flexfn-Dev-Trace"
 )
 
-// MaxAttempts bounds the attempts that a trace names.
+// MaxAttempts bounds the attempts in a trace.
 const MaxAttempts = 200
 
 // A Trace records what happened inside the app while it answered a request.
@@ -36,8 +36,8 @@ type Trace struct {
 	Caller   *Caller   `json:"caller,omitempty"`
 	Spans    []Span    `json:"spans"`
 	Attempts []Attempt `json:"attempts,omitempty"`
-	Missed   int       `json:"missed,omitempty"` // attempts beyond MaxAttempts
-	// Error is why the function failed, as the log has it.
+	Missed   int       `json:"missed,omitempty"` // number of attempts beyond MaxAttempts
+	// Error is why the function failed, as in the log.
 	Error string `json:"error,omitempty"`
 }
 
@@ -48,7 +48,7 @@ type Caller struct {
 	Roles    []string `json:"roles,omitempty"`
 }
 
-// A Span is a part of the work. End is zero while it is under way.
+// A Span is a part of the work. End is zero while the part is under way.
 type Span struct {
 	Name   string        `json:"name"`
 	Start  time.Duration `json:"start"`

@@ -7,14 +7,14 @@ import (
 	"github.com/flexfn/flexfn/internal/claim"
 )
 
-// A Definition is an option of package events, with the part of the function
-// that only that package knows.
+// A Definition is an option of package events. It carries the part of the
+// function that only that package understands.
 type Definition interface {
 	Define() (part any, err error)
 }
 
-// A Mounted part is called when its function is registered at a path. The
-// error says why the app cannot have it.
+// A Mounted part is called when its function is registered at a path. An error
+// keeps the function from being registered.
 type Mounted interface {
 	Mount(path string, app *Runtime) error
 }
@@ -24,36 +24,38 @@ type JobRunner interface {
 	RunJob(ctx context.Context, job []byte) error
 }
 
-// RuntimeKey is the key of the *Runtime in a function's ctx, or one that
-// App.Context made.
+// RuntimeKey is the context key of the *Runtime, in a function's ctx or one
+// that App.Context made.
 type RuntimeKey struct{}
 
-// ScopeKey is the key of a string in ctx that identifies the work under way,
-// however often it is tried; empty outside such work.
+// ScopeKey is the context key of a string that identifies the work under way.
+// The string is the same for each try of that work, and empty outside such
+// work.
 type ScopeKey struct{}
 
-// A Runtime is the interface of the app to package events.
+// A Runtime is what the app offers to package events.
 type Runtime struct {
 	Claims *claim.Claims
-	Queue  Queue // nil without one
+	Queue  Queue // nil if the app has no queue
 	// Workspace is the TaskRouter workspace's SID, or empty.
 	Workspace string
-	// Path is the function's, and Body the request's; empty outside one.
+	// Path is the function's path and Body the request's body. Both are empty
+	// outside a request.
 	Path string
 	Body []byte
-	// Deadline is the function's own, zero for the app's.
+	// Deadline is the function's own deadline; zero means the app's.
 	Deadline time.Duration
-	// Again runs work in this process until it returns nil, within bounds: for
-	// what failed and nobody delivers again. It reports whether it will. Nil
-	// outside a function.
+	// Again retries work in this process until it returns nil, within bounds.
+	// It is for failed work that will not be delivered again. It reports
+	// whether it accepts the work. It is nil outside a function.
 	Again func(work func(context.Context) error) bool
-	// Note tells flexfn dev of a delivery; nil without it.
+	// Note reports a delivery to flexfn dev; it is nil without flexfn dev.
 	Note func(Delivery)
-	// Parts lists the parts of all functions.
+	// Parts returns the parts of all functions.
 	Parts func() []Part
 }
 
-// Queue is flexfn.Queue, which documents it.
+// Queue is the same as flexfn.Queue, where it is documented.
 type Queue interface {
 	Add(ctx context.Context, key string, job []byte, due time.Time) error
 }

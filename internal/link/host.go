@@ -6,23 +6,24 @@ import (
 	"weak"
 )
 
-// HostKey finds in a request's ctx the *Host that serves it.
+// HostKey is the context key of the *Host that serves a request.
 type HostKey struct{}
 
-// Served is what a host asks of an app.
+// Served is the interface of an app to its host.
 type Served interface {
 	Wait(ctx context.Context) error
 	Ready() error
 }
 
-// A Host knows the apps that answer its requests, through whatever middleware.
-// It keeps none of them in memory. The zero value is ready.
+// A Host knows the apps that answer its requests, whatever middleware is
+// between them. It does not keep apps in memory. The zero value is ready to
+// use. It is safe for concurrent use.
 type Host struct {
 	mu   sync.Mutex
-	apps map[any]func() Served // by their weak pointers; nil: the app is gone
+	apps map[any]func() Served // by weak pointer; returns nil once the app was collected
 }
 
-// Meet tells the host in ctx, if there is one, that app answers its requests.
+// Meet tells the host in ctx, if any, that app answers its requests.
 func Meet[T any, P interface {
 	*T
 	Served
@@ -50,7 +51,7 @@ func Meet[T any, P interface {
 	}
 }
 
-// Apps lists those that have met the host, and are still there.
+// Apps returns the apps that have met the host and still exist.
 func (h *Host) Apps() []Served {
 	h.mu.Lock()
 	defer h.mu.Unlock()

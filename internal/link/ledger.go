@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// EventsPath is where an app under "flexfn dev" tells of events: GET returns a
-// [Ledger], POST to a dead letter's id below it replays the letter, and DELETE
-// deletes it.
+// EventsPath is where an app under "flexfn dev" serves its events. GET returns
+// a [Ledger]; on the id of a dead letter below it, POST replays the letter and
+// DELETE deletes it.
 const EventsPath = "/__flexfn/events"
 
 // MaxDeliveries bounds how many deliveries an app remembers for the dev server.
 const MaxDeliveries = 200
 
-// A Delivery is what became of an event at one listener, once.
+// A Delivery is the result of delivering an event to one listener once.
 type Delivery struct {
 	Time     time.Time `json:"time"`
 	Path     string    `json:"path"` // of the function
 	Listener string    `json:"listener"`
 	Type     string    `json:"type"`
 	Key      string    `json:"key"`
-	Try      int       `json:"try"` // how many runs there were, this one included
+	Try      int       `json:"try"` // number of runs, this one included
 	Outcome  Outcome   `json:"outcome"`
 	Error    string    `json:"error,omitempty"`
 }
 
-// An Outcome is what became of an event at a listener.
+// An Outcome is the result of a [Delivery].
 type Outcome string
 
 // The outcomes.
 const (
 	Done       Outcome = "done"
-	DoneBefore Outcome = "done before" // so it did not run
+	DoneBefore Outcome = "done before" // the listener did not run again
 	Queued     Outcome = "queued"
 	Failed     Outcome = "failed"
 	Dead       Outcome = "dead letter"
@@ -49,25 +49,25 @@ type Letter struct {
 	Error    string    `json:"error"`
 }
 
-// A Ledger is what an app tells the dev server of its events, the newest
-// delivery first.
+// A Ledger lists an app's deliveries, the newest first, and its dead letters.
 type Ledger struct {
 	Deliveries []Delivery `json:"deliveries"`
 	Letters    []Letter   `json:"letters"`
-	// Error is why the letters are not complete.
+	// Error says why the list of letters is incomplete; empty if it is
+	// complete.
 	Error string `json:"error,omitempty"`
 }
 
-// Letters is a part that knows of the app's dead letters, those of other parts
-// included. ctx is a function's or one that App.Context made.
+// Letters is a part that can list the app's dead letters, including those of
+// other parts. ctx is a function's, or one that App.Context made.
 type Letters interface {
 	Letters(ctx context.Context) ([]Letter, error)
 	Replay(ctx context.Context, id string) error
 	Delete(ctx context.Context, id string) error
 }
 
-// Sourced is a [Definition] that knows which source calls the function, as
-// package twilioevent names it.
+// Sourced is a [Definition] that knows which source of Twilio's events calls
+// the function; see package twilioevent for the names.
 type Sourced interface {
 	Source() string
 }

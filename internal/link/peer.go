@@ -1,5 +1,5 @@
 package link
 
-// PeerKey finds in a handler's ctx the address, with its port, of the client
-// or proxy that sent the request: a string.
+// PeerKey is the context key of a string: the address and port of the client or
+// proxy that sent the request.
 type PeerKey struct{}

@@ -10,5 +10,5 @@ func LoseQueryOrder(ctx context.Context) context.Context {
 	return context.WithValue(ctx, queryOrderKey{}, true)
 }
 
-// LostQueryOrder reports whether ctx is that of such a request.
+// LostQueryOrder reports whether ctx comes from [LoseQueryOrder].
 func LostQueryOrder(ctx context.Context) bool { return ctx.Value(queryOrderKey{}) != nil }

@@ -5,17 +5,17 @@ import (
 	"reflect"
 )
 
-// Transparent is implemented by writers that pass everything on, at once and
-// unchanged, to the writer that Unwrap returns.
+// Transparent is implemented by writers that pass everything on, immediately
+// and unchanged, to the writer that Unwrap returns.
 type Transparent interface {
 	Unwrap() http.ResponseWriter
 	Transparent()
 }
 
 // Direct reports whether w writes to a connection of net/http's own HTTP/1
-// server. There, an answer with a length that is flushed is complete for the
-// client before the handler returns. Nothing else is known to promise that: in
-// HTTP/2 an answer ends with the handler, and a middleware may hold back or
+// server. There, once an answer with a length is flushed, the client has all of
+// it before the handler returns. No other writer is known to promise that: in
+// HTTP/2 an answer ends when the handler returns, and middleware may buffer or
 // change what it is given.
 func Direct(w http.ResponseWriter) bool {
 	for {

@@ -1,5 +1,6 @@
-// Package mask hides what logs, consoles and messages must not hold. It has the
-// only list of secret names and the only idea of what a telephone number is.
+// Package mask hides secrets and telephone numbers in logs, consoles and
+// messages. Its list of secret names and its pattern of telephone numbers are
+// the only ones in flexfn.
 package mask
 
 import (
@@ -11,11 +12,11 @@ import (
 	"strings"
 )
 
-// phoneNumbers finds what looks like a telephone number: a plus sign and seven
-// or more digits, ten or more digits on their own, or digits in groups as they
-// are written, (555) 000-1111 or 555.000.1111; spaces, brackets and the plus
-// sign may be escaped as in a URL. A SID's digits stand between letters and
-// other digits, so SIDs stay readable.
+// phoneNumbers matches anything that looks like a telephone number: a plus sign
+// and seven or more digits, ten or more digits on their own, or groups of
+// digits such as (555) 000-1111 or 555.000.1111. Spaces, brackets and the plus
+// sign may be escaped as in a URL. It does not match the digits of SIDs, which
+// have letters around them.
 var phoneNumbers = regexp.MustCompile(`(?:\+|%2B)\d(?:(?:[ .()/-]|%20|%28|%29){0,3}\d){6,14}` +
 	`|(?:\(|%28)\d{2,5}(?:\)|%29)(?:[ .-]|%20)?\d{2,4}(?:(?:[ .-]|%20)?\d{2,4}){1,3}` +
 	`|\b\d{3}(?:[ .-]|%20)\d{3}(?:[ .-]|%20)\d{4}\b` +
@@ -26,12 +27,12 @@ func PhoneNumbers(s string) string {
 	return phoneNumbers.ReplaceAllString(s, "(number)")
 }
 
-// shortest is the length from which a secret is looked for in text. A shorter
-// one is none of Twilio's, and would be found in what has nothing to do with it.
+// shortest is the length of the shortest secret that is looked for in text.
+// Twilio's are all longer, and shorter ones would match unrelated text.
 const shortest = 8
 
-// Secret replaces secret in s with the word that stands for it, also where it is
-// escaped for a URL, in JSON or in Go.
+// Secret replaces secret in s with word, also where it is escaped for a URL, in
+// JSON or in Go. It ignores secrets that are too short to be one of Twilio's.
 func Secret(s, secret, word string) string {
 	if len(secret) < shortest {
 		return s
@@ -42,7 +43,7 @@ func Secret(s, secret, word string) string {
 	return s
 }
 
-// Written is how secret may be written.
+// Written returns the ways in which secret may be written: plain and escaped.
 func Written(secret string) []string {
 	forms := []string{secret}
 	quoted, _ := json.Marshal(secret)
@@ -56,9 +57,9 @@ func Written(secret string) []string {
 
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// Key reports whether a parameter, a field or a key of JSON of this name holds
-// a secret, in whatever case and with or without underscores; "token[0]" and
-// "token[]" are items of a list of that name.
+// Key reports whether a parameter, field or JSON key of this name holds a
+// secret. It ignores case and underscores; "token[0]" and "token[]" count as
+// "token".
 func Key(name string) bool {
 	name, _, _ = strings.Cut(name, "[")
 	switch strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name)) {
@@ -73,7 +74,7 @@ func Key(name string) bool {
 // Authorization or X-Auth-Token.
 func Header(name string) bool {
 	name = strings.ToLower(name)
-	if name == "i-twilio-idempotency-token" { // it only says which event it is
+	if name == "i-twilio-idempotency-token" { // not a secret: it only identifies the event
 		return false
 	}
 	for _, part := range []string{"authorization", "cookie", "token", "secret", "password", "signature", "api-key", "apikey"} {
@@ -85,15 +86,15 @@ func Header(name string) bool {
 }
 
 var (
-	// named finds a name where URLs, settings, headers and JSON go on with its
-	// value.
+	// named matches a name that is followed by its value in a URL, a setting, a
+	// header or JSON.
 	named = regexp.MustCompile(`(?i)([a-z][a-z0-9_-]{0,40})((?:\[|%5B)[^\]=&\s]{0,20}(?:\]|%5D))?(?:["']?\s*[=:]\s*|%3D)`)
-	// value finds a value at the beginning: quoted, a list, or a word; that of
-	// Authorization has two.
+	// value matches the value after a name: quoted, a list, or a word. That of
+	// Authorization has two words.
 	value = regexp.MustCompile(`(?i)^(?:"(?:[^"\\]|\\.)*"?|'[^'\n]*'?|\[[^\]]*\]?|(?:(?:Bearer|Basic)\s+)?[^\s&;,"'<>}\]#]+)`)
 )
 
-// Text replaces the values in text whose names are those of secrets.
+// Text replaces with word each value in text whose name is that of a secret.
 func Text(text, word string) string {
 	var b strings.Builder
 	for {

@@ -2,15 +2,15 @@ package mask
 
 import "strings"
 
-// variable stands for a segment of a path that is a value.
+// variable replaces a segment of a path that is a value.
 const variable = "{…}"
 
-// Path makes the path of a request to host a template, such as
-// /v2/PhoneNumbers/{…}: whatever is not a fixed word of it is a variable, since
-// it can be a telephone number, the name of a person or a secret.
+// Path returns the path of a request to host as a template, such as
+// /v2/PhoneNumbers/{…}. Every segment but fixed words is replaced, since it can
+// be a telephone number, a person's name or a secret.
 //
-// At Twilio the fixed words are those of its operations. Elsewhere they are
-// versions, and what consists of a few letters.
+// For Twilio's hosts, the fixed words are those in the paths of its API. For
+// other hosts, they are versions and short words made of letters.
 func Path(host, path string) string {
 	word := plainWord
 	if host := strings.ToLower(host); host == "twilio.com" || strings.HasSuffix(host, ".twilio.com") {
@@ -29,7 +29,8 @@ func Path(host, path string) string {
 	return strings.Join(segments, "/")
 }
 
-// extension reports whether s is one of those that addresses end in.
+// extension reports whether s is one of the file extensions that paths of
+// Twilio's API have.
 func extension(s string) bool {
 	switch s {
 	case "json", "xml", "csv", "mp3", "wav":
@@ -38,10 +39,10 @@ func extension(s string) bool {
 	return false
 }
 
-// longestWord is the most letters of a fixed word.
+// longestWord is the greatest length of a fixed word.
 const longestWord = 24
 
-// plainWord reports whether s is made of letters, and of dashes between them.
+// plainWord reports whether s consists of letters, and of dashes between them.
 func plainWord(s string) bool {
 	return len(s) <= longestWord && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r|0x20 < 'a' || r|0x20 > 'z') && r != '-' && r != '_'

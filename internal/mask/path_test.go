@@ -33,7 +33,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// FuzzPath lets no segment through that could be a number, or that is escaped.
+// FuzzPath checks that no segment stays which could be a number or is escaped.
 func FuzzPath(f *testing.F) {
 	f.Add("lookups.twilio.com", "/v2/PhoneNumbers/+15550001111")
 	f.Add("crm.example.com", "/v1/customers/(555)%200001111.json")

@@ -1,5 +1,5 @@
-// Package oas has the parts of an OpenAPI 3.1 document that flexfn writes and
-// reads.
+// Package oas defines the parts of an OpenAPI 3.1 document that flexfn writes
+// and reads.
 package oas
 
 import (
@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Document is a whole OpenAPI document.
+// Document is an OpenAPI document.
 type Document struct {
 	OpenAPI    string               `json:"openapi"`
 	Info       Info                 `json:"info"`
@@ -16,19 +16,19 @@ type Document struct {
 	Components Components           `json:"components"`
 }
 
-// Info names what is described.
+// Info has the title and version of the API.
 type Info struct {
 	Title       string `json:"title"`
 	Version     string `json:"version"`
 	Description string `json:"description,omitempty"`
 }
 
-// Server is where the paths begin.
+// Server is a base URL of the API.
 type Server struct {
 	URL string `json:"url"`
 }
 
-// PathItem is what answers at one path.
+// PathItem has the operations at one path.
 type PathItem struct {
 	Post *Operation `json:"post"`
 }
@@ -40,22 +40,22 @@ type Operation struct {
 	Description string                `json:"description,omitempty"`
 	Tags        []string              `json:"tags,omitempty"`
 	Security    []map[string][]string `json:"security"`
-	Access      string                `json:"x-flexfn-access"`           // who may call, in words
-	Roles       []string              `json:"x-flexfn-roles,omitempty"`  // the caller needs one of them
-	Once        bool                  `json:"x-flexfn-once,omitempty"`   // runs once for an Idempotency-Key
+	Access      string                `json:"x-flexfn-access"`           // describes who may call
+	Roles       []string              `json:"x-flexfn-roles,omitempty"`  // the caller needs one of these roles
+	Once        bool                  `json:"x-flexfn-once,omitempty"`   // runs once per Idempotency-Key
 	Events      string                `json:"x-flexfn-events,omitempty"` // of Twilio's; see package twilioevent
 	RequestBody *RequestBody          `json:"requestBody,omitempty"`
 	Responses   map[string]*Response  `json:"responses"`
 }
 
-// The tags of operations: each has one of them.
+// The tags of operations. Each operation has one.
 const (
 	Flex   = "flex"   // for Flex plugins
-	Studio = "studio" // for Twilio, which signs
+	Studio = "studio" // for requests that Twilio signs
 	Open   = "open"   // for anyone
 )
 
-// RequestBody is what a function reads.
+// RequestBody is the body that a function reads.
 type RequestBody struct {
 	Required bool             `json:"required,omitempty"`
 	Content  map[string]Media `json:"content"`
@@ -80,14 +80,14 @@ type Header struct {
 	Schema      *Schema `json:"schema"`
 }
 
-// Components is what other parts refer to.
+// Components has the parts that other parts refer to.
 type Components struct {
 	Schemas         map[string]*Schema        `json:"schemas"`
 	Responses       map[string]*Response      `json:"responses"`
 	SecuritySchemes map[string]SecurityScheme `json:"securitySchemes"`
 }
 
-// SecurityScheme is a way to show who calls.
+// SecurityScheme is a way for callers to authenticate.
 type SecurityScheme struct {
 	Type         string `json:"type"`
 	Description  string `json:"description,omitempty"`
@@ -114,17 +114,17 @@ type Schema struct {
 	MinItems             int                `json:"minItems,omitempty"`
 	MaxItems             *int               `json:"maxItems,omitempty"`
 	Properties           map[string]*Schema `json:"properties,omitempty"`
-	Order                []string           `json:"x-flexfn-order,omitempty"` // of properties, as declared
+	Order                []string           `json:"x-flexfn-order,omitempty"` // the properties in the order of their declaration
 	Required             []string           `json:"required,omitempty"`
 	AdditionalProperties *Schema            `json:"additionalProperties,omitempty"`
 	AnyOf                []*Schema          `json:"anyOf,omitempty"`
 	Examples             []any              `json:"examples,omitempty"`
 }
 
-// Types are the types that a schema allows; none allows all.
+// Types are the types that a schema allows. An empty list allows all types.
 type Types []string
 
-// MarshalJSON writes a single type as a string.
+// MarshalJSON encodes a single type as a string, several as a list.
 func (t Types) MarshalJSON() ([]byte, error) {
 	if len(t) == 1 {
 		return json.Marshal(t[0])
@@ -132,7 +132,7 @@ func (t Types) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(t))
 }
 
-// UnmarshalJSON reads a string or a list.
+// UnmarshalJSON decodes a string or a list of strings.
 func (t *Types) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
@@ -147,5 +147,5 @@ func (t *Types) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// SchemaRef is where the schemas of components are.
+// SchemaRef begins references to the schemas in components.
 const SchemaRef = "#/components/schemas/"

@@ -14,21 +14,23 @@ import (
 	"time"
 )
 
-// A Guard ends the programs that were started with it, and removes its
-// folder, when this process ends: by [Guard.Close], or by itself after a
-// crash or kill -9. The latter works on Unix only.
+// A Guard ends the programs that were started with it and removes its folder
+// when this process ends, whether with [Guard.Close] or by a crash or kill -9.
+// The latter works on Unix only.
 //
-// It may be used concurrently. A nil Guard starts programs and guards nothing.
+// It is safe for concurrent use. A nil Guard starts programs but does not guard
+// them.
 type Guard struct {
 	temp string
 
 	mu     sync.Mutex
-	tell   io.WriteCloser // to the guard process; nil when there is none
+	tell   io.WriteCloser // to the guard process; nil if there is no guard process
 	done   chan struct{}  // closed when the guard process has ended
 	groups []int
 }
 
-// NewGuard makes a guard with a new folder for temporary files.
+// NewGuard returns a guard with a new folder for temporary files. The caller
+// must close it.
 func NewGuard() (*Guard, error) {
 	temp, err := os.MkdirTemp("", "flexfn-dev-")
 	if err != nil {
@@ -39,10 +41,11 @@ func NewGuard() (*Guard, error) {
 	return g, nil
 }
 
-// Temp is the guard's folder.
+// Temp returns the guard's folder for temporary files.
 func (g *Guard) Temp() string { return g.temp }
 
-// Close removes the folder. The programs must have ended.
+// Close ends the guard and removes its folder. The programs must have ended
+// before.
 func (g *Guard) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,9 +57,9 @@ func (g *Guard) Close() {
 	_ = os.RemoveAll(g.temp)
 }
 
-// Start starts cmd in a process group of its own, out of reach of the
-// terminal's Ctrl-C. wait must be called, and returns when the program has
-// ended.
+// Start starts cmd in a process group of its own, so that Ctrl-C in the
+// terminal does not reach it. The caller must call wait, which returns when the
+// program has ended.
 func (g *Guard) Start(cmd *exec.Cmd) (wait func() error, err error) {
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
@@ -72,7 +75,7 @@ func (g *Guard) Start(cmd *exec.Cmd) (wait func() error, err error) {
 	}, nil
 }
 
-// track informs the guard process of the groups that run now.
+// track changes the list of running groups, and sends it to the guard process.
 func (g *Guard) track(change func([]int) []int) {
 	if g == nil {
 		return
@@ -87,19 +90,19 @@ func (g *Guard) track(change func([]int) []int) {
 	for _, pid := range g.groups {
 		line.WriteString(strconv.Itoa(pid) + " ")
 	}
-	_, _ = io.WriteString(g.tell, line.String()+"\n") // a guard that was killed guards no more
+	_, _ = io.WriteString(g.tell, line.String()+"\n") // fails only if the guard process was killed
 }
 
-// Output runs cmd to its end and returns what it wrote to standard output and
-// standard error. When ctx ends first, cmd's whole group is killed, and the
-// error is ctx's.
+// Output runs cmd and returns what it wrote to standard output and standard
+// error. If ctx ends first, cmd's whole group is killed, and the error is that
+// of ctx.
 func (g *Guard) Output(ctx context.Context, cmd *exec.Cmd) (stdout, stderr []byte, err error) {
 	if ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = time.Second // others may hold the pipes
+	cmd.WaitDelay = time.Second // child processes may hold the pipes open
 	wait, err := g.Start(cmd)
 	if err != nil {
 		return nil, nil, err
@@ -110,7 +113,7 @@ func (g *Guard) Output(ctx context.Context, cmd *exec.Cmd) (stdout, stderr []byt
 		err = ctx.Err()
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it ended well, and left a child behind
+		err = nil // it succeeded, but left a child process behind
 	}
 	return []byte(out.String()), []byte(errs.String()), err
 }

@@ -16,8 +16,10 @@ func Interrupt(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTE
 // Kill ends the group of a program that [Guard.Start] started.
 func Kill(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
-// guardScript reads which process groups run, one list a line, until its
-// standard input ends, which it does with the process that writes to it.
+// guardScript reads the running process groups, one list a line, until its
+// standard input ends. The system closes that when the process that writes to
+// it ends; the script then kills the groups of the last list and removes the
+// guard's folder.
 const guardScript = `while read -r line; do groups=$line; done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 rm -rf -- "$1"`

@@ -1,4 +1,4 @@
-// Package recorder keeps what is asked of a handler and what it answers.
+// Package recorder records the requests and answers of a handler.
 package recorder
 
 import (
@@ -7,17 +7,17 @@ import (
 	"net/http"
 )
 
-// A Body is what was read or written of a body.
+// A Body keeps what was read or written of a body.
 type Body struct {
-	// Limit bounds what is kept, in bytes; zero keeps all of it.
+	// Limit is how many bytes are kept at most; zero keeps everything.
 	Limit int
-	// Cut says that there was more.
+	// Cut reports that there was more than was kept.
 	Cut bool
 
 	kept bytes.Buffer
 }
 
-// Write keeps p, as far as the limit allows. It never fails.
+// Write keeps as much of p as the limit allows. It never fails.
 func (b *Body) Write(p []byte) (int, error) {
 	n := len(p)
 	if b.Limit > 0 {
@@ -28,10 +28,10 @@ func (b *Body) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Bytes is what was kept.
+// Bytes returns what was kept.
 func (b *Body) Bytes() []byte { return b.kept.Bytes() }
 
-// Reader returns r, of which b keeps what is read.
+// Reader returns a reader of r that keeps in b what it reads.
 func (b *Body) Reader(r io.ReadCloser) io.ReadCloser { return &reader{r, b} }
 
 type reader struct {
@@ -45,24 +45,24 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A Writer is an [http.ResponseWriter] that keeps the answer. Its zero value
-// keeps it in memory alone.
+// A Writer is an [http.ResponseWriter] that keeps the answer. The zero value
+// only keeps it in memory.
 type Writer struct {
-	// To receives the answer as well, unless it is nil.
+	// To, if not nil, receives the answer as well.
 	To http.ResponseWriter
-	// Begin, unless it is nil, is called with the header before that is sent,
-	// and may change it.
+	// Begin, if not nil, is called with the header before that is sent, and may
+	// change it.
 	Begin func(http.Header)
 	Body  Body
-	// Begun says that there is an answer, and Flushed that its head was sent
-	// before the answer was complete.
+	// Begun reports that the answer has begun, and Flushed that its header was
+	// sent before the answer was complete.
 	Begun, Flushed bool
 
 	status int
-	header http.Header // when To is nil
+	header http.Header // used if To is nil
 }
 
-// Status is the answer's, 200 for one that was not begun.
+// Status returns the status of the answer, or 200 if none has begun.
 func (w *Writer) Status() int {
 	if w.Begun {
 		return w.status
@@ -70,7 +70,7 @@ func (w *Writer) Status() int {
 	return http.StatusOK
 }
 
-// End notes a status for a caller who has gone, who gets nothing.
+// End records a status for a caller who has left. Nothing is sent.
 func (w *Writer) End(status int) { w.Begun, w.status = true, status }
 
 // Header implements [http.ResponseWriter].
@@ -116,9 +116,9 @@ func (w *Writer) Flush() {
 	}
 	w.Flushed = true
 	if w.To != nil {
-		_ = http.NewResponseController(w.To).Flush() // one that cannot, will not
+		_ = http.NewResponseController(w.To).Flush() // ignored: a writer that cannot flush sends the answer at its end
 	}
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap returns To, for [http.ResponseController].
 func (w *Writer) Unwrap() http.ResponseWriter { return w.To }

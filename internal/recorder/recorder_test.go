@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The answer is the same wherever it goes, and what is kept is bounded.
+// TestWriter checks that the answer is the same with and without To, and that
+// what is kept is bounded.
 func TestWriter(t *testing.T) {
 	for _, to := range []*httptest.ResponseRecorder{nil, httptest.NewRecorder()} {
 		w := &Writer{Body: Body{Limit: 4}, Begin: func(h http.Header) { h.Del("Secret") }}

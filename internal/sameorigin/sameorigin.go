@@ -1,5 +1,5 @@
-// Package sameorigin keeps other web pages away from what a developer's own
-// machine serves without a password.
+// Package sameorigin protects servers on a developer's machine that need no
+// password from other web pages.
 package sameorigin
 
 import (
@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// Check refuses what a page of a stranger's could send through a browser, or
-// read: a request whose Origin or Sec-Fetch-Site tells of another origin, and
-// one to a host that is neither an address, nor localhost, nor known, so that
-// no name of a stranger's can lead a browser here. known gets the host in
-// lower case and without its port; nil knows none.
+// Check returns an error for a request that a stranger's page could have made a
+// browser send: one whose Origin or Sec-Fetch-Site names another origin, or one
+// to a host that is not an IP address, localhost or known. The latter stops DNS
+// rebinding. known is called with the host in lower case and without its port;
+// nil knows no host.
 func Check(r *http.Request, known func(host string) bool) error {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
@@ -31,8 +31,8 @@ func Check(r *http.Request, known func(host string) bool) error {
 	return CheckHost(r.Host, known)
 }
 
-// CheckHost refuses a Host that is neither an address, nor localhost, nor
-// known: a stranger's name that leads a browser here.
+// CheckHost returns an error for a Host header that is not an IP address,
+// localhost or known, as after DNS rebinding; see [Check].
 func CheckHost(header string, known func(host string) bool) error {
 	host := name(header)
 	if _, err := netip.ParseAddr(host); err == nil || isLocalhost(host) || known != nil && known(host) {
@@ -41,7 +41,8 @@ func CheckHost(header string, known func(host string) bool) error {
 	return fmt.Errorf("the host %.100q is refused; use localhost or an address", header)
 }
 
-// IsLoopback reports whether an Origin is that of a page of this machine's.
+// IsLoopback reports whether an Origin header is that of a page on this
+// machine.
 func IsLoopback(origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
@@ -52,7 +53,7 @@ func IsLoopback(origin string) bool {
 	return isLocalhost(host) || err == nil && ip.IsLoopback()
 }
 
-// name is a host in lower case and without its port.
+// name returns a host in lower case and without its port.
 func name(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

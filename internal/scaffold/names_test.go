@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// parsed are a function's file and its test.
+// parsed parses a function's file and its test.
 func parsed(t *testing.T, f Function) map[string]*ast.File {
 	t.Helper()
 	content, err := f.files()
@@ -30,9 +30,9 @@ func parsed(t *testing.T, f Function) map[string]*ast.File {
 	return files
 }
 
-// TestNames makes a function of each name that means something already: to the
-// language, to a file that imports it, or within one. What the function declares
-// for its package must hide none of them.
+// TestNames makes a function for each name that has a meaning already: in the
+// language, as an import of a file, or within a file. What the function
+// declares for its package must not hide any of them.
 func TestNames(t *testing.T) {
 	kinds := []Function{{}, {Studio: true}, {Empty: true}, {Empty: true, Studio: true}}
 	used := map[string]bool{}
@@ -46,7 +46,7 @@ func TestNames(t *testing.T) {
 			ast.Inspect(file, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.File:
-					n.Name = ast.NewIdent("_") // the package's own name is no name within it
+					n.Name = ast.NewIdent("_") // the package clause declares no name
 				case *ast.ImportSpec:
 					if n.Name != nil {
 						used[n.Name.Name] = true
@@ -56,7 +56,7 @@ func TestNames(t *testing.T) {
 				case *ast.FuncDecl:
 					return !test // a test may hide what it does not call
 				case *ast.Ident:
-					if !ast.IsExported(n.Name) { // what is exported here is a field or stands behind a dot
+					if !ast.IsExported(n.Name) { // exported names here are fields or follow a dot
 						used[n.Name] = true
 					}
 				}

@@ -41,17 +41,17 @@ type App struct {
 	Replace string
 }
 
-// The functions that a new project has.
+// first lists the functions of a new project.
 var first = []Function{{Path: "/flex/task-status"}, {Path: "/studio/lookup", Studio: true}}
 
-// Write creates the project in dir, and returns the files that it wrote. If
-// one of them already exists, it writes nothing.
+// Write creates the project in dir and returns the names of the files that it
+// wrote. If one of them exists already, it writes nothing and returns an error.
 func (a App) Write(dir string) ([]string, error) {
 	if err := module.CheckImportPath(a.Module); err != nil {
 		return nil, fmt.Errorf("%q cannot be the path of a Go module: %w", a.Module, err)
 	}
 	content := map[string][]byte{}
-	prefix, _, _ := module.SplitPathVersion(a.Module) // "/v2" names nothing
+	prefix, _, _ := module.SplitPathVersion(a.Module) // a suffix such as /v2 is not part of the name
 	title := path.Base(prefix)
 	data := map[string]any{
 		"Module": a.Module, "Version": a.Version, "Replace": a.Replace, "Title": title, "Binary": title, "Settings": envSettings(),
@@ -103,7 +103,7 @@ type Function struct {
 	Path string
 	// Studio makes a Studio function instead of a Flex function.
 	Studio bool
-	// Empty leaves out the example that a new function otherwise has.
+	// Empty leaves out the example that a new function has otherwise.
 	Empty bool
 	// Name is the function's Go name; empty derives it from the last part of
 	// the path.
@@ -111,8 +111,9 @@ type Function struct {
 }
 
 // Write adds the function to the package in dir: its file, its test, and its
-// line in func Routes of routes.go. It returns the files that it wrote. If a
-// file already exists, it writes nothing.
+// line in func Routes of routes.go. It returns the names of the files that it
+// wrote. If one of the new files exists already, it writes nothing and returns
+// an error.
 func (f Function) Write(dir string) ([]string, error) {
 	content, err := f.files()
 	if err != nil {
@@ -140,7 +141,7 @@ func (f Function) Write(dir string) ([]string, error) {
 	return append(written, routes), os.WriteFile(routes, registered, 0o644)
 }
 
-// names returns the function's exported name, that of its handler, and the
+// names returns the function's exported name, the name of its handler, and the
 // beginning of its files' names.
 func (f Function) names() (exported, handler, file string, err error) {
 	if err := link.CheckPath(f.Path); err != nil {
@@ -186,8 +187,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// packageNames are what the templates import or use for variables, in
-// addition to what the language itself declares.
+// packageNames lists the names that the templates import or use for variables,
+// in addition to Go's predeclared ones.
 var packageNames = strings.Fields("ctx context http flexfn flexfntest twilioapi twilio twiliofake testing taskrouter lookups init main in t app reply res client workspace")
 
 // checkFree returns an error if the package already declares one of the
@@ -205,7 +206,7 @@ func (f Function) checkFree(dir string) error {
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		if err != nil {
-			continue // routes.go is judged by register; the others are not ours
+			continue // register checks routes.go; other files do not matter
 		}
 		for _, declared := range declaredNames(file) {
 			if slices.Contains(mine, declared) {
@@ -240,12 +241,12 @@ func declaredNames(file *ast.File) (names []string) {
 	return names
 }
 
-// constraints are the names of systems and architectures, which have a meaning
-// at the end of file names.
+// constraints lists the systems and architectures, which the go command treats
+// as build constraints at the end of file names.
 var constraints = strings.Fields(`aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1
 	windows unix 386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm`)
 
-// files are the function's file and its test.
+// files returns the contents of the function's file and its test, by name.
 func (f Function) files() (map[string][]byte, error) {
 	exported, handler, file, err := f.names()
 	if err != nil {
@@ -268,7 +269,7 @@ func (f Function) files() (map[string][]byte, error) {
 	return content, nil
 }
 
-// register adds f's line to the list that func Routes returns.
+// register adds f's line to the list that func Routes returns in source.
 func register(source []byte, f Function) ([]byte, error) {
 	exported, _, _, err := f.names()
 	if err != nil {
@@ -297,7 +298,8 @@ func register(source []byte, f Function) ([]byte, error) {
 	return format.Source(slices.Concat(before, []byte("\n"+line+"\n"), source[end:]))
 }
 
-// routesList finds the list that func Routes returns.
+// routesList returns the list that func Routes returns, or nil if it does not
+// return a literal list.
 func routesList(file *ast.File) *ast.CompositeLit {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -312,7 +314,7 @@ func routesList(file *ast.File) *ast.CompositeLit {
 	return nil
 }
 
-// expand fills in a template; Go files are formatted.
+// expand executes a template, and formats the result if it is a Go file.
 func expand(name string, data any) ([]byte, error) {
 	t, err := template.ParseFS(files, name)
 	if err != nil {

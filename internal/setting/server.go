@@ -1,7 +1,7 @@
 package setting
 
-// Server lists the variables that package host reads on every platform. Those
-// by which it detects a platform are in docs/hosting.md.
+// Server lists the variables that package host reads on every platform. The
+// variables by which it detects a platform are in docs/hosting.md.
 func Server() []Setting {
 	return []Setting{
 		{Names: []string{"PORT"}, Doc: "the port to listen on; 8080 when unset (flexfn serve: 3001)"},

@@ -1,5 +1,5 @@
-// Package setting lists the environment variables that configure an app. The
-// root reads them, the command checks and documents them.
+// Package setting lists the environment variables that configure an app.
+// Package flexfn reads them; the flexfn command checks and documents them.
 package setting
 
 import (
@@ -8,20 +8,21 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Setting is one thing that the environment can configure.
+// Setting is one setting that the environment can configure.
 type Setting struct {
-	// Names are the variable's spellings; the first is the usual one.
+	// Names are the names of the variable; the first is the usual one.
 	Names []string
 	// Doc says what it does, with unit, default and bounds.
 	Doc string
-	// EmptyCounts says that set to "" is not the same as unset.
+	// EmptyCounts says that an empty value is not the same as unset.
 	EmptyCounts bool
 	// Secret says that the value can also come from a file, whose path is in
 	// the variable with [FileSuffix] after its name.
 	Secret bool
 }
 
-// FileSuffix ends the name of the variable that holds a secret's path.
+// FileSuffix is the suffix of the variable that holds the path of a secret's
+// file.
 const FileSuffix = "_FILE"
 
 // App lists the variables that flexfn.FromEnv reads.

@@ -1,4 +1,4 @@
-// Package sid knows what Twilio's identifiers look like.
+// Package sid checks the form of Twilio's identifiers.
 package sid
 
 import "strings"
@@ -22,17 +22,17 @@ func Valid(s string, prefixes ...string) bool {
 	return len(prefixes) == 0 && Prefix(s[:2])
 }
 
-// Prefix reports whether s is two capital letters.
+// Prefix reports whether s is two capital letters, as SIDs begin with.
 func Prefix(s string) bool {
 	return len(s) == 2 && 'A' <= s[0] && s[0] <= 'Z' && 'A' <= s[1] && s[1] <= 'Z'
 }
 
-// Words says what [Valid] takes with prefixes, at least one, such as
-// "CF or WT and 32 hex digits".
+// Words describes what [Valid] accepts with prefixes, such as "CF or WT and 32
+// hex digits". There must be at least one prefix.
 func Words(prefixes ...string) string { return strings.Join(prefixes, " or ") + " and 32 hex digits" }
 
-// Pattern is the regular expression of what [Valid] takes with prefixes, at
-// least one.
+// Pattern returns a regular expression for what [Valid] accepts with prefixes.
+// There must be at least one prefix.
 func Pattern(prefixes ...string) string {
 	prefix := strings.Join(prefixes, "|")
 	if len(prefixes) > 1 {

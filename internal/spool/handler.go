@@ -51,7 +51,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 }
 
 // keep returns a with a value that cannot change any more, and its approximate
-// size in bytes when written.
+// size in bytes once written.
 func keep(a slog.Attr) (kept slog.Attr, size int) {
 	a.Value = a.Value.Resolve()
 	size = len(a.Key) + 16
@@ -102,9 +102,9 @@ func keep(a slog.Attr) (kept slog.Attr, size int) {
 	return a, size
 }
 
-// text is a value as slog's own handlers write it.
+// text is a value in the forms in which slog's own handlers write it.
 type text struct {
-	json  json.RawMessage // nil: it has no JSON form
+	json  json.RawMessage // nil if the value has no JSON form
 	plain string
 }
 

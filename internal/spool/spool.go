@@ -1,5 +1,6 @@
-// Package spool decouples writing a log line from its reader. A full pipe or a
-// hung disk then costs log lines, which are counted, but never an answer.
+// Package spool decouples the writing of log lines from their reader. A full
+// pipe or a hung disk then loses log lines, which are counted, but never delays
+// an answer for long.
 package spool
 
 import (
@@ -12,22 +13,22 @@ import (
 
 const (
 	// Patience is how long Do waits for a line to be written. As long as the
-	// log is read, lines have been written when Do returns, so that an
-	// instance that is frozen after its answer has logged everything.
+	// log is being read, the line has been written when Do returns. An instance
+	// that is frozen after its answer has therefore logged everything.
 	Patience = 100 * time.Millisecond
-	// Room is how many bytes of lines wait for a reader that has stalled.
+	// Room is how many bytes of lines may wait for a reader that has stalled.
 	Room = 1 << 20
 )
 
-// A Queue writes lines one after another. The zero value is ready. It is safe
-// for concurrent use.
+// A Queue writes lines one after another. The zero value is ready to use. It is
+// safe for concurrent use.
 type Queue struct {
 	mu      sync.Mutex
 	lines   []line
-	size    int  // of lines, and of the one that is being written
+	size    int  // of all lines, including the one that is being written
 	running bool // a goroutine writes until the queue is empty
-	stalled bool // Do does not wait until all lines are written
-	lost    int  // for want of room, since lines were last written
+	stalled bool // until all lines are written, Do does not wait
+	lost    int  // lines lost for lack of room, since lines were last written
 	report  func(lost int)
 }
 
@@ -37,16 +38,16 @@ type line struct {
 	done  chan struct{}
 }
 
-// Report sets the function that writes a line about lost lines. It runs once
-// lines can be written again.
+// Report sets the function that reports lost lines. It is called once lines can
+// be written again.
 func (q *Queue) Report(report func(lost int)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.report = report
 }
 
-// Do runs write after those before it, and waits for it, but at most
-// [Patience]. size is a number of bytes; if there is no room for them, the
+// Do runs write after the lines before it, and waits for it, but at most for
+// [Patience]. size is the line's size in bytes; if there is no room for it, the
 // line is lost.
 func (q *Queue) Do(size int, write func()) {
 	q.mu.Lock()
@@ -84,8 +85,8 @@ func (q *Queue) add(size int, write func()) line {
 	return l
 }
 
-// run writes the lines in their order, on a goroutine that ends when the queue
-// is empty. It does not hold the lock while it writes.
+// run writes the lines in order, on a goroutine that ends when the queue is
+// empty. It does not hold the lock while it writes.
 func (q *Queue) run() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -107,7 +108,8 @@ func (q *Queue) run() {
 	q.lines, q.running, q.stalled = nil, false, false
 }
 
-// run writes the line. A logger that panics must not end the program.
+// run writes the line. It recovers from panics, since a logger must not end the
+// program.
 func (l line) run() {
 	defer close(l.done)
 	defer func() { _ = recover() }()
@@ -122,7 +124,8 @@ func (q *Queue) Lost() int {
 	return q.lost
 }
 
-// Wait waits until the lines so far are written, or ctx ends.
+// Wait waits until all lines so far are written. It returns an error if ctx
+// ends first.
 func (q *Queue) Wait(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.running {

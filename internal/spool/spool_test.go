@@ -91,8 +91,8 @@ func TestStall(t *testing.T) {
 	})
 }
 
-// TestValuesAreKept changes what it logged before it is written, and compares
-// with what slog writes by itself.
+// TestValuesAreKept changes values after logging them and before they are
+// written, and compares with what slog alone writes.
 func TestValuesAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type point struct{ X, Y int }

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Memory is a [Store] in this process. Values are neither copied nor changed.
+// Memory is a [Store] in this process. It neither copies nor changes values. It
+// is safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string]*memoryEntry
@@ -22,24 +23,24 @@ type Memory struct {
 type memoryEntry struct {
 	key   string
 	value []byte
-	until time.Time // wall time: an instance that was frozen must not believe it longer
+	until time.Time // wall time, which also passes while an instance is frozen
 	index int       // in the heap
 }
 
 const (
-	entryOverhead = 200 // bytes in addition to key and value, roughly
+	entryOverhead = 200 // approximate size without key and value, in bytes
 	maxValue      = 300 << 10
 	maxTTL        = 31 * 24 * time.Hour
 )
 
-// NewMemory makes a Memory that holds at most limit bytes.
+// NewMemory returns a Memory that holds at most limit bytes.
 func NewMemory(limit int) *Memory {
 	return &Memory{entries: map[string]*memoryEntry{}, limit: limit}
 }
 
 var errFull = errors.New("the memory for entries is full: nothing can be remembered until some expire; give the app a Store")
 
-// CheckSwap says what is wrong with the arguments of a Swap.
+// CheckSwap returns an error if the arguments of a Swap are out of bounds.
 func CheckSwap(key string, value []byte, ttl time.Duration) error {
 	switch {
 	case key == "" || len(key) > 128:

@@ -1,5 +1,6 @@
-// Package store keeps an app's entries in its flexfn.Store, under keys and with
-// values that are sealed by the app's secret. Without a Store they are in memory.
+// Package store keeps an app's entries in its flexfn.Store. Keys are derived,
+// and values sealed, with the app's secret. Without a Store, entries are in
+// memory.
 package store
 
 import (
@@ -19,7 +20,7 @@ import (
 	"time"
 )
 
-// Store is flexfn.Store, which documents it.
+// Store is the same as flexfn.Store, where it is documented.
 type Store interface {
 	Get(ctx context.Context, key string) (value []byte, left time.Duration, err error)
 	Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (swapped bool, err error)
@@ -29,7 +30,7 @@ type Store interface {
 const (
 	wait        = 250 * time.Millisecond // of one call
 	pause       = time.Second            // between calls to a Store that is down
-	failsToDown = 3                      // calls in a row that fail
+	failsToDown = 3                      // failed calls in a row after which a Store is down
 )
 
 // Entries is an app's part of a Store. It is safe for concurrent use.
@@ -62,7 +63,8 @@ type Entry struct {
 // Exists reports whether there is an entry.
 func (e Entry) Exists() bool { return e.raw != nil }
 
-// ErrDown is returned without asking the Store, if it failed a moment ago.
+// ErrDown is returned, without calling the Store, if the Store has failed
+// repeatedly just before.
 var ErrDown = errors.New("the store has failed repeatedly and is left alone for a second")
 
 // InMemory returns entries in this process.
@@ -70,7 +72,8 @@ func InMemory(m *Memory, log *slog.Logger) *Entries {
 	return &Entries{store: m, private: true, log: log}
 }
 
-// In returns the account's entries in s, sealed with secret.
+// In returns the account's entries in s, sealed with secret. Instances that
+// share entries must have the same secret.
 func In(s Store, accountSID, secret string, log *slog.Logger) (*Entries, error) {
 	key, err := hkdf.Key(sha256.New, []byte(secret), []byte(accountSID), "flexfn store 1", 64)
 	if err != nil {
@@ -134,9 +137,9 @@ func (e *Entries) Get(ctx context.Context, key string) (Entry, error) {
 }
 
 // Swap replaces old with value for ttl, or deletes it if value is nil, and
-// reports whether it did. No two values may be equal. An error means that Swap
-// has also read the entry again, and still does not know whether the swap
-// happened.
+// reports whether it did. No two values may be equal. After a failure it reads
+// the entry again to find out; an error means that it still does not know
+// whether the swap happened.
 func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte, ttl time.Duration) (Entry, bool, error) {
 	if e.private {
 		ok, err := e.store.Swap(ctx, key, old.raw, value, ttl)
@@ -173,8 +176,8 @@ func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte,
 	return Entry{}, false, nil
 }
 
-// works reports whether to ask the Store. While it is down, one call per pause
-// may.
+// works reports whether to call the Store. While it is down, one call per pause
+// is let through.
 func (h *health) works() bool {
 	if h.failed.Load() < failsToDown {
 		return true
@@ -188,7 +191,7 @@ func (h *health) works() bool {
 func (e *Entries) note(h *health, err error) {
 	if err == nil {
 		e.recovered(h)
-		if h == &e.writes { // which reads, too
+		if h == &e.writes { // a Swap also reads
 			e.recovered(&e.reads)
 		}
 		return

@@ -50,7 +50,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// shaky is a Store that fails, or does what it was told and fails then.
+// shaky is a Store that fails, before or after it has done what it was asked.
 type shaky struct {
 	*Memory
 	fault       error
@@ -119,7 +119,7 @@ func TestEntriesAreSealed(t *testing.T) {
 	if e, err := one.Get(t.Context(), key); err != nil || string(e.Value) != "agent-x" {
 		t.Errorf("%q, %v", e.Value, err)
 	}
-	// Another's entry in this one's place, and a changed one.
+	// An entry moved here from another key, and one that was changed.
 	moved, _, _ := m.Get(t.Context(), swapped)
 	for name, value := range map[string][]byte{"moved": moved, "changed": append([]byte("x"), raw[1:]...), "cut": raw[:5]} {
 		if _, err := m.Swap(t.Context(), key, raw, value, time.Minute); err != nil {

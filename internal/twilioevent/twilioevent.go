@@ -1,5 +1,5 @@
-// Package twilioevent knows what Twilio's events look like: which there are,
-// and a sample of each. Sources: Twilio's pages that package events names.
+// Package twilioevent lists the types of Twilio's events and makes a sample of
+// each. Its sources are the Twilio pages that package events names.
 package twilioevent
 
 import (
@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// Source says how Twilio tells of events: the function of package events that
-// takes them.
+// Source is how Twilio reports events, named after the function of package
+// events that takes them.
 type Source string
 
-// The sources. Webhook stands for requests that package events has no function
-// for.
+// The sources. Webhook is for requests that package events has no function for.
 const (
 	TaskRouter    Source = "TaskRouter"
 	Stream        Source = "Stream"
@@ -27,10 +26,10 @@ const (
 	Webhook       Source = "Webhook"
 )
 
-// taskRouterTypes are the events that TaskRouter is known to have. Source:
+// taskRouterTypes lists the known types of TaskRouter events. Source:
 // https://www.twilio.com/docs/taskrouter/api/event/reference; of those from
-// Event Streams, https://www.twilio.com/docs/events/event-types.
-// reservation.updated is not documented, and sent.
+// Event Streams, https://www.twilio.com/docs/events/event-types. TaskRouter
+// also sends reservation.updated, which is not documented.
 var taskRouterTypes = strings.Fields(`
 	activity.created activity.updated activity.deleted
 	reservation.created reservation.accepted reservation.rejected reservation.timeout reservation.canceled
@@ -45,7 +44,7 @@ var taskRouterTypes = strings.Fields(`
 	workflow.skipped workflow.rejected
 	workspace.created workspace.updated workspace.deleted`)
 
-// types are the events by source.
+// types lists the types of events by source.
 var types = []struct {
 	Source Source
 	Types  []string
@@ -82,7 +81,8 @@ var types = []struct {
 		video.room-created video.participant-connected video.room-ended verify.factor.verified verify.challenge.approved`)},
 }
 
-// TaskRouterTypes lists the events of TaskRouter.
+// TaskRouterTypes returns the types of TaskRouter events. The caller must not
+// change the list.
 func TaskRouterTypes() []string { return taskRouterTypes }
 
 // Types calls yield with the types of each source.
@@ -94,8 +94,8 @@ func Types(yield func(Source, []string) bool) {
 	}
 }
 
-// SourceOf says how Twilio tells of events of type t. The error names types that
-// are like it.
+// SourceOf returns the source of events of type t. The error for an unknown
+// type names similar ones.
 func SourceOf(t string) (Source, error) {
 	var alike []string
 	_, last, _ := strings.Cut(t, ".")
@@ -110,7 +110,7 @@ func SourceOf(t string) (Source, error) {
 		}
 	}
 	if strings.HasPrefix(t, "com.twilio.") {
-		return Stream, nil // it has more than are listed
+		return Stream, nil // Event Streams has more types than are listed
 	}
 	if len(alike) > 0 {
 		return "", fmt.Errorf("Twilio is not known to send %q; did you mean %s?", t, strings.Join(alike[:min(len(alike), 5)], ", "))
@@ -118,7 +118,7 @@ func SourceOf(t string) (Source, error) {
 	return "", fmt.Errorf("Twilio is not known to send %q", t)
 }
 
-// Story is what a sequence of samples is about: all have the same SIDs.
+// Story is the subject of a sequence of samples, which all have the same SIDs.
 type Story struct {
 	Account, Workspace string
 	Time               time.Time // of the first event
@@ -127,13 +127,13 @@ type Story struct {
 
 func (s Story) sid(prefix string) string { return prefix + s.ID }
 
-// own is a SID that each event of the story has for itself.
+// own returns a SID that only the n-th event of the story has.
 func (s Story) own(prefix string, n int) string {
 	return prefix + s.ID[:28] + fmt.Sprintf("%04x", n&0xffff)
 }
 
-// Sample is what Twilio sends in the n-th event of the story, from 0, of type t:
-// the fields of a form. SourceOf must know t.
+// Sample returns the form fields that Twilio sends in the n-th event of the
+// story, counted from 0, if its type is t. SourceOf must know t.
 func (s Story) Sample(t string, n int) map[string]string {
 	source, _ := SourceOf(t)
 	at := s.Time.Add(time.Duration(n) * time.Second).UTC()
@@ -282,8 +282,8 @@ func (s Story) Sample(t string, n int) map[string]string {
 	return f
 }
 
-// CloudEvent is the n-th event of the story as Event Streams sends it: fields
-// are the sample's, changed or not.
+// CloudEvent returns the n-th event of the story as Event Streams sends it.
+// fields are those of the sample, possibly changed.
 func (s Story) CloudEvent(t string, n int, fields map[string]string) map[string]any {
 	data := map[string]any{}
 	if source, _ := SourceOf(t); source == TaskRouter {
@@ -309,7 +309,7 @@ func (s Story) CloudEvent(t string, n int, fields map[string]string) map[string]
 	}
 }
 
-// snake writes TaskSid as task_sid.
+// snake converts names such as TaskSid to task_sid.
 func snake(name string) string {
 	var b strings.Builder
 	for i, r := range name {

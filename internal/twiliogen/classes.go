@@ -8,12 +8,12 @@ import (
 
 var braces = regexp.MustCompile(`\{[^}]*\}`)
 
-// blank writes a path without the names of its variables.
+// blank returns a path without the names of its variables.
 func blank(path string) string { return braces.ReplaceAllString(path, "{}") }
 
 func parent(path string) string { return path[:strings.LastIndexByte(path, '/')] }
 
-// exceptions are operations whose class their path does not tell.
+// exceptions lists operations whose class does not follow from their path.
 var exceptions = map[string]string{
 	// The variable names a collection.
 	"POST voice.twilio.com/v2/Configurations/{}": "create",

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// facts holds what twilio-go's source does not tell, one operation a line:
+// facts holds what twilio-go's source does not say, one operation a line:
 //
 //	METHOD host/path [prefix=XX] [status=N] [etag] [required=A,B] [Parameter=a|b …]
 //
@@ -63,7 +63,8 @@ func parseFacts(text string) (map[string]fact, error) {
 	return out, nil
 }
 
-// join adds the facts to the operations. A fact about nothing is an error.
+// join adds the facts to the operations. A fact about an unknown operation is
+// an error.
 func join(all []*operation, facts map[string]fact) error {
 	used := map[string]bool{}
 	etags := map[string]bool{}
@@ -112,7 +113,7 @@ func join(all []*operation, facts map[string]fact) error {
 			return fmt.Errorf("facts: unknown operation %s", key)
 		}
 	}
-	// What has an ETag on one operation of an item has it on all.
+	// If one operation of an item has an ETag, all of them do.
 	for _, op := range all {
 		path := op.pkg.host + blank(op.path)
 		op.etag = op.verb() != "Page" && (etags[path] || op.class == "create" && etags[path+"/{}"])

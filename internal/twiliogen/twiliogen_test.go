@@ -56,7 +56,7 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestFacts refuses facts that no operation has.
+// TestFacts checks that facts about unknown operations are refused.
 func TestFacts(t *testing.T) {
 	_, dir, err := modules()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// writeWords writes the words that stand in the operations' paths between
-// their variables, as the part of package mask that knows them.
+// writeWords writes the fixed words of the operations' paths, as a Go file of
+// package mask.
 func writeWords(all []*operation) ([]byte, error) {
 	words := map[string]bool{}
 	for _, op := range all {
