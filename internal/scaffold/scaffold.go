@@ -20,6 +20,7 @@ import (
 	"strings"
 	"text/template"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
 	"github.com/flexfn/flexfn/functions"
@@ -53,8 +54,12 @@ func (a App) Write(dir string) ([]string, error) {
 	content := map[string][]byte{}
 	prefix, _, _ := module.SplitPathVersion(a.Module) // a suffix such as /v2 is not part of the name
 	title := path.Base(prefix)
+	replace := a.Replace
+	if replace != "" {
+		replace = modfile.AutoQuote(replace) // a folder may have a space
+	}
 	data := map[string]any{
-		"Module": a.Module, "Version": a.Version, "Replace": a.Replace, "Title": title, "Binary": title, "Settings": envSettings(),
+		"Module": a.Module, "Version": a.Version, "Replace": replace, "Title": title, "Binary": title, "Settings": envSettings(),
 	}
 	err := fs.WalkDir(files, "app", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
