@@ -34,7 +34,7 @@ const drainDev = 2 * time.Second
 // Run serves until ctx ends.
 func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	if d.Live && d.State != "" {
-		return usageError{errors.New("--state is for the fake Twilio, which --live does without")}
+		return usageError{errors.New("--state is for the fake Twilio, which --live does not use")}
 	}
 	program, why, err := d.program(ctx)
 	if err != nil {
@@ -209,7 +209,7 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 		}
 		t.Printf("WARNING: --live: the functions call the real Twilio as account %s. Calls are placed, messages sent\nand paid for, tasks and workers of your contact centre changed.\n", sid)
 		if to, ok := v.plain("FLEXFN_TWILIO_URL"); ok && to != "" {
-			t.Printf("FLEXFN_TWILIO_URL is set: all that is for Twilio goes to %s.\n", to)
+			t.Printf("FLEXFN_TWILIO_URL is set: everything meant for Twilio goes to %s.\n", to)
 		}
 		t.Printf("\n")
 	}

@@ -111,7 +111,7 @@ func (r *report) say(s severity, what, finding, fix string) {
 func (r *report) environment(config flexfn.Config, lookup func(string) (string, bool), names []string) *flexfn.App {
 	for _, name := range []string{link.KeyVariable, link.DescribeVariable} {
 		if v, _ := lookup(name); v != "" {
-			r.say(failed, "environment", name+" is set: the app would answer to flexfn's tools alone", "unset it; the tools set it themselves")
+			r.say(failed, "environment", name+" is set: the app would only answer flexfn's tools", "unset it; the tools set it themselves")
 		}
 	}
 	app, err := flexfn.New(config)
@@ -201,7 +201,7 @@ func (r *report) workspace(config flexfn.Config) {
 func (r *report) publicURL(config flexfn.Config) {
 	const what = "public URL"
 	if config.PublicURL == "" {
-		r.say(warning, what, "PUBLIC_URL is not set: the Host header of each request is trusted", "set it to the beginning of the URLs that are written in Twilio, such as https://functions.example.com")
+		r.say(warning, what, "PUBLIC_URL is not set, so the Host header of each request is trusted", "set it to the beginning of the URLs that are written in Twilio, such as https://functions.example.com")
 		return
 	}
 	u, err := url.Parse(config.PublicURL)
@@ -247,7 +247,7 @@ func (r *report) signatures(config flexfn.Config) {
 	}{
 		{"nothing in front, or a proxy that keeps Host", nil, host},
 		{"a proxy that changes Host and reports it in X-Forwarded-Host and -Proto", map[string]string{"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}, "10.0.0.5:8080"},
-		{"a proxy that changes Host and tells nothing", nil, "10.0.0.5:8080"},
+		{"a proxy that changes Host and does not report it", nil, "10.0.0.5:8080"},
 	} {
 		body := "From=%2B15550100"
 		req := httptest.NewRequest(http.MethodPost, config.AddedPathPrefix+path, strings.NewReader(body))
@@ -267,7 +267,7 @@ func (r *report) signatures(config flexfn.Config) {
 		case proxy.host == host:
 			r.say(failed, what, fmt.Sprintf("Twilio's requests to %s would be refused", host), "compare PUBLIC_URL with the URLs that are written in Twilio")
 		default:
-			fix := "if yours is such a one, set PUBLIC_URL"
+			fix := "if yours is like this, set PUBLIC_URL"
 			if proxy.header != nil {
 				fix += ", or FLEXFN_TRUSTED_PROXIES"
 			}
@@ -343,7 +343,7 @@ func readable(method string, resp *http.Response, origin string) string {
 	case len(allowed) == 0:
 		return "the page cannot read the answer: it has no Access-Control-Allow-Origin"
 	case len(allowed) > 1:
-		return "the page cannot read the answer: Access-Control-Allow-Origin is there twice, so a proxy adds its own"
+		return "the page cannot read the answer: Access-Control-Allow-Origin is set twice, so a proxy adds its own"
 	case allowed[0] != "*" && allowed[0] != origin:
 		return fmt.Sprintf("the page cannot read the answer: it is for %s", allowed[0])
 	case method != http.MethodOptions:
@@ -376,7 +376,7 @@ func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bo
 	}
 	if shortest := min(config.FlexDeadline, config.StudioDeadline); attempt >= shortest {
 		ok = false
-		r.say(warning, what, fmt.Sprintf("one attempt may take %s, all the time that a function has, which leaves none for a retry", attempt), "set FLEXFN_ATTEMPT_TIMEOUT to less than half of "+shortest.String())
+		r.say(warning, what, fmt.Sprintf("one attempt may take %s, all the time of a function, which leaves none for a retry", attempt), "set FLEXFN_ATTEMPT_TIMEOUT to less than half of "+shortest.String())
 	}
 	if ok {
 		r.say(fine, what, fmt.Sprintf("%s for Flex, %s for Studio, %s for one attempt", config.FlexDeadline, config.StudioDeadline, attempt), "")
@@ -444,7 +444,7 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	if config.WorkspaceSID != "" {
 		ask("workspace", "set TWILIO_FLEX_WORKSPACE_SID to a workspace of this account", config, func(client *twilioapi.Client) (string, error) {
 			_, err := taskrouter.NewApiService(client).FetchWorkspace(config.WorkspaceSID)
-			return "it is the account's", err
+			return "it belongs to the account", err
 		})
 	}
 	r.clock(clock, time.Now())
@@ -455,15 +455,15 @@ func (r *report) clock(date string, now time.Time) {
 	const what = "clock"
 	theirs, err := http.ParseTime(date)
 	if err != nil {
-		r.say(skipped, what, "Twilio did not say what time it is", "")
+		r.say(skipped, what, "Twilio's answer had no Date", "")
 		return
 	}
 	off := now.Sub(theirs).Round(time.Second)
 	switch {
 	case off.Abs() > time.Minute:
-		r.say(failed, what, fmt.Sprintf("it is %s away from Twilio's: expired tokens may seem valid, and valid ones expired", off), "synchronise the machine's clock with NTP")
+		r.say(failed, what, fmt.Sprintf("it differs by %s from Twilio's: expired tokens may seem valid, and valid ones expired", off), "synchronise the machine's clock with NTP")
 	case off.Abs() > 5*time.Second:
-		r.say(warning, what, fmt.Sprintf("it is %s away from Twilio's", off), "synchronise the machine's clock with NTP")
+		r.say(warning, what, fmt.Sprintf("it differs by %s from Twilio's", off), "synchronise the machine's clock with NTP")
 	default:
 		r.say(fine, what, "agrees with Twilio's", "")
 	}

@@ -79,10 +79,10 @@ func (k *keyboard) pressed(keys []byte) {
 			}
 		case 'o':
 			k.terminal.Printf("Opening %s\n", k.console)
-			openBrowser(k.console, func(err error) { k.terminal.Printf("No browser could be opened: %v\n", err) })
+			openBrowser(k.console, func(err error) { k.terminal.Printf("Cannot open a browser: %v\n", err) })
 		case 'f':
 			if k.fake == nil {
-				k.terminal.Printf("Twilio is real: it has no faults to switch\n")
+				k.terminal.Printf("Twilio is real, so there are no faults to switch\n")
 				continue
 			}
 			k.terminal.Faults(k.fake.Faults())

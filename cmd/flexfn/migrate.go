@@ -40,7 +40,7 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 	}
 	on, err := featuresOn(merged)
 	if err != nil {
-		r.say(failed, what, err.Error(), "give --migrate the ui_attributes, whose custom_data.features has the features")
+		r.say(failed, what, err.Error(), "give --migrate the ui_attributes, which list the features in custom_data.features")
 		return
 	}
 	if len(on) == 0 {

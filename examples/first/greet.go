@@ -21,4 +21,4 @@ var greet = flexfn.PrepareFlexFunction(func(ctx context.Context, in greetParams)
 	owner, _ := flexfn.TokenOwner(ctx)
 	hello := strings.Repeat("Hello "+in.Name+"! ", max(in.Times, 1))
 	return greetReply{Greeting: strings.TrimSpace(hello), From: owner.Identity}, nil
-}, flexfn.Doc("Greets someone in the name of the worker who calls."))
+}, flexfn.Doc("Greets someone on behalf of the calling worker."))

@@ -20,7 +20,7 @@ func AddDemo(app *flexfn.App) {
 }
 
 // Greet is a Flex function with a typed input.
-var Greet = flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone in the name of the worker who calls."))
+var Greet = flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone on behalf of the calling worker."))
 
 type greetParams struct {
 	Name  string `json:"name" purpose:"who to greet" example:"Ada"`

@@ -44,7 +44,7 @@ func (s *Server) Develop(ctx context.Context, p *Program) error {
 	s.setStatus(statusBuilding, nil)
 	in, _ := p.inputs(ctx, guard) // if this fails, so does the build, which says why
 	d.watch = newWatcher(in, func() { s.gate.hold() }, func(err error) {
-		t.Printf("%s the system watches no more folders (%v): changes are seen within %s, or when a function is called; on Linux, raise fs.inotify.max_user_watches\n",
+		t.Printf("%s the system cannot watch more folders (%v): changes are seen within %s, or when a function is called; on Linux, raise fs.inotify.max_user_watches\n",
 			t.paint(yellow, "flexfn dev:"), err, lookAgain)
 	})
 	defer d.watch.close()
@@ -143,7 +143,7 @@ func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error
 
 func (d *developer) sayItTakesLong(served bool) {
 	t := d.s.o.Terminal
-	what := "requests are told so"
+	what := "requests get an error that says so"
 	if served {
 		what = "the last good build answers meanwhile"
 	}

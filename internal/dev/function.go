@@ -58,7 +58,7 @@ const (
 func functionsOf(document []byte) ([]Function, error) {
 	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
-		return nil, fmt.Errorf("the program's document is not one of flexfn's: %w", err)
+		return nil, fmt.Errorf("the program's document was not written by flexfn: %w", err)
 	}
 	list := []Function{}
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {

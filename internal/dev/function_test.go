@@ -62,6 +62,6 @@ func TestParametersOfDocument(t *testing.T) {
 		{Path: "/a", Studio: true, Open: true, Access: "ANYONE", Untyped: true, Parameters: []Parameter{}},
 		{Path: "/b", Doc: "Does it.", Access: "workers who are admin", Roles: []string{"admin"}, Parameters: want},
 	}) {
-		t.Errorf("the console is told %+v", got)
+		t.Errorf("the console gets %+v", got)
 	}
 }

@@ -186,7 +186,7 @@ func TestWatcherMissesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(w.changes) > 0 || w.differs {
-			t.Fatalf("step %d: a build that has just begun is told to begin again", i)
+			t.Fatalf("step %d: a build that has just begun is restarted", i)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (s *Server) guard(r *http.Request) error {
 			return fmt.Errorf("pages of %.100q may not call: if they are yours, add the origin to FLEXFN_ALLOWED_ORIGINS", origin)
 		}
 	case r.Header.Get("Sec-Fetch-Site") == "cross-site":
-		return errors.New("a page of another origin led here: only its scripts may call, and only if its origin is allowed")
+		return errors.New("a page of another origin made this request: only its scripts may call, and only if its origin is allowed")
 	}
 	return nil
 }

@@ -223,7 +223,7 @@ func TestReload(t *testing.T) {
 	}
 	t.Logf("new behaviour after %s at best", best)
 	if text := <-slow; !strings.Contains(text, `"one"`) {
-		t.Errorf("the request under way at the first edit was answered %s", text)
+		t.Errorf("the request under way at the first edit was answered with %s", text)
 	}
 	close(stop)
 	load.Wait()

@@ -188,7 +188,7 @@ func TestCalls(t *testing.T) {
 	_, state := e.api(t, "GET", "api/state", "")
 	text, _ := json.Marshal(state)
 	if strings.Contains(string(text), twiliofake.DevelopmentAuthToken) || strings.Contains(string(text), "dev-agent") {
-		t.Errorf("the console is told a secret: %s", text)
+		t.Errorf("the console shows a secret: %s", text)
 	}
 	if n := len(state["requests"].([]any)); n != 13 {
 		t.Errorf("the log has %d requests, want 13", n)

@@ -58,7 +58,7 @@ func (i *instance) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 type newTask struct {
-	Customer string `json:"customer" purpose:"whom the task is about"`
+	Customer string `json:"customer" purpose:"the customer that the task is about"`
 }
 
 type madeTask struct {
