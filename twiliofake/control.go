@@ -27,14 +27,13 @@ import (
 //	POST   /__twiliofake/tokens    make a Flex token for the [Token] in the
 //	                               body; the answer is {"token": …}
 //
-// An error is answered with {"error": …}. The API is for the developer's own
-// machine and requires no credentials. It refuses requests by pages of other
-// origins, and requests to hosts that are not an address, localhost or Twilio's,
-// so that a stranger's domain cannot direct a browser to it.
+// Errors are {"error": …}. The API is meant for the developer's own machine and
+// takes no credentials. To keep web pages out, it refuses cross-origin requests,
+// and any Host that is not an address, localhost or Twilio's (DNS rebinding).
 const ControlPath = "/__twiliofake/"
 
-// control answers a request of the control API. Pages of other origins, and
-// requests under foreign names, are refused.
+// control answers a request to the control API. It refuses cross-origin requests
+// and foreign Host headers.
 func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	status, answer := http.StatusOK, any(struct{}{})
 	err := sameorigin.Check(r, func(host string) bool { return strings.HasSuffix(host, ".twilio.com") })
@@ -58,7 +57,7 @@ func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(answer) //nolint:errcheck // a client that left
+	json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client left
 }
 
 // maxState bounds the body of a control request.
@@ -66,7 +65,7 @@ const maxState = 64 << 20
 
 var errNoCommand = errors.New("the control API has no such command")
 
-// command runs one operation of the control API, and returns what it answers.
+// command runs one operation of the control API and returns its result.
 func (t *Twilio) command(r *http.Request) (any, error) {
 	done := struct{}{}
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, ControlPath) {
@@ -107,7 +106,7 @@ func (t *Twilio) command(r *http.Request) (any, error) {
 	return nil, fmt.Errorf("%w: %s %s", errNoCommand, r.Method, r.URL.Path)
 }
 
-// decode reads one JSON value that has no keys unknown to T.
+// decode reads one JSON value and refuses keys that T does not have.
 func decode[T any](r io.Reader) (v T, err error) {
 	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()

@@ -94,12 +94,12 @@ func conversationRows() []resource {
 	}
 }
 
-// countIn returns how many items of a kind a parent has.
+// countIn returns the number of items of a kind below a parent.
 func (c *call) countIn(kind, parent, sid string) int {
 	return len(c.where(kind, map[string]any{parent: sid}))
 }
 
-// nextIndex is one more than the highest index of a parent's messages.
+// nextIndex returns one more than the highest index among a parent's messages.
 func (c *call) nextIndex(kind, parent, sid string) int {
 	next := 0
 	for _, m := range c.where(kind, map[string]any{parent: sid}) {
@@ -124,7 +124,7 @@ func saveConversation(c *call, rec *record) *apiError {
 	return nil
 }
 
-// conversation is the one that the request's path names.
+// conversation returns the conversation in the request's path.
 func (c *call) conversation() *record {
 	return c.one("conversations", map[string]any{"sid": c.vars["conversation_sid"]})
 }
@@ -158,10 +158,10 @@ func createConversationMessage(c *call, rec *record) *apiError {
 	return nil
 }
 
-// maxWebhooks is how many webhooks a conversation may have.
+// maxWebhooks bounds the webhooks of a conversation.
 const maxWebhooks = 5
 
-// webhookNeeds is what the configuration of a webhook must have.
+// webhookNeeds maps a webhook's target to the setting that it requires.
 var webhookNeeds = map[string]string{"webhook": "Url", "studio": "FlowSid", "trigger": "Url"}
 
 func createConversationWebhook(c *call, rec *record) *apiError {
@@ -175,7 +175,7 @@ func createConversationWebhook(c *call, rec *record) *apiError {
 	return nil
 }
 
-// participantConversations lists the conversations that a participant takes part in.
+// participantConversations lists the conversations of a participant.
 func participantConversations(c *call) (*response, *apiError) {
 	identity, address := c.query.Get("Identity"), c.query.Get("Address")
 	if (identity == "") == (address == "") {

@@ -1,19 +1,21 @@
-// Package twiliofake is a Twilio in memory that behaves, and misbehaves on
-// command, for development and tests without an account.
+// Package twiliofake is an in-memory Twilio for development and tests without an
+// account. It can be told to misbehave.
 //
-// A [Twilio] is an [http.Handler] that plays every operation that twilio-go has,
-// of the product that the Host header of a request names; regional hosts such as
-// taskrouter.dublin.ie1.twilio.com are included. It checks credentials, keeps
-// state, honours If-Match, pages lists and refuses with Twilio's codes. What
-// matters to Flex is modelled by hand; the rest is played by names and types
-// alone. The header [Fidelity] of an answer says which, COVERAGE.md counts, and
-// [Config].Strict turns the latter off. It rings no phones and reserves no workers:
-// calls are answered at once, a task goes to the queue that its workflow
-// chooses, and reservations are those of its state.
+// A [Twilio] is an [http.Handler] that plays every operation of twilio-go. The
+// Host header of a request selects the product; regional hosts such as
+// taskrouter.dublin.ie1.twilio.com work too. It checks credentials, keeps state,
+// honours If-Match, pages lists and returns Twilio's error codes. What matters
+// to Flex is modelled by hand. The rest is played from the names and types in
+// twilio-go alone. The response header [Fidelity] says which of the two
+// answered, COVERAGE.md counts both, and [Config].Strict turns the second off.
 //
-// [Fault] rules make it fail, hang, slow down or lose connections. A log tells
-// what it saw. State and faults are one JSON document, to load, to save and,
-// over HTTP, to change while it runs; see [ControlPath].
+// The fake rings no phones and reserves no workers. Calls are answered at once,
+// a task goes to the queue that its workflow chooses, and reservations come from
+// the state.
+//
+// [Fault] rules make it fail, hang, slow down or drop connections. A log records
+// the requests. State and faults are one JSON document that can be loaded, saved
+// and, over HTTP, changed at run time; see [ControlPath].
 //
 // Sources of its behaviour: https://www.twilio.com/docs/voice/api,
 // https://www.twilio.com/docs/taskrouter/api,

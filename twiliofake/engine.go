@@ -21,26 +21,26 @@ type call struct {
 	*Twilio
 	*node
 	*resource            // the row that plays the request; nil in the generic layer
-	op        *operation // nil where twilio-go has none
+	op        *operation // nil if twilio-go does not have it
 	method    string
 	host      string
-	path      string // as it was asked for, for error messages
+	path      string // as requested, for error messages
 	query     url.Values
 	form      url.Values
 	header    http.Header
 	body      []byte
 	now       time.Time
-	account   *record           // whose things the request is about
-	apiKey    bool              // the request came with an API key
-	parent    *record           // what the collection, or the singleton, is below
-	vars      map[string]string // of the path, aliases resolved
-	before    *record           // of an update: the item as it still is
-	ignored   []string          // parameters that had no effect
-	extension *string           // of the path, when it asks for media
+	account   *record           // the account that the path names, or the authenticated one
+	apiKey    bool              // authenticated with an API key
+	parent    *record           // the item above the collection or singleton
+	vars      map[string]string // from the path, with aliases resolved
+	before    *record           // the item before an update
+	ignored   []string          // parameters without effect
+	extension *string           // of a media path, such as ".mp3"
 }
 
-// Fidelity is the header that says which layer of the fake gave an answer:
-// "modelled", a row written by hand, or "generic", the table of every operation.
+// Fidelity is the response header that says which layer of the fake answered:
+// "modelled" for a row written by hand, "generic" for the table of operations.
 const Fidelity = "Twiliofake-Fidelity"
 
 // carryOut plays Twilio for one request.
@@ -68,9 +68,9 @@ func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	return res
 }
 
-// run answers one request to Twilio's API. Faults that do not depend on the
-// operation come first, in Twilio's order: the host, the credentials, the
-// path, the parameters, and then the items in the path.
+// run answers one request to Twilio's API. Errors that do not depend on the
+// operation are checked in Twilio's order: host, credentials, path, parameters,
+// then the items in the path.
 func (c *call) run(r *http.Request) (*response, *apiError) {
 	product := product(r.Host)
 	world := theWorld()
@@ -118,8 +118,8 @@ func (c *call) run(r *http.Request) (*response, *apiError) {
 	return c.remove()
 }
 
-// authenticate checks the credentials: account SID and auth token, or the SID
-// and the secret of an API key.
+// authenticate checks the credentials: an account SID and auth token, or the SID
+// and secret of an API key.
 func (c *call) authenticate(r *http.Request) *apiError {
 	user, password, _ := r.BasicAuth()
 	accounts := c.store.accounts()
@@ -142,7 +142,7 @@ func (c *call) authenticate(r *http.Request) *apiError {
 // keysPath is the path of an account's API keys.
 const keysPath = "api/Keys"
 
-// route finds the node of the path and what plays the method there.
+// route finds the path's node, and the row or operation for the method.
 func (c *call) route(top *node, u *url.URL) *apiError {
 	path := segments(u.EscapedPath())
 	for i := range path {
@@ -196,8 +196,8 @@ func (c *call) route(top *node, u *url.URL) *apiError {
 	return nil
 }
 
-// enter makes the request about the account that the path names: the
-// authenticated one or a sub-account of it.
+// enter switches the request to the account in the path: the authenticated
+// account or one of its sub-accounts.
 func (c *call) enter(sid string) *apiError {
 	if sid == c.account.id {
 		return nil
@@ -210,12 +210,12 @@ func (c *call) enter(sid string) *apiError {
 	return nil
 }
 
-// owns reports whether an account is the request's or one below it.
+// owns reports whether acc is the request's account or a sub-account of it.
 func (c *call) owns(acc *record) bool {
 	return acc == c.account || acc.text("owner_account_sid") == c.account.id
 }
 
-// parseForm reads the parameters of the body.
+// parseForm reads the parameters in the body.
 func (c *call) parseForm() *apiError {
 	if c.method == http.MethodGet || c.resource != nil && c.json || c.op != nil && !c.op.body.none() {
 		return nil
@@ -228,7 +228,7 @@ func (c *call) parseForm() *apiError {
 	if err != nil {
 		return invalid("The body is not a form: %v", err)
 	}
-	// Invalid UTF-8 becomes U+FFFD, since it could not be sent as JSON.
+	// Replace invalid UTF-8 with U+FFFD: it cannot be sent as JSON.
 	for _, values := range form {
 		for i, v := range values {
 			values[i] = strings.ToValidUTF8(v, "\uFFFD")
@@ -238,8 +238,8 @@ func (c *call) parseForm() *apiError {
 	return nil
 }
 
-// resolve finds the items above in the path, by SID or by a name that
-// addresses it, and replaces names by SIDs.
+// resolve finds the items above the one requested, by SID or alias, and replaces
+// aliases by SIDs.
 func (c *call) resolve() *apiError {
 	c.parent = c.account
 	if c.root {
@@ -267,10 +267,10 @@ func (c *call) resolve() *apiError {
 	return nil
 }
 
-// collection is the one that the request is about; it may be nil.
+// collection returns the collection that the request addresses, or nil.
 func (c *call) collection() *collection { return c.parent.child(c.keys[len(c.keys)-1]) }
 
-// identity is what the path names the item by; "" for a singleton.
+// identity returns the item's name in the path; "" for a singleton.
 func (c *call) identity() string {
 	if c.own() == 0 {
 		return ""
@@ -298,8 +298,9 @@ func (c *call) tagged() bool {
 	return c.resource != nil && c.resource.etag || c.op != nil && c.op.etag
 }
 
-// precondition compares If-Match with the item's ETag. Twilio takes the tag
-// without its quotes too, as the Flex project template sends it.
+// precondition compares If-Match with the item's ETag. Like Twilio, it also
+// accepts the tag without quotes, which is how the Flex project template sends
+// it.
 func (c *call) precondition(rec *record) *apiError {
 	want := c.header.Get("If-Match")
 	if want == "" || want == "*" || !c.tagged() {
@@ -313,8 +314,8 @@ func (c *call) precondition(rec *record) *apiError {
 	return refuse(http.StatusPreconditionFailed, 20412, "Precondition failed: If-Match was %.100s, the ETag is %s", want, rec.etag())
 }
 
-// free refuses a record one of whose unique fields another one of the
-// collection has.
+// free refuses a record if another one in the collection has the same value in a
+// unique field.
 func (c *call) free(rec *record) *apiError {
 	for _, u := range rec.kind.unique {
 		value := rec.text(u.field)
@@ -337,8 +338,8 @@ func (c *call) free(rec *record) *apiError {
 	return nil
 }
 
-// hook runs a row's hook between two looks at unique fields: it may change
-// other items, and the fields.
+// hook runs a row's hook. It checks unique fields before and after, since the
+// hook may change them and other items.
 func (c *call) hook(h func(*call, *record) *apiError, rec *record) *apiError {
 	if err := c.free(rec); err != nil || h == nil {
 		return err
@@ -357,7 +358,7 @@ func (c *call) fetch() (*response, *apiError) {
 	return c.answer(http.StatusOK, rec), nil
 }
 
-// sound answers a request for an item's media.
+// sound answers a request for an item's media file.
 func (c *call) sound() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil {
@@ -366,8 +367,8 @@ func (c *call) sound() (*response, *apiError) {
 	return c.media(c, rec, *c.extension)
 }
 
-// create makes an item: it takes over the parameters, refuses an identity that
-// is taken, and runs the row's hook before the item becomes visible.
+// create makes an item: it stores the parameters, refuses an identity that is
+// taken, and runs the row's hook before the item becomes visible.
 func (c *call) create() (*response, *apiError) {
 	rec := c.blank(c.kind.name, c.homeOwner())
 	for _, v := range c.node.vars {
@@ -386,7 +387,7 @@ func (c *call) create() (*response, *apiError) {
 	return c.answer(c.status(http.StatusCreated), rec), nil
 }
 
-// vacant refuses a new record whose identity another one of its collection has.
+// vacant refuses a new record if its collection already has that identity.
 func vacant(rec *record) *apiError {
 	if rec.id == "" || rec.owner == nil || rec.owner.child(rec.kind.home()).find(rec.id, nil) == nil {
 		return nil
@@ -399,7 +400,7 @@ func vacant(rec *record) *apiError {
 	return refuse(http.StatusConflict, conflictCode(rec.kind.product), "%s %.100q exists", rec.kind.name, rec.id)
 }
 
-// take puts the parameters of a create or an update into a record.
+// take stores the parameters of a create or update in a record.
 func (c *call) take(rec *record, on setting) *apiError {
 	switch {
 	case c.table && c.op != nil:
@@ -421,7 +422,8 @@ func (c *call) take(rec *record, on setting) *apiError {
 	return c.assign(rec, c.form, on)
 }
 
-// status is that of the operation, or otherwise when the table has none.
+// status returns the operation's success status, or otherwise if the row does
+// not use the table.
 func (c *call) status(otherwise int) int {
 	if c.op != nil && c.table {
 		return c.op.status
@@ -429,8 +431,9 @@ func (c *call) status(otherwise int) int {
 	return otherwise
 }
 
-// add, set and drop change the state; every change of a request but that of
-// the item it updates goes through them.
+// add, set and drop change the state and run the changed hooks. Every change
+// that a request makes goes through them, except for the item that the request
+// updates, which goes through commit.
 func (c *call) add(rec *record) {
 	c.store.add(rec)
 	c.tell(nil, rec)
@@ -447,7 +450,7 @@ func (c *call) drop(rec *record) {
 	c.tell(rec, nil)
 }
 
-// commit makes the changed copy of a record the record.
+// commit replaces a record's contents with those of its changed copy.
 func (c *call) commit(rec, next *record) {
 	c.touch(next)
 	before := rec.clone()
@@ -455,15 +458,15 @@ func (c *call) commit(rec, next *record) {
 	c.tell(before, rec)
 }
 
-// tell informs the kind of a record of its change.
+// tell runs the changed hook of a record's kind.
 func (c *call) tell(before, after *record) {
 	if r := cmp.Or(before, after).kind.row; r != nil && r.changed != nil {
 		r.changed(c, before, after)
 	}
 }
 
-// make makes a record of a row with fields, which are to name its parents; those
-// of the request's path are known. It is not in the tree yet.
+// make makes a record of a modelled kind and does not add it to the tree. The
+// fields must include the parents that are not in the request's path.
 func (c *call) make(kind string, fields map[string]any) *record {
 	at := c.account
 	home := c.rows.byName[kind].paths[0]
@@ -481,7 +484,8 @@ func (c *call) make(kind string, fields map[string]any) *record {
 	return rec
 }
 
-// homeOwner returns the item below which a new one belongs, whatever path it is made by.
+// homeOwner returns the parent of a new item at its kind's first path, whichever
+// path the request used.
 func (c *call) homeOwner() *record {
 	home := c.kind.paths[0]
 	if home.root {
@@ -499,8 +503,8 @@ func (c *call) homeOwner() *record {
 	return at
 }
 
-// blank makes a record of a row with, where the kind has them, a SID and
-// dates. Hooks that create other kinds use it too, and then c.store.add.
+// blank makes a record with a SID and dates, if its kind has them. A hook that
+// creates items of another kind calls it, then c.store.add.
 func (c *call) blank(kind string, owner *record) *record {
 	k := c.rows.byName[kind]
 	r := k.row
@@ -517,7 +521,7 @@ func (c *call) blank(kind string, owner *record) *record {
 	return rec
 }
 
-// stamp dates a new record.
+// stamp sets the dates of a new record.
 func (c *call) stamp(rec *record, bare bool, date string) {
 	if !bare {
 		var at any = date
@@ -526,7 +530,7 @@ func (c *call) stamp(rec *record, bare bool, date string) {
 	}
 }
 
-// date writes a time as the resource's API does.
+// date formats a time as the resource's API does.
 func (r *resource) date(t time.Time) string {
 	if r.classic() {
 		return t.Format(time.RFC1123Z)
@@ -534,8 +538,8 @@ func (r *resource) date(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-// update changes an item, after If-Match was checked. A hook that fails leaves
-// the item unchanged.
+// update checks If-Match and changes an item. If a hook fails, the item stays
+// unchanged.
 func (c *call) update() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil {
@@ -556,7 +560,7 @@ func (c *call) update() (*response, *apiError) {
 	return c.answer(c.status(http.StatusOK), rec), nil
 }
 
-// touch marks a record as changed now.
+// touch sets a record's date_updated to now.
 func (c *call) touch(rec *record) {
 	rec.version++
 	if r := rec.kind.row; r == nil || !r.bare {
@@ -568,13 +572,13 @@ func (c *call) touch(rec *record) {
 	}
 }
 
-// where returns the records of a kind of the account whose fields equal all of
-// want. Naming the parents, as in {"workspace_sid": …}, makes it quick.
+// where returns the account's records of a kind whose fields equal all of want.
+// It is fast if want names the parents, as in {"workspace_sid": …}.
 func (c *call) where(kind string, want map[string]any) []*record {
 	return slices.Collect(c.store.where(c.rows.byName[kind], c.account, want))
 }
 
-// one returns the first record that where would.
+// one returns the first record that where would return, or nil.
 func (c *call) one(kind string, want map[string]any) *record {
 	for rec := range c.store.where(c.rows.byName[kind], c.account, want) {
 		return rec
@@ -582,7 +586,7 @@ func (c *call) one(kind string, want map[string]any) *record {
 	return nil
 }
 
-// merge puts the keys of a JSON body into a record.
+// merge stores the keys of a JSON body in a record.
 func (c *call) merge(rec *record) *apiError {
 	m, err := decodeObject(c.body)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// An apiError is a refusal as Twilio writes it.
+// An apiError is an error response of Twilio's API.
 type apiError struct {
 	status, code int
 	message      string
@@ -15,13 +15,14 @@ type apiError struct {
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d (%d): %s", e.status, e.code, e.message) }
 
-// refuse makes an error with one of Twilio's codes
+// refuse returns an error with one of Twilio's codes
 // (https://www.twilio.com/docs/api/errors).
 func refuse(status, code int, format string, args ...any) *apiError {
 	return &apiError{status, code, fmt.Sprintf(format, args...)}
 }
 
-// invalid is 400 with code 20001, the answer to a parameter that does not fit.
+// invalid returns a 400 with code 20001, Twilio's error for an invalid
+// parameter.
 func invalid(format string, args ...any) *apiError {
 	return refuse(http.StatusBadRequest, 20001, format, args...)
 }
@@ -30,12 +31,14 @@ func notFound(path string) *apiError {
 	return refuse(http.StatusNotFound, 20404, "The requested resource %s was not found", path)
 }
 
-// unmodelled is the answer to what Twilio may well do and the fake does not.
+// unmodelled returns a 501, for requests that Twilio may accept and the fake
+// does not support.
 func unmodelled(format string, args ...any) *apiError {
 	return refuse(http.StatusNotImplemented, 20501, "twiliofake does not model "+format, args...)
 }
 
-// A response is an answer before it is written, so that a fault can spoil it.
+// A response is an answer that has not been written yet, so that a fault can
+// still change it.
 type response struct {
 	status int
 	header http.Header
@@ -44,14 +47,14 @@ type response struct {
 
 func jsonResponse(status int, body any) *response {
 	b, err := json.Marshal(body)
-	if err != nil { // records hold only what came from JSON
+	if err != nil { // records hold only values that came from JSON
 		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response(false)
 	}
 	return &response{status, http.Header{"Content-Type": {"application/json"}}, b}
 }
 
-// response writes the refusal, in the shape of Twilio's API Standards or in
-// that of all other APIs.
+// response renders the error as an API of the v1.0 standard does, or as all
+// other APIs do.
 func (e *apiError) response(standard bool) *response {
 	if standard {
 		return jsonResponse(e.status, map[string]any{

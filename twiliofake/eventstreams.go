@@ -2,8 +2,8 @@ package twiliofake
 
 import "net/http"
 
-// eventStreamRows are the sinks and subscriptions of events.twilio.com. The
-// fake sends them nothing.
+// eventStreamRows are the sinks and subscriptions of events.twilio.com. The fake
+// never delivers events to them.
 func eventStreamRows() []resource {
 	return []resource{
 		{
@@ -54,7 +54,7 @@ func removeSink(c *call, rec *record) *apiError {
 	return nil
 }
 
-// validateSink makes a sink active: whatever test it names has arrived.
+// validateSink activates a sink. Any test ID is accepted.
 func validateSink(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// An expiry is the time at which an item is deleted.
+// An expiry says when to delete an item.
 type expiry struct {
-	at  string // date_expires; its order is that of time
+	at  string // date_expires, which sorts by time
 	rec *record
 }
 
-// expiries is a heap of what will expire, the earliest on top. A record whose
-// date has changed since is still in it, and then stays.
+// expiries is a heap with the earliest expiry on top. An entry whose record has
+// a new date since then is stale; expire skips it.
 type expiries []expiry
 
 func (e expiries) Len() int           { return len(e) }
@@ -28,7 +28,7 @@ func (e *expiries) Pop() any {
 	return x
 }
 
-// schedule lets an item expire when its date comes, if its kind has one.
+// schedule queues an item for deletion at its date_expires, if it has one.
 func (s *store) schedule(rec *record) {
 	if !rec.kind.expires {
 		return
@@ -38,7 +38,7 @@ func (s *store) schedule(rec *record) {
 	}
 }
 
-// expire removes what has expired.
+// expire deletes the items that have expired.
 func (s *store) expire(now time.Time) {
 	for date := now.UTC().Format(time.RFC3339); len(s.expiring) > 0 && s.expiring[0].at <= date; {
 		e := heap.Pop(&s.expiring).(expiry)

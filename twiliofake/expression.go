@@ -12,25 +12,26 @@ import (
 	"unicode/utf8"
 )
 
-// An expression is a condition in the language of TaskRouter, which says which
-// workers belong to a queue, which filter of a workflow takes a task and which
-// workers a target may reserve. See
+// An expression is a condition in TaskRouter's expression language. It decides
+// which workers belong to a queue, which filter of a workflow takes a task, and
+// which workers a target may reserve. See
 // https://www.twilio.com/docs/taskrouter/expression-syntax.
 //
-// Where that page is silent: AND binds tighter than OR, keywords may be written
-// in any case, and = means ==. A reference to what does not exist is null;
-// "== null" and "!= null" ask for that, and every other comparison with null is
-// false. Values of different kinds are never equal.
+// That page leaves some rules open. Here AND binds tighter than OR, keywords are
+// accepted in any case, and = means ==, as in Twilio's own samples. A reference
+// to something that does not exist is null: "== null" and "!= null" test for it,
+// and every other comparison with null is false. Values of different kinds are
+// never equal.
 type expression struct{ root condition }
 
-// Bounds of an expression. Twilio documents none.
+// Limits of an expression. Twilio does not document any.
 const (
 	maxExpression = 64 << 10
 	maxNesting    = 64
 )
 
-// A condition is a node of an expression: all or any of its parts, or, without
-// parts, one comparison.
+// A condition is a node of an expression: all or any of its parts, or a single
+// comparison if it has no parts.
 type condition struct {
 	any         bool
 	parts       []condition
@@ -38,14 +39,13 @@ type condition struct {
 	left, right operand
 }
 
-// An operand is a constant, or a reference when path is set.
+// An operand is a constant or, if path is set, a reference.
 type operand struct {
 	constant any // nil, bool, float64, string or []any of those
 	path     []step
 }
 
-// A step leads from a value to a part of it: by key, or by index when key is
-// empty.
+// A step goes from a value to a part of it: by key, or by index if key is empty.
 type step struct {
 	key   string
 	index int
@@ -66,14 +66,14 @@ const (
 	notIn    operator = "NOT IN"
 )
 
-// A scope is what an expression can refer to. The first segment of a reference
-// is a key of the attributes or, failing that, of names.
+// A scope holds what an expression can refer to. The first segment of a
+// reference is looked up in the attributes, then in names.
 type scope struct {
 	attributes map[string]any
 	names      map[string]any // such as "worker" and "task"
 }
 
-// clock is the part of every scope that tells the time, see
+// clock returns the names for the current time, which every scope has; see
 // https://www.twilio.com/docs/taskrouter/time-of-day-routing.
 func clock(now time.Time) map[string]any {
 	now = now.UTC()
@@ -84,8 +84,8 @@ func clock(now time.Time) map[string]any {
 	}
 }
 
-// parseExpression parses an expression. The error says what was found where
-// something else was expected.
+// parseExpression parses an expression. An error says what was expected and what
+// was found.
 func parseExpression(src string) (expression, error) {
 	p, err := newParser(src)
 	if err != nil {
@@ -113,7 +113,7 @@ func (c condition) holds(s scope) bool {
 	return !c.any
 }
 
-// isNull reports whether the operand is the word null.
+// isNull reports whether the operand is the keyword null.
 func (o operand) isNull() bool { return o.path == nil && o.constant == nil }
 
 func (o operand) value(s scope) any {
@@ -139,8 +139,8 @@ func (o operand) value(s scope) any {
 	return v
 }
 
-// compare applies an operator; presence says that one side is the word null,
-// which asks whether the other one exists.
+// compare applies an operator. presence is set if one side is the keyword null,
+// which tests whether the other side exists.
 func compare(op operator, left, right any, presence bool) bool {
 	if presence {
 		return op == equal && left == nil && right == nil || op == unequal && (left != nil || right != nil)
@@ -184,8 +184,7 @@ func compare(op operator, left, right any, presence bool) bool {
 	return order >= 0
 }
 
-// scalar brings a string, a number or a boolean to the form that constants
-// have.
+// scalar converts a string, number or boolean to the type that constants have.
 func scalar(v any) (any, bool) {
 	switch v := v.(type) {
 	case string, bool, float64:
@@ -193,7 +192,7 @@ func scalar(v any) (any, bool) {
 	case int:
 		return float64(v), true
 	case json.Number:
-		f, _ := v.Float64() // too large is infinite
+		f, _ := v.Float64() // too large becomes infinity
 		return f, true
 	}
 	return nil, false
@@ -206,7 +205,7 @@ func holdsScalar(list []any, want any) bool {
 	})
 }
 
-// compareScalars orders two scalars of one kind.
+// compareScalars orders two scalars; the result is false if their kinds differ.
 func compareScalars(l, r any) (int, bool) {
 	switch l := l.(type) {
 	case string:
@@ -268,9 +267,8 @@ func parseOrdering(src string) (ordering, error) {
 	}
 }
 
-// sort orders workers, and leaves those in their order that the terms do not
-// tell apart. A worker that lacks an attribute comes after those that have it,
-// whatever the direction; a term that some worker has no integer for is ignored.
+// sort orders workers; it is stable. Workers that lack an attribute come last in
+// either direction. A term is ignored if some worker's value is not an integer.
 func (o ordering) sort(workers []scope) {
 	usable := slices.DeleteFunc(slices.Clone(o), func(t orderingTerm) bool {
 		return slices.ContainsFunc(workers, func(w scope) bool {
@@ -310,13 +308,13 @@ const (
 	signToken // an operator, a parenthesis, a bracket, a comma, a dot
 )
 
-// A parser reads an expression from left to right, with one token at hand.
+// A parser reads an expression from left to right, one token ahead.
 type parser struct {
 	src  string
 	kind tokenKind
-	text string // of the token; of a string, what the quotes hold
-	at   int    // where the token begins
-	end  int    // where the next one is looked for
+	text string // the token; for a string, without its quotes
+	at   int    // where the token starts
+	end  int    // where to look for the next token
 }
 
 func newParser(src string) (*parser, error) {
@@ -327,10 +325,10 @@ func newParser(src string) (*parser, error) {
 	return p, p.next()
 }
 
-// signs are the tokens that are neither names nor constants, longer ones first.
+// signs are the tokens other than names and constants, longer ones first.
 var signs = [...]string{"==", "!=", "<=", ">=", "=", "<", ">", "(", ")", "[", "]", ",", "."}
 
-// next reads a token.
+// next reads the next token.
 func (p *parser) next() error {
 	for p.end < len(p.src) && strings.IndexByte(" \t\r\n", p.src[p.end]) >= 0 {
 		p.end++
@@ -374,8 +372,7 @@ func (p *parser) take(kind tokenKind, n int) {
 	p.kind, p.text, p.end = kind, p.src[p.at:p.at+n], p.at+n
 }
 
-// quoted reads a string. A backslash before a quote or a backslash takes it
-// literally.
+// quoted reads a string. A backslash escapes a quote or a backslash.
 func (p *parser) quoted(rest string) error {
 	var b strings.Builder
 	for i := 1; i < len(rest); i++ {
@@ -393,8 +390,8 @@ func (p *parser) quoted(rest string) error {
 	return fmt.Errorf("the string that begins at %d has no end", p.at+1)
 }
 
-// numberLength is the length of the number that s begins with: digits with at
-// most one point, after at most one minus sign.
+// numberLength returns the length of the number at the start of s: an optional
+// minus sign, then digits with at most one point.
 func numberLength(s string) int {
 	i, digits, points := 0, 0, 0
 	if s[0] == '-' {
@@ -425,13 +422,13 @@ func isNameRune(r rune, first bool) bool {
 	return r == '_' || r == '$' || unicode.IsLetter(r) || !first && unicode.IsDigit(r)
 }
 
-// is reports whether the token at hand is a sign or a keyword. A string is
-// neither.
+// is reports whether the current token is the given sign or keyword. A string
+// never is.
 func (p *parser) is(word string) bool {
 	return (p.kind == nameToken || p.kind == signToken) && strings.EqualFold(p.text, word)
 }
 
-// unexpected is the error for the token at hand.
+// unexpected returns the error for the current token.
 func (p *parser) unexpected(want string) error {
 	if p.kind == endToken {
 		return fmt.Errorf("it ends where %s should be", want)
@@ -439,14 +436,14 @@ func (p *parser) unexpected(want string) error {
 	return fmt.Errorf("mismatched input %.40q at %d: expected %s", p.text, p.at+1, want)
 }
 
-// condition reads what OR joins.
+// condition reads one or more parts joined by OR.
 func (p *parser) condition(depth int) (condition, error) {
 	return p.joined("OR", func() (condition, error) {
 		return p.joined("AND", func() (condition, error) { return p.unit(depth) })
 	})
 }
 
-// joined reads one or more parts with a keyword between them.
+// joined reads one or more parts separated by a keyword.
 func (p *parser) joined(word string, part func() (condition, error)) (condition, error) {
 	first, err := part()
 	if err != nil || !p.is(word) {
@@ -558,7 +555,7 @@ func (p *parser) constant() (any, error) {
 	case p.kind == stringToken:
 		v = p.text
 	case p.kind == numberToken:
-		v, _ = strconv.ParseFloat(p.text, 64) // too large is infinite
+		v, _ = strconv.ParseFloat(p.text, 64) // too large becomes infinity
 	case p.is("true"), p.is("false"):
 		v = p.is("true")
 	case !p.is("null"):
@@ -567,10 +564,10 @@ func (p *parser) constant() (any, error) {
 	return v, p.next()
 }
 
-// keywords cannot begin a reference.
+// keywords cannot start a reference.
 var keywords = [...]string{"AND", "OR", "NOT", "IN", "HAS", "CONTAINS"}
 
-// reference reads a dotted path with indices.
+// reference reads a dotted path with indexes.
 func (p *parser) reference() (operand, error) {
 	if slices.ContainsFunc(keywords[:], p.is) {
 		return operand{}, p.unexpected("a constant or a reference")

@@ -17,78 +17,80 @@ import (
 // An Action is the effect of a fault on a request.
 type Action string
 
-// The actions. Unless Apply says otherwise, a request that is struck is not
-// carried out. Slow, and RateLimit below its rate, let requests pass.
+// The actions. A request that is struck is not carried out unless Apply is set.
+// Slow never stops a request; RateLimit only stops those beyond its rate.
 const (
-	// Slow only waits for Delay. Every other action waits first, too.
+	// Slow waits for Delay and does nothing else. All other actions wait for
+	// Delay first.
 	Slow Action = "slow"
 	// Status answers with Status, Code, Message and RetryAfter.
 	Status Action = "status"
 	// RateLimit answers 429, code 20429, to requests beyond PerSecond.
 	RateLimit Action = "rate-limit"
-	// HTML answers with an HTML page instead of JSON, as a proxy does.
+	// HTML answers with an HTML page instead of JSON, as a proxy might.
 	HTML Action = "html"
-	// Cut carries the request out, and loses the connection in the middle of
-	// the answer's body.
+	// Cut carries the request out and drops the connection in the middle of the
+	// answer's body.
 	Cut Action = "cut"
-	// Reset loses the connection before the request has been read.
+	// Reset drops the connection before the request is read.
 	Reset Action = "reset"
-	// ResetAfter loses the connection after the request has been read.
+	// ResetAfter drops the connection after the request is read.
 	ResetAfter Action = "reset-after"
-	// Hang never answers; it ends when the client leaves.
+	// Hang never answers; it ends when the client gives up.
 	Hang Action = "hang"
 )
 
 // silent reports whether the client gets no answer at all.
 func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Hang }
 
-// A Fault is a rule by which the fake misbehaves. Of the rules that match a
-// request, the first one that is due strikes. Slow rules only add their delay,
+// A Fault is a rule that makes the fake misbehave. Of the rules that match a
+// request, the first one that is due strikes. Slow rules only add their delay
 // and leave the request to later rules.
 type Fault struct {
-	// Name identifies the rule in the request log; empty is the action's name.
+	// Name identifies the rule in the request log; empty uses the action's name.
 	Name string `json:"name,omitempty"`
 	Match
-	// Skip is how many matching requests pass first: to strike only the nth
+	// Skip lets that many matching requests pass first. To strike only the nth
 	// request, set Skip to n-1 and Times to 1.
 	Skip int `json:"skip,omitempty"`
-	// Times is how often the rule strikes at most; zero sets no limit.
+	// Times bounds how often the rule strikes; zero means no limit.
 	Times int `json:"times,omitempty"`
-	// Probability is the share of the matching requests that is struck, above
-	// 0 and at most 1, drawn from State.FaultSeed. Zero is all of them.
+	// Probability is the share of matching requests to strike, above 0 and at
+	// most 1, drawn with State.FaultSeed. Zero strikes all of them.
 	Probability float64 `json:"probability,omitempty"`
-	// From and Until bound the time in which the rule strikes, such as an
-	// outage. A zero time sets no bound.
+	// From and Until limit the rule to a period, such as an outage. A zero time
+	// means no limit.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 
-	// Action is what happens to a request; empty is [Status].
+	// Action is what to do with a request; empty means [Status].
 	Action Action `json:"action,omitempty"`
-	// Apply carries the request out although its answer is lost or replaced:
-	// the call is made, but the client does not learn it.
+	// Apply carries the request out even though its answer is lost or replaced:
+	// the call takes effect, but the client does not learn about it.
 	Apply bool `json:"apply,omitempty"`
-	// Delay is how long to wait before anything else. In JSON it is a duration
-	// such as "250ms".
+	// Delay is how long to wait first. In JSON it is a string such as "250ms".
 	Delay time.Duration `json:"-"`
-	// Status is the HTTP status for Status and HTML, from 200 to 599; zero is
+	// Status is the HTTP status for Status and HTML, from 200 to 599; zero means
 	// 503.
 	Status int `json:"status,omitempty"`
-	// Code is Twilio's error code; zero is 20000 plus the status.
+	// Code is Twilio's error code; zero means 20000 plus the status.
 	Code int `json:"code,omitempty"`
-	// Message is the error's text; empty is the status's own.
+	// Message is the error's text; empty means the text of the status.
 	Message string `json:"message,omitempty"`
-	// RetryAfter is the value of the header Retry-After, sent unchanged:
-	// seconds, a date, nonsense. Empty sends none.
+	// RetryAfter is the value of the Retry-After header, sent as it is: seconds,
+	// a date, or nonsense. Empty sends no header.
 	RetryAfter string `json:"retry_after,omitempty"`
-	// PerSecond is how many requests a second RateLimit lets pass; above zero.
+	// PerSecond is how many requests a second RateLimit lets through; above
+	// zero.
 	PerSecond float64 `json:"per_second,omitempty"`
 
-	// Struck is how often the rule has struck; [Twilio.Faults] reports it. A
-	// rule that is set with it continues from there, and does not skip again.
+	// Struck counts how often the rule has struck, as [Twilio.Faults] reports
+	// it. A rule that is set with a count continues from it and does not skip
+	// again.
 	Struck int `json:"struck,omitempty"`
 }
 
-// Spent reports whether the rule has struck as often as it may.
+// Spent reports whether the rule has struck Times times.
 func (f Fault) Spent() bool { return f.Times > 0 && f.Struck >= f.Times }
 
 type faultJSON Fault
@@ -98,7 +100,7 @@ type faultDocument struct {
 	Delay string `json:"delay,omitempty"`
 }
 
-// MarshalJSON writes the rule with its delay as text.
+// MarshalJSON writes the rule, with Delay as a string.
 func (f Fault) MarshalJSON() ([]byte, error) {
 	d := faultDocument{faultJSON: faultJSON(f)}
 	if f.Delay != 0 {
@@ -140,7 +142,7 @@ func (f Fault) action() Action {
 	return f.Action
 }
 
-// check returns every field of the rule that is impossible.
+// check returns an error that joins every invalid field of the rule.
 func (f Fault) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -182,8 +184,8 @@ func checkFaults(rules []Fault) error {
 	return errors.Join(errs...)
 }
 
-// spoil makes the answer of a fault out of the true one, which is nil when
-// the request was not carried out.
+// spoil turns the real answer into the fault's. res is nil if the request was
+// not carried out.
 func (f *Fault) spoil(res *response) *response {
 	status := f.Status
 	if status == 0 {
@@ -216,14 +218,14 @@ func (f *Fault) spoil(res *response) *response {
 	return res
 }
 
-// abort loses the connection: with a reset where there is a TCP connection,
-// and as net/http does it elsewhere.
+// abort drops the connection: with a TCP reset if possible, otherwise the way
+// net/http aborts a handler.
 func abort(w http.ResponseWriter) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			tcp.SetLinger(0) //nolint:errcheck // it is closed next
 		}
-		conn.Close() //nolint:errcheck // it is meant to be lost
+		conn.Close() //nolint:errcheck // dropping it is the point
 	}
 	panic(http.ErrAbortHandler)
 }
@@ -239,13 +241,13 @@ type faults struct {
 type rule struct {
 	Fault
 	seen   int
-	tokens float64 // of the rate limit's bucket
+	tokens float64 // left in the rate limit's bucket
 	filled time.Time
 }
 
-// A stroke is what the rules do to one request.
+// A stroke is the combined effect of the rules on one request.
 type stroke struct {
-	fault *Fault // nil passes the request on
+	fault *Fault // nil lets the request through
 	delay time.Duration
 	names []string
 }
@@ -277,8 +279,8 @@ func (f *faults) list() ([]Fault, uint64) {
 	return out, f.seed
 }
 
-// strike returns what the rules do to r. The delays of slow rules add up, and
-// the first other rule that strikes decides the rest.
+// strike returns the effect of the rules on r. Delays of slow rules add up; the
+// first other rule that strikes decides the rest.
 func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -300,7 +302,7 @@ func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	return s
 }
 
-// hits counts a matching request, and reports whether the rule strikes it.
+// hits counts a matching request and reports whether the rule strikes it.
 func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 	if !r.From.IsZero() && now.Before(r.From) || !r.Until.IsZero() && !now.Before(r.Until) {
 		return false
@@ -319,8 +321,8 @@ func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 	return true
 }
 
-// allow takes a token from the bucket of the rate limit, which holds a
-// second's worth.
+// allow takes a token from the rate limit's bucket, which holds one second's
+// worth.
 func (r *rule) allow(now time.Time) bool {
 	burst := math.Max(r.PerSecond, 1)
 	if r.filled.IsZero() {
@@ -336,15 +338,15 @@ func (r *rule) allow(now time.Time) bool {
 	return true
 }
 
-// Faults returns the rules, in their order, with how often each has struck.
+// Faults returns the rules in order, with how often each has struck.
 func (t *Twilio) Faults() []Fault {
 	f, _ := t.faults.list()
 	return f
 }
 
-// SetFaults sets the fault rules, in place of all earlier ones. Without rules
-// the fake behaves like Twilio. If a rule is impossible, nothing changes, and
-// the error names every fault in it.
+// SetFaults replaces all fault rules. Without rules the fake behaves like
+// Twilio. If a rule is invalid, nothing changes, and the error names every
+// invalid field.
 func (t *Twilio) SetFaults(rules ...Fault) error {
 	if err := checkFaults(rules); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)
@@ -354,7 +356,7 @@ func (t *Twilio) SetFaults(rules ...Fault) error {
 	return nil
 }
 
-// AddFault adds a rule after those in force.
+// AddFault adds a rule after the existing ones.
 func (t *Twilio) AddFault(f Fault) error {
 	if err := f.check(); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)

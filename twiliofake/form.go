@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// assign puts the parameters of a form into a record. Parameters that name no
-// field are ignored, as Twilio ignores them.
+// assign stores form parameters in a record. Like Twilio, it ignores parameters
+// that are not a field.
 func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
 	for _, param := range slices.Sorted(maps.Keys(form)) {
 		f, ok := r.field(param)
@@ -29,7 +29,7 @@ func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
 	return nil
 }
 
-// missing returns the first required parameter that a create does not have.
+// missing returns the first required parameter that a create lacks.
 func (r *resource) missing(form url.Values) (string, bool) {
 	for _, f := range r.fields {
 		if f.set&required == 0 {
@@ -43,7 +43,7 @@ func (r *resource) missing(form url.Values) (string, bool) {
 	return "", false
 }
 
-// param is the parameter that sets a field.
+// param returns the parameter that sets a field.
 func (r *resource) param(name string) string {
 	for p, f := range r.params {
 		if f == name {
@@ -53,7 +53,7 @@ func (r *resource) param(name string) string {
 	return pascal(name)
 }
 
-// parse reads the values of a form parameter.
+// parse parses the values of a form parameter.
 func (k valueKind) parse(values []string) (any, bool) {
 	s := ""
 	if len(values) > 0 {
@@ -85,8 +85,8 @@ func (k valueKind) parse(values []string) (any, bool) {
 	return s, true
 }
 
-// fits brings a value of a state document or a JSON body to the form in which
-// records hold it; it reports whether the value is of the kind at all.
+// fits converts a value from a state document or a JSON body to the type that
+// records hold; the result is false if the value is of another kind.
 func (k valueKind) fits(v any) (any, bool) {
 	if v == nil {
 		return nil, true
@@ -140,8 +140,8 @@ func (k valueKind) fits(v any) (any, bool) {
 	return v, ok
 }
 
-// copyJSON copies a value as deep as it goes, so that what a caller holds and
-// what a record holds never share memory.
+// copyJSON makes a deep copy of a value, so that callers and records never share
+// memory.
 func copyJSON(v any) (any, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -150,7 +150,7 @@ func copyJSON(v any) (any, error) {
 	return decodeJSON(bytes.NewReader(b))
 }
 
-// decodeJSON reads one JSON value and keeps numbers as they were written.
+// decodeJSON reads one JSON value and keeps numbers as written.
 func decodeJSON(r io.Reader) (any, error) {
 	d := json.NewDecoder(r)
 	d.UseNumber()

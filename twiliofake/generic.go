@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// The generic layer plays the operations that no row does, by their class in
-// the table. It knows names, types and the tree, but no business
-// rules or life cycles.
+// The generic layer plays the operations that have no row, by their class in the
+// table of operations. It knows names, types and the tree of paths; it knows no
+// business rules or life cycles.
 
-// generic answers an operation that has no row written by hand.
+// generic answers an operation that has no row.
 func (c *call) generic() (*response, *apiError) {
 	values, err := c.parameters()
 	if err != nil {
@@ -41,8 +41,8 @@ func (c *call) generic() (*response, *apiError) {
 			return c.answer(c.op.status, rec), nil
 		}
 	}
-	// Views, verbs, oracles and settings that were never changed show an item
-	// that is not in the tree.
+	// A view, a verb, an oracle (such as a price) or a setting that was never
+	// changed shows an item that is not in the tree.
 	rec := c.fresh(c.identity())
 	if c.method != http.MethodGet {
 		if rec.id == "" {
@@ -54,11 +54,11 @@ func (c *call) generic() (*response, *apiError) {
 	return c.answer(c.op.status, rec), nil
 }
 
-// fresh makes a record of the node's kind below the path's parent.
+// fresh makes a record of the node's kind below the parent in the path.
 func (c *call) fresh(id string) *record { return c.store.record(c.kind, c.parent, id) }
 
-// genericCreate creates an item. A singleton is replaced, and any other item
-// that exists is a conflict.
+// genericCreate creates an item. It replaces an existing singleton and refuses
+// any other item that exists.
 func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	rec := c.fresh(c.identity())
 	if rec.id == "" && !c.kind.singleton {
@@ -86,7 +86,7 @@ func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	return c.answer(c.op.status, rec), nil
 }
 
-// identify makes the identity of a new item.
+// identify returns the identity of a new item.
 func (c *call) identify(values []argument) string {
 	variable := ""
 	if len(c.kind.vars) > 0 && !c.kind.singleton {
@@ -99,7 +99,7 @@ func (c *call) identify(values []argument) string {
 		return fmt.Sprint(v)
 	}
 	if variable != "" && variable != "id" && variable != "sid" {
-		for _, v := range values { // Identity, Key, PhoneNumber
+		for _, v := range values { // such as Identity, Key, PhoneNumber
 			if key(v.name) == variable && v.value != nil && v.value != "" {
 				return text(v.value)
 			}
@@ -109,15 +109,15 @@ func (c *call) identify(values []argument) string {
 		next := 0
 		for _, rec := range slices.Backward(c.orderOf(c.collection())) {
 			if rec != nil {
-				fmt.Sscan(rec.id, &next) //nolint:errcheck // 0 then
+				fmt.Sscan(rec.id, &next) //nolint:errcheck // stays 0
 				next++
 				break
 			}
 		}
 		return fmt.Sprint(next)
 	}
-	// What joins another item to this one carries its SID: PhoneNumbers below
-	// a service are named by PhoneNumberSid.
+	// An item that links to another one uses its SID: the PhoneNumbers of a
+	// service are identified by PhoneNumberSid.
 	collection := key(c.node.segment)
 	for _, p := range c.op.params {
 		joined, ok := strings.CutSuffix(p.key, "sid")
@@ -143,7 +143,7 @@ func (c *call) orderOf(in *collection) []*record {
 	return in.order
 }
 
-// genericUpdate changes an item, or creates it if the operation is an upsert.
+// genericUpdate changes an item; an upsert creates it if needed.
 func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 	rec := c.collection().find(c.identity(), c.kind.alias)
 	if rec != nil && c.root && !c.owns(rec) {
@@ -168,8 +168,9 @@ func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 	return c.answer(c.op.status, rec), nil
 }
 
-// fill puts parameters into a record. One without a field is kept too, for
-// tests to look at. Dotted ones nest: Configuration.Url is url of configuration.
+// fill stores parameters in a record. It keeps those without a field too, for
+// tests to inspect. Dotted names nest: Configuration.Url sets url in
+// configuration.
 func (c *call) fill(rec *record, values []argument) {
 	for _, v := range values {
 		top, rest, dotted := strings.Cut(v.name, ".")

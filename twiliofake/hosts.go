@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// product returns the product that a Host header names: "taskrouter" for
+// product returns the product in a Host header: "taskrouter" for
 // taskrouter.twilio.com, taskrouter.ie1.twilio.com and
 // taskrouter.dublin.ie1.twilio.com, with or without a port.
 func product(host string) string {

@@ -19,8 +19,8 @@ func iamRows() []resource {
 	}
 }
 
-// A Token describes a Flex token that IAM knows. The zero value is the token
-// of a user without roles and without a worker, which never expires.
+// A Token describes a Flex token that IAM knows. The zero value is a token that
+// never expires, for a user without roles and without a worker.
 type Token struct {
 	// User is the realm user id, such as "agent@example.com".
 	User string `json:"user,omitempty"`
@@ -31,17 +31,17 @@ type Token struct {
 	Roles []string `json:"roles"`
 	// WorkerSID is the SID of the user's worker; empty for a guest.
 	WorkerSID string `json:"worker_sid,omitempty"`
-	// Expires is when the token expires; with zero, IAM says each time that it
-	// expires in an hour.
+	// Expires is when the token expires. If it is zero, IAM always answers that
+	// the token expires in an hour.
 	Expires time.Time `json:"expires,omitzero"`
-	// Invalid is the reason for which IAM refuses the token; empty accepts it.
+	// Invalid is the reason why IAM refuses the token; empty accepts it.
 	Invalid string `json:"invalid,omitempty"`
-	// Outage makes IAM answer 503 when it is asked about the token.
+	// Outage makes IAM answer 503 when asked about the token.
 	Outage bool `json:"outage,omitempty"`
 }
 
-// MintToken makes a new Flex token, adds it to those that IAM knows, and
-// returns it. IAM knows it until it expires or the state is replaced.
+// MintToken makes a new Flex token that IAM knows, and returns it. The token
+// lasts until it expires or the state is replaced.
 func (t *Twilio) MintToken(token Token) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -114,8 +114,8 @@ func validateToken(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusOK, answer), nil
 }
 
-// identity replaces each character other than letters and digits by an
-// underscore and its code in hex, as Twilio does with the user ids of Flex.
+// identity escapes every character other than a letter or digit as an underscore
+// and its hex code, as Twilio does for the user ids of Flex.
 func (t Token) identity() string {
 	if t.Identity != "" {
 		return t.Identity

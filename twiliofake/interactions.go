@@ -7,8 +7,7 @@ import (
 )
 
 // interactionRows are Flex's interactions: a conversation with a customer, its
-// channels, who takes part and who is invited. What an invite asks for is a
-// task of TaskRouter. See
+// channels, participants and invites. An invite creates a TaskRouter task. See
 // https://www.twilio.com/docs/flex/developer/conversations/interactions-api.
 func interactionRows() []resource {
 	const channel = "/v1/Interactions/{interaction_sid}/Channels/{channel_sid}"
@@ -52,8 +51,8 @@ func interactionRows() []resource {
 	}
 }
 
-// createInteraction makes an interaction with one channel, the conversation of
-// a channel of text, the participants it names, and the task that it asks for.
+// createInteraction makes an interaction with one channel, the conversation of a
+// text channel, its participants, and the task that its routing asks for.
 func createInteraction(c *call, rec *record) *apiError {
 	channel, _ := rec.get("channel").(map[string]any)
 	if channel == nil || textOf(channel["type"]) == "" {
@@ -103,8 +102,8 @@ func createInteraction(c *call, rec *record) *apiError {
 	return nil
 }
 
-// invite makes the task that a routing asks for; nil when it names no
-// workspace that there is.
+// invite makes the task that a routing asks for. It returns nil if the workspace
+// does not exist.
 func (c *call) invite(routing map[string]any, interaction, channel string) (*record, *apiError) {
 	properties, _ := routing["properties"].(map[string]any)
 	workspace := textOf(properties["workspace_sid"])
@@ -148,7 +147,7 @@ func (c *call) invite(routing map[string]any, interaction, channel string) (*rec
 	return task, nil
 }
 
-// routed is how a routing shows its task.
+// routed returns a routing as an answer shows it, with its task.
 func routed(task *record) map[string]any {
 	at := func(name string) any {
 		if t, err := time.Parse(time.RFC3339, task.text(name)); err == nil {
@@ -192,7 +191,7 @@ func createInvite(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createInteractionParticipant adds a participant, to the conversation too if
+// createInteractionParticipant adds a participant, also to the conversation if
 // there is one.
 func createInteractionParticipant(c *call, rec *record) *apiError {
 	media, _ := rec.get("media_properties").(map[string]any)
@@ -212,11 +211,11 @@ func createInteractionParticipant(c *call, rec *record) *apiError {
 	return nil
 }
 
-// leaves is what a reservation becomes when its worker leaves the channel.
+// leaves maps how a worker leaves a channel to the status of the reservation.
 var leaves = map[string]string{"wrapup": "wrapping", "closed": "completed"}
 
-// updateInteractionParticipant removes a participant from the conversation, and
-// ends the reservation that brought a worker.
+// updateInteractionParticipant removes a participant from the conversation and,
+// for a worker, ends the reservation.
 func updateInteractionParticipant(c *call, rec *record) *apiError {
 	status := rec.text("status")
 	properties, _ := rec.get("routing_properties").(map[string]any)

@@ -7,16 +7,16 @@ import (
 	"github.com/flexfn/flexfn/internal/glob"
 )
 
-// A Match selects requests. An empty field matches all.
+// A Match selects requests. Empty fields match everything.
 type Match struct {
 	// Method is an HTTP method, such as "POST".
 	Method string `json:"method,omitempty"`
-	// Host is a product, such as "taskrouter", or a whole host name, such as
+	// Host is a product, such as "taskrouter", or a full host name, such as
 	// "taskrouter.ie1.twilio.com".
 	Host string `json:"host,omitempty"`
-	// Path is a pattern for the whole path: * matches one segment or a part of
-	// one, and ** as the last segment matches everything that follows.
-	// "/v1/Workspaces/*/Tasks/*" matches every task.
+	// Path is a pattern for the whole path. * matches one segment or part of
+	// one; ** as the last segment matches the rest. "/v1/Workspaces/*/Tasks/*"
+	// matches every task.
 	Path string `json:"path,omitempty"`
 }
 

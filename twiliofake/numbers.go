@@ -50,7 +50,8 @@ func lookupRows() []resource {
 			name: "lookups", host: "lookups", special: lookup,
 			paths: []string{"/v2/PhoneNumbers/{phone_number}"},
 			can:   fetch,
-			// An item overrides what the number's form would say.
+			// An item in the state overrides what follows from the number
+			// itself.
 			fields: []field{
 				{"calling_country_code", text, nil, never},
 				{"country_code", text, nil, never},
@@ -69,8 +70,8 @@ func lookupRows() []resource {
 	}
 }
 
-// lookup answers from the form of a number and from the countries of the
-// dialing permissions; an item of the state overrides both.
+// lookup answers from the format of a number and the countries of the dialing
+// permissions. An item in the state overrides both.
 func lookup(c *call) (*response, *apiError) {
 	answer, err := c.lookUpNumber()
 	if err != nil {
@@ -79,8 +80,7 @@ func lookup(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusOK, answer), nil
 }
 
-// lookupV1 answers in the form of the first version, which has only numbers
-// that exist.
+// lookupV1 answers in the format of v1, which only has numbers that exist.
 func lookupV1(c *call) (*response, *apiError) {
 	known, err := c.lookUpNumber()
 	if err != nil {
@@ -113,7 +113,7 @@ func lookupV1(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusOK, answer), nil
 }
 
-// lookUpNumber is what the number's form and the state say about it.
+// lookUpNumber returns what is known about the number in the path.
 func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	if f := c.query.Get("Fields"); f != "" && f != "validation" {
 		for name := range strings.SplitSeq(f, ",") {
@@ -164,7 +164,7 @@ func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	return answer, nil
 }
 
-// country finds the country whose calling code begins the digits.
+// country returns the country whose calling code the digits start with.
 func (c *call) country(digits string) (*record, string) {
 	var best *record
 	longest := ""
@@ -179,8 +179,8 @@ func (c *call) country(digits string) (*record, string) {
 	return best, longest
 }
 
-// updateCountries answers POST /v1/DialingPermissions/BulkCountryUpdates,
-// which changes all the countries or none.
+// updateCountries answers POST /v1/DialingPermissions/BulkCountryUpdates. It
+// changes all the countries or none.
 func updateCountries(c *call) (*response, *apiError) {
 	var updates []map[string]any
 	if err := json.Unmarshal([]byte(c.form.Get("UpdateRequest")), &updates); err != nil {

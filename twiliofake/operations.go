@@ -10,48 +10,48 @@ import (
 	"sync"
 )
 
-// packed is the table of every operation, which internal/twiliogen makes from
-// the source of twilio-go; writeTable there describes its format.
+// packed is the table of operations, which internal/twiliogen generates from the
+// source of twilio-go. Its format is documented at writeTable there.
 //
 //go:embed operations.gz
 var packed []byte
 
-// operations reads the table when a request first needs it. What it returns is
-// shared by all fakes and never changes.
+// operations decodes the table on the first request that needs it. All fakes
+// share the result, which never changes.
 var operations = sync.OnceValue(func() []*operation {
 	ops, err := readOperations(packed)
 	if err != nil {
-		panic("twiliofake: operations.gz: " + err.Error()) // a test reads it
+		panic("twiliofake: operations.gz: " + err.Error()) // a test decodes it
 	}
 	return ops
 })
 
-// An operation is what twilio-go can ask of one path with one method.
+// An operation is one method on one path, as twilio-go calls it.
 type operation struct {
 	*apiPackage
 	method, path, name string
 	class              string
 	status             int
-	model              shape  // of the answer, or of an item of a list; zero is none
+	model              shape  // of the answer, or of an item of a list; zero for none
 	prefix             string // of new SIDs
 	listKey, style     string
 	etag               bool
 	extension          bool // the path ends in .json
 	params             []param
-	body               shape // of a JSON body; zero is none
+	body               shape // of a JSON body; zero for none
 
-	// What the tree adds.
-	identity string // key of the model's field that is the identity
+	// Set when the table is joined to the tree.
+	identity string // key of the model's identity field
 }
 
-// An apiPackage is a version of a product's API.
+// An apiPackage is one version of a product's API.
 type apiPackage struct {
 	name, product string
-	standard      bool // errors have the shape of Twilio's API Standards
+	standard      bool // errors follow Twilio's API standard v1.0
 	models        []*model
 }
 
-// A model is the shape of a JSON object.
+// A model describes the fields of a JSON object.
 type model struct {
 	name   string
 	fields []modelField
@@ -64,7 +64,7 @@ type modelField struct {
 	required  bool // in a body
 }
 
-// A param is a parameter of a form, a query or, marked by header, a header.
+// A param is a form or query parameter, or a header if header is set.
 type param struct {
 	name, key string
 	shape     shape
@@ -85,7 +85,7 @@ type shape struct {
 func (s shape) none() bool  { return s.code == "" }
 func (s shape) elem() shape { return shape{s.code[1:], s.pkg} }
 
-// model is the model of a shape that is one.
+// model returns the model that the shape refers to, or nil.
 func (s shape) model() *model {
 	if s.code == "" || s.code[0] != 'N' {
 		return nil
@@ -109,7 +109,7 @@ func readOperations(packed []byte) ([]*operation, error) {
 
 type tableReader struct {
 	text string
-	keys map[string]string // names and their keys: most occur often
+	keys map[string]string // caches key: most names occur often
 	pkg  *apiPackage
 	ops  []*operation
 }
@@ -198,7 +198,7 @@ func (r *tableReader) operation(line string) error {
 	return nil
 }
 
-// param returns the form or query parameter of that name.
+// param returns the form or query parameter with that name.
 func (op *operation) param(name string) *param {
 	for i := range op.params {
 		if p := &op.params[i]; p.name == name && !p.header {
@@ -208,9 +208,9 @@ func (op *operation) param(name string) *param {
 	return nil
 }
 
-// key normalises a name: friendly_name, FriendlyName and friendlyName are one
-// field, and so are createdAt and date_created. An underscore at the beginning
-// stays.
+// key normalises a name: friendly_name, FriendlyName and friendlyName are the
+// same field, and so are createdAt and date_created. A leading underscore is
+// kept.
 func key(name string) string {
 	clean := true
 	for i := range len(name) {

@@ -16,19 +16,19 @@ const (
 	maxPageSize     = 1000
 )
 
-// A window is one page of a list: its records, and the sequence numbers before
-// which the next and the previous page begin.
+// A window is one page of a list: its records, and the sequence numbers after which
+// the next and the previous page start.
 type window struct {
 	records        []*record
 	number, size   int
-	first          int // index of the first record, as far as pages were followed
+	first          int // index of the first record, counting the pages followed so far
 	token          string
-	next, previous string // tokens; empty when there is no such page
+	next, previous string // tokens; empty if there is no such page
 	back, more     bool   // there is a page before and after this one
 }
 
-// page answers a request for a list: the page that PageSize, Page and
-// PageToken ask for, of the items that the filters leave.
+// page answers a request for a list: the page that PageSize, Page and PageToken
+// ask for, of the items that pass the filters.
 func (c *call) page() (*response, *apiError) {
 	keep, err := c.filters()
 	if err != nil {
@@ -72,9 +72,9 @@ func (c *call) page() (*response, *apiError) {
 	return jsonResponse(http.StatusOK, c.envelope(style, &w, bodies)), nil
 }
 
-// fill finds the records of the page. A token names the item before the page by
-// its sequence number, so that what is created or removed meanwhile neither
-// repeats an item nor hides one, and pages are found by binary search.
+// fill finds the records of the page. A token holds the sequence number of the
+// item before the page. Items created or removed between two requests therefore
+// do not make pages repeat or skip others, and a page is found by binary search.
 func (w *window) fill(in *collection, keep func(*record) bool) {
 	if in == nil {
 		return
@@ -109,8 +109,7 @@ func (w *window) fill(in *collection, keep func(*record) bool) {
 	if w.number == 0 {
 		return
 	}
-	// The previous page begins after the item that is a page and one before
-	// this one.
+	// The previous page starts after the item one page and one item back.
 	n := 0
 	for i := start - 1; i >= 0; i-- {
 		rec := in.order[i]
@@ -125,7 +124,7 @@ func (w *window) fill(in *collection, keep func(*record) bool) {
 	}
 }
 
-// comparison is the order of a list; nil is the order of creation.
+// comparison returns the order of a list; nil means the order of creation.
 func (c *call) comparison() (func(a, b *record) int, *apiError) {
 	if c.resource == nil {
 		return nil, nil
@@ -139,7 +138,7 @@ func (c *call) comparison() (func(a, b *record) int, *apiError) {
 	return nil, nil
 }
 
-// ordering reads the parameter Ordering, such as
+// ordering parses the Ordering parameter, such as
 // "Priority:desc,DateCreated:asc".
 func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	type term struct {
@@ -169,8 +168,8 @@ func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	}, nil
 }
 
-// sort fills a page of a list in an order other than that of creation. Its
-// pages go by number.
+// sort fills a page of a list that is not in the order of creation. Its pages
+// are numbered.
 func (w *window) sort(in *collection, keep func(*record) bool, compare func(a, b *record) int) {
 	var items []*record
 	for rec := range in.all() {
@@ -185,7 +184,7 @@ func (w *window) sort(in *collection, keep func(*record) bool, compare func(a, b
 	w.records, w.back, w.more = items[w.first:end], w.first > 0, end < len(items)
 }
 
-// envelope puts a page into the form that the API has for pages.
+// envelope wraps a page the way the API does.
 func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	key := c.listName()
 	link := func(number int, token string) string {
@@ -247,7 +246,7 @@ func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	}}
 }
 
-// listName is the key of the items in a page.
+// listName returns the key of the items in a page.
 func (c *call) listName() string {
 	if c.op != nil {
 		return c.op.listKey
@@ -267,9 +266,9 @@ func (c *call) count(param string, otherwise int) (int, *apiError) {
 	return n, nil
 }
 
-// filters makes a test of what the query asks a list for; nil keeps all. Values
-// of one parameter are alternatives. A parameter that Twilio knows and no
-// field answers is ignored, and the answer says so.
+// filters returns a test for the query's filters; nil keeps everything. Repeated
+// values of a parameter are alternatives. A parameter that Twilio knows but no
+// field answers has no effect, and the answer says so.
 func (c *call) filters() (func(*record) bool, *apiError) {
 	var tests []func(*record) bool
 	if c.resource != nil && c.narrow[""] != nil {
@@ -334,8 +333,8 @@ func (c *call) filter(param string, values []string) (func(*record) bool, *apiEr
 	}, nil
 }
 
-// holds compares a field with what a filter wants: the same, or for a time one
-// that is not later or not earlier. A date is every time of its day.
+// holds compares a field with a filter's value: for equality or, for a time, not
+// later or not earlier. A date matches every time of that day.
 func (s shape) holds(have, relation, want string) bool {
 	if s.code != "t" && s.code != "d" {
 		return strings.EqualFold(have, want)
@@ -361,7 +360,7 @@ func (s shape) holds(have, relation, want string) bool {
 	return at.Equal(bound)
 }
 
-// filter tests a field of a row.
+// filter returns a test for a field of a row.
 func (f field) filter(param string, values []string) (func(*record) bool, *apiError) {
 	kind := f.kind
 	if kind == many {

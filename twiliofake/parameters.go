@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// An argument is a parameter of a request as the generic layer reads it.
+// An argument is one parameter of a request in the generic layer.
 type argument struct {
 	name  string
 	value any
 }
 
-// parameters reads and checks what the request sent by what the table knows:
-// unknown, missing and ill-typed parameters are refused. Those of a query that
-// does not belong to a list are checked too.
+// parameters reads the request's parameters and checks them against the table:
+// unknown, missing and ill-typed ones are refused. It also checks a query that
+// does not belong to a list.
 func (c *call) parameters() ([]argument, *apiError) {
 	if !c.op.body.none() {
 		return c.jsonParameters()
@@ -55,7 +55,7 @@ func isPaging(name string) bool {
 	return slices.Contains([]string{"Page", "PageSize", "PageToken", "pageSize", "pageToken"}, name)
 }
 
-// parse reads the values of a form parameter.
+// parse parses the values of a form parameter.
 func (p *param) parse(values []string) (any, bool) {
 	if p.shape.code[0] == 'l' {
 		out := make([]any, 0, len(values))
@@ -77,8 +77,8 @@ func (p *param) parse(values []string) (any, bool) {
 	return v, ok && (s == "" || p.allows(s))
 }
 
-// allows reports whether an enumeration has the value. Twilio is not strict
-// about its case.
+// allows reports whether an enumeration has the value, ignoring case as Twilio
+// does.
 func (p *param) allows(s string) bool {
 	return len(p.enum) == 0 || slices.ContainsFunc(p.enum, func(e string) bool { return strings.EqualFold(e, s) })
 }
@@ -111,7 +111,7 @@ func (s shape) parse(text string) (any, bool) {
 	return text, true
 }
 
-// jsonParameters reads a JSON body by the model that the table has for it.
+// jsonParameters reads a JSON body and checks it against its model.
 func (c *call) jsonParameters() ([]argument, *apiError) {
 	body := c.body
 	if len(body) == 0 {
@@ -138,7 +138,7 @@ func (c *call) jsonParameters() ([]argument, *apiError) {
 	return out, nil
 }
 
-// misfit says what is wrong with a JSON value; "" when it has the shape.
+// misfit describes how a JSON value differs from the shape; "" if it does not.
 func (s shape) misfit(v any, where string) string {
 	wrong := func(want string) string { return "Invalid value for " + where + ": expected " + want }
 	if v == nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // queueRows are the queues in which calls wait. The fake enqueues nothing:
-// members are those of the state, and "Front" is the one that came first.
+// members come from the state, and "Front" is the one that joined first.
 func queueRows() []resource {
 	const account = "/2010-04-01/Accounts/{account_sid}"
 	return []resource{
@@ -62,7 +62,7 @@ func saveQueue(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// removeQueue refuses to take away a queue in which calls wait.
+// removeQueue refuses to delete a queue in which calls wait.
 func removeQueue(c *call, rec *record) *apiError {
 	if n := rec.child("Members").len(); n > 0 {
 		return refuse(http.StatusBadRequest, 22002, "Queue %s is not empty: %d calls wait in it", rec.id, n)
@@ -82,7 +82,7 @@ func viewQueue(c *call, rec *record, m map[string]any) {
 	}
 }
 
-// waited is how many seconds a member of a queue has waited.
+// waited returns how many seconds a member of a queue has waited.
 func (c *call) waited(member *record) int {
 	t, err := time.Parse(time.RFC1123Z, member.text("date_enqueued"))
 	if err != nil {
@@ -99,7 +99,7 @@ func viewMember(c *call, rec *record, m map[string]any) {
 	if rec.get("date_enqueued") == nil {
 		m["date_enqueued"] = rec.get("date_created")
 	}
-	position, n := 0, 0 // 0 is that of one that has left
+	position, n := 0, 0 // position 0: the member has left
 	for member := range rec.owner.child("Members").all() {
 		if n++; member.id == rec.id {
 			position = n
@@ -108,7 +108,7 @@ func viewMember(c *call, rec *record, m map[string]any) {
 	m["position"] = position
 }
 
-// frontMember is the call that has waited longest.
+// frontMember returns the call that has waited longest.
 func frontMember(c *call, id string) *record {
 	if id == "Front" {
 		for member := range c.collection().all() {
@@ -118,7 +118,7 @@ func frontMember(c *call, id string) *record {
 	return nil
 }
 
-// dequeue takes a call out of the queue and to other instructions.
+// dequeue takes a call out of its queue and redirects it.
 func dequeue(c *call, rec *record) *apiError {
 	if call := c.one("calls", map[string]any{"sid": rec.id}); call != nil {
 		c.set(call, map[string]any{"_url": c.form.Get("Url")})
@@ -127,15 +127,14 @@ func dequeue(c *call, rec *record) *apiError {
 	return nil
 }
 
-// silence is a frame of MPEG-1 layer III without sound: 128 kbit/s, 44.1 kHz,
-// mono.
+// silence returns a silent MPEG-1 layer III frame: 128 kbit/s, 44.1 kHz, mono.
 func silence() []byte {
 	frame := make([]byte, 417)
 	copy(frame, []byte{0xff, 0xfb, 0x90, 0xc4})
 	return frame
 }
 
-// recordingMedia answers the sound of a recording: a second of silence.
+// recordingMedia answers with the sound of a recording: one second of silence.
 func recordingMedia(_ *call, rec *record, extension string) (*response, *apiError) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" || s == "processing" {
 		return nil, notFound("Recordings/" + rec.id + extension)

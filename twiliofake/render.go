@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// answer is a response with the item as body.
+// answer returns a response with the item as its body.
 func (c *call) answer(status int, rec *record) *response {
 	if c.resource == nil && c.op.model.none() {
 		return &response{status: status, header: http.Header{}}
@@ -23,8 +23,8 @@ func (c *call) answer(status int, rec *record) *response {
 	return res
 }
 
-// render makes the body of an item: the fields of the operation's model and,
-// of a row, those that the model lacks.
+// render makes the body of an item: the fields of the operation's model and, for
+// a row, those that the model lacks.
 func (c *call) render(rec *record) any {
 	var m map[string]any
 	if c.op != nil {
@@ -54,7 +54,7 @@ func (c *call) render(rec *record) any {
 	}
 	for _, f := range c.fields {
 		if f.name[0] == '_' {
-			continue // kept, and never sent
+			continue // stored but never sent
 		}
 		if v, ok := rec.lookup(f.name); ok {
 			m[f.name] = v
@@ -68,7 +68,7 @@ func (c *call) render(rec *record) any {
 	return m
 }
 
-// value is what an item has in a field of a model.
+// value returns the value of a model's field in an item.
 func (c *call) value(rec *record, f *modelField) any {
 	switch f.key {
 	case "url":
@@ -88,7 +88,7 @@ func (c *call) value(rec *record, f *modelField) any {
 			return v
 		}
 	} else if c.resource == nil && rec.seq == 0 && rec.owner != nil && rec.owner.owner != nil {
-		// A view or a verb shows what it is below.
+		// A view or a verb shows the fields of the item above it.
 		if v, ok := rec.owner.lookup(f.name); ok {
 			return f.shape.convert(v)
 		}
@@ -99,7 +99,7 @@ func (c *call) value(rec *record, f *modelField) any {
 	return f.shape.zero(0)
 }
 
-// zero is the value of a field that cannot be null.
+// zero returns the value of a field that is missing but cannot be null.
 func (s shape) zero(depth int) any {
 	switch s.code[0] {
 	case 'i', 'f':
@@ -127,8 +127,8 @@ func (s shape) zero(depth int) any {
 	return ""
 }
 
-// convert brings a value that a parameter gave to the shape of a field; what
-// cannot be brought there is null.
+// convert converts a parameter's value to the shape of a field; nil if it
+// cannot.
 func (s shape) convert(v any) any {
 	switch s.code[0] {
 	case 's':
@@ -229,8 +229,8 @@ func (s shape) convert(v any) any {
 	return v
 }
 
-// complete gives an object the fields that its model has and that cannot be
-// null. It copies the object rather than change it.
+// complete returns a copy of an object with the missing fields of its model that
+// cannot be null.
 func (s shape) complete(m map[string]any) map[string]any {
 	model := s.model()
 	if model == nil {
@@ -249,7 +249,7 @@ func (s shape) complete(m map[string]any) map[string]any {
 	return out
 }
 
-// parseTime reads a time as either API writes it, or a date alone.
+// parseTime parses a time in either API's format, or a date alone.
 func parseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, time.RFC1123Z, time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -259,10 +259,10 @@ func parseTime(s string) (time.Time, error) {
 	return time.Parse("2006-01-02T15:04:05", s)
 }
 
-// base is the scheme and host that the client knows the product by.
+// base returns the scheme and host under which the client called the product.
 func (c *call) base() string { return "https://" + c.host }
 
-// itemURL is the address of an item, under the path that the request used.
+// itemURL returns the URL of an item, below the path of the request.
 func (c *call) itemURL(rec *record) string { return c.base() + c.itemPath(rec) }
 
 func (c *call) itemPath(rec *record) string {
@@ -299,7 +299,7 @@ func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
 	}
 }
 
-// links names the resources right below an item.
+// links returns the URLs of the resources directly below an item.
 func (c *call) links(rec *record) map[string]any {
 	n := c.node
 	if !c.item && c.own() == 0 && !c.kind.singleton {

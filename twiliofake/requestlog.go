@@ -17,35 +17,36 @@ import (
 // A Request is an entry of the request log: a request and its answer. Auth
 // tokens, API secrets and Flex tokens are masked.
 type Request struct {
-	// ID is the answer's Twilio-Request-Id.
+	// ID is the Twilio-Request-Id of the answer.
 	ID       string        `json:"id"`
 	Time     time.Time     `json:"time"`
-	Duration time.Duration `json:"duration"` // nanoseconds; zero while it is under way
+	Duration time.Duration `json:"duration"` // nanoseconds; zero until the request ends
 	Method   string        `json:"method"`
 	Host     string        `json:"host"`
 	Path     string        `json:"path"` // decoded
 	Query    url.Values    `json:"query,omitempty"`
-	// Header has the request's headers; the secret in Authorization is masked.
+	// Header holds the request's headers, with the secret in Authorization
+	// masked.
 	Header http.Header `json:"header,omitempty"`
-	// Form are the parameters of a form body.
+	// Form holds the parameters of a form body.
 	Form url.Values `json:"form,omitempty"`
-	// Body is any other body.
+	// Body is a body that is not a form.
 	Body string `json:"body,omitempty"`
 	// Status is the answer's status; zero if no answer was sent.
 	Status int `json:"status"`
 	// Answer is the answer's body.
 	Answer string `json:"answer,omitempty"`
-	// Faults are the names of the rules that struck.
+	// Faults names the rules that struck.
 	Faults []string `json:"faults,omitempty"`
 }
 
 // masked replaces a secret.
 const masked = "***"
 
-// maxLogged bounds a body in the log, in bytes.
+// maxLogged is how many bytes of a body the log keeps.
 const maxLogged = 16 << 10
 
-// requestLog holds the last requests, oldest first from start.
+// requestLog is a ring of the last requests; start is the oldest.
 type requestLog struct {
 	mu      sync.Mutex
 	max     int
@@ -78,8 +79,8 @@ func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *Req
 	return e
 }
 
-// end completes an entry. The status is 0 and res nil if the request was not
-// answered.
+// end completes an entry. If the request got no answer, status is 0 and res is
+// nil.
 func (l *requestLog) end(e *Request, status int, body []byte, res *response) {
 	var form url.Values
 	kind, _, _ := strings.Cut(e.Header.Get("Content-Type"), ";")
@@ -151,8 +152,8 @@ func maskForm(form url.Values) url.Values {
 	return out
 }
 
-// maskBody writes a body with the values of secret keys masked. A body that
-// is not JSON is kept unchanged, unless it might hold a token.
+// maskBody returns a body with the values of secret keys masked. A body that is
+// not JSON is returned unchanged unless it might contain a token.
 func maskBody(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -174,7 +175,7 @@ func maskBody(b []byte) string {
 	return string(b)
 }
 
-// maskJSON masks in place, and reports whether it masked anything.
+// maskJSON masks v itself and reports whether it masked anything.
 func maskJSON(v any) bool {
 	found := false
 	switch v := v.(type) {

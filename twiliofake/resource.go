@@ -5,74 +5,87 @@ import (
 	"strings"
 )
 
-// A resource is one row of the description table: everything that the engine
-// has to know to play one kind of Twilio resource. A new kind is a new row.
+// A resource is one row of the table of modelled resources: it tells the engine
+// how one kind of Twilio resource behaves. Adding a kind means adding a row.
+// What a row leaves out, such as a verb or a sub-path, falls through to the
+// generic layer (generic.go).
 type resource struct {
-	// name is the key of the kind in the state document, such as "tasks".
+	// name is the kind's key in the state document, such as "tasks".
 	name string
-	// host is the product whose host serves it, such as "taskrouter".
+	// host is the product that serves it, such as "taskrouter" for
+	// taskrouter.twilio.com.
 	host string
-	// paths are the paths of one item. A variable in braces names the JSON
-	// field that it must equal; the last one is the identity. The collection
-	// is the path without it. A path that ends in a literal is a singleton,
-	// one an account. The first path makes the item's url; the others are
-	// views of the same items, such as the reservations of a worker.
+	// paths are the paths of a single item, such as
+	// "/v1/Workspaces/{workspace_sid}/Tasks/{sid}". A variable in braces is also
+	// the name of a JSON field of the item; the last one is its identity. The
+	// collection is the path without the identity. A path that ends in a literal
+	// is a singleton. The first path is the item's home and makes its url; any
+	// others list the same items elsewhere, such as a worker's reservations.
 	paths []string
-	// can lists what requests may do.
+	// can is the set of operations that the row plays.
 	can verbs
-	// prefix begins the SIDs of new items.
+	// prefix starts the SIDs of new items, such as "WT".
 	prefix string
-	// alias are fields by which an item may be addressed instead of its SID.
+	// alias lists fields that can replace the SID in a path, such as a Sync
+	// document's unique_name.
 	alias []string
-	// unique are fields whose values no two items of the collection share.
+	// unique lists fields that must differ between the items of a collection.
 	unique []unique
-	// list is the key of the items in a page; empty derives it from the path
-	// (TaskQueues: task_queues).
+	// list is the key of the items in a page. Empty derives it from the path:
+	// "task_queues" for TaskQueues.
 	list string
-	// etag answers with an ETag and honours If-Match.
+	// etag sends an ETag and checks If-Match; a mismatch is 412, code 20412.
 	etag bool
-	// bare items have no SID, account and dates in their body.
+	// bare items have no SID, account or dates in their body.
 	bare bool
-	// founding creates may name a parent that does not exist; the hook makes it.
+	// founding lets a create name a parent that does not exist yet; the create
+	// hook then makes the parent. A participant starts its conference this way.
 	founding bool
-	// json bodies are accepted: an object whose keys are the fields.
+	// json accepts JSON bodies: an object whose keys are the fields.
 	json bool
-	// table takes the parameters from the table of every operation, and the
-	// fields from its models: the row holds initial values and hooks alone.
+	// table takes parameters and fields from the table of operations
+	// (operations.gz), which twilio-go's source defines. The row then only adds
+	// initial values and hooks.
 	table bool
-	// fields are the fields of an item's body other than those that every item
-	// of its API has: sid, account_sid, date_created, date_updated, and url with
-	// links or uri with subresource_uris.
+	// fields are the fields of an item's body, except those that every item of
+	// its API has: sid, account_sid, date_created, date_updated, and url and
+	// links (uri and subresource_uris in the API of 2010).
 	fields []field
-	// filters are the fields by which a list may be narrowed.
+	// filters lists the fields that a list can be filtered by.
 	filters []string
-	// params names the field of each parameter whose name is not the field's
-	// in Pascal case (friendly_name: FriendlyName).
+	// params maps a form parameter to its field, for names that are not the
+	// field's in Pascal case (FriendlyName sets friendly_name by default).
 	params map[string]string
 
-	// Hooks hold what is special. They run under the lock; create and update
-	// after the parameters were put into the record, update with a copy that
-	// is dropped when the hook refuses; remove before the record goes.
+	// Hooks implement what the columns cannot express, mostly Twilio's state
+	// rules and side effects. They run under the fake's lock, and an error
+	// refuses the request. create and update run after the parameters have been
+	// put into the record; update gets a copy, which is dropped on an error.
+	// remove runs before the record is deleted.
 	create, update, remove func(*call, *record) *apiError
-	// find looks an item up by a name that is neither its SID nor an alias.
+	// find looks up an item by a name that is neither its SID nor an alias, such
+	// as "Front" for the first member of a queue.
 	find func(*call, string) *record
-	// view completes the body of an answer.
+	// view changes the body of an answer before it is sent, for fields that are
+	// computed rather than stored.
 	view func(*call, *record, map[string]any)
-	// changed hears of every change of an item that a request caused, whichever
-	// resource the request was about: before is nil for a new item, after for
-	// one that is gone.
+	// changed runs after every change of an item, whichever request caused it;
+	// TaskRouter's events and the links between tasks and reservations hang off
+	// it. before is nil for a new item, after is nil for a deleted one.
 	changed func(c *call, before, after *record)
-	// narrow reads the parameters of a list that are not just the value of a
-	// field; the result says which items stay. The one without a name is asked
-	// for every list.
+	// narrow handles list parameters that are more than the value of a field.
+	// Each function gets the parameter's values and returns which items to keep.
+	// The entry with an empty name runs for every list.
 	narrow map[string]func(*call, []string) (func(*record) bool, *apiError)
-	// orders are the fields that the parameter Ordering may name.
+	// orders lists the fields that the parameter Ordering accepts.
 	orders []string
-	// order is the order of a list; nil, or a nil result, is that of creation.
+	// order compares items for a list. A nil column or a nil result lists them
+	// in the order they were created.
 	order func(*call) (func(a, b *record) int, *apiError)
-	// media answers a request for an item with another extension than .json.
+	// media answers a path with an extension other than .json, such as a
+	// recording's .mp3.
 	media func(c *call, rec *record, extension string) (*response, *apiError)
-	// special answers every request to the path by itself.
+	// special answers every request to the path and bypasses the other columns.
 	special func(*call) (*response, *apiError)
 }
 
@@ -99,15 +112,16 @@ type field struct {
 	set     setting
 }
 
-// A unique field refuses a value that another item has.
+// A unique field refuses a value that another item already has.
 type unique struct {
 	field string
-	// code is Twilio's; the status is 409, or 400 where the code is 20001.
+	// code is Twilio's error code. The status is 409, or 400 for code 20001.
 	code int
-	// fold compares without case.
+	// fold ignores case.
 	fold bool
-	// in names the parent, of another of the kind's paths, whose items must
-	// differ; empty is that of the first path.
+	// in widens or moves the scope: it is the variable of another of the kind's
+	// paths, and values must be unique below that parent. Empty means the first
+	// path's parent.
 	in string
 }
 
@@ -118,18 +132,18 @@ func (u unique) refusal(value string) *apiError {
 	return refuse(http.StatusConflict, u.code, "%s %q is already in use", pascal(u.field), value)
 }
 
-// setting says which requests may set a field by a form parameter.
+// A setting says which requests can set a field with a form parameter.
 type setting uint8
 
 const (
 	onCreate setting = 1 << iota
 	onUpdate
-	required         // on create
+	required         // on create; the request is refused without it
 	never    setting = 0
 	always           = onCreate | onUpdate
 )
 
-// A valueKind says how a form parameter becomes a JSON value.
+// A valueKind says how a form parameter turns into a JSON value.
 type valueKind uint8
 
 const (
@@ -137,12 +151,12 @@ const (
 	integer            // a JSON number
 	boolean            // true, false
 	instant            // a point in time, ISO 8601
-	document           // JSON in a string, as attributes are
+	document           // JSON in a string, like attributes
 	value              // any JSON
-	many               // a list of strings; a repeated parameter
+	many               // a list of strings, from a repeated parameter
 )
 
-// identity is the field that the path's last variable names.
+// identity returns the name of the path's last variable; "" for a singleton.
 func (r *resource) identity() string { return identityOf(r.paths[0]) }
 
 func identityOf(path string) string {
@@ -154,11 +168,11 @@ func identityOf(path string) string {
 	return name
 }
 
-// classic reports whether the resource belongs to the API of 2010, which has
-// its own dates, links and pages.
+// classic reports whether the resource is part of the API of 2010, which has its
+// own date format, links and pages.
 func (r *resource) classic() bool { return strings.HasPrefix(r.paths[0], "/2010-04-01/") }
 
-// listKey is the key of the items in a page.
+// listKey returns the key of the items in a page.
 func (r *resource) listKey() string {
 	if r.list != "" {
 		return r.list
@@ -184,7 +198,7 @@ func (r *resource) field(param string) (field, bool) {
 	return field{}, false
 }
 
-// collectionOf is an item's path without its identity.
+// collectionOf returns an item's path without its identity.
 func collectionOf(path string) string {
 	c := path[:strings.LastIndexByte(path, '/')]
 	if strings.HasSuffix(path, ".json") {
@@ -193,7 +207,7 @@ func collectionOf(path string) string {
 	return c
 }
 
-// verbOf is the operation that a method asks of an item or a collection.
+// verbOf returns the operation that a method means on an item or a collection.
 func verbOf(method string, item bool) verbs {
 	switch {
 	case method == http.MethodGet && item:
@@ -219,7 +233,7 @@ func variable(segment string) (string, bool) {
 	return "", false
 }
 
-// variables are the names of the variables of a path.
+// variables returns the names of a path's variables.
 func variables(path string) []string {
 	var names []string
 	for _, s := range segments(path) {

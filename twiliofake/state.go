@@ -15,18 +15,17 @@ import (
 	"time"
 )
 
-// State is everything that a fake holds, as one JSON document that people can
-// read and write.
+// State is everything that a fake holds: a JSON document made to be read and
+// edited.
 type State struct {
 	// Resources are the items by kind, such as "tasks" or "workers", in the
-	// order in which lists show them. Fields that are left out get their
-	// initial values.
+	// order in which lists show them. Missing fields get their initial values.
 	Resources map[string][]Resource `json:"resources"`
-	// Tokens are the Flex tokens that IAM knows; all others are invalid.
+	// Tokens are the Flex tokens that IAM accepts; all others are invalid.
 	Tokens map[string]Token `json:"tokens,omitempty"`
-	// Faults are the rules by which the fake misbehaves; see [Fault].
+	// Faults are the rules that make the fake misbehave; see [Fault].
 	Faults []Fault `json:"faults,omitempty"`
-	// FaultSeed seeds the faults that strike with a probability.
+	// FaultSeed seeds the choices of rules with a Probability.
 	FaultSeed uint64 `json:"fault_seed,omitempty"`
 }
 
@@ -36,14 +35,14 @@ var development []byte
 // The account and the workspace of [DevelopmentState].
 const (
 	DevelopmentAccountSID     = "AC00000000000000000000000000000001"
-	DevelopmentAuthToken      = "development000000000000000000000" // of the fake alone
+	DevelopmentAuthToken      = "development000000000000000000000" // only valid for the fake
 	DevelopmentWorkspaceSID   = "WS00000000000000000000000000000001"
 	DevelopmentChatServiceSID = "IS00000000000000000000000000000001"
 )
 
 // DevelopmentState returns the state for development: account
-// [DevelopmentAccountSID], a Flex workspace with two agents, a supervisor and
-// an administrator, queues, a task with its reservation, conference
+// [DevelopmentAccountSID] with a Flex workspace (two agents, a supervisor and an
+// administrator; queues; a task with its reservation), conference
 // CF00000000000000000000000000000001 with participant
 // CA00000000000000000000000000000001, phone numbers, a conversation, a chat
 // channel, and the tokens dev-agent, dev-supervisor, dev-admin, dev-guest,
@@ -51,7 +50,7 @@ const (
 func DevelopmentState() State {
 	s, err := readState(bytes.NewReader(development))
 	if err != nil {
-		panic("twiliofake: development.json: " + err.Error()) // a test reads it
+		panic("twiliofake: development.json: " + err.Error()) // a test decodes it
 	}
 	return s
 }
@@ -86,8 +85,8 @@ func (t *Twilio) State() State {
 	return s
 }
 
-// kindNamed finds a kind of the state document; those that no row plays make
-// the table of operations be read.
+// kindNamed returns a kind of the state document. It loads the table of
+// operations if no row has the name.
 func (t *Twilio) kindNamed(name string) *kind {
 	if k := t.rows.byName[name]; k != nil {
 		return k
@@ -95,8 +94,8 @@ func (t *Twilio) kindNamed(name string) *kind {
 	return theWorld().kinds[name]
 }
 
-// SetState sets the whole state of the fake. If s is not valid, nothing
-// changes, and the error names every fault in it.
+// SetState replaces the whole state. If s is invalid, nothing changes, and the
+// error joins everything that is wrong with it.
 func (t *Twilio) SetState(s State) error {
 	store := newStore(t.seed)
 	now := time.Now().UTC()
@@ -113,7 +112,7 @@ func (t *Twilio) SetState(s State) error {
 			errs = append(errs, fmt.Errorf("resources: unknown kind %q", name))
 		}
 	}
-	// Parents come before their children.
+	// Load parents before their children.
 	slices.SortStableFunc(kinds, func(a, b *kind) int { return cmp.Compare(a.depth(), b.depth()) })
 	for _, k := range kinds {
 		for i, item := range s.Resources[k.name] {
@@ -147,7 +146,7 @@ func (t *Twilio) SetState(s State) error {
 	return nil
 }
 
-// depth is how far below the root the kind's items are.
+// depth returns how many levels below the root the kind's items are.
 func (k *kind) depth() int {
 	if k.root {
 		return 0
@@ -172,8 +171,8 @@ func (s *store) everywhere(k *kind) iter.Seq[*record] {
 	}
 }
 
-// review puts the records of a kind at all its paths again, after items above
-// them have changed.
+// review lists the records of a kind at all its paths again, after a change of
+// the items above them.
 func (s *store) review(k *kind) {
 	if len(k.paths) == 1 {
 		return
@@ -272,8 +271,8 @@ func (s *store) place(rec *record, above map[string]string, account string) erro
 	return nil
 }
 
-// parentKind is the kind of the ghosts on the way to a kind's items; nil if
-// the items there must exist.
+// parentKind returns the kind of the ghosts at level i above a kind's items, or
+// nil if the items at that level must already exist.
 func (s *store) parentKind(k *kind, i int) *kind {
 	if k.row != nil {
 		return nil
@@ -285,7 +284,7 @@ func (s *store) parentKind(k *kind, i int) *kind {
 	return n.wilds[i].self
 }
 
-// field says what a field of a state document may hold.
+// field returns the kind of value that a field of a state document holds.
 func (k *kind) field(name string) (valueKind, bool) {
 	if strings.HasPrefix(name, "_") || k.row == nil {
 		return value, true
@@ -303,13 +302,12 @@ func (k *kind) field(name string) (valueKind, bool) {
 			return f.kind, true
 		}
 	}
-	// What the generic layer put there: an operation that no row plays.
+	// The generic layer stored it there.
 	return value, theWorld().knows(k, name)
 }
 
-// export returns the record as the state document holds it. Fields with their
-// initial value may be left out, and null ones only if null is the initial
-// value.
+// export returns the record as it appears in the state document. A null field is
+// left out only if null is its initial value.
 func (r *record) export() Resource {
 	m := Resource{}
 	k := r.kind
@@ -338,7 +336,7 @@ func (r *record) export() Resource {
 	for name, v := range m {
 		switch v.(type) {
 		case map[string]any, []any, []string:
-			m[name], _ = copyJSON(v) // it came from JSON
+			m[name], _ = copyJSON(v) // cannot fail: it came from JSON
 		}
 	}
 	if r.version != 0 {
@@ -354,7 +352,7 @@ func (t *Twilio) mainAccount() string {
 	return ""
 }
 
-// Load reads a state document from r and sets the whole state of the fake, as
+// Load reads a state document from r and replaces the whole state, as
 // [Twilio.SetState] does. Unknown keys are errors.
 func (t *Twilio) Load(r io.Reader) error {
 	s, err := readState(r)
@@ -364,9 +362,9 @@ func (t *Twilio) Load(r io.Reader) error {
 	return t.SetState(s)
 }
 
-// Save writes everything that the fake holds as a state document, indented and
-// with sorted keys. For the faults it includes how often each has struck, but
-// not how many requests a Skip has let pass.
+// Save writes the whole state as a state document, indented and with sorted
+// keys. It includes how often each fault has struck, but not how many requests a
+// Skip has let through.
 func (t *Twilio) Save(w io.Writer) error {
 	b, err := json.MarshalIndent(t.State(), "", "  ")
 	if err != nil {

@@ -9,57 +9,58 @@ import (
 	"strings"
 )
 
-// The state is one tree shaped like the paths of the API: below the root are
-// the accounts, below an account the collections of every product, below an
-// item its own. The shape follows from the paths alone, so that rows
-// and the generic layer share it, parents are found in constant time, and
-// everything below an item is deleted with it.
+// The state is one tree that follows the paths of the API. Below the root are
+// the accounts, below an account the collections of every product, below an item
+// its own collections. Since only the paths define the tree, rows and the
+// generic layer share it, parents are found in constant time, and deleting an
+// item deletes everything below it.
 
-// A record is one item: its identity, its places in the tree, and its fields.
+// A record is one item: its identity, its places in the tree and its fields.
 type record struct {
 	kind    *columns
-	owner   *record // the item it stands below
+	owner   *record // the item directly above
 	id      string  // empty for a singleton
 	vals    []any   // by column
 	below   map[string]*collection
 	views   []*collection // where else it is listed
 	version int32
-	shared  bool // something below has views
-	seq     int  // grows with every record; the order of lists
+	shared  bool // an item below has views
+	seq     int  // ascending in order of creation; 0 for ghosts
 }
 
-// A collection holds the records of one path, in the order of their creation.
+// A collection holds the records at one path, in order of creation.
 type collection struct {
 	owner *record
 	byID  map[string]*record
-	order []*record // nil where one was removed; places are not in it
+	order []*record // nil where a record was removed; without ghosts
 	gone  int
-	names map[name]*record // by fields that are unique or address an item
+	names map[name]*record // by unique fields and aliases
 }
 
 // A name is the value of a field that a collection is indexed by.
 type name struct{ field, value string }
 
-// columns say where the records of a kind keep a field. Names that differ in
-// case and separators only are one column.
+// columns map the fields of a kind to positions in record.vals. Names that
+// differ only in case and separators share a column.
 type columns struct {
 	*kind
-	index map[string]int // column, or what is below zero
+	index map[string]int // a column, or one of the constants below
 	names []string       // as first written
-	// initial are the values of a row's fields, which are its first columns.
+	// initial holds the initial values of a row's fields, which come first.
 	initial []any
 }
 
-// What columns.index holds for names that are not columns.
+// Values of columns.index for names that have no column.
 const (
 	atNone     = -1
 	atIdentity = -2
 	atAccount  = -3
-	atParent   = -4 // and down: the identity of the item so far above
+	atParent   = -4 // and down: the identity of the item that many levels up
 )
 
-// column returns where a field is kept, or one of the constants. A field whose
-// name begins with an underscore is kept and saved, and never sent.
+// column returns a field's column or one of the constants; add makes a column if
+// there is none. A field whose name starts with an underscore is stored and
+// saved but never sent.
 func (k *columns) column(name string, add bool) int {
 	if i, ok := k.index[name]; ok && (i != atNone || !add) {
 		return i
@@ -78,13 +79,13 @@ func (k *columns) column(name string, add bool) int {
 	return i
 }
 
-// get returns a field by its name on the wire; nil when it is null or atNone.
+// get returns a field by its name on the wire, or nil.
 func (r *record) get(name string) any {
 	v, _ := r.lookup(name)
 	return v
 }
 
-// lookup returns a field and whether the record has it at all.
+// lookup returns a field, and whether the record has it.
 func (r *record) lookup(name string) (any, bool) {
 	switch i := r.kind.column(name, false); {
 	case i >= 0:
@@ -110,11 +111,11 @@ func (r *record) lookup(name string) (any, bool) {
 	return nil, false
 }
 
-// unset marks a column that a record does not have, as null is a value.
+// unset marks a column that a record does not have; nil is null.
 var unset any = &struct{ _ byte }{}
 
-// set puts a value into a field. Parents do not change,
-// nor does the identity once the record is in the tree.
+// set sets a field. It cannot change the parents, nor the identity of a record
+// that is in the tree.
 func (r *record) set(name string, v any) {
 	i := r.kind.column(name, true)
 	if i < 0 {
@@ -132,21 +133,21 @@ func (r *record) set(name string, v any) {
 	r.vals[i] = v
 }
 
-// drop takes a field away.
+// drop removes a field.
 func (r *record) drop(name string) {
 	if i := r.kind.column(name, false); i >= 0 && i < len(r.vals) {
 		r.vals[i] = unset
 	}
 }
 
-// setAll puts several fields, such as those that a search wanted.
+// setAll sets several fields.
 func (r *record) setAll(fields map[string]any) {
 	for name, v := range fields {
 		r.set(name, v)
 	}
 }
 
-// text returns a field that is a string, or "".
+// text returns a string field; "" if it is not a string.
 func (r *record) text(name string) string {
 	s, _ := r.get(name).(string)
 	return s
@@ -164,14 +165,15 @@ func (r *record) number(name string) int {
 
 func (r *record) etag() string { return fmt.Sprintf(`"%d"`, r.version) }
 
-// clone copies a record for a change that may yet be refused; see store.commit.
+// clone copies a record for a change that may still be refused; see
+// store.commit.
 func (r *record) clone() *record {
 	c := *r
 	c.vals = slices.Clone(r.vals)
 	return &c
 }
 
-// account is the account that the record belongs to.
+// account returns the account above the record.
 func (r *record) account() *record {
 	for r.owner != nil && r.owner.owner != nil {
 		r = r.owner
@@ -179,7 +181,7 @@ func (r *record) account() *record {
 	return r
 }
 
-// child returns the collection at a path below the item; nil when it is empty.
+// child returns the collection at a path below the item, or nil if it is empty.
 func (r *record) child(path string) *collection { return r.below[path] }
 
 func (r *record) makeChild(path string) *collection {
@@ -194,7 +196,7 @@ func (r *record) makeChild(path string) *collection {
 	return c
 }
 
-// find returns an item by its identity or by a field that addresses it.
+// find returns the item with an identity, or with that value in an alias.
 func (c *collection) find(id string, alias []string) *record {
 	if c == nil {
 		return nil
@@ -213,7 +215,7 @@ func (c *collection) find(id string, alias []string) *record {
 	return nil
 }
 
-// all yields the records in their order.
+// all yields the records in order.
 func (c *collection) all() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if c == nil {
@@ -234,8 +236,8 @@ func (c *collection) len() int {
 	return len(c.order) - c.gone
 }
 
-// after returns the index of the first record that follows a sequence number.
-// Removed records are nil, so that the search steps over them.
+// after returns the index of the first record after a sequence number. The
+// search steps over removed records, which are nil.
 func (c *collection) after(seq int) int {
 	lo, hi := 0, len(c.order)
 	for lo < hi {
@@ -266,8 +268,8 @@ func (c *collection) put(rec *record) {
 	c.name(rec)
 }
 
-// take removes a record from the collection and its indexes. Its place in the
-// order stays empty until half of the places are.
+// take removes a record from the collection and its indexes. Its slot in the
+// order stays empty until half of the slots are.
 func (c *collection) take(rec *record) {
 	if c.byID[rec.id] != rec {
 		return
@@ -279,7 +281,7 @@ func (c *collection) take(rec *record) {
 		i++
 	}
 	if i == len(c.order) {
-		return // a place, which is not listed
+		return // a ghost, which is not listed
 	}
 	c.order[i] = nil
 	if c.gone++; c.gone > len(c.order)/2 {
@@ -288,7 +290,7 @@ func (c *collection) take(rec *record) {
 	}
 }
 
-// name and unname let the names follow a record that comes or changes.
+// name and unname keep the names up to date with a record.
 func (c *collection) name(rec *record) {
 	for _, field := range rec.kind.indexed {
 		n := name{field, rec.kind.fold(field, rec.text(field))}
@@ -316,7 +318,7 @@ type store struct {
 	kinds map[*kind]*columns
 	sids  *rand.Rand
 	seq   int
-	// expiring is what has a date_expires.
+	// expiring holds the records with a date_expires.
 	expiring expiries
 }
 
@@ -324,7 +326,7 @@ func newStore(seed uint64) *store {
 	return &store{root: &record{}, kinds: map[*kind]*columns{}, sids: rand.New(rand.NewPCG(seed, 0x746c69))}
 }
 
-// columns are those of a kind in this store.
+// columns returns this store's columns of a kind.
 func (s *store) columns(k *kind) *columns {
 	c := s.kinds[k]
 	if c == nil {
@@ -353,12 +355,12 @@ func (s *store) columns(k *kind) *columns {
 	return c
 }
 
-// record makes a record that is not in the tree yet.
+// record makes a record and does not add it to the tree.
 func (s *store) record(k *kind, owner *record, id string) *record {
 	return &record{kind: s.columns(k), owner: owner, id: id}
 }
 
-// add puts a record at every path of its kind whose items exist.
+// add adds a record at every path of its kind whose parents exist.
 func (s *store) add(rec *record) {
 	home := rec.owner.makeChild(rec.kind.home())
 	if home.byID[rec.id] == rec {
@@ -371,10 +373,10 @@ func (s *store) add(rec *record) {
 	s.schedule(rec)
 }
 
-// view puts a record at the other paths of its kind too.
+// view lists a record at the other paths of its kind.
 func (s *store) view(rec *record) {
 	for i := 1; i < len(rec.kind.paths); i++ {
-		// The children of an item with two paths are at both.
+		// An item with two paths shows its children at both.
 		if c := s.placeAt(rec, rec.kind.paths[i]); c != nil && c.byID[rec.id] != rec {
 			c.put(rec)
 			rec.views = append(rec.views, c)
@@ -387,8 +389,8 @@ func (s *store) view(rec *record) {
 	}
 }
 
-// placeAt is the collection of a path of the record's kind, below the items
-// that the record's fields name; nil when one is missing.
+// placeAt returns the collection for a record at one path of its kind, or nil if
+// an item that the record's fields name does not exist.
 func (s *store) placeAt(rec *record, p *place) *collection {
 	at := rec.account()
 	for i, path := range p.keys {
@@ -403,7 +405,7 @@ func (s *store) placeAt(rec *record, p *place) *collection {
 	return nil
 }
 
-// commit makes the changed copy of a record the record.
+// commit replaces a record's contents with those of its changed copy.
 func (s *store) commit(rec, next *record) {
 	home := rec.owner.child(rec.kind.home())
 	home.unname(rec)
@@ -436,9 +438,9 @@ func (s *store) remove(rec *record) {
 	}
 }
 
-// where yields the records of a kind below an item, mostly the account, whose
-// fields equal all of want. It goes down the path of the kind whose parents
-// want names, and looks at their collection alone.
+// where yields the records of a kind below an item, usually the account, whose
+// fields equal all of want. It searches the path whose parents want names, and
+// only the collection there.
 func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*record] {
 	best, most := k.paths[0], 0
 	for _, p := range k.paths {
@@ -456,8 +458,7 @@ func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*reco
 	return func(yield func(*record) bool) { s.descend(best, 0, from, want, yield) }
 }
 
-// descend yields the records of a place from its i-th level on, below at, that
-// have the wanted fields.
+// descend yields the matching records of a place, starting at level i below at.
 func (s *store) descend(p *place, i int, at *record, want map[string]any, yield func(*record) bool) bool {
 	if i >= len(p.keys) {
 		return true
@@ -488,7 +489,7 @@ func (s *store) descend(p *place, i int, at *record, want map[string]any, yield 
 			return false
 		}
 	}
-	if !last { // places are not listed
+	if !last { // ghosts are not listed
 		for _, rec := range slices.SortedFunc(c.places(), func(a, b *record) int { return strings.Compare(a.id, b.id) }) {
 			if !try(rec) {
 				return false
@@ -498,7 +499,7 @@ func (s *store) descend(p *place, i int, at *record, want map[string]any, yield 
 	return true
 }
 
-// places yields the items that exist only because something is below them.
+// places yields the ghosts of a collection.
 func (c *collection) places() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if len(c.byID) == c.len() {
@@ -521,7 +522,7 @@ func (r *record) matches(want map[string]any) bool {
 	return true
 }
 
-// hex32 makes 32 hex digits.
+// hex32 returns 32 random hex digits.
 func (s *store) hex32() string {
 	var b [16]byte
 	for i := range b {
@@ -530,8 +531,8 @@ func (s *store) hex32() string {
 	return hex.EncodeToString(b[:])
 }
 
-// ghost creates an item because something is about to be put below it. It is
-// found and never listed.
+// ghost adds an item that no request created, because something is created below
+// it. A ghost can be found by its identity but is not listed.
 func (s *store) ghost(rec *record) {
 	c := rec.owner.makeChild(rec.kind.home())
 	if c.byID == nil {
@@ -540,5 +541,5 @@ func (s *store) ghost(rec *record) {
 	c.byID[rec.id] = rec
 }
 
-// accounts is the collection of all accounts.
+// accounts returns the collection of all accounts.
 func (s *store) accounts() *collection { return s.root.child("accounts") }

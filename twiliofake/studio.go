@@ -6,7 +6,7 @@ import (
 )
 
 // studioRows are Studio's flows and their executions. The fake runs no widgets:
-// an execution is active until it is told to end.
+// an execution stays active until a request ends it.
 func studioRows() []resource {
 	const flow = "/v2/Flows/{flow_sid}"
 	return []resource{
@@ -41,7 +41,7 @@ func studioRows() []resource {
 	}
 }
 
-// saveFlow keeps every revision of a flow.
+// saveFlow stores a new revision of a flow.
 func saveFlow(c *call, rec *record) *apiError {
 	if c.form.Has("Definition") {
 		if _, ok := rec.get("definition").(map[string]any); !ok {
@@ -65,7 +65,8 @@ func saveFlow(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createExecution starts a flow for a contact that is not in it yet.
+// createExecution starts a flow, unless the contact has an active execution of
+// it.
 func createExecution(c *call, rec *record) *apiError {
 	to := c.form.Get("To")
 	for other := range c.parent.child("Executions").all() {

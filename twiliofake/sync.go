@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// syncRows are the resources of sync.twilio.com. A revision is the number of
-// an item's changes, which is its ETag too; an item whose time to live is over
-// is gone.
+// syncRows are the resources of sync.twilio.com. An item's revision counts its
+// changes and makes its ETag. Items are deleted when their time to live is over.
 func syncRows() []resource {
 	const service = "/v1/Services/{service_sid}"
 	initial := func(more ...field) []field {
@@ -67,12 +66,12 @@ func syncRows() []resource {
 	}
 }
 
-// viewSync shows the number of an item's changes.
+// viewSync adds the revision to an answer.
 func viewSync(_ *call, rec *record, m map[string]any) {
 	m["revision"] = strconv.Itoa(int(rec.version))
 }
 
-// saveSync checks the data of an item, and lets its time to live begin.
+// saveSync checks an item's data and restarts its time to live.
 func saveSync(c *call, rec *record) *apiError {
 	if c.form.Has("Data") {
 		if _, err := decodeObject([]byte(c.form.Get("Data"))); err != nil {
@@ -90,8 +89,8 @@ func saveSync(c *call, rec *record) *apiError {
 	return c.expireAfter(rec, "CollectionTtl")
 }
 
-// saveSyncItem does the same for an item of a list or a map, the time to live
-// of which it may set too.
+// saveSyncItem does the same for an item of a list or map. It may also set the
+// time to live of that list or map.
 func saveSyncItem(c *call, rec *record) *apiError {
 	if err := saveSync(c, rec); err != nil || !c.form.Has("CollectionTtl") {
 		return err
@@ -104,17 +103,17 @@ func saveSyncItem(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createSyncListItem numbers an item. A number is never used twice.
+// createSyncListItem assigns an index to an item. Indexes are never reused.
 func createSyncListItem(c *call, rec *record) *apiError {
 	rec.id = strconv.Itoa(c.parent.number("_next"))
 	c.parent.set("_next", c.parent.number("_next")+1)
 	return saveSyncItem(c, rec)
 }
 
-// maxTTL is the longest time to live of anything in Sync: a year.
+// maxTTL is Sync's longest time to live, in seconds: a year.
 const maxTTL = 31536000
 
-// expireAfter sets when an item expires as a parameter says; 0 is never.
+// expireAfter sets an item's expiry from a parameter in seconds; 0 means never.
 func (c *call) expireAfter(rec *record, param string) *apiError {
 	if !c.form.Has(param) {
 		return nil
@@ -127,14 +126,13 @@ func (c *call) expireAfter(rec *record, param string) *apiError {
 		rec.set("date_expires", nil)
 		return nil
 	}
-	// Dates have no fraction; nothing expires early.
+	// Dates have no fraction; round up so that nothing expires early.
 	at := c.now.Add(time.Duration(seconds)*time.Second + time.Second - 1).Truncate(time.Second)
 	rec.set("date_expires", at.Format(time.RFC3339))
 	return nil
 }
 
-// compareIDs orders items of a list by their number, those of a map by their
-// key.
+// compareIDs orders list items by index and map items by key.
 func compareIDs(a, b string) int {
 	if x, err := strconv.Atoi(a); err == nil {
 		if y, err := strconv.Atoi(b); err == nil {
@@ -144,7 +142,7 @@ func compareIDs(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// syncOrder is the order that the parameter Order asks for.
+// syncOrder returns the order for the Order parameter.
 func syncOrder(c *call) (func(a, b *record) int, *apiError) {
 	sign := 1
 	switch c.query.Get("Order") {
@@ -155,7 +153,7 @@ func syncOrder(c *call) (func(a, b *record) int, *apiError) {
 		return nil, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
 	}
 	if sign > 0 && c.kind.name == "sync_list_items" {
-		return nil, nil // they are made in order
+		return nil, nil // the order of creation
 	}
 	return func(a, b *record) int { return sign * compareIDs(a.id, b.id) }, nil
 }

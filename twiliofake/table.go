@@ -2,8 +2,8 @@ package twiliofake
 
 import "slices"
 
-// table describes every resource that the fake plays by hand. To add one, add a
-// row to its product; [resource] says what each column means.
+// table returns the row of every resource that the fake models by hand. To add
+// one, add it to the rows of its product; see [resource] for the columns.
 func table() []resource {
 	return slices.Concat(
 		apiRows(), taskRouterRows(), iamRows(), conversationRows(), chatRows(), lookupRows(), dialingRows(), flexRows(),

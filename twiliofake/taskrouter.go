@@ -214,8 +214,8 @@ func taskRouterRows() []resource {
 	}...)
 }
 
-// in returns the fields of a record in the request's workspace, with
-// more fields given in pairs.
+// in returns fields for a search in the request's workspace: workspace_sid, and
+// more given as pairs of name and value.
 func (c *call) in(pairs ...string) map[string]any {
 	want := map[string]any{"workspace_sid": c.vars["workspace_sid"]}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -224,14 +224,14 @@ func (c *call) in(pairs ...string) map[string]any {
 	return want
 }
 
-// beside returns the fields of a record in the same workspace as rec.
+// beside returns fields for a search in the same workspace as rec.
 func beside(rec *record, field, value string) map[string]any {
 	return map[string]any{"workspace_sid": rec.text("workspace_sid"), field: value}
 }
 
 func createWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
-	c.store.add(rec) // what follows is below it
+	c.store.add(rec) // added first: the items below need it
 	for _, a := range []string{"Offline", "Available", "Unavailable"} {
 		activity := c.inWorkspace("activities", map[string]any{"friendly_name": a, "available": a == "Available"})
 		if a == "Offline" {
@@ -264,7 +264,7 @@ func updateWorkspace(c *call, rec *record) *apiError {
 	return c.nameActivities(rec, "default", "timeout")
 }
 
-// nameActivities sets the names that go with the SIDs of activities.
+// nameActivities sets the names that accompany the SIDs of activities.
 func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 	for _, role := range roles {
 		sid := rec.text(role + "_activity_sid")
@@ -281,8 +281,8 @@ func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 	return nil
 }
 
-// rename writes a new name next to every SID that refers to the renamed item;
-// refs are kind, field of the SID and field of the name.
+// rename updates the stored name of rec wherever an item refers to it. Each ref
+// gives a kind, its field with the SID, and its field with the name.
 func (c *call) rename(rec *record, refs ...[3]string) {
 	name := rec.text("friendly_name")
 	if name == c.before.text("friendly_name") {
@@ -309,7 +309,7 @@ func updateActivity(c *call, rec *record) *apiError {
 	return nil
 }
 
-// removeActivity refuses to take an activity away that something is in.
+// removeActivity refuses to delete an activity that is in use.
 func removeActivity(c *call, rec *record) *apiError {
 	sid := rec.text("sid")
 	if w := c.one("workers", c.in("activity_sid", sid)); w != nil {
@@ -322,12 +322,12 @@ func removeActivity(c *call, rec *record) *apiError {
 	return nil
 }
 
-// workspace is the request's workspace.
+// workspace returns the request's workspace, or nil.
 func (c *call) workspace() *record {
 	return c.one("workspaces", map[string]any{"sid": c.vars["workspace_sid"]})
 }
 
-// createTaskChannel gives the channel to the workers that there are.
+// createTaskChannel adds the channel to all existing workers.
 func createTaskChannel(c *call, rec *record) *apiError {
 	for _, w := range c.where("workers", c.in()) {
 		c.giveChannel(w, rec)
@@ -372,7 +372,7 @@ func updateTaskQueue(c *call, rec *record) *apiError {
 	return nil
 }
 
-// A workflow is the configuration of a workflow; see
+// A workflow is the parsed configuration of a workflow; see
 // https://www.twilio.com/docs/taskrouter/workflow-configuration.
 type workflow struct {
 	Routing *struct {
@@ -395,7 +395,7 @@ type workflowTarget struct {
 	Timeout    json.Number `json:"timeout"`
 }
 
-// readWorkflow reads a configuration and every expression in it.
+// readWorkflow parses a configuration, including its expressions.
 func readWorkflow(configuration string) (workflow, *apiError) {
 	var w workflow
 	if configuration == "" {
@@ -457,7 +457,7 @@ func updateWorkflow(c *call, rec *record) *apiError {
 	return nil
 }
 
-// attributesObject refuses attributes that are not a JSON object, or too long.
+// attributesObject refuses attributes that are too long or not a JSON object.
 func attributesObject(rec *record) *apiError {
 	attributes := rec.text("attributes")
 	if len(attributes) > 4096 {
@@ -478,7 +478,7 @@ func createWorker(c *call, rec *record) *apiError {
 	if err := c.saveWorker(rec); err != nil {
 		return err
 	}
-	c.store.add(rec) // its channels are below it
+	c.store.add(rec) // added first: its channels go below it
 	for _, channel := range c.where("task_channels", c.in()) {
 		c.giveChannel(rec, channel)
 	}
@@ -508,7 +508,7 @@ func updateWorker(c *call, rec *record) *apiError {
 	return nil
 }
 
-// saveWorker checks a worker and moves it to its activity.
+// saveWorker validates a worker and moves it to its activity.
 func (c *call) saveWorker(rec *record) *apiError {
 	if err := attributesObject(rec); err != nil {
 		return err
@@ -516,7 +516,7 @@ func (c *call) saveWorker(rec *record) *apiError {
 	return c.enterActivity(rec, "ActivitySid")
 }
 
-// enterActivity moves a worker to the activity that it names.
+// enterActivity moves a worker to the activity in its activity_sid.
 func (c *call) enterActivity(rec *record, param string) *apiError {
 	sid := rec.text("activity_sid")
 	activity := c.one("activities", c.in("sid", sid))
@@ -545,9 +545,10 @@ func updateWorkerChannel(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// load counts what a worker does on a channel: the tasks that it has accepted,
-// and the percentage of its capacity that is left, of which reservations that
-// it has yet to answer take their part too.
+// load returns a worker's load on a channel: the number of accepted tasks, and
+// the percentage of capacity left. As in TaskRouter, pending and wrapping
+// reservations take up capacity too; see
+// https://www.twilio.com/docs/taskrouter/multitasking.
 func (c *call) load(wc *record) (assigned, percentage int) {
 	held := 0
 	for _, r := range c.where("reservations", c.in("worker_sid", wc.text("worker_sid"))) {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// maxEvents bounds the events that are kept; the oldest go first. Twilio keeps
-// those of thirty days.
+// maxEvents bounds the events kept; the oldest are dropped first. Twilio keeps
+// events for thirty days.
 const maxEvents = 10000
 
-// taskRouterEvents is what TaskRouter's Events API gives; see
+// taskRouterEvents is TaskRouter's Events resource; see
 // https://www.twilio.com/docs/taskrouter/api/event.
 func taskRouterEvents() resource {
 	return resource{
@@ -53,13 +53,13 @@ func taskRouterEvents() resource {
 	}
 }
 
-// event records what happened to an item. It is the one place that every event
-// of TaskRouter comes through.
+// event records an event of an item. All of TaskRouter's events are recorded
+// here.
 func (c *call) event(eventType string, about *record, data map[string]any) {
 	workspace, _ := data["workspace_sid"].(string)
 	sid := about.text("sid")
 	group, what, _ := strings.Cut(eventType, ".")
-	switch { // a queue or a workflow that a task passes
+	switch { // a queue or workflow that a task enters or leaves
 	case group == "task-queue" && data["task_sid"] != nil:
 		sid, _ = data["task_queue_sid"].(string)
 	case group == "workflow" && data["task_sid"] != nil:
@@ -92,8 +92,8 @@ func resourcePath(workspace, group, sid string) string {
 	return path
 }
 
-// data is what every event tells, with more in pairs of key and value. All
-// values are strings.
+// data returns the data of an event: what every event has, and more in pairs of
+// key and value. All values are strings.
 func (c *call) data(workspace string, pairs ...any) map[string]any {
 	data := map[string]any{"account_sid": c.account.text("sid"), "workspace_sid": workspace}
 	if ws := c.one("workspaces", map[string]any{"sid": workspace}); ws != nil {
@@ -113,7 +113,7 @@ func (c *call) data(workspace string, pairs ...any) map[string]any {
 	return data
 }
 
-// epoch writes a date of an item as seconds since 1970.
+// epoch converts the date of an item to seconds since 1970.
 func epoch(date string) any {
 	t, err := time.Parse(time.RFC3339, date)
 	if err != nil {
@@ -150,7 +150,7 @@ func (c *call) workerData(worker *record, more ...any) map[string]any {
 	}, more...)...)
 }
 
-// lifecycle records that an item came, went or changed.
+// lifecycle records that an item was created, updated or deleted.
 func (c *call) lifecycle(group string, before, after *record, data func(*record) map[string]any) {
 	switch {
 	case before == nil:
@@ -163,7 +163,7 @@ func (c *call) lifecycle(group string, before, after *record, data func(*record)
 }
 
 func workspaceChanged(c *call, before, after *record) {
-	if after != nil { // events go with their workspace
+	if after != nil { // a deleted workspace takes its events with it
 		c.lifecycle("workspace", before, after, func(ws *record) map[string]any { return c.data(ws.text("sid")) })
 	}
 }
@@ -243,8 +243,7 @@ func workerChannelChanged(c *call, before, after *record) {
 	}
 }
 
-// taskChanged records what a task went through, and lets its reservations
-// follow.
+// taskChanged records the events of a changed task and updates its reservations.
 func taskChanged(c *call, before, after *record) {
 	if after == nil {
 		c.event("task.deleted", before, c.taskData(before))
@@ -283,8 +282,8 @@ func taskChanged(c *call, before, after *record) {
 	}
 }
 
-// reservationChanged records the new status of a reservation, and lets its
-// task follow.
+// reservationChanged records the events of a changed reservation and updates its
+// task.
 func reservationChanged(c *call, before, after *record) {
 	if after == nil || before != nil && before.text("reservation_status") == after.text("reservation_status") {
 		return
@@ -307,13 +306,13 @@ func reservationChanged(c *call, before, after *record) {
 	c.taskFollows(after)
 }
 
-// everyItem is for parameters that eventsInTime reads.
+// everyItem accepts a parameter that another filter reads, and keeps every item.
 func everyItem(*call, []string) (func(*record) bool, *apiError) {
 	return func(*record) bool { return true }, nil
 }
 
-// period is the time that Minutes, or StartDate and EndDate, ask for; without
-// any of them the last fifteen minutes.
+// period returns the period that Minutes, or StartDate and EndDate, ask for. The
+// default is the last fifteen minutes.
 func (c *call) period() (from, to time.Time, err *apiError) {
 	minutes, err := c.count("Minutes", 15)
 	if err != nil {
@@ -344,15 +343,15 @@ func eventsInTime(c *call, _ []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return within(rec, from, to) }, err
 }
 
-// within reports whether an event happened in a time. Dates have no fraction,
-// so the second that the time ends in belongs to it.
+// within reports whether an event happened in a period. Dates have no fraction,
+// so the last second counts in full.
 func within(event *record, from, to time.Time) bool {
 	at := time.UnixMilli(int64(event.number("event_date_ms")))
 	return !at.Before(from.Truncate(time.Second)) && at.Before(to.Truncate(time.Second).Add(time.Second))
 }
 
-// eventsAbout keeps the events that have a value under one of the keys of
-// their data, or as their SID.
+// eventsAbout keeps the events that have a value as their SID or under one of
+// the keys of their data.
 func eventsAbout(keys ...string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(_ *call, values []string) (func(*record) bool, *apiError) {
 		return func(rec *record) bool {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// taskRouterStatistics are the paths of TaskRouter's statistics, see
-// https://www.twilio.com/docs/taskrouter/api/workspace-statistics. What is now
-// is counted in the state, what was in the events.
+// taskRouterStatistics are the paths of TaskRouter's statistics; see
+// https://www.twilio.com/docs/taskrouter/api/workspace-statistics. Real-time
+// figures are counted from the state, cumulative ones from the events.
 func taskRouterStatistics() []resource {
 	const workspace = "/v1/Workspaces/{workspace_sid}"
 	kinds := func(above string) []string {
@@ -29,15 +29,15 @@ func taskRouterStatistics() []resource {
 	}
 }
 
-// A tally counts for a workspace, or for the queue, the workflow, the worker or
-// all the workers that the path names.
+// A tally computes the statistics of a workspace or, depending on the path, of a
+// queue, a workflow, a worker or all workers.
 type tally struct {
 	*call
-	about string // the last collection of the path
-	by    string // the field of tasks, and the key of events, that has sid
+	about string // the last collection in the path
+	by    string // the field of tasks, and key of events, that must equal sid
 	sid   string
 	tasks []*record
-	// from and to are the time that cumulative statistics are about.
+	// from and to are the period of the cumulative statistics.
 	from, to time.Time
 	channel  string
 	splits   []int
@@ -77,8 +77,8 @@ func (c *call) tally(about, by, sid string) (*tally, *apiError) {
 	return t, nil
 }
 
-// statistics answers for one thing: as a whole, or its real-time or its
-// cumulative part alone.
+// statistics answers with both parts, or with the real-time or the cumulative
+// part alone, as the path asks.
 func statistics(c *call) (*response, *apiError) {
 	about, by := "workspace", ""
 	parts := segments(c.node.path())
@@ -141,7 +141,7 @@ func queuesStatistics(c *call) (*response, *apiError) {
 	}), nil
 }
 
-// bulkStatistics answers for the queues that a JSON body names.
+// bulkStatistics answers for the queues listed in a JSON body.
 func bulkStatistics(c *call) (*response, *apiError) {
 	var body struct {
 		Queues []string `json:"TaskQueueSids"`
@@ -170,7 +170,7 @@ func bulkStatistics(c *call) (*response, *apiError) {
 	}), nil
 }
 
-// now are the real-time statistics.
+// now returns the real-time statistics.
 func (t *tally) now() map[string]any {
 	m := map[string]any{}
 	if t.about != "Workers" {
@@ -207,8 +207,8 @@ func (t *tally) now() map[string]any {
 	return m
 }
 
-// countTasks counts the tasks by status and priority, and finds the one that
-// waits longest.
+// countTasks counts the tasks by status and priority, and finds the one that has
+// waited longest.
 func (t *tally) countTasks(m map[string]any) {
 	statuses := map[string]any{"pending": 0, "reserved": 0, "assigned": 0, "wrapping": 0, "completed": 0, "canceled": 0}
 	priorities, total := map[string]any{}, 0
@@ -249,7 +249,7 @@ func sidOf(rec *record) any {
 	return rec.text("sid")
 }
 
-// past are the cumulative statistics.
+// past returns the cumulative statistics.
 func (t *tally) past() map[string]any {
 	n := map[string]int{}
 	var accepted, canceled, queued durations
@@ -341,7 +341,7 @@ func (d durations) summary() map[string]any {
 	return map[string]any{"avg": total / len(d), "min": slices.Min(d), "max": slices.Max(d), "total": total}
 }
 
-// split counts the times up to a threshold and those above it.
+// split counts the durations up to a threshold and those above it.
 func (d durations) split(threshold int) (below, above int) {
 	for _, n := range d {
 		if n <= threshold {

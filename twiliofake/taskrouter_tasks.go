@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Bounds of a task; see https://www.twilio.com/docs/taskrouter/api/task.
+// Limits of a task; see https://www.twilio.com/docs/taskrouter/api/task.
 const (
 	defaultTaskTimeout = 86400
 	maxTaskTimeout     = 1209600
 )
 
-// createTask makes a pending task, in the queue to which its workflow sends it.
-// The fake reserves no workers: reservations are those of its state.
+// createTask makes a pending task and puts it in the queue that its workflow
+// chooses. The fake does not reserve workers: reservations come from the state.
 func createTask(c *call, rec *record) *apiError {
 	if err := attributesObject(rec); err != nil {
 		return err
@@ -38,7 +38,7 @@ func createTask(c *call, rec *record) *apiError {
 	return c.checkTask(rec)
 }
 
-// checkTask refuses numbers and times out of bounds.
+// checkTask refuses numbers and times outside Twilio's limits.
 func (c *call) checkTask(rec *record) *apiError {
 	if n := rec.number("priority"); n < 0 || n > 1<<31-1 {
 		return invalid("Priority must be from 0 to 2147483647, not %d", n)
@@ -76,7 +76,7 @@ func (c *call) chooseWorkflow(rec *record) *apiError {
 	if sid != "" {
 		workflow = c.one("workflows", c.in("sid", sid))
 	} else if all := c.where("workflows", c.in()); len(all) == 1 {
-		workflow = all[0] // Twilio too takes the only one
+		workflow = all[0] // Twilio also defaults to the only workflow
 	}
 	if workflow == nil && sid == "" && target == "" && rec.text("task_queue_sid") == "" {
 		return invalid("Missing required parameter WorkflowSid in the post body")
@@ -94,9 +94,10 @@ func (c *call) chooseWorkflow(rec *record) *apiError {
 	return nil
 }
 
-// follow puts a task into the queue of the first filter of a workflow that
-// matches its attributes, or of the default filter. A task that none takes is
-// canceled.
+// follow puts a task in the queue of the first filter of a workflow that matches
+// its attributes, or of the default filter. If there is neither, the task is
+// canceled, as https://www.twilio.com/docs/taskrouter/workflow-configuration
+// says.
 func (c *call) follow(workflow, task *record) *apiError {
 	w, err := readWorkflow(workflow.text("configuration"))
 	if err != nil || w.Routing == nil {
@@ -117,7 +118,7 @@ func (c *call) follow(workflow, task *record) *apiError {
 		return nil
 	}
 	if c.one("task_queues", c.in("sid", target.Queue)) == nil {
-		return nil // the configuration names none that there is
+		return nil // the queue in the configuration does not exist
 	}
 	task.set("task_queue_sid", target.Queue)
 	if n, err := target.Priority.Int64(); err == nil && n >= 0 {
@@ -126,14 +127,14 @@ func (c *call) follow(workflow, task *record) *apiError {
 	return nil
 }
 
-// taskScope is what the filter of a workflow sees of a task.
+// taskScope returns what a workflow's filters see of a task.
 func (c *call) taskScope(task *record) scope {
 	attributes := objectOf(task.text("attributes"))
 	return scope{attributes, map[string]any{"task": attributes, "taskrouter": clock(c.now)}}
 }
 
-// workerScope is what the expression of a queue sees of a worker: its
-// attributes and some of its fields.
+// workerScope returns what a queue's expression sees of a worker: its attributes
+// and some of its fields.
 func (c *call) workerScope(worker *record) scope {
 	fields := map[string]any{}
 	for _, name := range []string{"sid", "friendly_name", "activity_sid", "activity_name"} {
@@ -158,7 +159,7 @@ func (c *call) workerScope(worker *record) scope {
 	return scope{attributes, fields}
 }
 
-// objectOf reads a JSON object; anything else is empty.
+// objectOf parses a JSON object; anything else is an empty object.
 func objectOf(document string) map[string]any {
 	m, err := decodeObject([]byte(document))
 	if err != nil {
@@ -167,7 +168,7 @@ func objectOf(document string) map[string]any {
 	return m
 }
 
-// chooseChannel turns what TaskChannel named, a SID or a unique name, into both.
+// chooseChannel resolves TaskChannel, a SID or a unique name, and sets both.
 func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
 	name := rec.text("task_channel_unique_name")
 	if name == "" {
@@ -185,7 +186,7 @@ func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
 	return nil
 }
 
-// chooseQueue puts a task into the queue it asks for, or the first.
+// chooseQueue puts a task in the queue it asks for, or else in the first one.
 func (c *call) chooseQueue(rec *record) *apiError {
 	want := c.in()
 	sid := rec.text("task_queue_sid")
@@ -203,8 +204,8 @@ func (c *call) chooseQueue(rec *record) *apiError {
 	return nil
 }
 
-// A move says from which statuses a request may move something to a status,
-// and how the refusal of any other begins.
+// A move lists the statuses from which a request may change an item to a given
+// status, and the start of the message that refuses any other.
 type move struct {
 	from    []string
 	refusal string
@@ -226,7 +227,7 @@ var reservationMoves = map[string]move{
 	"completed": {[]string{"accepted", "wrapping"}, "Cannot complete reservation %s because it is not accepted or wrapping"},
 }
 
-// check refuses a status that does not follow the one before.
+// check refuses a change to a status that cannot follow the current one.
 func (c *call) check(moves map[string]move, param, sid, was, next string) *apiError {
 	m, ok := moves[next]
 	if !ok {
@@ -238,8 +239,8 @@ func (c *call) check(moves map[string]move, param, sid, was, next string) *apiEr
 	return nil
 }
 
-// updateTask checks a change of a task: whether its status may change so, and
-// whether attributes are valid.
+// updateTask checks an update of a task: its change of status and its
+// attributes.
 func updateTask(c *call, rec *record) *apiError {
 	if c.form.Has("Attributes") {
 		if c.form.Has("AssignmentStatus") {
@@ -269,7 +270,7 @@ func updateTask(c *call, rec *record) *apiError {
 
 func viewTask(c *call, rec *record, m map[string]any) { m["age"] = c.age(rec) }
 
-// age is how many seconds ago an item was made.
+// age returns how many seconds ago an item was created.
 func (c *call) age(rec *record) int {
 	t, err := time.Parse(time.RFC3339, rec.text("date_created"))
 	if err != nil {
@@ -278,15 +279,15 @@ func (c *call) age(rec *record) int {
 	return max(int(c.now.Sub(t)/time.Second), 0)
 }
 
-// instructions are what a reservation may be told to do, and the status that
-// it then has: the called party answers at once.
+// instructions maps an instruction for a reservation to the status that results.
+// The fake assumes that the called party answers at once.
 var instructions = map[string]string{
 	"accept": "accepted", "reject": "rejected", "dequeue": "accepted", "call": "accepted",
 	"conference": "accepted", "redirect": "accepted", "supervise": "",
 }
 
-// updateReservation checks a change of a reservation, and moves its task and
-// worker along.
+// updateReservation checks an update of a reservation and moves the worker to
+// the activity that results, if any.
 func updateReservation(c *call, rec *record) *apiError {
 	next := ""
 	if c.form.Has("ReservationStatus") {
@@ -322,7 +323,7 @@ func updateReservation(c *call, rec *record) *apiError {
 	return nil
 }
 
-// status is the status of a task, or "" when there is none.
+// status returns the status of a task, or "" if r is nil.
 func (r *record) status() string {
 	if r == nil {
 		return ""
@@ -330,8 +331,7 @@ func (r *record) status() string {
 	return r.text("assignment_status")
 }
 
-// reservationsFollow moves the reservations of a task as follows from the
-// status that the task now has.
+// reservationsFollow updates a task's reservations to match its new status.
 func (c *call) reservationsFollow(task *record) {
 	next := task.status()
 	for _, r := range c.where("reservations", beside(task, "task_sid", task.text("sid"))) {
@@ -341,8 +341,9 @@ func (c *call) reservationsFollow(task *record) {
 	}
 }
 
-// moveWorker lets the worker of a reservation enter the activity that a
-// rejection names, or that the workspace has for a timeout.
+// moveWorker moves a reservation's worker after a rejection, to the activity
+// that the request names, or after a timeout, to the workspace's timeout
+// activity.
 func (c *call) moveWorker(rec *record, next string) *apiError {
 	sid := ""
 	switch next {
@@ -370,8 +371,8 @@ func (c *call) moveWorker(rec *record, next string) *apiError {
 	return nil
 }
 
-// taskFollows moves the task of a reservation, and its other reservations, as
-// follows from the status that the reservation now has.
+// taskFollows updates the task of a reservation, and the task's other
+// reservations, to match the reservation's new status.
 func (c *call) taskFollows(rec *record) {
 	next := rec.text("reservation_status")
 	task := c.one("tasks", beside(rec, "sid", rec.text("task_sid")))
@@ -391,7 +392,7 @@ func (c *call) taskFollows(rec *record) {
 		return
 	case "accepted":
 		if was != "pending" && was != "reserved" {
-			return // a transfer: the task is assigned already
+			return // a transfer: the task is already assigned
 		}
 		to = "assigned"
 	case "wrapping":
@@ -417,9 +418,9 @@ func (c *call) taskFollows(rec *record) {
 	}
 }
 
-// The parameters of lists that look at more than one field.
+// List parameters that look at more than one field.
 
-// parseParam reads an expression of a list's parameter.
+// parseParam parses an expression in a list parameter.
 func parseParam(param string, values []string) (expression, *apiError) {
 	src := strings.Join(values, "")
 	e, err := parseExpression(src)
@@ -429,8 +430,8 @@ func parseParam(param string, values []string) (expression, *apiError) {
 	return e, nil
 }
 
-// tasksWithStatus takes a repeated parameter and, as some callers write it, a
-// list with commas.
+// tasksWithStatus accepts a repeated parameter and also, since some callers send
+// it, a comma-separated list.
 func tasksWithStatus(_ *call, values []string) (func(*record) bool, *apiError) {
 	want := strings.Split(strings.Join(values, ","), ",")
 	for i, s := range want {
@@ -458,8 +459,8 @@ func tasksWithAddons(_ *call, values []string) (func(*record) bool, *apiError) {
 	}, nil
 }
 
-// workersAvailable takes anything but true, 1 and yes for false, as Twilio
-// does.
+// workersAvailable treats true, 1 and yes as true and all else as false, as
+// Twilio does.
 func workersAvailable(_ *call, values []string) (func(*record) bool, *apiError) {
 	want, _ := boolean.parse(values)
 	return func(rec *record) bool { return rec.flag("available") == (want == true) }, nil
@@ -470,7 +471,8 @@ func workersMatching(c *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return e.matches(c.workerScope(rec)) }, err
 }
 
-// workersOfQueue keeps the workers that a queue, named by a field, may have.
+// workersOfQueue keeps the workers who belong to a queue; field is the queue
+// field that the parameter holds.
 func workersOfQueue(field string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(c *call, values []string) (func(*record) bool, *apiError) {
 		queue := c.one("task_queues", c.in(field, values[0]))
@@ -479,7 +481,7 @@ func workersOfQueue(field string) func(*call, []string) (func(*record) bool, *ap
 }
 
 // eligible reports whether a worker belongs to a queue. A queue without an
-// expression has none.
+// expression has no workers.
 func eligible(queue *record, worker scope) bool {
 	e, err := parseExpression(queue.text("target_workers"))
 	return err == nil && e.matches(worker)
@@ -494,8 +496,8 @@ func queuesOfWorker(c *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return eligible(rec, s) }, nil
 }
 
-// queuesOfWorkers keeps the queues that a worker with the attributes would
-// belong to; instead of attributes an expression that chooses workers will do.
+// queuesOfWorkers keeps the queues to which a worker with the given attributes
+// would belong. The parameter can also be an expression that selects workers.
 func queuesOfWorkers(c *call, values []string) (func(*record) bool, *apiError) {
 	if attributes, err := decodeObject([]byte(values[0])); err == nil {
 		s := scope{attributes, map[string]any{"worker": attributes, "taskrouter": clock(c.now)}}

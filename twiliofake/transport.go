@@ -13,22 +13,22 @@ import (
 	"github.com/flexfn/flexfn/internal/recorder"
 )
 
-// Client returns an HTTP client that sends every request, to whatever host, to
-// the fake in memory, without a port or a goroutine. Tests in a bubble of
-// testing/synctest need it. Faults look as they do over a network: a lost
-// connection is an error that is syscall.ECONNRESET, a cut body ends in
+// Client returns an HTTP client that sends every request, whatever its host, to
+// the fake in memory, without a port or a goroutine. Tests in a testing/synctest
+// bubble need this. Faults look as they would over a network: a lost connection
+// is an error that is syscall.ECONNRESET, a body cut short ends in
 // io.ErrUnexpectedEOF, and a hang lasts until the request's context ends.
 //
-// Its Transport can be used alone.
+// The client's Transport can be used on its own.
 func (t *Twilio) Client() *http.Client { return &http.Client{Transport: memory{t}} }
 
 // memory is an [http.RoundTripper] that calls a handler.
 type memory struct{ handler http.Handler }
 
 // RoundTrip implements [http.RoundTripper] by calling the handler on the
-// caller's goroutine, so that it works in a bubble of testing/synctest. A
-// handler that aborts becomes a reset connection or, once the head was sent, a
-// body that is cut off.
+// caller's goroutine, so it works in a testing/synctest bubble. If the handler
+// aborts, the caller gets a reset connection or, if the header was already sent,
+// a truncated body.
 func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	ctx := r.Context()
 	if r.Body != nil {
@@ -57,7 +57,7 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 		if err = ctx.Err(); err != nil {
 			return
 		}
-		if rec.Flushed { // the head was sent; the body breaks off
+		if rec.Flushed { // the header was sent: cut off the body
 			res, err = answered(r, rec), nil
 			return
 		}
@@ -67,8 +67,8 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	return answered(r, rec), nil
 }
 
-// answered is the recorded response, whose body ends in an error when it is
-// shorter than its Content-Length.
+// answered returns the recorded response. Reading a body shorter than its
+// Content-Length ends in an error.
 func answered(r *http.Request, rec *recorder.Writer) *http.Response {
 	body := rec.Body.Bytes()
 	res := &http.Response{
@@ -83,7 +83,7 @@ func answered(r *http.Request, rec *recorder.Writer) *http.Response {
 	return res
 }
 
-// broken is where a body breaks off.
+// broken is the reader at the end of a truncated body.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

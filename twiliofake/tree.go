@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// A place says where in the state the items of a path are: the collections on
-// the way down from the account, and the variables that name the item of each.
-// The last key of a collection's path, or of a singleton's, has no variable.
+// A place locates the items of a path in the state: the collections on the way
+// down from the account, and the variables that name the item in each. The last
+// key has no variable if the path is that of a collection or a singleton.
 type place struct {
 	keys, vars []string
-	root       bool // accounts are at the root
+	root       bool // accounts, which are at the root
 }
 
-// own is how many of the variables name the item itself.
+// own returns how many variables name the item itself: 0 or 1.
 func (p *place) own() int {
 	if len(p.keys) == len(p.vars) {
 		return 1
@@ -25,7 +25,7 @@ func (p *place) own() int {
 	return 0
 }
 
-// pattern writes the place without the names of its variables.
+// pattern returns the place without the names of its variables.
 func (p *place) pattern() string {
 	s := strings.Join(p.keys, "/*/")
 	if p.own() == 1 {
@@ -34,11 +34,11 @@ func (p *place) pattern() string {
 	return s
 }
 
-// shared lists products whose versions, and in one case whose hosts, show the
-// same items.
+// shared maps products whose versions show the same items to a common name. Chat
+// has a second host, ip-messaging.
 var shared = map[string]string{"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content"}
 
-// placeOf lays a path out.
+// placeOf returns the place of a path.
 func placeOf(product, path string) *place {
 	segs := segments(strings.TrimSuffix(path, ".json"))
 	p := &place{}
@@ -48,7 +48,7 @@ func placeOf(product, path string) *place {
 			p.root = len(segs) == 3
 			segs = segs[2:]
 			if len(segs) > 1 {
-				segs = segs[1:] // the account, which the request enters
+				segs = segs[1:] // drop the account, which the request enters
 			} else {
 				at = "accounts"
 			}
@@ -76,26 +76,26 @@ func placeOf(product, path string) *place {
 	return p
 }
 
-// A kind is what the items of one collection, or a singleton, have in common,
-// whatever paths and versions of the API show them.
+// A kind describes the items of a collection, or a singleton, under all the
+// paths and API versions that show them.
 type kind struct {
 	name      string
 	product   string
-	row       *resource // nil where only the generic layer plays it
-	paths     []*place  // the first is home
-	vars      []string  // of the home, the identity last
+	row       *resource // nil if only the generic layer plays it
+	paths     []*place  // the first is the home
+	vars      []string  // variables of the home, the identity last
 	root      bool
 	singleton bool
-	alias     []string // fields that address an item, like its SID
+	alias     []string // fields that can replace the SID in a path
 	indexed   []string // alias and unique fields
 	unique    []unique
 	expires   bool    // items have a date_expires
-	viewers   []*kind // kinds that are below these items too, at a second path
+	viewers   []*kind // kinds that are also listed below these items, at a second path
 }
 
 func (k *kind) home() string { return k.paths[0].keys[len(k.paths[0].keys)-1] }
 
-// fold is the form in which values of an indexed field are compared.
+// fold returns the value of an indexed field in the form used for comparison.
 func (k *kind) fold(field, value string) string {
 	for _, u := range k.unique {
 		if u.field == field && u.fold {
@@ -111,7 +111,7 @@ func newKind(name, product string, paths ...*place) *kind {
 	return k
 }
 
-// index completes a kind when its unique fields and aliases are known.
+// index completes a kind once its unique fields and aliases are known.
 func (k *kind) index() {
 	k.indexed = slices.Clone(k.alias)
 	for _, u := range k.unique {
@@ -121,11 +121,11 @@ func (k *kind) index() {
 	}
 }
 
-// A rowIndex holds the kinds of the rows, by name and by pattern.
+// A rowIndex holds the modelled kinds, by name and by pattern.
 type rowIndex struct{ byName, byPattern map[string]*kind }
 
-// indexRows makes the kinds of the rows. Two rows that claim a name or a place
-// are an error.
+// indexRows makes the kinds of the rows. It fails if two rows claim the same
+// name or place.
 func indexRows(rows []*resource) (*rowIndex, error) {
 	x := &rowIndex{map[string]*kind{}, map[string]*kind{}}
 	for _, r := range rows {
@@ -159,8 +159,9 @@ func indexRows(rows []*resource) (*rowIndex, error) {
 	return x, nil
 }
 
-// theRows are indexed when the first fake is made, the table is joined to them
-// when the first request comes. All fakes share both; neither changes.
+// theRows indexes the rows when the first fake is made; the table of operations
+// is joined to them on the first request. All fakes share both, and neither
+// changes.
 var theRows = sync.OnceValues(func() (*rowIndex, error) {
 	var rows []*resource
 	for _, r := range table() {
@@ -169,13 +170,12 @@ var theRows = sync.OnceValues(func() (*rowIndex, error) {
 	return indexRows(rows)
 })
 
-// A node is one segment of a product's paths. The tree of nodes is the only
-// router.
+// A node is one segment of a product's paths. The tree of nodes is the router.
 type node struct {
 	product string
-	segment string // a variable in braces
-	// template is the path of the node as an operation or a row writes it: a
-	// variable may have another name below an item than where it is the item.
+	segment string // in braces if it is a variable
+	// template is the path as an operation or a row writes it. A variable's name
+	// can differ between the path of the item and the paths below it.
 	template string
 	parent   *node
 	lit      map[string]*node
@@ -184,18 +184,19 @@ type node struct {
 	depth    int
 
 	*place
-	wilds []*node // of the variables of the place
-	kind  *kind   // of the items here: of the collection, the item or the singleton
-	// variable segments name an item. Mostly the path is that item's; where it
-	// is a collection's, self is the kind of what the variable names.
+	wilds []*node // the nodes of the place's variables
+	kind  *kind   // of the collection, item or singleton here
+	// variable segments name an item. The path is usually that item's (item); if
+	// it is a collection's, self is the kind of the item that the variable
+	// names.
 	variable, item bool
 	self           *kind
-	// ghost items are made silently: no operation could make them.
+	// ghost items are added silently, since no operation could create them.
 	ghost bool
-	asRow bool // a row names the path
+	asRow bool // a row has this path
 }
 
-// op is the operation of a method; nil when there is none.
+// op returns the operation of a method, or nil.
 func (n *node) op(method string) *operation {
 	for _, op := range n.ops {
 		if op.method == method {
@@ -205,13 +206,13 @@ func (n *node) op(method string) *operation {
 	return nil
 }
 
-// has reports whether an operation of the node is of a class.
+// has reports whether the node has an operation of one of the classes.
 func (n *node) has(classes ...string) bool {
 	return n != nil && slices.ContainsFunc(n.ops, func(op *operation) bool { return slices.Contains(classes, op.class) })
 }
 
-// rowVerb is what a method asks of the row that plays the node; 0 when the row
-// does not.
+// rowVerb returns the operation of the node's row for a method, or 0 if the row
+// does not play it.
 func (n *node) rowVerb(method string) verbs {
 	if n.kind == nil || n.kind.row == nil || n.kind.row.special != nil && !n.asRow {
 		return 0
@@ -219,8 +220,9 @@ func (n *node) rowVerb(method string) verbs {
 	return verbOf(method, n.item || n.kind.singleton) & n.kind.row.can
 }
 
-// match finds the node of a path. Literals win over variables, but only if
-// the rest fits too: Workers/Statistics exists next to Workers/{Sid}/Channels.
+// match finds the node of a path. A literal wins over a variable if the rest of
+// the path matches too: Workers/Statistics exists next to
+// Workers/{Sid}/Channels.
 func (n *node) match(segs []string) *node {
 	if len(segs) == 0 {
 		if len(n.ops) > 0 || n.asRow {
@@ -239,7 +241,7 @@ func (n *node) match(segs []string) *node {
 	return nil
 }
 
-// path is the path of the node, with its variables in braces.
+// path returns the path of the node, with variables in braces.
 func (n *node) path() string {
 	if n.template != "" || n.parent == nil {
 		return strings.TrimSuffix(n.template, ".json")
@@ -247,15 +249,15 @@ func (n *node) path() string {
 	return n.parent.path() + "/" + n.segment
 }
 
-// A world is everything about the API that never changes: the nodes by
-// product, and the kinds by name.
+// A world is the part of the API that never changes: the nodes by product and
+// the kinds by name.
 type world struct {
 	products map[string]*node
 	kinds    map[string]*kind
 	ops      map[*kind][]*operation
 }
 
-// newWorld joins the rows and the table of every operation.
+// newWorld joins the rows with the table of operations.
 func newWorld(rows *rowIndex, ops []*operation) *world {
 	w := &world{map[string]*node{}, maps.Clone(rows.byName), map[*kind][]*operation{}}
 	byPattern := maps.Clone(rows.byPattern)
@@ -278,7 +280,7 @@ func newWorld(rows *rowIndex, ops []*operation) *world {
 	for _, product := range slices.Sorted(maps.Keys(w.products)) {
 		w.products[product].settle(w, byPattern)
 	}
-	for pattern, k := range rows.byPattern { // rows have names by their paths too
+	for pattern, k := range rows.byPattern { // the kinds of rows can also be named by path
 		if name := kindName(pattern); w.kinds[name] == nil {
 			w.kinds[name] = k
 		}
@@ -323,7 +325,7 @@ func (w *world) node(product, path string) *node {
 	return n
 }
 
-// settle gives a node and those below it their places and kinds.
+// settle sets the places and kinds of a node and of those below it.
 func (n *node) settle(w *world, byPattern map[string]*kind) {
 	n.item = n.variable && !n.has("list", "list-only", "create")
 	if n.parent != nil && (n.variable || n.asRow || len(n.ops) > 0 || n.wild != nil) {
@@ -360,7 +362,7 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 		}
 		if n.kind != nil {
 			w.ops[n.kind] = append(w.ops[n.kind], n.ops...)
-			for i, p := range n.kind.paths { // a row names the variables its way
+			for i, p := range n.kind.paths { // a row has its own names for the variables
 				if p.pattern() == n.pattern() || p.pattern() == n.pattern()+"/*" {
 					n.place = &place{n.keys, n.kind.paths[i].vars[:len(n.vars)], n.root}
 				}
@@ -388,8 +390,8 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 	}
 }
 
-// kindName is what the state document calls the items of a pattern: its path
-// without the variables, such as "sync/v1/Services/Documents".
+// kindName returns the name of a generic kind in the state document: its path
+// without variables, such as "sync/v1/Services/Documents".
 func kindName(pattern string) string {
 	return strings.TrimSuffix(strings.ReplaceAll(pattern, "/*", ""), "/")
 }
@@ -400,7 +402,7 @@ func (n *node) collects() bool {
 		n.wild != nil && !n.wild.has("list", "list-only", "create") && !n.has("view")
 }
 
-// derive completes a kind with what its operations tell.
+// derive completes a kind from its operations.
 func (k *kind) derive(ops []*operation) {
 	for _, op := range ops {
 		if op.class != "create" && op.class != "create-at" {
@@ -422,8 +424,8 @@ func (k *kind) derive(ops []*operation) {
 	k.index()
 }
 
-// identityOf is the key of the field in which an operation shows the identity:
-// the variable's name, or else sid or id.
+// identityOf returns the key of the field that holds the identity in an
+// operation's model: the variable's name, or else sid or id.
 func (k *kind) identityOf(op *operation) string {
 	m := op.model.model()
 	if m == nil || k.singleton || len(k.vars) == 0 {
@@ -437,7 +439,7 @@ func (k *kind) identityOf(op *operation) string {
 	return ""
 }
 
-// field returns the field of a key.
+// field returns the field with a key.
 func (m *model) field(key string) *modelField {
 	for i := range m.fields {
 		if m.fields[i].key == key {
@@ -447,7 +449,7 @@ func (m *model) field(key string) *modelField {
 	return nil
 }
 
-// conflictCode is the code with which a product refuses a name that is taken.
+// conflictCode returns a product's error code for a name that is taken.
 func conflictCode(product string) int {
 	return cmp.Or(map[string]int{"sync": 54301, "video": 53113, "chat": 50307, "ip-messaging": 50307, "conversations": 50353}[product], 20409)
 }
@@ -455,12 +457,12 @@ func conflictCode(product string) int {
 var theWorld = sync.OnceValue(func() *world {
 	rows, err := theRows()
 	if err != nil {
-		panic(err.Error()) // New has refused it
+		panic(err.Error()) // New would have failed
 	}
 	return newWorld(rows, operations())
 })
 
-// nodeOf is the node of a generic kind's items.
+// nodeOf returns the node of a generic kind's items.
 func (w *world) nodeOf(k *kind) *node {
 	n := w.products[k.product]
 	var find func(n *node) *node
@@ -481,7 +483,8 @@ func (w *world) nodeOf(k *kind) *node {
 	return find(n)
 }
 
-// knows reports whether an operation of a kind has a parameter or a field.
+// knows reports whether an operation of a kind has a parameter or a field by
+// that name.
 func (w *world) knows(k *kind, name string) bool {
 	norm := key(name)
 	for _, op := range w.ops[k] {
@@ -498,7 +501,7 @@ func (w *world) knows(k *kind, name string) bool {
 	return false
 }
 
-// path is the place of a kind that is below the items of a variable.
+// path returns the place of a kind below the items that a variable names.
 func (k *kind) path(variable string) *place {
 	for _, p := range k.paths {
 		if i := slices.Index(p.vars, variable); i >= 0 && i == len(p.keys)-2 {

@@ -12,32 +12,31 @@ import (
 )
 
 // Config configures a [Twilio]. The zero value is a fake in the state of
-// [DevelopmentState], which makes the same SIDs on every run.
+// [DevelopmentState] that makes the same SIDs on every run.
 type Config struct {
 	_ [0]func()
 
-	// State is the initial state; nil is [DevelopmentState].
+	// State is the initial state; nil means [DevelopmentState].
 	State *State
-	// Seed seeds the SIDs of created resources. Equal seeds and equal requests
-	// in equal order make equal SIDs.
+	// Seed seeds the SIDs of created resources. The same seed and the same
+	// sequence of requests make the same SIDs.
 	Seed uint64
-	// MaxRequests bounds the request log; once it is full, the oldest entry is
-	// dropped. Zero is 1000.
+	// MaxRequests bounds the request log; when it is full, the oldest entry is
+	// dropped. Zero means 1000.
 	MaxRequests int
-	// Strict turns the generic layer off: operations that no row of the fake
-	// models by hand are answered 501.
+	// Strict turns off the generic layer: operations that are not modelled by
+	// hand are answered 501.
 	Strict bool
 }
 
-// A Twilio is a fake Twilio in memory. It is an [http.Handler] that plays the
-// product named by a request's Host header. It is safe for concurrent use;
-// requests are carried out one at a time, so that each sees all effects of
-// those before it.
+// A Twilio is an in-memory fake of Twilio. As an [http.Handler] it plays the
+// product in the request's Host header. It is safe for concurrent use: requests
+// are carried out one at a time, so each sees all effects of earlier ones.
 type Twilio struct {
 	rows   *rowIndex
 	strict bool
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	store  *store
 	tokens map[string]Token
 	seed   uint64
@@ -49,8 +48,8 @@ type Twilio struct {
 	closed  <-chan struct{}
 }
 
-// New makes a fake. If the state is not valid, the error names every fault in
-// it.
+// New makes a fake. If the state is invalid, the error joins everything that is
+// wrong with it.
 func New(cfg Config) (*Twilio, error) {
 	rows, err := theRows()
 	if err != nil {
@@ -74,16 +73,16 @@ func New(cfg Config) (*Twilio, error) {
 	return t, nil
 }
 
-// Close ends the requests that a fault holds, as if the connection had been
-// lost, and those that would be held later end at once, so that a server of
-// the fake can shut down. The fake still answers other requests.
+// Close ends the requests that a fault is holding, as if their connections were
+// lost, and keeps faults from holding later ones, so that a server of the fake
+// can shut down. The fake still answers other requests.
 func (t *Twilio) Close() { t.closing() }
 
-// maxBody bounds the body of a request; Twilio's own are far smaller.
+// maxBody bounds the body of a request, in bytes; real requests are far smaller.
 const maxBody = 4 << 20
 
-// ServeHTTP answers as Twilio, or as the control API for paths that begin with
-// [ControlPath].
+// ServeHTTP answers like Twilio. Paths under [ControlPath] go to the control
+// API.
 func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, ControlPath) {
 		t.control(w, r)
@@ -117,7 +116,7 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		res = f.spoil(res)
 	}
-	// An answer without a body cannot be cut off.
+	// An answer without a body cannot be cut short.
 	if f != nil && (f.Action.silent() || f.Action == Cut && len(res.body) == 0) {
 		t.log.end(entry, 0, body, nil)
 		if f.Action == Hang {
@@ -131,12 +130,12 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.log.end(entry, res.status, body, res)
 	res.write(w, entry.ID)
 	if f != nil && f.Action == Cut {
-		http.NewResponseController(w).Flush() //nolint:errcheck // the connection is lost next
+		http.NewResponseController(w).Flush() //nolint:errcheck // the connection is dropped next
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// wait waits for the delay, and reports whether the client is still there.
+// wait waits for d and reports whether the client is still there.
 func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -153,8 +152,7 @@ func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// write sends the response, with the headers that all of Twilio's responses
-// have.
+// write sends the response with the headers of every Twilio response.
 func (res *response) write(w http.ResponseWriter, requestID string) {
 	h := w.Header()
 	for k, v := range res.header {
@@ -164,18 +162,18 @@ func (res *response) write(w http.ResponseWriter, requestID string) {
 	h.Set("Twilio-Concurrent-Requests", "1")
 	h.Set("Twilio-Request-Duration", "0.001")
 	w.WriteHeader(res.status)
-	w.Write(res.body) //nolint:errcheck // a client that left
+	w.Write(res.body) //nolint:errcheck // the client left
 }
 
 // Resource is one item of the state document: the fields that Twilio sends, by
-// their names on the wire. A field whose name begins with an underscore is
-// kept but never sent; _version counts the changes and makes the ETag.
+// their names on the wire. A field whose name starts with an underscore is
+// stored but never sent; _version counts the item's changes and makes its ETag.
 type Resource = map[string]any
 
 // Resource returns a copy of the item of a kind, such as "tasks", with the
-// identity id: its SID, or whatever identifies it in the path of the API (a
-// participant's call SID, a country's ISO code). The second result is false if
-// there is none.
+// identity id: its SID, or whatever identifies it in the path (a participant's
+// call SID, a country's ISO code). The second result is false if it does not
+// exist.
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -186,7 +184,7 @@ func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	return nil, false
 }
 
-// lookUp finds an item of any account.
+// lookUp returns an item of any account, or nil.
 func (t *Twilio) lookUp(kind, id string) *record {
 	k := t.kindNamed(kind)
 	if k == nil {
@@ -208,9 +206,8 @@ func (t *Twilio) lookUp(kind, id string) *record {
 }
 
 // SetResource adds an item to a kind, or replaces the one with the same
-// identity. Fields that are left out get their initial values. It fails if the
-// kind, a field or a value is unknown, or if a parent of the item does not
-// exist.
+// identity. Missing fields get their initial values. It fails if the kind, a
+// field or a value is unknown, or if a parent of the item does not exist.
 func (t *Twilio) SetResource(kind string, item Resource) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -227,8 +224,8 @@ func (t *Twilio) SetResource(kind string, item Resource) error {
 	return nil
 }
 
-// RemoveResource deletes an item and everything below it, without the other
-// effects of a DELETE. It reports whether the item existed.
+// RemoveResource deletes an item and everything below it, without the side
+// effects of a DELETE request. It reports whether the item existed.
 func (t *Twilio) RemoveResource(kind, id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

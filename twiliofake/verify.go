@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Bounds of a verification; see https://www.twilio.com/docs/verify/api/verification.
+// Limits of a verification; see
+// https://www.twilio.com/docs/verify/api/verification.
 const (
 	verificationTTL = 10 * time.Minute
 	maxCodesSent    = 5
@@ -15,8 +16,8 @@ const (
 )
 
 // verifyRows are the resources of verify.twilio.com that start and check
-// verifications. Nothing is sent: the code is _code of the verification, unless
-// CustomCode chose it.
+// verifications. Nothing is sent. Tests read the code from the verification's
+// _code, or choose it with CustomCode.
 func verifyRows() []resource {
 	const service = "/v2/Services/{service_sid}"
 	return []resource{
@@ -36,8 +37,8 @@ func verifyRows() []resource {
 		{
 			name: "verifications", host: "verify", prefix: "VE", table: true, can: create | fetch | update,
 			paths: []string{service + "/Verifications/{sid}"},
-			// _to is the address while the verification is pending: only then
-			// does it find it.
+			// _to holds the address while the verification is pending, so that
+			// only a pending one is found by it.
 			alias: []string{"_to"},
 			fields: []field{
 				{"_code", text, nil, never},
@@ -57,8 +58,8 @@ func verifyRows() []resource {
 	}
 }
 
-// createVerification sends a code, and again the same one while a verification
-// of the address is pending.
+// createVerification makes a code. While a verification of the address is
+// pending, it reuses that one's code.
 func createVerification(c *call, rec *record) *apiError {
 	to := rec.text("to")
 	if channel := rec.text("channel"); (channel == "sms" || channel == "call" || channel == "whatsapp") && !e164.MatchString(to) {
@@ -87,7 +88,7 @@ func createVerification(c *call, rec *record) *apiError {
 	return nil
 }
 
-// newCode makes a code as long as the service wants them.
+// newCode makes a code of the service's code length.
 func (c *call) newCode() string {
 	var b strings.Builder
 	for range max(c.parent.number("code_length"), 4) {
@@ -96,8 +97,8 @@ func (c *call) newCode() string {
 	return b.String()
 }
 
-// pending finds the pending verification of an address or a SID; one that is
-// too old is gone.
+// pending returns the pending verification of an address or a SID, unless it has
+// expired.
 func (c *call) pending(id string) *record {
 	rec := c.parent.child("Verifications").find(id, []string{"_to"})
 	if rec == nil || rec.text("status") != "pending" {
@@ -119,7 +120,7 @@ func updateVerification(c *call, rec *record) *apiError {
 	return nil
 }
 
-// checkVerification compares a code with the one that was sent.
+// checkVerification compares a code with the verification's.
 func checkVerification(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// videoRows are the resources of video.twilio.com. No one joins a room by
-// itself: participants and recordings are those of the state.
+// videoRows are the resources of video.twilio.com. Nobody joins a room:
+// participants and recordings come from the state.
 func videoRows() []resource {
 	const room = "/v1/Rooms/{room_sid}"
 	recording := []field{
@@ -24,8 +24,9 @@ func videoRows() []resource {
 		{
 			name: "video_rooms", host: "video", prefix: "RM", table: true,
 			paths: []string{"/v1/Rooms/{sid}"}, can: create | fetch | update | list,
-			// _name is the unique name while the room is in progress: only
-			// then does it find the room, and is it taken.
+			// _name holds the unique name while the room is in progress. Twilio
+			// finds a room by name, and refuses a second one with it, only
+			// during that time.
 			alias: []string{"_name"}, unique: []unique{{field: "_name", code: 53113}},
 			fields: []field{
 				{"_name", text, nil, never},
@@ -75,7 +76,7 @@ func videoRows() []resource {
 	}
 }
 
-// roomsInProgress are what a list without Status shows.
+// roomsInProgress implements Twilio's default for a list without Status.
 func roomsInProgress(c *call, _ []string) (func(*record) bool, *apiError) {
 	want := c.query.Get("Status")
 	if want == "" {
@@ -92,7 +93,7 @@ func createRoom(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// updateRoom ends a room: nothing else can be asked of it.
+// updateRoom ends a room, the only change that the API allows.
 func updateRoom(c *call, rec *record) *apiError {
 	if c.before.text("status") != "in-progress" || rec.text("status") != "completed" {
 		return refuse(http.StatusBadRequest, 53112, "Status is invalid")
@@ -108,7 +109,7 @@ func updateRoom(c *call, rec *record) *apiError {
 	return nil
 }
 
-// end sets when something ended and how long it took.
+// end records when something ended and its duration.
 func (c *call) end(rec *record) {
 	rec.set("end_time", c.now.Format(time.RFC3339))
 	began := rec.text("start_time")

@@ -10,14 +10,14 @@ import (
 
 var e164 = regexp.MustCompile(`^\+[1-9]\d{6,14}$`)
 
-// reachable reports whether a call can go to an address: a number, a SIP
-// address, a client.
+// reachable reports whether an address can be called: a number, a SIP address or
+// a client.
 func reachable(to string) bool {
 	return e164.MatchString(to) || strings.HasPrefix(to, "sip:") || strings.HasPrefix(to, "client:")
 }
 
-// mayCallFrom reports whether the account may show an address as the caller:
-// a client or a SIP address, or a number that it has or has verified.
+// mayCallFrom reports whether the account can use an address as the caller ID: a
+// client, a SIP address, or a number that it owns or has verified.
 func (c *call) mayCallFrom(from string) bool {
 	if !e164.MatchString(from) {
 		return reachable(from)
@@ -26,7 +26,7 @@ func (c *call) mayCallFrom(from string) bool {
 	return c.one("incoming_phone_numbers", number) != nil || c.one("outgoing_caller_ids", number) != nil
 }
 
-// dial makes a call from the account, which is answered at once.
+// dial makes a call from the account. The call is answered at once.
 func (c *call) dial(from, to string) *record {
 	rec := c.blank("calls", c.account)
 	c.dialled(rec, from, to)
@@ -49,7 +49,7 @@ func (c *call) dialled(rec *record, from, to string) {
 	}
 }
 
-// national writes a North American number as Twilio formats it.
+// national formats a North American number like Twilio does.
 func national(number string) string {
 	if d, ok := strings.CutPrefix(number, "+1"); ok && len(d) == 10 {
 		return "(" + d[:3] + ") " + d[3:6] + "-" + d[6:]
@@ -57,8 +57,8 @@ func national(number string) string {
 	return number
 }
 
-// mayDial refuses a call from or to an address that cannot be; unreachable is
-// the refusal of the latter.
+// mayDial refuses a call from or to an invalid address; unreachable is the error
+// for the latter.
 func (c *call) mayDial(from, to string, unreachable *apiError) *apiError {
 	switch {
 	case to == "":
@@ -89,8 +89,8 @@ func createCall(c *call, rec *record) *apiError {
 	return nil
 }
 
-// redirect keeps the TwiML or the URL that a call was sent to, for tests to
-// look at.
+// redirect records the TwiML or URL that a call was redirected to, for tests to
+// inspect.
 func (c *call) redirect(rec *record) {
 	rec.drop("_twiml")
 	rec.drop("_url")
@@ -101,7 +101,7 @@ func (c *call) redirect(rec *record) {
 	}
 }
 
-// live reports whether a call's status is one that can be changed.
+// live reports whether a call with this status can still be changed.
 func live(status string) bool {
 	return status == "queued" || status == "ringing" || status == "in-progress"
 }
@@ -130,7 +130,7 @@ func updateCall(c *call, rec *record) *apiError {
 	}
 	if redirected {
 		c.redirect(rec)
-		c.leave(rec.text("sid")) // other instructions end its part in a conference
+		c.leave(rec.text("sid")) // new instructions take the call out of its conference
 	}
 	return nil
 }
@@ -153,15 +153,15 @@ func (c *call) hangUp(rec *record) {
 	c.leave(rec.text("sid"))
 }
 
-// leave takes a call out of the conference that it is in.
+// leave takes a call out of its conference, if any.
 func (c *call) leave(callSID string) {
 	for _, p := range c.where("participants", map[string]any{"call_sid": callSID}) {
 		c.depart(p)
 	}
 }
 
-// depart takes a participant out of its conference; the conference ends when
-// it was the last one, or one whose leaving ends it.
+// depart takes a participant out of its conference. That ends the conference if
+// the participant was the last one or has endConferenceOnExit set.
 func (c *call) depart(p *record) {
 	c.store.remove(p)
 	conference := c.one("conferences", map[string]any{"sid": p.text("conference_sid"), "status": "in-progress"})
@@ -176,7 +176,7 @@ func (c *call) depart(p *record) {
 	}
 }
 
-// endConference ends a conference and the calls of those who are in it.
+// endConference ends a conference and its participants' calls.
 func (c *call) endConference(conference *record, reason, by string) {
 	fields := map[string]any{"status": "completed", "reason_conference_ended": reason}
 	if by != "" {
@@ -210,8 +210,9 @@ func updateConference(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createParticipant calls a number and adds it to a conference. The conference
-// may be named by its SID or its friendly name; it begins if no one is in it.
+// createParticipant calls a number and adds it to a conference, which the path
+// names by its SID or its friendly name. If no conference with that friendly
+// name is in progress, it starts one.
 func createParticipant(c *call, rec *record) *apiError {
 	to, from, name := c.form.Get("To"), c.form.Get("From"), c.vars["conference_sid"]
 	conference := c.one("conferences", map[string]any{"sid": name, "status": "in-progress"})
@@ -265,8 +266,8 @@ func removeParticipant(c *call, rec *record) *apiError {
 	return nil
 }
 
-// currentRecording finds the call's recording that is under way, which the
-// API calls Twilio.CURRENT.
+// currentRecording returns the call's recording in progress, which the API calls
+// Twilio.CURRENT.
 func currentRecording(c *call, id string) *record {
 	if id != "Twilio.CURRENT" {
 		return nil
@@ -385,7 +386,7 @@ func createKey(c *call, rec *record) *apiError {
 	return nil
 }
 
-// viewKey shows the secret once, in the answer that made the key.
+// viewKey shows the secret only in the answer to the create, as Twilio does.
 func viewKey(c *call, rec *record, m map[string]any) {
 	delete(m, "account_sid")
 	delete(m, "subresource_uris")
@@ -394,7 +395,7 @@ func viewKey(c *call, rec *record, m map[string]any) {
 	}
 }
 
-// seconds is the time since a date of the API of 2010, as a string.
+// seconds returns the time since a date of the API of 2010, as a string.
 func seconds(since string, now time.Time) string {
 	t, err := time.Parse(time.RFC1123Z, since)
 	if err != nil {
