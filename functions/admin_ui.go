@@ -8,10 +8,9 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// adminUI changes the plugin's settings for an administrator. Flex keeps them
-// in the ui_attributes of its configuration, for which Twilio has no version:
-// changes made through one program take turns, and each reads before it
-// writes.
+// adminUI changes the plugin's settings for an administrator. Flex keeps them in
+// its configuration's ui_attributes, which Twilio does not version. Changes
+// within one program therefore take turns, and each reads before it writes.
 func adminUI(*Config) []flexfn.Route {
 	const path = "/features/admin-ui/flex/"
 	return []flexfn.Route{
@@ -53,8 +52,8 @@ func updateConfig(ctx context.Context, in updateConfigParams) (configReply, erro
 	return configReply{res.Data}, res.Err()
 }
 
-// emptyNamed is the update that empties what an update of custom_data names:
-// the common settings, and each feature.
+// emptyNamed returns an update that empties what an update of custom_data names:
+// the common settings and each feature.
 func emptyNamed(customData json.RawMessage) json.RawMessage {
 	var named struct {
 		Common   json.RawMessage            `json:"common"`

@@ -12,9 +12,9 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// callbacks are the functions around callbacks and voicemails: tasks of the
-// voice channel that an agent gets without a caller on the line. The wait
-// experience, which offers them to callers, is in wait_experience.go.
+// callbacks are the functions for callbacks and voicemails: voice tasks that
+// reach an agent without a caller on the line. The wait experience, which offers
+// them to callers, is in wait_experience.go.
 func callbacks(c *Config) []flexfn.Route {
 	const path = "/features/callback-and-voicemail/"
 	return []flexfn.Route{
@@ -38,8 +38,8 @@ func fetchVoicemail(ctx context.Context, in voicemailParams) (voicemailReply, er
 	return voicemailReply{base64.StdEncoding.EncodeToString(res.Data.Body), res.Data.Type}, res.Err()
 }
 
-// callback is a request for a callback: by a flow, by a caller, or by an agent
-// who tries again.
+// callback is a request for a callback: from a flow, from a caller, or from an
+// agent who tries again.
 type callback struct {
 	Number, From                                  string // of the customer, and to call from
 	Workflow, Channel, FlowExecution, LinkID      string
@@ -65,7 +65,7 @@ type callbackData struct {
 	Attempts      count  `json:"attempts"`
 }
 
-// count is a number that others may have written as a string.
+// count is a number that may arrive as a string.
 type count int
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -84,9 +84,9 @@ func trimQuotes(raw []byte) []byte {
 	return raw
 }
 
-// createCallbackTask creates the task of b. old is the task that it replaces;
-// nil for none. Its attributes, queue and priority are kept, except for those
-// that describe the call itself.
+// createCallbackTask creates the task of b. old is the task that it replaces, or
+// nil; its attributes, queue and priority are kept, except for attributes that
+// describe the call itself.
 func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskrouter.TaskrouterV1Task) (*taskrouter.TaskrouterV1Task, error) {
 	data := callbackData{TimeZone: c.timeZone(), Received: isoNow()}
 	attributes := json.RawMessage("{}")
@@ -159,8 +159,8 @@ func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskro
 	return twilioapi.CreateTask(ctx, params).Get()
 }
 
-// conversationLink is the attribute conversations, for reports, without the
-// fields that say how the call ended.
+// conversationLink returns the attribute conversations, which reports use,
+// without the fields that say how the call ended.
 func conversationLink(old json.RawMessage, linkID string) map[string]json.RawMessage {
 	link := attributesOf(new(string(old)))
 	if link == nil {
@@ -199,7 +199,7 @@ type createCallbackParams struct {
 	twilioRecording
 }
 
-// twilioRecording has the same under the names that Twilio posts.
+// twilioRecording holds the same under the names that Twilio posts.
 type twilioRecording struct {
 	Recording     optional `json:"RecordingSid" doc:"as recordingSid, as Twilio posts it"`
 	RecordingURL  optional `json:"RecordingUrl" doc:"as recordingUrl, as Twilio posts it"`
@@ -233,8 +233,8 @@ type requeueParams struct {
 	Task string `json:"taskSid" purpose:"the callback task SID to requeue" kind:"WT"`
 }
 
-// requeueCallback creates the new task from the old one, or fails if it cannot
-// read that: the plugin completes the old task only after a success.
+// requeueCallback creates a new task from the old one, or fails if it cannot
+// read that one. The plugin completes the old task only after a success.
 func (c *Config) requeueCallback(ctx context.Context, in requeueParams) (taskReply, error) {
 	old := twilioapi.FetchTask(ctx, in.Task)
 	if err := old.Err(); err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // cannedResponses are messages that agents send often. They come from the file
-// that FLEXFN_CANNED_RESPONSES_FILE names.
+// in FLEXFN_CANNED_RESPONSES_FILE.
 func cannedResponses(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/canned-responses/flex/chat-responses",

@@ -22,10 +22,10 @@ import (
 
 // chatToVideo moves a chat to a video room, for an agent.
 //
-// The room is created before the task is marked with it, and closed again if
-// the task cannot be marked. The customer's page gets its token without a Flex
-// token: anyone who knows the name of an existing room can enter it. So names
-// are drawn at random, and an address gets few tokens a minute.
+// The room is created before the task is marked with it, and closed again if the
+// task cannot be marked. The customer's page gets its access token without a
+// Flex token, so anyone who knows the name of an existing room can enter it.
+// Names are therefore random, and each address gets only a few tokens a minute.
 func chatToVideo(c *Config) []flexfn.Route {
 	const path = "/features/chat-to-video-escalation/"
 	return []flexfn.Route{
@@ -52,16 +52,16 @@ type videoTokenReply struct {
 	Token string `json:"token"`
 }
 
-// How many tokens are given in a minute: to one address, and to all that come
-// through one proxy or pretend to.
+// Limits on the tokens given out in a minute: to one address, and through one
+// proxy or a peer that claims to be one.
 const (
 	tokensPerMinute = 20
 	tokensPerPeer   = 1000
 )
 
-// addresses returns the addresses of the request: the peer's and, if the peer
-// is a proxy, the caller's that it names. A caller that makes up names is
-// still one peer.
+// addresses returns the peer's address and, if the peer is a proxy, the caller's
+// address that it reports. A peer that makes up addresses still counts as one
+// peer.
 func addresses(ctx context.Context) (peer, caller string) {
 	peer, _ = ctx.Value(link.PeerKey{}).(string)
 	if host, _, err := net.SplitHostPort(peer); err == nil {
@@ -101,8 +101,8 @@ func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTok
 	}
 }
 
-// videoToken returns an access token of Twilio's for one room: a JSON Web
-// Token (RFC 7519) with HMAC SHA-256, valid for an hour.
+// videoToken returns a Twilio access token for one room: a JSON Web Token (RFC
+// 7519) with HMAC SHA-256, valid for an hour.
 func videoToken(app flexfn.Config, identity, room string, now time.Time) string {
 	at := now.Unix()
 	header := object(map[string]string{"alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1"})
@@ -117,8 +117,8 @@ func videoToken(app flexfn.Config, identity, room string, now time.Time) string 
 	return signed + "." + b64.EncodeToString(mac.Sum(nil))
 }
 
-// rateLimit counts by caller in windows of time. Its memory is bounded; see
-// mostCallers.
+// rateLimit counts by caller in fixed windows of time. Its memory is bounded;
+// see mostCallers.
 type rateLimit struct {
 	most int
 	per  time.Duration
@@ -128,13 +128,13 @@ type rateLimit struct {
 	counts map[string]int
 }
 
-// mostCallers bounds what is remembered: the callers beyond it count as one.
+// mostCallers bounds the callers counted apart; all others share one count.
 const mostCallers = 10_000
 
 func newRateLimit(most int, per time.Duration) *rateLimit { return &rateLimit{most: most, per: per} }
 
-// take counts one more for key. If that is too many, it returns how long key
-// has to wait.
+// take counts a request for key. If the limit is reached, it returns how long to
+// wait.
 func (l *rateLimit) take(key string) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -185,7 +185,7 @@ func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createR
 	return reply, marked.Err()
 }
 
-// randomName draws n letters and digits.
+// randomName returns n random letters and digits.
 func randomName(n int) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	name := make([]byte, 0, n)
@@ -208,7 +208,7 @@ func completeRoom(ctx context.Context, in completeRoomParams) (done, error) {
 	return done{}, endRoom(ctx, in.Room)
 }
 
-// endRoom closes a room. Twilio's error 53112 says that it is closed already.
+// endRoom closes a room. Twilio's error 53112 means that it is already closed.
 func endRoom(ctx context.Context, sid string) error {
 	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (done, error) {
 		_, err := video.NewApiService(client).UpdateRoom(sid, &video.UpdateRoomParams{Status: new("completed")})

@@ -11,9 +11,9 @@ import (
 	"github.com/flexfn/flexfn/functions"
 )
 
-// TestVideoTokensPerAddress: whoever asks for many tokens waits until the minute
-// is over, and nobody else does, unless the many share a peer that makes up
-// addresses.
+// TestVideoTokensPerAddress: a caller that asks for many tokens has to wait
+// until the minute is over. Other callers do not, unless they share a peer that
+// makes up addresses.
 func TestVideoTokensPerAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newAppWith(t, functions.Config{VideoAllowCreate: true}, func(c *flexfn.Config) { makeKey(t, c) })

@@ -13,14 +13,13 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// chatTransfer transfers a chat of Programmable Chat to another worker or
-// queue, by a second task, and completes the first one without closing the
-// chat.
+// chatTransfer transfers a Programmable Chat chat to another worker or queue
+// with a second task, and completes the first task without closing the chat.
 //
-// The second task is created before the chat's channel is marked with it. If
-// the mark cannot be written, that is logged, but the transfer stands: the
-// answer has its task. Completing the first task marks the channel before the
-// task loses its channel, so that the chat is never without a mark.
+// The second task is created before the chat's channel is marked with it. If the
+// mark cannot be written, that is logged and the transfer stands. Completing the
+// first task marks the channel before the task loses its channel, so the chat
+// always has a mark.
 func chatTransfer(c *Config) []flexfn.Route {
 	const path = "/features/chat-transfer/"
 	return []flexfn.Route{

@@ -29,13 +29,12 @@ import (
 type Config struct {
 	_ [0]func()
 
-	// Features are the features that are on, such as "park-interaction". Nil
-	// is every feature that has its settings; an empty list that is not nil is
-	// none.
+	// Features selects features by name, such as "park-interaction". Nil turns
+	// on every feature that has its settings; an empty list turns off all.
 	Features []string
 	// Disabled lists the paths of functions that are not served, such as
-	// "/common/flex/taskrouter/get-queues". [Config.Add] leaves those paths
-	// free for functions of your own.
+	// "/common/flex/taskrouter/get-queues". [Config.Add] leaves those paths free
+	// for functions of your own.
 	Disabled []string
 
 	// ChatServiceSID is Flex's Programmable Chat service, IS and 32 hex
@@ -54,30 +53,30 @@ type Config struct {
 	// VideoCodeLength is the length of the names of video rooms, from 7 to
 	// 128. Zero is 32.
 	VideoCodeLength int
-	// VideoCodeTTL is how many minutes an empty video room stays, from 1 to
-	// 60. Zero is 60.
+	// VideoCodeTTL is how many minutes an empty video room is kept, from 1 to
+	// 60. Zero means 60.
 	VideoCodeTTL int
 	// VideoRoomType is Twilio's type of video rooms, such as "group"; empty
-	// is the account's default.
+	// means the account's default.
 	VideoRoomType string
-	// VideoAllowCreate hands out tokens for rooms that do not exist: anyone
+	// VideoAllowCreate also gives out tokens for rooms that do not exist: anyone
 	// who enters one creates it, at your cost. Leave it off.
 	VideoAllowCreate bool
-	// VideoRecord records video rooms from the beginning.
+	// VideoRecord records video rooms from the start.
 	VideoRecord bool
 
 	// TimeZone is the time zone of the contact centre, which callbacks show to
 	// agents: an IANA name such as "Europe/Berlin". Empty is UTC.
 	TimeZone string
-	// PromptsFile, CannedResponsesFile and SchedulesFile are the paths of JSON
-	// files: what callers hear in the queue, responses for agents, and when
-	// the contact centre is open; see docs/features.md. The first two have
-	// defaults; the plugin writes the third. They are read at the start, and
-	// the schedules at each request too.
+	// PromptsFile, CannedResponsesFile and SchedulesFile are paths of JSON
+	// files: what callers hear in the queue, responses for agents, and opening
+	// hours; see docs/features.md. The first two have defaults; the plugin
+	// writes the third. All are read at the start, and the schedules again on
+	// every request.
 	PromptsFile, CannedResponsesFile, SchedulesFile string
 
-	// describing says that the functions are only described, for "flexfn gen",
-	// for which no setting is needed.
+	// describing is set while "flexfn gen" describes the functions, which needs
+	// no settings.
 	describing bool
 
 	faults []error // found by FromLookup, reported by Add
@@ -119,8 +118,8 @@ func Settings() []setting.Setting {
 	return list
 }
 
-// variable is an environment variable: set parses its value, check looks at the
-// field wherever it came from.
+// variable is an environment variable: set parses its value, and check checks
+// the field even if the program set it.
 type variable struct {
 	name, doc string
 	set       func(*Config, string) error
@@ -191,7 +190,7 @@ func onOff(name, doc string, field func(*Config) *bool) variable {
 	}, nil}
 }
 
-// sidSetting is a setting that holds a SID with this prefix.
+// sidSetting returns a setting that holds a SID with this prefix.
 func sidSetting(name, prefix, doc string, field func(*Config) *string) variable {
 	set := func(c *Config, v string) error { *field(c) = v; return nil }
 	check := func(c *Config) error {

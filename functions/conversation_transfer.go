@@ -13,15 +13,13 @@ import (
 	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
 )
 
-// conversationTransfer transfers a conversation of Flex to another worker or
-// queue.
+// conversationTransfer transfers a Flex conversation to another worker or queue.
 //
 // A transfer first sends the invite. It then writes the invite into the
-// conversation's attributes, so that no one closes the channel under it, and
-// in a cold transfer removes the inviting agent last. If a later step fails,
-// the answer says so, and that the invite exists. Removing an agent closes the
-// channel only if it is certain that only the customer is left and that no
-// invite is open.
+// conversation's attributes, so that the channel is not closed while the invite
+// is open. A cold transfer removes the inviting agent last. If a later step
+// fails, the answer says so and that the invite exists. Removing an agent closes
+// the channel only if only the customer is left and no invite is open.
 func conversationTransfer(c *Config) []flexfn.Route {
 	const path = "/features/conversation-transfer/flex/"
 	return []flexfn.Route{

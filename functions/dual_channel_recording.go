@@ -8,9 +8,9 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// dualChannelRecording starts a recording with each side on its own channel.
-// It is not repeated if its outcome is unknown. Twilio's error 21220 means
-// that the call cannot be recorded, for instance because it has ended.
+// dualChannelRecording starts a recording with each side of the call on its own
+// channel. It is not repeated if its outcome is unknown. Twilio's error 21220
+// means that the call cannot be recorded, for example because it has ended.
 func dualChannelRecording(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/dual-channel-recording/flex/create-recording",

@@ -32,8 +32,7 @@ const (
 	workspace    = "/v1/Workspaces/*"
 )
 
-// newApp is an app with the ready-made functions, every feature on, and a fake
-// Twilio.
+// newApp returns an app with all ready-made functions and a fake Twilio.
 func newApp(t *testing.T, change ...func(*flexfn.Config)) *flexfntest.App {
 	t.Helper()
 	config := functions.Config{
@@ -45,7 +44,7 @@ func newApp(t *testing.T, change ...func(*flexfn.Config)) *flexfntest.App {
 	return newAppWith(t, config, append([]func(*flexfn.Config){key}, change...)...)
 }
 
-// makeKey has the fake make an API key, and the app use it.
+// makeKey makes an API key in the fake and gives it to the app.
 func makeKey(t *testing.T, c *flexfn.Config) {
 	t.Helper()
 	r := httptest.NewRequest("POST", "https://api.twilio.com/2010-04-01/Accounts/"+c.AccountSID+"/Keys.json", nil)
@@ -70,8 +69,8 @@ func newAppWith(t *testing.T, config functions.Config, change ...func(*flexfn.Co
 
 type params = flexfntest.Params
 
-// TestAgainstTheFake calls every function with success, looks at the answer
-// and at what Twilio saw, and then with a failure of Twilio's.
+// TestAgainstTheFake calls every function successfully, checks the answer and
+// the calls to Twilio, and then repeats it with an error from Twilio.
 func TestAgainstTheFake(t *testing.T) {
 	participant := params{"conference": "CF" + one, "participant": "CA" + one}
 	with := func(p params, name string, value any) params {
@@ -197,7 +196,7 @@ func TestCreateTask(t *testing.T) {
 	app.SawNo("", "")
 }
 
-// TestCreatesAreNotRepeated loses the answer to a create that was carried out.
+// TestCreatesAreNotRepeated loses the answer to a create that succeeded.
 func TestCreatesAreNotRepeated(t *testing.T) {
 	app := newApp(t)
 	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Method: "POST"}, Action: twiliofake.Reset, Apply: true, Skip: 1}); err != nil {
@@ -216,7 +215,7 @@ func TestCreatesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestSIDsAreChecked sends what would reach other resources with the
+// TestSIDsAreChecked sends values that would reach other resources with the
 // account's credentials.
 func TestSIDsAreChecked(t *testing.T) {
 	app := newApp(t)
@@ -272,8 +271,8 @@ func TestColdTransfer(t *testing.T) {
 	}
 }
 
-// TestNames: where Twilio takes a name instead of a SID, so do the functions,
-// as one segment of the path and nothing else.
+// TestNames: where Twilio accepts a name instead of a SID, so do the functions,
+// but only as a single path segment.
 func TestNames(t *testing.T) {
 	app := newApp(t)
 	for _, tt := range []struct {
@@ -345,7 +344,7 @@ func TestWorkerChannels(t *testing.T) {
 	app.SawNo("", workspace+"/**")
 }
 
-// TestWholeLists has more of everything than fits on a page.
+// TestWholeLists reads lists that do not fit on a page.
 func TestWholeLists(t *testing.T) {
 	app := newApp(t)
 	for i := range 1050 {
@@ -369,7 +368,7 @@ func TestWholeLists(t *testing.T) {
 	if len(reply.Queues) != 1053 || len(reply.PhoneNumbers) < 2100 {
 		t.Errorf("%d queues, %d numbers", len(reply.Queues), len(reply.PhoneNumbers))
 	}
-	// The second page fails: no part of the list is a success.
+	// If the second page fails, the whole list fails.
 	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Method: "GET"}, Action: twiliofake.Status, Status: 500, Skip: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +405,7 @@ func TestValidatePhoneNumber(t *testing.T) {
 	for _, number := range []string{"a/b", "?x", "..", "1;2", strings.Repeat("1", 513)} {
 		app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": number}).Refused(400, "phoneNumber is not a name that a URL can contain")
 	}
-	// If it cannot be found out, the answer is not yes.
+	// If Twilio cannot tell, the number is not valid.
 	country("US", "1", true, false)
 	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Path: "/v1/DialingPermissions/Countries/*/HighRiskSpecialPrefixes"}, Action: twiliofake.Status, Status: 500}); err != nil {
 		t.Fatal(err)
@@ -414,7 +413,7 @@ func TestValidatePhoneNumber(t *testing.T) {
 	app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": "+15550001111"}).Refused(500, "")
 }
 
-// TestConcurrentWorkerUpdates loses nothing.
+// TestConcurrentWorkerUpdates checks that no concurrent update is lost.
 func TestConcurrentWorkerUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp(t)

@@ -12,9 +12,9 @@ import (
 )
 
 // TestFaultAtEveryCall repeats a function of several steps with a fault at each
-// of its upstream calls in turn, and looks at what stands in Twilio afterwards:
-// a failure that does not say that its outcome is unknown has left nothing
-// behind, and a success has done it all.
+// of its upstream calls in turn, and checks what is left in Twilio. A success
+// has done every step. A failure has left nothing behind, unless it says that
+// its outcome is unknown.
 func TestFaultAtEveryCall(t *testing.T) {
 	for _, tt := range []struct {
 		path string

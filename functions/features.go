@@ -14,18 +14,18 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// feature is a feature of the plugin: the functions below /features/NAME/, and
+// feature is a feature of the plugin: the functions below /features/NAME/ and
 // the settings that they need.
 type feature struct {
 	name   string
 	needs  []need
 	routes func(*Config) []flexfn.Route
-	// voice are the routes that answer callers on the line. They are served
-	// even while settings are missing, and answer only with TwiML.
+	// voice are the routes that answer callers on the line. They are served even
+	// while settings are missing, and always answer with TwiML.
 	voice func(*Config) []flexfn.Route
 }
 
-// need is a setting, of the app or of package functions, that a feature needs.
+// need is a setting that a feature needs, of the app or of this package.
 type need struct {
 	name string
 	of   func(flexfn.Config, *Config) string
@@ -118,8 +118,8 @@ func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	return list
 }
 
-// optional is a parameter that may be absent. For an absent one the plugin may
-// send the words undefined or null.
+// optional is a parameter that may be missing. The plugin may send the words
+// undefined or null for a missing one.
 type optional string
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -131,11 +131,11 @@ func (o *optional) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// or returns o, or the given default if it is absent.
+// or returns o, or standIn if it is missing.
 func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
 
-// checkSIDs refuses values that are neither empty nor SIDs. Each is given
-// after its parameter's name and the prefix of its SIDs.
+// checkSIDs refuses values that are neither empty nor SIDs. Each value follows
+// its parameter's name and the prefix of its SIDs.
 func checkSIDs(parameters ...string) error {
 	for ; len(parameters) >= 3; parameters = parameters[3:] {
 		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !sid.Valid(value, prefix) {
@@ -182,9 +182,9 @@ func value(s *string) string {
 	return *s
 }
 
-// rewriteAttributes changes attributes for which Twilio has no version.
-// Changes take turns within the app, and each reads the attributes right
-// before it writes them.
+// rewriteAttributes changes attributes that Twilio does not version. Changes
+// take turns within the app, and each reads the attributes right before it
+// writes them.
 func rewriteAttributes(ctx context.Context, key string, change func(json.RawMessage) (json.RawMessage, error),
 	read func(*twilioapi.Client) (*string, error), write func(client *twilioapi.Client, attributes string) error,
 ) error {

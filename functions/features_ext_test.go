@@ -13,8 +13,8 @@ import (
 	"github.com/flexfn/flexfn/functions"
 )
 
-// TestFeatureRoles: what only supervisors and administrators may do, an agent
-// is refused before anything is asked.
+// TestFeatureRoles: functions for supervisors and administrators refuse an agent
+// before they call Twilio.
 func TestFeatureRoles(t *testing.T) {
 	app := newApp(t)
 	for _, path := range []string{
@@ -25,8 +25,8 @@ func TestFeatureRoles(t *testing.T) {
 	}
 }
 
-// TestFeatureOff: a feature without its settings says so, to who may call, and
-// in the log once: not at every call.
+// TestFeatureOff: a feature without its settings says so to authorised callers,
+// and in the log only once.
 func TestFeatureOff(t *testing.T) {
 	var log bytes.Buffer
 	app := newAppWith(t, functions.Config{}, func(c *flexfn.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -45,7 +45,7 @@ func TestFeatureOff(t *testing.T) {
 	}
 }
 
-// TestConcurrentFeatures: of changes made at once, none is lost.
+// TestConcurrentFeatures checks that no concurrent change is lost.
 func TestConcurrentFeatures(t *testing.T) {
 	app := newApp(t, func(c *flexfn.Config) { c.APIKeySID, c.APIKeySecret = "", "" })
 	var wg sync.WaitGroup

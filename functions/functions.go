@@ -29,10 +29,10 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// Routes lists the ready-made functions with the template's paths, which
-// plugins call. It is for documents, and for serving functions at other paths.
-// The functions lack the settings of a [Config]; [Config.Add] serves them with
-// those.
+// Routes lists the ready-made functions at the template's paths, which plugins
+// call. Use it for documentation, or to serve functions at other paths. Its
+// functions do not have the settings of a [Config]; [Config.Add] serves them
+// with those.
 func Routes() []flexfn.Route {
 	c := new(Config)
 	list := c.common()
@@ -148,8 +148,8 @@ func (c *Config) status(app flexfn.Config) []FeatureStatus {
 	return list
 }
 
-// checkNames refuses names by which Twilio cannot find a resource. Each is
-// given after its parameter's name.
+// checkNames refuses names that Twilio could not look up. Each name follows its
+// parameter's name.
 func checkNames(parametersAndNames ...string) error {
 	var faults []error
 	for pair := range slices.Chunk(parametersAndNames, 2) {
@@ -160,5 +160,5 @@ func checkNames(parametersAndNames ...string) error {
 	return errors.Join(faults...)
 }
 
-// done is the answer of functions that return nothing but success.
+// done is the answer of functions that only report success.
 type done struct{}

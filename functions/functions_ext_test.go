@@ -13,7 +13,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/contract"
 )
 
-// TestRoutes holds paths, parameters and purposes against the recordings.
+// TestRoutes compares paths, parameters and purposes with the recordings.
 func TestRoutes(t *testing.T) {
 	recorded := map[string]string{}
 	for _, topic := range []string{"functions", "features"} {

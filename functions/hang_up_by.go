@@ -8,8 +8,8 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// hangUpBy tells the plugin who hung up first: whose participant is
-// no longer connected.
+// hangUpBy tells the plugin who hung up first: the one whose participant is no
+// longer connected.
 func hangUpBy(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/hang-up-by/flex/fetch-conference-participant",

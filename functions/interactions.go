@@ -11,7 +11,7 @@ import (
 )
 
 // invite asks TaskRouter for an agent for an interaction's channel. It is not
-// repeated when its outcome is unknown.
+// repeated if its outcome is unknown.
 func invite(ctx context.Context, interaction, channel string, properties map[string]any) flexfn.Result[*flexapi.FlexV1InteractionChannelInvite] {
 	routing := any(map[string]any{"properties": properties})
 	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*flexapi.FlexV1InteractionChannelInvite, error) {

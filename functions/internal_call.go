@@ -16,11 +16,11 @@ import (
 
 // internalCall lets agents call each other, or a queue.
 //
-// The caller joins a conference that has the SID of their task as its name;
-// when they have, the called one gets a task that leads there. Twilio may
-// report the join twice: what the first report did is written in the caller's
-// task, and the second finds it. When the called one's task cannot be made,
-// the conference is ended, so that no one waits in it alone.
+// The caller joins a conference named after the SID of their task. Once they
+// have joined, the called agent gets a task that leads there. Twilio may report
+// the join twice, so the caller's task records what the first report did. If the
+// called agent's task cannot be created, the conference ends, so that the caller
+// does not wait in it alone.
 func internalCall(c *Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -55,8 +55,8 @@ func joinOutbound(_ context.Context, in joinOutboundParams) (*flexfn.Response, e
 	})
 }
 
-// intoConference leads a caller into a conference; without a name, which
-// Twilio would refuse, the call ends.
+// intoConference puts a caller into a conference. Without a name, which Twilio
+// would refuse, the call ends.
 func intoConference(c *twiml.VoiceConference) (*flexfn.Response, error) {
 	if strings.TrimSpace(c.Name) == "" {
 		return twilioapi.TwiML(&twiml.VoiceHangup{})
@@ -71,8 +71,8 @@ type conferenceEventParams struct {
 	Event      string `json:"StatusCallbackEvent" doc:"participant-join or conference-end; nothing is done at others"`
 }
 
-// conferenceEvent answers Twilio, which does not read the answer but notes a
-// failure in its log.
+// conferenceEvent answers Twilio's status callback. Twilio ignores the answer
+// but logs a failure.
 func (c *Config) conferenceEvent(ctx context.Context, in conferenceEventParams) (*flexfn.Response, error) {
 	var err error
 	switch in.Event {
@@ -87,7 +87,7 @@ func (c *Config) conferenceEvent(ctx context.Context, in conferenceEventParams) 
 	return twilioapi.TwiML()
 }
 
-// internalTask is what the attributes of the caller's task say.
+// internalTask holds the attributes of the caller's task.
 type internalTask struct {
 	To         string `json:"to"`
 	From       string `json:"from"`
@@ -101,12 +101,12 @@ type internalTask struct {
 	} `json:"conference"`
 }
 
-// participantJoined runs when a participant joins the conference of an
-// internal call. If it is the calling agent, it creates the task for the
-// called one, and marks the caller's task with it, by which the call is ended
-// later. Twilio reports a participant more than once, so calls for one
-// conference take turns, and a marked task is left alone. If a step fails, the
-// conference is ended, so that the caller does not wait in silence.
+// participantJoined runs when a participant joins the conference of an internal
+// call. If it is the calling agent, it creates the called agent's task and marks
+// the caller's task with it; ending the call later relies on that mark. Twilio
+// reports a participant more than once, so calls for one conference take turns,
+// and a marked task is left alone. If a step fails, the conference ends, so that
+// the caller does not wait in silence.
 func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams) error {
 	if err := required("CallSid", "CA", in.Call, "FriendlyName", "WT", in.Name, "ConferenceSid", "CF", in.Conference); err != nil {
 		return err
@@ -131,10 +131,10 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	}
 	var task internalTask
 	if json.Unmarshal([]byte(value(fetched.Data.Attributes)), &task) != nil || task.WorkerCall != in.Call {
-		return nil // not the one who calls
+		return nil // not the caller
 	}
 	if task.Conference.Participants.Task != "" {
-		return nil // Twilio reports it again
+		return nil // a repeated report
 	}
 	if task.To == "" {
 		return c.abandon(ctx, in, flexfn.Errorf(http.StatusBadRequest, "the task does not say who to call: its attribute \"to\" is missing"))
@@ -154,7 +154,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	})
 	switch err := created.Err(); {
 	case created.OutcomeUnknown:
-		return err // the called one may be asked already
+		return err // the called agent may already have the task
 	case err != nil:
 		return c.abandon(ctx, in, err)
 	}
@@ -163,7 +163,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 		"sid": in.Conference, "participants": map[string]string{"worker": in.Call, "taskSid": sid},
 	}}))
 	if err := marked.Err(); err != nil {
-		// Without the mark nothing would end the second task.
+		// Nothing would end the second task without the mark.
 		var undo undoing
 		undo.add("the task "+sid+" of the called one", func(ctx context.Context) error {
 			return twilioapi.SetTaskStatus(ctx, sid, "canceled", "Internal call failed").Err()
@@ -174,7 +174,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	return nil
 }
 
-// abandon ends the conference, which no one is going to join.
+// abandon ends a conference that nobody will join.
 func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
@@ -190,7 +190,7 @@ func endConference(ctx context.Context, sid string) error {
 	}).Err()
 }
 
-// endInternalTasks ends the caller's task and the called one's.
+// endInternalTasks ends the caller's and the called agent's task.
 func endInternalTasks(ctx context.Context, sid string) error {
 	if err := required("FriendlyName", "WT", sid); err != nil {
 		return err
@@ -203,8 +203,8 @@ func endInternalTasks(ctx context.Context, sid string) error {
 	return err
 }
 
-// endInternalTask ends one task as far as it has come, and returns the SID of
-// the other one.
+// endInternalTask ends one task in the way that its status allows, and returns
+// the SID of the other task.
 func endInternalTask(ctx context.Context, sid string) (other string, err error) {
 	fetched := twilioapi.FetchTask(ctx, sid)
 	switch {
@@ -225,7 +225,7 @@ func endInternalTask(ctx context.Context, sid string) (other string, err error) 
 	return other, twilioapi.SetTaskStatus(ctx, sid, next, "conference is complete").Err()
 }
 
-// required refuses SIDs that are missing too.
+// required refuses invalid and missing SIDs.
 func required(parameters ...string) error {
 	for i := 2; i < len(parameters); i += 3 {
 		if parameters[i] == "" {
@@ -240,8 +240,8 @@ type cleanUpParams struct {
 	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000001"`
 }
 
-// cleanUpRejected takes both steps, even if the first one fails. The plugin
-// sends the word undefined while there is no conference.
+// cleanUpRejected takes both steps even if the first fails. The plugin sends the
+// word undefined if there is no conference yet.
 func cleanUpRejected(ctx context.Context, in cleanUpParams) (done, error) {
 	err := twilioapi.SetTaskStatus(ctx, in.Task, "canceled", "Rejected internal call").Err()
 	var conference optional

@@ -13,17 +13,17 @@ import (
 	sync "github.com/twilio/twilio-go/rest/sync/v1"
 )
 
-// parkInteraction lets an agent put a conversation aside until the customer
-// writes again, or until the agent takes it back from a list.
+// parkInteraction lets an agent set a conversation aside until the customer
+// writes again, or until the agent picks it from a list.
 //
-// Parking stores everything that is needed to return before the agent leaves:
-// the webhook that unparks when the customer writes, the attributes that
-// unparking reads, and the list's item. If one of these steps fails, the
-// earlier ones are undone, and the agent keeps the conversation. If it is
-// unknown whether the agent left, everything stays, and the answer says so;
-// the customer's next message finds an agent in either case. Unparking first
-// invites an agent, and only then removes the marks and the webhook. If they
-// cannot be removed, that is logged: the customer is served nevertheless.
+// Before the agent leaves, parking stores everything needed to return: the
+// webhook that unparks when the customer writes, the attributes that unparking
+// reads, and the list's item. If one of these steps fails, the earlier ones are
+// undone and the agent keeps the conversation. If it is unknown whether the
+// agent left, everything stays, and the answer says so; the customer's next
+// message finds an agent in either case. Unparking first invites an agent and
+// only then removes the marks and the webhook. If they cannot be removed, that
+// is logged, since the customer has an agent by then.
 func parkInteraction(c *Config) []flexfn.Route {
 	const path = "/features/park-interaction/"
 	return []flexfn.Route{
@@ -55,8 +55,8 @@ type parkReply struct {
 	Webhook twilioapi.Resource `json:"webhook"`
 }
 
-// parked is what a conversation's attributes hold while it is parked:
-// everything needed to return to it.
+// parked is stored in the attributes of a parked conversation: everything needed
+// to return to it.
 type parked struct {
 	Interaction string `json:"interactionSid"`
 	Channel     string `json:"channelSid"`
@@ -97,8 +97,7 @@ func (c *Config) park(ctx context.Context, in parkParams) (_ parkReply, err erro
 	}
 	undo.add("the webhook", func(ctx context.Context) error { return deleteWebhook(ctx, in.Conversation, p.Webhook) })
 
-	// From here on, a step is undone even if it is unknown whether it was
-	// done.
+	// From here on, undo a step even if its outcome is unknown.
 	if list {
 		undo.add("the item in the list", func(ctx context.Context) error { return c.unlist(ctx, parkedBy(in.Worker), in.Conversation) })
 		if p.Map, err = c.listParked(ctx, in, p); err != nil {
@@ -137,7 +136,7 @@ func (c *Config) listParked(ctx context.Context, in parkParams, p parked) (mapSI
 			return "", err
 		}
 		return value(m.Sid), nil
-	}, flexfn.Repeatable()) // the name is taken then
+	}, flexfn.Repeatable()) // a repetition finds the name taken
 	m := created.Data
 	switch {
 	case created.Status == http.StatusConflict:
@@ -151,7 +150,7 @@ func (c *Config) listParked(ctx context.Context, in parkParams, p parked) (mapSI
 	})
 	ttl := 86400
 	if in.ChannelType == "sms" {
-		ttl = 0 // for ever
+		ttl = 0 // forever
 	}
 	item := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (string, error) {
 		i, err := sync.NewApiService(client).CreateSyncMapItem(c.SyncServiceSID, m, &sync.CreateSyncMapItemParams{Key: &in.Conversation, Data: &data, Ttl: &ttl})
@@ -159,7 +158,7 @@ func (c *Config) listParked(ctx context.Context, in parkParams, p parked) (mapSI
 			return "", err
 		}
 		return value(i.MapSid), nil
-	}, flexfn.Repeatable()) // the key is taken then
+	}, flexfn.Repeatable()) // a repetition finds the key taken
 	if item.Status == http.StatusConflict { // left over, or this one's first attempt
 		item = twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (string, error) {
 			i, err := sync.NewApiService(client).UpdateSyncMapItem(c.SyncServiceSID, m, in.Conversation, &sync.UpdateSyncMapItemParams{Data: &data, Ttl: &ttl})
@@ -184,7 +183,7 @@ func deleteWebhook(ctx context.Context, conversation, webhook string) error {
 	}))
 }
 
-// gone returns the error of a deletion; nil if there was nothing left to
+// gone returns the error of a deletion, or nil if there was nothing left to
 // delete.
 func gone(res flexfn.Result[done]) error {
 	if res.Status == http.StatusNotFound {
@@ -220,9 +219,9 @@ func (c *Config) unparkByMessage(ctx context.Context, in unparkByMessageParams) 
 	return c.unpark(ctx, in, false)
 }
 
-// unpark invites an agent to a parked conversation: with sameWorker the one
-// who parked it, otherwise any. Twilio reports each message, and agents click
-// twice, so a conversation that is not parked any more is not an error.
+// unpark invites an agent to a parked conversation: the one who parked it if
+// sameWorker is set, otherwise any. Twilio reports each message, and agents
+// click twice, so a conversation that is no longer parked is not an error.
 func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorker bool) (unparkReply, error) {
 	turn, err := conflict.Take(ctx, "unpark "+in.Conversation)
 	if err != nil {
@@ -265,8 +264,8 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 	return unparkReply{twilioapi.View(invited.Data)}, nil
 }
 
-// cleanUp removes what parking stored, and the webhook last, since only it
-// tries again by itself.
+// cleanUp removes what parking stored. The webhook is last: as long as it
+// exists, the next message tries again.
 func (c *Config) cleanUp(ctx context.Context, in unparkByMessageParams, p parked) error {
 	if p.Interaction != "" {
 		if err := mergeConversation(ctx, in.Conversation, forgetParked); err != nil {

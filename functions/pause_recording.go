@@ -9,9 +9,9 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// pauseRecording lets an agent pause the recording of a call or conference
-// while a customer says what must not be recorded. Twilio's error 21220 means
-// that nothing is being recorded.
+// pauseRecording lets an agent pause the recording of a call or conference while
+// a customer says something that must not be recorded. Twilio's error 21220
+// means that nothing is being recorded.
 func pauseRecording(*Config) []flexfn.Route {
 	const path = "/features/pause-recording/flex/"
 	return []flexfn.Route{
@@ -39,7 +39,7 @@ func (p pauseOptions) Validate() error {
 	return checkSIDs("recordingSid", "RE", string(p.Recording))
 }
 
-// current names the recording that is under way.
+// current is Twilio's name for the recording in progress.
 const current = "Twilio.CURRENT"
 
 type pauseCallParams struct {

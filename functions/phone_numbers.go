@@ -59,8 +59,7 @@ type validateParams struct {
 	PhoneNumber string `json:"phoneNumber" purpose:"phone number to validate" example:"+15550001111"`
 }
 
-// Validate accepts any segment of a path: whether it is a number is for Twilio
-// to say.
+// Validate accepts any path segment: Twilio decides whether it is a number.
 func (p validateParams) Validate() error { return checkNames("phoneNumber", p.PhoneNumber) }
 
 type validateReply struct {
@@ -105,7 +104,8 @@ func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) 
 	if len(countries) == 0 {
 		return invalid("COUNTRY_UNKNOWN"), nil
 	}
-	// Countries share a calling code, as the United States and Canada do.
+	// Several countries can share a calling code, such as the United States and
+	// Canada.
 	isOf := func(c voice.VoiceV1DialingPermissionsCountry) bool {
 		return c.IsoCode != nil && found.CountryCode != nil && *c.IsoCode == *found.CountryCode
 	}

@@ -11,14 +11,13 @@ import (
 	"strings"
 )
 
-// prompts are what callers hear in the queue. The file that
-// FLEXFN_PROMPTS_FILE names holds them as one JSON object; what it leaves out
-// keeps its default.
+// prompts are the texts that callers hear in the queue, from the JSON file in
+// FLEXFN_PROMPTS_FILE. Missing keys keep their defaults.
 type prompts struct {
-	// Voice and Language are Twilio's, such as "Polly.Joanna" and "en-US".
+	// Voice and Language are Twilio's names, such as "Polly.Joanna" and "en-US".
 	Voice    string `json:"voice"`
 	Language string `json:"language,omitempty"`
-	// Music is the address of the sound that plays meanwhile.
+	// Music is the URL of the audio that plays in between.
 	Music string `json:"music"`
 
 	Greeting string `json:"greeting"` // once, at the beginning
@@ -67,7 +66,7 @@ func defaultPrompts() prompts {
 	}
 }
 
-// check returns an error for prompts that callers could not hear.
+// check returns an error for prompts that Twilio could not play.
 func (p prompts) check() error {
 	var faults []error
 	v := reflect.ValueOf(p)
@@ -119,11 +118,11 @@ func (c canned) check() error {
 	return errors.Join(faults...)
 }
 
-// maxFile bounds the files that are read at the start.
+// maxFile bounds the files read at the start, in bytes.
 const maxFile = 1 << 20
 
-// readFile reads a JSON file into into, over the values that it holds. Unknown
-// keys are errors, since they are probably typos.
+// readFile reads a JSON file into into, which holds the defaults. Unknown keys
+// are errors, since they are probably typos.
 func readFile(path string, into interface{ check() error }) error {
 	file, err := os.Open(path)
 	if err != nil {

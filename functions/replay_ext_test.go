@@ -21,15 +21,14 @@ import (
 )
 
 // TestReplay sends the recorded requests of topic functions to the ready-made
-// functions, and compares status, headers, body and upstream calls. What
-// differs must be in the list of deliberate differences.
+// functions and compares status, headers, body and upstream calls. Any
+// difference must be in the list of deliberate differences.
 //
-// Before that the recordings are edited, so that each still proves the rest.
-// Short ids such as WC1 or CAmissing, which no Twilio account has
-// and which the functions refuse, become SIDs of full length wherever they
-// stand. And create-task's "_solution", the inside of a JavaScript object that
-// slipped into the answer, is taken out. Where the reference failed before it
-// called Twilio, the upstream is that of another case.
+// Before that, it edits the recordings so that each still proves the rest. Short
+// ids such as WC1 or CAmissing, which no Twilio account has and the functions
+// refuse, become full SIDs. create-task's "_solution", the inside of a
+// JavaScript object that leaked into the answer, is removed. Where the reference
+// failed before it called Twilio, the upstream comes from another case.
 func TestReplay(t *testing.T) {
 	cases, err := contract.Load("functions", lengthenIDs, withoutSolution)
 	if err != nil {
@@ -62,8 +61,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// goesOn has the cases in which flexfn asks Twilio more than the reference,
-// and the case whose upstream answers.
+// goesOn maps cases in which flexfn calls Twilio more often than the reference
+// to the case whose upstream answers.
 var goesOn = map[string]string{
 	"fn-cold-transfer-json-number":      "fn-cold-transfer",
 	"fn-task-attrs-object":              "fn-task-attrs",
@@ -121,8 +120,8 @@ func replay(t *testing.T, c contract.Case) (got []contract.Response, fault strin
 	return got, contract.Compare(c, got, player.Seen())
 }
 
-// send sends r, signed as Twilio signs when it is for a Studio function: the
-// reference's local server asked for no signature.
+// send sends r. A request for a Studio function gets Twilio's signature, which
+// the reference's local server did not ask for.
 func send(t *testing.T, app *flexfn.App, r contract.Request) contract.Response {
 	base := "http://127.0.0.1"
 	if public := app.Config().PublicURL; public != "" {
@@ -154,8 +153,8 @@ func send(t *testing.T, app *flexfn.App, r contract.Request) contract.Response {
 	return got
 }
 
-// replayTogether sends concurrent requests to a fake with the recorded task:
-// whatever happened then, all of them must now succeed, and none be lost.
+// replayTogether sends concurrent requests to a fake with the recorded task.
+// Whatever the reference did, all must now succeed, and no update may be lost.
 func replayTogether(t *testing.T, c contract.Case) {
 	const sid = "WT00000000000000000000000000000001"
 	fake, err := twiliofake.New(twiliofake.Config{})

@@ -106,8 +106,8 @@ func replayFeature(t *testing.T, c contract.Case) (got []contract.Response, faul
 	return got, contract.Compare(c, got, seen)
 }
 
-// alike replaces what is drawn at random, or signed, by what was recorded,
-// when it says the same.
+// alike replaces random and signed values by the recorded ones if they mean the
+// same.
 func alike(t *testing.T, got *contract.Response, want contract.Response, seen []contract.Seen) {
 	var g, w struct {
 		Room  string `json:"roomName"`
@@ -127,7 +127,7 @@ func alike(t *testing.T, got *contract.Response, want contract.Response, seen []
 	}
 }
 
-// claims checks a token's signature, and gives header and claims.
+// claims checks a token's signature and returns its header and claims.
 func claims(t *testing.T, token string) (parts [2]map[string]any) {
 	t.Helper()
 	signed, signature := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
@@ -152,7 +152,7 @@ func withoutStatus(text []byte) []byte {
 	return bytes.ReplaceAll(text, []byte(`"{\"status\":200,`), []byte(`"{`))
 }
 
-// raised are the functions that flexfn gives to fewer than the reference does.
+// raised are the functions that flexfn allows to fewer roles than the reference.
 var raised = []string{"participant-mute-and-coach", "update-reservation", "fetch-config"}
 
 func edit(c *contract.Case) {
@@ -184,8 +184,7 @@ func edit(c *contract.Case) {
 	}
 }
 
-// further is what Twilio is asked beyond the recording, in the region of the
-// case.
+// further returns the upstream calls beyond the recording, in the case's region.
 func further(c contract.Case, byID map[string]contract.Case) (calls []contract.UpstreamCall) {
 	product := func(host string) string { name, _, _ := strings.Cut(host, "."); return name }
 	hosts := map[string]string{}
@@ -240,7 +239,7 @@ var asksMore = []struct{ prefix, from, method, path string }{
 	{"feat-unpark", "feat-unpark-same-worker", "", ""},
 }
 
-// replayFiles writes the files that the recorded words stand for.
+// replayFiles writes the files behind the recorded texts.
 func replayFiles(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,28 +17,28 @@ type schedules struct {
 	Schedules []schedule     `json:"schedules"`
 }
 
-// scheduleRule opens or closes at some times of some days, in the time zone of
-// the schedule that has it.
+// scheduleRule opens or closes at certain times of certain days, in its
+// schedule's time zone.
 type scheduleRule struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	IsOpen bool   `json:"isOpen"`
-	// ClosedReason is for what asks, such as "holiday".
+	// ClosedReason is what a flow gets as the reason, such as "holiday".
 	ClosedReason string `json:"closedReason,omitempty"`
 	// DateRRule is a recurrence of days (RFC 5545, section 3.3.10), such as
-	// "FREQ=WEEKLY;BYDAY=MO,TU". Empty is every day.
+	// "FREQ=WEEKLY;BYDAY=MO,TU". Empty means every day.
 	DateRRule string `json:"dateRRule,omitempty"`
-	// StartDate and EndDate bound the days, each like 2026-12-24 and part of
-	// it. A recurrence counts from StartDate.
+	// StartDate and EndDate are the first and last day, such as 2026-12-24. A
+	// recurrence counts from StartDate.
 	StartDate string `json:"startDate,omitempty"`
 	EndDate   string `json:"endDate,omitempty"`
-	// StartTime and EndTime bound the time of day, like 08:30; EndTime is not
-	// part of it. An EndTime that is not after StartTime is on the next day.
+	// StartTime and EndTime bound the time of day, such as 08:30; EndTime is
+	// exclusive. If it is not after StartTime, it is on the next day.
 	StartTime string `json:"startTime,omitempty"`
 	EndTime   string `json:"endTime,omitempty"`
 }
 
-// schedule is one schedule, for which a flow asks by name.
+// schedule is one schedule, which flows look up by name.
 type schedule struct {
 	ID          string   `json:"id,omitempty"`
 	Name        string   `json:"name"`
@@ -53,7 +53,7 @@ type scheduleStatus struct {
 	ClosedReason string `json:"closedReason"`
 }
 
-// at returns the status of the schedule of this name; false if there is none.
+// at returns the status of the schedule with this name; false if there is none.
 func (s schedules) at(name string, now time.Time) (scheduleStatus, bool) {
 	i := slices.IndexFunc(s.Schedules, func(s schedule) bool { return s.Name == name })
 	if i < 0 {
@@ -62,8 +62,8 @@ func (s schedules) at(name string, now time.Time) (scheduleStatus, bool) {
 	return s.status(s.Schedules[i], now), true
 }
 
-// status: a manual close comes first, then the rules that close, then those
-// that open; without any it is closed.
+// status checks a manual close first, then the rules that close, then those that
+// open. The default is closed.
 func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 	if of.ManualClose {
 		return scheduleStatus{ClosedReason: "manual"}
@@ -89,8 +89,8 @@ func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 	return scheduleStatus{IsOpen: true}
 }
 
-// holds compares wall-clock times, so that the hour that daylight saving skips
-// or repeats needs no special case.
+// holds compares wall-clock times, so an hour that daylight saving skips or
+// repeats needs no special case.
 func (r scheduleRule) holds(local time.Time) bool {
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
 	clock := local.Format("15:04")
@@ -101,7 +101,7 @@ func (r scheduleRule) holds(local time.Time) bool {
 	return r.StartTime <= clock && r.on(today) || clock < r.EndTime && r.on(today.AddDate(0, 0, -1))
 }
 
-// on reports whether day is one of the rule's.
+// on reports whether the rule applies on day.
 func (r scheduleRule) on(day time.Time) bool {
 	date := day.Format(time.DateOnly)
 	if r.StartDate != "" && date < r.StartDate || r.EndDate != "" && date > r.EndDate {
@@ -114,9 +114,8 @@ func (r scheduleRule) on(day time.Time) bool {
 	return err == nil && len(recurrence.Between(day, day, true)) > 0
 }
 
-// recurrence is the rule's, counted in days of UTC. Without a StartDate it
-// begins a little before day, at the first of a year, unless an interval needs
-// an anchor.
+// recurrence returns the rule's recurrence, in days of UTC. Without a StartDate
+// it starts on January 1 shortly before day, unless an interval needs an anchor.
 func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 	option, err := rrule.StrToROption(strings.TrimPrefix(r.DateRRule, "RRULE:"))
 	if err != nil {

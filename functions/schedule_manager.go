@@ -18,15 +18,14 @@ import (
 	"github.com/flexfn/flexfn/internal/conflict"
 )
 
-// scheduleManager keeps schedules in the file that FLEXFN_SCHEDULES_FILE
-// names. Administrators edit them in the plugin, and flows ask for their
-// status.
+// scheduleManager keeps schedules in the file in FLEXFN_SCHEDULES_FILE.
+// Administrators edit them in the plugin, and flows ask for their status.
 //
 // The version of the file is a hash of its bytes. An update names the version
-// that it changes, and is refused with 409 if the file has another one by
+// that it is based on, and is refused with 409 if the file has another one by
 // then. It replaces the whole file and takes effect at once, so the plugin's
-// steps of building and publishing have nothing left to do. Only one program
-// should write the file; any number may read it.
+// build and publish steps have nothing left to do. Only one program should write
+// the file; any number may read it.
 func scheduleManager(c *Config) []flexfn.Route {
 	return []flexfn.Route{
 		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
@@ -37,8 +36,7 @@ func scheduleManager(c *Config) []flexfn.Route {
 	}
 }
 
-// loadSchedules reads the file again, since another program may have written
-// it.
+// loadSchedules rereads the file, since another program may have written it.
 func (c *Config) loadSchedules() (s schedules, version string, err error) {
 	text, err := os.ReadFile(c.SchedulesFile)
 	switch {
@@ -60,8 +58,8 @@ type checkScheduleParams struct {
 	Simulate optional `json:"simulate" doc:"the time to ask for, such as 2026-12-24T12:00, in the schedule's time zone unless it has one; now when left out"`
 }
 
-// checkSchedule answers 404 for an unknown name, but says open in the body: a
-// flow that does not look at the status must not turn callers away.
+// checkSchedule answers 404 for an unknown name, with a body that says open: a
+// flow that ignores the status must not turn callers away.
 func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flexfn.Response, error) {
 	all, _, err := c.loadSchedules()
 	if err != nil {
@@ -83,7 +81,7 @@ func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flex
 	return &flexfn.Response{Body: status}, nil
 }
 
-// simulated parses a time. One without a zone is in the schedule's.
+// simulated parses a time. Without a zone it is in the schedule's.
 func (s schedules) simulated(name, text string) (time.Time, error) {
 	zone := time.UTC
 	for _, each := range s.Schedules {
