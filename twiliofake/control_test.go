@@ -64,7 +64,7 @@ func TestControl(t *testing.T) {
 	ask(t, fake, "PATCH", control+"state", "").want(t, 404)
 }
 
-// TestControlGuard refuses what a stranger's page could send.
+// TestControlGuard sends requests that a stranger's web page could send.
 func TestControlGuard(t *testing.T) {
 	fake := newFake(t)
 	for _, c := range []struct {
@@ -157,7 +157,8 @@ func TestStateDocument(t *testing.T) {
 	}
 }
 
-// TestCopies changes what the fake gave away: it keeps its own.
+// TestCopies changes values that the fake returned; the fake's own stay the
+// same.
 func TestCopies(t *testing.T) {
 	fake := newFake(t)
 	before := ask(t, fake, "GET", api+"/IncomingPhoneNumbers.json", "").text
@@ -220,7 +221,7 @@ func TestSameSeed(t *testing.T) {
 	}
 }
 
-// TestRequestLog keeps the newest and no secret.
+// TestRequestLog checks that the log keeps the newest requests and no secrets.
 func TestRequestLog(t *testing.T) {
 	fake, err := twiliofake.New(twiliofake.Config{MaxRequests: 3})
 	if err != nil {

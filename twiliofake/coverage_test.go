@@ -12,8 +12,8 @@ import (
 
 var updateFiles = flag.Bool("update", false, "write COVERAGE.md")
 
-// TestCoverage keeps COVERAGE.md up to date, and the number of operations that
-// rows model from falling.
+// TestCoverage checks that COVERAGE.md is up to date, and that the number of
+// modelled operations does not fall.
 func TestCoverage(t *testing.T) {
 	type count struct{ all, modelled int }
 	products := map[string]*count{}

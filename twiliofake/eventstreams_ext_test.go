@@ -63,8 +63,8 @@ func TestLookupsV1(t *testing.T) {
 	}
 }
 
-// TestConfigurationWriters has forty clients write to Flex's configuration at
-// once, each another key: nothing is lost.
+// TestConfigurationWriters has forty clients write different keys of Flex's
+// configuration at once. No write is lost.
 func TestConfigurationWriters(t *testing.T) {
 	fake := newFake(t)
 	const configuration = "https://flex-api.twilio.com/v1/Configuration"

@@ -102,8 +102,8 @@ func TestOrderings(t *testing.T) {
 	}
 }
 
-// TestExpressionBounds parses hostile expressions: nesting and length have
-// bounds, and what is within them takes time in proportion to its length.
+// TestExpressionBounds parses hostile expressions: nesting and length are
+// bounded, and parsing takes linear time within the bounds.
 func TestExpressionBounds(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("(", n) + "1==1" + strings.Repeat(")", n) }
 	if _, err := parseExpression(nested(maxNesting)); err != nil {
@@ -142,8 +142,8 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// FuzzExpression reads any text as an expression and as an ordering, against
-// any attributes: nothing panics, and an error says something.
+// FuzzExpression parses any text as an expression and as an ordering, and
+// evaluates it against any attributes. Nothing panics, and errors are not empty.
 func FuzzExpression(f *testing.F) {
 	for _, g := range readVectors(f).Expressions {
 		attributes, err := json.Marshal(g.Attributes)

@@ -31,7 +31,7 @@ func newFake(t testing.TB) *twiliofake.Twilio {
 	return fake
 }
 
-// An answer is what the fake answered.
+// An answer is a response of the fake.
 type answer struct {
 	status int
 	header http.Header
@@ -71,8 +71,8 @@ func ask(t testing.TB, fake *twiliofake.Twilio, method, url, form string, header
 	return a
 }
 
-// want fails the test unless the answer has the status and, given in pairs
-// of key and value, what follows.
+// want fails the test unless the answer has the status and the given pairs of
+// key and value.
 func (a answer) want(t testing.TB, status int, pairs ...any) answer {
 	t.Helper()
 	if a.status != status {
@@ -99,7 +99,7 @@ func (a answer) sid(t testing.TB) string {
 	return sid
 }
 
-// items are the items of a page.
+// items returns the items of a page.
 func (a answer) items(t testing.TB, key string) []map[string]any {
 	t.Helper()
 	list, ok := a.body[key].([]any)

@@ -59,7 +59,7 @@ func TestStatusFault(t *testing.T) {
 	if rule := fake.Faults()[0]; rule.Struck != 2 || !rule.Spent() {
 		t.Errorf("the rule is listed as %+v", rule)
 	}
-	// Set as listed, a rule continues: it is spent, or has strikes left.
+	// A rule that is set as Faults returned it continues where it was.
 	again := fake.Faults()[0]
 	setFaults(t, fake, again)
 	ask(t, fake, "POST", task, form).want(t, 200)
@@ -77,8 +77,8 @@ func TestStatusFault(t *testing.T) {
 	}
 }
 
-// TestProbability repeats with the same seed exactly, and strikes about as
-// often as it says.
+// TestProbability checks that a rule strikes the same requests for the same
+// seed, and about as many as its probability says.
 func TestProbability(t *testing.T) {
 	run := func(seed uint64) (pattern string, struck int) {
 		state := twiliofake.DevelopmentState()
@@ -110,7 +110,7 @@ func TestProbability(t *testing.T) {
 	}
 }
 
-// TestTimedFaults runs on a bubble's clock: delays, rate limits and outages
+// TestTimedFaults runs in a synctest bubble, so delays, rate limits and outages
 // take no real time.
 func TestTimedFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -164,8 +164,8 @@ func TestTimedFaults(t *testing.T) {
 	})
 }
 
-// TestLostAnswers tests each fault that answers nothing, or partly, over memory
-// and over a socket; what a client sees is of the same kind.
+// TestLostAnswers tries each fault that drops all or part of an answer, in
+// memory and over a socket. The client sees the same kind of error on both.
 func TestLostAnswers(t *testing.T) {
 	fake := newFake(t)
 	server := httptest.NewServer(fake)
@@ -185,7 +185,7 @@ func TestLostAnswers(t *testing.T) {
 					before, _ := fake.Resource("tasks", "WT00000000000000000000000000000001")
 					setFaults(t, fake, twiliofake.Fault{Action: action, Apply: apply})
 					_, err := client.Do(request(t, "POST", plain(task), "Attributes=%7B%7D"))
-					// A request that is not read may fail while it is written.
+					// Writing a request that nobody reads may fail first.
 					unread := action == twiliofake.Reset && !apply && errors.Is(err, syscall.EPIPE)
 					if !errors.Is(err, syscall.ECONNRESET) && !unread {
 						t.Errorf("%s: %v, want a reset", action, err)
@@ -208,7 +208,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Errorf("cut: %d, %d of %d bytes, %v", res.StatusCode, len(b), res.ContentLength, err)
 			}
 			if _, err := client.Do(request(t, "DELETE", plain(conference)[:len(plain(conference))-34]+"CF00000000000000000000000000000001/Participants/CA00000000000000000000000000000009.json", "")); err != nil {
-				t.Errorf("cut of a 404: %v", err) // has a body, so the head arrives
+				t.Errorf("cut of a 404: %v", err) // it has a body, so the header arrives
 			}
 
 			setFaults(t, fake, twiliofake.Fault{Action: twiliofake.Hang})
@@ -245,7 +245,7 @@ func TestCutWithoutBody(t *testing.T) {
 	}
 }
 
-// TestClose ends what hangs.
+// TestClose ends requests that hang.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)

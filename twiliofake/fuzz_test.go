@@ -14,7 +14,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// forms are the places that read a form; each has its own semantics behind it.
+// forms are paths that accept a form, each with semantics of its own.
 var forms = []string{
 	task, taskrouter + "/Tasks", taskrouter + "/TaskQueues", taskrouter + "/Workers", taskrouter + "/Workers/WK00000000000000000000000000000001",
 	taskrouter + "/Workers/WK00000000000000000000000000000001/Channels/voice",
@@ -27,8 +27,8 @@ var forms = []string{
 	"https://iam.twilio.com/v1/Accounts/" + account + "/Tokens/validate",
 }
 
-// FuzzForm posts any body to any place that reads one: the answer is JSON, a
-// refusal changes nothing, and what was accepted can be saved and loaded.
+// FuzzForm posts any body to any path that accepts a form. The answer is JSON,
+// an error changes nothing, and the resulting state can be saved and loaded.
 func FuzzForm(f *testing.F) {
 	for i, body := range []string{
 		"Attributes=%7B%22a%22%3A1%7D", "AssignmentStatus=completed&Reason=x", "FriendlyName=q&MaxReservedWorkers=3", "Capacity=3&Available=true",
@@ -38,9 +38,9 @@ func FuzzForm(f *testing.F) {
 	} {
 		f.Add(uint8(i), body, i%2 == 0)
 	}
-	// One fake answers all, and is reset when something was accepted: to
-	// make one takes a hundred times as long as an answer. Two of each kind are
-	// enough.
+	// One fake serves all inputs and is reset after a change, since making a
+	// fake takes a hundred times as long as an answer. Two items of each kind
+	// are enough.
 	fake, again := newFake(f), newFake(f)
 	before := fake.State()
 	for kind, list := range before.Resources {
@@ -73,7 +73,7 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
-// checkLoads has another fake read what fake holds, and compares.
+// checkLoads loads fake's state into another fake and compares the two.
 func checkLoads(t *testing.T, fake, again *twiliofake.Twilio) {
 	t.Helper()
 	saved, err := json.Marshal(fake.State())
@@ -88,7 +88,7 @@ func checkLoads(t *testing.T, fake, again *twiliofake.Twilio) {
 	}
 }
 
-// reset replaces what fake holds by a state.
+// reset replaces fake's state.
 func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
 	t.Helper()
 	if err := fake.SetState(state); err != nil {
@@ -99,7 +99,7 @@ func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
 	}
 }
 
-// difference returns the kinds of resources in which two states differ.
+// difference returns the kinds of resources that differ between two states.
 func difference(a, b twiliofake.State) string {
 	var s strings.Builder
 	for _, kind := range slices.Sorted(maps.Keys(a.Resources)) {
@@ -113,8 +113,8 @@ func difference(a, b twiliofake.State) string {
 	return s.String()
 }
 
-// FuzzControl sends anything to the control API: it answers JSON, and a
-// refusal changes nothing.
+// FuzzControl sends arbitrary requests to the control API. It answers JSON, and
+// an error changes nothing.
 func FuzzControl(f *testing.F) {
 	for _, c := range [][3]string{
 		{"PUT", "state", `{"resources":{"accounts":[{"sid":"AC1"}]},"tokens":{"a":{"roles":["x"],"expires":"2024-01-02T03:04:05Z"}}}`},

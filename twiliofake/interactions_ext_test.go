@@ -11,8 +11,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// TestInteractions follows a chat from the customer's first message to the end:
-// interaction, task, an agent who takes part, a colleague who is invited.
+// TestInteractions follows a chat from the customer's first message to its end:
+// the interaction, its task, an agent who joins and a colleague who is invited.
 func TestInteractions(t *testing.T) {
 	fake := newFake(t)
 	api, router, talk := flex.NewApiService(newClient(fake)), tr.NewApiService(newClient(fake)), conversations.NewApiService(newClient(fake))

@@ -77,7 +77,7 @@ func TestRecordingMedia(t *testing.T) {
 	ask(t, fake, "GET", "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000002/Recordings/RE00000000000000000000000000000009.mp3", "").want(t, 404)
 }
 
-// TestDualChannels records both sides of a call apart.
+// TestDualChannels records each side of a call on its own channel.
 func TestDualChannels(t *testing.T) {
 	fake := newFake(t)
 	api := openapi.NewApiService(newClient(fake))

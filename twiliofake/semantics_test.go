@@ -36,7 +36,7 @@ func TestSubAccount(t *testing.T) {
 		"friendly_name", "Sub", "owner_account_sid", account)
 	base := "https://api.twilio.com/2010-04-01/Accounts/" + sub.sid(t)
 	ask(t, fake, "POST", base+"/IncomingPhoneNumbers.json", "PhoneNumber=%2B15550009999").want(t, 201, "account_sid", sub.sid(t))
-	// Each account sees its own.
+	// Each account only sees its own numbers.
 	if n := len(ask(t, fake, "GET", base+"/IncomingPhoneNumbers.json", "").items(t, "incoming_phone_numbers")); n != 1 {
 		t.Errorf("the sub-account has %d numbers, want 1", n)
 	}
@@ -103,8 +103,8 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// TestConcurrentUpdates has fifty clients add to one number by fetch and
-// conditional update: nothing is lost, and exactly the conflicts are refused.
+// TestConcurrentUpdates has fifty clients increment a number by fetch and
+// conditional update. No increment is lost, and only conflicts are refused.
 func TestConcurrentUpdates(t *testing.T) {
 	fake := newFake(t)
 	ask(t, fake, "POST", task, "Attributes="+url.QueryEscape(`{"n":0}`)).want(t, 200)
@@ -264,7 +264,7 @@ func TestParticipants(t *testing.T) {
 
 	ask(t, fake, "DELETE", conference+"/Participants/"+sid+".json", "").want(t, 204)
 	ask(t, fake, "GET", api+"/Calls/"+sid+".json", "").want(t, 200, "status", "completed")
-	// The worker's leaving ends the conference, and the customer's call.
+	// When the worker leaves, the conference and the customer's call end.
 	ask(t, fake, "DELETE", conference+"/Participants/CA00000000000000000000000000000002.json", "").want(t, 204)
 	ask(t, fake, "GET", conference+".json", "").want(t, 200, "status", "completed",
 		"reason_conference_ended", "participant-with-end-conference-on-exit-left", "call_sid_ending_conference", "CA00000000000000000000000000000002")
@@ -273,8 +273,8 @@ func TestParticipants(t *testing.T) {
 	ask(t, fake, "POST", customer, "Hold=true").want(t, 404, "code", 20404)
 }
 
-// TestConferenceByName begins a conference by calling someone into it, as
-// the plugin does with the SID of a task.
+// TestConferenceByName starts a conference by calling someone into it, as the
+// plugin does with a task's SID as the name.
 func TestConferenceByName(t *testing.T) {
 	fake := newFake(t)
 	by := func(name string) string {
@@ -445,7 +445,7 @@ func TestFlexConfiguration(t *testing.T) {
 	ask(t, fake, "POST", u, `[`, "Content-Type", "application/json").want(t, 400)
 }
 
-// TestUnmodelled asks for what no row plays while the generic layer is off.
+// TestUnmodelled calls operations without a row while the generic layer is off.
 func TestUnmodelled(t *testing.T) {
 	fake, err := twiliofake.New(twiliofake.Config{Strict: true})
 	if err != nil {
@@ -467,7 +467,7 @@ func TestUnmodelled(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse does everything at once; the race detector watches.
+// TestConcurrentUse makes all kinds of calls at once, for the race detector.
 func TestConcurrentUse(t *testing.T) {
 	fake := newFake(t)
 	var wg sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// code is Twilio's code and the status of an error.
+// code returns the status and Twilio's code of an error.
 func code(t *testing.T, err error) string {
 	t.Helper()
 	var refusal *client.TwilioRestError
@@ -82,8 +82,8 @@ func TestSyncMaps(t *testing.T) {
 	must[*tsync.SyncV1SyncMapItem](t)(api.CreateSyncMapItem(service, "parked", new(tsync.CreateSyncMapItemParams).SetKey("b").SetData(map[string]any{})))
 }
 
-// TestSyncRevisions has twenty writers add to one number: If-Match takes the
-// revision, and nothing is lost.
+// TestSyncRevisions has twenty writers increment a number. If-Match accepts the
+// revision, and no increment is lost.
 func TestSyncRevisions(t *testing.T) {
 	_, api, service := newSync(t)
 	doc := must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("n").SetData(map[string]any{"n": 0})))
@@ -147,8 +147,8 @@ func TestSyncLists(t *testing.T) {
 	}
 }
 
-// TestSyncExpiry waits until items expire: one with a time to live is deleted when
-// it is over, and only then, with everything below.
+// TestSyncExpiry waits until items expire: each is deleted exactly when its time
+// to live ends, with everything below it.
 func TestSyncExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, api, service := newSync(t)

@@ -14,7 +14,7 @@ import (
 	voice "github.com/twilio/twilio-go/rest/voice/v1"
 )
 
-// TestTable finds the slips that a new row may have.
+// TestTable finds mistakes that are easy to make in a new row.
 func TestTable(t *testing.T) {
 	names := map[string]bool{}
 	for _, r := range table() {
@@ -58,7 +58,7 @@ func TestTable(t *testing.T) {
 		if r.can&create != 0 && r.prefix == "" && !r.table && r.name != "participants" && r.special == nil {
 			t.Errorf("%s: new items have no SID", r.name)
 		}
-		// Items below others carry the SIDs of those, in their body too.
+		// Items below others have the SIDs of their parents in their bodies.
 		for _, v := range variables(r.paths[0]) {
 			if v != "account_sid" && v != "sid" && !has(v) && !r.bare && !r.table && r.special == nil {
 				t.Errorf("%s: variable %s is not a field", r.name, v)
@@ -67,8 +67,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestParameters compares the parameters that rows accept with those that
-// twilio-go can send: a misspelt one would never be set.
+// TestParameters compares the parameters of rows with those that twilio-go can
+// send: a misspelt one could never be set.
 func TestParameters(t *testing.T) {
 	params := map[string]struct{ create, update, list any }{
 		"accounts":                      {openapi.CreateAccountParams{}, openapi.UpdateAccountParams{}, openapi.ListAccountParams{}},

@@ -29,7 +29,7 @@ const (
 	closedTask = "WT00000000000000000000000000000001"
 )
 
-// refused fails the test unless the error is Twilio's 20001 and says so.
+// refused fails the test unless the error is Twilio's 20001 with this message.
 func refused(t *testing.T, err error, says string) {
 	t.Helper()
 	var refusal *client.TwilioRestError
@@ -49,8 +49,8 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// reserve puts pending reservations of a task into the state, and the task
-// into the status that it then has.
+// reserve adds pending reservations of a task to the state, and sets the task's
+// status to match.
 func reserve(t *testing.T, fake *twiliofake.Twilio, task string, workers ...string) []string {
 	t.Helper()
 	r, ok := fake.Resource("tasks", task)
@@ -76,8 +76,8 @@ func reserve(t *testing.T, fake *twiliofake.Twilio, task string, workers ...stri
 	return sids
 }
 
-// TestReservationsMoveTheirTask moves reservations in every order that matters
-// and looks at what becomes of the task and of the other reservations.
+// TestReservationsMoveTheirTask updates reservations in every order that matters
+// and checks the status of the task and the other reservations.
 func TestReservationsMoveTheirTask(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -125,8 +125,8 @@ func TestReservationsMoveTheirTask(t *testing.T) {
 	}
 }
 
-// TestTransfers gives an assigned task a second reservation, as a transfer
-// does: whatever happens to it, the task stays assigned while a worker has it.
+// TestTransfers gives an assigned task a second reservation, as a transfer does.
+// Whatever happens to it, the task stays assigned while a worker has it.
 func TestTransfers(t *testing.T) {
 	for _, status := range []string{"accepted", "rejected", "timeout", "canceled"} {
 		fake := newFake(t)
@@ -175,13 +175,14 @@ func TestReservationRefusals(t *testing.T) {
 		_, err := api.UpdateTask(workspace, openTask, new(tr.UpdateTaskParams).SetAssignmentStatus("canceled"))
 		return err
 	}(), "not pending or reserved")
-	// A refused move changes nothing.
+	// A refused update changes nothing.
 	if w, _ := fake.Resource("workers", workerTwo); w["activity_sid"] != offline {
 		t.Errorf("the worker is in %v", w["activity_sid"])
 	}
 }
 
-// TestReservationInstructions accepts by instruction, and moves workers.
+// TestReservationInstructions accepts reservations by instruction, and checks
+// the workers' activities.
 func TestReservationInstructions(t *testing.T) {
 	for instruction, want := range map[string]string{
 		"accept": "accepted", "reject": "rejected", "conference": "accepted", "dequeue": "accepted", "call": "pending", "redirect": "pending", "supervise": "pending",
@@ -208,7 +209,7 @@ func TestReservationInstructions(t *testing.T) {
 	}
 }
 
-// TestTaskBounds holds tasks to the bounds of their numbers, dates and text.
+// TestTaskBounds checks the limits of a task's numbers, dates and text.
 func TestTaskBounds(t *testing.T) {
 	fake := newFake(t)
 	tasks := taskrouter + "/Tasks"
@@ -274,7 +275,7 @@ func TestWorkflowChoosesQueue(t *testing.T) {
 	refused(t, err, "TargetWorkers")
 }
 
-// TestTaskRouterLists filters and orders lists by more than plain fields.
+// TestTaskRouterLists filters and orders lists by more than fields.
 func TestTaskRouterLists(t *testing.T) {
 	fake := newFake(t)
 	api := tr.NewApiService(newClient(fake))
@@ -358,7 +359,7 @@ func TestTaskRouterLists(t *testing.T) {
 	}
 }
 
-// TestRenames renames resources to which others refer by name.
+// TestRenames renames resources whose names are stored in other items.
 func TestRenames(t *testing.T) {
 	fake := newFake(t)
 	api := tr.NewApiService(newClient(fake))
@@ -391,8 +392,8 @@ func TestActivities(t *testing.T) {
 	refused(t, api.DeleteActivity(workspace, offline), "default or timeout")
 	ask(t, fake, "POST", taskrouter+"/Activities/"+onBreak, "Available=true&FriendlyName=Rest").want(t, 200, "available", false, "friendly_name", "Rest")
 
-	// Toward an activity that is not available a worker may turn away what it
-	// was offered.
+	// A worker who moves to an unavailable activity can reject pending
+	// reservations.
 	sid := reserve(t, fake, openTask, workerOne)[0]
 	_, err := api.UpdateWorker(workspace, workerOne, new(tr.UpdateWorkerParams).SetRejectPendingReservations(true))
 	refused(t, err, "not available")
@@ -403,8 +404,8 @@ func TestActivities(t *testing.T) {
 	ask(t, fake, "GET", taskrouter+"/Tasks/"+openTask, "").want(t, 200, "assignment_status", "pending")
 }
 
-// TestTaskChannels adds a channel to a workspace that has workers, and takes it
-// away.
+// TestTaskChannels adds a channel to a workspace that has workers, and removes
+// it.
 func TestTaskChannels(t *testing.T) {
 	fake := newFake(t)
 	api := tr.NewApiService(newClient(fake))
@@ -437,8 +438,8 @@ func TestTaskChannels(t *testing.T) {
 	}
 }
 
-// TestTaskRouterEvents follows one task through its life and reads what the
-// Events API reports it.
+// TestTaskRouterEvents follows one task from creation to deletion and reads the
+// events that the Events API reports.
 func TestTaskRouterEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
@@ -531,7 +532,7 @@ func TestTaskRouterEvents(t *testing.T) {
 	})
 }
 
-// TestStatistics compares the statistics with what was done.
+// TestStatistics compares the statistics with the requests that were made.
 func TestStatistics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)

@@ -52,8 +52,7 @@ func freshFake(t testing.TB) *Twilio {
 	return fake
 }
 
-// TestRowsDoNotCollide refuses a row that takes the name or the place of
-// another's.
+// TestRowsDoNotCollide refuses a row with the name or place of another row.
 func TestRowsDoNotCollide(t *testing.T) {
 	for want, row := range map[string]*resource{
 		"two rows are named tasks": {name: "tasks", host: "sync", paths: []string{"/v1/Tasks/{sid}"}},
@@ -69,7 +68,7 @@ func TestRowsDoNotCollide(t *testing.T) {
 	}
 }
 
-// TestSubtreeGoes deletes a parent whose children are of both layers.
+// TestSubtreeGoes deletes a parent with children in both layers.
 func TestSubtreeGoes(t *testing.T) {
 	fake := freshFake(t)
 	const chat = "chat.twilio.com/v2/Services/" + DevelopmentChatServiceSID
@@ -98,9 +97,9 @@ func TestSubtreeGoes(t *testing.T) {
 	}
 }
 
-// TestRefusals sends to every operation of the generic layer a request that
-// lacks a required parameter, one with an unknown parameter, and one with an
-// integer that is invalid.
+// TestRefusals sends three bad requests to every operation of the generic layer:
+// without a required parameter, with an unknown parameter, and with an invalid
+// integer.
 func TestRefusals(t *testing.T) {
 	fake := freshFake(t)
 	missing, unknown, illTyped := 0, 0, 0
@@ -147,9 +146,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestSequences makes, renames, removes and lists items of both layers in
-// random order: what was made is listed once, in order, what was removed is
-// gone, and pages neither repeat nor hide.
+// TestSequences creates, renames, deletes and lists items of both layers in
+// random order. Existing items are listed once and in order, deleted ones are
+// gone, and pages neither repeat nor skip items.
 func TestSequences(t *testing.T) {
 	for _, c := range []struct{ path, key, form string }{
 		{"messaging.twilio.com/v1/Services", "services", "FriendlyName=x"},
@@ -196,7 +195,7 @@ func TestSequences(t *testing.T) {
 				}
 			}
 		}
-		// Deleting while paging hides nothing.
+		// Deleting while paging does not make a list skip items.
 		seen := 0
 		for next := "https://" + c.path + "?PageSize=3"; next != ""; {
 			_, _, body := callFake(t, fake, "GET", next, "")
@@ -212,7 +211,7 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-// TestUnknown asks for what Twilio does not have.
+// TestUnknown requests paths that Twilio does not have.
 func TestUnknown(t *testing.T) {
 	fake := freshFake(t)
 	for _, c := range []struct {
@@ -250,7 +249,7 @@ func TestNullOutlives(t *testing.T) {
 	}
 }
 
-// TestGenericState saves and loads items that no row plays, and keeps a
+// TestGenericState saves and loads items of the generic layer, including a
 // parameter that has no field.
 func TestGenericState(t *testing.T) {
 	fake := freshFake(t)

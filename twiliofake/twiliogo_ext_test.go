@@ -29,8 +29,8 @@ func newClient(fake *twiliofake.Twilio) *client.RequestHandler {
 	return client.NewRequestHandler(c)
 }
 
-// TestModels compares the body of every resource with twilio-go's model of it:
-// the fields are the same, and each value is of the model's type.
+// TestModels compares the body of every resource with twilio-go's model: it has
+// the same fields, and every value has the model's type.
 func TestModels(t *testing.T) {
 	fake := newFake(t)
 	if err := fake.SetResource("messages", twiliofake.Resource{"sid": "SM00000000000000000000000000000001", "body": "hi", "to": "+15550001111", "from": "+15550002222"}); err != nil {
@@ -52,9 +52,9 @@ func TestModels(t *testing.T) {
 	for _, c := range []struct {
 		url   string
 		model any
-		// The API's own extras, which the models of twilio-go do not have.
+		// extra are fields of the API that twilio-go's models lack.
 		extra []string
-		// Fields that the models have and the fake has not.
+		// lacking are fields of the models that the fake lacks.
 		lacking []string
 	}{
 		{url: api + ".json", model: openapi.ApiV2010Account{}},
@@ -124,7 +124,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// TestTypedCalls makes the calls that functions make, through twilio-go.
+// TestTypedCalls makes the calls of the ready-made functions through twilio-go.
 func TestTypedCalls(t *testing.T) {
 	fake := newFake(t)
 	c := newClient(fake)
@@ -198,7 +198,7 @@ func TestTypedCalls(t *testing.T) {
 	}
 }
 
-// TestPaging reads lists of several pages through twilio-go's own helpers.
+// TestPaging reads lists of several pages with twilio-go's own helpers.
 func TestPaging(t *testing.T) {
 	fake := newFake(t)
 	for i := range 2050 {
@@ -242,7 +242,7 @@ func TestPaging(t *testing.T) {
 	if err := <-errs; err != nil || n != 122 {
 		t.Errorf("%d numbers, %v, want 122", n, err)
 	}
-	// A task that goes between two pages hides no other.
+	// A task deleted between two pages does not make the list skip another.
 	first := ask(t, fake, "GET", taskrouter+"/TaskQueues?PageSize=10", "")
 	ask(t, fake, "DELETE", taskrouter+"/TaskQueues/"+first.items(t, "task_queues")[4]["sid"].(string), "").want(t, 204)
 	second := ask(t, fake, "GET", first.body["meta"].(map[string]any)["next_page_url"].(string), "")
