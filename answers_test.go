@@ -16,8 +16,8 @@ import (
 	"github.com/flexfn/flexfn/internal/form"
 )
 
-// TestByteOrderMarks: one in front of a body or of JSON in a parameter is not
-// part of it.
+// TestByteOrderMarks: a byte order mark in front of a body, or of JSON in a
+// parameter, is dropped.
 func TestByteOrderMarks(t *testing.T) {
 	const mark = "\ufeff"
 	type input struct {
@@ -49,8 +49,8 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 }
 
-// TestBracketsGetAHint: items[]=1 is another parameter than items. The message
-// stays what it is.
+// TestBracketsGetAHint: items[]=1 does not set the parameter items. The log gets
+// a hint; the message to the caller stays the same.
 func TestBracketsGetAHint(t *testing.T) {
 	type input struct {
 		Items []string `json:"items" purpose:"what is to be done"`
@@ -93,7 +93,7 @@ func TestBracketsGetAHint(t *testing.T) {
 	}
 }
 
-// TestIgnoredBodyWithTheToken: a refusal says when the token may have been in a
+// TestIgnoredBodyWithTheToken: a refusal says so if the token may have been in a
 // body that was not read.
 func TestIgnoredBodyWithTheToken(t *testing.T) {
 	app := testApp(t, nil)
@@ -128,8 +128,8 @@ func TestHandlersExposeHeaders(t *testing.T) {
 	}
 }
 
-// TestPathsThatBeginOthers are warned of, once per pair, in either order, where
-// both are signed.
+// TestPathsThatBeginOthers: two signed functions, one of whose paths is a prefix
+// of the other's, cause one warning, in either order.
 func TestPathsThatBeginOthers(t *testing.T) {
 	var log bytes.Buffer
 	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })

@@ -23,8 +23,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// iam is Twilio's token validation: it knows the tokens that begin with a
-// role, and counts the questions.
+// iam plays Twilio's token validation: it accepts tokens that start with a role,
+// and counts requests.
 type iam struct {
 	calls  atomic.Int64
 	answer func(token string) (status int, body string) // nil: valid, with the token as role
@@ -138,7 +138,7 @@ func TestFlexFunction(t *testing.T) {
 	if missing := fmt.Sprint(body["missing"]); missing != "[map[key:hold purpose:whether to hold or unhold the participant]]" {
 		t.Errorf("missing: %s", missing)
 	}
-	// All faults at once.
+	// Everything that is wrong is reported at once.
 	status, body = post(t, app, "/hold", url.Values{"Token": {"agent"}, "conference": {"../Workers"}, "hold": {"maybe"}})
 	want := `(/hold) Missing participant: unique ID of participant to update; ` +
 		`(/hold) Invalid conference: expected a SID: CF and 32 hex digits; ` +
@@ -189,7 +189,7 @@ func TestTokenFromHeader(t *testing.T) {
 			t.Errorf("%q: %d, want %d", header, status, want)
 		}
 	}
-	// A parameter wins, even when it is empty.
+	// A parameter wins even if it is empty.
 	req := httptest.NewRequest("POST", "/f?Token=", nil)
 	req.Header.Set("Authorization", "Bearer good")
 	if status, _ := send(t, app, req); status != 403 {
@@ -242,7 +242,7 @@ func TestTokenCache(t *testing.T) {
 	})
 }
 
-// A stampede asks once, and one whose leader hangs up still succeeds.
+// A stampede asks Twilio once, and succeeds even if the first caller hangs up.
 func TestTokenStampede(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &iam{delay: time.Second}
@@ -279,9 +279,9 @@ func TestTokenStampede(t *testing.T) {
 	})
 }
 
-// The cache believes wall time: a frozen instance wakes up with a monotonic
-// clock that stood still. What can be tested here is that an expiration
-// in the past is not cached beyond the shortest time.
+// The cache goes by wall time: a frozen instance wakes up with a monotonic clock
+// that stood still. This only tests that an expiration in the past is not cached
+// beyond the minimum.
 func TestTokenExpiredButValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &iam{answer: func(string) (int, string) {
@@ -399,8 +399,8 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// When the caller leaves, the handler's ctx ends, and the request does not
-// end before the handler does.
+// When the caller leaves, the handler's ctx ends, but the request only ends when
+// the handler does.
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp(t, testConfig(nil))
@@ -446,8 +446,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// One request's data never reaches the next: a field that one caller omits
-// does not keep another caller's value.
+// One request's data never reaches the next: a field that one caller omits does
+// not keep another caller's value.
 func TestNoLeftovers(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	type in struct {
@@ -487,8 +487,8 @@ func TestNoLeftovers(t *testing.T) {
 	wg.Wait()
 }
 
-// No token, auth token or telephone number is in any log line, at any level,
-// whatever goes wrong.
+// Tokens, auth tokens and telephone numbers never reach the log, at any level
+// and after any failure.
 func TestNothingSecretIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -628,8 +628,8 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// TestManyFunctions sees that registering them costs no more for each as they
-// grow many.
+// TestManyFunctions checks that the cost of registering a function does not grow
+// with their number.
 func TestManyFunctions(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	f := flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }, flexfn.OpenToAnyone())
@@ -713,7 +713,7 @@ func TestHandlePanics(t *testing.T) {
 
 func input[In any](context.Context, In) (any, error) { return nil, nil }
 
-// A body that trickles in cannot hold a request longer than its deadline.
+// A body that trickles in cannot hold a request beyond its deadline.
 func TestSlowBody(t *testing.T) {
 	app := newApp(t, testConfig(nil))
 	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) { return nil, nil },

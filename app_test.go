@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAppIsLightToCompile: no type of another module is instantiated within
-// App, for every package that names App would compile its methods again.
+// TestAppIsLightToCompile: App contains no instantiated type of another module.
+// Every package that names App would compile that type's methods again.
 func TestAppIsLightToCompile(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var visit func(t reflect.Type, path string)

@@ -19,9 +19,9 @@ import (
 	"github.com/flexfn/flexfn/host"
 )
 
-// BenchmarkServed is BenchmarkFunction behind net/http's own server, with a
-// client that costs the same for all: its allocations are next to none, and
-// cpu-ns/op is the processor time of both ends.
+// BenchmarkServed is BenchmarkFunction behind net/http's server. The client
+// costs the same for all and allocates next to nothing; cpu-ns/op is the
+// processor time of both ends.
 func BenchmarkServed(b *testing.B) {
 	app := newApp(b, testConfig(new(iam)))
 	echo := func(_ context.Context, in benchParams) (benchReply, error) {

@@ -24,7 +24,7 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// heldBody is a body whose last byte does not come until it is let go.
+// heldBody is a body that withholds its last byte until it is released.
 type heldBody struct {
 	sent    io.Reader
 	arrived chan struct{} // closed when all but the last byte were read
@@ -43,8 +43,8 @@ func (b *heldBody) Read(p []byte) (int, error) {
 
 func (b *heldBody) Close() error { return nil }
 
-// holdBodies begins n requests of size bytes each, and returns their statuses
-// when they are let go.
+// holdBodies starts n requests with bodies of size bytes, and returns their
+// statuses once they are released.
 func holdBodies(t *testing.T, app http.Handler, n, size int, letGo <-chan struct{}) (statuses func() map[int]int) {
 	var holders sync.WaitGroup
 	var mu sync.Mutex
@@ -84,9 +84,9 @@ func bodyApp(t testing.TB, change func(*flexfn.Config)) *flexfn.App {
 	return app
 }
 
-// TestBodiesAreBounded: long bodies fill their room and not the ordinary
-// ones', those fill theirs and not the short ones', and all of it is given
-// back.
+// TestBodiesAreBounded: long, ordinary and short bodies each have a share of the
+// memory. A class that is full leaves the shorter ones alone, and all memory is
+// returned.
 func TestBodiesAreBounded(t *testing.T) {
 	app := bodyApp(t, func(c *flexfn.Config) { c.MaxBodiesBytes = 10 << 20 })
 	post := func(size int) int {
@@ -116,8 +116,8 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 }
 
-// TestUnadmittedBodiesAreNotDecoded: a body costs its bytes and no more until
-// it is known who calls.
+// TestUnadmittedBodiesAreNotDecoded: until the caller is known, a body costs
+// only its bytes.
 func TestUnadmittedBodiesAreNotDecoded(t *testing.T) {
 	app := bodyApp(t, nil)
 	app.Handle("/studio", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }))
@@ -160,7 +160,8 @@ func TestUnadmittedBodiesAreNotDecoded(t *testing.T) {
 	}
 }
 
-// TestTokenBeforeDecoding: the token is found as the decoded parameters have it.
+// TestTokenBeforeDecoding: the token found early is the one in the decoded
+// parameters.
 func TestTokenBeforeDecoding(t *testing.T) {
 	app := bodyApp(t, nil)
 	const form, json = "application/x-www-form-urlencoded", "application/json"
@@ -199,9 +200,9 @@ func TestTokenBeforeDecoding(t *testing.T) {
 
 const memoryServer = "FLEXFN_TEST_MEMORY_SERVER"
 
-// TestMemoryUnderAttack: 64 attackers who send bodies of 6 MiB again and again,
-// with and without their last byte, and a worker, at a server that would be
-// ended above 128 MiB.
+// TestMemoryUnderAttack: 64 attackers send bodies of 6 MiB over and over, with
+// and without the last byte, next to a worker. The server must stay below 128
+// MiB.
 func TestMemoryUnderAttack(t *testing.T) {
 	if os.Getenv(memoryServer) != "" {
 		serveMemory(t)
@@ -282,7 +283,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 	}
 	t.Logf("64 attackers: the server's memory was %d MiB at its highest; the worker's %d calls were answered %v, the slowest after %s", kib>>10, calls, statuses, slowest)
 	limit := 128 << 10
-	if raceDetector { // which keeps several words for each that the program has
+	if raceDetector { // the race detector keeps several words for each of the program's
 		limit *= 5
 	}
 	if kib > limit || calls == 0 || statuses[200] != calls {
@@ -290,7 +291,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 	}
 }
 
-// attack sends a body without credentials, perhaps but for its last byte.
+// attack sends a body without credentials, possibly without its last byte.
 func attack(ctx context.Context, address string, body []byte, withhold bool) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -309,7 +310,7 @@ func attack(ctx context.Context, address string, body []byte, withhold bool) {
 	_, _ = io.ReadAll(io.LimitReader(conn, 1<<10))
 }
 
-// serveMemory is the server, until its standard input ends.
+// serveMemory runs the server until its standard input ends.
 func serveMemory(t *testing.T) {
 	app := bodyApp(t, func(c *flexfn.Config) {
 		c.Logger = slog.New(slog.DiscardHandler)

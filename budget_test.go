@@ -31,7 +31,7 @@ func TestRetryBudgetInAnOutage(t *testing.T) {
 		if !strings.Contains(res.Err().Error(), "client side") {
 			t.Errorf("does not say who refused: %v", res.Err())
 		}
-		// Conflicts are not an outage.
+		// Conflicts do not count as an outage.
 		if n := ExecuteWithRetry(ctx, always(status(412))).Attempts; n != 6 {
 			t.Errorf("%d attempts at a conflict", n)
 		}

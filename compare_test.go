@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// BenchmarkTokenCache finds a remembered token, on all processors at once,
-// with maps that forget nothing. All hash the token and look at the time.
+// BenchmarkTokenCache looks up a cached token, on all processors at once, and
+// compares with maps that never evict. All hash the token and check the time.
 func BenchmarkTokenCache(b *testing.B) {
 	app, err := New(Config{
 		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", Logger: slog.New(slog.DiscardHandler),
@@ -60,8 +60,8 @@ func BenchmarkTokenCache(b *testing.B) {
 	}
 }
 
-// BenchmarkEnvelope compares encoding an answer with json.Marshal of a struct that has
-// the field "success" itself.
+// BenchmarkEnvelope compares encoding an answer with json.Marshal of a struct
+// that has a "success" field.
 func BenchmarkEnvelope(b *testing.B) {
 	type reply struct {
 		Task     string `json:"taskSid"`

@@ -67,7 +67,7 @@ func TestEnvironment(t *testing.T) {
 	app, err := flexfn.New(fromMap(map[string]string{
 		"TWILIO_ACCOUNT_SID":     "AC00000000000000000000000000000001",
 		"TWILIO_AUTH_TOKEN":      testAuthToken,
-		"AUTH_TOKEN":             "", // empty is unset
+		"AUTH_TOKEN":             "", // empty counts as unset
 		"TWILIO_REGION":          "ie1",
 		"TWILIO_EDGE":            "dublin",
 		"FLEXFN_ALLOWED_ORIGINS": "https://a.example, https://b.example",
@@ -170,12 +170,12 @@ func TestConfigurationIsDocumented(t *testing.T) {
 	}
 }
 
-// Each variable that is documented is read, and the other way round.
+// Each documented variable is read, and each variable read is documented.
 func TestSettingsAreRead(t *testing.T) {
 	asked := map[string]bool{}
 	flexfn.FromLookup(func(name string) (string, bool) {
 		asked[name] = true
-		return "1", true // panics when nothing reads it
+		return "1", true // panics if nothing reads it
 	})
 	for _, s := range setting.App() {
 		for _, name := range s.Names {

@@ -63,7 +63,7 @@ func TestCORSAllowList(t *testing.T) {
 	}
 }
 
-// Constant headers: what one request does to them cannot reach the next.
+// The CORS headers are constant: one request cannot change them for the next.
 func TestCORSHeadersAreNotShared(t *testing.T) {
 	app := newApp(t, testConfig(nil))
 	for range 2 {

@@ -25,11 +25,11 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
-// plainWriter hides all but the three methods that every writer has.
+// plainWriter only has the three methods that every writer has.
 type plainWriter struct{ http.ResponseWriter }
 
-// keeper is a middleware's writer that keeps an answer until its handler
-// returns, and says that it can flush.
+// keeper is a middleware's writer that buffers an answer until its handler
+// returns, yet offers Flush.
 type keeper struct {
 	http.ResponseWriter
 	kept bytes.Buffer
@@ -39,7 +39,7 @@ func (k *keeper) Write(p []byte) (int, error) { return k.kept.Write(p) }
 func (k *keeper) Flush()                      {}
 func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
 
-// counter is one that passes everything on.
+// counter is a middleware's writer that passes everything on.
 type counter struct {
 	http.ResponseWriter
 	n int
@@ -48,7 +48,7 @@ type counter struct {
 func (c *counter) Write(p []byte) (int, error) { c.n += len(p); return c.ResponseWriter.Write(p) }
 func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// serving are the ways in which an app is served.
+// serving lists the ways in which an app can be served.
 var serving = map[string]func(t *testing.T, app http.Handler) *httptest.Server{
 	"net/http": func(t *testing.T, app http.Handler) *httptest.Server { return httptest.NewServer(app) },
 	"HTTP/2": func(t *testing.T, app http.Handler) *httptest.Server {
@@ -100,7 +100,7 @@ var serving = map[string]func(t *testing.T, app http.Handler) *httptest.Server{
 	},
 }
 
-// inline are those where a call runs on the goroutine of its connection.
+// inline lists those in which a call runs on its connection's goroutine.
 var inline = map[string]bool{"net/http": true, "TLS": true, "behind http.MaxBytesHandler": true, "host": true}
 
 func clientOf(s *httptest.Server) *http.Client {
@@ -110,7 +110,8 @@ func clientOf(s *httptest.Server) *http.Client {
 	return &http.Client{Transport: &http.Transport{}}
 }
 
-// TestDeadlineHolds has a handler that ignores its ctx, wherever it runs.
+// TestDeadlineHolds calls a handler that ignores its ctx, in every way of
+// serving.
 func TestDeadlineHolds(t *testing.T) {
 	for name, serve := range serving {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +180,7 @@ func TestDeadlineHolds(t *testing.T) {
 	}
 }
 
-// TestGoexit has a handler that ends its goroutine, as t.Fatal in a test does.
+// TestGoexit calls a handler that ends its goroutine, as t.Fatal does in a test.
 func TestGoexit(t *testing.T) {
 	for name, serve := range serving {
 		t.Run(name, func(t *testing.T) {
@@ -217,9 +218,9 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// TestLateTokenCheck has a Twilio that says nothing for longer than the
-// function may take: the handler must not begin once its caller was answered,
-// and is not to blame.
+// TestLateTokenCheck: Twilio takes longer to check the token than the function
+// may take. The handler must not start after the caller was answered, and is not
+// blamed.
 func TestLateTokenCheck(t *testing.T) {
 	for _, delay := range []time.Duration{400 * time.Millisecond, 60 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -255,8 +256,8 @@ func TestLateTokenCheck(t *testing.T) {
 	}
 }
 
-// TestDeadlineIsNotTheCallersLeaving has handlers whose error is that of a ctx
-// of their own.
+// TestDeadlineIsNotTheCallersLeaving: the handler's error comes from a ctx of
+// its own.
 func TestDeadlineIsNotTheCallersLeaving(t *testing.T) {
 	for _, returned := range []error{context.Canceled, context.DeadlineExceeded, fmt.Errorf("child: %w", context.Canceled)} {
 		synctest.Test(t, func(t *testing.T) {
@@ -277,7 +278,7 @@ func TestDeadlineIsNotTheCallersLeaving(t *testing.T) {
 	}
 }
 
-// TestNoTimeLeft has a caller whose own deadline has passed already.
+// TestNoTimeLeft: the caller's own deadline has already passed.
 func TestNoTimeLeft(t *testing.T) {
 	app := newApp(t, testConfig(nil))
 	began := false
@@ -293,7 +294,7 @@ func TestNoTimeLeft(t *testing.T) {
 	}
 }
 
-// TestWaitWhileServing waits while calls still come and turn late.
+// TestWaitWhileServing calls Wait while requests still arrive and become late.
 func TestWaitWhileServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp(t, testConfig(nil))
@@ -327,8 +328,8 @@ func TestWaitWhileServing(t *testing.T) {
 	})
 }
 
-// TestStalledLog has a log that nobody reads: answers do not wait for it, it
-// takes a bounded memory, and what was lost is counted when it goes on.
+// TestStalledLog: if nothing reads the log, answers do not wait for it, its
+// memory stays bounded, and lost lines are counted once it resumes.
 func TestStalledLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read, write := io.Pipe()
@@ -403,8 +404,8 @@ func TestStalledLog(t *testing.T) {
 	})
 }
 
-// TestMaxCalls has a burst of calls of a function that ignores its ctx, and a
-// function that does not.
+// TestMaxCalls sends a burst of calls to a function that ignores its ctx, and to
+// one that does not.
 func TestMaxCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logs syncbuf.Buffer
@@ -452,7 +453,7 @@ func TestMaxCalls(t *testing.T) {
 		if err := app.Wait(t.Context()); err != nil {
 			t.Error(err)
 		}
-		for _, said := range []int{0, 1} { // not while calls were refused a moment ago
+		for _, said := range []int{0, 1} { // only once no calls have been refused for a while
 			if code, _ := post(t, app, "/hangs", nil); code != 200 {
 				t.Errorf("when they have ended: %d", code)
 			}
@@ -468,7 +469,8 @@ func TestMaxCalls(t *testing.T) {
 	})
 }
 
-// TestSlowBodies has bodies that do not arrive, however the app is served.
+// TestSlowBodies sends bodies that never arrive in full, in every way of
+// serving.
 func TestSlowBodies(t *testing.T) {
 	for name, serve := range serving {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ type (
 	}
 )
 
-// faultOf returns what is wrong with a function of these parameters.
+// faultOf returns what is wrong with a function that has these parameters.
 func faultOf[In any]() error {
 	return PrepareFlexFunction(func(context.Context, In) (any, error) { return nil, nil }).fault
 }
@@ -58,7 +58,7 @@ func TestFaultyParameters(t *testing.T) {
 }
 
 // Each kind of Go type is in the table of docs/parameters.md, or among those
-// that it calls impossible.
+// listed there as impossible.
 func TestTypesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("docs/parameters.md")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/flexfn/flexfn/flexfntest"
 )
 
-// TestSignedDeliveriesAreNotDropped sends what a function cannot read, signed
-// by Twilio: Event Streams would drop it after a 4xx.
+// TestSignedDeliveriesAreNotDropped sends signed requests that the function
+// cannot read. After a 4xx, Event Streams would drop them.
 func TestSignedDeliveriesAreNotDropped(t *testing.T) {
 	app := flexfntest.New(t, func(c *flexfn.Config) { c.MaxBodyBytes = 4096 })
 	echo := flexfn.PrepareStudioFunction(func(_ context.Context, e flexfn.Event) (any, error) { return e, nil })
@@ -38,7 +38,7 @@ func TestSignedDeliveriesAreNotDropped(t *testing.T) {
 	app.CallStudioJSON("/untyped", []any{}).Refused(500, "cannot read what Twilio sent: The request body is JSON but not an object")
 	app.CallStudio("/refuses", nil).Refused(409, "not today")
 
-	// A stranger learns nothing about it: there is no signature to check.
+	// An unsigned request learns nothing about it.
 	r := httptest.NewRequest(http.MethodPost, "/untyped", strings.NewReader(strings.Repeat("x", 5000)))
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)

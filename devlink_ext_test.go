@@ -29,7 +29,7 @@ func devApp(t *testing.T, key string) (*flexfn.App, error) {
 	return flexfn.New(c)
 }
 
-// TestDevLink is the protocol with flexfn dev: without the key an app refuses
+// TestDevLink tests the protocol with flexfn dev: without the key an app refuses
 // everything, preflights included; with it the answer carries a trace.
 func TestDevLink(t *testing.T) {
 	if _, err := devApp(t, "short"); err == nil || !strings.Contains(err.Error(), "FLEXFN_DEV") {
@@ -112,8 +112,8 @@ func TestDevLink(t *testing.T) {
 	}
 }
 
-// An app that describes its functions needs no setting, and does nothing else:
-// it tells only the program itself, or who has the key.
+// An app that only describes its functions needs no settings. It does nothing
+// else, and answers only the program itself or a caller with the key.
 func TestDescribing(t *testing.T) {
 	env := map[string]string{link.DescribeVariable: "title=Mine", link.KeyVariable: devKey, "ACCOUNT_SID": "wrong", "FLEXFN_TOKEN_TTL": "banana", "PUBLIC_URL": "::"}
 	config := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
@@ -152,8 +152,7 @@ func TestDescribing(t *testing.T) {
 	}
 }
 
-// TestNoDevLink: in production the header means nothing and no one is told
-// anything.
+// TestNoDevLink: in production the header has no effect and nothing is reported.
 func TestNoDevLink(t *testing.T) {
 	app, err := devApp(t, "")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// exampleApp is an app whose Twilio is the fake.
+// exampleApp returns an app whose Twilio is the fake.
 func exampleApp() *flexfn.App {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
@@ -72,7 +72,7 @@ func ExamplePrepareStudioFunction() {
 	app.Handle("/opening-hours", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (map[string]any, error) {
 		return map[string]any{"open": true}, nil
 	}))
-	// Twilio signs its requests; anyone else is refused.
+	// Twilio signs its requests; unsigned ones are refused.
 	req := httptest.NewRequest("POST", "https://functions.example.com/opening-hours", nil)
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, req)
@@ -148,7 +148,7 @@ func ExampleResponse() {
 	// 201 {"for":"","ticket":17,"success":true}
 }
 
-// Bounds that tags cannot say are said in Go.
+// Go code checks limits that tags cannot express.
 type callbackParams struct {
 	Phone string        `json:"phone" kind:"e164" purpose:"number to call back" example:"+15550100"`
 	In    time.Duration `json:"in" purpose:"how long to wait, in seconds"`
@@ -174,7 +174,7 @@ func ExamplePrepareFlexFunction_validate() {
 }
 
 func ExampleNew() {
-	// Everything that is wrong is said at once.
+	// Everything that is wrong is reported at once.
 	_, err := flexfn.New(flexfn.FromLookup(func(name string) (string, bool) {
 		env := map[string]string{"ACCOUNT_SID": "AC123", "TWILIO_SERVICE_RETRY_LIMIT": "many"}
 		v, ok := env[name]

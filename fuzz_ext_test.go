@@ -17,8 +17,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// fuzzed answers for a typed and an untyped function, and keeps what their
-// handlers got.
+// fuzzed serves a typed and an untyped function, and records what their handlers
+// got.
 type fuzzed struct {
 	app   *flexfn.App
 	event flexfn.Event
@@ -39,7 +39,7 @@ func newFuzzed(f *testing.F) *fuzzed {
 	return z
 }
 
-// send checks what holds for every answer, and returns its status.
+// send checks what must hold for every answer, and returns its status.
 func (z *fuzzed) send(t *testing.T, path, rawQuery, contentType string, body []byte) int {
 	t.Helper()
 	z.event, z.typed = nil, kinds{}
@@ -67,10 +67,10 @@ func (z *fuzzed) send(t *testing.T, path, rawQuery, contentType string, body []b
 	return w.Code
 }
 
-// agrees checks the untyped and the typed reading of the same pairs.
+// agrees checks that the untyped and the typed function read the same pairs.
 func (z *fuzzed) agrees(t *testing.T, send func(path string) int, pairs string) {
-	// Where the standard library reads the text without complaint, and every
-	// text is UTF-8, the event is the same.
+	// If the standard library parses the text without an error, and all of it is
+	// UTF-8, the event is the same.
 	want, err := url.ParseQuery(pairs)
 	if status := send("/event"); status == 200 && err == nil && utf8.ValidString(pairs) {
 		for key, list := range want {
@@ -108,7 +108,7 @@ func (z *fuzzed) agrees(t *testing.T, send func(path string) int, pairs string) 
 	checkKinds(t, z.typed)
 }
 
-// checkKinds checks everything that was accepted.
+// checkKinds checks the values that were accepted.
 func checkKinds(t *testing.T, in kinds) {
 	if in.Call != "" && !flexfn.ValidSID(in.Call, "CA") || in.Phone != "" && !regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`).MatchString(in.Phone) ||
 		strings.ContainsAny(in.Call+in.Place+strings.Join(in.SIDs, ""), "/.?#%\\") {
@@ -172,10 +172,9 @@ func FuzzJSONParameters(f *testing.F) {
 	})
 }
 
-// FuzzContentType sends a body of any type. A form and JSON are what they are
-// without the parameters of their type; what the standard library takes for
-// another type, multipart and unknown ones too, adds nothing to the query's
-// parameters, whatever it holds.
+// FuzzContentType sends a body with any content type. Parameters of the type do
+// not change how forms and JSON are read. A body of any other type, multipart
+// and unknown types included, adds nothing to the query's parameters.
 func FuzzContentType(f *testing.F) {
 	multipart := "--x\r\nContent-Disposition: form-data; name=\"s\"\r\n\r\nfrom the body\r\n--x--\r\n"
 	for _, contentType := range []string{

@@ -14,7 +14,7 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// studioConfig is what flexfn.FromEnv() would return.
+// studioConfig stands for flexfn.FromEnv().
 func studioConfig() flexfn.Config {
 	return flexfn.Config{
 		AccountSID: "AC" + strings.Repeat("0", 32),

@@ -137,7 +137,7 @@ func TestSignatureSettings(t *testing.T) {
 	}
 }
 
-// studioApp is an app for tests, and a function that signs requests to it.
+// studioApp returns an app for tests, and a function that signs requests to it.
 func studioApp(t *testing.T, path string, f *Function, change ...func(*Config)) func(token string, header ...string) *httptest.ResponseRecorder {
 	config := Config{
 		AccountSID: "AC" + strings.Repeat("a", 32), AuthToken: "a0b1c2d3",

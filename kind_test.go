@@ -7,7 +7,7 @@ import (
 	"github.com/flexfn/flexfn/internal/kind"
 )
 
-// The example of a kind, which the console fills in, binds.
+// The example of each kind, which the console fills in, is a valid value.
 func TestEveryKindBinds(t *testing.T) {
 	for _, k := range kind.All() {
 		list, err := parametersOf(reflect.StructOf([]reflect.StructField{{

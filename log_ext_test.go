@@ -14,8 +14,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// TestLogLeaks: whatever a handler logs, in any form, neither of slog's
-// handlers writes the token, the auth token or a telephone number.
+// TestLogLeaks: whatever a handler logs, in any form, neither of slog's handlers
+// writes the token, the auth token or a telephone number.
 func TestLogLeaks(t *testing.T) {
 	const token, number = "eyJhbGciOiJkaXIi.SECRETFLEXTOKEN+/=", "+15551234567"
 	all := token + " " + number + " " + testAuthToken
@@ -66,7 +66,8 @@ func TestLogLeaks(t *testing.T) {
 	}
 }
 
-// TestShortTokenInLog: a token that is too short to be one does not mangle the log.
+// TestShortTokenInLog: masking a token too short to be real does not mangle the
+// log.
 func TestShortTokenInLog(t *testing.T) {
 	var log bytes.Buffer
 	config := testConfig(new(iam))
@@ -85,8 +86,8 @@ func TestShortTokenInLog(t *testing.T) {
 	}
 }
 
-// TestTwilioURLIsNotPrinted: a password in FLEXFN_TWILIO_URL stays out of the
-// error that refuses it.
+// TestTwilioURLIsNotPrinted: the error that refuses FLEXFN_TWILIO_URL does not
+// show its password.
 func TestTwilioURLIsNotPrinted(t *testing.T) {
 	config := testConfig(nil)
 	config.TwilioURL = "https://user:hunter2@proxy.example.com"

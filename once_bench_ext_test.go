@@ -12,8 +12,7 @@ import (
 	"github.com/flexfn/flexfn/flexfntest"
 )
 
-// BenchmarkOnce compares a guarded call whose key is new with one that is not
-// guarded.
+// BenchmarkOnce compares a guarded call with a new key with an unguarded call.
 func BenchmarkOnce(b *testing.B) {
 	for _, guarded := range []bool{false, true} {
 		b.Run(fmt.Sprintf("guarded=%t", guarded), func(b *testing.B) {

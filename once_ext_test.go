@@ -66,7 +66,7 @@ func (c *click) Validate() error {
 	return nil
 }
 
-// clicks counts its runs, and behaves as its input says.
+// clicks counts its runs and behaves as its input says.
 type clicks struct{ runs atomic.Int64 }
 
 func (c *clicks) handle(ctx context.Context, in click) (any, error) {
@@ -128,7 +128,7 @@ func TestOnceOutcomes(t *testing.T) {
 		if w := two.agent("click=long&do=long"); w.Code != 409 {
 			t.Errorf("a long answer again: %d %s", w.Code, w.Body)
 		}
-		// A fault in the parameters is not remembered.
+		// Invalid parameters are not remembered.
 		if w := one.agent("click=v&do=invalid"); w.Code != 400 {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
@@ -215,8 +215,8 @@ func TestOnceByHeader(t *testing.T) {
 	})
 }
 
-// TestOnceDeadlines: a call whose handler outlives its deadline, one whose
-// caller leaves, and one that waits for another in vain.
+// TestOnceDeadlines: a handler that outlives its deadline, a caller who leaves,
+// and a call that waits for another in vain.
 func TestOnceDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
@@ -269,7 +269,8 @@ func TestOnceOutages(t *testing.T) {
 		if w := one.agent("click=1"); w.Code != 200 {
 			t.Errorf("afterwards: %d %s", w.Code, w.Body)
 		}
-		// After the handler: the answer is given, and recorded when the store is back.
+		// After the handler: the caller gets the answer, which is recorded once
+		// the store is back.
 		before := len(log.String())
 		go func() {
 			time.Sleep(time.Second)
@@ -280,7 +281,7 @@ func TestOnceOutages(t *testing.T) {
 		if w := one.agent("click=2&do=sleep"); w.Code != 200 {
 			t.Errorf("the store fails after the handler: %d %s", w.Code, w.Body)
 		}
-		synctest.Wait() // for the line
+		synctest.Wait() // for the log line
 		if logged := log.String()[before:]; !strings.Contains(logged, "could not be recorded") {
 			t.Errorf("the log says %s", logged)
 		}
@@ -292,14 +293,14 @@ func TestOnceOutages(t *testing.T) {
 	})
 }
 
-// TestOnceCrash has an instance die at work: it never comes back to its claim.
+// TestOnceCrash: an instance dies during a call and never returns to its claim.
 func TestOnceCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
 		runs := 0
 		f := flexfn.PrepareFlexFunction(func(ctx context.Context, in click) (any, error) {
 			if runs++; runs == 1 {
-				shared.Break(errors.New("this instance is dead")) // until its claim has ended
+				shared.Break(errors.New("this instance is dead")) // until its claim has expired
 				time.AfterFunc(13*time.Second, func() { shared.Break(nil) })
 			}
 			return map[string]int{"run": runs}, nil
@@ -357,7 +358,7 @@ func TestDeduplicateByTwiliosToken(t *testing.T) {
 	})
 }
 
-// TestTokensInTheStore shares what Twilio said about tokens.
+// TestTokensInTheStore: instances share Twilio's verdicts on tokens.
 func TestTokensInTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
@@ -407,8 +408,8 @@ func TestStoreSecretIsLong(t *testing.T) {
 	}
 }
 
-// TestOnceRefused has a call for which there is no place: the next one with
-// its key runs the handler.
+// TestOnceRefused: a call is refused for lack of capacity; the next one with its
+// key runs the handler.
 func TestOnceRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n clicks

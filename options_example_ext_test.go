@@ -16,8 +16,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// The caller has an answer when the time is up; what does not heed its ctx can
-// be waited for before the program ends.
+// The caller gets an answer when the time is up. A handler that ignores its ctx
+// can be waited for before the program ends.
 func ExampleDeadline() {
 	app := exampleApp()
 	done := false
@@ -51,7 +51,7 @@ func ExampleTokenOwner() {
 	// 200 {"guest":true,"leads":false,"worker":"","success":true}
 }
 
-// What the logger writes has the function, the request's id, and no telephone
+// Log lines carry the function and the request's id, and never a telephone
 // number.
 func ExampleLogger() {
 	var id string
@@ -103,8 +103,8 @@ func ExampleConfig_allowedOrigins() {
 	// https://example.com: ""
 }
 
-// While the auth token is being rotated Twilio signs with the old one or with
-// the new one, and a sub-account with its own.
+// While the auth token is being rotated, Twilio signs with the old or the new
+// one. A sub-account signs with its own.
 func ExampleConfig_authTokens() {
 	const subaccount = "AC0000000000000000000000000000000b"
 	config := studioConfig()
@@ -143,7 +143,7 @@ func ExampleConfig_authTokens() {
 	// thesubaccounts 403 {"success":false,"message":"Unauthorized: the request does not carry Twilio's signature"}
 }
 
-// Instances that share a Store run a handler once between them, and ask Twilio
+// Instances that share a Store run a handler once among them, and ask Twilio
 // once about a Flex token.
 func ExampleStore() {
 	fake, err := twiliofake.New(twiliofake.Config{})
@@ -174,7 +174,7 @@ func ExampleStore() {
 	// Twilio was asked about the token: 1
 }
 
-// A button that is clicked twice makes one task.
+// Clicking a button twice creates one task.
 func ExampleOnce() {
 	app := exampleApp()
 	tasks := 0
@@ -194,8 +194,8 @@ func ExampleOnce() {
 	// 200 {"task":2,"success":true}
 }
 
-// Options are values: a program can keep sets of them. Some are for functions
-// of either kind, some for one kind only.
+// Options are values, so a program can keep sets of them. Some work for both
+// kinds of functions, some for only one.
 func Example_options() {
 	common := []flexfn.Option{flexfn.Doc("Greets someone."), flexfn.Deadline(2 * time.Second)}
 	forFlex := []flexfn.FlexOption{flexfn.Roles("admin")}
@@ -214,7 +214,7 @@ func Example_options() {
 	// /studio/greet is for ANYONE (no signature asked for)
 }
 
-// engine is a Queue of this process; riverflexfn and the like have real ones.
+// engine is a Queue in this process; riverflexfn and others have durable ones.
 type engine struct{ jobs [][]byte }
 
 func (e *engine) Add(_ context.Context, key string, job []byte, due time.Time) error {
@@ -222,7 +222,7 @@ func (e *engine) Add(_ context.Context, key string, job []byte, due time.Time) e
 	return nil
 }
 
-// An engine keeps jobs, and runs each when it is due by calling App.RunJob.
+// An engine stores jobs and runs each when it is due, with App.RunJob.
 func ExampleQueue() {
 	queue := new(engine)
 	var _ flexfn.Queue = queue

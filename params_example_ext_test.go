@@ -21,7 +21,7 @@ type address struct {
 	City   string `json:"city"`
 }
 
-// origin is embedded: its fields are parameters like the others.
+// origin is embedded: its fields are parameters like any others.
 type origin struct {
 	Source string `json:"source" doc:"where the customer came from"`
 }

@@ -40,7 +40,7 @@ func testApp(t testing.TB, change func(*Config)) *App {
 	return app
 }
 
-// script answers with one error after another, then with success.
+// script returns one error after another, then succeeds.
 func script(errs ...error) (func(context.Context) (string, error), *int) {
 	n := new(int)
 	return func(context.Context) (string, error) {
@@ -137,8 +137,8 @@ func TestRepeatableRepeatsUnknownOutcomes(t *testing.T) {
 	})
 }
 
-// TestOnceOnly: what must not happen twice is repeated only after failures
-// that are known to have done nothing.
+// TestOnceOnly: a call that must not happen twice is only repeated after
+// failures that certainly had no effect.
 func TestOnceOnly(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, tt := range []struct {
@@ -175,8 +175,8 @@ type busyError struct{}
 func (busyError) Error() string   { return "busy" }
 func (busyError) HTTPStatus() int { return 503 }
 
-// TestOnceOnlyOverHTTP: a service that answers 503 after it did the work is
-// asked once for a create, and again for a reading.
+// TestOnceOnlyOverHTTP: a service does the work and then answers 503. A create
+// is sent once, a read is repeated.
 func TestOnceOnlyOverHTTP(t *testing.T) {
 	for _, tt := range []struct {
 		method string
@@ -203,7 +203,7 @@ func TestOnceOnlyOverHTTP(t *testing.T) {
 	}
 }
 
-// TestResultIsReadable reads answers after the attempt that got them.
+// TestResultIsReadable reads answers after the attempt that got them has ended.
 func TestResultIsReadable(t *testing.T) {
 	for _, observed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -376,7 +376,7 @@ func TestAttemptTimeout(t *testing.T) {
 		if took := time.Since(began); !res.Success || n != 2 || took < 1100*time.Millisecond || took > 1200*time.Millisecond {
 			t.Errorf("took %s: %+v", took, res)
 		}
-		// In an app there is a timeout without asking.
+		// Within an app there is a timeout by default.
 		n = 0
 		began = time.Now()
 		res = ExecuteWithRetry(testApp(t, nil).Context(t.Context()), slowOnce)
@@ -512,7 +512,7 @@ func TestResultJSON(t *testing.T) {
 	}
 }
 
-// TestConflictLimit counts conflicts and other failures apart; every attempt
+// TestConflictLimit counts conflicts and other failures separately; each attempt
 // is reported with what followed it.
 func TestConflictLimit(t *testing.T) {
 	for _, tt := range []struct {
@@ -599,7 +599,7 @@ func BenchmarkExecuteWithRetry(b *testing.B) {
 	}
 }
 
-// BenchmarkInApp is what an app adds to a call that succeeds at once.
+// BenchmarkInApp measures what an app adds to a call that succeeds at once.
 func BenchmarkInApp(b *testing.B) {
 	for _, bb := range []struct {
 		name   string

@@ -12,15 +12,15 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
-// staleConns makes connections that can be told to refuse every byte, as one
-// that the other end has long forgotten does, or to lose it, as one whose
-// other end has vanished.
+// staleConns makes connections that can be told to refuse every byte, like one
+// that the other end has long forgotten, or to lose it, like one whose other end
+// has vanished.
 type staleConns struct {
 	mu    sync.Mutex
 	conns []*staleConn
 }
 
-// staleApp is an app that reaches h over such connections.
+// staleApp returns an app that reaches h over such connections.
 func staleApp(t *testing.T, h http.Handler) (*App, *memnet.Network, *staleConns) {
 	t.Helper()
 	upstream, stale := memnet.Serve(t, h), new(staleConns)

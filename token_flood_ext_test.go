@@ -19,8 +19,8 @@ import (
 	"github.com/flexfn/flexfn/flexfntest"
 )
 
-// limitedIAM answers after a while, a number of questions at once, and 429
-// beyond that. It knows tokens that begin with "worker".
+// limitedIAM answers a limited number of requests at once, after a delay, and
+// 429 beyond that. It accepts tokens that start with "worker".
 type limitedIAM struct {
 	most  int64         // at once; 0 is any number
 	delay time.Duration // of an answer; negative never answers
@@ -81,9 +81,9 @@ func floodApp(t *testing.T, iam http.RoundTripper, change ...func(*flexfn.Config
 	}, app
 }
 
-// TestWorkersThroughAFlood: 50 strangers with one random token after another,
-// for ten seconds, while Twilio answers 30 questions at once. Nobody who is
-// logged in notices.
+// TestWorkersThroughAFlood: 50 strangers send one random token after another for
+// ten seconds, while Twilio answers 30 requests at once. Workers who are logged
+// in are not affected.
 func TestWorkersThroughAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{most: 30, delay: 40 * time.Millisecond}
@@ -128,8 +128,8 @@ func TestWorkersThroughAFlood(t *testing.T) {
 	})
 }
 
-// TestAbandonedQuestions: a question without waiters is not
-// asked on, and leaves its place to others.
+// TestAbandonedQuestions: a token check that nobody waits for is not retried,
+// and frees its slot.
 func TestAbandonedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{delay: -1}
@@ -155,8 +155,9 @@ func TestAbandonedQuestions(t *testing.T) {
 	})
 }
 
-// TestRenewal: a token in use is asked about before its time is over, without
-// anybody waiting, and tokens that came together are not renewed together.
+// TestRenewal: a token in use is checked again before its verdict expires,
+// without a caller waiting. Tokens that arrived together are not renewed
+// together.
 func TestRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{delay: 100 * time.Millisecond}
@@ -186,8 +187,8 @@ func TestRenewal(t *testing.T) {
 	})
 }
 
-// TestRenewalThroughAnOutage: while Twilio is down, a token is trusted to the
-// end of its time and no longer.
+// TestRenewalThroughAnOutage: while Twilio is down, a token is trusted until its
+// verdict expires, and no longer.
 func TestRenewalThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{}
@@ -217,8 +218,8 @@ func TestRenewalThroughAnOutage(t *testing.T) {
 	})
 }
 
-// TestIAMOutageWithinTheDeadline: whatever the function's deadline, a Twilio
-// that does not answer is a 503 that says when to come back.
+// TestIAMOutageWithinTheDeadline: if Twilio does not answer, the answer is a 503
+// with Retry-After, whatever the function's deadline.
 func TestIAMOutageWithinTheDeadline(t *testing.T) {
 	for _, deadline := range []time.Duration{50 * time.Millisecond, 2 * time.Second, 5 * time.Second, 20 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -257,7 +258,8 @@ func TestIAMRetriesHaveTheirOwnBudget(t *testing.T) {
 	})
 }
 
-// TestImpossibleTokens: what cannot be a token is refused, and Twilio not asked.
+// TestImpossibleTokens: a value that cannot be a token is refused without asking
+// Twilio.
 func TestImpossibleTokens(t *testing.T) {
 	i := new(iam)
 	app := newApp(t, testConfig(i))
@@ -272,8 +274,8 @@ func TestImpossibleTokens(t *testing.T) {
 	}
 }
 
-// TestRefusalText: a refusal has Twilio's words when they are few, and never
-// the token's.
+// TestRefusalText: a refusal quotes Twilio's message if it is short, and never
+// the token.
 func TestRefusalText(t *testing.T) {
 	token := strings.Repeat("x", 40)
 	for message, want := range map[string]string{
@@ -291,7 +293,8 @@ func TestRefusalText(t *testing.T) {
 	}
 }
 
-// TestOwnerIsTheCallersOwn: what a handler does with the roles reaches no other call.
+// TestOwnerIsTheCallersOwn: a handler that changes the roles does not affect
+// other calls.
 func TestOwnerIsTheCallersOwn(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (struct{}, error) {
@@ -314,8 +317,8 @@ func TestOwnerIsTheCallersOwn(t *testing.T) {
 	handlers.Wait()
 }
 
-// TestQuestionPanics: a transport or hook that panics fails the requests that
-// wait for it, and nothing else.
+// TestQuestionPanics: a transport or hook that panics only fails the requests
+// waiting for it.
 func TestQuestionPanics(t *testing.T) {
 	i := new(iam)
 	config := testConfig(i)
@@ -333,8 +336,8 @@ func TestQuestionPanics(t *testing.T) {
 	}
 }
 
-// TestSharedTokensOfAnotherTwilio: what another region's Twilio said, or a
-// fake's, is not this one's word.
+// TestSharedTokensOfAnotherTwilio: verdicts of another region or of a fake are
+// not used.
 func TestSharedTokensOfAnotherTwilio(t *testing.T) {
 	store := flexfntest.NewStore()
 	for what, change := range map[string]func(*flexfn.Config){

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestVerdictAge: a verdict is as old as the clock says that went faster. The
-// wall clock can be set back, the monotonic one stops in a freeze.
+// TestVerdictAge: a verdict's age is the larger of the two clocks' readings. The
+// wall clock can be set back, and the monotonic clock stops in a freeze.
 func TestVerdictAge(t *testing.T) {
 	now := time.Now()
 	for name, v := range map[string]tokenVerdict{

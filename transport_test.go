@@ -20,7 +20,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
-// hits is a handler that counts requests, and returns what it was asked.
+// hits is a handler that counts requests and reports what it was asked.
 type hits struct {
 	mu   sync.Mutex
 	seen []string
@@ -66,9 +66,7 @@ const (
 	instanceURL = "http://taskrouter.twilio.com/v1/Workspaces/WSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/Tasks/WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
 
-// TestSentOnce makes a reused connection die after it got the request, which is
-// when Go's own transport repeats some requests by itself.
-// TestTransportsOwnDial: whatever the user's transport dials with is used.
+// TestTransportsOwnDial: the dial function of the user's transport is used.
 func TestTransportsOwnDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := memnet.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
@@ -84,7 +82,7 @@ func TestTransportsOwnDial(t *testing.T) {
 		for want, transport := range map[int]*http.Transport{
 			1:  {Dial: dial},
 			10: {DialContext: dialContext},
-			// As net/http has it, DialContext wins.
+			// As in net/http, DialContext wins.
 			11: {DialContext: func(ctx context.Context, network_, address string) (net.Conn, error) {
 				dialled++
 				return dialContext(ctx, network_, address)
@@ -103,6 +101,8 @@ func TestTransportsOwnDial(t *testing.T) {
 	})
 }
 
+// TestSentOnce: a reused connection dies after it got the request, which is when
+// Go's own transport repeats some requests by itself.
 func TestSentOnce(t *testing.T) {
 	for _, tt := range []struct {
 		method, url, text string
@@ -149,7 +149,7 @@ func TestSentOnce(t *testing.T) {
 	}
 }
 
-// TestGoRepeats shows that the test above can fail.
+// TestGoRepeats shows that TestSentOnce can fail.
 func TestGoRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hits{}
@@ -195,8 +195,8 @@ func TestNothingWritten(t *testing.T) {
 	}
 }
 
-// TestStaleConnection makes a reused connection refuse every byte: nothing was
-// sent, so that a new one may be tried at once, for a create too.
+// TestStaleConnection: a reused connection refuses every byte. Since nothing was
+// sent, even a create may be tried again at once.
 func TestStaleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hits{}
@@ -213,8 +213,8 @@ func TestStaleConnection(t *testing.T) {
 	})
 }
 
-// TestVanishedServer makes every idle connection lose what is written to it,
-// without a word: one attempt may be lost to that, and no second.
+// TestVanishedServer: idle connections silently lose what is written to them.
+// That may cost one attempt, and only one.
 func TestVanishedServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const connections = 8
@@ -336,8 +336,8 @@ func TestDeadlineOfARequest(t *testing.T) {
 	})
 }
 
-// TestWireForm checks that what keeps Go from repeating a request does not
-// show on the wire.
+// TestWireForm checks that the measure that keeps Go from repeating a request
+// does not change it on the wire.
 func TestWireForm(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		var got *http.Request
@@ -360,7 +360,7 @@ func TestWireForm(t *testing.T) {
 	}
 }
 
-// TestHTTP2Lost has an HTTP/2 stream end without an answer, over TLS.
+// TestHTTP2Lost: an HTTP/2 stream ends without an answer, over TLS.
 func TestHTTP2Lost(t *testing.T) {
 	h := &hits{next: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }}
 	server := httptest.NewUnstartedServer(h)
@@ -385,7 +385,7 @@ func TestMistakesAreNotRetried(t *testing.T) {
 	for url, want := range map[string]int{
 		"ftp://crm.test/": 500,
 		"http:///nowhere": 500,
-		server.URL:        502, // its certificate is nobody's
+		server.URL:        502, // no authority signed its certificate
 	} {
 		res := ExecuteWithRetry(ctx, func(ctx context.Context) (struct{}, error) {
 			req, err := http.NewRequestWithContext(ctx, "POST", url, nil)
@@ -426,8 +426,8 @@ func TestUpdatesInstance(t *testing.T) {
 	}
 }
 
-// TestCertificatesAreVerified has a server answer whose certificate no authority
-// has signed: someone who poses as Twilio learns nothing.
+// TestCertificatesAreVerified: a server whose certificate no authority signed,
+// such as one posing as Twilio, learns nothing.
 func TestCertificatesAreVerified(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -441,8 +441,8 @@ func TestCertificatesAreVerified(t *testing.T) {
 	}
 }
 
-// TestEndedBeforeSent: after the end of its context nothing is sent, even by a
-// transport that does not look at the context, and so no outcome is unknown.
+// TestEndedBeforeSent: after its context has ended, nothing is sent, even by a
+// transport that ignores the context. The outcome is therefore known.
 func TestEndedBeforeSent(t *testing.T) {
 	sent := 0
 	client := &http.Client{Transport: &transport{base: heedless(func(r *http.Request) (*http.Response, error) {
@@ -461,7 +461,7 @@ func TestEndedBeforeSent(t *testing.T) {
 	}
 }
 
-// heedless is a transport that does not look at the context.
+// heedless is a transport that ignores the context.
 type heedless func(*http.Request) (*http.Response, error)
 
 func (f heedless) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// body notes whether it was read to its end and closed.
+// body records whether it was read to its end and closed.
 type body struct {
 	io.Reader
 	ended, closed bool
@@ -151,7 +151,7 @@ func TestParseRetryAfter(t *testing.T) {
 	}
 }
 
-// TestRetryAfterByTheServicesClock has a service whose clock is an hour off.
+// TestRetryAfterByTheServicesClock calls a service whose clock is an hour off.
 func TestRetryAfterByTheServicesClock(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
 		now := time.Now().Add(off).UTC()
@@ -164,14 +164,14 @@ func TestRetryAfterByTheServicesClock(t *testing.T) {
 	}
 }
 
-// TestCompressionBomb has a web service answer with a few kilobytes that
-// unpack to more than anybody should hold: the transport unpacks them, and
-// reading ends at the limit, with success and with failure.
+// TestCompressionBomb: a web service answers a few kilobytes that unpack to far
+// more than memory should hold. The transport unpacks them, and reading stops at
+// the limit, after a success and after a failure.
 func TestCompressionBomb(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	for range 2 * maxAnswerBytes >> 20 {
-		z.Write(bytes.Repeat([]byte("a"), 1<<20)) //nolint:errcheck // it is memory
+		z.Write(bytes.Repeat([]byte("a"), 1<<20)) //nolint:errcheck // it writes to memory
 	}
 	if err := z.Close(); err != nil || bomb.Len() > 1<<20 {
 		t.Fatalf("%d bytes, %v", bomb.Len(), err)
@@ -223,8 +223,8 @@ func FuzzParseRetryAfter(f *testing.F) {
 	})
 }
 
-// TestTwiliosWords: Twilio's words, code and page are found in each of the
-// shapes that its products have.
+// TestTwiliosWords: Twilio's message, code and page are found in each format
+// that its products use.
 func TestTwiliosWords(t *testing.T) {
 	for body, want := range map[string]Error{
 		`{"code":20404,"message":"gone","more_info":"https://www.twilio.com/docs/errors/20404"}`:                               {TwilioErrorCode: 20404, Message: "gone", TwilioDocPage: "https://www.twilio.com/docs/errors/20404"},
@@ -243,8 +243,8 @@ func TestTwiliosWords(t *testing.T) {
 	}
 }
 
-// TestUnavailableCreate: a 503 that is not Twilio's leaves open whether a create
-// happened; Twilio's own says that it did not.
+// TestUnavailableCreate: after a 503 that is not Twilio's it is unknown whether
+// a create happened; Twilio's own means that it did not.
 func TestUnavailableCreate(t *testing.T) {
 	for _, c := range []struct {
 		method, url, body string

@@ -36,7 +36,7 @@ func ExampleValid() {
 	// false
 }
 
-// A server without an app checks a webhook, and reads what was signed.
+// A server without an app checks a webhook and reads what was signed.
 func ExampleVerifier() {
 	verifier, err := signature.New(signature.Config{
 		AccountSID: "AC" + strings.Repeat("0", 32),
@@ -70,11 +70,11 @@ func ExampleVerifier() {
 	// Output: Digits is 1234
 }
 
-// A proxy that tells the URL that was called, in one header or the other.
+// A proxy reports the called URL in either of two headers.
 func ExampleProxyTrust() {
 	for name, trust := range map[string]signature.ProxyTrust{
 		"Forwarded":        signature.TrustForwarded("192.0.2.0/24"),
-		"X-Forwarded-Host": signature.TrustXForwardedFromAnyone(), // where no request gets past the proxy
+		"X-Forwarded-Host": signature.TrustXForwardedFromAnyone(), // only if every request passes the proxy
 	} {
 		verifier, err := signature.New(signature.Config{AuthTokens: []string{"12345"}, ProxyTrust: trust})
 		if err != nil {
@@ -95,7 +95,7 @@ func ExampleProxyTrust() {
 	// <nil>
 }
 
-// A list without addresses is refused, not ignored.
+// A list without addresses is refused rather than ignored.
 func ExampleTrustXForwarded() {
 	_, err := signature.New(signature.Config{AuthTokens: []string{"12345"}, ProxyTrust: signature.TrustXForwarded("10.0.0.0/8", "fd00::/8")})
 	fmt.Println(err)

@@ -34,7 +34,7 @@ func TestSharedKey(t *testing.T) {
 		name      string
 		settings  []string
 		signature string
-		refused   string // by an error that says this
+		refused   string // by an error that contains this
 	}{
 		{"shared key", []string{"key=one,algorithm=HMAC_SHA256"}, sha256Of("s1"), ""},
 		{"other key", []string{"algorithm=HMAC_SHA256, key=two"}, sha256Of("s2"), ""},
@@ -71,7 +71,7 @@ func TestSharedKey(t *testing.T) {
 	}
 }
 
-// TestSharedKeyVectors: requests that Twilio's own library signed.
+// TestSharedKeyVectors verifies requests that Twilio's own library signed.
 func TestSharedKeyVectors(t *testing.T) {
 	data, err := os.ReadFile("testdata/sharedkeys.json")
 	if err != nil {

@@ -30,7 +30,7 @@ import (
 	"github.com/flexfn/flexfn/internal/form"
 )
 
-// signatureVector is a request of testdata/signatures.json.
+// signatureVector is one request in testdata/signatures.json.
 type signatureVector struct {
 	ID, AuthToken, URL, Signature string
 	Request                       struct {
@@ -94,7 +94,7 @@ func (v signatureVector) config() Config {
 	return c
 }
 
-// request is what net/http would hand to a handler.
+// request returns the request as net/http would hand it to a handler.
 func (v signatureVector) request(t testing.TB) *http.Request {
 	origin, target, ok := splitURL(v.Request.URL)
 	if !ok {
@@ -141,7 +141,7 @@ func TestSignatureVectors(t *testing.T) {
 	}
 }
 
-// checkNoSecrets looks in an error for what no log may hold.
+// checkNoSecrets checks that an error contains nothing that must not be logged.
 func checkNoSecrets(t *testing.T, text string, v signatureVector) {
 	t.Helper()
 	secrets := []string{v.AuthToken, Sign(v.AuthToken, v.URL, v.Request.Headers["Content-Type"], v.body())}
@@ -166,7 +166,7 @@ func checkNoSecrets(t *testing.T, text string, v signatureVector) {
 }
 
 // TestSignatureFromWire sends vectors through net/http, which must not change
-// a byte that is signed.
+// any signed byte.
 func TestSignatureFromWire(t *testing.T) {
 	vectors := signatureVectors(t)
 	byID := map[string]signatureVector{}
@@ -217,9 +217,8 @@ func TestSignatureFromWire(t *testing.T) {
 	}
 }
 
-// TestSignatureTampering changes one byte after another of every accepted
-// vector: of the path and query, the host, the body, the signature, the
-// content type.
+// TestSignatureTampering changes each byte of every accepted vector in turn:
+// path, query, host, body, signature and content type.
 func TestSignatureTampering(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	changes := 0
@@ -235,7 +234,7 @@ func TestSignatureTampering(t *testing.T) {
 				t.Errorf("%s: accepted with %s changed", v.ID, what)
 			}
 		}
-		// At most 40 places are tried in a long text.
+		// Try at most 40 places in a long text.
 		places := func(s string) []int {
 			list := random.Perm(len(s))
 			return list[:min(len(list), 40)]
@@ -254,7 +253,7 @@ func TestSignatureTampering(t *testing.T) {
 				continue // not part of what Twilio called
 			}
 			if i == 0 {
-				continue // a target begins with a slash
+				continue // a target starts with a slash
 			}
 			refused(fmt.Sprintf("byte %d of the target, now %q,", i, r.RequestURI), r, v.body())
 		}
@@ -272,7 +271,7 @@ func TestSignatureTampering(t *testing.T) {
 		for _, i := range places(body) {
 			changed := flip(body, i, random)
 			if isForm && bodyHash(target) == "" && bytes.Equal(signedForm(body), signedForm(changed)) {
-				continue // the same parameters in other words, such as %2b for %2B
+				continue // the same parameters, such as %2b for %2B
 			}
 			refused(fmt.Sprintf("byte %d of the body", i), v.request(t), []byte(changed))
 		}
@@ -318,14 +317,14 @@ func TestSignatureTampering(t *testing.T) {
 	t.Logf("%d changes refused", changes)
 }
 
-// flip changes the byte at i into another one.
+// flip changes the byte at i.
 func flip(s string, i int, random *rand.Rand) string {
 	b := []byte(s)
 	b[i] ^= 1 << random.IntN(7)
 	return string(b)
 }
 
-// signedForm is the part of what is signed that a form gives; nil when it is
+// signedForm returns what a form contributes to the signed text; nil if it is
 // not a form.
 func signedForm(body string) []byte {
 	s := new(signed)
@@ -337,14 +336,14 @@ func signedForm(body string) []byte {
 	return s.form
 }
 
-// FuzzSignature has Twilio sign one text and a stranger send a request with
-// that signature. It is accepted only when what another computation, by
-// net/url and utf16, makes of the request is that text; and it is accepted
-// when it is Twilio's own request.
+// FuzzSignature has Twilio sign one text and a stranger send a request with that
+// signature. The request is accepted only if an independent computation, with
+// net/url and utf16, yields the signed text. Twilio's own request is always
+// accepted.
 func FuzzSignature(f *testing.F) {
 	const token = "a0b1c2d3"
 	for i, v := range signatureVectors(f) {
-		// One in four will do: each seed costs time before fuzzing begins.
+		// A quarter is enough: each seed costs time before fuzzing starts.
 		if i%4 == 0 && v.Server.PublicURL == "" && len(v.body()) < 500 {
 			contentType := v.Request.Headers["Content-Type"]
 			form, _ := formByUTF16(contentType, v.body())
@@ -374,8 +373,8 @@ func FuzzSignature(f *testing.F) {
 			t.Fatal("accepted with another token")
 		}
 
-		// The same over HTTP, where the target is what came and everything
-		// else may be a stranger's.
+		// The same over HTTP: the target is the one received, and a stranger may
+		// have sent everything else.
 		_, target, ok := splitURL(address)
 		if !ok {
 			target = address
@@ -394,8 +393,8 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// formByUTF16 is what Twilio appends to the URL, computed without our code,
-// and whether the body can be taken as what the content type says.
+// formByUTF16 computes what Twilio appends to the URL without using our code,
+// and whether the body is valid for its content type.
 func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 	if media, _, _ := strings.Cut(contentType, ";"); !strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
 		return "", true
@@ -427,7 +426,7 @@ func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 	return text, len(pairs) <= form.MaxPairs
 }
 
-// unescape decodes escapes and leaves the rest.
+// unescape decodes escapes and keeps everything else.
 func unescape(s string) string {
 	return escapes.ReplaceAllStringFunc(strings.ReplaceAll(s, "+", " "), func(escape string) string {
 		decoded, _ := hex.DecodeString(escape[1:])
@@ -437,8 +436,8 @@ func unescape(s string) string {
 
 var escapes = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 
-// vouchedFor reports whether the signature covers the body: it is a form or
-// nothing, or the query has its hash.
+// vouchedFor reports whether the signature covers the body: it is empty, a form,
+// or hashed in the query.
 func vouchedFor(address, contentType string, body []byte) bool {
 	address, _, _ = strings.Cut(address, "#")
 	_, query, _ := strings.Cut(address, "?")
@@ -459,15 +458,14 @@ func isAddress(address string) bool {
 	return ok
 }
 
-// sameFunction reports whether two addresses differ in no more than port,
-// user and fragment.
+// sameFunction reports whether two URLs differ only in port, user and fragment.
 func sameFunction(a, b string) bool {
 	x, y := addressParts.FindStringSubmatch(a), addressParts.FindStringSubmatch(b)
 	return x != nil && y != nil && slices.Equal(x[1:], y[1:])
 }
 
-// FuzzForm compares our form with one that is taken apart by net/url,
-// wherever that accepts it.
+// FuzzForm compares our form parser with net/url for everything that net/url
+// accepts.
 func FuzzForm(f *testing.F) {
 	for _, v := range signatureVectors(f) {
 		if form.Is(v.Request.Headers["Content-Type"]) && len(v.body()) < 2000 {
@@ -614,7 +612,7 @@ func TestFormLimits(t *testing.T) {
 	}
 }
 
-// The parameters are those that were signed, in the order in which they were sent.
+// The parameters are the signed ones, in the order they were sent.
 func TestProofHasTheForm(t *testing.T) {
 	v, err := New(Config{AccountSID: "AC" + strings.Repeat("a", 32), AuthTokens: []string{"a0b1c2d3"}})
 	if err != nil {
@@ -678,8 +676,8 @@ func TestVerifyConcurrently(t *testing.T) {
 	all.Wait()
 }
 
-// TestChainedProxies has proxies in a row, of which the last one is trusted:
-// its scheme is that of the hop before it.
+// TestChainedProxies: of several proxies in a row the last one is trusted. Its
+// scheme is that of the hop before it.
 func TestChainedProxies(t *testing.T) {
 	for _, c := range []struct {
 		proto, called string

@@ -9,9 +9,8 @@ import (
 	"github.com/flexfn/flexfn/internal/form"
 )
 
-// What a signature proves is what the handler sees: an account's own signature
-// is good for requests that name that account and no other, however the name
-// is written and wherever it is.
+// The handler sees what a signature proves: an account's own signature is only
+// valid for requests that name that account, however and wherever they name it.
 func TestSubaccountsSignForThemselves(t *testing.T) {
 	const mainToken, ownToken, otherToken = "maintoken", "owntoken", "othertoken"
 	mainSID, own, other := "AC"+strings.Repeat("0", 32), "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)
@@ -72,7 +71,7 @@ func TestSubaccountsSignForThemselves(t *testing.T) {
 	}
 }
 
-// With a public URL, no header of the request tells scheme or host.
+// With a public URL, no header decides scheme or host.
 func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com", ProxyTrust: TrustXForwardedFromAnyone()})
 	if err != nil {

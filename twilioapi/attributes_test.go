@@ -18,8 +18,8 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// etagServer keeps the attributes of one resource by version, as TaskRouter
-// does; each request takes a while.
+// etagServer stores one resource's attributes by version, like TaskRouter, and
+// takes a while for each request.
 type etagServer struct {
 	mu         sync.Mutex
 	attributes string
@@ -85,8 +85,8 @@ func TestUpdateWorkerAttributes(t *testing.T) {
 	})
 }
 
-// TestConcurrentUpdates has two processes with 25 writers each change one
-// task at once.
+// TestConcurrentUpdates: two processes with 25 writers each update one task at
+// once.
 func TestConcurrentUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &etagServer{attributes: `{"first":0}`, delay: 20 * time.Millisecond}

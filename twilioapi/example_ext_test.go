@@ -15,8 +15,8 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// exampleApp makes an app whose Twilio is a small fake. In a function, ctx
-// is the handler's.
+// exampleApp returns an app whose Twilio is a small fake. In a function, ctx is
+// the handler's.
 func exampleApp() (ctx context.Context, stop func()) {
 	task := `{"name":"Ann"}`
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,8 +59,8 @@ func ExampleExecuteTwilio() {
 	// Output: true WTaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 }
 
-// A refusal has Twilio's words; returned by a handler, it answers the plugin
-// with them.
+// An error has Twilio's message. A handler that returns it passes the message on
+// to the plugin.
 func ExampleExecuteTwilio_refused() {
 	ctx, stop := exampleApp()
 	defer stop()

@@ -46,7 +46,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "{}")
 }
 
-// serve is for what needs no virtual time.
+// serve is for tests that need no virtual time.
 func serve(t *testing.T, change func(*flexfn.Config)) (*upstream, context.Context) {
 	u := &upstream{}
 	server := httptest.NewServer(u)
@@ -154,8 +154,8 @@ func TestWithoutApp(t *testing.T) {
 	}
 }
 
-// TestNewerAPIsSendOnce calls an API for which twilio-go's own client sends a
-// request again when it cannot read the error.
+// TestNewerAPIsSendOnce calls an API for which twilio-go's own client resends a
+// request if it cannot read the error.
 func TestNewerAPIsSendOnce(t *testing.T) {
 	for _, body := range []string{"<html>", "", `{"code":20500,"message":"sorry","httpStatusCode":500,"userError":false}`} {
 		u, ctx := serve(t, nil)
@@ -232,8 +232,8 @@ func TestUnknownOutcomeIsTold(t *testing.T) {
 	})
 }
 
-// TestConnectionsAreReused counts connections over successes, refusals,
-// retries and errors with bodies.
+// TestConnectionsAreReused counts connections over successes, errors with bodies
+// and retries.
 func TestConnectionsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -273,8 +273,8 @@ func TestSetTimeout(t *testing.T) {
 	})
 }
 
-// A plain slash is not among them: on the wire "WT…/Reservations" as a SID is
-// the address of another resource, like any. SIDs are checked where they enter.
+// A plain slash is not among them: "WT…/Reservations" as a SID is the path of
+// another resource. SIDs are checked where they enter the program.
 func TestBentAddressesAreNotSent(t *testing.T) {
 	for _, sid := range []string{
 		"", ".", "..", "../Workers/" + workerSID, `..\Workers\` + workerSID, "a//b", "/", "%2e%2e", "%2E%2E%2fWorkers",
@@ -338,9 +338,9 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// TestOddAnswers: an answer without the resource is Twilio's failure, told with
-// words; a next page at Twilio's own port is followed, and a strange one is not
-// the caller's fault.
+// TestOddAnswers: an answer without the resource counts as Twilio's failure and
+// says so. A next page on Twilio's own port is followed, and one elsewhere is
+// not the caller's fault.
 func TestOddAnswers(t *testing.T) {
 	u, ctx := serve(t, nil)
 	for _, answer := range []string{"[]", ""} {

@@ -19,9 +19,9 @@ import (
 
 const fakeTask = "WT00000000000000000000000000000001"
 
-// TestFiftyUpdates has two processes with 25 writers each change one task of
-// the fake at once, while the fake is slow and fails now and then in ways that
-// have to be retried.
+// TestFiftyUpdates: two processes with 25 writers each update one task of the
+// fake at once, while the fake is slow and sometimes fails in ways that must be
+// retried.
 func TestFiftyUpdates(t *testing.T) {
 	for name, faults := range map[string][]twiliofake.Fault{
 		"slow": nil,

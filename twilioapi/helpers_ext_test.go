@@ -16,7 +16,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// fakeContext carries an app whose Twilio is the fake.
+// fakeContext returns a ctx with an app whose Twilio is the fake.
 func fakeContext(parent context.Context) context.Context {
 	state := twiliofake.DevelopmentState()
 	fake, err := twiliofake.New(twiliofake.Config{State: &state})
@@ -69,7 +69,7 @@ func ExampleUpdateTask() {
 	// Output: 7 <nil>
 }
 
-// A task that was completed twice is completed.
+// Completing a task twice is a success.
 func ExampleSetTaskStatus() {
 	ctx := fakeContext(context.Background())
 	for range 2 {
@@ -120,7 +120,7 @@ func ExampleRecordingMedia() {
 	// Output: audio/mpeg 3 <nil>
 }
 
-// Twilio takes a name in place of a SID here; an agent's plugin sent it.
+// Twilio accepts a name instead of a SID here; an agent's plugin sent it.
 func ExampleCheckSegment() {
 	for _, name := range []string{"agent in training", "../Calls"} {
 		fmt.Println(name, twilioapi.CheckSegment(name) == nil)
@@ -130,8 +130,7 @@ func ExampleCheckSegment() {
 	// ../Calls false
 }
 
-// TestHelpersRefuse holds what the helpers refuse by themselves: Twilio hears
-// nothing of it.
+// TestHelpersRefuse checks what the helpers refuse before they call Twilio.
 func TestHelpersRefuse(t *testing.T) {
 	u, ctx := serve(t, nil)
 	update := func(p *taskrouter.UpdateTaskParams) error { return twilioapi.UpdateTask(ctx, taskSID, p).Err() }
@@ -157,7 +156,8 @@ func TestHelpersRefuse(t *testing.T) {
 	}
 }
 
-// TestSettledIsNotEveryFailure: only what cannot change any more counts as done.
+// TestSettledIsNotEveryFailure: only a task that cannot change any more counts
+// as settled.
 func TestSettledIsNotEveryFailure(t *testing.T) {
 	u, ctx := serve(t, func(c *flexfn.Config) { c.Retry = []flexfn.RetryOption{flexfn.RetryLimit(0)} })
 	for _, tt := range []struct {
@@ -175,7 +175,7 @@ func TestSettledIsNotEveryFailure(t *testing.T) {
 	}
 }
 
-// TestFlexConfigurationConcurrently: updates of one app lose nothing, and
+// TestFlexConfigurationConcurrently: updates of one app are never lost, and
 // numbers keep their digits.
 func TestFlexConfigurationConcurrently(t *testing.T) {
 	ctx := fakeContext(t.Context())

@@ -11,8 +11,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// A List function of twilio-go reads page after page until there are no more,
-// or until Limit.
+// twilio-go's List functions read page after page to the end, or up to Limit.
 func ExampleExecuteTwilio_list() {
 	app := flexfntest.New(exampletb.T{}) // in a test: flexfntest.New(t)
 

@@ -45,7 +45,7 @@ func newApp(t testing.TB, transport http.RoundTripper, change func(*flexfn.Confi
 	return app
 }
 
-// request is one kind of request of the matrix.
+// request is one kind of request in the matrix.
 type request struct {
 	name   string
 	create bool
@@ -70,7 +70,7 @@ var requests = []request{
 	}},
 }
 
-// repeats says how a fault is met.
+// repeats says how a failure is retried.
 type repeats int
 
 const (
@@ -140,8 +140,8 @@ var faults = []fault{
 	}},
 }
 
-// TestFaultMatrix meets every fault with every kind of request, with the
-// deadline far, near and passed, in virtual time.
+// TestFaultMatrix combines every failure with every kind of request, with the
+// deadline far away, near and passed, in virtual time.
 func TestFaultMatrix(t *testing.T) {
 	for _, f := range faults {
 		for _, r := range requests {
@@ -175,7 +175,7 @@ func meet(t *testing.T, f fault, r request, deadline time.Duration) {
 	res := twilioapi.ExecuteTwilio(ctx, r.send)
 	took := time.Since(began)
 
-	// What ought to have happened.
+	// What should have happened.
 	tries, least, most := firstAttempt, time.Duration(0), time.Duration(0)
 	status, unknown, late := f.status, false, false
 	how := f.repeats

@@ -21,9 +21,9 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// TestReplayRetry sends the recorded requests of topic retry to a function
-// that does with flexfn what the recorded one did with executeWithRetry and
-// twilioExecute. What differs must be in the list of deliberate differences.
+// TestReplayRetry sends the recorded requests of topic retry to a function that
+// does with flexfn what the recorded one did with executeWithRetry and
+// twilioExecute. Any difference must be in the list of deliberate differences.
 func TestReplayRetry(t *testing.T) {
 	cases, err := contract.Load("retry")
 	if err != nil {
@@ -106,8 +106,8 @@ func answersTo(app *flexfn.App, c contract.Case) ([]contract.Response, error) {
 	return got, errors.Join(errs...)
 }
 
-// replayTogether checks what holds in whatever order the requests ran: each
-// succeeds, and the upstream is asked as often as it was.
+// replayTogether checks what holds in any order of the requests: each succeeds,
+// and the upstream gets as many calls as recorded.
 func replayTogether(t *testing.T, c contract.Case) {
 	player := contract.NewPlayer(c)
 	app, err := replayApp(c, player)
@@ -128,8 +128,8 @@ func replayTogether(t *testing.T, c contract.Case) {
 	}
 }
 
-// checkWaits holds the virtual time of a case that went as recorded against
-// the rule: nothing after 412, and between the bounds after the rest.
+// checkWaits compares the virtual time of a case with the rule: no wait after a
+// 412, and one within the bounds after other failures.
 func checkWaits(t *testing.T, c contract.Case, took time.Duration) {
 	waits := 0
 	for i, call := range c.UpstreamCalls {
@@ -148,7 +148,7 @@ func checkWaits(t *testing.T, c contract.Case, took time.Duration) {
 	}
 }
 
-// thrown is an error with a code in words, as Node's errors have.
+// thrown is an error with a string as its code, like Node's errors.
 type thrown struct {
 	text string
 	err  error
@@ -157,8 +157,8 @@ type thrown struct {
 func (e thrown) Error() string { return e.text }
 func (e thrown) Unwrap() error { return e.err }
 
-// throws are the values that the recorded callbacks throw, as the Go errors
-// that come nearest.
+// throws maps the values that the recorded callbacks throw to the closest Go
+// errors.
 var throws = map[string]error{
 	"string":                errors.New("a string"),
 	"number":                errors.New("412"),
@@ -183,8 +183,8 @@ var throws = map[string]error{
 	"status-1000":           &flexfn.Error{Status: 1000, Message: "m"},
 }
 
-// labReply is what the recorded function answers: how often the callback ran,
-// and the result, whole and in parts.
+// labReply is the recorded function's answer: how often the callback ran, and
+// the result, whole and in parts.
 type labReply struct {
 	Runs     int             `json:"runs"`
 	Result   json.RawMessage `json:"result"`
@@ -192,7 +192,7 @@ type labReply struct {
 	Standard map[string]any  `json:"standard"`
 }
 
-// lab does what the recorded function does in one of its modes.
+// lab plays the recorded function in one of its modes.
 func lab(ctx context.Context, e flexfn.Event) (*flexfn.Response, error) {
 	config := flexfn.FromContext(ctx).Config()
 	sid := "WT00000000000000000000000000000001"

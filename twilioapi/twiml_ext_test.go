@@ -43,7 +43,7 @@ func ExampleTwiML() {
 	// <?xml version="1.0" encoding="UTF-8"?><Response><Message>You wrote: &lt;Redirect&gt;https://forged.example&lt;/Redirect&gt;</Message></Response>
 }
 
-// TestTwiMLOrder: equal verbs give equal text, whatever a map's order is.
+// TestTwiMLOrder: equal verbs give equal text, regardless of map order.
 func TestTwiMLOrder(t *testing.T) {
 	dial := &twiml.VoiceDial{Action: "a", CallerId: "b", Method: "c", Record: "d", Timeout: "e", Trim: "f",
 		InnerElements: []twiml.Element{&twiml.VoiceNumber{PhoneNumber: "1", Url: "x", Method: "y", Byoc: "z"}}}
@@ -55,7 +55,7 @@ func TestTwiMLOrder(t *testing.T) {
 	}
 }
 
-// FuzzTwiML looks for text or an attribute that becomes something else.
+// FuzzTwiML looks for text or attributes that change their meaning.
 func FuzzTwiML(f *testing.F) {
 	for _, s := range []string{"", "a", `"><Hangup/>`, "]]>", "&amp;", "\x00\x1f", "\xff\xfe", "\uFFFE", "line\r\nline", "<!--", "<?x?>", "👋"} {
 		f.Add(s)
