@@ -77,7 +77,7 @@ func TestBrowser(t *testing.T) {
 	var running sync.WaitGroup
 	running.Go(func() { server.Run(ctx) })
 	running.Go(func() {
-		// The console is opened before there is a build.
+		// Open the console before there is a build.
 		select {
 		case <-asked:
 			if err := server.Serve(app); err != nil {
@@ -88,7 +88,7 @@ func TestBrowser(t *testing.T) {
 	})
 	defer func() { end(); running.Wait() }()
 
-	// Another origin: another port is one.
+	// A different port is a different origin.
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, `<!doctype html><html lang="en"><title>a plugin</title><link rel="icon" href="data:,">`)

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// Environment gives the variables under which c was recorded.
+// Environment returns the variables under which c was recorded.
 func Environment(c Case) map[string]string {
 	env := map[string]string{
 		"ACCOUNT_SID":                "AC" + strings.Repeat("a", 32),
@@ -47,7 +47,7 @@ func FeatureEnvironment(c Case) map[string]string {
 		"TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID": "WW" + strings.Repeat("0", 31) + "4",
 		"PUBLIC_URL":                             "https://flexfn-1234.twil.io",
 	})
-	// The clock stood while they were recorded: no time may pass here.
+	// The clock was stopped during the recording: no time may pass here.
 	env["TWILIO_SERVICE_MIN_BACKOFF"], env["TWILIO_SERVICE_MAX_BACKOFF"] = "0", "0"
 	return override(env, c)
 }
@@ -62,15 +62,15 @@ func override(env map[string]string, c Case) map[string]string {
 	return env
 }
 
-// Difference is a deliberate one: what flexfn does instead.
+// Difference is a deliberate difference: what flexfn does instead.
 type Difference struct {
 	// Group is the heading in docs/differences.md that gives the reason.
 	Group string
-	// Status is that of the last answer; 0 when the request cannot even be
+	// Status is the status of the last answer; 0 if the request cannot even be
 	// made, because the program does not start or compile.
 	Status int
-	// Contains is part of the last answer's body or, when Status is 0, of
-	// the reason.
+	// Contains is part of the last answer's body or, if Status is 0, of the
+	// reason.
 	Contains string
 }
 
@@ -80,7 +80,7 @@ var differences []byte
 // group → topic → case → status, contains
 type differenceGroups map[string]map[string]map[string][2]any
 
-// Differences gives the deliberate differences of a topic by case id.
+// Differences returns the deliberate differences of a topic by case id.
 func Differences(topic string) (map[string]*Difference, error) {
 	var groups differenceGroups
 	if err := json.Unmarshal(differences, &groups); err != nil {
@@ -110,9 +110,8 @@ func Groups() ([]string, error) {
 	return slices.Sorted(maps.Keys(groups)), err
 }
 
-// Check fails t unless the answers agree with the recording, or differ from
-// it in the one way that d says. fault is what Compare found, or why answers
-// are missing.
+// Check fails t unless the answers match the recording, or differ from it
+// exactly as d says. fault is the result of Compare, or why answers are missing.
 func Check(t testing.TB, c Case, got []Response, fault string, d *Difference) {
 	t.Helper()
 	for _, r := range got {
@@ -140,7 +139,7 @@ func Check(t testing.TB, c Case, got []Response, fault string, d *Difference) {
 	}
 }
 
-// readable checks what the plugin needs of every answer.
+// readable checks what the plugin needs in every answer.
 func readable(c Case, r Response) error {
 	if r.Header("access-control-allow-origin") != "*" {
 		return fmt.Errorf("no CORS headers with status %d", r.Status)
@@ -158,9 +157,9 @@ func readable(c Case, r Response) error {
 	return nil
 }
 
-// Compare describes the first thing in which the answers and the upstream
-// calls differ from the recording; empty when nothing does. Keys that the
-// envelope adds to an object do not count as a difference.
+// Compare describes the first difference between the recording and the answers
+// and upstream calls; empty if there is none. Keys that the envelope adds to an
+// object do not count.
 func Compare(c Case, got []Response, seen []Seen) string {
 	want := c.Answers()
 	if len(got) != len(want) {
@@ -214,7 +213,7 @@ func compareResponse(want, got Response) string {
 	return compareJSON(string(want.Body), string(got.Body))
 }
 
-// envelopeKeys are those that flexfn may add.
+// envelopeKeys are the keys that flexfn may add.
 var envelopeKeys = map[string]bool{"success": true, "missing": true, "invalid": true, "requestId": true, "outcomeUnknown": true}
 
 func compareJSON(want, got string) string {
@@ -240,8 +239,8 @@ func compareJSON(want, got string) string {
 	if !ok1 || !ok2 {
 		return fmt.Sprintf("body %.100s, recorded %.100s", got, want)
 	}
-	// The token and what Twilio said of it are not parameters here; the
-	// functions that echo their parameters check the owner by themselves.
+	// The token and Twilio's verdict on it are not parameters here; functions
+	// that echo their parameters check the owner themselves.
 	if event, ok := wo["event"].(map[string]any); ok {
 		if result, ok := event["TokenResult"].(map[string]any); ok && result["valid"] == true {
 			delete(event, "Token")
@@ -261,7 +260,7 @@ func compareJSON(want, got string) string {
 	return ""
 }
 
-// sameBody compares JSON, XML and forms of them by what they say.
+// sameBody compares JSON, XML and forms by their meaning.
 func sameBody(want, got string) bool {
 	if want == got {
 		return true
@@ -287,14 +286,14 @@ func sameBody(want, got string) bool {
 	return true
 }
 
-// silent reports whether r says nothing to Twilio: no body, or TwiML without a
+// silent reports whether r tells Twilio nothing: no body, or TwiML without a
 // verb.
 func silent(r Response) bool {
 	return r.Body == "" || strings.HasPrefix(string(r.Body), "<?xml") && element(string(r.Body)) == element("<Response/>")
 }
 
-// spoken is an element of TwiML whose texts may differ: what callers hear is
-// not part of the contract. The queries of its links are in order.
+// spoken is a TwiML element whose text may differ, since the prompts are not
+// part of the contract. The queries of its links are sorted.
 func spoken(text string) string {
 	text = words.ReplaceAllString(text, "$1(text)$3")
 	return link.ReplaceAllStringFunc(element(text), func(u string) string {
@@ -312,7 +311,7 @@ var (
 	link  = regexp.MustCompile(`https?://[^"\\ ]*\?[^"\\ ]*`)
 )
 
-// element writes XML with the attributes in order, and without its declaration.
+// element writes XML with sorted attributes and without its declaration.
 func element(text string) string {
 	var b strings.Builder
 	d := xml.NewDecoder(strings.NewReader(text))

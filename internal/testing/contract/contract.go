@@ -1,6 +1,6 @@
-// Package contract reads the recordings of the reference, so that tests can
-// send the same requests and play the same upstream. recordings/README.md
-// says where they come from.
+// Package contract reads the recordings of the Node.js template (the reference),
+// so that tests can send the same requests and play the same upstream.
+// recordings/README.md says where they come from.
 package contract
 
 import (
@@ -30,7 +30,7 @@ type Case struct {
 	UpstreamCalls      []UpstreamCall     `json:"upstream_calls"`
 	ConnectFaults      map[string]struct {
 		Mode  string `json:"mode"`
-		Times int    `json:"times"` // zero: always
+		Times int    `json:"times"` // zero means always
 	} `json:"connect_faults"`
 	UpstreamFinalState json.RawMessage `json:"upstream_final_state"`
 	Note               string          `json:"note"`
@@ -54,7 +54,7 @@ type Request struct {
 	Body    Text        `json:"body"`
 }
 
-// Response is a function's answer; Status 0 means that none came.
+// Response is a function's answer; Status is 0 if there was none.
 type Response struct {
 	Status  int         `json:"status"`
 	Headers [][2]string `json:"headers"`
@@ -78,7 +78,7 @@ type UpstreamCall struct {
 }
 
 // Load reads a topic: cors, features, functions, handler, params, required,
-// retry or token. The edits are made to its JSON text first.
+// retry or token. The edits are applied to its JSON text first.
 func Load(topic string, edits ...func(text []byte) []byte) ([]Case, error) {
 	text, err := recordings.ReadFile("recordings/" + topic + ".json")
 	if err != nil {
@@ -94,7 +94,7 @@ func Load(topic string, edits ...func(text []byte) []byte) ([]Case, error) {
 	return cases, nil
 }
 
-// Requests gives the case's requests in order, however they were sent.
+// Requests returns the case's requests in order, however they were sent.
 func (c Case) Requests() []Request {
 	if c.Request != nil {
 		return []Request{*c.Request}
@@ -102,7 +102,7 @@ func (c Case) Requests() []Request {
 	return append(c.SequentialRequests, c.ConcurrentRequests...)
 }
 
-// Answers gives the answers, one for each of Requests.
+// Answers returns the answers, one for each of Requests.
 func (c Case) Answers() []Response {
 	if c.Response != nil {
 		return []Response{*c.Response}
@@ -110,7 +110,7 @@ func (c Case) Answers() []Response {
 	return c.Responses
 }
 
-// HTTP makes the request for a server at base, such as "http://127.0.0.1".
+// HTTP returns the request for a server at base, such as "http://127.0.0.1".
 func (r Request) HTTP(base string) (*http.Request, error) {
 	req, err := http.NewRequest(r.Method, base+string(r.Path), bytes.NewReader([]byte(r.Body)))
 	if err != nil {
@@ -122,10 +122,10 @@ func (r Request) HTTP(base string) (*http.Request, error) {
 	return req, nil
 }
 
-// Header gives the first value of a header, named in lower case.
+// Header returns the first value of a header, named in lower case.
 func (r Response) Header(name string) string { return header(r.Headers, name) }
 
-// Header gives the first value of a header, named in lower case.
+// Header returns the first value of a header, named in lower case.
 func (u UpstreamCall) Header(name string) string { return header(u.Headers, name) }
 
 func header(list [][2]string, name string) string {

@@ -14,11 +14,11 @@ import (
 	"syscall"
 )
 
-// Player is an [http.RoundTripper] that answers as the recorded upstream did:
-// each request gets the answer of the first recorded call, not yet played,
-// with its method, host and path, and when there is none left, that of the
-// last one again; then the case's further calls answer. The size of a list's
-// pages may differ. It is safe for concurrent use.
+// Player is an [http.RoundTripper] that answers like the recorded upstream. Each
+// request gets the answer of the first recorded call with its method, host and
+// path that was not played yet, or of the last one if all were played. Requests
+// without a recorded call are answered by the case's further calls. The page
+// size of a list may differ. It is safe for concurrent use.
 type Player struct {
 	c Case
 
@@ -28,12 +28,12 @@ type Player struct {
 	seen   []Seen
 }
 
-// Seen is a request that came to the player.
+// Seen is a request that the player received.
 type Seen struct {
 	Method, Host, Path, Body string
 	Header                   http.Header
-	// Recorded is the index of the recorded call that answered; -1 when
-	// there was none left.
+	// Recorded is the index of the recorded call that answered, or -1 if there
+	// was none left.
 	Recorded int
 }
 
@@ -42,7 +42,7 @@ func NewPlayer(c Case) *Player {
 	return &Player{c: c, played: make([]bool, len(c.UpstreamCalls))}
 }
 
-// Seen lists the requests so far.
+// Seen returns the requests so far.
 func (p *Player) Seen() []Seen {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,7 +129,7 @@ func (p *Player) take(req *http.Request, body []byte) *UpstreamCall {
 	return nil
 }
 
-// withoutPageSize leaves that out of a path's query, and sorts the rest.
+// withoutPageSize removes the page size from a path's query and sorts the rest.
 func withoutPageSize(path string) string {
 	path, query, found := strings.Cut(path, "?")
 	values, err := url.ParseQuery(query)
@@ -170,7 +170,7 @@ func connectFault(mode, host string) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: cause}
 }
 
-// cut is a body that ends too early.
+// cut is a body that ends early.
 type cut struct{}
 
 func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

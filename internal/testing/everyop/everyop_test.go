@@ -95,7 +95,7 @@ type run struct {
 	n        int    // makes sample values differ
 	to       string // is the parameter To; empty makes one
 
-	// What the last request was answered with.
+	// The answer to the last request.
 	status   int
 	fidelity string
 	body     []byte
@@ -115,7 +115,7 @@ func newRun(t testing.TB) *run {
 	c := &client.Client{
 		Credentials: client.NewCredentials(twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken),
 		HTTPClient: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
-			// A bearer token takes the place of the credentials of one API.
+			// One API uses a bearer token instead of the account's credentials.
 			req.SetBasicAuth(twiliofake.DevelopmentAccountSID, twiliofake.DevelopmentAuthToken)
 			res, err := next.RoundTrip(req)
 			if err != nil {
@@ -139,7 +139,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// at returns the operations of a path, whatever its variables are called.
+// at returns the operations of a path, whatever the names of its variables.
 func (r *run) at(host, path string, classes ...string) []operation {
 	var out []operation
 	for _, op := range r.ops {
@@ -160,8 +160,8 @@ func blank(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// do calls an operation with values for the variables of its path, in their
-// order, and only the required parameters.
+// do calls an operation with the values of its path's variables, in order, and
+// only the required parameters.
 func (r *run) do(op operation, vars []string) (result any, err error) {
 	m := r.services[op.pkg].MethodByName(op.call())
 	if !m.IsValid() {
@@ -169,7 +169,7 @@ func (r *run) do(op operation, vars []string) (result any, err error) {
 	}
 	args := make([]reflect.Value, m.Type().NumIn())
 	if n := pathArguments(m.Type()); n < len(vars) {
-		vars = vars[len(vars)-n:] // the account goes without saying
+		vars = vars[len(vars)-n:] // the account is implied
 	} else if n > len(vars) {
 		return nil, fmt.Errorf("%s wants %d arguments, the path has %d", op, n, len(vars))
 	}
@@ -209,7 +209,7 @@ func pathArguments(m reflect.Type) (n int) {
 	return n
 }
 
-// fill sets the required parameters and, where there is one, the JSON body.
+// fill sets the required parameters and, if there is one, the JSON body.
 func (r *run) fill(op operation, params reflect.Value) {
 	key := op.method + " " + op.host + blank(op.path)
 	for i := range params.NumField() {
@@ -239,8 +239,8 @@ func (r *run) fill(op operation, params reflect.Value) {
 	}
 }
 
-// alsoSent are parameters that rows want and Twilio's descriptions do not
-// call required.
+// alsoSent are parameters that rows require although Twilio's descriptions do
+// not.
 var alsoSent = map[string][]string{
 	"api/v2010.CreateCall":                                    {"Url"},
 	"api/v2010.CreateMessage":                                 {"From", "Body"},
@@ -258,7 +258,7 @@ var alsoSent = map[string][]string{
 	"voice/v1.CreateDialingPermissionsCountryBulkUpdate":      {"UpdateRequest"},
 }
 
-// sample makes a value of a type that fits the name of a parameter.
+// sample returns a value of a type that suits a parameter's name.
 func (r *run) sample(name string, typ reflect.Type, depth int) reflect.Value {
 	r.n++
 	v := reflect.New(typ).Elem()
@@ -331,8 +331,8 @@ func (r *run) text(name string) string {
 	return fmt.Sprintf("%s%d", strings.ToLower(name), r.n)
 }
 
-// identity reads an item's identity out of a body: the field of the variable's
-// name, or else sid or id.
+// identity returns an item's identity from a body: the field named like the
+// variable, or else sid or id.
 func identity(body []byte, variable string) string {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -353,8 +353,8 @@ func identity(body []byte, variable string) string {
 	return ""
 }
 
-// reach makes or finds an item for every variable of a path. An item that is to
-// be fresh is made; others may be of the development state.
+// reach makes or finds an item for every variable of a path. With fresh it makes
+// new ones; otherwise it may use the development state's.
 func (r *run) reach(op operation, fresh bool) ([]string, error) {
 	parts := strings.Split(op.path, "/")
 	var vars []string
@@ -413,7 +413,7 @@ func (r *run) item(host, collection, variable string, vars []string, fresh bool)
 	}
 	id := r.text(variable)
 	made := slices.Concat(r.at(host, collection, "create", "create-parent", "list", "list-only"), r.at(host, collection+"/{}", "fetch", "update", "delete"))
-	if len(made) == 0 { // what is below it makes it
+	if len(made) == 0 { // an item below it makes it
 		return id, nil
 	}
 	for _, op := range r.at(host, collection+"/{}", "create-at", "upsert") {
@@ -436,7 +436,7 @@ var development = map[string]string{
 	"chat.twilio.com/v3/Services/{}/Channels": "CH00000000000000000000000000000001",
 }
 
-// first is the identity of the first item of a list.
+// first returns the identity of the first item of a list.
 func (r *run) first(host, collection, variable string, vars []string) string {
 	for _, op := range r.at(host, collection, "list", "list-only") {
 		list, err := r.do(op, vars)
@@ -448,7 +448,7 @@ func (r *run) first(host, collection, variable string, vars []string) string {
 	return ""
 }
 
-// seed puts an item into the state that no operation makes.
+// seed adds an item to the state that no operation makes.
 func (r *run) seed(host, collection string, vars []string, id string) error {
 	kind := strings.TrimSuffix(host, ".twilio.com")
 	names := []string{}
@@ -475,7 +475,7 @@ func (r *run) seed(host, collection string, vars []string, id string) error {
 	if strings.HasSuffix(kind, "/Reservations") {
 		item["worker_sid"], item["task_sid"] = "WK00000000000000000000000000000001", "WT00000000000000000000000000000001"
 	}
-	// The state document says what it calls the parents and the identity.
+	// The state document has the names of the parents and the identity.
 	values := append(slices.Clone(vars), id)
 	if strings.HasPrefix(kind, "api/") {
 		values = values[1:]
@@ -530,7 +530,7 @@ func snake(name string) string {
 }
 
 // TestEveryOperation calls every operation once, with its required parameters,
-// below items that were made through the API where it makes any.
+// below items that were made through the API if possible.
 func TestEveryOperation(t *testing.T) {
 	done, modelled := 0, 0
 	ops := operations(t)
@@ -577,7 +577,7 @@ func TestEveryOperation(t *testing.T) {
 	t.Logf("%d of %d operations succeeded, %d of them modelled", done, len(ops), modelled)
 }
 
-// prepare brings an item into the state that an operation of a row wants.
+// prepare adds an item to the state that a row's operation needs.
 func (r *run) prepare(op operation, id string) {
 	if op.String() == "verify/v2.CreateVerificationCheck" {
 		r.to = "+15550019999"
@@ -625,7 +625,7 @@ func sameFields(t *testing.T, what string, body []byte, model reflect.Type) {
 	}
 }
 
-// TestCycles makes an item of every collection that makes any, and fetches,
+// TestCycles makes an item in every collection that has a create, and fetches,
 // updates, lists and deletes it as far as the API can.
 func TestCycles(t *testing.T) {
 	whole, part := 0, 0
@@ -684,7 +684,7 @@ func TestCycles(t *testing.T) {
 			if verb == "list" {
 				if in, ok := listed(); ok {
 					did[verb] = true
-					if !in && op.String() != "video/v1.CreateRoom" { // a room that has ended
+					if !in && op.String() != "video/v1.CreateRoom" { // a room that has ended is not listed
 						t.Errorf("%s: %s is not listed", op, id)
 					}
 				}
@@ -717,7 +717,7 @@ func TestCycles(t *testing.T) {
 	t.Logf("%d collections went through the whole cycle, %d through a part", whole, part)
 }
 
-// last is the identity of the last item of a create's collection.
+// last returns the identity of the last item of a create's collection.
 func (r *run) last(op operation, variable string, vars []string) string {
 	id := ""
 	for _, l := range r.at(op.host, op.path, "list") {
@@ -731,8 +731,8 @@ func (r *run) last(op operation, variable string, vars []string) string {
 	return id
 }
 
-// noIdentity are creates whose answers, and lists, do not say what the item is
-// called by.
+// noIdentity are creates whose answers and lists do not contain the item's
+// identity.
 var noIdentity = map[string]bool{
 	"memory/v1.CreateStore": true, "memory/v1.CreateTraitGroup": true,
 	"numbers/v1.CreatePortingWebhookConfiguration": true,
@@ -741,8 +741,8 @@ var noIdentity = map[string]bool{
 	"voice/v2.CreateTranscriptionConfiguration":    true,
 }
 
-// brokenPaging are lists whose next page twilio-go asks for at a path with the
-// braces of its variables still in it, or at no path.
+// brokenPaging are lists for which twilio-go requests the next page at a path
+// with unreplaced variables, or without a path.
 var brokenPaging = map[string]bool{
 	"conversations/v2.PageCommunicationByConversation": true,
 	"conversations/v2.PageParticipantByConversation":   true,

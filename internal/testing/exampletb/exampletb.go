@@ -1,4 +1,5 @@
-// Package exampletb has a testing.TB for runnable examples, which have none.
+// Package exampletb has a testing.TB for runnable examples, which do not get
+// one.
 package exampletb
 
 import (
@@ -8,8 +9,8 @@ import (
 	"testing"
 )
 
-// T prints failures, so that they spoil an example's output, and discards
-// logs. Nothing is cleaned up. Other methods than these panic.
+// T prints failures, so that an example's output no longer matches, and discards
+// logs. It cleans up nothing. Methods not defined here panic.
 type T struct{ testing.TB }
 
 // Helper does nothing.

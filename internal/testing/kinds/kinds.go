@@ -1,5 +1,5 @@
-// Package kinds has functions with every kind of parameter and answer that
-// flexfn supports, and every kind of failure, to test what is generated.
+// Package kinds has functions with every kind of parameter, answer and failure
+// that flexfn supports, for tests of generated code.
 package kinds
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/flexfn/flexfn/openapi"
 )
 
-// Routes lists the functions. Each call makes new ones.
+// Routes returns the functions. Each call makes new ones.
 func Routes() []flexfn.Route {
 	return []flexfn.Route{
 		{Path: "/kinds/echo", Function: flexfn.PrepareFlexFunction(echo, flexfn.Doc("Answers with what it was given."))},
@@ -43,7 +43,7 @@ func Routes() []flexfn.Route {
 	}
 }
 
-// Describe describes the functions of routes.
+// Describe returns the description of routes.
 func Describe(routes []flexfn.Route) []openapi.Function {
 	var list []openapi.Function
 	for _, r := range routes {
@@ -52,10 +52,10 @@ func Describe(routes []flexfn.Route) []openapi.Function {
 	return list
 }
 
-// Nothing is an empty list of parameters, or an empty answer.
+// Nothing has no parameters, or is an empty answer.
 type Nothing struct{}
 
-// Level is a type that reads and writes itself as text.
+// Level marshals itself as text.
 type Level int
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -76,7 +76,7 @@ func (l Level) MarshalText() ([]byte, error) {
 	return []byte(map[Level]string{1: "low", 2: "high"}[l]), nil
 }
 
-// Self is a type that reads and writes itself as JSON.
+// Self marshals itself as JSON.
 type Self struct{ text string }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -200,7 +200,7 @@ type Answers struct {
 	Triple    [3]uint16      `json:"triple"`
 	Level     Level          `json:"level"`
 	Self      Self           `json:"self"`
-	When      *time.Time     `json:"when"` // hides that of Point
+	When      *time.Time     `json:"when"` // hides Point's
 	Span      time.Duration  `json:"span"`
 	Hidden    string         `json:"-"`
 	Plain     bool
@@ -213,7 +213,7 @@ func answers(context.Context, Nothing) (Answers, error) {
 	return Answers{Level: 2, Span: time.Second, List: []Point{{X: 1}}}, nil
 }
 
-// Own has its own key success.
+// Own has a field named success.
 type Own struct {
 	Success bool `json:"success"`
 }
@@ -244,7 +244,7 @@ type limitedReply struct {
 	Calls int `json:"calls"`
 }
 
-// limited refuses with 429 until it was called often enough.
+// limited answers 429 until it has been called often enough.
 func limited() *flexfn.Function {
 	var mu sync.Mutex
 	calls := map[string]int{}
@@ -274,7 +274,7 @@ func slow(ctx context.Context, in slowParams) (Nothing, error) {
 	}
 }
 
-// protoParams has a name that every JavaScript object has.
+// protoParams has a parameter named like a property of every JavaScript object.
 type protoParams struct {
 	Constructor string `json:"constructor"`
 }
@@ -283,7 +283,7 @@ type onceReply struct {
 	Runs int64 `json:"runs"`
 }
 
-// once counts how often it ran.
+// once counts its runs.
 func once() *flexfn.Function {
 	var runs atomic.Int64
 	return flexfn.PrepareFlexFunction(func(context.Context, Nothing) (onceReply, error) {

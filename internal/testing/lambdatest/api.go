@@ -1,6 +1,6 @@
-// Package lambdatest simulates AWS Lambda: the Runtime API that a program
-// takes its invocations from, and the front ends that turn requests into
-// events and answers back into responses.
+// Package lambdatest simulates AWS Lambda: the Runtime API that gives a program
+// its invocations, and the front ends that turn requests into events and answers
+// into responses.
 package lambdatest
 
 import (
@@ -17,8 +17,8 @@ import (
 )
 
 // API is a Lambda Runtime API (version 2018-06-01) for one instance of a
-// program, on a port of this machine. Like the real one it hands out one
-// invocation at a time.
+// program, on a local port. Like the real one it hands out one invocation at a
+// time.
 type API struct {
 	server   *http.Server
 	listener net.Listener
@@ -40,18 +40,18 @@ type invocation struct {
 	answer   chan *Answer
 }
 
-// Answer is what the program posted.
+// Answer is the response that the program posted.
 type Answer struct {
 	ContentType string
-	// Failed says that it was posted as an error.
+	// Failed is set if it was posted as an error.
 	Failed bool
-	// Body arrives as the program writes it. Read it to its end: until then
-	// the program's request is open.
+	// Body arrives as the program writes it. Read it to its end: the program's
+	// request stays open until then.
 	Body io.Reader
-	// Trailer is complete after Body.
+	// Trailer is complete once Body has been read.
 	Trailer http.Header
 
-	done chan struct{} // closed when Body is not wanted any more
+	done chan struct{} // closed when nobody reads Body any more
 	once sync.Once
 }
 
@@ -94,7 +94,7 @@ func New() (*API, error) {
 	return a, nil
 }
 
-// Environ is what Lambda sets in the program's environment.
+// Environ returns the variables that Lambda sets for the program.
 func (a *API) Environ() []string {
 	return []string{
 		"AWS_LAMBDA_RUNTIME_API=" + a.listener.Addr().String(),
@@ -103,7 +103,7 @@ func (a *API) Environ() []string {
 	}
 }
 
-// Close ends the API. The program should be gone.
+// Close ends the API. The program should have ended before.
 func (a *API) Close() error { return a.server.Close() }
 
 // Registered lists the extensions that the program registered; Lambda sends
@@ -114,8 +114,8 @@ func (a *API) Registered() []string {
 	return append([]string(nil), a.registered...)
 }
 
-// KillIdle closes the connections on which nothing is under way, and says
-// how many there were.
+// KillIdle closes the connections without a request in flight, and returns how
+// many there were.
 func (a *API) KillIdle() (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -194,8 +194,8 @@ func (a *API) respond(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// Invoke hands event to the program and returns its answer, to be closed,
-// once it has begun. Lambda's limit is timeout.
+// Invoke hands event to the program and returns its answer once it has started.
+// The caller must close it. timeout is Lambda's limit.
 func (a *API) Invoke(ctx context.Context, event []byte, timeout time.Duration) (*Answer, error) {
 	a.mu.Lock()
 	a.ids++
@@ -219,8 +219,7 @@ func (a *API) Invoke(ctx context.Context, event []byte, timeout time.Duration) (
 	}
 }
 
-// NewAnswer makes a buffered answer of a body, for programs that run in this
-// process.
+// NewAnswer returns a buffered answer with a body, for handlers in this process.
 func NewAnswer(body io.Reader) *Answer {
 	return &Answer{ContentType: "application/json", Body: body, done: make(chan struct{})}
 }

@@ -16,16 +16,15 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what is in front of a function.
+// Kind is a front end of a function.
 type Kind string
 
-// The front ends. HTTPAPIDomain is an HTTP API under a custom domain, whose
-// callers do not write the stage (issue 465 of CodeGenieApp/serverless-express
-// has what its events look like). RESTAPIDomain is a REST API under a custom
-// domain whose mapping names a stage, and RESTAPIDomainStage one whose mapping
-// names none, so that callers write it (pull request 12296 of
-// localstack/localstack has what AWS sends for each). ALBSingle is a target
-// group without multi-value headers.
+// The front ends. HTTPAPIDomain is an HTTP API with a custom domain, whose
+// callers do not write the stage; issue 465 of CodeGenieApp/serverless-express
+// shows its events. RESTAPIDomain is a REST API with a custom domain whose
+// mapping names a stage. RESTAPIDomainStage has a mapping without one, so
+// callers write it; pull request 12296 of localstack/localstack shows what AWS
+// sends for both. ALBSingle is a target group without multi-value headers.
 const (
 	FunctionURL   Kind = "function-url"
 	HTTPAPI       Kind = "http-api"
@@ -39,10 +38,10 @@ const (
 	ALBSingle Kind = "alb-single"
 )
 
-// Kinds lists them.
+// Kinds lists all front ends.
 var Kinds = [...]Kind{FunctionURL, HTTPAPI, HTTPAPIDomain, RESTAPI, RESTAPIDomain, RESTAPIDomainStage, ALB, ALBSingle}
 
-// Domain is the host name under which each is called.
+// Domain is the host name of every front end.
 func (k Kind) Domain() string {
 	switch k {
 	case FunctionURL:
@@ -55,13 +54,13 @@ func (k Kind) Domain() string {
 	return "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
 }
 
-// Stage is the first segment of the paths that callers of a gateway use.
+// Stage is the first path segment when callers write a gateway's stage.
 const Stage = "prod"
 
 // SourceIP is the caller's address in every event.
 const SourceIP = "198.51.100.7"
 
-// Base is the beginning of the URLs under which it is called.
+// Base returns the URL prefix under which it is called.
 func (k Kind) Base() string {
 	if k == HTTPAPI || k == RESTAPI || k == RESTAPIDomainStage {
 		return "https://" + k.Domain() + "/" + Stage
@@ -72,7 +71,7 @@ func (k Kind) Base() string {
 // rest reports whether it is a REST API.
 func (k Kind) rest() bool { return k == RESTAPI || k == RESTAPIDomain || k == RESTAPIDomainStage }
 
-// Event is the event that the front end makes of a request for [Kind.Base].
+// Event returns the event that the front end makes of a request for [Kind.Base].
 func (k Kind) Event(r *http.Request) ([]byte, error) {
 	var body []byte
 	if r.Body != nil {
@@ -89,7 +88,7 @@ func (k Kind) Event(r *http.Request) ([]byte, error) {
 	event := map[string]any{}
 	if len(body) > 0 {
 		event["body"], event["isBase64Encoded"] = string(body), false
-		if !utf8.Valid(body) || k == FunctionURL || k == HTTPAPI || k == HTTPAPIDomain { // which encode forms too
+		if !utf8.Valid(body) || k == FunctionURL || k == HTTPAPI || k == HTTPAPIDomain { // these encode forms too
 			event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString(body), true
 		}
 	}
@@ -106,7 +105,7 @@ func (k Kind) Event(r *http.Request) ([]byte, error) {
 			event["cookies"] = list
 		}
 		stage := "$default"
-		switch k { // which decode it
+		switch k { // these decode it
 		case HTTPAPI:
 			path, stage = r.URL.Path, Stage
 		case HTTPAPIDomain:
@@ -125,7 +124,7 @@ func (k Kind) Event(r *http.Request) ([]byte, error) {
 		event["resource"], event["httpMethod"] = "/{proxy+}", r.Method
 		event["pathParameters"] = map[string]string{"proxy": strings.TrimPrefix(below, "/")}
 		event["path"] = r.URL.Path
-		if k == RESTAPI { // the only one that takes the stage away
+		if k == RESTAPI { // the only one that removes the stage
 			event["path"] = below
 		}
 		event["headers"], event["multiValueHeaders"] = last(header), header
@@ -187,8 +186,8 @@ func decoded(query string) (map[string]string, url.Values) {
 	return last(values), values
 }
 
-// Response is the response that the front end makes of an answer to r. It
-// closes the answer, unless that is a stream, which the body closes.
+// Response returns the response that the front end makes of an answer to r. It
+// closes the answer, except for a stream, which closes with its body.
 func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) {
 	resp := &http.Response{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r}
 	var a struct {
@@ -233,7 +232,7 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 		limit = 1 << 20
 	}
 	if answer.Failed || !streamed && len(head) > limit {
-		// The front ends tell no more.
+		// The front ends do not say more.
 		resp.StatusCode, resp.Body = http.StatusBadGateway, io.NopCloser(strings.NewReader(`{"message":"Internal Server Error"}`))
 		return resp, nil
 	}
@@ -254,7 +253,7 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 		for _, c := range a.Cookies {
 			resp.Header.Add("Set-Cookie", c)
 		}
-	case RESTAPI, RESTAPIDomain, RESTAPIDomainStage: // merges both, without what is in both
+	case RESTAPI, RESTAPIDomain, RESTAPIDomainStage: // merge both, without duplicates
 		for name, values := range a.MultiValueHeaders {
 			for _, v := range values {
 				resp.Header.Add(name, v)
@@ -291,11 +290,11 @@ func (k Kind) Response(r *http.Request, answer *Answer) (*http.Response, error) 
 type Transport struct {
 	API  *API
 	Kind Kind
-	// Timeout is Lambda's for the function; zero is 10 s.
+	// Timeout is the function's timeout on Lambda; zero means 10 s.
 	Timeout time.Duration
 }
 
-// RoundTrip takes requests for any host: the front end puts its own.
+// RoundTrip accepts requests for any host: the front end sets its own.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	called := r.Clone(r.Context())
 	base, err := url.Parse(t.Kind.Base())

@@ -10,8 +10,8 @@ import (
 )
 
 // GoAway is a network whose server speaks HTTP/2 without TLS and answers every
-// request with GOAWAY, saying that it did not process it. The counter tells
-// how many requests came.
+// request with GOAWAY, which says that it did not process it. The counter holds
+// the number of requests.
 func GoAway(t testing.TB) (*Network, *atomic.Int64) {
 	n := NewNetwork(t)
 	requests := new(atomic.Int64)
@@ -24,7 +24,7 @@ func GoAway(t testing.TB) (*Network, *atomic.Int64) {
 	return n, requests
 }
 
-// HTTP2Transport makes a transport that speaks HTTP/2 without TLS.
+// HTTP2Transport returns a transport that speaks HTTP/2 without TLS.
 func (n *Network) HTTP2Transport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -40,7 +40,8 @@ const (
 )
 
 func goAway(c *Conn, requests *atomic.Int64) {
-	// Writing must not keep from reading: the pipe holds nothing.
+	// Write in a goroutine: the pipe has no buffer, so writing must not block
+	// reading.
 	out := make(chan []byte, 16)
 	var writing sync.WaitGroup
 	writing.Go(func() {

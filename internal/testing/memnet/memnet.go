@@ -1,5 +1,5 @@
-// Package memnet is a network in memory for tests in virtual time, where real
-// sockets cannot be used, and the faults that real networks have.
+// Package memnet is an in-memory network for tests in virtual time, which cannot
+// use real sockets, with the faults of real networks.
 package memnet
 
 import (
@@ -14,14 +14,15 @@ import (
 	"testing"
 )
 
-// Network is one server's network. Its zero value is not ready: see [Serve].
+// Network is the network of one server. Use [Serve] or [NewNetwork]; the zero
+// value is not ready.
 type Network struct {
 	listener *listener
-	// Refuse, when set, is asked before each connection, counted from 1.
-	// An error fails the dialling; see [Refused].
+	// Refuse, if set, is called before each connection with its number, from 1.
+	// An error fails the dial; see [Refused].
 	Refuse func(n int) error
-	// Accepted, when set, gets each connection before the server does; the
-	// server does not get it when false is returned.
+	// Accepted, if set, gets each connection before the server does. If it
+	// returns false, the server does not get the connection.
 	Accepted func(n int, c *Conn) bool
 
 	dialled atomic.Int64
@@ -47,13 +48,13 @@ func NewNetwork(t testing.TB) *Network {
 	return n
 }
 
-// Listener is where the server finds its connections.
+// Listener returns the listener for the server.
 func (n *Network) Listener() net.Listener { return n.listener }
 
-// Dialled counts the connections asked for.
+// Dialled returns how many connections were requested.
 func (n *Network) Dialled() int { return int(n.dialled.Load()) }
 
-// Transport makes a transport whose every connection leads to the server.
+// Transport returns a transport whose connections all lead to the server.
 func (n *Network) Transport() *http.Transport {
 	return &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 64}
 }
@@ -82,7 +83,7 @@ func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, 
 	}
 }
 
-// Refused is the error of a connection that failed for reason.
+// Refused returns the error of a dial that failed with reason.
 func Refused(reason error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: reason} }
 
 // Conn is one end of a connection.
@@ -91,7 +92,7 @@ type Conn struct {
 	reset *atomic.Bool
 }
 
-// Reset ends the connection as a TCP reset does.
+// Reset ends the connection like a TCP reset.
 func (c *Conn) Reset() {
 	c.reset.Store(true)
 	c.Close()

@@ -1,5 +1,5 @@
-// Package signatures holds the cases from which signature/testdata/signatures.json is
-// made, and compares validators of Twilio's signature over it.
+// Package signatures holds the cases behind signature/testdata/signatures.json,
+// and compares validators of Twilio's signature on them.
 package signatures
 
 import (
@@ -47,9 +47,9 @@ func readVectors(t testing.TB) []vector {
 	return file.Vectors
 }
 
-// TestVerdicts asks twilio-go's validator and ours about every vector: the
-// file says what each answers. vectors.mjs reads the verdicts from the file
-// that SIGNATURE_VERDICTS names.
+// TestVerdicts runs twilio-go's validator and ours on every vector; the file
+// says what each should answer. vectors.mjs reads the verdicts from the file in
+// SIGNATURE_VERDICTS.
 func TestVerdicts(t *testing.T) {
 	verdicts := map[string]map[string]string{}
 	for _, v := range readVectors(t) {

@@ -31,7 +31,7 @@ type hostile struct {
 	address string
 	fake    *twiliofake.Twilio
 	ready   []flexfn.Route // ready-made
-	canary  atomic.Int64   // requests that reached a function that no request may reach
+	canary  atomic.Int64   // requests that reached a function no request may reach
 }
 
 func newHostile(t *testing.T) *hostile {
@@ -84,8 +84,8 @@ func newHostile(t *testing.T) *hostile {
 	return h
 }
 
-// raw sends text on a new connection and returns every answer until the server
-// closes the connection or says nothing more for a while.
+// raw sends text on a new connection and returns the answers until the server
+// closes the connection or stays silent for a while.
 func (h *hostile) raw(t *testing.T, text string) (answers []*http.Response, closed bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", h.address)
@@ -95,7 +95,7 @@ func (h *hostile) raw(t *testing.T, text string) (answers []*http.Response, clos
 	defer conn.Close()
 	go func() { _, _ = io.WriteString(conn, text) }()
 	r := bufio.NewReader(conn)
-	wait := 3 * time.Second // a body that does not come takes half a second
+	wait := 3 * time.Second // a missing body takes half a second to time out
 	for {
 		_ = conn.SetReadDeadline(time.Now().Add(wait))
 		wait = 200 * time.Millisecond
@@ -104,7 +104,7 @@ func (h *hostile) raw(t *testing.T, text string) (answers []*http.Response, clos
 			timeout, ok := err.(net.Error)
 			return answers, !ok || !timeout.Timeout()
 		}
-		// It may break off when the server closes with something unread.
+		// This may fail if the server closes with unread input.
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 		answers = append(answers, resp)
@@ -132,9 +132,9 @@ const (
 
 func length(n int) string { return fmt.Sprintf("Content-Length: %d\r\n", n) }
 
-// TestSmuggling sends requests whose end two servers could see at different
-// places, with another request hidden behind one of them. Each is refused and
-// its connection closed, so that nothing behind it is ever a request.
+// TestSmuggling sends requests whose end two servers could place differently,
+// each with another request hidden behind it. Each is refused and its connection
+// closed, so that nothing behind it is read as a request.
 func TestSmuggling(t *testing.T) {
 	h := newHostile(t)
 	chunked := "Transfer-Encoding: chunked\r\n"
@@ -189,14 +189,14 @@ func TestSmuggling(t *testing.T) {
 			}
 		})
 	}
-	// The check is none if the hidden request alone does not run.
+	// The check proves nothing unless the hidden request runs on its own.
 	if h.raw(t, smuggled); h.canary.Load() != 1 {
 		t.Error("the hidden request does not run when it is sent alone")
 	}
 }
 
-// TestHostileRequests sends well-formed HTTP with bad intentions. Each gets
-// one of the app's answers, and Twilio hears of none.
+// TestHostileRequests sends well-formed HTTP with bad intentions. Each request
+// gets one of the app's answers, and none reaches Twilio.
 func TestHostileRequests(t *testing.T) {
 	h := newHostile(t)
 	form := func(path string, status int, body string) [3]any {
@@ -262,7 +262,7 @@ func TestHostileRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			answers, _ := h.raw(t, c[0].(string))
-			if c[1] == 0 { // any end will do
+			if c[1] == 0 { // any outcome will do
 				return
 			}
 			if len(answers) != 1 || answers[0].StatusCode != c[1] {
@@ -288,8 +288,8 @@ func TestHostileRequests(t *testing.T) {
 	})
 }
 
-// TestPathsInSIDs asks every ready-made function for a resource whose SID
-// leads elsewhere: each answers 400, and Twilio hears nothing.
+// TestPathsInSIDs asks every ready-made function for a resource whose SID leads
+// elsewhere. Each answers 400, and nothing reaches Twilio.
 func TestPathsInSIDs(t *testing.T) {
 	h := newHostile(t)
 	const hex = "00000000000000000000000000000001"
@@ -299,7 +299,8 @@ func TestPathsInSIDs(t *testing.T) {
 		" PREFIX" + hex, "PREFIX" + hex + " ", "PREFIX" + hex[1:], "PREFIX" + hex + "0", "prefix" + hex, "PREFIX" + strings.Repeat("\uff10", 31) + "1",
 		"PREFIX" + hex[1:] + "g", "XX" + hex, "PREFIX" + hex + ".json", "{Sid}", "PREFIX\xff" + hex[1:], strings.Repeat("A", 10_000),
 	}
-	// The token is known before the first trick, however slow the machine is.
+	// Have the token cached before the first attempt, however slow the machine
+	// is.
 	for range 20 {
 		resp, err := http.PostForm("http://"+h.address+"/common/flex/taskrouter/get-queues", url.Values{"Token": {"dev-admin"}})
 		if err != nil {
@@ -316,7 +317,7 @@ func TestPathsInSIDs(t *testing.T) {
 			prefix, _, _ := strings.Cut(p.Kind, "|")
 			named := strings.HasPrefix(route.Path, "/common/") && slices.Contains([]string{"phoneNumber", "conference", "participant", "channelSid", "conversationSid", "workerChannelSid"}, p.Name) ||
 				strings.HasSuffix(route.Path, "/add-participant") && p.Name == "taskSid"
-			if len(prefix) != 2 && !named { // what is named by a SID or a name is in a path
+			if len(prefix) != 2 && !named { // only SIDs and names end up in a path
 				continue
 			}
 			for _, trick := range tricks {
@@ -331,7 +332,7 @@ func TestPathsInSIDs(t *testing.T) {
 				}
 				trick = strings.ReplaceAll(strings.ReplaceAll(trick, "PREFIX", prefix), "prefix", strings.ToLower(prefix))
 				if named && len(trick) <= 512 && utf8.ValidString(trick) && !strings.ContainsAny(trick, "/%\\?#\x00\n{") {
-					continue // Twilio says whether it has that
+					continue // Twilio decides whether it exists
 				}
 				requests++
 				form.Set(p.Name, trick)
@@ -366,14 +367,14 @@ func TestPathsInSIDs(t *testing.T) {
 	t.Logf("%d requests", requests)
 }
 
-// TestSlowClients holds two hundred connections that send a byte now and then:
-// others are answered meanwhile, and the slow ones are cut off.
+// TestSlowClients holds two hundred connections that send a byte now and then.
+// Other requests are still answered, and the slow ones are cut off.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	h := newHostile(t)
 	var slow sync.WaitGroup
 	began := time.Now()
-	const most = 20 * time.Second // the host allows ten for the headers
+	const most = 20 * time.Second // the host allows ten seconds for the headers
 	for i := range 200 {
 		slow.Go(func() {
 			conn, err := net.Dial("tcp", h.address)

@@ -41,7 +41,7 @@ const (
 	createPath  = "/common/studio/taskrouter/create-task"
 )
 
-// faults are what Twilio does to about an eighth of the calls.
+// faults are the failures of Twilio, which hit about an eighth of the calls.
 var faults = []twiliofake.Fault{
 	{Name: "busy", Probability: 0.02, Status: 429, RetryAfter: "0"},
 	{Name: "busy for a second", Probability: 0.005, Status: 429, RetryAfter: "1"},
@@ -58,7 +58,7 @@ var faults = []twiliofake.Fault{
 	{Name: "slow", Probability: 0.02, Action: twiliofake.Slow, Delay: 50 * time.Millisecond},
 }
 
-// TestSoak runs for FLEXFN_SOAK, eight seconds unless set.
+// TestSoak runs for FLEXFN_SOAK, by default eight seconds.
 func TestSoak(t *testing.T) {
 	length := 8 * time.Second
 	if v := os.Getenv("FLEXFN_SOAK"); v != "" {
@@ -82,7 +82,7 @@ func TestSoak(t *testing.T) {
 	time.Sleep(length - length/4)
 	late := heap()
 
-	// The end: the server drains while requests are under way.
+	// Shut down: the server drains while requests are in flight.
 	s.stopping.Store(true)
 	s.end()
 	if err := <-served; err != nil {
@@ -99,7 +99,7 @@ func TestSoak(t *testing.T) {
 	s.checkFaults()
 	s.checkFreed()
 	s.report(early, late)
-	// The fake keeps each task that was created, however long this takes.
+	// The fake keeps each created task, however long this takes.
 	if late > 2*early+32<<20+uint64(len(s.created))*2<<10 {
 		t.Errorf("the heap grew from %d MiB to %d MiB", early>>20, late>>20)
 	}
@@ -118,32 +118,32 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// soak is the server, the Twilio behind it, and what was seen of them.
+// soak holds the server, the Twilio behind it, and what the clients saw.
 type soak struct {
 	t        *testing.T
 	fake     *twiliofake.Twilio
 	upstream *httptest.Server
-	taking   sync.RWMutex // held for writing while another generation takes over
+	taking   sync.RWMutex // write-locked while the next generation takes over
 	now      *generation
 	address  string
 	end      context.CancelFunc
 	stopping atomic.Bool
 
 	reloads  atomic.Int64
-	freed    atomic.Int64 // apps of which nothing is left in memory
+	freed    atomic.Int64 // apps that have been garbage collected
 	mu       sync.Mutex
 	statuses map[string]map[int]int // by kind of request
 	created  map[string]outcome     // by the id in the attributes
 	struck   map[string]int         // by the name of the fault
 }
 
-// generation is an app, and the requests that it was given.
+// generation is an app and the requests in it.
 type generation struct {
 	app      *flexfn.App
 	underWay sync.WaitGroup
 }
 
-// outcome is what a create was answered.
+// outcome is the answer to a create.
 type outcome struct {
 	status int
 	sid    string
@@ -182,7 +182,7 @@ func newSoak(t *testing.T) *soak {
 
 func taskSID(i int) string { return fmt.Sprintf("WT%032x", 0x50a0+i) }
 
-// newGeneration makes an app; each has other settings.
+// newGeneration makes an app; the settings vary.
 func (s *soak) newGeneration() *generation {
 	n := s.reloads.Add(1)
 	deadline := time.Duration(4+n%3) * time.Second
@@ -209,7 +209,8 @@ func (s *soak) newGeneration() *generation {
 	return &generation{app: app}
 }
 
-// panics fails the test for a panic that is logged, and drops the rest.
+// panics is a log handler that fails the test for a panic and drops everything
+// else.
 type panics struct{ t *testing.T }
 
 func (panics) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
@@ -247,8 +248,8 @@ func (s *soak) serve() <-chan error {
 	return served
 }
 
-// reload replaces the app by a new one, as a change of the
-// configuration does, and waits for what the old one has left to do.
+// reload replaces the app by a new one, as a change of configuration does, and
+// waits for the old one's remaining work.
 func (s *soak) reload() {
 	for !s.stopping.Load() {
 		time.Sleep(time.Second)
@@ -265,7 +266,7 @@ func (s *soak) reload() {
 	}
 }
 
-// end waits for all that the app has begun and closes its connections.
+// end waits for everything that the app started and closes its connections.
 func (g *generation) end(t *testing.T) {
 	g.underWay.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -276,7 +277,7 @@ func (g *generation) end(t *testing.T) {
 	g.app.HTTPClient().CloseIdleConnections()
 }
 
-// countFaults counts which faults struck, by the fake's log. It may miss a
+// countFaults counts the faults that struck from the fake's log. It may miss a
 // few.
 func (s *soak) countFaults() {
 	for _, r := range s.fake.Requests(twiliofake.Match{}) {
@@ -287,7 +288,7 @@ func (s *soak) countFaults() {
 	s.fake.ClearRequests()
 }
 
-// checkFaults fails unless each fault struck.
+// checkFaults fails the test unless every fault struck.
 func (s *soak) checkFaults() {
 	for _, f := range faults {
 		if s.struck[f.Name] == 0 {
@@ -296,7 +297,7 @@ func (s *soak) checkFaults() {
 	}
 }
 
-// checkFreed fails unless nothing is left of each app but the last.
+// checkFreed fails the test unless all apps but the last have been freed.
 func (s *soak) checkFreed() {
 	for until := time.Now().Add(10 * time.Second); s.freed.Load() < s.reloads.Load()-1; time.Sleep(20 * time.Millisecond) {
 		if runtime.GC(); time.Now().After(until) {
@@ -328,14 +329,14 @@ type client struct {
 	number int
 	http   *http.Client
 	rand   *rand.Rand
-	// stored and perhaps are, of each task, the last value that was answered
-	// with success, and those since whose fate is unknown.
+	// For each task, stored is the last value whose update succeeded, and
+	// perhaps are later values whose outcome is unknown.
 	stored  [updatedTask]int
 	perhaps [updatedTask][]int
 	n       int
 }
 
-// send sends a request and checks what every answer must be.
+// send sends a request and checks what must hold for every answer.
 func (c *client) send(kind, method, path, contentType, body string, header ...string) (status int, object map[string]any) {
 	req, err := http.NewRequest(method, "http://"+c.address+path, strings.NewReader(body))
 	if err != nil {
@@ -380,12 +381,12 @@ func (c *client) send(kind, method, path, contentType, body string, header ...st
 	return resp.StatusCode, object
 }
 
-// failures are the answers that report Twilio's faults.
+// failures are the statuses that report Twilio's faults.
 var failures = []int{429, 500, 502, 503, 504}
 
 func (c *client) key() string { return fmt.Sprint("client", c.number) }
 
-// value is what is stored for this client in a task.
+// value returns the value stored for this client in a task.
 func (c *client) value(task int) int {
 	item, _ := c.fake.Resource("tasks", taskSID(task))
 	text, _ := item["attributes"].(string)
@@ -397,8 +398,8 @@ func (c *client) value(task int) int {
 	return int(v)
 }
 
-// update writes a new value, which only this client writes. What it finds
-// before must be what it wrote: another client's update has lost nothing.
+// update writes a new value to this client's own key. The old value must be the
+// one it last wrote: otherwise another client's update has overwritten it.
 func (c *client) update() {
 	task := c.rand.IntN(updatedTask)
 	if have := c.value(task); have != c.stored[task] && !slices.Contains(c.perhaps[task], have) {
@@ -412,7 +413,7 @@ func (c *client) update() {
 			c.t.Errorf("lost update: %s of task %d is %d after %d was stored", c.key(), task, have, c.n)
 		}
 		c.stored[task], c.perhaps[task] = c.n, nil
-	case slices.Contains(failures, status) || status == http.StatusPreconditionFailed: // others won until the deadline
+	case slices.Contains(failures, status) || status == http.StatusPreconditionFailed: // conflicts until the deadline
 		c.perhaps[task] = append(c.perhaps[task], c.n)
 	default:
 		c.t.Errorf("update: status %d, %v", status, answer)
@@ -436,7 +437,7 @@ func (c *client) create() {
 	c.created[id] = outcome{status, sid}
 }
 
-// other sends what needs no state: good, bad and hostile requests.
+// other sends stateless requests: good, bad and hostile ones.
 func (c *client) other() {
 	expect := func(kind string, want int, method, path, contentType, body string, header ...string) {
 		if status, answer := c.send(kind, method, path, contentType, body, header...); status != want && !slices.Contains([]int{0, 503}, status) {
@@ -465,8 +466,8 @@ func (c *client) other() {
 	}
 }
 
-// checkCreates looks at what Twilio has in the end: no create happened twice,
-// and each that succeeded happened.
+// checkCreates checks Twilio's final state: each create that succeeded happened,
+// and none happened twice.
 func (s *soak) checkCreates() {
 	count := map[string]int{}
 	sids := map[string]string{}
@@ -499,7 +500,7 @@ func (s *soak) checkCreates() {
 	}
 }
 
-// report prints what was tried.
+// report prints statistics of the run.
 func (s *soak) report(early, late uint64) {
 	var b bytes.Buffer
 	total := 0

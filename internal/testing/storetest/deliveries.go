@@ -30,24 +30,24 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// Deliveries is a test that delivers events to eight processes over one store,
+// Deliveries is a test that delivers events to eight processes with one store,
 // while processes are killed and the store is restarted, and counts what their
 // listeners did.
 type Deliveries struct {
-	// Address is what Open gets, in each process; it is not asked for in a
-	// process that is run.
+	// Address returns the argument for Open in each process. It is not called in
+	// the child processes.
 	Address func() string
-	// Configure gives the app of a process what it shares. What it returns, if
-	// anything, works until its ctx ends.
+	// Configure sets what the processes share in an app's config. The function
+	// it returns, if any, runs until its ctx ends.
 	Configure func(c *flexfn.Config, address string) (work func(ctx context.Context, app *flexfn.App) error, err error)
 	// Restart restarts the store; nil leaves it alone.
 	Restart func()
 	// AfterAnswer has the listeners run from the queue.
 	AfterAnswer bool
-	// Batch is the most events of a batch and Clients how many deliver at once;
-	// zero stands for 100 and 16.
+	// Batch is the maximum number of events in a batch, and Clients how many
+	// clients deliver at once; zero means 100 and 16.
 	Batch, Clients int
-	// Settle is how long jobs that nobody delivers again may take in the end.
+	// Settle is how long the remaining jobs may take after the last delivery.
 	Settle time.Duration
 }
 
@@ -56,7 +56,7 @@ const (
 	eventsVariable   = "FLEXFN_SOAK_EVENTS" // how many events; a few thousand otherwise
 	someEvents       = 3000
 	processes        = 8
-	inTime           = 5 * time.Second // Event Streams waits no longer
+	inTime           = 5 * time.Second // how long Event Streams waits
 	publicURL        = "https://functions.example.com"
 	authToken        = "0123456789abcdef0123456789abcdef"
 	accountSID       = "AC00000000000000000000000000000001"
@@ -65,13 +65,11 @@ const (
 	notRecorded      = "what was done of an event could not be recorded"
 )
 
-// Which events are how: one in twenty fails at first, and one in a thousand for
-// good.
+// Failing events: one in twenty fails at first, one in a thousand always.
 func flaky(n int) bool  { return n%20 == 3 }
 func poison(n int) bool { return n%1000 == 7 }
 
-// Run runs the test; it runs the test that it is called from again, in each
-// process.
+// Run runs the test. Each process reruns the calling test.
 func (d Deliveries) Run(t *testing.T) {
 	if settings := os.Getenv(deliveryVariable); settings != "" {
 		dir, address, _ := strings.Cut(settings, "\n")
@@ -114,7 +112,7 @@ type deliveryRun struct {
 	t            *testing.T
 	dir, address string
 	events       int
-	soak         bool // a machine that tests share may be slow
+	soak         bool // a shared machine may be slow
 
 	mu        sync.Mutex
 	processes []*process
@@ -124,7 +122,7 @@ type deliveryRun struct {
 	slowest                            atomic.Int64 // answer, in nanoseconds
 }
 
-// process is one that is run.
+// process is a running child process.
 type process struct {
 	run  *exec.Cmd
 	port string
@@ -138,14 +136,14 @@ func (p *process) kill() {
 	_ = p.run.Wait()
 }
 
-// begin runs another process, and waits until it listens.
+// begin starts a process, and waits until it listens.
 func (r *deliveryRun) begin() *process {
 	p := &process{run: exec.Command(os.Args[0], "-test.run=^"+r.t.Name()+"$", "-test.timeout=0"), log: new(syncBuffer)}
 	p.run.Env = append(os.Environ(), deliveryVariable+"="+r.dir+"\n"+r.address)
 	p.run.Stderr = p.log
 	out, err := p.run.StdoutPipe()
 	if err == nil {
-		_, err = p.run.StdinPipe() // which ends with this process
+		_, err = p.run.StdinPipe() // closes with this process
 	}
 	if err == nil {
 		err = p.run.Start()
@@ -166,14 +164,14 @@ func (r *deliveryRun) begin() *process {
 	return p
 }
 
-// process is what runs in each process, until it is killed.
+// process is the body of each child process, which runs until it is killed.
 func (d Deliveries) process(t *testing.T, dir, address string) {
 	file, err := os.OpenFile(filepath.Join(dir, "effects"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pid := strconv.Itoa(os.Getpid())
-	note := func(what, key string) { // in one write, which a kill does not cut
+	note := func(what, key string) { // in a single write, which a kill cannot split
 		if _, err := file.WriteString(pid + " " + what + " " + key + "\n"); err != nil {
 			panic(err)
 		}
@@ -224,7 +222,7 @@ func (d Deliveries) process(t *testing.T, dir, address string) {
 		t.Fatal(err)
 	}
 	ctx, end := context.WithCancel(t.Context())
-	go func() { // ends with who started it
+	go func() { // ends with the parent
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		end()
 		_ = listener.Close()
@@ -241,7 +239,8 @@ func (d Deliveries) process(t *testing.T, dir, address string) {
 	_ = http.Serve(listener, app)
 }
 
-// unrecorded is a log that notes which events it says were not recorded.
+// unrecorded is a log handler that notes which events were reported as not
+// recorded.
 type unrecorded struct{ note func(what, key string) }
 
 func (*unrecorded) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
@@ -259,7 +258,7 @@ func (u *unrecorded) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// kills kills a process now and then, and starts another.
+// kills kills a process now and then and starts another.
 func (r *deliveryRun) kills(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for wait(ctx, time.Second/2+time.Duration(rng.IntN(2000))*time.Millisecond) {
@@ -294,9 +293,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// deliver sends each event 1 to 5 times, in any order: as callbacks, one by
-// one, and in batches of Event Streams. What is not answered with success is
-// sent again.
+// deliver sends each event 1 to 5 times, in any order: as single callbacks, and
+// in batches like Event Streams. It resends what did not succeed.
 func (r *deliveryRun) deliver() {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var order []int32
@@ -333,8 +331,7 @@ func (r *deliveryRun) deliver() {
 	all.Wait()
 }
 
-// send delivers events to a process, and reports whether it answered with
-// success.
+// send delivers events to a process, and reports whether that succeeded.
 func (r *deliveryRun) send(client *http.Client, to int, unit []int32) bool {
 	r.mu.Lock()
 	p := r.processes[to]
@@ -379,7 +376,7 @@ func (r *deliveryRun) send(client *http.Client, to int, unit []int32) bool {
 	return err == nil && resp.StatusCode < 300
 }
 
-// settle waits until what the processes do by themselves is done.
+// settle waits until the processes have finished their own work.
 func (r *deliveryRun) settle() {
 	for until := time.Now().Add(r.Settle); time.Now().Before(until); time.Sleep(time.Second) {
 		if c := r.count(); c.lost(r.events) == 0 {
@@ -388,8 +385,8 @@ func (r *deliveryRun) settle() {
 	}
 }
 
-// counts are the processes that did something, by listener and event, and the
-// events that were said not to be recorded.
+// counts returns the processes that ran each listener for each event, and the
+// events reported as not recorded.
 type counts struct {
 	plain, fails, dead map[int32][]string
 	unrecorded         map[int32]bool
@@ -428,7 +425,7 @@ func (r *deliveryRun) count() counts {
 	return c
 }
 
-// lost counts what was not done.
+// lost counts the events that were not handled.
 func (c counts) lost(events int) (n int) {
 	for e := range int32(events) {
 		if len(c.plain[e]) == 0 {
@@ -441,12 +438,12 @@ func (c counts) lost(events int) (n int) {
 	return n
 }
 
-// check fails the test for what was lost, and for what was done twice though
-// nobody was killed between the effect and its record.
+// check fails the test for events that were lost, and for events handled twice
+// although no process was killed between the effect and its record.
 func (r *deliveryRun) check(took time.Duration) {
 	c := r.count()
 	doubled, unexplained := 0, 0
-	byKill := map[string]int{} // what each killed process had in hand
+	byKill := map[string]int{} // what each killed process was working on
 	for _, of := range []map[int32][]string{c.plain, c.fails, c.dead} {
 		for n, pids := range of {
 			for _, pid := range pids[:len(pids)-1] {

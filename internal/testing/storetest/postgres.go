@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// Postgres is a PostgreSQL server of a test, from the system's packages.
+// Postgres is a PostgreSQL server for a test, from the system's packages.
 type Postgres struct {
 	t            *testing.T
 	bin, dir     string
 	Port         string
 	run          *exec.Cmd
 	uid, gid     int
-	asAnotherOne bool // a server refuses to run as root
+	asAnotherOne bool // run as another user: a server refuses to run as root
 }
 
-// StartPostgres starts a server that ends with the test. Where PostgreSQL is not
-// installed, it fails the test.
+// StartPostgres starts a server that ends with the test. It fails the test if
+// PostgreSQL is not installed.
 func StartPostgres(t *testing.T) *Postgres {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -99,9 +99,9 @@ func (p *Postgres) Start() {
 	p.t.Fatalf("PostgreSQL does not answer: %s", log.b.String())
 }
 
-// Kill ends the server as a crash does.
+// Kill ends the server as a crash would.
 func (p *Postgres) Kill() {
-	_ = p.run.Process.Signal(syscall.SIGQUIT) // at once; the next start recovers
+	_ = p.run.Process.Signal(syscall.SIGQUIT) // immediate shutdown; the next start recovers
 	_ = p.run.Wait()
 }
 
@@ -113,10 +113,10 @@ func (p *Postgres) Signal(s syscall.Signal) {
 	}
 }
 
-// URL is that of the database postgres.
+// URL returns the URL of the database postgres.
 func (p *Postgres) URL() string { return PostgresURL(p.Port, "right-password") }
 
-// PostgresURL is the URL of a server of [StartPostgres].
+// PostgresURL returns the URL of a server started with [StartPostgres].
 func PostgresURL(port, password string) string {
 	return fmt.Sprintf("postgres://flex:%s@127.0.0.1:%s/postgres?pool_max_conns=4", password, port)
 }

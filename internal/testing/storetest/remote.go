@@ -13,12 +13,12 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// remoteCall is a call of a Store, and what it returned.
+// remoteCall is a call of a Store and its result.
 type remoteCall struct {
 	Swap     bool
 	Key      string
 	Old, New []byte
-	Deletes  bool // New is nil, which gob does not tell from empty
+	Deletes  bool // New is nil, which gob cannot tell from empty
 	TTL      time.Duration
 
 	Value   []byte
@@ -50,7 +50,7 @@ func Share(t *testing.T, s flexfn.Store) (address string) {
 	return server.URL
 }
 
-// Remote is a store that another process shares.
+// Remote is a Store shared by another process.
 type Remote string
 
 var _ flexfn.Store = Remote("")

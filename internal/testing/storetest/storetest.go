@@ -1,4 +1,4 @@
-// Package storetest has what the tests of Stores have in common.
+// Package storetest has shared parts of the tests of Stores.
 package storetest
 
 import (
@@ -19,8 +19,8 @@ import (
 
 const addressVariable = "FLEXFN_STORETEST_ADDRESS"
 
-// Processes has eight processes count up in one entry of the store at address.
-// It runs the test that it is called from again, in each process.
+// Processes has eight processes increment one entry of the store at address.
+// Each process reruns the calling test.
 func Processes(t *testing.T, address string, open func(address string) flexfn.Store) {
 	t.Helper()
 	if address := os.Getenv(addressVariable); address != "" {
@@ -90,7 +90,7 @@ func (b *syncBuffer) Count(s string) int {
 	return strings.Count(b.b.String(), s)
 }
 
-// Outage is an app whose function is guarded, and what its calls are answered.
+// Outage is an app with a guarded function, and the answers to its calls.
 type Outage struct {
 	t   *testing.T
 	app *flexfntest.App
@@ -98,7 +98,7 @@ type Outage struct {
 	n   int
 }
 
-// NewOutage makes the app over s.
+// NewOutage makes the app with s as its Store.
 func NewOutage(t *testing.T, s flexfn.Store) *Outage {
 	o := &Outage{t: t}
 	o.app = flexfntest.New(t, func(c *flexfn.Config) {
@@ -110,7 +110,7 @@ func NewOutage(t *testing.T, s flexfn.Store) *Outage {
 	return o
 }
 
-// Want makes calls until once is answered so, which must be soon.
+// Want repeats a call until it gets this answer, which must happen soon.
 func (o *Outage) Want(what string, once int) {
 	o.t.Helper()
 	var got int
@@ -132,7 +132,7 @@ func (o *Outage) Want(what string, once int) {
 	o.t.Errorf("%s: Once is answered %d, want %d", what, got, once)
 }
 
-// Logged fails the test unless the log has told so often of an outage.
+// Logged fails the test unless the log has reported an outage this often.
 func (o *Outage) Logged(what string, fails, works int) {
 	o.t.Helper()
 	var f, w int

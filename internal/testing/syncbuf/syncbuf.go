@@ -1,4 +1,5 @@
-// Package syncbuf has a buffer for what several goroutines write, such as a log.
+// Package syncbuf has a buffer that several goroutines can write to, such as a
+// log.
 package syncbuf
 
 import (

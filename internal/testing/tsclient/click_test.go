@@ -25,8 +25,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// instance is one of those that serve an app, until it is killed: then it
-// reaches nothing, and nothing that it does is heard of.
+// instance is one of several that serve an app. Once it is killed, it reaches
+// nothing and its answers are lost.
 type instance struct {
 	flexfn.Store
 	http.Handler
@@ -65,8 +65,8 @@ type madeTask struct {
 	SID string `json:"sid"`
 }
 
-// createTask makes the plugin's function; before is called before the task is
-// made.
+// createTask returns the plugin's function; before runs before the task is
+// created.
 func createTask(before func()) *flexfn.Function {
 	return flexfn.PrepareFlexFunction(func(ctx context.Context, in newTask) (madeTask, error) {
 		before()
@@ -85,8 +85,8 @@ func createTask(before func()) *flexfn.Function {
 }
 
 // TestClick has the generated client click twice at once, and again after each
-// failure: one task is made, on whichever of two instances, though an answer is
-// lost or an instance is killed at work.
+// failure. One task is created, on either of two instances, even if an answer is
+// lost or an instance is killed during the call.
 func TestClick(t *testing.T) {
 	dir := t.TempDir()
 	generated := filepath.Join(dir, "functions.ts")
@@ -97,7 +97,7 @@ func TestClick(t *testing.T) {
 		name string
 		// first answers the first request; all others go to the second instance.
 		first func(i *instance, w http.ResponseWriter, r *http.Request)
-		kill  bool // the first instance, when its handler has begun
+		kill  bool // kills the first instance once its handler has started
 	}{
 		{name: "all is well", first: func(i *instance, w http.ResponseWriter, r *http.Request) { i.ServeHTTP(w, r) }},
 		{name: "the answer is lost", first: func(i *instance, _ http.ResponseWriter, r *http.Request) {

@@ -29,7 +29,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// command runs a program here, and fails the test if that fails.
+// command runs a program in this folder, and fails the test if it fails.
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
@@ -37,7 +37,7 @@ func command(t *testing.T, name string, args ...string) {
 	}
 }
 
-// compile type-checks and compiles all of it, the guide's code included.
+// compile type-checks and compiles everything, including the guide's code.
 func compile(t *testing.T) {
 	t.Helper()
 	type params struct {
@@ -54,7 +54,7 @@ func compile(t *testing.T) {
 	command(t, tsc, "-p", ".")
 }
 
-// generate writes the client, with hooks if they are asked for.
+// generate writes the client, with hooks if hooks is set.
 func generate(t *testing.T, file string, routes []flexfn.Route, hooks bool) {
 	t.Helper()
 	document, err := openapi.Document(kinds.Describe(routes), openapi.Info{})
@@ -72,12 +72,12 @@ func generate(t *testing.T, file string, routes []flexfn.Route, hooks bool) {
 
 const tsc, openapiTypescript = "node_modules/typescript/bin/tsc", "node_modules/.bin/openapi-typescript"
 
-// versions are those of React that the hooks are for: Flex UI 2 has 17.
+// versions are the React versions that the hooks support; Flex UI 2 has 17.
 var versions = []string{"17", "18", "19"}
 
-// The client and its hooks compile as their heads promise: with the least and
-// the newest TypeScript, the libraries ES2022 and DOM only, and the types of
-// each React.
+// The client and its hooks compile as their headers promise: with the oldest and
+// the newest supported TypeScript, only the libraries ES2022 and DOM, and the
+// types of each React.
 func TestVersions(t *testing.T) {
 	generate(t, "hooks.ts", kinds.Routes(), true)
 	type config struct {
@@ -102,7 +102,7 @@ func TestVersions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			const file = "tsconfig.version.json" // relative paths count from it
+			const file = "tsconfig.version.json" // relative paths start from it
 			if err := os.WriteFile(file, text, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -137,8 +137,7 @@ func TestReact(t *testing.T) {
 	}
 }
 
-// Documents are valid for an independent validator, and other generators
-// accept them.
+// An independent validator accepts the documents, and so do other generators.
 func TestDocuments(t *testing.T) {
 	ready, err := openapi.Document(kinds.Describe(functions.Routes()), openapi.Info{Title: "Ready-made", Server: "https://functions.example.com", Trim: "/common"})
 	if err != nil {
@@ -203,7 +202,7 @@ func TestNode(t *testing.T) {
 	command(t, "node", "node.mjs", serve(t, nil))
 }
 
-// A plugin that calls one function does not carry the others.
+// A plugin that calls one function does not bundle the others.
 func TestTreeShaking(t *testing.T) {
 	bundle := filepath.Join(t.TempDir(), "bundle.js")
 	cmd := exec.CommandContext(t.Context(), "node_modules/.bin/esbuild", "--bundle", "--format=esm", "--outfile="+bundle)
@@ -236,8 +235,8 @@ func TestBrowser(t *testing.T) {
 	browse(t, "/checks.js")
 }
 
-// browse has a page of one origin run the checks of a module in out, which call
-// functions of another origin that allows it.
+// browse opens a page that runs the checks of a module in out. They call
+// functions of another origin that allows the page's.
 func browse(t *testing.T, module string) {
 	t.Helper()
 	browser := ""

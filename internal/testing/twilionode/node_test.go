@@ -4,7 +4,7 @@
 // Node.js, and the ready-made functions as a Flex plugin calls them. It needs
 // node and what npm ci installs here:
 //
-//	(cd internal/twilionode && npm ci) && go test -tags node ./internal/twilionode
+//	(cd internal/testing/twilionode && npm ci) && go test -tags node ./internal/testing/twilionode
 package twilionode
 
 import (

@@ -16,14 +16,14 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// TestPlugin serves the ready-made functions over the fake, and lets plugin.mjs
+// TestPlugin serves the ready-made functions over the fake, and has plugin.mjs
 // call them as a Flex plugin does.
 func TestPlugin(t *testing.T) {
 	twilio := startFake(t)
 	var handler atomic.Pointer[flexfn.App]
 	var lost atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// What is below /flaky loses two connections before it answers.
+		// Paths below /flaky lose two connections before they answer.
 		if path, ok := strings.CutPrefix(r.URL.Path, "/flaky"); ok {
 			if lost.Add(1) <= 2 {
 				panic(http.ErrAbortHandler)
