@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// bound returns listener with at most n open connections of server. While n
-// are open, server closes each connection after its answer, so that those who
-// wait get their turn.
+// bound limits listener to n open connections of server. While n are open,
+// server closes each connection after its answer, so that waiting clients get
+// their turn.
 func bound(listener net.Listener, server *http.Server, n int) net.Listener {
 	l := &bounded{Listener: listener, server: server, free: make(chan struct{}, n), closed: make(chan struct{})}
 	server.ConnState = func(_ net.Conn, s http.ConnState) {
@@ -23,15 +23,15 @@ func bound(listener net.Listener, server *http.Server, n int) net.Listener {
 type bounded struct {
 	net.Listener
 	server *http.Server
-	free   chan struct{} // holds one for each connection
+	free   chan struct{} // holds one element for each open connection
 	full   atomic.Bool
 	closed chan struct{}
 	once   sync.Once
 }
 
-// Accept waits for a free place before it accepts, so that further callers
-// wait in the kernel's queue. While there is no free place, the server closes
-// idle connections, and each other one after its answer.
+// Accept waits for a free slot before it accepts, so further clients wait in the
+// kernel's queue. While no slot is free, the server closes idle connections, and
+// every other one after its answer.
 func (l *bounded) Accept() (net.Conn, error) {
 	select {
 	case l.free <- struct{}{}:
@@ -40,7 +40,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 		}
 	default:
 		l.full.Store(true)
-		l.server.SetKeepAlivesEnabled(false) // closes those that are idle
+		l.server.SetKeepAlivesEnabled(false) // closes the idle ones
 		select {
 		case l.free <- struct{}{}:
 		case <-l.closed:

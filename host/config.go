@@ -19,41 +19,41 @@ import (
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
-// Config says how to serve. The zero value serves plain HTTP on port 8080 of
-// all addresses. [Serve] checks it.
+// Config says how to serve. The zero value serves plain HTTP on port 8080 of all
+// addresses. [Serve] validates it.
 type Config struct {
 	_ [0]func() // not comparable
 
-	// Platform is what to serve on; empty is [HTTP]. [FromEnv] detects it.
+	// Platform is the platform to serve on; empty means [HTTP]. [FromEnv]
+	// detects it.
 	Platform Platform
 	// Listen is the address for HTTP: "host:port", ":port", or
-	// "unix:/path/of/socket". Empty is ":8080".
+	// "unix:/path/of/socket". Empty means ":8080".
 	Listen string
-	// Listener is served instead of Listen if it is not nil. [Serve] closes
-	// it.
+	// Listener, if not nil, is served instead of Listen. [Serve] closes it.
 	Listener net.Listener
-	// TLSCertFile and TLSKeyFile are PEM files. With both set the server
-	// speaks HTTPS, HTTP/2 included; the files are read again when they
-	// change. With one, Serve fails.
+	// TLSCertFile and TLSKeyFile are PEM files. If both are set, the server
+	// speaks HTTPS, including HTTP/2, and rereads the files when they change. If
+	// only one is set, Serve fails.
 	TLSCertFile, TLSKeyFile string
-	// StripPrefix is a path such as "/api" that a gateway leaves in front of
-	// the handler's paths. The request's RequestURI keeps it.
+	// StripPrefix is a path such as "/api" that a gateway leaves in front of the
+	// handler's paths. The request's RequestURI keeps it.
 	StripPrefix string
 
-	// RequestLimit is the time after which the platform gives up on a request.
-	// The request's ctx ends earlier, by a tenth of it but at most half a
-	// second, so that an answer still gets through. Zero means no limit, or
-	// the one that the platform sends with each request.
+	// RequestLimit is when the platform gives up on a request. The request's ctx
+	// ends a tenth of that earlier, but at most half a second, so that an answer
+	// still gets through. Zero means no limit, or the limit that the platform
+	// sends with each request.
 	RequestLimit time.Duration
-	// MaxBodyBytes bounds a request's body: reading beyond it fails. Zero is
+	// MaxBodyBytes bounds a request's body: reading beyond it fails. Zero means
 	// 32 MiB. An app has a smaller limit of its own.
 	MaxBodyBytes int64
-	// LameDuck is how long requests are still accepted after ctx has ended,
-	// while [ReadyPath] already answers 503, so that load balancers stop
-	// sending before the port is closed. Zero closes it at once.
+	// LameDuck is how long requests are still accepted after ctx has ended.
+	// [ReadyPath] already answers 503 then, so that load balancers stop sending
+	// before the port closes. Zero closes the port at once.
 	LameDuck time.Duration
-	// Drain is how long requests under way, and handlers that outlived their
-	// answers, may take after that. Zero is 20 s.
+	// Drain is how long requests in flight, and handlers that outlived their
+	// answers, may take after that. Zero means 20 s.
 	Drain time.Duration
 
 	// LambdaStreaming streams answers to function URLs and REST APIs of AWS
@@ -62,10 +62,10 @@ type Config struct {
 	// event does not say.
 	LambdaStreaming bool
 
-	// MaxConnections is how many connections of callers may be open at once;
-	// further ones wait, and idle ones are closed for them. Zero is half of
-	// what the limit of open files leaves, so that the other half is left for
-	// what handlers open. A negative number sets no limit.
+	// MaxConnections bounds the clients' open connections. Further ones wait,
+	// and idle ones are closed to make room. Zero means half of what the limit
+	// of open files leaves, so that handlers can open the other half. A negative
+	// number means no limit.
 	MaxConnections int
 
 	// EventBridge handles the events of Amazon EventBridge that invoke the
@@ -117,8 +117,7 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 	return c
 }
 
-// settings lists this package's variables, in addition to those of the
-// platforms. They override what the platform says.
+// settings lists this package's variables. They override the platform's own.
 var settings = []struct {
 	name string
 	set  func(*Config, string) error
@@ -151,12 +150,12 @@ var settings = []struct {
 		return err
 	}},
 	{link.DescribeVariable, func(c *Config, v string) error {
-		c.describe, _ = url.ParseQuery(v) // of what it cannot read, nothing
+		c.describe, _ = url.ParseQuery(v) // anything unreadable is ignored
 		return nil
 	}},
-	// The app's limit; this package's is only the outer one.
+	// The app's limit; this package's limit only goes around it.
 	{"FLEXFN_MAX_BODY_BYTES", func(c *Config, v string) error {
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil { // else the app tells
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil { // the app reports the error
 			c.MaxBodyBytes = max(n, defaultMaxBody)
 		}
 		return nil
@@ -185,8 +184,8 @@ const (
 	defaultMaxBody = 32 << 20
 )
 
-// withDefaults checks c and fills in the defaults. The error joins all faults,
-// those that FromLookup found included.
+// withDefaults validates c and fills in the defaults. The error joins everything
+// that is wrong, including what FromLookup found.
 func (c Config) withDefaults() (Config, error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

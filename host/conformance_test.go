@@ -15,24 +15,24 @@ import (
 	"time"
 )
 
-// target is a platform that the conformance suite runs against: some way to
-// get requests to conformanceHandler through [Serve].
+// target is a platform that the conformance suite runs against: a way to get
+// requests to conformanceHandler through [Serve].
 type target struct {
 	transport http.RoundTripper
 	base      string // of URLs for transport; http://flexfn.test when empty
 
-	limit     time.Duration // the platform's for a request; zero: it tells none
+	limit     time.Duration // the platform's limit for a request; zero if it reports none
 	largest   int           // body of an answer in bytes; zero: no limit worth testing
 	streams   bool          // answers arrive as they are written
-	leaves    bool          // the handler learns that the client has gone
-	oneQuery  bool          // of repeated query keys only the last arrives
-	oneCookie bool          // of several Set-Cookie only the last arrives
+	leaves    bool          // the handler learns that the client has left
+	oneQuery  bool          // only the last of repeated query keys arrives
+	oneCookie bool          // only the last Set-Cookie arrives
 	oneHeader bool          // equal request headers arrive joined with commas
 	decodes   bool          // escapes in the path are lost
 	prefix    string        // of the path that was called, not of the handler's
 }
 
-// seen is what /echo reports about its request.
+// seen is the report of /echo on its request.
 type seen struct {
 	Method, Path, EscapedPath, RawQuery, RequestURI, Host, RemoteAddr string
 	Query                                                             map[string][]string
@@ -43,7 +43,7 @@ type seen struct {
 	Left                                                              time.Duration // until ctx's deadline; zero: it has none
 }
 
-// conformanceHandler is what the suite calls.
+// conformanceHandler returns the handler that the suite calls.
 func conformanceHandler() http.Handler {
 	var gone atomic.Int64
 	mux := http.NewServeMux()
@@ -321,7 +321,8 @@ func conformance(t *testing.T, p target) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Broken off, or replaced, but never a partial answer that looks complete.
+			// Cut off or replaced, but never a partial answer that looks
+			// complete.
 			if resp, err := client.Do(req); err == nil {
 				text, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
@@ -330,7 +331,7 @@ func conformance(t *testing.T, p target) {
 				}
 			}
 		}
-		echo(t, "GET", "/echo/", "") // it lives
+		echo(t, "GET", "/echo/", "") // it is still alive
 	})
 	t.Run("deadline", func(t *testing.T) {
 		left := echo(t, "GET", "/echo/", "").Left

@@ -12,7 +12,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 )
 
-// FuzzCookies sends two Cookie headers through each front end of Lambda, and
+// FuzzCookies sends two Cookie headers through each of Lambda's front ends, and
 // two Set-Cookie headers back. Each side sees what it would without Lambda.
 func FuzzCookies(f *testing.F) {
 	f.Add("a=1; b=2", "c=3", "s=1; Path=/; HttpOnly", "t=2")
@@ -68,7 +68,7 @@ func FuzzCookies(f *testing.F) {
 	})
 }
 
-// cookies are those that net/http reads.
+// cookies returns the cookies that net/http reads.
 func cookies(h http.Header) (list []string) {
 	for _, c := range (&http.Request{Header: h}).Cookies() {
 		list = append(list, c.String())

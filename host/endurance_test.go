@@ -28,7 +28,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
-// appProgram is an app whose functions do what functions should not.
+// appProgram is an app whose functions misbehave.
 func appProgram() http.Handler {
 	calls, _ := strconv.Atoi(os.Getenv("FLEXFN_MAX_CALLS"))
 	app, err := flexfn.New(flexfn.Config{
@@ -46,7 +46,7 @@ func appProgram() http.Handler {
 		return nil, errors.New(strings.Repeat("why ", 1000))
 	})
 	handle("/logs", func(ctx context.Context, _ flexfn.Event) (any, error) {
-		slog.Info(strings.Repeat("what ", 1000)) // not by way of the app
+		slog.Info(strings.Repeat("what ", 1000)) // bypasses the app's logger
 		return nil, nil
 	})
 	handle("/hangs", func(context.Context, flexfn.Event) (any, error) { select {} })
@@ -68,10 +68,10 @@ func appProgram() http.Handler {
 	return app
 }
 
-// appServer is such a program on a socket, with stderr for its log.
+// appServer runs such a program on a socket, with stderr for its log.
 func appServer(t *testing.T, stderr *os.File, shell string, environ ...string) (*program, *http.Client) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "host") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "host") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func status(t *testing.T, client *http.Client, path string) int {
 	return resp.StatusCode
 }
 
-// TestLogIsNotRead has a reader of standard error that stops reading.
+// TestLogIsNotRead: the reader of standard error stops reading.
 func TestLogIsNotRead(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -122,7 +122,7 @@ func TestLogIsNotRead(t *testing.T) {
 	p, client := appServer(t, write, "")
 	_ = write.Close()
 	for path, want := range map[string]int{"/fails": 500, "/logs": 200} {
-		// Until the pipe (64 KiB) and what is kept (1 MiB) are full.
+		// Until the pipe (64 KiB) and the queue (1 MiB) are full.
 		for range 350 {
 			if got := status(t, client, path); got != want {
 				t.Fatalf("%s is answered %d, want %d", path, got, want)
@@ -148,7 +148,7 @@ func TestLogIsNotRead(t *testing.T) {
 	}
 }
 
-// TestLogIsReadAgain has a reader that resumes after a while.
+// TestLogIsReadAgain: the reader resumes after a while.
 func TestLogIsReadAgain(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -200,7 +200,7 @@ func TestLogReaderIsGone(t *testing.T) {
 	}
 }
 
-// TestEndWithLateHandlers ends with a handler that never returns, and with
+// TestEndWithLateHandlers shuts down with a handler that never returns, and with
 // one that ended its goroutine.
 func TestEndWithLateHandlers(t *testing.T) {
 	for path, want := range map[string]struct {
@@ -226,7 +226,7 @@ func TestEndWithLateHandlers(t *testing.T) {
 	}
 }
 
-// TestHandlersThatHang calls a handler that ignores its ctx again and again.
+// TestHandlersThatHang repeatedly calls a handler that ignores its ctx.
 func TestHandlersThatHang(t *testing.T) {
 	p, client := appServer(t, nil, "", "FLEXFN_MAX_CALLS=5")
 	var wg sync.WaitGroup
@@ -255,8 +255,8 @@ func TestHandlersThatHang(t *testing.T) {
 	}
 }
 
-// TestFewFiles has a limit of open files that callers alone could use up:
-// handlers must still reach the services that they call.
+// TestFewFiles: clients alone could use up the limit of open files, but handlers
+// must still reach the services that they call.
 func TestFewFiles(t *testing.T) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(20 * time.Millisecond)
@@ -269,8 +269,8 @@ func TestFewFiles(t *testing.T) {
 	}
 }
 
-// TestFilesThatHandlersKeep has one function whose handlers never end, and
-// each keep a file: others still reach the services that they call.
+// TestFilesThatHandlersKeep: the handlers of one function never end and each
+// keep a file open. Others must still reach the services that they call.
 func TestFilesThatHandlersKeep(t *testing.T) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{"a":1}`) }))
 	defer service.Close()
@@ -286,8 +286,8 @@ func TestFilesThatHandlersKeep(t *testing.T) {
 	}
 }
 
-// burst sends calls from so many clients at once, each with connections of its
-// own that it keeps, and counts the answers by their status.
+// burst sends calls from many clients at once, each with connections that it
+// keeps, and counts the answers by status.
 func (p *program) burst(t *testing.T, clients, calls int, path string) map[int]int {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -308,8 +308,8 @@ func (p *program) burst(t *testing.T, clients, calls int, path string) map[int]i
 	return got
 }
 
-// TestAppBehindMiddleware has a handler that shows nothing of the app behind
-// it: not that its log is not read, nor that one of its handlers runs on.
+// TestAppBehindMiddleware: a handler hides the app behind it, so that the host
+// cannot ask it whether its log is read or a handler still runs.
 func TestAppBehindMiddleware(t *testing.T) {
 	read, write := io.Pipe()
 	app, err := flexfn.New(flexfn.Config{
@@ -386,7 +386,7 @@ func TestHandlersMayHijack(t *testing.T) {
 		_, _ = fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\n\r\nhello")
 		_ = rw.Flush()
 	}), Config{MaxConnections: 1})
-	for range 3 { // its place is free again
+	for range 3 { // its slot is free again
 		conn, err := net.Dial("tcp", s.address)
 		if err != nil {
 			t.Fatal(err)

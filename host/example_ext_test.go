@@ -24,7 +24,7 @@ func ExampleMain() {
 func ExampleMain_events() {
 	host.Main(http.DefaultServeMux, func(c *host.Config) {
 		c.SQS = func(ctx context.Context, m events.SQSMessage) error {
-			fmt.Println("later work:", m.Body) // an error brings this message again, and only this one
+			fmt.Println("later work:", m.Body) // an error redelivers this message, and no other
 			return nil
 		}
 		c.EventBridge = func(ctx context.Context, e events.EventBridgeEvent) error {
@@ -34,7 +34,7 @@ func ExampleMain_events() {
 	})
 }
 
-// busy is a handler that says when another instance had better answer.
+// busy is a handler that reports when another instance should answer.
 type busy struct{ http.Handler }
 
 func (busy) Ready() error { return errors.New("the database is not reachable") }
@@ -62,7 +62,7 @@ func ExampleChecker() {
 	// Output: 503 the database is not reachable
 }
 
-// Serve is for programs that choose the address, or when to end.
+// Serve is for programs that choose the address or the time to stop.
 func ExampleServe() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,7 +89,7 @@ func ExampleServe() {
 		_ = resp.Body.Close()
 		fmt.Printf("%s: %d %q\n", path, resp.StatusCode, text)
 	}
-	end() // what a signal does to [host.Main]
+	end() // as a signal does for [host.Main]
 	err = <-ended
 	fmt.Println(config.Platform, err, host.ExitCode(err))
 	// Output:
@@ -98,14 +98,14 @@ func ExampleServe() {
 	// http <nil> 0
 }
 
-// An image without a shell asks its own program.
+// An image without a shell runs its own program as the health check.
 func ExampleHealthcheck() {
 	err := host.Healthcheck(context.Background(), host.Config{Listen: "unix:/nowhere/http.sock"})
 	fmt.Println(host.ExitCode(err))
 	// Output: 1
 }
 
-// The environment tells the platform.
+// The platform is detected from the environment.
 func ExampleFromLookup() {
 	for _, variable := range [][2]string{
 		{"PORT", "8080"}, {"AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"}, {"FUNCTIONS_CUSTOMHANDLER_PORT", "7071"},
@@ -126,7 +126,7 @@ func ExampleFromLookup() {
 	// FLEXFN_PLATFORM: kubernetes ""
 }
 
-// A gateway that leaves its own prefix on the path: the handler does not see it.
+// A gateway leaves its own prefix on the path; the handler does not see it.
 func ExampleConfig_stripPrefix() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -152,7 +152,7 @@ func ExampleConfig_stripPrefix() {
 	// Output: /flex/greet <nil>
 }
 
-// What a supervisor of processes learns from the exit code.
+// The exit codes that a process supervisor sees.
 func ExampleExitCode() {
 	fmt.Println(host.ExitCode(nil), host.ExitCode(errors.New("the port is taken")), host.ExitCode(fmt.Errorf("2 of them: %w", host.ErrCutOff)))
 	fmt.Println(host.ExitFailed, host.ExitCutOff)

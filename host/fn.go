@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Fn wraps HTTP in HTTP: the caller's method, URL and headers are in headers
-// of the request that Fn makes, and the answer's in headers of the answer.
-// Source: Fn's container contract (fn-format.md in Fn's documentation).
+// Fn wraps HTTP in HTTP. The caller's method, URL and headers are in headers of
+// Fn's own request, and the answer's status and headers are in headers of the
+// answer. Source: Fn's container contract (fn-format.md in Fn's documentation).
 const (
 	fnMethod    = "Fn-Http-Method"
 	fnURL       = "Fn-Http-Request-Url"
@@ -28,8 +28,8 @@ const (
 	fnIsRequest = "httprequest"
 )
 
-// fromFn unwraps the requests that Fn wrapped. A call without a wrapped
-// request, as "fn invoke" makes, reaches next unchanged.
+// fromFn unwraps requests that Fn wrapped. A call without a wrapped request,
+// such as "fn invoke" makes, reaches next unchanged.
 func fromFn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -75,8 +75,8 @@ func unwrapFn(r *http.Request) error {
 			inner[name] = outer[name]
 		}
 	}
-	// The outer headers stay readable, for the call's id and the like. They
-	// come from Fn: those that the caller sent have the prefix.
+	// Keep the outer headers, for the call's id and the like. They come from Fn:
+	// those that the caller sent have the prefix.
 	for name, values := range outer {
 		if strings.HasPrefix(name, "Fn-") && !strings.HasPrefix(name, fnHeader) {
 			inner[name] = values
@@ -131,9 +131,9 @@ func (w *fnWriter) Flush() {
 
 func (w *fnWriter) Unwrap() http.ResponseWriter { return w.outer }
 
-// listenFn opens the socket at path, which any user may write to. Fn starts
-// calling as soon as the path exists, so the socket is created under another
-// name, and renamed once it is ready.
+// listenFn opens the socket at path, writable by any user. Fn starts calling as
+// soon as the path exists, so the socket is created under another name and
+// renamed when it is ready.
 func listenFn(ctx context.Context, path string) (net.Listener, error) {
 	real := filepath.Join(filepath.Dir(path), "ready-"+filepath.Base(path))
 	for _, p := range []string{real, path} {

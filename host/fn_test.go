@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// fnTransport does what Fn's agent and its HTTP trigger do.
+// fnTransport plays Fn's agent and its HTTP trigger.
 type fnTransport struct{ socket http.RoundTripper }
 
 const fnTestLimit = 2 * time.Second
@@ -67,7 +67,7 @@ func TestFnConformance(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o666 {
 		t.Errorf("the socket's mode is %v, %v; Fn's agent must be able to write", info.Mode(), err)
 	}
-	// A call that is not an HTTP request, as "fn invoke" makes.
+	// A call that is not an HTTP request, as from "fn invoke".
 	req, err := http.NewRequest("POST", "http://localhost/echo/", strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)

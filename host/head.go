@@ -6,9 +6,9 @@ import "net/http"
 // get them from net/http. It behaves as [http.ResponseWriter] documents.
 type responseHead struct {
 	header http.Header // the handler's
-	sent   http.Header // with the status; nil before that
+	sent   http.Header // set with the status; nil before that
 	status int
-	began  bool // it does not change any more
+	began  bool // the head is final
 	method string
 }
 
@@ -19,12 +19,11 @@ func (h *responseHead) WriteHeader(status int) {
 		return
 	}
 	h.status = status
-	h.sent = h.header.Clone() // what the handler still changes comes too late
+	h.sent = h.header.Clone() // later changes have no effect
 }
 
-// begin makes the head final, and reports whether it was not final before. p
-// is the beginning of the body, from which the content type is guessed if the
-// handler has set none.
+// begin makes the head final, and reports whether this call did so. p is the
+// start of the body, used to detect the content type if the handler set none.
 func (h *responseHead) begin(p []byte) bool {
 	if h.began {
 		return false
@@ -37,7 +36,7 @@ func (h *responseHead) begin(p []byte) bool {
 	return true
 }
 
-// bodyless reports that the answer must not have a body, whatever the handler
+// bodyless reports whether the status rules out a body, whatever the handler
 // writes.
 func (h *responseHead) bodyless() bool {
 	return h.status == http.StatusNoContent || h.status == http.StatusNotModified

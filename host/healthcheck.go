@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// Healthcheck asks the program that serves with the same config on this
-// machine whether it is healthy. It returns nil if so, and otherwise the
-// reason; it waits at most 3 s. It is for platforms that run a command as the
-// health check.
+// Healthcheck asks the program that serves with the same config on this machine
+// whether it is healthy. It returns nil if so, and otherwise the reason, after
+// at most 3 s. Use it on platforms that run a command as the health check.
 func Healthcheck(ctx context.Context, config Config) error {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -28,7 +27,7 @@ func Healthcheck(ctx context.Context, config Config) error {
 	if path, ok := strings.CutPrefix(config.Listen, "unix:"); ok {
 		network, addresses[0] = "unix", path
 	} else if host, port, _ := net.SplitHostPort(config.Listen); host == "" || net.ParseIP(host).IsUnspecified() {
-		// By number: an empty image does not know the name localhost.
+		// Use addresses: an empty image cannot resolve localhost.
 		addresses = []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
 	}
 	scheme := "http"
@@ -44,7 +43,7 @@ func Healthcheck(ctx context.Context, config Config) error {
 			}
 			return conn, err
 		},
-		// It asks itself; the certificate names the public host.
+		// It connects to itself; the certificate names the public host.
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DisableKeepAlives: true,
 	}}

@@ -1,6 +1,6 @@
 // Package host serves an [http.Handler] on the platform that the program runs
-// on: plain HTTP on a laptop, a virtual machine or Kubernetes, AWS
-// Lambda, Azure Functions, Cloud Run, Knative, OpenFaaS, Fn.
+// on: plain HTTP on a laptop, a virtual machine or Kubernetes, and AWS Lambda,
+// Azure Functions, Cloud Run, Knative, OpenFaaS and Fn.
 //
 //	func main() {
 //		app, err := flexfn.New(flexfn.FromEnv())
@@ -8,10 +8,10 @@
 //		host.Main(app)
 //	}
 //
-// Any handler will do. The package imports the standard library, AWS's
-// library for Lambda, and from flexfn only the protocol between a host and an
-// app; it knows nothing about functions. docs/hosting.md has a recipe and the
-// limits for each platform.
+// Any handler works. The package imports the standard library, AWS's library for
+// Lambda and, from flexfn, only the protocol between a host and an app; it knows
+// nothing about functions. docs/hosting.md has a recipe and the limits for each
+// platform.
 package host
 
 import (
@@ -32,45 +32,44 @@ import (
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
-// Exit codes of [Main] other than 0, which means that the program was told to
-// end and that every request was answered.
+// Exit codes of [Main]. 0 means that the program was told to stop and that every
+// request was answered.
 const (
-	// ExitFailed means that it could not serve: a fault in the configuration,
-	// an address already in use, a lost connection to the platform.
+	// ExitFailed means that it could not serve: an invalid configuration, an
+	// address already in use, a lost connection to the platform.
 	ExitFailed = 1
-	// ExitCutOff means that it was told to end, and that requests, or handlers
-	// whose callers had been answered, were still running at the end of
-	// [Config].Drain.
+	// ExitCutOff means that it was told to stop, and that requests, or handlers
+	// whose callers had been answered, were still running when [Config].Drain
+	// was over.
 	ExitCutOff = 3
 )
 
-// ErrCutOff is part of the error of [Serve] when requests, or handlers whose
-// callers had been answered, were still under way at the end of
-// [Config].Drain.
+// ErrCutOff is part of the error of [Serve] if requests, or handlers whose
+// callers had been answered, were still running when [Config].Drain was over.
 var ErrCutOff = errors.New("requests or handlers were cut off")
 
 // Waiter is implemented by handlers that have work to finish after the last
-// answer, such as flexfn.App. [Serve] calls Wait once, at the end: that of the
-// handler that it serves, and those of the apps behind its middleware, which
-// it knows once they have answered a request.
+// answer, such as flexfn.App. [Serve] calls Wait once, at the end: on the
+// handler that it serves, and on the apps behind its middleware, which it knows
+// once they have answered a request.
 type Waiter interface {
-	// Wait waits until that work is done, or until ctx ends, and then returns
-	// an error.
+	// Wait waits until that work is done. If ctx ends first, it returns an
+	// error.
 	Wait(ctx context.Context) error
 }
 
 // Checker is implemented by handlers that know when another instance should
-// answer instead, such as flexfn.App: the handler that [Serve] serves, and the
-// apps behind its middleware.
+// answer instead, such as flexfn.App. It applies to the handler that [Serve]
+// serves and to the apps behind its middleware.
 type Checker interface {
-	// Ready returns nil, or the reason for which [ReadyPath] answers 503. It
-	// is called for each request of that path, concurrently.
+	// Ready returns nil, or the reason why [ReadyPath] should answer 503. It is
+	// called for each request to that path, concurrently.
 	Ready() error
 }
 
-// Main serves handler with the Config of [FromEnv], which each change may
-// alter, until SIGTERM or SIGINT, and then exits the process with an
-// [ExitCode]. A second signal ends it at once.
+// Main serves handler with the Config of [FromEnv], modified by each change,
+// until SIGTERM or SIGINT. Then it exits the process with an [ExitCode]. A
+// second signal ends the process at once.
 //
 // The process outlives the readers of its standard output and error. If they
 // are gone, it keeps serving, and drops what the log package writes to
@@ -83,7 +82,7 @@ type Checker interface {
 func Main(handler http.Handler, change ...func(*Config)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	// Otherwise a write to a standard output that is closed ends the process.
+	// Otherwise a write to a closed standard output would end the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if os.Getenv(link.StdinVariable) != "" {
 		go func() {
@@ -93,7 +92,7 @@ func Main(handler http.Handler, change ...func(*Config)) {
 	}
 	config := FromEnv()
 	config.output = new(spool.Queue)
-	if log.Writer() == os.Stderr { // also slog's, unless the program has another
+	if log.Writer() == os.Stderr { // slog's too, unless the program set another
 		log.SetOutput(config.output.Writer(os.Stderr))
 		config.output.Report(func(lost int) {
 			_, _ = fmt.Fprintf(os.Stderr, "%d log lines were lost while the log was not read\n", lost)
@@ -184,7 +183,7 @@ func Serve(ctx context.Context, handler http.Handler, config Config) error {
 	return serveHTTP(ctx, front, config)
 }
 
-// describe prints the OpenAPI document of the functions of handler.
+// describe prints the OpenAPI document of the handler's functions.
 func describe(ctx context.Context, handler http.Handler, query url.Values) error {
 	document, err := link.Document(ctx, handler, "", query)
 	if err != nil {
@@ -194,8 +193,7 @@ func describe(ctx context.Context, handler http.Handler, query url.Values) error
 	return err
 }
 
-// found returns the log attributes that say which platform was detected, and
-// by what.
+// found returns the log attributes for the detected platform and the reason.
 func (c Config) found() []slog.Attr {
 	return []slog.Attr{slog.String("platform", string(c.Platform)), slog.String("because", c.because)}
 }

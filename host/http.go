@@ -22,27 +22,27 @@ import (
 
 // Paths that the package answers itself, in front of the handler.
 const (
-	// HealthPath answers 200 while the process lives.
+	// HealthPath answers 200 while the process is alive.
 	HealthPath = "/-/healthy"
-	// ReadyPath answers 200 while the process accepts requests. It answers
-	// 503, with the reason, once the process was told to end, while log lines
-	// are lost because nothing reads the log, and while the handler is a
+	// ReadyPath answers 200 while the process accepts requests. It answers 503,
+	// with the reason, in three cases: the process was told to stop; log lines
+	// are being lost because nothing reads the log; or the handler is a
 	// [Checker] that reports an error.
 	ReadyPath = "/-/ready"
 )
 
-// Bounds on what a slow or greedy client may hold.
+// Limits on what a slow or greedy client can hold.
 const (
 	headerTime     = 10 * time.Second
 	readTime       = time.Minute
 	writeTime      = 2 * time.Minute // at least; handlers that stream longer extend it
 	idleTime       = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
-	maxStreams     = 250 // at once, of one HTTP/2 connection
+	maxStreams     = 250 // at once, on one HTTP/2 connection
 )
 
 // serveHTTP serves on config's address until ctx ends, and then until the
-// requests under way are answered.
+// requests in flight are answered.
 func serveHTTP(ctx context.Context, front *front, config Config) error {
 	listener := config.Listener
 	if listener == nil {
@@ -107,8 +107,8 @@ func newServer(config Config) (*http.Server, error) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
-	// Without TLS only for clients that begin with HTTP/2, as the proxies of
-	// Cloud Run and Knative do when told to.
+	// Without TLS, only for clients that start with HTTP/2, as the proxies of
+	// Cloud Run and Knative do if told to.
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
 		Protocols: protocols,
@@ -135,11 +135,11 @@ func newServer(config Config) (*http.Server, error) {
 	return server, nil
 }
 
-// front answers the paths of this package, and bounds the bodies of other
+// front answers this package's own paths, and limits the bodies of other
 // requests.
 type front struct {
 	next    http.Handler
-	handler http.Handler // that of the program
+	handler http.Handler // the program's
 	maxBody int64
 	logs    []*spool.Queue
 	apps    link.Host
@@ -154,12 +154,12 @@ func newFront(handler http.Handler, config Config) *front {
 	return f
 }
 
-// known is a ctx for requests, by which the apps that answer them find f.
+// known returns a ctx for requests through which the apps that answer find f.
 func (f *front) known(ctx context.Context) context.Context {
 	return context.WithValue(ctx, link.HostKey{}, &f.apps)
 }
 
-// behind lists the handler, and the apps that it has called.
+// behind returns the handler and the apps that it has called.
 func (f *front) behind() []any {
 	list := []any{f.handler}
 	for _, app := range f.apps.Apps() {
@@ -170,7 +170,7 @@ func (f *front) behind() []any {
 	return list
 }
 
-// wait waits for the work that the handler does after its answers.
+// wait waits for the handler's work after its answers.
 func (f *front) wait(ctx context.Context) error {
 	var errs []error
 	for _, h := range f.behind() {
@@ -183,8 +183,7 @@ func (f *front) wait(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// unready returns why another instance should get the next request; nil if
-// there is no reason.
+// unready returns why another instance should get the next request, or nil.
 func (f *front) unready() error {
 	if f.ending.Load() {
 		return errors.New("told to end")
@@ -204,9 +203,9 @@ func (f *front) unready() error {
 	return nil
 }
 
-// ServeHTTP answers the health checks, and passes on everything else. While
-// the server is ending, and after a chunked request, it has HTTP/1 connections
-// closed.
+// ServeHTTP answers the health checks and passes on everything else. While the
+// server is shutting down, and after a chunked request, it closes HTTP/1
+// connections.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ending := f.ending.Load()
 	if r.ProtoMajor == 1 && (ending || len(r.TransferEncoding) > 0) {
@@ -279,7 +278,7 @@ func removeStaleSocket(path string) error {
 	return fmt.Errorf("cannot listen on unix:%s: %w", path, err)
 }
 
-// keyPair is a certificate in files, read again when they change.
+// keyPair is a certificate in files, reread when they change.
 type keyPair struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -290,8 +289,8 @@ type keyPair struct {
 	cert    *tls.Certificate
 }
 
-// get returns the certificate, read again if its file has changed, for which
-// it looks at most once a second. If it cannot be read, the old one stays in
+// get returns the certificate. At most once a second it checks whether the file
+// has changed and rereads it. If it cannot be read, the old certificate stays in
 // use, since the two files may be replaced one after the other.
 func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()

@@ -26,17 +26,17 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
-// served is a Serve under way.
+// served is a running Serve.
 type served struct {
-	address string // of its listener
+	address string // of the listener
 	network string
 	end     context.CancelFunc
 	ended   chan error
 	log     *syncbuf.Buffer
 }
 
-// start serves handler on a free port, unless config says where, until the
-// test ends or end is called.
+// start serves handler until the test ends or end is called, on a free port
+// unless config says otherwise.
 func start(t *testing.T, handler http.Handler, config Config) *served {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -79,7 +79,7 @@ func start(t *testing.T, handler http.Handler, config Config) *served {
 	return nil
 }
 
-// transport reaches it, whatever the URL's host.
+// transport returns a transport that reaches it, whatever the URL's host.
 func (s *served) transport() *http.Transport {
 	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, s.network, s.address)
@@ -153,7 +153,7 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// withLambdaContext does what the Lambda Web Adapter does.
+// withLambdaContext adds the header that the Lambda Web Adapter adds.
 func withLambdaContext(next http.RoundTripper) http.RoundTripper {
 	return roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())

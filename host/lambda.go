@@ -19,8 +19,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// LambdaRequestID is the request header in which a handler finds the
-// invocation's id, the one that Lambda's own log lines carry.
+// LambdaRequestID is the request header with the invocation's id, which Lambda's
+// own log lines also carry.
 const LambdaRequestID = "Lambda-Runtime-Aws-Request-Id"
 
 // How many bytes of a buffered answer Lambda and its front ends pass on.
@@ -29,10 +29,10 @@ const (
 	albMaxAnswer    = 1 << 20
 )
 
-// serveLambda takes invocations from the Runtime API. If the API breaks off,
-// the library ends the process, as the platform expects, and Lambda starts
-// another. On SIGTERM, which the platform sends half a second before it ends
-// an idle instance, it waits for work that outlived its answer.
+// serveLambda takes invocations from the Runtime API. If the API breaks off, the
+// library ends the process, as the platform expects, and Lambda starts another.
+// On SIGTERM, which the platform sends half a second before it ends an idle
+// instance, it waits for work that outlived its answer.
 func serveLambda(ctx context.Context, front *front, config Config) error {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
@@ -176,7 +176,7 @@ func (s *lambdaStream) MarshalJSON() ([]byte, error) { return nil, errNotJSON }
 
 var errNotJSON = errors.New("sent unchanged")
 
-// lambdaWriter collects an answer, or passes it to a pipe.
+// lambdaWriter buffers an answer, or writes it to a pipe.
 type lambdaWriter struct {
 	responseHead
 	body   io.Writer
@@ -221,7 +221,7 @@ func fromWebAdapter(next http.Handler) http.Handler {
 	})
 }
 
-// statusLine is the status with its text, which load balancers ask for.
+// statusLine returns the status with its text, which load balancers require.
 func statusLine(status int) string {
 	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }

@@ -57,8 +57,8 @@ type event struct {
 	} `json:"requestContext"`
 }
 
-// members are the members of a JSON object in the order in which they were
-// sent, which is all that some events keep of a query's order.
+// members are the members of a JSON object in the order in which they were sent.
+// For some events that is the only record of a query's order.
 type members []member
 
 type member struct {
@@ -114,8 +114,8 @@ func parseEvent(payload []byte) (*event, error) {
 func (e *event) version2() bool { return e.Version == "2.0" }
 func (e *event) alb() bool      { return e.RequestContext.ELB != nil }
 
-// functionURL reports whether the event comes from a function URL, whose path
-// is as it was sent, and not from an HTTP API, which decodes it.
+// functionURL reports whether the event comes from a function URL, whose path is
+// as sent, rather than from an HTTP API, which decodes it.
 func (e *event) functionURL() bool {
 	return strings.Contains(e.RequestContext.DomainName, ".lambda-url.")
 }
@@ -208,8 +208,8 @@ func (e *event) paths() (called, path string) {
 	return called, path
 }
 
-// resourcePath is the path below all mappings and stages, of which a REST API
-// sends the template and its parameters. It is empty where it sends none.
+// resourcePath returns the path below all mappings and stages, from the template
+// and parameters that a REST API sends. It is empty for other events.
 func (e *event) resourcePath() string {
 	path := e.Resource
 	for _, p := range e.Parameters {
@@ -220,8 +220,8 @@ func (e *event) resourcePath() string {
 	return path
 }
 
-// query is the raw query, where the event has it, and otherwise one that
-// means the same. A load balancer gives its values as they were sent.
+// query returns the raw query if the event has it, and otherwise an equivalent
+// one. A load balancer passes its values on as they were sent.
 func (e *event) query() string {
 	if e.version2() {
 		return e.RawQueryString
@@ -246,11 +246,10 @@ func (e *event) query() string {
 	return b.String()
 }
 
-// escapeQuery writes a space as %20, which Twilio does too.
+// escapeQuery escapes a space as %20, like Twilio.
 func escapeQuery(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-// header returns the request's headers, from whichever fields the event's
-// format has.
+// header returns the request's headers from the fields of the event's format.
 func (e *event) header() http.Header {
 	h := http.Header{}
 	headers := e.MultiHeaders
@@ -346,8 +345,8 @@ func (e *event) head(w *lambdaWriter) answerHead {
 	return a
 }
 
-// answer is a buffered answer. Text is sent unencoded, so that REST APIs need
-// no binary media types for it.
+// answer is a buffered answer. Text is sent unencoded, so REST APIs do not have
+// to be configured with binary media types.
 func (e *event) answer(w *lambdaWriter) ([]byte, error) {
 	a := struct {
 		answerHead
@@ -363,7 +362,7 @@ func (e *event) answer(w *lambdaWriter) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false) // it would only make it longer
+	encoder.SetEscapeHTML(false) // escaping only makes it longer
 	err := encoder.Encode(a)
 	return out.Bytes(), err
 }

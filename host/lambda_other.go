@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// otherEvent is an event that is not an HTTP request: the fields that say
-// what it is.
+// otherEvent holds the fields that identify an event that is not an HTTP
+// request.
 type otherEvent struct {
 	Source     string          `json:"source"`
 	DetailType *string         `json:"detail-type"`
@@ -22,25 +22,25 @@ type otherEvent struct {
 		EventSource string `json:"eventSource"`
 	} `json:"Records"`
 
-	// Keep-warm tools send no more than one of these.
+	// Keep-warm tools send at most one of these.
 	Warmer any `json:"warmer"`
 	Warmup any `json:"warmup"`
 }
 
-// scheduled reports whether the event comes from a schedule of EventBridge,
-// by a rule or by EventBridge Scheduler.
+// scheduled reports whether the event comes from a schedule: an EventBridge rule
+// or EventBridge Scheduler.
 func (e *otherEvent) scheduled() bool {
 	return e.Source == "aws.events" || e.Source == "aws.scheduler"
 }
 
-// ping reports whether the event only keeps an instance warm: that of the
-// Serverless Framework's plugin, that of lambda-warmer, or one like them.
+// ping reports whether the event only keeps an instance warm: from the
+// Serverless Framework's plugin, lambda-warmer or a similar tool.
 func (e *otherEvent) ping() bool {
 	return e.Source == "serverless-plugin-warmup" || e.Warmer == true || e.Warmup == true
 }
 
 // other handles an event that is not an HTTP request; notRequest is the error
-// for one that nothing handles.
+// for an event that nothing handles.
 func (l *lambdaHandler) other(ctx context.Context, payload []byte, notRequest error) (io.Reader, error) {
 	var e otherEvent
 	if json.Unmarshal(payload, &e) != nil {
@@ -84,7 +84,7 @@ func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, err
 	if err := json.Unmarshal(payload, &batch); err != nil {
 		return nil, fmt.Errorf("the messages of SQS cannot be read: %w", err)
 	}
-	failures := []events.SQSBatchItemFailure{} // [] says that none failed
+	failures := []events.SQSBatchItemFailure{} // [] means that none failed
 	inOrder := false
 	var last error
 	for _, m := range batch.Records {
@@ -101,7 +101,7 @@ func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, err
 		}
 	}
 	if len(failures) == len(batch.Records) {
-		// All come again, even if failures of single messages are not asked for.
+		// All are redelivered, even without ReportBatchItemFailures.
 		return nil, fmt.Errorf("all %d messages of SQS failed, the last with: %w", len(failures), last)
 	}
 	text, err := json.Marshal(events.SQSEventResponse{BatchItemFailures: failures})
@@ -111,7 +111,7 @@ func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, err
 	return jsonAnswer(text), nil
 }
 
-// try calls do, and logs its failure. A panic counts as a failure.
+// try calls do and logs its error. A panic counts as an error.
 func (l *lambdaHandler) try(what, id string, do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// TestLambdaEvents makes the requests of the events in testdata/lambda.
+// TestLambdaEvents checks the requests made of the events in testdata/lambda.
 func TestLambdaEvents(t *testing.T) {
 	files, err := filepath.Glob("testdata/lambda/*.json")
 	if err != nil || len(files) < 10 {
@@ -122,8 +122,8 @@ func FuzzLambdaEvent(f *testing.F) {
 	})
 }
 
-// checkLambdaAnswer reads an answer as strictly as the front end that sent
-// the event, and compares its body with the event's.
+// checkLambdaAnswer reads an answer as strictly as the event's front end, and
+// compares its body with the event's.
 func checkLambdaAnswer(t *testing.T, payload, text []byte) {
 	t.Helper()
 	e, err := parseEvent(payload)
@@ -168,8 +168,8 @@ func testLambda(t testing.TB) Config {
 	return config
 }
 
-// TestSignatures has Twilio call a Studio function through every front end
-// that it may have on AWS, and on a host with plain HTTP.
+// TestSignatures has Twilio call a Studio function through every front end on
+// AWS, and on a host with plain HTTP.
 func TestSignatures(t *testing.T) {
 	const token = "0123456789abcdef0123456789abcdef"
 	type call struct {
@@ -209,7 +209,7 @@ func TestSignatures(t *testing.T) {
 			return invokeTransport(t, kind, app), kind.Base()
 		}
 	}
-	// What the event of a front end has lost.
+	// Parts that a front end's event has lost.
 	lost := map[string][]string{
 		"rest-api":                        {"many in a query", "query without a value"},
 		"rest-api-custom-domain":          {"many in a query", "query without a value"},
@@ -277,8 +277,7 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// invokeTransport calls a handler through a front end's events, in this
-// process.
+// invokeTransport calls a handler in this process through a front end's events.
 func invokeTransport(t *testing.T, kind lambdatest.Kind, handler http.Handler) http.RoundTripper {
 	config := testLambda(t)
 	l := &lambdaHandler{next: prepare(handler, config), config: config}

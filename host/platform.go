@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// Platform identifies a platform. Its text is the value of FLEXFN_PLATFORM.
+// Platform identifies a platform. Its value is the one for FLEXFN_PLATFORM.
 type Platform string
 
-// The platforms. On all but [Lambda] and [Fn], requests come as plain HTTP;
-// the others differ in the address, the time for a request, and how they end.
+// The platforms. Requests come as plain HTTP on all but [Lambda] and [Fn]; the
+// others differ in the address, the time limit of a request, and how they shut
+// down.
 const (
 	HTTP             Platform = "http"                   // a laptop, a virtual machine, a container
 	Kubernetes       Platform = "kubernetes"             // a pod behind a Service
@@ -29,23 +30,25 @@ const (
 	LambdaWebAdapter Platform = "aws-lambda-web-adapter" // HTTP from the Lambda Web Adapter
 )
 
-// platform is a row of the table: how the platform is recognised, what it says
-// about how to serve, and what differs in serving on it.
+// platform is a row of the table: how to recognise the platform, its settings,
+// and how serving on it differs.
 type platform struct {
 	name Platform
-	// found returns the reason, empty when it is not this platform.
+	// found returns the reason for the detection; empty if it is another
+	// platform.
 	found func(env func(string) string) string
-	// configure reads the platform's own variables; nil: it has none.
+	// configure reads the platform's own variables; nil if it has none.
 	configure func(c *Config, env func(string) string)
-	// wrap reads the requests of platforms that wrap them; nil: they are plain.
+	// wrap unwraps the requests of platforms that wrap them; nil if they are
+	// plain.
 	wrap func(http.Handler) http.Handler
-	// listen opens a Unix socket; nil is [listenSocket].
+	// listen opens a Unix socket; nil means [listenSocket].
 	listen func(ctx context.Context, path string) (net.Listener, error)
-	// serve answers until ctx ends; nil is [serveHTTP].
+	// serve answers until ctx ends; nil means [serveHTTP].
 	serve func(ctx context.Context, front *front, config Config) error
 }
 
-// platforms are tried in this order; the last one matches always.
+// platforms are tried in order; the last one always matches.
 var platforms = []platform{
 	{name: LambdaWebAdapter, found: findWebAdapter, wrap: fromWebAdapter, configure: func(c *Config, env func(string) string) {
 		port := env("AWS_LWA_PORT")
@@ -75,16 +78,16 @@ var platforms = []platform{
 			return
 		}
 		c.Listen = "127.0.0.1:" + upstream.Port()
-		// The watchdog's own where nothing is set.
+		// The watchdog's own defaults.
 		c.RequestLimit = c.duration(env, "exec_timeout", 30*time.Second)
-		// Told to end, it passes requests on for so long; then it drains, and
-		// ends with the container.
+		// When told to stop, it keeps passing on requests for this long; then it
+		// drains and ends with the container.
 		c.LameDuck = c.duration(env, "healthcheck_interval", c.duration(env, "write_timeout", 30*time.Second)) + time.Second
 	}},
 	{name: CloudRun, found: findCloudRun, configure: func(c *Config, env func(string) string) {
 		listenOnPort(c, env)
 		c.RequestLimit = c.duration(env, "CLOUD_RUN_TIMEOUT_SECONDS", 0)
-		c.Drain = 8 * time.Second // of the ten that it gives
+		c.Drain = 8 * time.Second // of the ten that it allows
 	}},
 	// Its queue-proxy stops sending before the program gets the signal.
 	{name: Knative, found: all("K_SERVICE", "K_REVISION"), configure: listenOnPort},
@@ -100,8 +103,8 @@ var platforms = []platform{
 	}, configure: listenOnPort},
 }
 
-// clusterLameDuck is how long a cluster may take to learn that an instance
-// ends; until then it sends requests.
+// clusterLameDuck is how long a cluster may take to notice that an instance is
+// ending; it keeps sending requests until then.
 const clusterLameDuck = 5 * time.Second
 
 // find detects the platform and applies its settings. FLEXFN_PLATFORM
@@ -122,7 +125,7 @@ func (c *Config) find(env func(string) string) {
 		}
 		return
 	}
-	c.Platform = chosen // unknown: withDefaults tells
+	c.Platform = chosen // withDefaults reports an unknown one
 }
 
 // row returns the row of platform p.
@@ -158,8 +161,8 @@ func all(names ...string) func(env func(string) string) string {
 // webAdapterFile is the path of the Lambda Web Adapter in container images.
 const webAdapterFile = "/opt/extensions/lambda-adapter"
 
-// findWebAdapter recognises the adapter, which talks to the Runtime API
-// itself and sends HTTP to the program.
+// findWebAdapter detects the adapter, which talks to the Runtime API itself and
+// sends HTTP to the program.
 func findWebAdapter(env func(string) string) string {
 	if env("AWS_LAMBDA_RUNTIME_API") == "" {
 		return ""
@@ -178,7 +181,7 @@ func findWebAdapter(env func(string) string) string {
 	return ""
 }
 
-// Of-watchdog has two names for these; the first here wins there too.
+// of-watchdog has two names for these; as there, the first one wins.
 var (
 	watchdogProcess  = []string{"function_process", "fprocess"}
 	watchdogUpstream = []string{"http_upstream_url", "upstream_url"}
@@ -193,7 +196,7 @@ func findWatchdog(env func(string) string) string {
 	return "mode is http, " + process + " and " + upstream + " set"
 }
 
-// first returns the first of these variables that is set, and its value.
+// first returns the first of these variables that is set, with its value.
 func first(env func(string) string, names ...string) (name, value string) {
 	for _, name := range names {
 		if value := env(name); value != "" {
@@ -221,8 +224,7 @@ func listenOnPort(c *Config, env func(string) string) {
 	}
 }
 
-// duration reads one of the platform's times, a number of seconds or a time with
-// a unit.
+// duration parses one of the platform's times: seconds, or a number with a unit.
 func (c *Config) duration(env func(string) string, name string, otherwise time.Duration) time.Duration {
 	v := env(name)
 	if v == "" {

@@ -14,8 +14,8 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// prepare wraps handler in what every platform needs: panics are answered, the
-// prefix is stripped, and the deadline leaves a margin.
+// prepare wraps handler with what every platform needs: it answers after panics,
+// strips the prefix, and leaves a margin before the deadline.
 func prepare(handler http.Handler, c Config) http.Handler {
 	next := recoverPanics(handler, c)
 	if c.StripPrefix != "" {
@@ -58,8 +58,8 @@ func stripPrefix(next http.Handler, prefix string) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 after a panic if the answer has not begun, and
-// otherwise breaks it off.
+// recoverPanics answers 500 after a panic. If the answer has already started, it
+// cuts it off instead.
 func recoverPanics(next http.Handler, c Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rw := &hijackable{recoverable: recoverable{ResponseWriter: w}}
@@ -85,7 +85,7 @@ func recoverPanics(next http.Handler, c Config) http.Handler {
 	})
 }
 
-// fail answers in the platform's stead with a JSON object such as flexfn's.
+// fail answers for the platform with a JSON object like flexfn's.
 func fail(w http.ResponseWriter, status int, message string) {
 	h := w.Header()
 	for name := range h {
@@ -98,7 +98,7 @@ func fail(w http.ResponseWriter, status int, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"success": false, "message": message})
 }
 
-// recoverable is a ResponseWriter that notes whether the answer has begun.
+// recoverable is a ResponseWriter that records whether the answer has started.
 type recoverable struct {
 	http.ResponseWriter
 	began bool
@@ -120,13 +120,13 @@ func (w *recoverable) Flush() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap and Transparent say that everything is passed on.
+// Unwrap and Transparent declare that everything is passed on.
 func (w *recoverable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *recoverable) Transparent()                {}
 
 var _ link.Transparent = (*recoverable)(nil)
 
-// hijackable is a recoverable whose connection a handler may take over, as
+// hijackable is a recoverable that lets a handler take over the connection, as
 // WebSocket handlers do.
 type hijackable struct {
 	recoverable

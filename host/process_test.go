@@ -22,8 +22,8 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
-// programVariable makes this test's binary the program that is tested: a
-// main of one line, in a separate process.
+// programVariable makes this test binary run the program under test: a one-line
+// main, in a process of its own.
 const programVariable = "FLEXFN_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -80,7 +80,7 @@ func startProgram(t *testing.T, stdin *os.File, environ []string, args ...string
 	return p
 }
 
-// exit waits for the end and returns the exit code.
+// exit waits for the process to end and returns its exit code.
 func (p *program) exit(t *testing.T) int {
 	t.Helper()
 	select {
@@ -186,7 +186,7 @@ func TestLambdaLifecycle(t *testing.T) {
 	}
 
 	t.Run("killed connection", func(t *testing.T) {
-		// While the handler runs, the connection of the runtime loop is idle.
+		// While the handler runs, the runtime loop's connection is idle.
 		killed := make(chan int)
 		go func() {
 			time.Sleep(100 * time.Millisecond)
@@ -294,8 +294,8 @@ func TestLambdaLifecycle(t *testing.T) {
 	})
 }
 
-// TestMainEndsWithItsDevServer closes the standard input as the end of a dev
-// server does, killed or not.
+// TestMainEndsWithItsDevServer closes standard input, as happens when a dev
+// server ends or is killed.
 func TestMainEndsWithItsDevServer(t *testing.T) {
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -323,7 +323,7 @@ func TestMainEndsWithItsDevServer(t *testing.T) {
 	}
 }
 
-// TestMainProgram is the life of a program under a process manager.
+// TestMainProgram follows a program's life under a process manager.
 func TestMainProgram(t *testing.T) {
 	socket := "unix:" + t.TempDir() + "/http.sock"
 	environ := []string{"FLEXFN_LISTEN=" + socket, "FLEXFN_DRAIN=400ms"}

@@ -13,8 +13,8 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
-// TestSlowClients has clients that hold a connection for as long as they may.
-// The time is the bubble's own.
+// TestSlowClients holds connections for as long as clients can, in a synctest
+// bubble's time.
 func TestSlowClients(t *testing.T) {
 	for name, c := range map[string]struct {
 		send  string        // at first
