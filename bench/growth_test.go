@@ -19,7 +19,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// These show how cost grows. Each is one pass: run them with -benchtime 1x.
+// These show how costs grow. Each is a single pass: run with -benchtime 1x.
 
 func heap() float64 {
 	var m runtime.MemStats
@@ -99,7 +99,7 @@ func BenchmarkGrowthOfTokens(b *testing.B) {
 	}
 }
 
-// counting counts what goes to TaskRouter.
+// counting counts the requests to TaskRouter.
 type counting struct {
 	http.RoundTripper
 	n atomic.Int64
@@ -112,8 +112,8 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// BenchmarkGrowthOfWriters has writers change one task at the same time,
-// through one app or two, as in one process or two.
+// BenchmarkGrowthOfWriters has writers change one task at the same time, through
+// one app or two, like one process or two.
 func BenchmarkGrowthOfWriters(b *testing.B) {
 	for _, apps := range []int{1, 2} {
 		for _, writers := range []int{1, 2, 4, 16, 64} {
@@ -123,7 +123,7 @@ func BenchmarkGrowthOfWriters(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer fake.Close()
-				// An answer takes a while, as one over the internet does.
+				// Answers take a while, as over the internet.
 				if err := fake.SetFaults(twiliofake.Fault{Action: twiliofake.Slow, Delay: 5 * time.Millisecond}); err != nil {
 					b.Fatal(err)
 				}

@@ -14,10 +14,10 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// compared are the cases and who can be asked. In the case flex, flexfn checks
-// a token and the frameworks check none. Twilio's local server answers from one
-// process in its fastest mode ("reference") and starts a process for each
-// request by default, which takes too long for a short run.
+// compared lists the cases and their servers. In the case flex, flexfn checks a
+// token and the frameworks do not. Twilio's local server answers from one
+// process in its fastest mode ("reference"). By default it starts a process for
+// each request, which takes too long for a short run.
 var compared = []struct {
 	name    string
 	servers []string
@@ -28,8 +28,8 @@ var compared = []struct {
 }
 
 // BenchmarkLoad loads servers over loopback with wrk, one pass for each
-// measurement: run it with -benchtime 1x. LOADTIME is how long each takes.
-// Those that are compared come one after another.
+// measurement: run with -benchtime 1x. LOADTIME is how long each takes. Servers
+// to be compared run one after another.
 func BenchmarkLoad(b *testing.B) {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		b.Skip("NOT MEASURED: wrk is not installed")
@@ -63,7 +63,7 @@ func BenchmarkLoad(b *testing.B) {
 				b.Run(fmt.Sprintf("case=%s/conns=%d/lib=%s", c.name, conns, name), func(b *testing.B) {
 					s, length := running[name], length
 					if s == nil {
-						// It answers a few requests a second, and none any more
+						// It answers a few requests a second, and none at all
 						// after clients have left.
 						s, length = startServer(b, name, fakeURL), max(length, 10*time.Second)
 					}
@@ -97,8 +97,8 @@ func requireReference(tb testing.TB, name string) {
 	}
 }
 
-// BenchmarkStart starts each server: the time to its first answer, and the
-// memory it then has.
+// BenchmarkStart starts each server and measures the time to its first answer
+// and its memory at that point.
 func BenchmarkStart(b *testing.B) {
 	for _, name := range []string{"bare", "flexfn", "flexfn-serve", "functions-framework", "node", "reference"} {
 		if leftOut(name) {
@@ -114,8 +114,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// wrkScript is a wrk script that sends a body, and at the end writes what it
-// counted.
+// wrkScript is a wrk script that sends a body and finally prints its counts.
 func wrkScript(tb testing.TB, contentType, body string) string {
 	path := filepath.Join(tb.TempDir(), "form.lua")
 	text := fmt.Sprintf(`
@@ -142,7 +141,7 @@ end
 	return path
 }
 
-// loadForm has a token that the fake knows.
+// loadForm has a token that the fake accepts.
 var loadForm = strings.Replace(form, "Token=t", "Token=dev-agent", 1)
 
 type measured struct {

@@ -17,16 +17,16 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// service is an upstream that can do so much work a second. An answer is one
-// unit of work; a refusal (503) is a fifth of one, since saying no costs too.
-// What is refused beyond its means it owes to the next moment, as a crowded
-// server does.
+// service is an upstream that can do a limited amount of work a second. An
+// answer is one unit of work; a refusal (503) is a fifth of one, since refusing
+// costs too. Refusals beyond its capacity use up the next moment's, as in an
+// overloaded server.
 type service struct {
 	mu      sync.Mutex
 	perTick float64
 	used    float64
 	tick    time.Time
-	down    bool // answers nothing but 503
+	down    bool // answers only 503
 	calls   int
 }
 
@@ -109,9 +109,9 @@ var policies = []policy{
 	}},
 }
 
-// TestOutage shows what each policy does to a service, and what its users
-// get, as the load grows past what the service can do, and while it is down.
-// It runs the real loops in virtual time:
+// TestOutage shows how each policy affects a service and its users as the load
+// grows beyond the service's capacity, and while it is down. It runs the real
+// loops in virtual time:
 //
 //	go test -run TestOutage -v
 func TestOutage(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package bench compares flexfn with its peers. It is a separate module, so
-// that theirs stay out of flexfn's.
+// Package bench compares flexfn with its peers. It is a separate module to keep
+// their dependencies out of flexfn's.
 package bench
 
 import (
@@ -21,9 +21,9 @@ import (
 	sethvargo "github.com/sethvargo/go-retry"
 )
 
-// Every library is set up once to do the same: up to five retries without
-// delay, of errors whose status is 412, 429 or 503; ctx is obeyed. What a
-// library needs for each call is made in the call.
+// Every library is configured once to do the same: up to five retries without
+// delay, of errors with status 412, 429 or 503, and it must obey ctx. Setup that
+// a library needs for each call is part of the call.
 
 const retries = 5
 
@@ -58,7 +58,7 @@ func libraries() []library {
 	}
 }
 
-// runBare is the floor: a loop that knows the same errors and nothing else.
+// runBare is the floor: a loop that knows the same errors and nothing more.
 func runBare(ctx context.Context, op operation) (int, error) {
 	for n := 0; ; n++ {
 		v, err := op(ctx)
@@ -160,7 +160,7 @@ func BenchmarkRetry(b *testing.B) {
 				ctx, cancel := context.WithCancel(b.Context())
 				defer cancel()
 				n := 0
-				op := func(context.Context) (int, error) { // made once, so that what is counted is the library's
+				op := func(context.Context) (int, error) { // made once, so that only the library's cost is measured
 					if n++; n <= c.fails {
 						return 0, c.err
 					}

@@ -27,9 +27,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// serverVariable makes this test's binary one of the servers that are
-// compared, in a process of its own so that its processor time and memory can
-// be read.
+// serverVariable makes this test binary run one of the compared servers, in a
+// process of its own so that its processor time and memory can be read.
 const serverVariable = "FLEXFN_BENCH_SERVER"
 
 func TestMain(m *testing.M) {
@@ -53,7 +52,7 @@ var programs = map[string]func(port string) error{
 	"fake":                fakeProgram,
 }
 
-// bareProgram is net/http and nothing else. It checks no token.
+// bareProgram is net/http and nothing else. It does not check a token.
 func bareProgram(port string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", bare)
@@ -90,8 +89,8 @@ func functionsFrameworkProgram(port string) error {
 	return funcframework.StartHostPort("127.0.0.1", port)
 }
 
-// tasks is how many tasks are updated in turn: more than there are
-// connections, so that updates do not conflict.
+// tasks is the number of tasks updated in turn: more than there are connections,
+// so that updates do not conflict.
 const tasks = 4096
 
 func taskSID(i int) string { return fmt.Sprintf("WT%032x", 0xbe0000+i) }
@@ -111,7 +110,7 @@ func fakeProgram(port string) error {
 	return serveProgram(port, fake)
 }
 
-// bareUpdate is what one writes by hand: it reads, merges the upper level and
+// bareUpdate is the handwritten update: it reads, merges the top level, and
 // stores if nothing has changed in the meantime. It does not retry.
 func bareUpdate(w http.ResponseWriter, r *http.Request) {
 	var update, attributes map[string]json.RawMessage
@@ -168,7 +167,7 @@ func toFake(ctx context.Context, method, task, etag string, form url.Values, int
 	return resp.Header.Get("ETag"), json.NewDecoder(resp.Body).Decode(into)
 }
 
-// server is a process that answers.
+// server is a running server process.
 type server struct {
 	*exec.Cmd
 	port  string
@@ -247,13 +246,13 @@ func freePort(tb testing.TB) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// cpu is the processor time of the server and of what it forked and awaited.
+// cpu returns the processor time of the server and its terminated children.
 func (s *server) cpu(tb testing.TB) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Process.Pid))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	// The name, in brackets, may hold spaces. A tick is 10 ms on Linux.
+	// The name, in parentheses, may contain spaces. A tick is 10 ms on Linux.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	var ticks int
 	for _, f := range fields[11:15] {
@@ -266,7 +265,7 @@ func (s *server) cpu(tb testing.TB) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// memory is what is resident, in bytes.
+// memory returns the resident memory, in bytes.
 func (s *server) memory(tb testing.TB) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.Process.Pid))
 	if err != nil {

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write README.md's tables from results.t
 // results are the passes of one benchmark, by unit.
 type results map[string][]float64
 
-// readResults reads what run has written: the benchmarks by name, in order.
+// readResults reads the output of run: the benchmarks by name, in order.
 func readResults(t *testing.T, file string) (names []string, all map[string]results) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,7 +66,8 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// ratio is the median of the passes' ratios: what disturbs a pass disturbs both.
+// ratio is the median of the passes' ratios: a disturbance of a pass affects
+// both sides.
 func ratio(values, floor []float64) string {
 	var list []float64
 	for i := range min(len(values), len(floor)) {
@@ -80,7 +81,7 @@ func ratio(values, floor []float64) string {
 	return fmt.Sprintf("%.2f", median(list))
 }
 
-// spread is the median with the least and the most.
+// spread is the median with the minimum and the maximum.
 func spread(values []float64, scale float64) string {
 	if len(values) == 0 {
 		return ""
@@ -105,8 +106,8 @@ func key(name, key string) string {
 	return value
 }
 
-// TestTables writes the tables of README.md with -update; otherwise it only
-// sees that there is a place for each.
+// TestTables writes the tables of README.md with -update. Otherwise it only
+// checks that each has its place there.
 func TestTables(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -125,7 +126,7 @@ func TestTables(t *testing.T) {
 		var b bytes.Buffer
 		write(&b, names, all)
 		if bytes.Count(b.Bytes(), []byte("\n")) <= 2 {
-			continue // nothing of it was measured
+			continue // it was not measured
 		}
 		begin, end := []byte("<!-- "+name+" -->\n"), []byte("<!-- end of "+name+" -->\n")
 		before, rest, ok1 := bytes.Cut(readme, begin)
@@ -155,7 +156,7 @@ var tables = map[string]writer{
 	"startup":     startupTable,
 }
 
-// against compares the times of one benchmark with one of its libraries.
+// against compares the times of one benchmark with one library's.
 func against(bench, floor string) writer {
 	return func(b *bytes.Buffer, names []string, all map[string]results) {
 		fmt.Fprintf(b, "| | ns | of %s | allocations |\n|---|---|---|---|\n", floor)
@@ -224,7 +225,7 @@ func buildTable(b *bytes.Buffer, names []string, all map[string]results) {
 	}
 }
 
-// startupTable is what startup has printed.
+// startupTable makes a table of startup's output.
 func startupTable(b *bytes.Buffer, _ []string, _ map[string]results) {
 	if text, err := os.ReadFile("startup.txt"); err == nil {
 		b.Write(text)

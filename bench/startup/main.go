@@ -1,7 +1,7 @@
-// Command startup measures how soon a program answers after it was started,
-// and what it holds after many requests: flexfn's release binary on HTTP and
-// on a stub of AWS Lambda, next to the least that Go and Node.js can do, and
-// the reference's local server if "npm install" was run in reference/.
+// Command startup measures how soon a program answers after its start, and its
+// memory after many requests: flexfn's release binary on HTTP and on a stub of
+// AWS Lambda, the minimum possible in Go and Node.js, and the reference's local
+// server if "npm install" was run in reference/.
 //
 //	cd bench && go run ./startup
 package main
@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// portWord stands for the port in a command; others take $PORT.
+// portWord stands for the port in a command; other programs take $PORT.
 const portWord = "PORT"
 
 type subject struct {
@@ -73,7 +73,7 @@ func measure(runs, requests int) error {
 		return err
 	}
 
-	// Twilio's part is played by the fake.
+	// The fake plays Twilio.
 	fakeAddress := "127.0.0.1:" + freePort()
 	fake := exec.Command(flexfn, "fake", "--addr", fakeAddress)
 	if err := fake.Start(); err != nil {
@@ -102,7 +102,7 @@ func measure(runs, requests int) error {
 			})
 		}
 	}
-	// In turns, so that a noisy moment hits everyone.
+	// Take turns, so that a noisy moment affects every program.
 	times := make([][]time.Duration, len(subjects))
 	for i := range runs {
 		for k, s := range subjects {
@@ -139,8 +139,8 @@ func freePort() string {
 	return port
 }
 
-// start starts the program, waits for its first answer, sends requests more,
-// and ends it.
+// start starts the program, waits for its first answer, sends more requests, and
+// ends it.
 func (s subject) start(requests int) (took time.Duration, rss string, err error) {
 	port := freePort()
 	base := "http://127.0.0.1:" + port
