@@ -1,5 +1,5 @@
-// Package check checks the recipes of deploy/ with the tools of the platforms
-// that they are for, as far as those are Go modules.
+// Package check checks the recipes in deploy/ with the tools of their platforms,
+// as far as those are Go modules.
 package check
 
 import (
@@ -38,7 +38,7 @@ func read(t *testing.T, path string) []byte {
 	return data
 }
 
-// strict decodes YAML or JSON, and knows no other fields than v's.
+// strict decodes YAML or JSON and refuses fields that v does not have.
 func strict(t *testing.T, data []byte, v any) {
 	t.Helper()
 	if err := yaml.UnmarshalStrict(data, v); err != nil {
@@ -46,7 +46,7 @@ func strict(t *testing.T, data []byte, v any) {
 	}
 }
 
-// healthPaths checks that the probes ask for paths that package host answers.
+// healthPaths checks that the probes use paths that package host answers.
 func healthPaths(t *testing.T, c corev1.Container, startup bool) {
 	t.Helper()
 	probes := map[string]*corev1.Probe{host.ReadyPath: c.ReadinessProbe, host.HealthPath: c.LivenessProbe}
@@ -60,7 +60,7 @@ func healthPaths(t *testing.T, c corev1.Container, startup bool) {
 	}
 }
 
-// confined checks that a container can do nothing that it does not need.
+// confined checks that a container has no privileges that it does not need.
 func confined(t *testing.T, c corev1.Container) {
 	t.Helper()
 	s := c.SecurityContext
@@ -158,7 +158,7 @@ func TestKnative(t *testing.T) {
 			var service servingv1.Service
 			strict(t, read(t, file), &service)
 			service.SetDefaults(t.Context())
-			// Cloud Run sees to what Knative warns of.
+			// Cloud Run takes care of what Knative warns about.
 			if err := service.Validate(t.Context()).Filter(apis.ErrorLevel); err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,7 @@ func TestSAM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	delete(schemaJSON.(map[string]any), "$id") // it is the draft's own
+	delete(schemaJSON.(map[string]any), "$id") // that of the draft itself
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft4)
 	if err := compiler.AddResource("sam.json", schemaJSON); err != nil {
@@ -234,8 +234,8 @@ func TestSAM(t *testing.T) {
 	}
 }
 
-// TestKubernetesEvents checks what the recipe for events adds to the
-// deployment: secrets from a secret, and the way to PostgreSQL.
+// TestKubernetesEvents checks the additions of the events recipe to the
+// deployment: secrets from a secret, and access to PostgreSQL.
 func TestKubernetesEvents(t *testing.T) {
 	var patch appsv1.Deployment
 	var network networkingv1.NetworkPolicy
@@ -262,8 +262,9 @@ func TestKubernetesEvents(t *testing.T) {
 	}
 }
 
-// TestAzure checks what the Functions host reads, for which there is no tool
-// here: https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers.
+// TestAzure checks the files that the Functions host reads. No Go module
+// validates them; see
+// https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers.
 func TestAzure(t *testing.T) {
 	var hostJSON struct {
 		Version         string
@@ -276,7 +277,7 @@ func TestAzure(t *testing.T) {
 				DefaultExecutablePath string
 				Arguments             []string
 			}
-			// EnableForwardingHttpRequest, which is older, rebuilds requests.
+			// The older EnableForwardingHttpRequest rebuilds requests.
 			EnableProxyingHTTPRequest bool
 		}
 	}
@@ -303,8 +304,8 @@ func TestAzure(t *testing.T) {
 	}
 }
 
-// TestOpenFaaS checks that the stack and the image agree with package host,
-// for which there is no tool here.
+// TestOpenFaaS checks that the stack and the image agree with package host. No
+// Go module validates them.
 func TestOpenFaaS(t *testing.T) {
 	var stack struct {
 		Version   string
@@ -335,8 +336,8 @@ func TestOpenFaaS(t *testing.T) {
 	}
 }
 
-// TestIgnored checks that git and container builders leave out what the
-// recipes write: credentials, and programs.
+// TestIgnored checks that git and container builders ignore the files that the
+// recipes write: credentials and programs.
 func TestIgnored(t *testing.T) {
 	files := []string{".env", ".env.local", "examples/crm/.env.production", "state.json", "flexfn.state.json", "deploy/azure-functions/flexfn", "deploy/aws-lambda/build/flexfn"}
 	command := exec.Command("git", append([]string{"check-ignore", "--no-index"}, files...)...)

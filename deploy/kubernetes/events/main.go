@@ -1,6 +1,6 @@
 // Command flexfn handles Twilio's events on Kubernetes. PostgreSQL remembers
 // what was done, and keeps the work that outlasts an answer. It runs as
-// ../flexfn.yaml says, with the environment of events.yaml.
+// ../flexfn.yaml says, with the environment of patch.yaml.
 package main
 
 import (
@@ -38,7 +38,7 @@ func serve(ctx context.Context) error {
 	}
 	defer store.Close()
 	defer queue.Close()
-	if os.Getenv("MIGRATE") != "" { // the init container; see events.yaml
+	if os.Getenv("MIGRATE") != "" { // the init container; see patch.yaml
 		return errors.Join(store.CreateTable(ctx), queue.Migrate(ctx))
 	}
 	c := flexfn.FromEnv()
