@@ -122,14 +122,14 @@ const ownModule = "github.com/flexfn/flexfn"
 func (d *devCommand) program(ctx context.Context) (p *dev.Program, why string, err error) {
 	p, err = dev.FindProgram(ctx, cmp.Or(d.Dir, "."))
 	switch {
+	case d.Dir == "" && p != nil && p.Module == ownModule:
+		return nil, "This is flexfn's own source", nil
 	case err != nil:
 		return nil, "", err
 	case d.Dir != "" && p == nil:
 		return nil, "", fmt.Errorf("%s is not in a Go module: go mod init makes one", d.Dir)
 	case p == nil:
 		return nil, "This folder is not in a Go module", nil
-	case d.Dir == "" && p.Module == ownModule:
-		return nil, "This is flexfn's own source", nil
 	}
 	return p, "", nil
 }

@@ -39,7 +39,8 @@ type Program struct {
 }
 
 // FindProgram finds the main package in dir, or the only one below it. It
-// returns nil if dir is not in a module. A module that the go command cannot
+// returns nil if dir is not in a module. If there is not exactly one, the error
+// comes with a Program that knows its module alone. A module that the go command cannot
 // load, say because of a typo in go.mod, is not an error: builds fail with the
 // go command's message until it is fixed.
 func FindProgram(ctx context.Context, dir string) (*Program, error) {
@@ -67,7 +68,7 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	}
 	p.Module = modfile.ModulePath(text)
 	if err := p.find(ctx, gotool.Tool{}); err != nil && errors.As(err, new(choiceError)) {
-		return nil, err
+		return p, err
 	}
 	return p, ctx.Err()
 }
