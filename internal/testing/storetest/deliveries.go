@@ -53,8 +53,9 @@ type Deliveries struct {
 
 const (
 	deliveryVariable = "FLEXFN_STORETEST_DELIVERIES"
-	eventsVariable   = "FLEXFN_SOAK_EVENTS" // how many events; a few thousand otherwise
-	someEvents       = 3000
+	eventsVariable   = "FLEXFN_SOAK_EVENTS" // how many events, with kills to the end
+	someEvents       = 500                  // without the variable
+	someKills        = 3                    // likewise; each costs the start of a process
 	processes        = 8
 	inTime           = 5 * time.Second // how long Event Streams waits
 	publicURL        = "https://functions.example.com"
@@ -261,7 +262,7 @@ func (u *unrecorded) Handle(_ context.Context, r slog.Record) error {
 // kills kills a process now and then and starts another.
 func (r *deliveryRun) kills(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for wait(ctx, time.Second/2+time.Duration(rng.IntN(2000))*time.Millisecond) {
+	for n := 0; (r.soak || n < someKills) && wait(ctx, time.Second/2+time.Duration(rng.IntN(2000))*time.Millisecond); n++ {
 		i := rng.IntN(processes)
 		r.mu.Lock()
 		old := r.processes[i]
