@@ -115,6 +115,7 @@ func TestProcesses(t *testing.T) {
 func TestDeliveries(t *testing.T) {
 	var server *redis
 	storetest.Deliveries{
+		Short: 5000,
 		Address: func() string {
 			server = startRedis(t, "--appendonly", "yes")
 			return server.port

@@ -47,6 +47,9 @@ type Deliveries struct {
 	// Batch is the maximum number of events in a batch, and Clients how many
 	// clients deliver at once; zero means 100 and 16.
 	Batch, Clients int
+	// Short is how many events there are without the variable; zero stands for
+	// 500. They must outlast the first kills.
+	Short int
 	// Settle is how long the remaining jobs may take after the last delivery.
 	Settle time.Duration
 }
@@ -54,8 +57,7 @@ type Deliveries struct {
 const (
 	deliveryVariable = "FLEXFN_STORETEST_DELIVERIES"
 	eventsVariable   = "FLEXFN_SOAK_EVENTS" // how many events, with kills to the end
-	someEvents       = 500                  // without the variable
-	someKills        = 3                    // likewise; each costs the start of a process
+	someKills        = 3                    // without the variable; each costs the start of a process
 	processes        = 8
 	inTime           = 5 * time.Second // how long Event Streams waits
 	publicURL        = "https://functions.example.com"
@@ -77,7 +79,7 @@ func (d Deliveries) Run(t *testing.T) {
 		d.process(t, dir, address)
 		return
 	}
-	count, soak := someEvents, false
+	count, soak := cmp.Or(d.Short, 500), false
 	if n, err := strconv.Atoi(os.Getenv(eventsVariable)); err == nil {
 		count, soak = n, true
 	}
