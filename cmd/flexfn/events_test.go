@@ -134,7 +134,7 @@ func TestTrigger(t *testing.T) {
 		t.Error(out)
 	}
 	for _, c := range []struct{ args, want string }{
-		{"task.creatd", "not known to send"},
+		{"task.creatd", "unknown event"},
 		{"task.creat", "did you mean task.created?"},
 		{"onMessageAdded", "no function takes onMessageAdded: add an events.Conversations"},
 		{"incoming.message", "say which function"},

@@ -113,9 +113,9 @@ func SourceOf(t string) (Source, error) {
 		return Stream, nil // Event Streams has more types than are listed
 	}
 	if len(alike) > 0 {
-		return "", fmt.Errorf("Twilio is not known to send %q; did you mean %s?", t, strings.Join(alike[:min(len(alike), 5)], ", "))
+		return "", fmt.Errorf("unknown event %q; did you mean %s?", t, strings.Join(alike[:min(len(alike), 5)], ", "))
 	}
-	return "", fmt.Errorf("Twilio is not known to send %q", t)
+	return "", fmt.Errorf("unknown event %q", t)
 }
 
 // Story is the subject of a sequence of samples, which all have the same SIDs.
