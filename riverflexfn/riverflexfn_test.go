@@ -115,6 +115,7 @@ func TestDeliveries(t *testing.T) {
 			return func(ctx context.Context, app *flexfn.App) error { return q.Work(ctx, app, 10) }, nil
 		},
 		AfterAnswer: true,
+		Short:       200,             // River's workers take them one by one
 		Settle:      5 * time.Minute, // River looks for lost jobs each half minute
 	}.Run(t)
 }
