@@ -16,6 +16,22 @@ const (
 	ordinaryShare     = 4 // one part in so many is for ordinary bodies alone
 )
 
+// How much is read of a body that nothing uses, by what reading it is for.
+const (
+	// A browser that is still sending a body reads the answer that refuses it
+	// only if the rest is read as well; otherwise it reports a network error,
+	// which the plugin takes for a reason to try again. So this covers any upload
+	// that is a mistake rather than an attack.
+	refusedBytes = 32 << 20
+	// The connection to a web service is used again only if the answer has been
+	// read to its end. Reading more than this takes longer than a new connection;
+	// net/http's server draws the same line.
+	reuseBytes = 256 << 10
+)
+
+// discard reads up to most bytes of a body that nothing uses.
+func discard(body io.Reader, most int64) { _, _ = io.CopyN(io.Discard, body, most) }
+
 // bodyRoom bounds the bytes of all bodies that are being received or used.
 // Long bodies and ordinary ones have room of their own, so that a few long
 // ones do not lock out the others.
@@ -70,7 +86,10 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 		return nil, nil
 	}
 	refuse := func(err error) ([]byte, error) {
-		drain(r)
+		// A caller that waits for permission to send has sent nothing.
+		if r.Header.Get("Expect") == "" {
+			discard(r.Body, refusedBytes)
+		}
 		return nil, err
 	}
 	tooLong := Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
@@ -108,13 +127,5 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 			})
 		}
 		body = append(make([]byte, 0, size), body...)
-	}
-}
-
-// drain reads the rest of the body, up to maxDrain bytes, so that a browser that
-// is still sending reads the refusal instead of a reset connection.
-func drain(r *http.Request) {
-	if r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 	}
 }

@@ -13,9 +13,6 @@ import (
 	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
-// maxDrain bounds what is read of a body that has been refused; see drain.
-const maxDrain = 32 << 20
-
 // values holds the parameters of one request as they were sent. The body's win
 // over the query's. The body is decoded only once the caller is known.
 type values struct {

@@ -19,9 +19,6 @@ import (
 const (
 	// maxAnswerBytes bounds an answer that is read whole.
 	maxAnswerBytes = 32 << 20
-	// maxDrainBytes bounds what is read of a body that is not used, so that
-	// its connection can be used again.
-	maxDrainBytes = 256 << 10
 	// maxErrorBytes bounds what is kept of an error's body.
 	maxErrorBytes = 64 << 10
 	// maxRetryAfter caps a service's Retry-After.
@@ -221,7 +218,7 @@ func hostOf(resp *http.Response) string {
 // closeBody reads a little of what is left, so that the connection can be used
 // again, and closes.
 func closeBody(resp *http.Response) {
-	io.CopyN(io.Discard, resp.Body, maxDrainBytes)
+	discard(resp.Body, reuseBytes)
 	resp.Body.Close()
 }
 
