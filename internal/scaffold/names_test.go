@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 // parsed parses a function's file and its test.
@@ -78,7 +80,7 @@ func TestNames(t *testing.T) {
 			files := parsed(t, f)
 			tried++
 			for _, file := range files {
-				for _, declared := range declaredNames(file) {
+				for _, declared := range gotool.DeclaredNames(file) {
 					if used[declared] || token.IsKeyword(declared) {
 						t.Errorf("%+v declares %s, which means something else", f, declared)
 					}

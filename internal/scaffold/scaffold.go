@@ -24,6 +24,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/gotool"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/setting"
 )
@@ -213,37 +214,13 @@ func (f Function) checkFree(dir string) error {
 		if err != nil {
 			continue // register checks routes.go; other files do not matter
 		}
-		for _, declared := range declaredNames(file) {
+		for _, declared := range gotool.DeclaredNames(file) {
 			if slices.Contains(mine, declared) {
 				return fmt.Errorf("nothing was written: the name %s is taken in %s; choose another with --name", declared, name)
 			}
 		}
 	}
 	return nil
-}
-
-// declaredNames returns the names that a file declares for its package.
-func declaredNames(file *ast.File) (names []string) {
-	for _, d := range file.Decls {
-		switch d := d.(type) {
-		case *ast.FuncDecl:
-			if d.Recv == nil {
-				names = append(names, d.Name.Name)
-			}
-		case *ast.GenDecl:
-			for _, spec := range d.Specs {
-				switch spec := spec.(type) {
-				case *ast.TypeSpec:
-					names = append(names, spec.Name.Name)
-				case *ast.ValueSpec:
-					for _, n := range spec.Names {
-						names = append(names, n.Name)
-					}
-				}
-			}
-		}
-	}
-	return names
 }
 
 // constraints lists the systems and architectures, which the go command treats

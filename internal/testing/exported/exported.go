@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/gotool"
 )
 
 // Names returns the package-level names that the package in the working
@@ -19,25 +21,7 @@ import (
 func Names(t *testing.T) []string {
 	var names []string
 	for _, file := range parse(t, func(name string) bool { return !strings.HasSuffix(name, "_test.go") }) {
-		for _, d := range file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				if d.Recv == nil {
-					names = append(names, d.Name.Name)
-				}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					switch spec := spec.(type) {
-					case *ast.TypeSpec:
-						names = append(names, spec.Name.Name)
-					case *ast.ValueSpec:
-						for _, name := range spec.Names {
-							names = append(names, name.Name)
-						}
-					}
-				}
-			}
-		}
+		names = append(names, gotool.DeclaredNames(file)...)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !ast.IsExported(name) })
 	slices.Sort(names)

@@ -27,6 +27,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/events"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -129,7 +130,7 @@ type deliveryRun struct {
 type process struct {
 	run  *exec.Cmd
 	port string
-	log  *syncBuffer
+	log  *syncbuf.Buffer
 }
 
 func (p *process) id() string { return strconv.Itoa(p.run.Process.Pid) }
@@ -141,7 +142,7 @@ func (p *process) kill() {
 
 // begin starts a process, and waits until it listens.
 func (r *deliveryRun) begin() *process {
-	p := &process{run: exec.Command(os.Args[0], "-test.run=^"+r.t.Name()+"$", "-test.timeout=0"), log: new(syncBuffer)}
+	p := &process{run: exec.Command(os.Args[0], "-test.run=^"+r.t.Name()+"$", "-test.timeout=0"), log: new(syncbuf.Buffer)}
 	p.run.Env = append(os.Environ(), deliveryVariable+"="+r.dir+"\n"+r.address)
 	p.run.Stderr = p.log
 	out, err := p.run.StdoutPipe()
@@ -163,7 +164,7 @@ func (r *deliveryRun) begin() *process {
 		}
 	}
 	p.kill()
-	r.t.Errorf("a process does not listen: %s", p.log.b.String())
+	r.t.Errorf("a process does not listen: %s", p.log.String())
 	return p
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // Postgres is a PostgreSQL server for a test, from the system's packages.
@@ -84,7 +86,7 @@ func (p *Postgres) Start() {
 	p.t.Helper()
 	p.run = p.command("postgres", "-D", filepath.Join(p.dir, "data"), "-p", p.Port, "-k", p.dir,
 		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=120")
-	var log syncBuffer
+	var log syncbuf.Buffer
 	p.run.Stderr = &log
 	if err := p.run.Start(); err != nil {
 		p.t.Fatal(err)
@@ -96,7 +98,7 @@ func (p *Postgres) Start() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	p.Kill() // so that the log is complete
-	p.t.Fatalf("PostgreSQL does not answer: %s", log.b.String())
+	p.t.Fatalf("PostgreSQL does not answer: %s", log.String())
 }
 
 // Kill ends the server as a crash would.

@@ -2,7 +2,6 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 const addressVariable = "FLEXFN_STORETEST_ADDRESS"
@@ -73,28 +73,11 @@ func count(t *testing.T, s flexfn.Store) {
 	all.Wait()
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) Count(s string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.b.String(), s)
-}
-
 // Outage is an app with a guarded function, and the answers to its calls.
 type Outage struct {
 	t   *testing.T
 	app *flexfntest.App
-	Log syncBuffer
+	Log syncbuf.Buffer
 	n   int
 }
 

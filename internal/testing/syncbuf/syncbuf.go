@@ -4,6 +4,7 @@ package syncbuf
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -26,3 +27,6 @@ func (b *Buffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// Count returns how often s was written, wherever a Write ended within it.
+func (b *Buffer) Count(s string) int { return strings.Count(b.String(), s) }
