@@ -12,15 +12,18 @@ import (
 // AddDemo adds example functions to app, one of each kind. "flexfn dev" shows
 // them in addition to the ready-made functions.
 func AddDemo(app *flexfn.App) {
-	app.Handle("/demo/greet", Greet)
-	app.Handle("/demo/announce", Announce)
-	app.Handle("/demo/echo", Echo)
-	app.Handle("/demo/studio/opening-hours", OpeningHours)
+	app.Handle("/demo/greet", flexfn.PrepareFlexFunction(greet,
+		flexfn.Doc("Greets someone on behalf of the calling worker.")))
+	app.Handle("/demo/announce", flexfn.PrepareFlexFunction(announce,
+		flexfn.Roles("supervisor", "admin"),
+		flexfn.Doc("Announces something to a team; for supervisors.")))
+	app.Handle("/demo/echo", flexfn.PrepareFlexFunction(echo,
+		flexfn.Require("message", "what to echo"),
+		flexfn.Doc("Sends back every parameter that it gets.")))
+	app.Handle("/demo/studio/opening-hours", flexfn.PrepareStudioFunction(openingHours,
+		flexfn.Doc("Tells a Studio flow whether the office is open.")))
 	addDemoEvents(app)
 }
-
-// Greet is a Flex function with a typed input.
-var Greet = flexfn.PrepareFlexFunction(greet, flexfn.Doc("Greets someone on behalf of the calling worker."))
 
 type greetParams struct {
 	Name  string `json:"name" purpose:"who to greet" example:"Ada"`
@@ -40,16 +43,12 @@ type greetReply struct {
 	From     string `json:"from"`
 }
 
+// greet has a typed input.
 func greet(ctx context.Context, in greetParams) (greetReply, error) {
 	owner, _ := flexfn.TokenOwner(ctx)
 	hello := strings.Repeat("Hello "+in.Name+"! ", max(in.Times, 1))
 	return greetReply{Greeting: strings.TrimSpace(hello), From: owner.Identity}, nil
 }
-
-// Announce is a Flex function for supervisors and administrators only.
-var Announce = flexfn.PrepareFlexFunction(announce,
-	flexfn.Roles("supervisor", "admin"),
-	flexfn.Doc("Announces something to a team; for supervisors."))
 
 type announceParams struct {
 	Text string   `json:"text" purpose:"what to announce" example:"Lunch at noon"`
@@ -61,6 +60,7 @@ type announceReply struct {
 	To        []string `json:"to"`
 }
 
+// announce is for supervisors and administrators only.
 func announce(_ context.Context, in announceParams) (announceReply, error) {
 	to := in.Team
 	if len(to) == 0 {
@@ -69,18 +69,10 @@ func announce(_ context.Context, in announceParams) (announceReply, error) {
 	return announceReply{in.Text, to}, nil
 }
 
-// Echo is an untyped Flex function.
-var Echo = flexfn.PrepareFlexFunction(echo,
-	flexfn.Require("message", "what to echo"),
-	flexfn.Doc("Sends back every parameter that it gets."))
-
+// echo is untyped.
 func echo(_ context.Context, event flexfn.Event) (map[string]any, error) {
 	return map[string]any{"event": event}, nil
 }
-
-// OpeningHours is a Studio function: the flow branches on what it answers.
-var OpeningHours = flexfn.PrepareStudioFunction(openingHours,
-	flexfn.Doc("Tells a Studio flow whether the office is open."))
 
 type openingHoursParams struct {
 	At time.Time `json:"at" purpose:"the time of the call, such as {{flow.data.now}}" example:"2026-11-24T10:30:00Z"`
@@ -91,6 +83,7 @@ type openingHoursReply struct {
 	Weekday string `json:"weekday"`
 }
 
+// openingHours is called by a Studio flow, which branches on the answer.
 func openingHours(_ context.Context, in openingHoursParams) (openingHoursReply, error) {
 	day, hour := in.At.Weekday(), in.At.Hour()
 	open := day != time.Saturday && day != time.Sunday && hour >= 9 && hour < 17

@@ -66,7 +66,7 @@ func Suitable(ctx context.Context, base, path string) string {
 		return ""
 	}
 	defer resp.Body.Close()
-	var list []FunctionInfo
+	var list []functionInfo
 	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 8<<20)).Decode(&list) != nil {
 		return ""
 	}

@@ -7,16 +7,16 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// A Preset is a fault that the console switches on with a click. Its title is
+// A preset is a fault that the console switches on with a click. Its title is
 // the rule's name.
-type Preset struct {
+type preset struct {
 	Rule twiliofake.Fault `json:"rule"`
 	Doc  string           `json:"doc"`
 }
 
-func presets() []Preset {
+func presets() []preset {
 	tasks := twiliofake.Match{Method: http.MethodPost, Host: "taskrouter", Path: "/v1/Workspaces/*/Tasks/*"}
-	return []Preset{
+	return []preset{
 		{twiliofake.Fault{Name: "The next 3 task updates answer 412", Match: tasks, Times: 3, Status: 412},
 			"Someone else changed the task: it is read and updated again, at once."},
 		{twiliofake.Fault{Name: "The next request answers 429", Match: twiliofake.Match{Path: "/v1/**"}, Times: 1, Status: 429, RetryAfter: "1"},

@@ -54,17 +54,17 @@ func (s *Server) currentStatus() Status {
 	return s.status.Status
 }
 
-// FunctionInfo is a function with a call that it accepts.
-type FunctionInfo struct {
+// functionInfo is a function with a call that it accepts.
+type functionInfo struct {
 	Function
 	Person string `json:"person,omitempty"` // who to call as; empty for a user of the real Twilio
 	Sample []Pair `json:"sample"`
 }
 
-func (s *Server) functions() []FunctionInfo {
-	list := []FunctionInfo{}
+func (s *Server) functions() []functionInfo {
+	list := []functionInfo{}
 	for _, f := range s.gate.functions() {
-		info := FunctionInfo{Function: f, Sample: Sample(f, "").Parameters}
+		info := functionInfo{Function: f, Sample: Sample(f, "").Parameters}
 		if info.Sample == nil {
 			info.Sample = []Pair{}
 		}

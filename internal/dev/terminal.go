@@ -75,7 +75,7 @@ func (t *Terminal) functions(list []Function, base string, fake bool) {
 		}
 		switch {
 		case f.Source != "": // Twilio sends more than the parameters
-			fmt.Fprintf(&b, "    %s\n", t.paint(grey, TriggerCommand(f, base)))
+			fmt.Fprintf(&b, "    %s\n", t.paint(grey, triggerCommand(f, base)))
 		case fake:
 			fmt.Fprintf(&b, "    %s\n", t.paint(grey, Sample(f, base).Curl()))
 		}

@@ -243,8 +243,8 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 	return t, nil
 }
 
-// TriggerCommand returns a command line that sends f an event.
-func TriggerCommand(f Function, base string) string {
+// triggerCommand returns a command line that sends f an event.
+func triggerCommand(f Function, base string) string {
 	example := "task.created --stream"
 	for source, types := range twilioevent.Types {
 		if f.Source == string(source) && source != twilioevent.Stream {

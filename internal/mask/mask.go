@@ -37,14 +37,14 @@ func Secret(s, secret, word string) string {
 	if len(secret) < shortest {
 		return s
 	}
-	for _, written := range Written(secret) {
-		s = strings.ReplaceAll(s, written, word)
+	for _, form := range written(secret) {
+		s = strings.ReplaceAll(s, form, word)
 	}
 	return s
 }
 
-// Written returns the ways in which secret may be written: plain and escaped.
-func Written(secret string) []string {
+// written returns the ways in which secret may be written: plain and escaped.
+func written(secret string) []string {
 	forms := []string{secret}
 	quoted, _ := json.Marshal(secret)
 	for _, form := range []string{url.QueryEscape(secret), url.PathEscape(secret), inner(string(quoted)), inner(strconv.Quote(secret))} {

@@ -27,7 +27,7 @@ func TestPhoneNumbers(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	const secret = `ey.SECRET+/="<q`
-	for _, s := range append(Written(secret), "a "+secret+" b") {
+	for _, s := range append(written(secret), "a "+secret+" b") {
 		if got := Secret(s, secret, "(token)"); got != "(token)" && got != "a (token) b" {
 			t.Errorf("%q became %q", s, got)
 		}

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// Patience is how long Do waits for a line to be written. As long as the
+	// patience is how long Do waits for a line to be written. As long as the
 	// log is being read, the line has been written when Do returns. An instance
 	// that is frozen after its answer has therefore logged everything.
-	Patience = 100 * time.Millisecond
+	patience = 100 * time.Millisecond
 	// Room is how many bytes of lines may wait for a reader that has stalled.
 	Room = 1 << 20
 )
@@ -47,7 +47,7 @@ func (q *Queue) Report(report func(lost int)) {
 }
 
 // Do runs write after the lines before it, and waits for it, but at most for
-// [Patience]. size is the line's size in bytes; if there is no room for it, the
+// [patience]. size is the line's size in bytes; if there is no room for it, the
 // line is lost.
 func (q *Queue) Do(size int, write func()) {
 	q.mu.Lock()
@@ -62,7 +62,7 @@ func (q *Queue) Do(size int, write func()) {
 	if stalled {
 		return
 	}
-	timer := time.NewTimer(Patience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-l.done:

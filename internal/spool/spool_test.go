@@ -59,7 +59,7 @@ func TestStall(t *testing.T) {
 			_, _ = io.WriteString(w, line)
 			return time.Since(began)
 		}
-		if took := wrote("first\n"); took != Patience {
+		if took := wrote("first\n"); took != patience {
 			t.Errorf("the first line took %s", took)
 		}
 		if took := wrote("second\n"); took != 0 {

@@ -40,8 +40,8 @@ func NewMemory(limit int) *Memory {
 
 var errFull = errors.New("the memory for entries is full: nothing can be remembered until some expire; give the app a Store")
 
-// CheckSwap returns an error if the arguments of a Swap are out of bounds.
-func CheckSwap(key string, value []byte, ttl time.Duration) error {
+// checkSwap returns an error if the arguments of a Swap are out of bounds.
+func checkSwap(key string, value []byte, ttl time.Duration) error {
 	switch {
 	case key == "" || len(key) > 128:
 		return fmt.Errorf("the key has %d bytes: it must have 1 to 128", len(key))
@@ -67,7 +67,7 @@ func (m *Memory) Get(_ context.Context, key string) ([]byte, time.Duration, erro
 
 // Swap implements [Store].
 func (m *Memory) Swap(_ context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	if err := CheckSwap(key, value, ttl); err != nil {
+	if err := checkSwap(key, value, ttl); err != nil {
 		return false, err
 	}
 	now := time.Now().Round(0)

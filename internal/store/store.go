@@ -63,9 +63,9 @@ type Entry struct {
 // Exists reports whether there is an entry.
 func (e Entry) Exists() bool { return e.raw != nil }
 
-// ErrDown is returned, without calling the Store, if the Store has failed
+// errDown is returned, without calling the Store, if the Store has failed
 // repeatedly just before.
-var ErrDown = errors.New("the store has failed repeatedly and is left alone for a second")
+var errDown = errors.New("the store has failed repeatedly and is left alone for a second")
 
 // InMemory returns entries in this process.
 func InMemory(m *Memory, log *slog.Logger) *Entries {
@@ -120,7 +120,7 @@ func (e *Entries) Get(ctx context.Context, key string) (Entry, error) {
 		return Entry{value, value, left}, err
 	}
 	if !e.reads.works() {
-		return Entry{}, ErrDown
+		return Entry{}, errDown
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -146,7 +146,7 @@ func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte,
 		return Entry{value, value, ttl}, ok, err
 	}
 	if !e.writes.works() {
-		return Entry{}, false, ErrDown
+		return Entry{}, false, errDown
 	}
 	next := Entry{Value: value, Left: ttl}
 	if value != nil {

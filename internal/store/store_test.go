@@ -42,7 +42,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if ok, err := m.Swap(t.Context(), "new", value, nil, 0); !ok || err != nil || m.bytes != 0 {
 			t.Errorf("empty: %t, %v, %d bytes", ok, err, m.bytes)
 		}
-		for _, err := range []error{CheckSwap("", value, time.Second), CheckSwap("k", make([]byte, maxValue+1), time.Second), CheckSwap("k", value, 0), CheckSwap("k", value, 32*24*time.Hour)} {
+		for _, err := range []error{checkSwap("", value, time.Second), checkSwap("k", make([]byte, maxValue+1), time.Second), checkSwap("k", value, 0), checkSwap("k", value, 32*24*time.Hour)} {
 			if err == nil {
 				t.Error("a faulty Swap is accepted")
 			}
