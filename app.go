@@ -24,8 +24,15 @@ import (
 
 // App is an [http.Handler] that runs functions. It holds what they share:
 // configuration, HTTP client, token cache, Store and log. Make one with [New],
-// and register functions with [App.Handle]. It is safe for concurrent use and
-// needs no closing; see [App.Wait] for the end of a program.
+// and register functions with [App.Handle]. The zero App cannot be used.
+//
+// An App is safe for concurrent use and needs no closing; see [App.Wait] for
+// the end of a program. A program may have several, for instance one for each
+// Twilio account.
+//
+// It can be one of several handlers of an [http.ServeMux], also below a prefix
+// that [http.StripPrefix] removes: signatures are checked over the URL as it
+// was sent. Middleware must leave the body and the query as they are.
 type App struct {
 	config                      Config
 	log                         *slog.Logger
@@ -61,7 +68,11 @@ type tokenChecker interface {
 
 // New makes an App. If config is faulty, the App is nil, and the error joins
 // every fault, each with the variable's name and a remedy; it contains no
-// secret. New makes no network request.
+// secret. New makes no network request, so it does not notice a wrong auth token
+// or a Store that is down: the first requests do. "flexfn doctor --live" asks
+// Twilio beforehand.
+//
+// The app keeps config, so do not change its slices and maps afterwards.
 func New(config Config) (*App, error) {
 	if config.describing {
 		config = config.forDescription()
@@ -117,6 +128,12 @@ func (a *App) Config() Config { return a.config }
 // It panics, as [http.ServeMux.Handle] does, if the path is malformed or taken,
 // or if the function's definition is faulty: these are mistakes in the program,
 // best found when it starts.
+//
+//	app.Handle("/flex/hold", flexfn.PrepareFlexFunction(hold))
+//	app.Handle("/studio/hours", flexfn.PrepareStudioFunction(hours))
+//
+// A function may be registered at several paths and in several apps. There is
+// no way to remove one.
 func (a *App) Handle(path string, f *Function) {
 	if err := link.CheckPath(path); err != nil {
 		panic("flexfn: Handle: " + err.Error())
@@ -180,7 +197,9 @@ func (a *App) byPath() map[string]*route {
 	return functions
 }
 
-// Route is a function and its path.
+// Route is a function and its path, as [App.Routes] lists them. Use it to
+// print what a program serves, or to check in a test that no function is open
+// by mistake.
 type Route struct {
 	Path     string
 	Function *Function
@@ -193,7 +212,8 @@ func (r Route) Describe() openapi.Function {
 	return d
 }
 
-// Routes lists the registered functions, sorted by path.
+// Routes lists the registered functions, sorted by path. The slice is the
+// caller's to change.
 func (a *App) Routes() []Route {
 	functions := a.byPath()
 	list := make([]Route, 0, len(functions))
@@ -204,7 +224,9 @@ func (a *App) Routes() []Route {
 }
 
 // Describe lists what is known about the functions, by path: what
-// [openapi.Document] makes a document of.
+// [openapi.Document] makes a document of, and what the console and the
+// TypeScript client are made from. It is read from the functions' definitions;
+// no handler runs.
 func (a *App) Describe() []openapi.Function {
 	routes := a.Routes()
 	list := make([]openapi.Function, len(routes))
@@ -230,7 +252,9 @@ func (a *App) Wait(ctx context.Context) error {
 
 // Ready returns nil if the app should get requests. Otherwise it returns the
 // reason why another instance should: log lines are being lost because their
-// reader has stalled. Package host answers its health check accordingly.
+// reader has stalled. Package host answers its health check accordingly. It
+// does not ask Twilio or the Store: their outage hits all instances alike, and
+// another one would not help.
 func (a *App) Ready() error {
 	if n := a.lines.Lost(); n > 0 {
 		return fmt.Errorf("the log is not being read: %d lines were lost", n)
@@ -242,6 +266,25 @@ func (a *App) Ready() error {
 // whatever happens, unless the handler returns a [Response] with another body.
 // The answer comes at the function's deadline at the latest, even if the handler
 // goes on.
+//
+// Statuses that flexfn itself answers with:
+//
+//   - 204 to OPTIONS, with the CORS headers of a preflight;
+//   - 400 if parameters are missing or do not fit, or the body cannot be read;
+//   - 403 if the origin, token, role or signature is not accepted;
+//   - 404 and 405 for an unknown path and another method than GET, HEAD and POST;
+//   - 408 if the body does not arrive before the deadline;
+//   - 413 and 415 if the body is too long, or compressed or not UTF-8;
+//   - 429 if too many unknown tokens are being checked;
+//   - 500 if the handler fails with an unexpected error, or panics;
+//   - 503 with Retry-After if Twilio cannot be asked about the token, or too many
+//     calls or bodies are under way;
+//   - 504 if the deadline passes.
+//
+// A guarded function adds 409 and 422; see [Once]. A request with Twilio's
+// signature whose body cannot be read is answered 500 rather than 4xx, after which
+// Twilio would drop an event for good. HEAD runs the handler, as GET does, and the
+// answer has no body.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !a.met.Load() {
 		a.met.Store(true)

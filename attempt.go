@@ -13,6 +13,13 @@ import (
 // Attempt describes one attempt of a web-service call, after it has ended.
 // [Config].OnAttempt receives it. It contains no query, body or credential, and
 // telephone numbers in Path are masked; Err can hold personal data.
+//
+//	config.OnAttempt = func(ctx context.Context, a flexfn.Attempt) {
+//		attempts.WithLabelValues(a.Host, a.Path, strconv.Itoa(a.Status)).Observe(a.Duration.Seconds())
+//	}
+//
+// Host, Method and Path have few values each, and suit a metric's labels.
+// RequestID does not.
 type Attempt struct {
 	// RequestID is the id of the request being answered; empty outside one.
 	RequestID string
@@ -48,6 +55,7 @@ type Attempt struct {
 }
 
 // LogValue implements [slog.LogValuer]. Telephone numbers in Err are masked.
+// Empty fields are left out.
 func (a Attempt) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("attempt", a.Number), slog.Duration("duration", a.Duration)}
 	add := func(name, value string) {

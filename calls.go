@@ -26,6 +26,8 @@ type calls struct {
 // in turn.
 const calmAfter = 10 * time.Second
 
+// errTooManyCalls is the cause in the trace of a refused call. No handler sees
+// it.
 var errTooManyCalls = errors.New("too many calls of the function are running")
 
 // begin takes one of the function's places for a handler, which end gives
@@ -46,6 +48,7 @@ func (c *call) begin() bool {
 	return true
 }
 
+// end gives back the place that begin took.
 func (n *calls) end() { n.running.Add(-1) }
 
 // tooMany answers a call for which there was no place. The log has one line

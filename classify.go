@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// advice is what to do after a failure.
+// advice is what to do after a failure. The order does not matter; the zero
+// value is the safe one.
 type advice int
 
 const (
@@ -104,6 +105,7 @@ type delayError interface {
 	RetryDelay() time.Duration
 }
 
+// retryDelay is how long err asks to wait; zero if it does not.
 func retryDelay(err error) time.Duration {
 	if e, ok := errors.AsType[delayError](err); ok {
 		return e.RetryDelay()
@@ -111,7 +113,9 @@ func retryDelay(err error) time.Duration {
 	return 0
 }
 
-// lostError marks a request that got no whole answer.
+// lostError marks a request that got no whole answer, so that an error which
+// was classified once is not taken for something else when it comes back
+// wrapped.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
@@ -195,11 +199,15 @@ func dialFailed(err error) bool {
 	return ok && e.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED)
 }
 
+// badCertificate reports whether the service's certificate was not accepted.
+// Waiting does not mend it, and going on without the check would send
+// credentials to whoever answers.
 func badCertificate(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 
+// timedOut reports whether err says that time ran out, whoever's.
 func timedOut(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
@@ -235,6 +243,8 @@ func lost(err error, host string, sent, changes bool) *Error {
 	return e
 }
 
+// unknownOutcome ends the message of a failure whose outcome is unknown. The
+// caller may be a person at a plugin, who must decide what to do.
 const unknownOutcome = "; the request was sent, so what it asked for may have happened: check before you try again"
 
 // gaveUpError is the error of a call that ended before its retries were used up.

@@ -21,131 +21,159 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// Config configures an [App]. [FromEnv] reads one from the environment. The zero
-// value of each field is its documented default; only AccountSID and AuthToken
-// are required. [New] checks all of it, and reports all faults at once.
+// Config configures an [App]. [FromEnv] reads one from the environment; the
+// variable of each field is named at the end of its description, and
+// docs/configuration.md lists them all. The zero value of each field is its
+// documented default; only AccountSID and AuthToken are required. [New] checks
+// all of it, and reports all faults at once.
+//
+//	config := flexfn.FromEnv()
+//	config.Logger = slog.New(slog.NewJSONHandler(os.Stdout, nil))
+//	config.Retry = append(config.Retry, flexfn.RetryLimit(2))
+//	app, err := flexfn.New(config)
+//
+// It holds secrets, so do not log it.
 type Config struct {
 	_ [0]func()
 
 	// AccountSID is the Twilio account, AC and 32 hex digits. Required.
+	// (ACCOUNT_SID)
 	AccountSID string
 	// AuthToken is the account's auth token. Required, even with an API key:
 	// only with it can Flex tokens and Twilio's signatures be checked.
+	// (AUTH_TOKEN)
 	AuthToken string
 	// APIKeySID (SK and 32 hex digits) and APIKeySecret are used for REST
-	// calls instead of the auth token. Set both or neither.
+	// calls instead of the auth token. Set both or neither. (TWILIO_API_KEY,
+	// TWILIO_API_SECRET)
 	APIKeySID, APIKeySecret string
-	// Region is Twilio's processing region, such as "ie1"; empty is the
-	// United States. Edge is the edge location, such as "dublin".
+	// Region is Twilio's processing region, such as "ie1"; empty is the United
+	// States. Edge is the edge location, such as "dublin". (TWILIO_REGION,
+	// TWILIO_EDGE)
 	Region, Edge string
 	// WorkspaceSID is the Flex workspace, WS and 32 hex digits; needed by
-	// functions that use TaskRouter.
+	// functions that use TaskRouter. (TWILIO_FLEX_WORKSPACE_SID)
 	WorkspaceSID string
 	// TwilioURL is the base URL of a fake or proxy that receives every request
 	// for *.twilio.com, the credentials included; the Host header keeps the
-	// original name. Empty sends them to Twilio.
+	// original name. Empty sends them to Twilio. (FLEXFN_TWILIO_URL)
 	TwilioURL string
 
 	// AllowedOrigins lists the web origins that may call, each exactly as a
 	// browser sends it, such as "https://flex.twilio.com". Nil, or a single
-	// "*", allows any: the token is the credential, not a cookie. A list
-	// that is empty but not nil is refused.
+	// "*", allows any: the token is the credential, not a cookie. A list that
+	// is empty but not nil is refused. (FLEXFN_ALLOWED_ORIGINS, separated by
+	// commas)
 	AllowedOrigins []string
 
 	// AllowedHeaders are request headers that pages of other origins may send,
 	// such as "baggage", in addition to Authorization, Content-Type and
 	// Idempotency-Key. ExposedHeaders are answer headers that such pages may
 	// read, in addition to Retry-After and X-Request-Id.
+	// (FLEXFN_ALLOWED_HEADERS, FLEXFN_EXPOSED_HEADERS, separated by commas)
 	AllowedHeaders, ExposedHeaders []string
 
-	// PublicURL is the beginning of the URLs under which Twilio calls the
-	// app, exactly as they are written in Twilio, such as
+	// PublicURL is the beginning of the URLs under which Twilio calls the app,
+	// exactly as they are written in Twilio, such as
 	// "https://functions.example.com": Twilio signs it. A path in it is one
 	// that the gateway strips; user and password, and connection overrides
 	// after a #, may be part of it. If it is set, the Host header is ignored,
 	// so that a request that Twilio signed for another server of the same
 	// account is refused. If it is empty, the URL is taken from the headers of
 	// a proxy that ProxyTrust trusts, or from the request's Host header.
+	// (PUBLIC_URL)
 	PublicURL string
 	// AddedPathPrefix is a path such as "/internal" that the gateway puts
-	// before the one that Twilio called.
+	// before the one that Twilio called. (FLEXFN_ADDED_PATH_PREFIX)
 	AddedPathPrefix string
 	// ProxyTrust says from which proxies forwarded headers are trusted to hold
-	// the URL that Twilio called. Nil trusts none.
+	// the URL that Twilio called. Nil trusts none. (FLEXFN_TRUSTED_PROXIES:
+	// networks separated by commas, or "anyone")
 	ProxyTrust signature.ProxyTrust
 	// PreviousAuthTokens are auth tokens with which Twilio may sign besides
 	// AuthToken, while the account's token is being rotated. Remove them
-	// afterwards.
+	// afterwards. (FLEXFN_PREVIOUS_AUTH_TOKENS, separated by commas)
 	PreviousAuthTokens []string
 	// SharedKeys are the secrets of the account's SharedKeys, by their ids.
 	// Twilio signs webhooks with them by HMAC-SHA256 instead of with the auth
 	// token. That of a sub-account stands under its SID, a slash and the id.
+	// (FLEXFN_SHARED_KEYS: id=secret, separated by commas)
 	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of the sub-account that a
 	// request names in AccountSid: each sub-account signs with its own. For an
 	// account that may not call it must return none. It is called
 	// concurrently, and before the signature is checked, so it must be cheap.
-	// An error is answered with 503. Nil admits AccountSID only.
+	// An error is answered with 503. Nil admits AccountSID only. It has no
+	// variable.
 	SubaccountAuthTokens func(ctx context.Context, accountSID string) ([]string, error)
 
 	// FlexDeadline and StudioDeadline bound the time of one request, from 1 ms
 	// to 1 h. Zero is 10 s for Flex functions and 8 s for Studio functions,
-	// since Studio itself waits 10 s.
+	// since Studio itself waits 10 s. [Deadline] overrides them for one
+	// function. (FLEXFN_FLEX_DEADLINE, FLEXFN_STUDIO_DEADLINE)
 	FlexDeadline, StudioDeadline time.Duration
 	// MaxCalls is how many calls of one function may run at once in this
-	// process, each from the start of its handler to its end, past its deadline
-	// if the handler ignores its ctx. While there are as many, further calls
-	// of that function are answered 503 with Retry-After, so that no handler
-	// takes all memory and file descriptors. From 1 to 1,000,000; zero is 1,000,
-	// or half of what the limit of open files leaves, if that is less.
+	// process, each from the start of its handler to its end, past its
+	// deadline if the handler ignores its ctx. While there are as many,
+	// further calls of that function are answered 503 with Retry-After, so
+	// that no handler takes all memory and file descriptors. From 1 to
+	// 1,000,000; zero is 1,000, or half of what the limit of open files
+	// leaves, if that is less. (FLEXFN_MAX_CALLS)
 	MaxCalls int
 	// MaxBodyBytes bounds a request body; a longer one is answered 413. Zero
-	// is 6 MiB.
+	// is 6 MiB. The most is 2 GiB - 1. (FLEXFN_MAX_BODY_BYTES)
 	MaxBodyBytes int64
 	// MaxBodiesBytes bounds the bytes of all request bodies that are being
 	// received or used at once; beyond it a request is answered 503 with
 	// Retry-After. A quarter of it is reserved for bodies of up to 64 KiB, so
 	// that a few long ones cannot lock out the others. The first 8 KiB of each
-	// body do not count. Once decoded, a body takes up to three times its bytes.
-	// It must be at least one and a half times MaxBodyBytes. Zero is 16 MiB,
-	// or three times MaxBodyBytes if that is more.
+	// body do not count. Once decoded, a body takes up to three times its
+	// bytes. It must be at least one and a half times MaxBodyBytes. Zero is 16
+	// MiB, or three times MaxBodyBytes if that is more.
+	// (FLEXFN_MAX_BODIES_BYTES)
 	MaxBodiesBytes int64
 	// TokenTTL is how long an accepted Flex token is trusted before Twilio is
-	// asked again: from 1 s to 10 min. Zero is 1 min. For as long, a worker who
-	// was logged out or locked out can still call.
+	// asked again: from 1 s to 10 min. Zero is 1 min. For as long, a worker
+	// who was logged out or locked out can still call. (FLEXFN_TOKEN_TTL)
 	TokenTTL time.Duration
 
 	// Store is what the instances of the app share; nil is this process's
-	// memory. See [Store].
+	// memory. See [Store]. Without one, instances do not share what [Once] has
+	// done, so a second instance runs the handler again.
 	Store Store
 	// StoreSecret is the secret from which the keys that encrypt the Store's
 	// entries and their names are derived; at least 32 characters. All
 	// instances must have the same. Empty is AuthToken; rotating it then makes
-	// every entry unreadable.
+	// every entry unreadable. (FLEXFN_STORE_SECRET)
 	StoreSecret string
 
 	// Queue runs jobs that outlast an answer; see [Queue]. With nil there is
 	// none, except under flexfn dev, which provides one in memory.
 	Queue Queue
 
-	// Retry is the policy of every web-service call of this app; options
-	// given to a call come after these.
+	// Retry is the policy of every web-service call of this app; options given
+	// to a call come after these. (TWILIO_SERVICE_RETRY_LIMIT,
+	// TWILIO_SERVICE_MIN_BACKOFF, TWILIO_SERVICE_MAX_BACKOFF,
+	// FLEXFN_ATTEMPT_TIMEOUT)
 	Retry []RetryOption
 	// RetryBudget is how many retries an outage may cost before they are held
-	// to a tenth of the calls, so that retries do not multiply it. Calls beyond
-	// the budget fail with [ErrRetryBudget] instead of being retried. Zero is
-	// 100; a negative number sets no limit.
+	// to a tenth of the calls, so that retries do not multiply it. Calls
+	// beyond the budget fail with [ErrRetryBudget] instead of being retried.
+	// Zero is 100; a negative number sets no limit. (FLEXFN_RETRY_BUDGET;
+	// "off" sets no limit)
 	RetryBudget int
 
 	// Development shows the text of unexpected errors to the caller. Never
 	// set it where strangers can call.
 	Development bool
-	// Logger receives what flexfn logs, masked; nil is [slog.Default]. No answer
-	// waits for it longer than 100 ms: if its reader stalls, up to 1 MiB of
-	// lines is kept, and further ones are lost and counted. docs/logging.md
-	// lists what is logged.
+	// Logger receives what flexfn logs, masked; nil is [slog.Default]. No
+	// answer waits for it longer than 100 ms: if its reader stalls, up to 1
+	// MiB of lines is kept, and further ones are lost and counted.
+	// docs/logging.md lists what is logged. Its [slog.Handler] decides level and
+	// format.
 	Logger *slog.Logger
 	// LogAttempts logs every attempt of a web-service call to Logger.
+	// (ENABLE_LOCAL_LOGGING)
 	LogAttempts bool
 	// OnAttempt is called after every attempt of a web-service call, on the
 	// goroutine that made it, so the call waits for it. It is called
@@ -162,13 +190,24 @@ type Config struct {
 	describing bool   // for flexfn gen
 }
 
-// FromEnv reads a Config from the process's environment; see [FromLookup].
+// FromEnv reads a Config from the process's environment; see [FromLookup]. Set
+// fields that have no variable, such as Logger and Store, afterwards.
 func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
 // FromLookup reads a Config from the variables that lookup returns, as
 // [os.LookupEnv] does; docs/configuration.md lists them. It also reads the files
 // that variables such as AUTH_TOKEN_FILE name, if the secret's own variable is
 // unset. It never fails: [New] reports everything that is wrong in one error.
+//
+// An empty variable counts as unset, except FLEXFN_ALLOWED_ORIGINS and
+// FLEXFN_TRUSTED_PROXIES, where it is a fault. Times are written as
+// [time.ParseDuration] reads them, such as 500ms, and sizes in bytes. A test
+// gives its own variables:
+//
+//	config := flexfn.FromLookup(func(name string) (string, bool) {
+//		v, ok := variables[name]
+//		return v, ok
+//	})
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
 	for _, s := range setting.App() {
@@ -284,6 +323,8 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
+// splitList splits a list at commas. It drops empty items, so that a comma at
+// the end does no harm; the result is never nil.
 func splitList(v string) []string {
 	list := []string{}
 	for item := range strings.SplitSeq(v, ",") {
@@ -315,6 +356,7 @@ func parseProxyTrust(v string) signature.ProxyTrust {
 	return signature.TrustXForwarded(splitList(v)...)
 }
 
+// parseBytes reads a size in bytes; it takes no unit such as MiB.
 func parseBytes(v string) (int64, error) {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < 1 {
@@ -323,6 +365,8 @@ func parseBytes(v string) (int64, error) {
 	return n, nil
 }
 
+// parseDuration reads a time above zero. A number alone is refused, since its
+// unit would be a guess.
 func parseDuration(v string) (time.Duration, error) {
 	d, err := time.ParseDuration(v)
 	if err != nil || d <= 0 {

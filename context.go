@@ -20,7 +20,7 @@ type call struct {
 	lazyContext
 
 	app      *App
-	fn       *route // nil outside a function
+	fn       *route // nil in a ctx of App.Context
 	path     string
 	request  *http.Request // nil outside a function
 	start    time.Time
@@ -37,6 +37,8 @@ type call struct {
 	id atomic.Pointer[string] // made when it is first asked for
 }
 
+// callKey finds the innermost call: a ctx of [App.Context] that was derived
+// from a handler's carries its own app.
 type callKey struct{}
 
 // Value implements [context.Context]. The keys of package link are those by
@@ -59,13 +61,19 @@ func (c *call) Value(key any) any {
 	return c.lazyContext.Value(key)
 }
 
+// callFrom returns the call that ctx belongs to; nil if ctx does not come from
+// an app.
 func callFrom(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
 }
 
 // FromContext returns the app that ctx carries: a handler's ctx, one derived from
-// it, or one made by [App.Context]. Otherwise it is nil.
+// it, or one made by [App.Context]. Otherwise it is nil. Use it in code that
+// handlers of several apps share:
+//
+//	config := flexfn.FromContext(ctx).Config()
+//	client := flexfn.FromContext(ctx).HTTPClient()
 func FromContext(ctx context.Context) *App {
 	if c := callFrom(ctx); c != nil {
 		return c.app
@@ -75,14 +83,27 @@ func FromContext(ctx context.Context) *App {
 
 // Context returns a ctx derived from parent that carries the app, as a handler's
 // does: its retry policy, Twilio account and client. Use it for calls outside a
-// function, such as in a background job or a test. It sets no deadline.
+// function, such as in a background job or a test. It sets no deadline, and ends
+// when parent does:
+//
+//	ctx, cancel := context.WithTimeout(app.Context(context.Background()), time.Minute)
+//	defer cancel()
+//	res := twilioapi.ExecuteTwilio(ctx, …)
+//
+// [TokenOwner], [SigningAccount] and [RequestID] find nothing in it.
 func (a *App) Context(parent context.Context) context.Context {
 	return &call{lazyContext: lazyContext{parent: parent}, app: a}
 }
 
 // TokenOwner returns the owner of the Flex token that came with the request, as
-// Twilio reported it. The result is the caller's to change. It is false outside
-// a Flex function.
+// Twilio reported it, at most [Config].TokenTTL ago. The result is the caller's to
+// change. It is false outside a Flex function. In a Flex function it is always
+// true, since the handler does not run without a valid token:
+//
+//	owner, _ := flexfn.TokenOwner(ctx)
+//	if owner.WorkerSID != in.WorkerSID {
+//		return Reply{}, flexfn.Errorf(http.StatusForbidden, "Workers may change their own status only")
+//	}
 func TokenOwner(ctx context.Context) (Owner, bool) {
 	if c := callFrom(ctx); c != nil && c.owner != nil {
 		owner := *c.owner
@@ -93,7 +114,9 @@ func TokenOwner(ctx context.Context) (Owner, bool) {
 }
 
 // RequestHeader returns the headers of the request; empty outside a function.
-// Anyone can write them, so do not base permissions on them. Do not change them.
+// Anyone can write them, so do not base permissions on them: Twilio's signature
+// covers the URL and the body, not the headers. Do not change them, since other
+// goroutines of the request read them.
 func RequestHeader(ctx context.Context) http.Header {
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		return c.request.Header
@@ -103,9 +126,9 @@ func RequestHeader(ctx context.Context) http.Header {
 
 // RequestID returns the id of this request, 26 letters and digits drawn at
 // random. The log has it, and the answer's X-Request-Id header if the id was
-// used. It is empty outside a function. A function that is retried by its caller
-// gets a new id each time, so it is an idempotency key for retries within the
-// function only.
+// used. It is empty outside a function. Calls of the same request, from any
+// goroutine, get the same id. A function that is retried by its caller gets a new
+// id each time, so it is an idempotency key for retries within the function only.
 func RequestID(ctx context.Context) string {
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		return c.requestID()
@@ -135,6 +158,11 @@ func (c *call) usedID() string {
 // telephone numbers are masked; docs/security.md says what cannot be. For a ctx
 // of [App.Context] it is the app's logger, and without an app slog's default,
 // which masks nothing.
+//
+//	flexfn.Logger(ctx).InfoContext(ctx, "callback requested", "queue", in.Queue)
+//
+// Each call makes a new logger and draws the request id, so keep it in a variable
+// if a handler logs more than a few lines.
 func Logger(ctx context.Context) *slog.Logger {
 	c := callFrom(ctx)
 	if c == nil {

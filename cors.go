@@ -66,7 +66,8 @@ func headerList(always string, more []string) []string {
 	return slices.Clip([]string{strings.Join(append([]string{always}, more...), ", ")})
 }
 
-// originSet is nil when any origin may call.
+// originSet returns the origins that may call; nil if any may. Origins are
+// compared byte for byte, as browsers send them.
 func originSet(list []string) map[string]bool {
 	if list == nil || len(list) == 1 && list[0] == "*" {
 		return nil

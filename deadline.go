@@ -15,7 +15,8 @@ import (
 )
 
 // grace is how long after its deadline a handler may still return: one that
-// honours its ctx has a better answer to give than a bare 504.
+// honours its ctx has a better answer to give than a bare 504. It is short,
+// because the caller has a deadline too, often the same.
 const grace = 100 * time.Millisecond
 
 // phase is how far a call has come.
@@ -140,6 +141,8 @@ func (c *call) tell(ans answer) {
 	}
 }
 
+// closeConnection is shared by all answers, as the header values in cors.go
+// are.
 var closeConnection = []string{"close"}
 
 // tooLate runs when the deadline and its grace have passed, on the timer's
@@ -213,6 +216,8 @@ func (c *call) lateAnswer() answer {
 	return ans
 }
 
+// lateMessage tells the caller which limit was passed. It does not say that
+// nothing was done: the handler may still finish.
 func lateMessage(limit time.Duration) string {
 	if limit <= 0 {
 		return "No time was left for the function"
@@ -229,6 +234,8 @@ func tokenLate(err error) *Error {
 	}
 }
 
+// slowBody is the answer if the body came too slowly. err is for the log, or
+// nil.
 func slowBody(err error) *Error {
 	return &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
 }
@@ -275,6 +282,8 @@ func (c *call) run() (ans answer) {
 	return c.guarded(vs)
 }
 
+// errPanic is answered as an unexpected error. The panic's value goes to the
+// log and not to the caller, since it may hold anything.
 var errPanic = errors.New("the handler panicked")
 
 // handle runs the handler, unless the call's ctx has ended or its caller was
@@ -330,12 +339,14 @@ func (c *call) outlives() {
 	c.app.overdue.enter()
 }
 
+// enter counts one more.
 func (o *overdue) enter() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.n++
 }
 
+// leave counts one less, and wakes those who wait for the last.
 func (o *overdue) leave() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

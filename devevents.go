@@ -18,6 +18,7 @@ type deliveries struct {
 	list []link.Delivery // the newest last
 }
 
+// add keeps one more delivery, and forgets the oldest beyond the bound.
 func (d *deliveries) add(one link.Delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -68,6 +69,8 @@ func (a *App) serveEvents(w http.ResponseWriter, r *http.Request) {
 	answer{status: http.StatusOK, body: []byte(`{"success":true}`)}.write(w, r)
 }
 
+// letters returns the app's dead letters; nil if no function keeps any. All
+// functions of package events share one set, so any of them will do.
 func (a *App) letters() link.Letters {
 	for _, at := range a.parts() {
 		if l, ok := at.Part.(link.Letters); ok {

@@ -25,8 +25,12 @@ import (
 
 var errDevKey = errors.New("it is set by flexfn dev for the program that it runs: unset it")
 
+// shortestDevKey is the length of a key of 128 random bits; flexfn dev draws
+// twice as many.
 const shortestDevKey = 26
 
+// setDevKey puts the app under flexfn dev, which alone knows the key. A short
+// one was written by a person, and is refused.
 func (c *Config) setDevKey(key string) error {
 	if len(key) < shortestDevKey {
 		return errDevKey
@@ -94,6 +98,7 @@ type trace struct {
 	link.Trace
 }
 
+// since is the time since the call began, in which the trace counts.
 func (c *call) since() time.Duration { return time.Since(c.start) }
 
 // span notes the beginning of a part of the work; the result notes its end.

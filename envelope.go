@@ -16,6 +16,16 @@ import (
 
 // Response gives a handler control of status, headers and body: use *Response as
 // its Out. A nil *Response is a 200 with the bare envelope.
+//
+//	return &flexfn.Response{Status: http.StatusCreated, Body: reply}, nil
+//
+//	return &flexfn.Response{
+//		Header: http.Header{"Content-Type": {"text/csv"}},
+//		Body:   csv,
+//	}, nil
+//
+// A failure is better returned as an [Error], which has a side for the log. The
+// body is held in memory and sent at once; a stream cannot be sent.
 type Response struct {
 	// Status is the HTTP status, from 200 to 599; zero is 200.
 	Status int
@@ -26,7 +36,8 @@ type Response struct {
 	Header http.Header
 	// Body is the answer. A string or []byte is sent unchanged, as text/plain
 	// unless Header says otherwise. Anything else becomes the JSON envelope;
-	// nil is the envelope alone. With status 204 or 304 no body is sent.
+	// nil is the envelope alone. "success" is false from status 400 on. With
+	// status 204 or 304 no body is sent.
 	Body any
 }
 
@@ -42,7 +53,8 @@ type answer struct {
 
 const jsonType = "application/json" // exactly: Studio parses nothing else
 
-// success encodes what a handler returned.
+// success encodes what a handler returned. Its error is the handler's mistake:
+// a value that cannot be JSON, an impossible status, or a key "status".
 func (c *call) success(out any) (answer, error) {
 	a := answer{status: http.StatusOK}
 	r, ok := out.(*Response)
@@ -112,6 +124,8 @@ func envelope(success bool, v any, keys *answerKeys) ([]byte, error) {
 // answerKeys says which of the envelope's keys an answer sets itself.
 type answerKeys struct{ success, status bool }
 
+// errStatusKey refuses a key that would break plugins in silence: Flex's own
+// helper adds the HTTP status to the decoded answer under "status".
 var errStatusKey = errors.New(`the answer has a key "status", which hides the HTTP status from Flex plugins; name it otherwise`)
 
 // keysOfType finds the envelope's keys among a struct's fields, once for each
@@ -177,6 +191,7 @@ type failureBody struct {
 	*parameterFaults
 }
 
+// failure makes an answer of a failure's envelope.
 func failure(status int, body failureBody) answer {
 	b, err := json.Marshal(body)
 	if err != nil {

@@ -16,6 +16,17 @@ import (
 // and the error's text goes to the log only. Of several wrapped ones, the
 // outermost decides, as for [errors.As]. An *Error must not be changed after it
 // was returned.
+//
+//	return nil, &flexfn.Error{
+//		Status:     http.StatusConflict,
+//		Message:    "The caller has hung up",
+//		Err:        err, // for the log
+//	}
+//
+// Answers of 500 and above are logged as errors and carry a request id, by which
+// the caller's report can be found in the log; others are the caller's doing and
+// are logged at debug level. A status of 501 without a cause counts among the
+// latter: the function is not set up.
 type Error struct {
 	// Status is the HTTP status of the answer, from 400 to 599. Anything
 	// else, zero included, counts as 500.
@@ -49,6 +60,10 @@ type Error struct {
 // and [errors.As] find them; several are joined. As in [fmt.Errorf], the text
 // of such an error is part of the message, which the caller reads. To keep a
 // cause from the caller, make an Error and set its Err instead.
+//
+//	flexfn.Errorf(http.StatusNotFound, "There is no customer %d", in.ID)
+//
+// A status outside 400 to 599 counts as 500.
 func Errorf(status int, format string, args ...any) error {
 	text := fmt.Errorf(format, args...)
 	cause := errors.Unwrap(text)
@@ -86,6 +101,7 @@ func (e *Error) HTTPStatus() int {
 // does so for any error that has this method.
 func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 
+// message returns what the caller reads: Message, or the name of the status.
 func (e *Error) message() string {
 	if e.Message != "" {
 		return e.Message

@@ -14,10 +14,22 @@ import (
 // or map[string]any, as it was sent. The body wins over the query. The Flex
 // token is left out. The values are the caller's and unchecked; for the caller's
 // identity use [TokenOwner]. The handler may change its Event.
+//
+//	func echo(ctx context.Context, event flexfn.Event) (map[string]any, error) {
+//		sid := event.String("taskSid")
+//		if !flexfn.ValidSID(sid, "WT") {
+//			return nil, flexfn.Errorf(http.StatusBadRequest, "taskSid is not a task's SID")
+//		}
+//		…
+//
+// It suits functions that pass on whatever they get, and code that is moved over
+// from JavaScript. A struct as input is checked, described and generated a client
+// for; prefer it otherwise.
 type Event map[string]any
 
 // String returns the parameter as text: a string unchanged, a number or a boolean
-// as it was written. For any other value, and an absent one, it returns "".
+// as it was written. For any other value, and an absent one, it returns "": of a
+// key that was repeated it returns no value rather than one of them.
 func (e Event) String(key string) string {
 	switch v := e[key].(type) {
 	case string:
@@ -33,7 +45,9 @@ func (e Event) String(key string) string {
 	return ""
 }
 
-// event collects all parameters but those named in without.
+// event collects all parameters but the one named in without. A body's parameter
+// replaces the query's of the same name as a whole; only values from the same
+// place become a list.
 func (vs *values) event(without string) Event {
 	e := make(Event, len(vs.query)+len(vs.form)+len(vs.json))
 	for _, pairs := range [][]form.Pair{vs.query, vs.form} {

@@ -41,13 +41,16 @@ type Function struct {
 	fault    error // what is wrong with the definition
 }
 
-// FlexOption adjusts a Flex function.
+// FlexOption adjusts a Flex function: [AdmitGuests], [Roles], or any [Option].
 type FlexOption interface{ applyFlex(*Function) }
 
-// StudioOption adjusts a Studio function.
+// StudioOption adjusts a Studio function: [OpenToAnyone], or any [Option].
 type StudioOption interface{ applyStudio(*Function) }
 
-// Option adjusts a function of either kind.
+// Option adjusts a function of either kind: one of [Deadline], [Deduplicate],
+// [Doc], [Once] and [Require]. An option may be given to several functions. Of
+// options that set the same thing, the last one wins, unless its documentation
+// says otherwise.
 type Option interface {
 	FlexOption
 	StudioOption
@@ -61,6 +64,12 @@ func (o option) applyStudio(f *Function) { o(f) }
 // Require makes a parameter of an untyped function, one whose input is [Event],
 // required. purpose says what it is for, and is part of the 400 if it is missing.
 // Give it once for each parameter. Typed functions use the purpose tag instead.
+//
+//	flexfn.Require("taskSid", "unique ID of the task to update")
+//
+// A parameter counts as missing if it is absent, null, "" or []; 0, false, {} and
+// " " do not. [App.Handle] panics if key is empty, or is Token in a Flex function,
+// which only flexfn reads.
 func Require(key, purpose string) Option {
 	return option(func(f *Function) {
 		f.required = append(f.required, openapi.Parameter{Name: key, Purpose: purpose, Required: true})
@@ -70,7 +79,10 @@ func Require(key, purpose string) Option {
 // Deadline sets how long one request of this function may take, instead of the
 // app's FlexDeadline or StudioDeadline. The handler's ctx ends then, and the
 // caller gets a 504. d must be above zero. A platform's shorter limit still
-// holds; see host.Config.RequestLimit.
+// holds; see host.Config.RequestLimit. So does the patience of the caller: Studio
+// and voice webhooks wait 10 s and 15 s, TaskRouter's assignment callback 5 s. The
+// time runs from the end of the request's headers, so a slow body and the check of
+// the caller are part of it.
 func Deadline(d time.Duration) Option {
 	return option(func(f *Function) {
 		f.deadline = d
@@ -81,14 +93,18 @@ func Deadline(d time.Duration) Option {
 }
 
 // Doc describes the function in a sentence, for the console, OpenAPI and the
-// TypeScript client.
+// TypeScript client. Callers of the function itself do not see it.
 func Doc(sentence string) Option {
 	return option(func(f *Function) { f.doc = sentence })
 }
 
 // Roles restricts a Flex function to callers whose token has at least one of
 // roles, such as "supervisor" or "admin", spelt as in Flex. Others get a 403.
-// Given twice, the lists add up.
+// Given twice, the lists add up: either role will do.
+//
+// Twilio reports the roles when it is asked about the token, at most
+// [Config].TokenTTL ago. For anything finer than roles, ask [TokenOwner] in the
+// handler and return an [Error] with status 403.
 func Roles(roles ...string) FlexOption {
 	return option(func(f *Function) {
 		if len(roles) == 0 || slices.Contains(roles, "") {
@@ -100,17 +116,24 @@ func Roles(roles ...string) FlexOption {
 
 // AdmitGuests also admits callers whose token does not belong to a worker.
 // Legacy web chat hands such tokens to anyone who asks, so the function is then
-// open to the internet.
+// open to the internet. In the handler [Owner.Guest] tells guests from workers.
+// Without this option they get a 403. With [Roles] a guest needs one of the roles
+// as well.
 func AdmitGuests() FlexOption {
 	return option(func(f *Function) { f.guests = true })
 }
 
 // OpenToAnyone opens a Studio function to anyone on the internet: Twilio's
-// signature is not checked.
+// signature is not checked. Use it for what must be public, such as a status page,
+// and for callers that cannot sign; the handler then has to find out who calls.
+// [SigningAccount] is empty in it, and it cannot be combined with [Once] or
+// [Deduplicate]. The console and the OpenAPI document mark the function as open.
 func OpenToAnyone() StudioOption {
 	return option(func(f *Function) { f.open = true })
 }
 
+// fail notes a fault of the definition. Options cannot return errors, and New
+// makes no Function, so [App.Handle] reports it.
 func (f *Function) fail(format string, args ...any) {
 	f.fault = errors.Join(f.fault, fmt.Errorf(format, args...))
 }
@@ -135,6 +158,12 @@ func (f *Function) fail(format string, args ...any) {
 //
 // A faulty definition, such as a parameter of an impossible type, is reported
 // by [App.Handle].
+//
+// In its simplest form:
+//
+//	var greet = flexfn.PrepareFlexFunction(func(ctx context.Context, in GreetParams) (GreetReply, error) {
+//		return GreetReply{Greeting: "Hello " + in.Name}, nil
+//	}, flexfn.Doc("Greets someone."))
 func PrepareFlexFunction[In, Out any](handler func(context.Context, In) (Out, error), options ...FlexOption) *Function {
 	f := prepare(handler)
 	for _, o := range options {
@@ -147,6 +176,15 @@ func PrepareFlexFunction[In, Out any](handler func(context.Context, In) (Out, er
 // PrepareStudioFunction makes a function for Studio flows and Twilio's webhooks.
 // The handler runs only if the request carries Twilio's signature, unless
 // [OpenToAnyone] is given. In, Out and errors are as for [PrepareFlexFunction].
+//
+// Studio's HTTP Request widget and Twilio's webhooks send the parameters as a form
+// or as JSON; both are signed. A flow reads the fields of the answer as
+// widgets.NAME.parsed.field, and takes its Failed branch for a status of 400 and
+// above. For a webhook that wants TwiML, use *[Response] as Out, and TwiML of
+// package twilioapi to make it. The default deadline is 8 s, since Studio gives up
+// after 10 s.
+//
+// Package events makes Studio functions for the events that Twilio sends.
 func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, error), options ...StudioOption) *Function {
 	f := prepare(handler)
 	f.studio = true
@@ -241,6 +279,8 @@ func (f *Function) tokenKey() string {
 	return "Token"
 }
 
+// checkRequired returns the error for what Require asked for and the request
+// lacks.
 func (f *Function) checkRequired(path string, vs *values) error {
 	var faults *parameterFaults
 	for _, p := range f.required {

@@ -41,6 +41,10 @@ func (c *call) checkSignature(body []byte) (signature.Proof, error) {
 // [Config].AccountSID, or a sub-account for which [Config].SubaccountAuthTokens
 // returned a token. It is empty outside a Studio function, and in one with
 // [OpenToAnyone].
+//
+// Compare it before you act on SIDs that a request names: a sub-account's flow
+// can send any, and the app's credentials may reach more accounts than its
+// own.
 func SigningAccount(ctx context.Context) string {
 	if c := callFrom(ctx); c != nil {
 		return c.signedBy

@@ -71,8 +71,12 @@ func (l *lazyContext) end() {
 	l.made.Store(true)
 }
 
+// Done makes the standard context: whoever asks for the channel wants to wait
+// for it.
 func (l *lazyContext) Done() <-chan struct{} { return l.standard().Done() }
 
+// Err reports the end as the standard context would, without making it as long
+// as nothing has ended.
 func (l *lazyContext) Err() error {
 	if l.at.IsZero() {
 		return l.parent.Err()

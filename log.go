@@ -14,6 +14,8 @@ import (
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
+// newRequestID draws an id of 26 letters and digits, more than 128 random
+// bits, so that it can be an idempotency key.
 func newRequestID() string { return rand.Text() }
 
 // redactor is the handler of the app's logger, and of those that [Logger]
@@ -63,10 +65,13 @@ func (r *redactor) of(c *call) *redactor {
 	return &redactor{next: r.next, secrets: r.secrets, call: c}
 }
 
+// Enabled implements [slog.Handler].
 func (r *redactor) Enabled(ctx context.Context, level slog.Level) bool {
 	return r.next.Enabled(ctx, level)
 }
 
+// Handle implements [slog.Handler]. It writes a copy, since the record may be
+// shared with other handlers.
 func (r *redactor) Handle(ctx context.Context, rec slog.Record) error {
 	clean := slog.NewRecord(rec.Time, rec.Level, r.text(rec.Message), rec.PC)
 	rec.Attrs(func(a slog.Attr) bool {
@@ -76,6 +81,7 @@ func (r *redactor) Handle(ctx context.Context, rec slog.Record) error {
 	return r.next.Handle(ctx, clean)
 }
 
+// WithAttrs implements [slog.Handler]. The attributes are masked once, here.
 func (r *redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
 	clean := make([]slog.Attr, len(attrs))
 	for i, a := range attrs {
@@ -84,6 +90,7 @@ func (r *redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &redactor{next: r.next.WithAttrs(clean), secrets: r.secrets, call: r.call}
 }
 
+// WithGroup implements [slog.Handler].
 func (r *redactor) WithGroup(name string) slog.Handler {
 	return &redactor{next: r.next.WithGroup(r.text(name)), secrets: r.secrets, call: r.call}
 }

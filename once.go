@@ -55,6 +55,10 @@ import (
 // that the handler may run again.
 //
 // Once cannot be combined with [OpenToAnyone].
+//
+// A click on a button, however often the plugin sends it, makes one callback:
+//
+//	flexfn.PrepareFlexFunction(requestCallback, flexfn.Once(time.Hour, "taskSid"))
 func Once(keep time.Duration, parameters ...string) Option {
 	return onceOption("Once", onceRule{keep: keep, parameters: parameters})
 }
@@ -62,6 +66,12 @@ func Once(keep time.Duration, parameters ...string) Option {
 // Deduplicate is [Once] for handlers that must answer even if that means
 // running twice, such as those that return TwiML: while the Store fails, it
 // relies on this instance's memory alone.
+//
+//	flexfn.PrepareStudioFunction(greetCaller, flexfn.Deduplicate(time.Minute))
+//
+// Without parameters it catches what Twilio itself redelivers, which carries
+// the same I-Twilio-Idempotency-Token. Use Once where running twice is worse
+// than not running, such as for a payment.
 func Deduplicate(keep time.Duration, parameters ...string) Option {
 	return onceOption("Deduplicate", onceRule{keep: keep, parameters: parameters, alone: true})
 }
@@ -76,14 +86,15 @@ type onceRule struct {
 }
 
 const (
-	longestKeep    = 30 * 24 * time.Hour
-	leaseMargin    = 2 * time.Second // beyond the deadline
-	maxKeptAnswer  = 256 << 10
-	maxHeaderKey   = 255
+	longestKeep    = 30 * 24 * time.Hour // a day less than the Store's longest ttl
+	leaseMargin    = 2 * time.Second     // beyond the deadline, to record the answer in
+	maxKeptAnswer  = 256 << 10           // sealed, it fits a Store's value
+	maxHeaderKey   = 255                 // longer than any random id
 	idempotencyKey = "Idempotency-Key"
 	twilioKey      = "I-Twilio-Idempotency-Token"
 )
 
+// onceOption makes the option of a rule, and refuses one that cannot be kept.
 func onceOption(name string, rule onceRule) Option {
 	rule.name, rule.parameters = name, slices.Clone(rule.parameters)
 	return option(func(f *Function) {
@@ -182,6 +193,8 @@ func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err e
 	return req, guarded, nil
 }
 
+// sumOf is the checksum by which a claim's record knows a caller or
+// parameters.
 func sumOf(s string) (sum claim.Sum) {
 	full := sha256.Sum256([]byte(s))
 	copy(sum[:], full[:])

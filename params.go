@@ -20,7 +20,8 @@ import (
 	"github.com/flexfn/flexfn/openapi"
 )
 
-// validator is implemented by inputs with rules that tags cannot say.
+// validator is implemented by inputs with rules that tags cannot say. The
+// method may be that of the struct or of its pointer.
 type validator interface{ Validate() error }
 
 // parameter is a parameter with its field in the struct, and how to set it.
@@ -47,6 +48,8 @@ func parametersOf(t reflect.Type) ([]parameter, error) {
 	return d.list, errors.Join(d.faults...)
 }
 
+// definition collects the parameters of a type, and everything that is wrong
+// with them, so that one run of the program shows all faults.
 type definition struct {
 	list   []parameter
 	names  map[string]string // parameter → field
@@ -126,6 +129,8 @@ func checkTag(tag reflect.StructTag) error {
 	return nil
 }
 
+// knownTags are the keys that a field's tag may have. docs/parameters.md
+// explains them.
 var knownTags = [...]string{"json", "purpose", "doc", "example", "kind"}
 
 // containsItself reports whether t consists of itself through lists, maps and
@@ -224,6 +229,13 @@ func setterFor(t reflect.Type, tag string) (setter, error) {
 // followed by 32 hex digits in lower case, as every SID of Twilio is. Check what
 // callers send before you put it into the path of an API URL; the kind tag does
 // so for parameters. Without prefixes it is false.
+//
+//	if !flexfn.ValidSID(in.Sid, "CH", "CA") {
+//		return nil, flexfn.Errorf(http.StatusBadRequest, "sid is neither a conversation's nor a call's")
+//	}
+//
+// It looks at the form only: the resource need not exist, or may belong to
+// another account that the credentials reach.
 func ValidSID(s string, prefixes ...string) bool {
 	return len(prefixes) > 0 && sid.Valid(s, prefixes...)
 }
@@ -248,10 +260,15 @@ func got(v value) string {
 	return ""
 }
 
+// isText reports whether v is one value that can be written as text. Forms
+// have only strings, so for each type a number in a string is as good as a
+// number.
 func (v value) isText() bool {
 	return v.kind == stringValue || v.kind == numberValue || v.kind == boolValue
 }
 
+// setString takes any single value, and a number or boolean as it was written:
+// a telephone number or a postal code without quotes in JSON keeps its digits.
 func setString(field reflect.Value, v value) string {
 	if !v.isText() {
 		return "a string" + got(v)
@@ -260,6 +277,8 @@ func setString(field reflect.Value, v value) string {
 	return ""
 }
 
+// setBool takes true and false alone: "1", "yes" and "on" are as often a
+// mistake as meant.
 func setBool(field reflect.Value, v value) string {
 	switch {
 	case !v.isText(), v.kind == numberValue, v.text != "true" && v.text != "false":
@@ -269,6 +288,8 @@ func setBool(field reflect.Value, v value) string {
 	return ""
 }
 
+// setInt takes decimal digits with an optional sign, and what fits the field's
+// type: neither 1.0 nor 1e3.
 func setInt(field reflect.Value, v value) string {
 	n, err := strconv.ParseInt(v.text, 10, field.Type().Bits())
 	if err != nil || !v.isText() {
@@ -278,6 +299,7 @@ func setInt(field reflect.Value, v value) string {
 	return ""
 }
 
+// setUint is [setInt] without negative numbers.
 func setUint(field reflect.Value, v value) string {
 	n, err := strconv.ParseUint(v.text, 10, field.Type().Bits())
 	if err != nil || !v.isText() {
@@ -296,6 +318,8 @@ func limits(err error, t reflect.Type) string {
 	return ""
 }
 
+// setFloat takes a number as JSON writes it, so neither NaN nor hexadecimal.
+// One that is too large for the field is refused rather than infinite.
 func setFloat(field reflect.Value, v value) string {
 	n, err := strconv.ParseFloat(v.text, field.Type().Bits())
 	if err != nil || !v.isText() || !isNumber(v.text) || math.IsInf(n, 0) {
@@ -305,6 +329,7 @@ func setFloat(field reflect.Value, v value) string {
 	return ""
 }
 
+// setNumber keeps the digits as they were sent, whatever their size.
 func setNumber(field reflect.Value, v value) string {
 	if !v.isText() || !isNumber(v.text) {
 		return "a number" + got(v)
@@ -318,6 +343,8 @@ func isNumber(s string) bool {
 	return s != "" && (s[0] == '-' || '0' <= s[0] && s[0] <= '9') && json.Valid([]byte(s))
 }
 
+// setTime takes RFC 3339 with its time zone: a time without one would mean a
+// different moment on each host.
 func setTime(field reflect.Value, v value) string {
 	t, err := time.Parse(time.RFC3339, v.text)
 	if err != nil || v.kind != stringValue {
@@ -346,6 +373,7 @@ func setDuration(field reflect.Value, v value) string {
 	return ""
 }
 
+// setText has the type read its own text. The error is shown to the caller.
 func setText(field reflect.Value, v value) string {
 	if !v.isText() {
 		return "a string" + got(v)
@@ -525,6 +553,8 @@ type parameterFaults struct {
 	Hint    string             `json:"hint,omitempty"`
 }
 
+// missingParameter and invalidParameter are part of the 400, and of the wire
+// contract that the TypeScript client reads.
 type missingParameter struct {
 	Key     string `json:"key"`
 	Purpose string `json:"purpose"`
@@ -535,6 +565,7 @@ type invalidParameter struct {
 	Expected string `json:"expected"`
 }
 
+// missing adds a parameter that is required and was not sent; f may be nil.
 func (f *parameterFaults) missing(key, purpose string) *parameterFaults {
 	if f == nil {
 		f = new(parameterFaults)
@@ -543,6 +574,7 @@ func (f *parameterFaults) missing(key, purpose string) *parameterFaults {
 	return f
 }
 
+// invalid adds a parameter whose value does not fit; f may be nil.
 func (f *parameterFaults) invalid(key, purpose, expected string) *parameterFaults {
 	if f == nil {
 		f = new(parameterFaults)

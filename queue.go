@@ -16,6 +16,9 @@ import (
 // a job twice, and jobs in any order; the Store makes each take effect once. Under
 // flexfn dev an app without a Queue gets one in memory. A Queue must be safe for
 // concurrent use.
+//
+// Package events uses it; nothing else does. Without a Queue, [App.Handle]
+// panics if a listener has events.AfterAnswer, and events.Later fails.
 type Queue interface {
 	// Add stores job durably, to run no earlier than due. With an error, the
 	// job may have been stored nevertheless. job is JSON of at most 200 KiB,
@@ -86,6 +89,7 @@ func (l *laggards) enter() (end <-chan struct{}, ok bool) {
 	return l.end, true
 }
 
+// leave takes one off: it succeeded, or was given up.
 func (l *laggards) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,6 +145,7 @@ func (c *call) tryAgain(work func(context.Context) error) bool {
 	return true
 }
 
+// runtime returns the parts of the app that package events uses.
 func (a *App) runtime() *link.Runtime {
 	rt := &link.Runtime{Claims: a.claims, Workspace: a.config.WorkspaceSID, Parts: a.parts}
 	if a.config.devKey != "" {
@@ -152,6 +157,8 @@ func (a *App) runtime() *link.Runtime {
 	return rt
 }
 
+// parts lists the functions of package events, which look for each other: a
+// replay of dead letters needs the function that made them.
 func (a *App) parts() (list []link.Part) {
 	for _, r := range a.Routes() {
 		if r.Function.part != nil {
@@ -179,8 +186,10 @@ type memoryQueue struct {
 	jobs map[string]bool // by key
 }
 
+// maxMemoryJobs bounds the memory of flexfn dev; each job has at most 200 KiB.
 const maxMemoryJobs = 10_000
 
+// Add implements [Queue]. The job is lost when the process ends.
 func (q *memoryQueue) Add(_ context.Context, key string, job []byte, due time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

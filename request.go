@@ -61,6 +61,8 @@ func (v value) missing() bool {
 	return false
 }
 
+// get returns the parameter key: the body's if it has one, and otherwise the
+// query's.
 func (vs *values) get(key string) value {
 	if raw, ok := vs.json[key]; ok {
 		return jsonValue(raw)
@@ -89,6 +91,7 @@ func (vs *values) hint(key string) {
 	}
 }
 
+// lookup returns the value of key among pairs; a list if the key is repeated.
 func lookup(pairs []form.Pair, key string) (v value, ok bool) {
 	for _, p := range pairs {
 		if p.Key != key {
@@ -217,6 +220,7 @@ func (vs *values) decode() (err error) {
 	return err
 }
 
+// deleteEmptyKeys removes the parameters without a name, in place.
 func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 	for i := 0; i < len(pairs); i++ {
 		if pairs[i].Key == "" {

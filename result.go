@@ -11,6 +11,21 @@ import (
 // with twilioErrorCode and twilioDocPage if Twilio refused, and outcomeUnknown
 // if it is true. The zero value is a failure without an error; only
 // ExecuteWithRetry makes useful ones.
+//
+// A handler either treats the call as an ordinary Go call:
+//
+//	task, err := res.Get()
+//	if err != nil {
+//		return Reply{}, err // answered with the service's status and message
+//	}
+//
+// or looks at the outcome, as the Node.js template's functions do:
+//
+//	if res.TwilioErrorCode == 20404 {
+//		return Reply{Found: false}, nil
+//	}
+//
+// A Result is a value; copies share only what Data points to.
 type Result[T any] struct {
 	// Success reports whether the callback returned no error.
 	Success bool
@@ -47,7 +62,8 @@ func (r Result[T]) Err() error { return r.err }
 // Get returns Data and Err, for handlers that treat the call as an ordinary one.
 func (r Result[T]) Get() (T, error) { return r.Data, r.err }
 
-// MarshalJSON implements [json.Marshaler].
+// MarshalJSON implements [json.Marshaler]. Attempts and the cause are left out,
+// since a handler may send the Result to its caller.
 func (r Result[T]) MarshalJSON() ([]byte, error) {
 	if r.Success {
 		return json.Marshal(struct {

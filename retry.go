@@ -49,6 +49,20 @@ import (
 // the last failure and [context.DeadlineExceeded]. If ctx is done at the start,
 // callback does not run. A panic of callback is not caught.
 //
+// A callback uses the ctx that it gets, the app's client, and a helper that turns
+// answers into errors with a status:
+//
+//	res := flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (Customer, error) {
+//		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+//		if err != nil {
+//			return Customer{}, err
+//		}
+//		return flexfn.ReadJSON[Customer](client.Do(req))
+//	}, flexfn.AttemptTimeout(2*time.Second))
+//
+// For Twilio, ExecuteTwilio of package twilioapi does the same with twilio-go's
+// client. Do not nest calls: the attempts would multiply.
+//
 // ExecuteWithRetry runs callback on the caller's goroutine, one attempt at a
 // time, and may be called concurrently.
 func ExecuteWithRetry[T any](ctx context.Context, callback func(context.Context) (T, error), opts ...RetryOption) Result[T] {
@@ -149,6 +163,7 @@ type attemptBody struct {
 	attempt *lazyContext
 }
 
+// Read ends the attempt at the body's end, or when reading fails.
 func (b *attemptBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
@@ -157,6 +172,7 @@ func (b *attemptBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the attempt, read to its end or not.
 func (b *attemptBody) Close() error {
 	defer b.attempt.end()
 	return b.ReadCloser.Close()
@@ -164,7 +180,9 @@ func (b *attemptBody) Close() error {
 
 // RetryOption adjusts how one call, or every call of an app, is retried. Later
 // options win over earlier ones, and a call's over the app's. An impossible
-// value is an error of [New], or fails the call before its first attempt.
+// value is an error of [New], or fails the call before its first attempt. The
+// options are [AttemptTimeout], [Backoff], [Repeatable] and [RetryLimit]; nil is
+// ignored.
 type RetryOption interface{ applyRetry(*retryPolicy) }
 
 type retryOption func(*retryPolicy)
@@ -172,14 +190,23 @@ type retryOption func(*retryPolicy)
 func (o retryOption) applyRetry(p *retryPolicy) { o(p) }
 
 // RetryLimit sets how many retries may follow the first attempt; zero means
-// none. The default is 5. Retries after 412 count too.
+// none. The default is 5, or TWILIO_SERVICE_RETRY_LIMIT. Retries after 412 count
+// too, except within the safe updates of package twilioapi, which have a limit of
+// their own for them. The deadline usually ends a call first.
 func RetryLimit(n int) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.limit = n })
 }
 
 // Backoff bounds the random wait before a retry. The default is 100 ms to 300
-// ms; both may be zero. A service that asks for a longer wait gets it, and a
-// 412 is retried at once.
+// ms, or TWILIO_SERVICE_MIN_BACKOFF and TWILIO_SERVICE_MAX_BACKOFF; both may be
+// zero. shortest must not be above longest. A service that asks for a longer wait
+// gets it, and a 412 is retried at once.
+//
+// The wait is drawn from a window that doubles with each retry until it ends at
+// longest: by default 100 to 200 ms before the first retry, and 150 to 300 ms
+// before later ones. A service that recovers slowly needs a larger longest:
+//
+//	flexfn.Backoff(200*time.Millisecond, 5*time.Second)
 func Backoff(shortest, longest time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.shortest, p.longest = shortest, longest })
 }
@@ -194,8 +221,10 @@ func maxBackoff(d time.Duration) RetryOption {
 
 // AttemptTimeout bounds the time of each attempt: the ctx that callback gets
 // ends after d. An attempt that takes longer counts as one that got no answer.
-// Zero sets no bound but ctx's own deadline. The default is 5 s in an app, and
-// zero without one.
+// Zero sets no bound but ctx's own deadline. The default is 5 s in an app, or
+// FLEXFN_ATTEMPT_TIMEOUT, and zero without an app. A handler with a deadline of 10
+// s and one call thus has time for a second attempt; with several calls in a row,
+// set it lower. d must not be negative.
 func AttemptTimeout(d time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.timeout = d })
 }

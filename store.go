@@ -35,6 +35,13 @@ import (
 // flexfn waits at most 250 ms for a call. After three failures in a row it
 // calls once a second until the store works again; the log says so once, and
 // once more when it does.
+//
+//	db, err := redisflexfn.New("rediss://user:password@cache.example.com:6379")
+//	…
+//	config := flexfn.FromEnv()
+//	config.Store = db
+//
+// Whoever made the Store closes it, after [App.Wait]. An app does not.
 type Store interface {
 	// Get returns the value at key and how much of its ttl is left. The value
 	// is nil if there is no entry.
@@ -46,9 +53,9 @@ type Store interface {
 }
 
 const (
-	memoryStoreBytes = 64 << 20
+	memoryStoreBytes = 64 << 20 // without a Store
 	ownMemoryBytes   = 16 << 20 // for Deduplicate, while the Store fails
-	shortestSecret   = 32
+	shortestSecret   = 32       // of random characters: more than 128 bits
 )
 
 // newEntries opens the app's part of its Store.
@@ -63,6 +70,9 @@ func newEntries(c Config, log *slog.Logger) (*store.Entries, error) {
 	return store.In(c.Store, c.AccountSID, secret, log)
 }
 
+// checkStoreSecret refuses a secret that could be guessed by whoever can read
+// the Store: its entries are encrypted with a key derived from it, without
+// stretching.
 func checkStoreSecret(secret string) error {
 	if secret != "" && len(secret) < shortestSecret {
 		return fmt.Errorf("FLEXFN_STORE_SECRET has %d characters: it must have at least %d, drawn at random", len(secret), shortestSecret)
@@ -121,6 +131,8 @@ func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
 	_, _, _ = s.entries.Swap(ctx, s.key(token), store.Entry{}, text, v.ttl.Truncate(time.Millisecond)) // best effort; the log has an outage
 }
 
+// key returns the entry's key. Who was asked is part of it, so that a token
+// which a fake accepted is unknown to an app that asks Twilio.
 func (s *sharedTokens) key(token string) string {
 	return s.entries.Key("token", s.upstream[0], s.upstream[1], token)
 }

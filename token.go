@@ -13,21 +13,25 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// Owner is the user a Flex token belongs to, as Twilio reported it.
+// Owner is the user a Flex token belongs to, as Twilio reported it;
+// [TokenOwner] returns it. The zero Owner counts as a guest.
 type Owner struct {
 	// Identity is the user's identity in Twilio's encoding, such as
 	// "agent_40example_2Ecom"; RealmUserID is the name at the single
 	// sign-on provider.
 	Identity, RealmUserID string
-	// WorkerSID is the SID of the TaskRouter worker; empty for a guest.
+	// WorkerSID is the SID of the TaskRouter worker, WK and 32 hex digits;
+	// empty for a guest.
 	WorkerSID string
-	// Roles are the user's roles in Flex, such as "agent" or "supervisor".
+	// Roles are the user's roles in Flex, such as "agent", "supervisor" or
+	// "admin"; possibly none.
 	Roles []string
 	// Expiration is when the token expires; zero if Twilio did not say.
 	Expiration time.Time
 }
 
 // HasRole reports whether the owner has at least one of roles. Case matters.
+// Without roles it is false.
 func (o Owner) HasRole(roles ...string) bool {
 	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(o.Roles, r) })
 }
@@ -60,6 +64,8 @@ type tokenValidator struct {
 	asking map[tokenKey]*question
 }
 
+// tokenKey is the hash of a token, by which the cache finds it without holding
+// it.
 type tokenKey [sha256.Size]byte
 
 // tokenVerdict is Twilio's answer about a token, and for how long it is trusted.

@@ -21,8 +21,8 @@ import (
 // valid when Twilio was last asked have places of their own, which a stranger
 // cannot take.
 const (
-	strangersAtOnce    = 10
-	strangersPerSecond = 20
+	strangersAtOnce    = 10              // of Twilio's concurrent requests, which the account shares
+	strangersPerSecond = 20              // once the burst is used up
 	strangersBurst     = 200             // at once after a quiet time, as when a shift begins
 	strangersWait      = 2 * time.Second // for their turn, at most
 	knownAtOnce        = 10

@@ -29,6 +29,11 @@ import (
 //     connection, it opens new connections instead of using idle ones.
 //   - It does not follow redirects from Twilio, and at most ten elsewhere.
 //   - It obeys [Config].TwilioURL, and reports to [Config].OnAttempt.
+//
+// It has no timeout of its own: the ctx of the request bounds it, so make
+// requests with [http.NewRequestWithContext] and the ctx of the handler or
+// callback. It follows the environment's proxy settings, unless
+// [Config].Transport is set.
 func (a *App) HTTPClient() *http.Client { return a.client }
 
 // newHTTPClient makes the app's client. c has been checked.
@@ -101,6 +106,7 @@ type transport struct {
 	lastUse atomic.Int64 // wall clock, in nanoseconds
 }
 
+// RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.distrustIdle()
 	resp, err := t.exchange(req)
@@ -206,6 +212,8 @@ func goRepeats(req *http.Request) bool {
 	return hasIdempotencyKey(req)
 }
 
+// hasIdempotencyKey reports whether req has one of the headers by which
+// net/http, too, knows that a request may be repeated.
 func hasIdempotencyKey(req *http.Request) bool {
 	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }
@@ -303,6 +311,7 @@ type countedConn struct {
 	written atomic.Int64
 }
 
+// Write counts what the operating system took, also if it then fails.
 func (c *countedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))

@@ -34,6 +34,10 @@ const (
 // 502 if the body is not JSON that fits T. An empty body gives T's zero value if
 // the status is 201 to 299, and is an error with status 200. The body is always
 // closed.
+//
+// Fields that T lacks are ignored, as [json.Unmarshal] does. If T is any,
+// numbers become float64, which rounds those beyond 2^53; use a struct or
+// [json.Number].
 func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	var data T
 	resp, err = CheckResponse(resp, err)
@@ -68,6 +72,10 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 //
 // After an error, the body is closed. After a success the caller must close it;
 // [ReadBody] and [ReadJSON] do.
+//
+// Use it where the body is not JSON, or is to be streamed; [ReadJSON] includes
+// it. If resp came from another client than [App.HTTPClient], it is unknown
+// whether a failed request was sent, so OutcomeUnknown is false.
 func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		if resp != nil { // a failed CheckRedirect leaves both
@@ -117,9 +125,19 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	return nil, e
 }
 
-// ReadBody reads and closes the body of a successful answer. It fails with an
-// [*Error] if the body is cut short, which [ExecuteWithRetry] retries unless the
-// outcome is unknown, or if it is longer than 32 MiB, decompressed.
+// ReadBody reads and closes the body of a successful answer, such as an image or
+// text:
+//
+//	resp, err := flexfn.CheckResponse(client.Do(req))
+//	if err != nil {
+//		return nil, err
+//	}
+//	return flexfn.ReadBody(resp)
+//
+// It fails with an [*Error] if the body is cut short, which [ExecuteWithRetry]
+// retries unless the outcome is unknown, or if it is longer than 32 MiB,
+// decompressed. Read a longer body from resp.Body yourself. ReadBody does not look
+// at the status.
 func ReadBody(resp *http.Response) ([]byte, error) {
 	defer closeBody(resp)
 	body, err := readAll(io.LimitReader(resp.Body, maxAnswerBytes+1), resp.ContentLength)
@@ -191,6 +209,8 @@ func firstText(values ...any) string {
 	return ""
 }
 
+// badAnswer is the error for an answer that came but cannot be used: 502,
+// since the service is at fault and another attempt would get the same.
 func badAnswer(resp *http.Response, what string, err error) *Error {
 	return &Error{Status: http.StatusBadGateway, Message: hostOf(resp) + " " + what, Err: err}
 }
@@ -208,6 +228,7 @@ func excerpt(body []byte) error {
 	return fmt.Errorf("body %q%s", mask.PhoneNumbers(string(body)), more)
 }
 
+// hostOf names the service in messages, without port and user.
 func hostOf(resp *http.Response) string {
 	if resp.Request == nil || resp.Request.URL == nil {
 		return "the service"
