@@ -16,6 +16,13 @@ import (
 //
 // A [Config].PublicURL needs none of this and is the better choice wherever
 // the public address is known.
+//
+//	signature.Config{ProxyTrust: signature.TrustXForwarded("10.0.0.0/8")}
+//
+// A trust decides only over which URL the signature is checked; a wrong one
+// makes genuine requests fail. But a header that strangers control lets them
+// choose that URL, and so replay a request that Twilio signed for another
+// server of the account.
 type ProxyTrust interface {
 	// origins appends what the proxy says about r, or nothing if the proxy is
 	// not trusted.
@@ -31,21 +38,27 @@ type ProxyTrust interface {
 //
 // The proxy must set or delete each of the three headers. One that it passes on
 // is under the control of whoever sent the request.
+//
+// Addresses are those that the server sees as the other end of the connection,
+// the nearest proxy's. Unix sockets and hosts' names are not supported.
 func TrustXForwarded(networks ...string) ProxyTrust {
 	t := xForwarded{}
 	t.networks, t.err = parseNetworks(networks)
 	return t
 }
 
-// TrustXForwardedFromAnyone trusts the X-Forwarded headers as [TrustXForwarded]
-// does, whatever address the request comes from. It is for platforms on
-// which the app can be reached only through the proxy, and whose proxies'
-// addresses are unknown.
+// TrustXForwardedFromAnyone trusts the X-Forwarded headers as
+// [TrustXForwarded] does, whatever address the request comes from. It is for
+// platforms on which the app can be reached only through the proxy, and whose
+// proxies' addresses are unknown. Anyone else who reaches the app can choose
+// the URL that is checked.
 func TrustXForwardedFromAnyone() ProxyTrust { return xForwarded{anyone: true} }
 
 // TrustForwarded trusts proto and host of the Forwarded header (RFC 7239) of
 // requests that come from one of these addresses or networks. There must be at
-// least one, or [New] fails. Of a list, the last element counts.
+// least one, or [New] fails. Of a list, the last element counts. An obfuscated
+// or quoted value is read as it is. Few proxies send this header; most send
+// X-Forwarded-Proto and the like.
 func TrustForwarded(networks ...string) ProxyTrust {
 	t := forwarded{}
 	t.networks, t.err = parseNetworks(networks)

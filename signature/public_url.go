@@ -26,6 +26,7 @@ type calledURL struct {
 	target string // path and query as they were sent
 }
 
+// append appends the URL as text, byte for byte as it would have been signed.
 func (u calledURL) append(to []byte) []byte {
 	to = append(to, u.scheme...)
 	to = append(to, "://"...)
@@ -71,6 +72,7 @@ func once(a, b string) []string {
 	return list[:]
 }
 
+// standardPort is the port that a URL of this scheme means when it has none.
 func standardPort(scheme string) string {
 	if scheme == "https" || scheme == "wss" {
 		return ":443"
@@ -120,6 +122,7 @@ func splitHost(s string) (host, port string, ok bool) {
 	return host, port, name != "" && len(name) < 256 && validPort(port)
 }
 
+// isAlphanumeric reports whether c is an ASCII letter or digit.
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
@@ -290,6 +293,8 @@ func requestTarget(r *http.Request) string {
 	return target
 }
 
+// isWebSocket reports whether r opens a WebSocket, as Media Streams do. Twilio
+// signs those with the scheme wss.
 func isWebSocket(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }

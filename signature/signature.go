@@ -1,7 +1,35 @@
-// Package signature makes and checks the signatures by which Twilio proves that it
-// sent a request (the header X-Twilio-Signature), and finds out which URL Twilio
-// called if there are proxies in between. An app of package flexfn does all of
-// this; the package is for servers, tests and tools without one.
+// Package signature makes and checks the signatures by which Twilio proves
+// that it sent a request (the header X-Twilio-Signature), and finds out which
+// URL Twilio called if there are proxies in between. An app of package flexfn
+// does all of this; the package is for servers, tests and tools without one.
+//
+// # Checking
+//
+// A server makes one [Verifier] and asks it about each request, before it does
+// anything that the request asks for:
+//
+//	verifier, err := signature.New(signature.Config{
+//		AccountSID: accountSID,
+//		AuthTokens: []string{authToken},
+//		PublicURL:  "https://functions.example.com",
+//	})
+//	…
+//	proof, err := verifier.Verify(r.Context(), r, body)
+//	if err != nil {
+//		log.Print(err)
+//		http.Error(w, "forbidden", http.StatusForbidden)
+//		return
+//	}
+//
+// Where the URL is known byte for byte, as in a test, [Valid] does without a
+// Verifier.
+//
+// # What is signed
+//
+// Twilio signs the URL as it is written in Twilio, and either a form's
+// parameters or, by a hash in the query, the body. It does not sign the
+// method, the headers and the time. So a signed request can be sent again by
+// whoever has seen it, and a handler must not base permissions on headers.
 //
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
 package signature
@@ -38,6 +66,12 @@ const Header = "X-Twilio-Signature"
 //
 // Sign is for tests and tools that act as Twilio. To check a signature, use [Valid]
 // or a [Verifier].
+//
+// A test signs what it sends:
+//
+//	r := httptest.NewRequest(http.MethodPost, url, strings.NewReader(form.Encode()))
+//	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+//	r.Header.Set(signature.Header, signature.Sign(token, url, r.Header.Get("Content-Type"), []byte(form.Encode())))
 func Sign(authToken, url, contentType string, body []byte) string {
 	s := takeSigned()
 	defer s.release()
@@ -55,6 +89,12 @@ func Sign(authToken, url, contentType string, body []byte) string {
 // AddBodyHash returns url with the parameter bodySHA256, the SHA-256 of body in
 // hex, added to its query, as Twilio does before it signs a request whose body is
 // not a form.
+//
+//	url = signature.AddBodyHash(url, body)
+//	sum := signature.Sign(token, url, "application/json", body)
+//
+// A url that already has the parameter gets a second one, and the first one
+// counts.
 func AddBodyHash(url string, body []byte) string {
 	url, fragment, hasFragment := strings.Cut(url, "#")
 	separator := "?"
@@ -78,6 +118,9 @@ func AddBodyHash(url string, body []byte) string {
 // If the body is not a form, the parameter bodySHA256 in the query must match it.
 // An empty authToken or signature is never valid. The comparison takes constant
 // time.
+//
+// For requests that are signed with a SharedKey, or by a sub-account, use a
+// Verifier.
 func Valid(authToken, signature, url, contentType string, body []byte) bool {
 	origin, target, ok := splitURL(url)
 	if !ok || authToken == "" {
@@ -123,8 +166,11 @@ type signed struct {
 
 var signedPool = sync.Pool{New: func() any { return new(signed) }}
 
+// takeSigned takes an empty signed from the pool; release gives it back.
 func takeSigned() *signed { return signedPool.Get().(*signed) }
 
+// release empties s, so that no request's data stays in it, and keeps it for
+// the next request unless its buffers are large.
 func (s *signed) release() {
 	clear(s.origins)
 	clear(s.urls)
@@ -249,6 +295,7 @@ type mac struct {
 	length int // of text and given
 }
 
+// newMAC makes a mac of the key. The key is hashed here, once.
 func newMAC(hash func() hash.Hash, secret string) *mac {
 	m := &mac{Hash: hmac.New(hash, []byte(secret))}
 	m.length = base64.StdEncoding.EncodedLen(m.Size())

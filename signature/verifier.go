@@ -29,14 +29,19 @@ type Config struct {
 	// one and, while it is being rotated, the previous ones. There must be at
 	// least one, and none may be empty.
 	AuthTokens []string
-	// PublicURL is the beginning of the URLs under which Twilio calls. If it is
-	// set, it alone decides scheme and host. If it is empty, they come from
+	// PublicURL is the beginning of the URLs under which Twilio calls. If it
+	// is set, it alone decides scheme and host. If it is empty, they come from
 	// the headers that ProxyTrust trusts, or from the request's Host header.
+	// It must be http or https and have no query. A path in it is one that the
+	// gateway strips before it passes the request on; user and password, and
+	// connection overrides after a #, may be part of it.
 	PublicURL string
 	// AddedPathPrefix is a path that the gateway puts before the one that
-	// Twilio called.
+	// Twilio called. It begins with a slash. Requests without it are checked
+	// as they are.
 	AddedPathPrefix string
 	// ProxyTrust says which forwarded headers are trusted; nil trusts none.
+	// PublicURL makes it unnecessary.
 	ProxyTrust ProxyTrust
 	// SharedKeys are the secrets of the account's SharedKeys, by their ids. A
 	// request that names one in [SettingsHeader] must be signed with it, by
@@ -58,8 +63,9 @@ type Config struct {
 // unknown, and the request may be sent again.
 var ErrUnavailable = errors.New("the sub-account's auth tokens could not be read")
 
-// Verifier checks that requests carry Twilio's signature. It is safe for
-// concurrent use.
+// Verifier checks that requests carry Twilio's signature. Make one with [New];
+// the zero Verifier cannot be used. It is safe for concurrent use, never
+// changes, and makes no network request of its own.
 type Verifier struct {
 	accountSID  string
 	address     publicAddress
@@ -68,8 +74,9 @@ type Verifier struct {
 	subaccounts func(ctx context.Context, accountSID string) ([]string, error)
 }
 
-// New makes a Verifier. If c is faulty, the Verifier is nil and the error joins all
-// faults; it contains no secret.
+// New makes a Verifier. If c is faulty, the Verifier is nil and the error
+// joins all faults, each with the remedy; it contains no secret. Whether the
+// tokens are the account's is not known before Twilio's first request.
 func New(c Config) (*Verifier, error) {
 	address, faults := newPublicAddress(c)
 	v := &Verifier{accountSID: c.AccountSID, address: address, subaccounts: c.SubaccountAuthTokens}
@@ -97,9 +104,12 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Proof is what the signature of a request proves.
+// Proof is what the signature of a request proves: that the account signed
+// exactly this URL and these parameters, at some time. The zero Proof proves
+// nothing.
 type Proof struct {
-	// AccountSID is the account that signed.
+	// AccountSID is the account that signed: the main account, or a sub-account
+	// that [Config] admits.
 	AccountSID string
 
 	form []form.Pair
@@ -107,6 +117,11 @@ type Proof struct {
 
 // Form returns the decoded parameters of a form body, in the order in which they
 // were sent: exactly what was signed. For other bodies it yields nothing.
+//
+//	for name, value := range proof.Form() {
+//
+// Read the parameters from here rather than from r.PostForm: another parser
+// may decode odd input otherwise, and then what runs is not what was signed.
 func (p Proof) Form() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, pair := range p.form {
@@ -117,11 +132,22 @@ func (p Proof) Form() iter.Seq2[string, string] {
 	}
 }
 
-// Verify checks that Twilio sent r with this body, which the caller has read from
-// it. Its error is for the log: it names the URLs that were tried and what to
-// set, and contains no secret, no expected signature and no parameter's value. If
-// it wraps [ErrUnavailable], the check could not be made. Signatures are compared
-// in constant time. A body is checked whole, so its size is the caller's to bound.
+// Verify checks that Twilio sent r with this body, which the caller has read
+// from it. The body must be as it was sent: not decompressed, decoded or
+// trimmed. It is checked whole, so its size is the caller's to bound.
+//
+// Its error is for the log: it names the URLs that were tried and what to set,
+// and contains no secret, no expected signature and no parameter's value.
+// Answer 403 without it, since it would help a forger. If it wraps
+// [ErrUnavailable], the check could not be made; answer 503. Signatures are
+// compared in constant time.
+//
+// Twilio's services do not agree on whether the port, user and password are
+// part of the signed URL, so a few forms of the same URL are tried, and up to
+// 256 spellings of a query that a gateway has decoded. All of them lead to the
+// same function.
+//
+// ctx is passed to [Config].SubaccountAuthTokens; nothing else waits.
 func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Proof, error) {
 	signature := r.Header.Get(Header)
 	if signature == "" {
@@ -229,6 +255,8 @@ func sharedKey(settings []string) (id string, shared bool, err error) {
 	return found["key"], true, nil
 }
 
+// unknownKey is the error for a SharedKey that is not configured. Its id is
+// not secret: the log's reader has to find it in Twilio's console.
 func (v *Verifier) unknownKey(id, account string) error {
 	owner := ""
 	if account != v.accountSID {
@@ -278,6 +306,8 @@ func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (a
 	return account, err
 }
 
+// accountParameter is how Twilio's services name the account they act for.
+// Their spelling varies, so it is compared without case.
 const accountParameter = "AccountSid"
 
 // hint returns the account that a refused request names, for the log. It is not
@@ -327,6 +357,7 @@ func (v *Verifier) explain(r *http.Request, urls []calledURL, account string) er
 	return errors.New(text.String())
 }
 
+// hasForwarded reports whether a proxy seems to stand in front of the server.
 func hasForwarded(r *http.Request) bool {
 	for _, name := range [...]string{"X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"} {
 		if r.Header.Get(name) != "" {
