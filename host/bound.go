@@ -54,6 +54,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 	return conn, err
 }
 
+// Close also ends an Accept that waits for a free slot.
 func (l *bounded) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()

@@ -19,53 +19,64 @@ import (
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
-// Config says how to serve. The zero value serves plain HTTP on port 8080 of all
-// addresses. [Serve] validates it.
+// Config says how to serve. The zero value serves plain HTTP on port 8080 of
+// all addresses; it does not detect the platform, which [FromEnv] does.
+// [Serve] validates it, and joins all faults in one error. The variable that
+// sets a field, if there is one, is named at the end of its description.
 type Config struct {
 	_ [0]func() // not comparable
 
 	// Platform is the platform to serve on; empty means [HTTP]. [FromEnv]
-	// detects it.
+	// detects it. (FLEXFN_PLATFORM)
 	Platform Platform
 	// Listen is the address for HTTP: "host:port", ":port", or
-	// "unix:/path/of/socket". Empty means ":8080".
+	// "unix:/path/of/socket". Empty means ":8080". A path must not hold
+	// another file; a socket that a killed process left behind is replaced.
+	// (FLEXFN_LISTEN; PORT and the platform's own otherwise)
 	Listen string
 	// Listener, if not nil, is served instead of Listen. [Serve] closes it.
+	// Use it for a socket that systemd opened, or for port 0 in a test.
 	Listener net.Listener
 	// TLSCertFile and TLSKeyFile are PEM files. If both are set, the server
-	// speaks HTTPS, including HTTP/2, and rereads the files when they change. If
-	// only one is set, Serve fails.
+	// speaks HTTPS, including HTTP/2, and rereads the files when they change.
+	// If only one is set, Serve fails. (FLEXFN_TLS_CERT_FILE,
+	// FLEXFN_TLS_KEY_FILE)
 	TLSCertFile, TLSKeyFile string
-	// StripPrefix is a path such as "/api" that a gateway leaves in front of the
-	// handler's paths. The request's RequestURI keeps it.
+	// StripPrefix is a path such as "/api" that a gateway leaves in front of
+	// the handler's paths. The request's RequestURI keeps it. Requests without
+	// it are passed on unchanged. (FLEXFN_STRIP_PREFIX)
 	StripPrefix string
 
-	// RequestLimit is when the platform gives up on a request. The request's ctx
-	// ends a tenth of that earlier, but at most half a second, so that an answer
-	// still gets through. Zero means no limit, or the limit that the platform
-	// sends with each request.
+	// RequestLimit is when the platform gives up on a request. The request's
+	// ctx ends a tenth of that earlier, but at most half a second, so that an
+	// answer still gets through. Zero means no limit, or the limit that the
+	// platform sends with each request. (FLEXFN_REQUEST_LIMIT)
 	RequestLimit time.Duration
-	// MaxBodyBytes bounds a request's body: reading beyond it fails. Zero means
-	// 32 MiB. An app has a smaller limit of its own.
+	// MaxBodyBytes bounds a request's body: reading beyond it fails. Zero
+	// means 32 MiB. An app has a smaller limit of its own.
+	// (FLEXFN_MAX_BODY_BYTES, if it is more than 32 MiB)
 	MaxBodyBytes int64
 	// LameDuck is how long requests are still accepted after ctx has ended.
-	// [ReadyPath] already answers 503 then, so that load balancers stop sending
-	// before the port closes. Zero closes the port at once.
+	// [ReadyPath] already answers 503 then, so that load balancers stop
+	// sending before the port closes. Zero closes the port at once. On
+	// Kubernetes it is 5 s unless it is set. (FLEXFN_LAME_DUCK)
 	LameDuck time.Duration
 	// Drain is how long requests in flight, and handlers that outlived their
-	// answers, may take after that. Zero means 20 s.
+	// answers, may take after that. Zero means 20 s. The platform must wait
+	// longer before it kills the process: LameDuck and Drain together, plus a
+	// second for the log. (FLEXFN_DRAIN)
 	Drain time.Duration
 
 	// LambdaStreaming streams answers to function URLs and REST APIs of AWS
 	// Lambda. Set it if, and only if, the function URL's invoke mode is
 	// RESPONSE_STREAM, or the REST API's response transfer mode is STREAM: the
-	// event does not say.
+	// event does not say. (FLEXFN_LAMBDA_STREAMING)
 	LambdaStreaming bool
 
 	// MaxConnections bounds the clients' open connections. Further ones wait,
 	// and idle ones are closed to make room. Zero means half of what the limit
-	// of open files leaves, so that handlers can open the other half. A negative
-	// number means no limit.
+	// of open files leaves, so that handlers can open the other half. A
+	// negative number means no limit. (FLEXFN_MAX_CONNECTIONS)
 	MaxConnections int
 
 	// EventBridge handles the events of Amazon EventBridge that invoke the

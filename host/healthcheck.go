@@ -13,6 +13,15 @@ import (
 // Healthcheck asks the program that serves with the same config on this machine
 // whether it is healthy. It returns nil if so, and otherwise the reason, after
 // at most 3 s. Use it on platforms that run a command as the health check.
+//
+// A program run with the argument -healthcheck calls it; see [Main]. In a
+// Dockerfile:
+//
+//	HEALTHCHECK CMD ["/app", "-healthcheck"]
+//
+// It asks [HealthPath], so a program that is not ready is healthy. Over TLS it
+// does not check the certificate, which names the public host. On [Lambda] it
+// fails, since the platform looks after the process.
 func Healthcheck(ctx context.Context, config Config) error {
 	config, err := config.withDefaults()
 	if err != nil {

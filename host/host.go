@@ -4,14 +4,38 @@
 //
 //	func main() {
 //		app, err := flexfn.New(flexfn.FromEnv())
-//		…
+//		if err != nil {
+//			log.Fatal(err)
+//		}
 //		host.Main(app)
 //	}
 //
-// Any handler works. The package imports the standard library, AWS's library for
-// Lambda and, from flexfn, only the protocol between a host and an app; it knows
-// nothing about functions. docs/hosting.md has a recipe and the limits for each
-// platform.
+// The same binary runs on each of them: the platform is found out from the
+// variables that it sets, see [Platform], and FLEXFN_PLATFORM overrides that.
+// The log says which one was found and why.
+//
+// # What it does
+//
+// It takes requests from the platform's own protocol, and hands them to the
+// handler as if they had come by HTTP, with path and query as they were sent
+// wherever the platform tells, since Twilio signs them. It ends each request's ctx a little before the
+// platform gives up on it. It bounds what slow and greedy clients can hold:
+// headers within 10 s and 64 KiB, a body within a minute and
+// [Config].MaxBodyBytes, idle connections for 2 minutes. When it is told to
+// stop, it finishes what is under way; see [Serve]. It answers the health
+// checks at [HealthPath] and [ReadyPath].
+//
+// # What it does not do
+//
+// It does not route, log requests, compress, limit rates or redirect to HTTPS:
+// put middleware or a proxy around the handler for that. Middleware must pass
+// on the [http.ResponseWriter]'s Unwrap method, as [http.ResponseController]
+// needs it.
+//
+// Any handler works. The package imports the standard library, AWS's library
+// for Lambda and, from flexfn, only the protocol between a host and an app; it
+// knows nothing about functions. docs/hosting.md has a recipe and the limits
+// for each platform.
 package host
 
 import (
@@ -52,6 +76,9 @@ var ErrCutOff = errors.New("requests or handlers were cut off")
 // answer, such as flexfn.App. [Serve] calls Wait once, at the end: on the
 // handler that it serves, and on the apps behind its middleware, which it knows
 // once they have answered a request.
+//
+// Implement it in a handler of your own that leaves goroutines behind, so that
+// a deployment does not cut them off.
 type Waiter interface {
 	// Wait waits until that work is done. If ctx ends first, it returns an
 	// error.
@@ -61,6 +88,9 @@ type Waiter interface {
 // Checker is implemented by handlers that know when another instance should
 // answer instead, such as flexfn.App. It applies to the handler that [Serve]
 // serves and to the apps behind its middleware.
+//
+// Use it for what only another instance can mend, such as a full disk. If all
+// instances report the same outage, a load balancer has none left to send to.
 type Checker interface {
 	// Ready returns nil, or the reason why [ReadyPath] should answer 503. It is
 	// called for each request to that path, concurrently.
@@ -79,6 +109,20 @@ type Checker interface {
 // [Healthcheck] against the program that serves on this machine with the same
 // environment, and exits with 0 if that is healthy and with 1 if not, for
 // images without a shell.
+//
+//	host.Main(app, func(c *host.Config) {
+//		c.Drain = time.Minute
+//		c.Logger = logger
+//	})
+//
+// It does not return. Deferred calls of main do not run, so close what needs
+// closing in a program that calls [Serve] instead:
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//	defer stop()
+//	err := host.Serve(ctx, app, host.FromEnv())
+//	db.Close()
+//	os.Exit(host.ExitCode(err))
 func Main(handler http.Handler, change ...func(*Config)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -152,6 +196,10 @@ func ExitCode(err error) int {
 // If FLEXFN_DESCRIBE is set and config comes from [FromEnv], it serves
 // nothing: it prints the OpenAPI document of the functions to standard output
 // and returns nil. "flexfn gen" asks a program for its functions in this way.
+//
+// handler must be safe for concurrent use. A panic in it breaks off that
+// request alone, as in [http.Server]; an app answers its handlers' panics
+// itself.
 func Serve(ctx context.Context, handler http.Handler, config Config) error {
 	listener := config.Listener
 	if config.describe != nil {

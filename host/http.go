@@ -22,12 +22,15 @@ import (
 
 // Paths that the package answers itself, in front of the handler.
 const (
-	// HealthPath answers 200 while the process is alive.
+	// HealthPath answers 200 while the process is alive, also while it is told
+	// to stop. Use it as the liveness probe: it asks nothing of the handler, so
+	// that an outage elsewhere does not restart the process.
 	HealthPath = "/-/healthy"
 	// ReadyPath answers 200 while the process accepts requests. It answers 503,
 	// with the reason, in three cases: the process was told to stop; log lines
 	// are being lost because nothing reads the log; or the handler is a
-	// [Checker] that reports an error.
+	// [Checker] that reports an error. Use it as the readiness probe, and as the
+	// load balancer's health check.
 	ReadyPath = "/-/ready"
 )
 
@@ -210,8 +213,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ending := f.ending.Load()
 	if r.ProtoMajor == 1 && (ending || len(r.TransferEncoding) > 0) {
 		// When ending, the next request of this connection belongs to another
-		// instance; HTTP/2 has no such words that cannot cross a request on
-		// its way. And a chunked request may have had a Content-Length too,
+		// instance. HTTP/2 needs no header: the server's shutdown tells the
+		// client. And a chunked request may have had a Content-Length too,
 		// which net/http has dropped: a proxy that went by it would see the
 		// end elsewhere, so what follows is not a request (RFC 9112, section 6.1).
 		w.Header().Set("Connection", "close")
@@ -243,6 +246,8 @@ func listen(ctx context.Context, config Config) (net.Listener, error) {
 	return listenOn(ctx, "tcp", config.Listen)
 }
 
+// listenSocket opens a Unix socket, whose file it replaces if nothing listens
+// on it.
 func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 	if err := removeStaleSocket(path); err != nil {
 		return nil, err
@@ -250,6 +255,7 @@ func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 	return listenOn(ctx, "unix", path)
 }
 
+// listenOn opens an address. The error says how to choose another.
 func listenOn(ctx context.Context, network, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, network, address)
 	if err != nil {

@@ -19,8 +19,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// LambdaRequestID is the request header with the invocation's id, which Lambda's
-// own log lines also carry.
+// LambdaRequestID is the request header with the invocation's id, which
+// Lambda's own log lines also carry. It is set on every request on [Lambda],
+// and replaces one that the caller sent. A handler reads it to log both ids
+// together:
+//
+//	flexfn.RequestHeader(ctx).Get(host.LambdaRequestID)
 const LambdaRequestID = "Lambda-Runtime-Aws-Request-Id"
 
 // How many bytes of a buffered answer Lambda and its front ends pass on.

@@ -13,21 +13,45 @@ import (
 )
 
 // Platform identifies a platform. Its value is the one for FLEXFN_PLATFORM.
+// Each constant's description says by which variables the platform is
+// recognised; they are tried in the order of docs/hosting.md.
 type Platform string
 
 // The platforms. Requests come as plain HTTP on all but [Lambda] and [Fn]; the
 // others differ in the address, the time limit of a request, and how they shut
 // down.
 const (
-	HTTP             Platform = "http"                   // a laptop, a virtual machine, a container
-	Kubernetes       Platform = "kubernetes"             // a pod behind a Service
-	CloudRun         Platform = "cloud-run"              // Cloud Run, and Cloud Run functions
-	Knative          Platform = "knative"                // Knative Serving
-	Azure            Platform = "azure-functions"        // an Azure Functions custom handler
-	OpenFaaS         Platform = "openfaas"               // behind of-watchdog in mode http
-	Fn               Platform = "fn"                     // Fn, and Oracle Functions
-	Lambda           Platform = "aws-lambda"             // the Lambda Runtime API
-	LambdaWebAdapter Platform = "aws-lambda-web-adapter" // HTTP from the Lambda Web Adapter
+	// HTTP is a laptop, a virtual machine or a container: whatever is not
+	// recognised as another. It listens on PORT, or on 8080.
+	HTTP Platform = "http"
+	// Kubernetes is a pod behind a Service (KUBERNETES_SERVICE_HOST). After the
+	// signal to stop it accepts requests for 5 s more, since the cluster takes
+	// that long to stop sending.
+	Kubernetes Platform = "kubernetes"
+	// CloudRun is Cloud Run, and Cloud Run functions (K_SERVICE and K_REVISION,
+	// outside Kubernetes). The limit of a request is taken from
+	// CLOUD_RUN_TIMEOUT_SECONDS, which the recipe sets. It drains in 8 s, of the
+	// ten that the platform allows.
+	CloudRun Platform = "cloud-run"
+	// Knative is Knative Serving (K_SERVICE and K_REVISION, within Kubernetes).
+	Knative Platform = "knative"
+	// Azure is an Azure Functions custom handler, with plain HTTP passed on
+	// (FUNCTIONS_CUSTOMHANDLER_PORT).
+	Azure Platform = "azure-functions"
+	// OpenFaaS is a function behind of-watchdog in mode http (mode,
+	// function_process and http_upstream_url). The limits are the watchdog's:
+	// exec_timeout, and healthcheck_interval when it is told to stop.
+	OpenFaaS Platform = "openfaas"
+	// Fn is Fn, and Oracle Functions, with the format http-stream
+	// (FN_LISTENER).
+	Fn Platform = "fn"
+	// Lambda is AWS Lambda's Runtime API (AWS_LAMBDA_RUNTIME_API): function
+	// URLs, API Gateway's REST and HTTP APIs, load balancers, SQS and
+	// EventBridge. The limit of a request is the invocation's.
+	Lambda Platform = "aws-lambda"
+	// LambdaWebAdapter is Lambda with the Lambda Web Adapter, which sends plain
+	// HTTP (an AWS_LWA variable, or its file in the image).
+	LambdaWebAdapter Platform = "aws-lambda-web-adapter"
 )
 
 // platform is a row of the table: how to recognise the platform, its settings,

@@ -56,8 +56,8 @@ func TrustXForwardedFromAnyone() ProxyTrust { return xForwarded{anyone: true} }
 
 // TrustForwarded trusts proto and host of the Forwarded header (RFC 7239) of
 // requests that come from one of these addresses or networks. There must be at
-// least one, or [New] fails. Of a list, the last element counts. An obfuscated
-// or quoted value is read as it is. Few proxies send this header; most send
+// least one, or [New] fails. Of a list, the last element counts.
+// Few proxies send this header; most send
 // X-Forwarded-Proto and the like.
 func TrustForwarded(networks ...string) ProxyTrust {
 	t := forwarded{}
