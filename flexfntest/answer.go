@@ -8,8 +8,13 @@ import (
 	"testing"
 )
 
-// Answer is the answer of a function. Its methods fail the test they belong
-// to.
+// Answer is the answer of a function. Its methods fail the test that the call
+// belongs to, and return the Answer, so that assertions follow the call:
+//
+//	sid := app.CallFlex(flexfntest.Agent, "/flex/callback", params).OK().Field("taskSid")
+//
+// It does not change. Status, Header and Body are as they were sent; Body is
+// the whole body, and may be empty.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -20,16 +25,17 @@ type Answer struct {
 }
 
 // Redeliver sends the same request once more, byte for byte and with the same
-// headers, as Twilio does when it got no answer in time, and a plugin after a lost
-// one. It returns the new answer.
+// headers, as Twilio does when it got no answer in time, and a plugin after a
+// lost one. It returns the new answer. Options of the first call are part of
+// the request.
 func (a *Answer) Redeliver() *Answer {
 	a.t.Helper()
 	return a.again()
 }
 
 // OK fails the test unless the function succeeded: its status is from 200 to
-// 299, and an answer that is JSON says "success": true. For TwiML and
-// answers without a body the status alone decides.
+// 299, and an answer that is JSON says "success": true. For TwiML and answers
+// without a body the status alone decides. The test goes on.
 func (a *Answer) OK() *Answer {
 	a.t.Helper()
 	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
@@ -40,8 +46,9 @@ func (a *Answer) OK() *Answer {
 	return a
 }
 
-// Refused fails the test, and stops it, unless the function answered with this
-// status, 400 or above, and a message that contains part.
+// Refused fails the test unless the function answered with this status, 400 or
+// above, and a message that contains part. An empty part is contained in every
+// message.
 func (a *Answer) Refused(status int, part string) *Answer {
 	a.t.Helper()
 	message, _ := a.Field("message").(string)
@@ -52,7 +59,8 @@ func (a *Answer) Refused(status int, part string) *Answer {
 }
 
 // Field returns the value at keys of the JSON answer; nil if there is none.
-// Field("task", "sid") is the sid in task. Numbers are [json.Number].
+// Field("task", "sid") is the sid in task. Numbers are [json.Number]. Without
+// keys it is the whole answer.
 func (a *Answer) Field(keys ...string) any {
 	var v any
 	d := json.NewDecoder(strings.NewReader(string(a.Body)))
@@ -67,7 +75,8 @@ func (a *Answer) Field(keys ...string) any {
 	return v
 }
 
-// Decode decodes the JSON answer into v, a pointer, or fails the test.
+// Decode decodes the JSON answer into v, a pointer, or fails the test and
+// stops it. Fields that v lacks are ignored.
 func (a *Answer) Decode(v any) {
 	a.t.Helper()
 	if err := json.Unmarshal(a.Body, v); err != nil {

@@ -26,9 +26,11 @@ import (
 //
 //	app.Double("crm.example.com", flexfntest.JSON(201, map[string]any{"ticket": "T-7"}))
 //
-// host is as in the URL, with its port if it has one. A handler that panics with
-// [http.ErrAbortHandler] gives no answer: the connection is lost. A second
-// Double of a host replaces the first. [App.Saw] tells what a double was asked.
+// host is as in the URL, with its port if it has one. A handler that panics
+// with [http.ErrAbortHandler] gives no answer: the connection is lost. A
+// second Double of a host replaces the first. [App.Saw] tells what a double
+// was asked. The handler may be called concurrently, and fails the test as any
+// code of the test does.
 func (a *App) Double(host string, handler http.Handler) {
 	a.doubles.mu.Lock()
 	defer a.doubles.mu.Unlock()
@@ -36,6 +38,7 @@ func (a *App) Double(host string, handler http.Handler) {
 }
 
 // JSON answers every request with this status and v as JSON, for [App.Double].
+// A v that cannot be JSON panics in the request.
 func JSON(status int, v any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		body, err := json.Marshal(v)
@@ -69,6 +72,8 @@ func (d *doubles) use(twilioURL string) {
 	}
 }
 
+// RoundTrip implements [http.RoundTripper]. A request to a service without a
+// double fails the test: it would otherwise have gone out into the world.
 func (d *doubles) RoundTrip(r *http.Request) (*http.Response, error) {
 	host, name := strings.ToLower(r.URL.Host), strings.ToLower(r.URL.Hostname())
 	d.mu.Lock()

@@ -17,6 +17,14 @@ import (
 // as a form signed by Twilio, with EventType and fields. Sid, AccountSid,
 // WorkspaceSid and Timestamp get values unless they are in fields. To send an
 // event twice, give both the same Sid.
+//
+//	app.TaskRouterEvent("/events/taskrouter", "reservation.accepted", flexfntest.Params{
+//		"TaskSid": "WT00000000000000000000000000000001",
+//		"TaskAttributes": map[string]any{"customer": "Ada"},
+//	}).OK()
+//
+// The fake's state is not touched: the event may be about a task that it does
+// not have.
 func (a *App) TaskRouterEvent(path, eventType string, fields Params) *Answer {
 	a.t.Helper()
 	all := a.eventFields(eventType, fields)
@@ -50,7 +58,8 @@ func (a *App) StreamEvents(path string, batch ...map[string]any) *Answer {
 	return a.CallStudioJSON(path, batch)
 }
 
-// CloudEvent is an event as Event Streams sends it.
+// CloudEvent is an event as Event Streams sends it, with the present time.
+// Give it the same id twice to have it delivered twice.
 func CloudEvent(id, eventType string, data any) map[string]any {
 	return map[string]any{
 		"specversion": "1.0", "id": id, "type": eventType, "source": "/v1/" + url.PathEscape(eventType),
@@ -58,9 +67,11 @@ func CloudEvent(id, eventType string, data any) map[string]any {
 	}
 }
 
-// Job is a job that the app has added to its Queue.
+// Job is a job that the app has added to its Queue; see [App.Jobs].
 type Job struct {
+	// Key is the same for jobs that are the same.
 	Key string
+	// Due is the earliest time at which [App.RunJobs] runs it.
 	Due time.Time
 	// Body is the job's JSON.
 	Body json.RawMessage
@@ -83,6 +94,8 @@ func (q *jobs) Add(_ context.Context, key string, job []byte, due time.Time) err
 
 // UseQueue is a change for [New] that gives the app a Queue in memory. Jobs
 // run only when the test calls [App.RunJobs].
+//
+//	app := flexfntest.New(t, flexfntest.UseQueue)
 func UseQueue(c *flexfn.Config) { c.Queue = new(jobs) }
 
 func (a *App) queue() *jobs {
@@ -94,7 +107,8 @@ func (a *App) queue() *jobs {
 	return q
 }
 
-// Jobs lists the jobs in the Queue, the failed ones included.
+// Jobs lists the jobs in the Queue, in the order in which they were added, the
+// failed ones included. It stops the test if the app has no [UseQueue].
 func (a *App) Jobs() []Job {
 	a.t.Helper()
 	q := a.queue()
@@ -103,8 +117,9 @@ func (a *App) Jobs() []Job {
 	return slices.Clone(q.list)
 }
 
-// RunJobs runs the jobs that are due, including those added in the meantime, each
-// once. A job that fails stays in the Queue. It returns how many succeeded.
+// RunJobs runs the jobs that are due, including those added in the meantime,
+// each once. A job that fails stays in the Queue. It returns how many
+// succeeded. In a bubble of testing/synctest, sleep until a job is due.
 func (a *App) RunJobs() (done int) {
 	a.t.Helper()
 	q := a.queue()

@@ -1,14 +1,32 @@
-// Package flexfntest helps to test functions without a Twilio account. It makes
-// an app whose Twilio is a fake in memory, sends requests as a Flex plugin and
-// Studio do, and asserts what Twilio saw.
+// Package flexfntest helps to test functions without a Twilio account. It
+// makes an app whose Twilio is a fake in memory, sends requests as a Flex
+// plugin and Studio do, and asserts what Twilio saw.
 //
-//	app := flexfntest.New(t)
-//	app.Handle("/flex/hold", hold)
-//	app.CallFlex(flexfntest.Agent, "/flex/hold", flexfntest.Params{"conference": …, "hold": true}).OK()
+//	func TestHold(t *testing.T) {
+//		app := flexfntest.New(t)
+//		app.Handle("/flex/hold", hold)
+//		app.CallFlex(flexfntest.Agent, "/flex/hold", flexfntest.Params{"conference": …, "hold": true}).OK()
+//		app.Saw("POST", "/2010-04-01/Accounts/*/Conferences/*/Participants/*", flexfntest.Params{"Hold": "true"})
+//	}
+//
+// A call goes through everything that a real one does: the token is checked
+// with the fake, the signature is computed and checked, parameters are parsed,
+// and the answer is encoded. Only the network is missing.
+//
+// # Failures
+//
+// [twiliofake.Twilio.AddFault] has the fake fail as Twilio does; waits before
+// retries are zero unless [New] is told otherwise. [App.CallFlex] with an
+// empty token, with [Guest] or with [Expired] shows how strangers are refused.
+//
+// # Time
 //
 // Nothing of it uses the network or a port, so it works in the bubbles of
-// testing/synctest too. Other web services than Twilio have doubles: see
-// [App.Double].
+// testing/synctest, where deadlines and keeping times pass at once. Other web
+// services than Twilio have doubles: see [App.Double].
+//
+// Assertions fail the test that [New] was given and let it go on, unless their
+// documentation says that they stop it.
 package flexfntest
 
 import (
@@ -39,10 +57,13 @@ const (
 	Outage     = "dev-outage"     // about which Twilio does not answer
 )
 
-// PublicURL is the URL at which Studio calls the app under test.
+// PublicURL is the URL at which Studio calls the app under test. Signatures are made
+// over it; nothing listens there.
 const PublicURL = "https://functions.example.com"
 
-// App is a [flexfn.App] whose Twilio is a fake. It is safe for concurrent use.
+// App is a [flexfn.App] whose Twilio is a fake. It is safe for concurrent use,
+// as far as the testing.TB is: calls that may stop the test belong on its own
+// goroutine.
 type App struct {
 	*flexfn.App
 	// Twilio is the fake, with its state, its faults and its log of requests.
@@ -57,6 +78,13 @@ type App struct {
 // the test, and does not wait before retries; each change may alter its Config
 // before it is made. A faulty configuration fails the test, and so does a
 // request to a web service other than Twilio that has no [App.Double].
+//
+//	app := flexfntest.New(t, func(c *flexfn.Config) {
+//		c.FlexDeadline = time.Second
+//		c.Store = flexfntest.NewStore()
+//	})
+//
+// Each New has a fake and a state of its own, so tests may run in parallel.
 func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 	t.Helper()
 	fake, err := twiliofake.New(twiliofake.Config{})
@@ -93,7 +121,9 @@ func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 	return a
 }
 
-// Params are the parameters of a request.
+// Params are the parameters of a request. A string is sent unchanged, and
+// anything else as JSON, as a plugin does with JSON.stringify; nil is sent as
+// null. Leave a parameter out to have it absent.
 type Params map[string]any
 
 // form encodes them as a plugin does: strings unchanged, anything else as
@@ -107,6 +137,7 @@ func (p Params) form(t testing.TB) url.Values {
 	return form
 }
 
+// text is v as a form has it. It stops the test if v cannot be JSON.
 func text(t testing.TB, v any) string {
 	t.Helper()
 	if s, ok := v.(string); ok {
@@ -121,17 +152,22 @@ func text(t testing.TB, v any) string {
 
 const formType = "application/x-www-form-urlencoded"
 
-// A CallOption changes the request of a call.
+// CallOption changes the request of a call before it is sent, and after it was
+// signed: [Header], or any function of the request.
 type CallOption func(*http.Request)
 
 // Header sets a header of the request, such as Twilio's
 // I-Twilio-Idempotency-Token or a plugin's Idempotency-Key.
+//
+//	app.CallFlex(flexfntest.Agent, "/flex/pay", params, flexfntest.Header("Idempotency-Key", "k1"))
 func Header(name, value string) CallOption {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
 // CallFlex calls the function at path as a Flex plugin does: it posts a form
-// with the Flex token in the parameter Token. An empty token is left out.
+// with the Flex token in the parameter Token. An empty token is left out. The
+// token is one of this package's constants, or one that
+// [twiliofake.Twilio.MintToken] made.
 func (a *App) CallFlex(token, path string, params Params, options ...CallOption) *Answer {
 	a.t.Helper()
 	form := params.form(a.t)
@@ -142,19 +178,22 @@ func (a *App) CallFlex(token, path string, params Params, options ...CallOption)
 }
 
 // CallStudio calls the function at path as a Studio flow does: it posts a
-// form, signed by Twilio.
+// form, signed by Twilio. To see an unsigned request refused, use
+// [App.ServeHTTP] with a request of your own.
 func (a *App) CallStudio(path string, params Params, options ...CallOption) *Answer {
 	a.t.Helper()
 	return a.call(path, formType, []byte(params.form(a.t).Encode()), true, options)
 }
 
-// CallStudioJSON is [App.CallStudio] with a JSON body.
+// CallStudioJSON is [App.CallStudio] with a JSON body, of which Twilio signs
+// the hash. A string as body is sent unchanged, so that it may be malformed.
 func (a *App) CallStudioJSON(path string, body any, options ...CallOption) *Answer {
 	a.t.Helper()
 	b := []byte(text(a.t, body))
 	return a.call(signature.AddBodyHash(path, b), "application/json", b, true, options)
 }
 
+// call sends a request to path, with Twilio's signature if signed.
 func (a *App) call(path, contentType string, body []byte, signed bool, options []CallOption) *Answer {
 	a.t.Helper()
 	header := http.Header{"Content-Type": {contentType}}

@@ -19,6 +19,15 @@ import (
 // text, has at least its fields. A path that begins with a host, such as
 // "crm.example.com/callbacks", is that of an [App.Double]. Saw returns the last
 // such request.
+//
+//	app.Saw("POST", "/v1/Workspaces/*/Tasks/*", flexfntest.Params{
+//		"Attributes": map[string]any{"priority": 1},
+//	})
+//
+// If there was none, the failure lists every request that was seen. Attempts
+// that the app repeated count, so Saw does not tell how often something was
+// asked; [twiliofake.Twilio.Requests] does. The test goes on with an empty
+// Request.
 func (a *App) Saw(method, path string, params Params) twiliofake.Request {
 	a.t.Helper()
 	want := map[string]any{}
@@ -38,6 +47,8 @@ func (a *App) Saw(method, path string, params Params) twiliofake.Request {
 // SawNo fails the test if Twilio, or the double that path names, saw a request of
 // this method at a path that matches the pattern, as [App.Saw] takes it. An empty
 // method matches any.
+//
+//	app.SawNo("POST", "/2010-04-01/Accounts/*/Messages.json")
 func (a *App) SawNo(method, path string) {
 	a.t.Helper()
 	if len(a.requests(method, path)) > 0 {

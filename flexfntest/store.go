@@ -16,6 +16,13 @@ import (
 // Store is a [flexfn.Store] in memory. Give it to several apps of a test,
 // which then share it as instances do. It can be made to fail. It is safe for
 // concurrent use.
+//
+//	shared := flexfntest.NewStore()
+//	use := func(c *flexfn.Config) { c.Store = shared }
+//	one, other := flexfntest.New(t, use), flexfntest.New(t, use)
+//
+// Entries expire by the clock of the process, so time passes at once for them
+// in a bubble of testing/synctest.
 type Store struct {
 	memory *store.Memory
 	fault  atomic.Pointer[error]
@@ -25,7 +32,8 @@ type Store struct {
 // NewStore makes an empty Store of at most 64 MiB.
 func NewStore() *Store { return &Store{memory: store.NewMemory(64 << 20)} }
 
-// Break makes every call fail with err, until Break(nil) is called.
+// Break makes every call fail with err, until Break(nil) is called. An app
+// asks a Store that has failed three times in a row only once a second.
 func (s *Store) Break(err error) {
 	if err == nil {
 		s.fault.Store(nil)
@@ -59,6 +67,15 @@ func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.
 // each rule that is broken. stores are connections to the same store, such as
 // instances have; give more than one to test that they agree. It takes some
 // seconds, and uses keys of its own.
+//
+//	func TestStore(t *testing.T) {
+//		flexfntest.CheckStore(t, mystore.New(t), mystore.New(t))
+//	}
+//
+// It checks that Swap is atomic among 64 writers, that entries live for their
+// ttl and not longer, keys and values of the longest sizes and of any bytes,
+// and that calls end with their ctx. It does not check what happens in an
+// outage.
 func CheckStore(t *testing.T, stores ...flexfn.Store) {
 	t.Helper()
 	if len(stores) == 0 {
@@ -72,6 +89,7 @@ func CheckStore(t *testing.T, stores ...flexfn.Store) {
 	}
 }
 
+// storeCheck is one run of [CheckStore].
 type storeCheck struct {
 	stores []flexfn.Store
 	prefix string

@@ -18,19 +18,19 @@
 //
 // It takes requests from the platform's own protocol, and hands them to the
 // handler as if they had come by HTTP, with path and query as they were sent
-// wherever the platform tells, since Twilio signs them. It ends each request's ctx a little before the
-// platform gives up on it. It bounds what slow and greedy clients can hold:
-// headers within 10 s and 64 KiB, a body within a minute and
-// [Config].MaxBodyBytes, idle connections for 2 minutes. When it is told to
-// stop, it finishes what is under way; see [Serve]. It answers the health
-// checks at [HealthPath] and [ReadyPath].
+// wherever the platform tells, since Twilio signs them. It ends each request's
+// ctx a little before the platform gives up on it. It bounds what slow and
+// greedy clients can hold: headers within 10 s and 64 KiB, a body within a
+// minute and [Config].MaxBodyBytes, idle connections for 2 minutes. When it is
+// told to stop, it finishes what is under way; see [Serve]. It answers the
+// health checks at [HealthPath] and [ReadyPath].
 //
 // # What it does not do
 //
 // It does not route, log requests, compress, limit rates or redirect to HTTPS:
-// put middleware or a proxy around the handler for that. Middleware must pass
-// on the [http.ResponseWriter]'s Unwrap method, as [http.ResponseController]
-// needs it.
+// put middleware or a proxy around the handler for that. A response writer of
+// such middleware should have the method Unwrap that [http.ResponseController]
+// looks for.
 //
 // Any handler works. The package imports the standard library, AWS's library
 // for Lambda and, from flexfn, only the protocol between a host and an app; it

@@ -4,6 +4,13 @@ import "reflect"
 
 // Function describes a function, for lists and documents.
 // [github.com/flexfn/flexfn.App.Describe] returns those of an app.
+//
+//	for _, f := range app.Describe() {
+//		fmt.Printf("%-30s %s\n", f.Path, f.Access)
+//	}
+//
+// Changing one changes nothing in the app. Fields may be added in later
+// versions, so write literals with names.
 type Function struct {
 	// Path is where the function answers; empty where a function is described
 	// that is not part of an app.
@@ -28,7 +35,8 @@ type Function struct {
 	// the function of package events that made it, such as TaskRouter; empty for
 	// others.
 	Events string
-	// Access says in words who may call.
+	// Access says in words who may call. It is for people; decide by Studio,
+	// Open, Guests and Roles.
 	Access string
 	// Parameters are in the order of their declaration; for an untyped
 	// function, the required ones.
@@ -41,7 +49,8 @@ type Function struct {
 	Output reflect.Type
 }
 
-// Parameter describes one parameter of a function.
+// Parameter describes one parameter of a function, from the field's tags or
+// flexfn.Require.
 type Parameter struct {
 	// Name is the key that callers use; case matters.
 	Name string

@@ -1,10 +1,29 @@
-// Package openapi describes functions as an OpenAPI 3.1 document, made from their
-// Go types alone: paths, parameters with their purposes, who may call, the
-// envelope, and every failure. The typed client of "flexfn gen ts" is made from
-// it.
+// Package openapi describes functions as an OpenAPI 3.1 document, made from
+// their Go types alone: paths, parameters with their purposes, who may call,
+// the envelope, and every failure. The typed client of "flexfn gen ts" is made
+// from it, and the console shows it.
 //
-// The schemas follow encoding/json and flexfn's own rules for parameters. The
-// schema of a type that encodes itself (it has MarshalJSON) admits any value.
+//	doc, err := openapi.Document(app.Describe(), openapi.Info{Title: "Acme's functions"})
+//
+// "flexfn gen openapi" prints the document of a program from outside;
+// [Handler] serves it from within.
+//
+// # Schemas
+//
+// They follow encoding/json and flexfn's own rules for parameters. A struct
+// with a name becomes a component, and generic types get short names:
+// Page[crm.Customer] is PageCustomer. A type that is read as well as written
+// has two schemas, the one for reading with Input at the end of its name,
+// since a field that is always sent need not be given.
+//
+// The schema of a type that encodes itself (it has MarshalJSON) admits any
+// value, since its type does not tell what it writes.
+//
+// # Beyond the types
+//
+// Roles, [Function.Once] and the kinds of parameters have no place in OpenAPI;
+// they stand in fields whose names begin with x-flexfn. Other tools ignore
+// them.
 package openapi
 
 import (
@@ -19,7 +38,8 @@ import (
 	"github.com/flexfn/flexfn/internal/oas"
 )
 
-// Info is what the functions themselves do not say. Its zero value is valid.
+// Info is what the functions themselves do not say. Its zero value is valid,
+// and nothing in it is checked.
 type Info struct {
 	// Title names the API; empty is "Functions".
 	Title string
@@ -29,7 +49,8 @@ type Info struct {
 	// "https://functions.example.com"; empty leaves it out.
 	Server string
 	// Trim is a path prefix that operation ids leave out, such as
-	// "/common/flex/".
+	// "/common/flex/", with or without its last slash. A path without it keeps
+	// its whole name.
 	Trim string
 }
 
@@ -38,7 +59,12 @@ type Info struct {
 // [github.com/flexfn/flexfn.App.Describe] lists the functions of an app.
 //
 // It is an error if a function has no path, or if two paths give the same
-// operation id, as paths do that differ only in punctuation or case.
+// operation id, as paths do that differ only in punctuation or case. The document
+// ends with a line break, so that it can be committed and compared as a file.
+//
+// An operation id is the path in camelCase: /flex/set-worker-status is
+// flexSetWorkerStatus, and the client's method is named after it. Each operation is a
+// POST, though functions answer GET too: a client should not put a token into a URL.
 func Document(functions []Function, info Info) ([]byte, error) {
 	d := &oas.Document{
 		OpenAPI: "3.1.0",
@@ -82,12 +108,18 @@ func Document(functions []Function, info Info) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// Described is an app, such as a *flexfn.App, that lists its functions.
+// Described is an app, such as a *flexfn.App, that lists its functions. An
+// interface lets package flexfn import this one.
 type Described interface{ Describe() []Function }
 
 // Handler returns a handler that answers with the document of the functions
 // that app has at the time of the request. It is for development: it shows
 // anyone what the app can do.
+//
+//	mux.Handle("/openapi.json", openapi.Handler(app, openapi.Info{}))
+//
+// The document is made anew for each request. The method and the query do not
+// matter.
 func Handler(app Described, info Info) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		b, err := Document(app.Describe(), info)

@@ -43,8 +43,11 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
+// typed is the schema of any value of one JSON type.
 func typed(name string) *oas.Schema { return &oas.Schema{Type: oas.Types{name}} }
 
+// nullable also admits null. A reference cannot have it beside it, so it
+// becomes an alternative.
 func nullable(s *oas.Schema) *oas.Schema {
 	switch {
 	case s.Ref != "":
