@@ -40,6 +40,14 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 // twilio-go, which puts it into the path unescaped. It refuses a name that is
 // empty, "." or "..", longer than 512 bytes or not UTF-8, or that contains a
 // control character or one of / \ ? # % ; { }.
+//
+//	if err := twilioapi.CheckSegment(in.UniqueName); err != nil {
+//		return nil, flexfn.Errorf(http.StatusBadRequest, "uniqueName is %w", err)
+//	}
+//
+// For a SID use [flexfn.ValidSID], or the kind tag. What is not checked is
+// refused by [ExecuteTwilio] if it changes the address; CheckSegment says so
+// in better words.
 func CheckSegment(name string) error {
 	const forbidden = `/\?#%;{}` // braces are twilio-go's own
 	if len(name) > 512 || !utf8.ValidString(name) || strings.ContainsAny(name, forbidden) || !plainSegment(name) {

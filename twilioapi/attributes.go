@@ -22,6 +22,13 @@ import (
 // that was read (ETag and If-Match), and after a conflict UpdateTaskAttributes
 // reads, merges and sends again. Updates of one task take turns within an app. A
 // lost answer is harmless, since merging twice has the same result.
+//
+//	res := twilioapi.UpdateTaskAttributes(ctx, in.TaskSID, json.RawMessage(`{"callback":{"attempts":2}}`))
+//
+// An update that is not a JSON object fails with status 400. One update starts
+// again at most 60 times because others were faster; those retries come out of
+// neither the retry limit nor the budget. Deep in update a null is stored; at
+// its top it removes the key.
 func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return updateAttributes(ctx, tasks, taskSID, func(old json.RawMessage) (json.RawMessage, error) {
 		return MergeAttributes(old, update)
@@ -32,6 +39,8 @@ func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMe
 // attributes, and returns the worker as it is then stored. Unlike
 // [UpdateTaskAttributes] it does not merge deeply: a list such as skills is
 // replaced as a whole, and a null is stored. Concurrent updates are all kept.
+//
+//	res := twilioapi.UpdateWorkerAttributes(ctx, in.WorkerSID, json.RawMessage(`{"skills":["billing"]}`))
 func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Worker] {
 	var stored *taskrouter.TaskrouterV1Worker
 	kind := workers

@@ -8,8 +8,9 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// FlexConfiguration reads the ui_attributes of the account's Flex configuration,
-// where Flex plugins keep their settings: a JSON object, as it is stored.
+// FlexConfiguration reads the ui_attributes of the account's Flex
+// configuration, where Flex plugins keep their settings: a JSON object, as it
+// is stored. Numbers keep their digits. An account without any has {}.
 func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return ExecuteTwilio(ctx, flexAttributes, opts...)
 }
@@ -22,6 +23,12 @@ func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.R
 // Twilio's configuration has no version (ETag). Updates take turns within an app,
 // but a change by another process, or in Twilio's console, between reading and
 // storing is overwritten.
+//
+//	res := twilioapi.UpdateFlexConfiguration(ctx, func(old json.RawMessage) (json.RawMessage, error) {
+//		return twilioapi.MergeAttributes(old, json.RawMessage(`{"custom_data":{"greeting":"Hello"}}`))
+//	})
+//
+// What change returns replaces the whole, so start from old.
 func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	done, err := takeTurn(ctx, "Flex configuration", "Flex configuration")
 	if err != nil {

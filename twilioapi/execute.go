@@ -2,6 +2,22 @@
 // library lacks: ctx and its deadline on every request, response headers, typed
 // errors, retries that do not repeat a create by accident, concurrent updates of
 // attributes, and resources under the names that plugins read.
+//
+// A handler passes on its ctx, which carries the app's account, client and
+// retry policy:
+//
+//	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
+//		params := new(api.UpdateParticipantParams).SetHold(true)
+//		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, params)
+//	})
+//
+// For what most Flex functions do with TaskRouter there are ready calls:
+// [FetchTask], [ListTasks], [CreateTask], [UpdateTask], [SetTaskStatus],
+// [SetReservationStatus], [UpdateTaskAttributes] and [UpdateWorkerAttributes].
+// They work in the Flex workspace of flexfn.Config.WorkspaceSID, and fail if
+// it is not set. They check SIDs and statuses before anything is sent.
+//
+// All of it is safe for concurrent use but for a [Client].
 package twilioapi
 
 import (
@@ -40,6 +56,12 @@ type Client = client.RequestHandler
 //
 // A request whose address a parameter has changed, such as a SID that contains
 // "../", is refused with status 400 and never sent.
+//
+// callback may send several requests; all of them are repeated if one fails,
+// so do not put a create and a request that is likely to fail into the same
+// callback. Its data is what comes back in the Result, twilio-go's models with
+// nil for absent values; [View] gives them the names that plugins read. opts
+// come after those of the app.
 func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T, error), opts ...flexfn.RetryOption) flexfn.Result[T] {
 	return flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (T, error) {
 		client, err := newClient(ctx)
@@ -58,9 +80,12 @@ func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T,
 	}, opts...)
 }
 
-// ResponseHeader returns the headers of the last answer that client received, such
-// as ETag and Twilio-Request-Id. It is empty before the first answer, and for a
-// client that does not come from [ExecuteTwilio].
+// ResponseHeader returns the headers of the last answer that client received,
+// such as ETag and Twilio-Request-Id. It is empty before the first answer, and
+// for a client that does not come from [ExecuteTwilio]. Do not change them.
+//
+//	header := twilioapi.ResponseHeader(client)
+//	etag := header.Get("ETag")
 func ResponseHeader(client *Client) http.Header {
 	if s, ok := client.Client.(*sender); ok && s.header != nil {
 		return s.header

@@ -21,6 +21,15 @@ import (
 //
 // Use it for resources without a version, such as conversations. For tasks,
 // [UpdateTaskAttributes] reads, merges and stores.
+//
+//	merged, err := twilioapi.MergeAttributes(
+//		json.RawMessage(`{"a":1,"list":[1,2,3]}`),
+//		json.RawMessage(`{"a":null,"list":[9]}`))
+//	// {"list":[9,2,3]}
+//
+// These are the rules of the Node.js template's helper, lists by index
+// included. The result has no white space. More than 32 levels of nesting are
+// an error. Neither argument is changed.
 func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
 	old, update, err := compactObjects(old, update)
 	if err != nil {

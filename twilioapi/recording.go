@@ -23,6 +23,14 @@ type Media struct {
 // fails with status 502 if the recording is longer than 32 MiB (an hour of mp3 is
 // about 14 MiB), or if Twilio keeps it in a bucket of your own, to which it
 // redirects.
+//
+//	media, err := twilioapi.RecordingMedia(ctx, in.RecordingSID, "mp3").Get()
+//	if err != nil {
+//		return nil, err
+//	}
+//	return &flexfn.Response{Header: http.Header{"Content-Type": {media.Type}}, Body: media.Body}, nil
+//
+// The whole recording is in memory until it is sent.
 func RecordingMedia(ctx context.Context, recordingSID, format string, opts ...flexfn.RetryOption) flexfn.Result[Media] {
 	kinds := map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav"}
 	if err := checkSID("recording", recordingPrefix, recordingSID); err != nil {

@@ -15,6 +15,9 @@ import (
 )
 
 // FetchTask reads a task of the app's Flex workspace.
+//
+// The Result's Data is nil after a failure; a task that does not exist is a
+// failure with TwilioErrorCode 20404. Its Attributes are JSON in a string.
 func FetchTask(ctx context.Context, taskSID string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) (*taskrouter.TaskrouterV1Task, error) {
 		return api.FetchTask(workspace, taskSID)
@@ -25,6 +28,12 @@ func FetchTask(ctx context.Context, taskSID string, opts ...flexfn.RetryOption) 
 // matches all. It reads page after page, up to params.Limit tasks, and returns
 // either the complete list or an error. Tasks that change in the meantime may be
 // missing or listed twice.
+//
+//	res := twilioapi.ListTasks(ctx, new(taskrouter.ListTaskParams).
+//		SetAssignmentStatus([]string{"pending"}).SetLimit(200))
+//
+// Without a Limit the list can be long: a page has 1,000 tasks unless
+// params.PageSize says otherwise. params is not changed.
 func ListTasks(ctx context.Context, params *taskrouter.ListTaskParams, opts ...flexfn.RetryOption) flexfn.Result[[]taskrouter.TaskrouterV1Task] {
 	var p taskrouter.ListTaskParams
 	if params != nil {
@@ -47,6 +56,12 @@ const mostPerPage = 1000
 // accept them, but workflows and Flex would fail on them. If the answer is lost,
 // the create is not repeated, since it may have happened; see
 // [flexfn.Result].OutcomeUnknown.
+//
+//	res := twilioapi.CreateTask(ctx, new(taskrouter.CreateTaskParams).
+//		SetWorkflowSid(workflow).SetTaskChannel("voice").SetAttributes(`{"customer":"Ada"}`))
+//
+// To create one task per click, whatever happens, prepare the function with
+// [flexfn.Once].
 func CreateTask(ctx context.Context, params *taskrouter.CreateTaskParams, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	var fault error
 	if params != nil {
@@ -60,6 +75,11 @@ func CreateTask(ctx context.Context, params *taskrouter.CreateTaskParams, opts .
 // UpdateTask changes a task of the app's Flex workspace. It refuses
 // params.Attributes without params.IfMatch, which would overwrite what others have
 // written since they were read. To change attributes, use [UpdateTaskAttributes].
+//
+// Twilio does not change status and attributes in one request; use
+// [SetTaskStatus] for the status. A version that is no longer the task's is a
+// failure with status 412, which is repeated as it stands and so does not
+// succeed: read again, or leave that to UpdateTaskAttributes.
 func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTaskParams, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	fault := checkSID("task", taskPrefix, taskSID)
 	if params != nil && params.Attributes != nil {
@@ -83,6 +103,12 @@ func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTa
 //
 // If the task is gone (Twilio error 20404), or can no longer change to that status
 // (20001), the call succeeds with nil Data, so that a task can be completed twice.
+//
+//	res := twilioapi.SetTaskStatus(ctx, in.TaskSID, "completed", "the agent wrapped up")
+//
+// Twilio uses code 20001 for several reasons, so check what the task has
+// become if it matters. Any other status fails with 400 before anything is
+// sent.
 func SetTaskStatus(ctx context.Context, taskSID, status, reason string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	params := taskrouter.UpdateTaskParams{AssignmentStatus: &status}
 	if reason != "" {

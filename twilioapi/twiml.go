@@ -17,6 +17,11 @@ import (
 // A handler can return the result directly: make its Out *[flexfn.Response], and
 // the function with [flexfn.PrepareStudioFunction], which admits only Twilio.
 // Twilio waits 15 s for a webhook.
+//
+//	return twilioapi.TwiML(
+//		&twiml.VoiceSay{Message: "Please hold."},
+//		&twiml.VoiceEnqueue{WorkflowSid: workflow},
+//	)
 func TwiML(verbs ...twiml.Element) (*flexfn.Response, error) {
 	document, root := twiml.CreateDocument() // the same for voice and messaging
 	twiml.AddAllVerbs(root, verbs)

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Resource is a Twilio resource in the form that Twilio's Node.js library gives it
-// and that Flex plugins expect: names in camelCase, times such as
-// "2024-01-02T03:04:05.000Z", absent values as null. Attributes stay the JSON text
-// that Twilio sent. A handler may add and change keys.
+// Resource is a Twilio resource in the form that Twilio's Node.js library
+// gives it and that Flex plugins expect: names in camelCase, times such as
+// "2024-01-02T03:04:05.000Z", absent values as null. Attributes stay the JSON
+// text that Twilio sent. A handler may add and change keys. Twilio's REST API
+// itself uses snake_case, and twilio-go's models marshal to that.
 type Resource map[string]any
 
 // View makes the Resource of a model of twilio-go, such as
@@ -23,6 +24,13 @@ type Resource map[string]any
 // Fields that hold credentials (tokens, secrets, passwords) are left out, and user
 // and password are removed from URLs, at any depth. A nil model gives a nil
 // Resource, null in JSON. View panics if model is not a struct.
+//
+//	task := twilioapi.View(res.Data)
+//	task["attributes"] = json.RawMessage(attributes) // an object instead of text
+//	return Reply{Task: task}, nil
+//
+// A struct that is not a model works if its tags are in snake_case. Fields
+// without a json tag are left out.
 func View(model any) Resource {
 	v := reflect.ValueOf(model)
 	if !v.IsValid() {
