@@ -18,6 +18,9 @@ import (
 
 // Offer is an assignment callback: TaskRouter offers a task to a worker.
 // Source: https://www.twilio.com/docs/taskrouter/handle-assignment-callbacks.
+//
+// The parts that TaskRouter does not send are zero; [Event.Field] has the
+// fields that are not listed. Event.Key is the reservation's SID.
 type Offer struct {
 	Event
 	WorkspaceSID string `twilio:"WorkspaceSid"`
@@ -29,13 +32,15 @@ type Offer struct {
 }
 
 // Instruction answers an [Offer]: [Accept], [Reject], [Dequeue], [Call],
-// [Redirect] or [Conference]. Each is checked before it is sent.
+// [Redirect] or [Conference]. Each is checked before it is sent. An
+// instruction with a fault is answered 500, and the log says what is wrong
+// with it. Only this package has instructions.
 type Instruction interface {
 	// instruction returns the JSON, or what is wrong with the fields.
 	instruction() (map[string]any, error)
 }
 
-// Accept accepts the reservation.
+// Accept accepts the reservation: the task is then assigned to the worker.
 type Accept struct{}
 
 // Reject returns the task to its queue. ActivitySID (WA…), the activity to
@@ -221,6 +226,18 @@ func (f Conference) instruction() (map[string]any, error) {
 // in time. An error or an invalid instruction is answered 500, so that
 // TaskRouter calls the fallback. The deadline is 4 s unless [flexfn.Deadline]
 // sets another; TaskRouter waits 5 s.
+//
+//	app.Handle("/events/assignment", events.Assignment(
+//		func(ctx context.Context, offer events.Offer) (events.Instruction, error) {
+//			if offer.Task.Attributes.String("channelType") == "voice" {
+//				return events.Dequeue{PostWorkActivitySID: wrapUp, Timeout: 20 * time.Second}, nil
+//			}
+//			return events.Accept{}, nil
+//		}))
+//
+// Flex itself needs no assignment callback: its workflows leave reservations
+// to the agent. handler is called concurrently. options may be any of a Studio
+// function's but [flexfn.OpenToAnyone].
 func Assignment(handler func(context.Context, Offer) (Instruction, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := taskRouterEvent(formFields(in), "")
@@ -264,7 +281,7 @@ func raw(v map[string]any) (*flexfn.Response, error) {
 }
 
 // Verdict decides about a change in a conversation: [Publish], [Edit] or
-// [Block].
+// [Block]. Only this package has verdicts.
 type Verdict interface {
 	verdict() (*flexfn.Response, error)
 }
@@ -272,8 +289,9 @@ type Verdict interface {
 // Publish lets the change happen unchanged.
 type Publish struct{}
 
-// Edit lets the change happen with other values. Nil fields stay as they are. Source:
-// https://www.twilio.com/docs/conversations/conversations-webhooks.
+// Edit lets the change happen with other values. Nil fields stay as they are.
+// Source: https://www.twilio.com/docs/conversations/conversations-webhooks. An
+// Edit without any field is a [Publish].
 type Edit struct {
 	// Body, Author and Attributes are of onMessageAdd and onMessageUpdate.
 	Body, Author *string
@@ -282,7 +300,8 @@ type Edit struct {
 	FriendlyName *string
 }
 
-// Block prevents the change; its author gets an error.
+// Block prevents the change; its author gets an error. It is answered 403,
+// which is what Conversations takes for a refusal.
 type Block struct{}
 
 func (Publish) verdict() (*flexfn.Response, error) { return raw(map[string]any{}) }
@@ -320,6 +339,18 @@ const beforeTime = 4 * time.Second
 // fails, panics, returns nil or takes longer than 4 s. Use [Publish] so that
 // an outage of yours does not stop conversations, or [Block] so that nothing
 // passes unchecked. If Twilio gets no answer within 5 s, it publishes.
+//
+//	app.Handle("/events/before", events.Before(events.Publish{},
+//		func(ctx context.Context, e events.ConversationEvent) (events.Verdict, error) {
+//			if e.Type == "onMessageAdd" && cardNumber.MatchString(e.Body) {
+//				masked := cardNumber.ReplaceAllString(e.Body, "(removed)")
+//				return events.Edit{Body: &masked}, nil
+//			}
+//			return events.Publish{}, nil
+//		}))
+//
+// Its ctx ends after 4 s; a handler that goes on changes nothing. It is called
+// concurrently, and for a delivery that is repeated once more.
 func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) (Verdict, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := conversationEvent(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))

@@ -32,6 +32,19 @@ const (
 // [flexfn.App.Context]. One instance works at a time; on the others it returns
 // at once. It works for a minute at most, and continues there the next time.
 // After an outage of more than 23 hours, older events are left out.
+//
+//	for range time.Tick(time.Minute) {
+//		if n, err := events.CatchUp(app.Context(ctx)); err != nil {
+//			log.Print(err)
+//		} else if n > 0 {
+//			log.Printf("%d events were fetched", n)
+//		}
+//	}
+//
+// It needs flexfn.Config.WorkspaceSID, and fails if the app has no
+// [TaskRouter] function. One call delivers at most 10,000 events. What was
+// listed is remembered in the Store, so without one every instance, and every
+// start, begins 15 minutes back.
 func CatchUp(ctx context.Context) (newEvents int, err error) {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 // change. Its type is such as "onMessageAdd" (before) or "onMessageAdded"
 // (after). Source:
 // https://www.twilio.com/docs/conversations/conversations-webhooks.
+//
+// Fields that the event does not concern are zero. Body, Author and the
+// participants' addresses are personal data.
 type ConversationEvent struct {
 	Event
 	Source          string `twilio:"Source"` // SDK or API

@@ -19,6 +19,10 @@ import (
 // DeadLetter is an event, or a job of [Later], that a listener could not
 // handle. It is kept for 30 days in the Store, in one of 16 lists for the
 // account; each list keeps its newest 1,000.
+//
+// Its methods read and write the Store, with a ctx of a function or of
+// [flexfn.App.Context]. A DeadLetter is a copy: it does not change when the
+// letter is replayed elsewhere.
 type DeadLetter struct {
 	// ID identifies the letter: 40 hex digits.
 	ID string
@@ -170,6 +174,16 @@ func letterTime(entry []byte) time.Time {
 // DeadLetters iterates over the account's dead letters, the oldest of each
 // list first. ctx is a function's, or one from [flexfn.App.Context]. An error
 // of the Store ends the iteration.
+//
+//	for letter, err := range events.DeadLetters(app.Context(ctx)) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(letter.Time, letter.Listener, letter.Event.Type, letter.Error)
+//	}
+//
+// Letters that are added or deleted meanwhile may or may not appear. "flexfn
+// events" and the console list them too.
 func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		rt, err := runtimeOf(ctx)

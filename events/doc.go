@@ -19,4 +19,28 @@
 // effect and before it is recorded, or if it outlives its function's deadline by
 // more than 2 s. [Event].Key is the same each time, for systems that can refuse
 // duplicates themselves.
+//
+// # Sources
+//
+// Each source has a function of this package, whose URL is set in Twilio:
+// [TaskRouter], [Stream], [Status], [Conversations] and [Interactions] take
+// listeners. [Assignment] and [Before] answer with a decision instead, since
+// Twilio waits for one. [Job] and [Later] are for work that outlasts an
+// answer.
+//
+// # Failures
+//
+// What a listener returns decides what happens: nil is success, an error is
+// tried again, and an [flexfn.Error] with a status such as 404 is final. What
+// failed for good, or 10 times, is a dead letter: see [DeadLetters] and
+// [OnDeadLetter].
+//
+// # Stores and queues
+//
+// With one instance, memory will do, until it ends. Several instances need a
+// Store that they share. Without a Queue a failed listener depends on Twilio's
+// delivering again, which TaskRouter does not; the app then tries again for 15
+// minutes in its own process.
+//
+// docs/events.md says what is guaranteed, and has recipes.
 package events

@@ -17,6 +17,10 @@ import (
 
 // Event has the fields that all events have. [TaskRouterEvent], [CallStatus]
 // and the other types embed it, and so can structs of your own.
+//
+// A listener gets its own copy. Key is what to give to a system that refuses
+// duplicates, since a listener may run twice for an event. Time is Twilio's,
+// and events do not come in its order.
 type Event struct {
 	// Key identifies the event. It is the same on every delivery, and for a
 	// TaskRouter event by callback, by Event Streams and by the Events API.
@@ -47,6 +51,14 @@ func (e Event) Field(name string) string { return e.fields.text(name) }
 // Decode decodes the whole event into v, a pointer to a struct whose json tags
 // name the fields as for [Event.Field]. The error names the first field that
 // does not fit. Absent fields are left unchanged.
+//
+//	var change struct {
+//		Reason string `json:"target_changed_reason"`
+//	}
+//	err := e.Decode(&change)
+//
+// Fields of a form are strings; they are read as the field's type has it, so
+// "3" fits an int.
 func (e Event) Decode(v any) error {
 	p := reflect.ValueOf(v)
 	if p.Kind() != reflect.Pointer || p.IsNil() || p.Elem().Kind() != reflect.Struct {
@@ -57,6 +69,9 @@ func (e Event) Decode(v any) error {
 
 // Attributes are the attributes of a task or a worker, a JSON object. They are
 // nil if Twilio sent anything else.
+//
+// Numbers are [json.Number], so that none is rounded. A listener may change
+// its copy; Twilio's attributes stay as they are.
 type Attributes map[string]any
 
 // String returns the attribute as text: a string unchanged, a number or a

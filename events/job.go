@@ -21,6 +21,13 @@ import (
 //
 // The handler's error counts as a listener's does; see [On]. A run has a
 // minute, unless [flexfn.Deadline] sets another time, and a job ten tries.
+//
+//	app.Handle("/jobs/transcribe", events.Job(func(ctx context.Context, in Recording) error {
+//		return transcribe(ctx, in.SID)
+//	}))
+//
+// Its path is part of every stored job, so keep it while jobs are waiting. The
+// handler may run twice for a job, and concurrently for several.
 func Job[In any](handler func(context.Context, In) error, options ...flexfn.StudioOption) *flexfn.Function {
 	p := &part{source: &source{name: "Job", family: "job", doc: "Runs jobs.", deadline: jobTime, order: func(Event) (string, order) { return "", order{} }}}
 	def := &definition{StudioOption: flexfn.Deadline(jobTime), part: p}
@@ -53,6 +60,11 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 // [flexfn.Deduplicate], equal values of in are one job, however often the
 // handler runs again. Elsewhere each call adds a job. in is stored as JSON, at
 // most 200 KiB, which anyone with access to the Queue can read.
+//
+//	err := events.Later(ctx, Recording{SID: e.RecordingSID}, time.Minute)
+//
+// ctx is a handler's, or one from [flexfn.App.Context]; it bounds the storing,
+// not the job. A negative delay counts as zero. Do not put secrets into in.
 func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

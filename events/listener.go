@@ -28,6 +28,13 @@ import (
 //
 // [flexfn.App.Handle] panics on a type that TaskRouter does not have, on an E
 // of another source, and on two listeners with the same name.
+//
+//	events.On("task.created, task.canceled", func(ctx context.Context, e events.TaskRouterEvent) error {
+//		return crm.Note(ctx, e.Key, e.Task.Attributes.String("customer"))
+//	}, events.Named("crm"))
+//
+// "*" alone takes every type. ctx ends at the function's deadline, and carries
+// the app. The handler is called concurrently.
 func On[E any](types string, handler func(context.Context, E) error, options ...ListenerOption) flexfn.StudioOption {
 	l := &listener{StudioOption: flexfn.Doc(""), name: types, in: reflect.TypeFor[E](), tries: 10}
 	for t := range strings.SplitSeq(types, ",") {
@@ -55,7 +62,8 @@ func On[E any](types string, handler func(context.Context, E) error, options ...
 	return l
 }
 
-// ListenerOption adjusts a listener.
+// ListenerOption adjusts a listener: [AfterAnswer], [Named], [NewestOnly] or
+// [Tries].
 type ListenerOption func(*listener)
 
 // Named sets the listener's name in the Store. Without it, the name consists
@@ -68,11 +76,15 @@ func Named(name string) ListenerOption { return func(l *listener) { l.name, l.na
 // NewestOnly skips events that are older than the newest one handled for the
 // same subject. A reservation, task or worker is ordered by version and time,
 // a call or conference by sequence number, a message or recording by its
-// status. Events of one subject are handled one at a time.
+// status. Events of one subject are handled one at a time. A skipped event
+// counts as done. Use it for listeners that store a state, not for those that
+// count or that act on each event.
 func NewestOnly() ListenerOption { return func(l *listener) { l.newest = true } }
 
 // AfterAnswer runs the listener from the app's Queue: Twilio is answered as
-// soon as the Queue has the event. The app must have a Queue.
+// soon as the Queue has the event. The app must have a Queue. Use it for work
+// that takes longer than Twilio waits. If the Queue does not take the event,
+// Twilio is answered with a failure.
 func AfterAnswer() ListenerOption { return func(l *listener) { l.after = true } }
 
 // Tries sets after how many failed runs the event becomes a dead letter, from

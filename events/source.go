@@ -47,6 +47,9 @@ var sources = map[string]*source{
 // neither delivers an event again after an error nor promises an order;
 // [CatchUp] fetches what was lost. The deadline is 12 s unless
 // [flexfn.Deadline] sets another; Twilio waits 15 s.
+//
+// The answer is 204. Put its URL into the workspace's EventCallbackUrl, and
+// the types that listeners take into EventsFilter.
 func TaskRouter(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("TaskRouter", options)
 }
@@ -56,14 +59,15 @@ func TaskRouter(options ...flexfn.StudioOption) *flexfn.Function {
 // 503, so that Twilio delivers it again for up to 4 hours, when only the
 // failed listeners run. The sink's test events are acknowledged and logged.
 // The deadline is 4.5 s unless [flexfn.Deadline] sets another; Twilio waits 5
-// s.
+// s. 32 events of a batch are handled at once.
 func Stream(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Stream", options) }
 
 // Status makes the function for the status callbacks of calls, conferences,
 // recordings and messages: [CallStatus], [ConferenceStatus], [RecordingStatus]
 // and [MessageStatus]. Twilio does not deliver them again, unless the URL's
 // connection overrides (#rc=2&rp=all) ask for it. The deadline is 12 s unless
-// [flexfn.Deadline] sets another.
+// [flexfn.Deadline] sets another. The types begin with call., conference.,
+// recording. and message.; one URL will do for all.
 func Status(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Status", options) }
 
 // Conversations makes the function for the webhooks that Conversations sends
@@ -144,9 +148,10 @@ func (p *part) split(options []flexfn.StudioOption) (rest []flexfn.StudioOption)
 	return rest
 }
 
-// OnDeadLetter calls hook for each dead letter of the function, once it is
-// stored. Use it for alerts: if hook fails or the process ends, it is not
-// called again.
+// OnDeadLetter has a function called for each dead letter, once it is stored.
+// Use it for alerts: if the call fails or the process ends, there is no second
+// one. A panic in it is logged. The answer waits for it, so it should return
+// soon.
 func OnDeadLetter(call func(context.Context, DeadLetter)) flexfn.StudioOption {
 	return &hook{flexfn.Doc(""), call}
 }

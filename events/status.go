@@ -9,6 +9,11 @@ import (
 
 // CallStatus is a call's status callback. Its type is "call." and the status,
 // such as "call.completed". Source: https://www.twilio.com/docs/voice/twiml.
+//
+// Fields that the callback lacks are zero. CallDuration is whole seconds,
+// known at the end. SequenceNumber counts the callbacks of a call from 0, in
+// the order in which things happened, which is not that of their arrival; see
+// [NewestOnly].
 type CallStatus struct {
 	Event
 	CallSID           string        `twilio:"CallSid"`
@@ -50,6 +55,9 @@ type ConferenceStatus struct {
 
 // RecordingStatus is a recording's status callback. Its type is "recording."
 // and the status, such as "recording.completed".
+//
+// URL needs the account's credentials unless media access is open;
+// RecordingMedia of package twilioapi downloads it. Channels is 1 or 2.
 type RecordingStatus struct {
 	Event
 	RecordingSID      string        `twilio:"RecordingSid"`
@@ -64,6 +72,9 @@ type RecordingStatus struct {
 
 // MessageStatus is a message's status callback. Its type is "message." and the
 // status, such as "message.delivered".
+//
+// ErrorCode is Twilio's, such as 30003; zero if the message has not failed.
+// ChannelSID and ChannelSay are of WhatsApp and other channels.
 type MessageStatus struct {
 	Event
 	MessageSID string `twilio:"MessageSid"`

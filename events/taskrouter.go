@@ -34,6 +34,8 @@ type TaskRouterEvent struct {
 }
 
 // Task is a TaskRouter task, as events and assignment callbacks describe it.
+// Age and AgeInQueue are whole seconds. Attributes are as they were when the
+// event happened; read the task to know what they are now.
 type Task struct {
 	SID                string        `twilio:"TaskSid"`
 	Attributes         Attributes    `twilio:"TaskAttributes"`
@@ -64,7 +66,7 @@ type Reservation struct {
 	ReasonCode string `twilio:"reservation_reason_code"`
 }
 
-// Worker is a TaskRouter worker.
+// Worker is a TaskRouter worker. Durations are whole seconds.
 type Worker struct {
 	SID                  string        `twilio:"WorkerSid"`
 	Name                 string        `twilio:"WorkerName"`
