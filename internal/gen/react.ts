@@ -1,4 +1,4 @@
-/** A function of this file, as the hooks take it. */
+/** A function of this file, as it is passed to the hooks. */
 export type Callable = (client: Client, input: never, options?: CallOptions) => Promise<unknown>;
 /** Its input. */
 export type InputOf<F extends Callable> = NonNullable<Parameters<F>[1]>;
@@ -11,7 +11,7 @@ type Common = Pick<
 >;
 
 /**
- * Why a call failed, by its status: after `error.status === 400` TypeScript knows that there is
+ * Why a call failed. TypeScript narrows it by its status: after `error.status === 400` it knows
  * error.invalid. The value is a FunctionError.
  */
 export type CallError = Common &
@@ -23,28 +23,28 @@ export type CallError = Common &
     | { readonly status: OtherStatus }
   );
 
-/** Statuses that say no more than their message. */
+/** Statuses with nothing to add to the message. */
 export type OtherStatus =
-  | 200 // the answer is not a JSON object
+  | 200 // the answer was not a JSON object
   | 401 | 402 | 404 | 405 | 406 | 407 | 408 | 409 | 410 | 411 | 412 | 413 | 414 | 415 | 416 | 417 | 421 | 422 | 423
   | 424 | 425 | 426 | 428 | 431 | 451 | 500 | 501 | 502 | 504 | 505 | 506 | 507 | 508 | 510 | 511;
 
 /** What useFunction returns. */
 export interface Asked<O> {
-  /** The last answer; it stays while the next one is awaited and when that fails. */
+  /** The last answer. It is kept while the next one is awaited, and if that fails. */
   readonly data: O | undefined;
   /** Why the last call failed; undefined after a success. */
   readonly error: CallError | undefined;
-  /** Whether an answer is awaited. */
+  /** Whether a call is under way. */
   readonly loading: boolean;
-  /** Asks again, for every component that shows this answer. */
+  /** Calls again, for every component that shows this answer. */
   readonly reload: () => void;
 }
 
 /**
- * Calls a function that reads, when the component is shown and whenever the input's values change; null as
- * the input asks nothing. Components that ask for the same share one request and its answer. The request ends
- * when the last of them is gone.
+ * Calls a function that only reads: when the component is shown, and whenever the values of the input change.
+ * With null as the input it calls nothing. Components that ask for the same thing share one request and its
+ * answer. The request is aborted once the last of them is gone.
  */
 export function useFunction<F extends Callable>(fn: F, input: InputOf<F> | null): Asked<AnswerOf<F>> {
   type O = AnswerOf<F>;
@@ -62,7 +62,7 @@ export function useFunction<F extends Callable>(fn: F, input: InputOf<F> | null)
     const question = calls.question(fn, key, (signal) => calls.call(fn, asked, { signal }));
     const listener = () => see(question.state);
     question.join(listener);
-    listener(); // of what happened since the render
+    listener(); // for what has happened since the render
     return () => question.leave(listener);
   }, [calls, fn, key]);
   const reload = useCallback(() => {
@@ -78,21 +78,21 @@ export type Outcome<O> = { readonly ok: true; readonly data: O } | { readonly ok
 /** What useAction returns. */
 export interface Action<F extends Callable> {
   /**
-   * Calls the function. The promise never rejects. A second call with the same input, such as a double click,
-   * joins the one under way.
+   * Calls the function. The promise never rejects. A second call with the same input, as after a double click,
+   * joins the one that is under way.
    */
   readonly run: (input: InputOf<F>, options?: CallOptions) => Promise<Outcome<AnswerOf<F>>>;
   /** Whether a call is under way. */
   readonly running: boolean;
-  /** The answer of the last call, when it succeeded. */
+  /** The answer of the last call, if it succeeded. */
   readonly data: AnswerOf<F> | undefined;
   /** Why the last call failed. */
   readonly error: CallError | undefined;
 }
 
 /**
- * Calls a function that changes something, on a click or the like. A call under way is not ended with the
- * component, as it may be half done; give run a signal to end it.
+ * Calls a function that changes something, for instance after a click. A call that is under way continues when
+ * the component is gone, since it may be half done; pass run a signal to abort it.
  */
 export function useAction<F extends Callable>(fn: F): Action<F> {
   type O = AnswerOf<F>;
@@ -130,8 +130,8 @@ export function useAction<F extends Callable>(fn: F): Action<F> {
 }
 
 /**
- * Gives the components below it the client, that of the first render. Providers with the same client share
- * their requests, so components in different places of Flex can each have one.
+ * Provides the components below it with the client of the first render. Providers with the same client share
+ * their requests, so components in different places of Flex can each have their own.
  */
 export function FunctionsProvider(props: { client: Client; children?: ReactNode }): ReactElement {
   const [calls] = useState(() => {
@@ -142,13 +142,13 @@ export function FunctionsProvider(props: { client: Client; children?: ReactNode 
   return createElement(CallsContext.Provider, { value: calls }, props.children);
 }
 
-/** What MockFunctions answers for a function. Made by mock. */
+/** The answer of a mocked function; made by mock. */
 export interface Mock {
   readonly fn: unknown;
   readonly answer: unknown;
 }
 
-/** Says what a test's function answers: a value, a FunctionError to fail with, or a function of the input, such as jest.fn. */
+/** Sets what a function answers in a test: a value, a FunctionError to fail with, or a function of the input, such as jest.fn. */
 export function mock<F extends Callable>(
   fn: F,
   answer: AnswerOf<F> | FunctionError | ((input: InputOf<F>) => AnswerOf<F> | Promise<AnswerOf<F>>),
@@ -156,7 +156,7 @@ export function mock<F extends Callable>(
   return { fn, answer };
 }
 
-/** FunctionsProvider for tests: nothing is sent. A function that is not in mocks fails with its name. */
+/** A FunctionsProvider for tests, which sends nothing. A call of a function that is not in mocks fails with its name. */
 export function MockFunctions(props: { mocks: readonly Mock[]; children?: ReactNode }): ReactElement {
   const [calls] = useState(() => new Calls({ baseUrl: "" }));
   calls.mocks = props.mocks;
@@ -172,7 +172,7 @@ interface State<O> {
 const idle: State<never> = { data: undefined, error: undefined, loading: false };
 const waiting: State<never> = { data: undefined, error: undefined, loading: true };
 
-/** What the components of one client have asked for. */
+/** The requests of the components that use one client. */
 class Calls {
   readonly asked = new Map<unknown, Map<string, Question<unknown>>>();
   mocks: readonly Mock[] | undefined;
@@ -206,7 +206,7 @@ class Calls {
   }
 }
 
-/** One input to one function, its answer, and the components that show it. */
+/** One function with one input, its answer, and the components that show it. */
 class Question<O> {
   state: State<O> = waiting as State<O>;
   private readonly listeners = new Set<() => void>();
@@ -239,7 +239,7 @@ class Question<O> {
 
   leave(listener: () => void): void {
     this.listeners.delete(listener);
-    // Not at once: React's strict mode, or another component, may come back for it.
+    // Not at once: React's strict mode, or another component, may join again.
     setTimeout(() => {
       if (this.listeners.size > 0) return;
       this.ending?.abort();
@@ -263,7 +263,7 @@ function useCalls(hook: string): Calls {
   return calls;
 }
 
-/** Equal for inputs that are sent alike. */
+/** Returns the same key for inputs that are sent the same way. */
 function keyOf(input: object): string {
   const given = Object.entries<unknown>({ ...input }).filter(([, v]) => v !== undefined && v !== null);
   given.sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,30 +1,30 @@
-/** Where the functions answer, and who calls them. A plain object; make one and give it to every call. */
+/** Where the functions are, and whose token they are called with. It is a plain object: make one and pass it to every call. */
 export interface Client {
-  /** Where the paths begin, such as "https://functions.example.com". */
+  /** The URL that the functions' paths are added to, such as "https://functions.example.com". */
   baseUrl: string;
-  /** Gives the Flex token. It is asked before every attempt, so that a renewed token is used at once. */
+  /** Returns the Flex token. It is called before every attempt, so a renewed token is used at once. */
   token?: () => string | Promise<string>;
-  /** Milliseconds that a call may take with all its attempts. 30000 when absent; Infinity for no bound. */
+  /** How long a call may take with all its attempts, in milliseconds. The default is 30000; Infinity sets no limit. */
   timeoutMs?: number;
-  /** How often a call is repeated at the most. 4 when absent, 0 for never. */
+  /** How many times a call may be repeated. The default is 4; 0 means never. */
   retries?: number;
   /**
-   * Whether a call is repeated when no answer came: the first attempt may have done its work. When
-   * absent, only functions that are defined to run once for a key are; a key of the call's own
-   * travels with each attempt. A 429 is repeated in any case, as nothing was done then.
+   * Whether to repeat a call that got no answer, although the first attempt may have done its work.
+   * By default only calls of functions that are defined to run once per key are repeated; every
+   * attempt then carries the same key. A 429 is always repeated, since nothing was done.
    */
   retryUnanswered?: boolean;
-  /** Sends the requests. The global fetch when absent. */
+  /** Sends the requests. The default is the global fetch. */
   fetch?: typeof globalThis.fetch;
 }
 
 /**
- * A whole number of 64 bits. JavaScript's numbers hold it to the digit up to 2^53 (Number.MAX_SAFE_INTEGER)
- * and round beyond: have the function answer with a string where it can be longer.
+ * A 64-bit integer. JavaScript's numbers are exact up to 2^53 (Number.MAX_SAFE_INTEGER) and are rounded
+ * beyond that: if a value can be larger, have the function return a string.
  */
 export type Int64 = number;
 
-/** What fromFlex reads of Flex's manager, Flex.Manager.getInstance(). */
+/** The part of Flex's manager, Flex.Manager.getInstance(), that fromFlex reads. */
 export interface FlexManager {
   readonly store: { getState(): unknown };
   readonly configuration?: unknown;
@@ -32,9 +32,9 @@ export interface FlexManager {
 }
 
 /**
- * A client for a Flex plugin. It finds the functions as Twilio's Flex project template does, in the settings
+ * Makes a client for a Flex plugin. It finds the functions as Twilio's Flex project template does, by the settings
  * serverless_functions_protocol, serverless_functions_domain and serverless_functions_port under custom_data,
- * and calls as the worker who is logged in. Without the domain it throws. Make one and keep it.
+ * and calls them as the worker who is logged in. It throws if the domain is not set. Call it once and keep the client.
  */
 export function fromFlex(manager: FlexManager, options: Omit<Client, "baseUrl" | "token"> = {}): Client {
   const setting = (name: string) =>
@@ -52,42 +52,42 @@ export function fromFlex(manager: FlexManager, options: Omit<Client, "baseUrl" |
   };
 }
 
-/** The value below value at keys; undefined where there is none, or no type for it in older TypeScript. */
+/** Returns the value at keys within value, or undefined. It also reads what older versions of TypeScript have no type for. */
 function at(value: unknown, ...keys: string[]): unknown {
   return keys.reduce<unknown>((v, k) => (typeof v === "object" && v !== null ? (v as Record<string, unknown>)[k] : undefined), value);
 }
 
-/** What one call does differently from its client. */
+/** Options of one call. They override those of the client. */
 export interface CallOptions {
-  /** Ends the call: it rejects with the signal's reason. */
+  /** Ends the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;
   timeoutMs?: number;
   retries?: number;
   retryUnanswered?: boolean;
-  /** The key under which a function that is defined so runs once. A new one when absent. */
+  /** The key under which a function that is defined to run once does so. The default is a new random key. */
   idempotencyKey?: string;
 }
 
-/** A call failed: the function refused or failed, or gave no answer. */
+/** The error of a call that was refused, that failed, or that got no answer. */
 export class FunctionError extends Error {
   override readonly name = "FunctionError";
-  /** The HTTP status; 0 when no answer came. */
+  /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** Twilio's error code, when Twilio refused. */
+  /** Twilio's error code, if Twilio refused. */
   readonly twilioErrorCode: number | undefined;
   /** The page that explains twilioErrorCode. */
   readonly twilioDocPage: string | undefined;
-  /** True when a change may or may not have happened. */
+  /** True if it is unknown whether the change happened. */
   readonly outcomeUnknown: boolean;
-  /** Under this id the server's log has the details. */
+  /** The id under which the server's log has the details. */
   readonly requestId: string | undefined;
-  /** Required parameters that were not given. */
+  /** Required parameters that were missing. */
   readonly missing: NonNullable<Failure["missing"]>;
-  /** Parameters that do not fit. */
+  /** Parameters whose values do not fit. */
   readonly invalid: NonNullable<Failure["invalid"]>;
-  /** How long the server asked to be left alone, in milliseconds. */
+  /** How long the server asked to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** How often the function was called. */
+  /** How many times the function was called. */
   readonly attempts: number;
 
   constructor(status: number, body: Partial<Failure>, attempts: number, retryAfterMs?: number, cause?: unknown) {
@@ -121,7 +121,7 @@ async function call(
   const form = encode(input, asJson);
   const ending = new AbortController();
   const abort = () => ending.abort(at(signal, "reason"));
-  // setTimeout takes longer times for none at all.
+  // setTimeout treats a longer delay as none at all.
   const timer = timeoutMs <= longestTimer ? setTimeout(() => ending.abort(), timeoutMs) : undefined;
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
@@ -164,7 +164,7 @@ async function attemptOnce(
   let response: Response;
   let text: string;
   try {
-    // A form with no header of its own: browsers send it without a preflight. A key costs one.
+    // Browsers send a form without extra headers without a preflight. A key costs one.
     const headers = key === undefined ? {} : { "Idempotency-Key": key };
     response = await send(client.baseUrl.replace(/\/$/, "") + path, { method: "POST", headers, body: form, credentials: "omit", signal });
     text = await response.text();
@@ -184,13 +184,13 @@ async function attemptOnce(
 
 const longestTimer = 2 ** 31 - 1;
 
-/** A key that no other call has. crypto.randomUUID is for secure contexts only. */
+/** Returns a key that no other call has. crypto.randomUUID works in secure contexts only. */
 function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-/** Parameters as a form. What is undefined or null is left out. */
+/** Encodes parameters as a form. Undefined and null are left out. */
 function encode(input: object, asJson: readonly string[]): URLSearchParams {
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries<unknown>({ ...input })) {
@@ -207,10 +207,10 @@ function encodeValue(value: unknown, asJson: boolean): string {
   return JSON.stringify(value);
 }
 
-/** Retry-After is a number of seconds or a date (RFC 9110, section 10.2.3). */
+/** Returns the milliseconds until Retry-After, which is a number of seconds or a date (RFC 9110, section 10.2.3). */
 function retryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
-  const seconds = /^\s*\d+(\.\d+)?\s*$/.test(header); // a fraction is not in the RFC, and is sent
+  const seconds = /^\s*\d+(\.\d+)?\s*$/.test(header); // the RFC does not allow a fraction, but some services send one
   const ms = seconds ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(ms, 0);
 }
