@@ -26,7 +26,8 @@ async function step(name, check) {
   console.log(`ok   ${name} (${Date.now() - start} ms)`);
 }
 
-// page opens one whose every complaint fails the test.
+// newPage opens a page. What its console reports, requests that fail, and requests
+// to other hosts fail the test.
 const complaints = [];
 async function newPage(theme) {
   const page = await browser.newPage();
@@ -49,13 +50,13 @@ async function accessible(page, what) {
   if (rest.length) console.log(`     ${what}: minor findings: ${rest.map((v) => `${v.id} (${v.impact})`).join(', ')}`);
 }
 
-// picture takes one of the page at its width, and one on a narrow screen.
+// picture takes a screenshot of the page, and one on a narrow screen.
 async function picture(page, name) {
   if (!pictures) return;
   const wide = page.viewportSize();
   for (const width of [wide.width, 420]) {
     await page.setViewportSize({ ...wide, width });
-    await page.waitForTimeout(300); // for charts to be drawn anew
+    await page.waitForTimeout(300); // for the charts to be redrawn
     await page.screenshot({ path: join(pictures, `${name}-${width}.png`), fullPage: width === 420 });
   }
   await page.setViewportSize(wide);
@@ -69,7 +70,7 @@ for (const theme of ['light', 'dark']) {
   await step(`${theme}: the page opens and lists the functions`, async () => {
     await page.goto(`${base}/__flexfn/`);
     await page.getByRole('link', { name: '/demo/greet Flex' }).waitFor();
-    // The first function is shown, also when the page was there before it.
+    // The first function is shown, even if the page was open before it existed.
     await page.getByRole('button', { name: 'Call', exact: true }).waitFor();
     assert.equal(await page.locator('#build').textContent(), 'Ready');
     const ground = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -1,8 +1,8 @@
 // Signs the cases with Twilio's Node library and compares the result with
 // ../../../signature/testdata/signatures.json; asks that library and, through `go test`,
 // twilio-go's validator and ours about every vector, and prints who accepts
-// and refuses what. It fails when the file is not what the cases give, or when
-// anybody's verdict is not what the file says.
+// and refuses what. It fails if the file does not follow from the cases, or
+// if a verdict differs from the file's.
 //
 //   node vectors.mjs           check and print the table
 //   node vectors.mjs --write   write the file first

@@ -1,5 +1,5 @@
-// Calls the functions of package kinds at baseUrl and returns what was not as
-// it should be. It runs in Node.js and in a browser.
+// Calls the functions of package kinds at baseUrl and returns what went
+// wrong. It runs in Node.js and in a browser.
 import * as api from "./client.js";
 
 export async function run(baseUrl: string): Promise<string[]> {
@@ -39,7 +39,7 @@ export async function run(baseUrl: string): Promise<string[]> {
     extra: "5", more: "[1,2]", name: "Ada",
   });
 
-  // A plugin's client: the template's settings, from where Flex has them, and the worker's token of the moment.
+  // A plugin's client: the template's settings, from where Flex has them, and the worker's current token.
   let token = "first";
   const store = { getState: () => ({ flex: { session: { ssoTokenPayload: { token } } } }) };
   const settings = (protocol: string | undefined, domain: string, port: string | number | undefined) => ({
@@ -122,16 +122,16 @@ export async function run(baseUrl: string): Promise<string[]> {
   await fails("timeout", api.kindsSlow(client, { for: "5s" }, { timeoutMs: 100 }), (e) =>
     same("timeout", [e.status, e.message, e.outcomeUnknown], [0, "No answer within 100 ms", true]));
 
-  // No bound, and one that is longer than a timer's.
+  // No limit, and one that is longer than a timer allows.
   for (const timeoutMs of [Infinity, 2 ** 31, 1e15]) {
     same(`timeoutMs ${timeoutMs}`, await api.kindsOptional({ ...client, timeoutMs }, { times: 1 }), { times: 1, success: true });
   }
-  // Retry-After with a fraction is seconds, and no year.
+  // Retry-After with a fraction is a number of seconds, not a year.
   await fails("Retry-After: 3600.5", api.kindsOptional({
     ...client, fetch: async () => new Response("{}", { status: 429, headers: { "Retry-After": "3600.5" } }),
   }), (e) => same("Retry-After: 3600.5", [e.attempts, e.retryAfterMs], [1, 3600500]));
 
-  // Network failures are repeated where the function runs once for a key, which is each attempt's, or when told to.
+  // Network failures are repeated if the function runs once per key, which every attempt then carries, or if told to.
   let sent = 0;
   const flaky: api.Client = {
     ...client,
@@ -159,7 +159,7 @@ export async function run(baseUrl: string): Promise<string[]> {
   await fails("nobody there", api.kindsOptional({ ...client, baseUrl: "http://127.0.0.1:9", retries: 1, retryUnanswered: true }), (e) => same("nobody there", [e.status, e.attempts], [0, 2]));
   await fails("no JSON", api.kindsOptional({ ...client, fetch: async () => new Response("<html>") }), (e) => same("no JSON", e.status, 200));
 
-  // Whatever is sent is what the server got.
+  // The server gets exactly what was sent.
   const seed = Math.floor(Math.random() * 2 ** 31);
   const draw = new Draw(seed);
   for (let i = 0; i < 150; i++) {
@@ -209,7 +209,7 @@ class Draw {
     return Array.from({ length: 1 + this.next(3) }, draw); // an empty list counts as missing
   }
 
-  private text(): string { // an empty text counts as missing
+  private text(): string { // an empty string counts as missing
     return this.of(["a", " ", "+", "a&b=c", "%zz", "%00", "é", "😀", "\r\n", "\u0000", "[", "{", "null", "undefined", "true", "1e3", "'\"\\", "</script>", "x".repeat(3000)]) + this.of(["", "", "!"]);
   }
 

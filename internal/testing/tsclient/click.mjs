@@ -1,6 +1,6 @@
 // A click of a plugin's button that makes a task: node click.mjs CLIENT URL.
-// What fails is clicked again, as a user does, for the same click. Prints the
-// tasks that two clicks at the same time were answered with.
+// A failed click is repeated with the same key, as a user would click again. It
+// prints the tasks that two simultaneous clicks got.
 const { flexCreateTask } = await import(process.argv[2]);
 const client = { baseUrl: process.argv[3], token: () => "dev-agent" };
 const idempotencyKey = crypto.randomUUID();

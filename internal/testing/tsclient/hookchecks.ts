@@ -1,11 +1,11 @@
 // Renders components that use the hooks for the functions of package kinds at
-// baseUrl, in a browser, and returns what was not as it should be. It runs
+// baseUrl, in a browser, and returns what went wrong. It runs
 // with each version of React that the hooks are for.
 import { Component, createElement, StrictMode, useState } from "react";
 import type { ReactElement, ReactNode } from "react";
 import * as api from "./hooks.js";
 
-/** Renders into a node, and returns what removes it. */
+/** Renders into a node, and returns a function that removes it. */
 export type Render = (node: Element, element: ReactElement) => () => void;
 
 export async function run(baseUrl: string, render: Render): Promise<string[]> {
@@ -16,7 +16,7 @@ export async function run(baseUrl: string, render: Render): Promise<string[]> {
   };
   console.error = (...args: unknown[]) => faults.push(`React says ${args.map(String).join(" ")}`);
 
-  /** A client that counts. */
+  /** A client that counts its requests. */
   const counting = () => {
     const seen = { sent: 0, aborted: 0, tokens: 0 };
     const client: api.Client = {
@@ -55,7 +55,7 @@ export async function run(baseUrl: string, render: Render): Promise<string[]> {
     return createElement("i", null, loading ? "…" : "done");
   }
 
-  { // One request for many components, in several places, in strict mode, on which each has the answer.
+  { // One request for many components, in several places, in strict mode; each gets the answer.
     const { client, seen } = counting();
     const one = show(within(client, createElement(Times, { times: 3, key: 1 }), createElement(Times, { times: 3, key: 2 })));
     const two = show(createElement(StrictMode, null, within(client, createElement(Times, { times: 3 }))));
@@ -191,7 +191,7 @@ export async function run(baseUrl: string, render: Render): Promise<string[]> {
   return faults;
 }
 
-/** What is known of each status is there without a cast, and nothing else is. */
+/** The fields of each status can be read without a cast, and no others. */
 function know(error: api.CallError): string {
   switch (error.status) {
     case 400:

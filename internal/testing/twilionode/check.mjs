@@ -1,5 +1,5 @@
 // Makes, with Twilio's own library, the calls that Flex functions make, against
-// the fake at FAKE_URL. Any difference from what is expected ends it with 1.
+// the fake at FAKE_URL. It exits with 1 if anything differs from what is expected.
 import assert from 'node:assert/strict';
 import twilio from 'twilio';
 

@@ -1,7 +1,7 @@
 // Calls every ready-made function at APP_URL as a Flex plugin of the template
 // does, and compares the resources in the answers with what Twilio's own
-// library makes of the fake at FAKE_URL. Any difference from what is expected
-// ends it with 1.
+// library makes of the fake at FAKE_URL. It exits with 1 if anything differs from
+// what is expected.
 import assert from 'node:assert/strict';
 import twilio from 'twilio';
 
@@ -9,10 +9,10 @@ const { APP_URL, FAKE_URL, ACCOUNT_SID, AUTH_TOKEN, WORKSPACE_SID } = process.en
 const n = '00000000000000000000000000000001';
 const gone = '000000000000000000000000deadbeef';
 
-// The plugin's way to call: a form that carries the token, an answer that must
+// Calls as the plugin does: a form that carries the token, an answer that must
 // be JSON, and up to ten more calls after 429 or a failure of the network. A
 // refusal is thrown as the answer's keys with the HTTP status. Only the
-// waits are shorter here.
+// waits are shorter than the plugin's.
 let calls = 0;
 async function call(path, params = {}, token = 'dev-agent', retries = 10) {
   const body = Object.entries({ ...params, Token: token })
@@ -251,7 +251,7 @@ const checks = {
   },
 };
 
-// No common function may go untried. Of the features, each refuses a call without
+// Every common function must have been called. Of the features, each refuses a call without
 // a credential in a way that the plugin can read; what they do is replayed
 // from recordings in package functions.
 const paths = JSON.parse(process.env.PATHS);
