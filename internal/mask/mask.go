@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // phoneNumbers matches anything that looks like a telephone number: a plus sign
@@ -17,14 +18,20 @@ import (
 // digits such as (555) 000-1111 or 555.000.1111. Spaces, brackets and the plus
 // sign may be escaped as in a URL. It does not match the digits of SIDs, which
 // have letters around them.
-var phoneNumbers = regexp.MustCompile(`(?:\+|%2B)\d(?:(?:[ .()/-]|%20|%28|%29){0,3}\d){6,14}` +
+var phoneNumbers = compile(`(?:\+|%2B)\d(?:(?:[ .()/-]|%20|%28|%29){0,3}\d){6,14}` +
 	`|(?:\(|%28)\d{2,5}(?:\)|%29)(?:[ .-]|%20)?\d{2,4}(?:(?:[ .-]|%20)?\d{2,4}){1,3}` +
 	`|\b\d{3}(?:[ .-]|%20)\d{3}(?:[ .-]|%20)\d{4}\b` +
 	`|\b\d{10,15}\b`)
 
+// compile returns a function that compiles pattern when it is first called:
+// programs start faster without it, and many never log anything.
+func compile(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
 // PhoneNumbers replaces telephone numbers in s.
 func PhoneNumbers(s string) string {
-	return phoneNumbers.ReplaceAllString(s, "(number)")
+	return phoneNumbers().ReplaceAllString(s, "(number)")
 }
 
 // shortest is the length of the shortest secret that is looked for in text.
@@ -88,17 +95,17 @@ func Header(name string) bool {
 var (
 	// named matches a name that is followed by its value in a URL, a setting, a
 	// header or JSON.
-	named = regexp.MustCompile(`(?i)([a-z][a-z0-9_-]{0,40})((?:\[|%5B)[^\]=&\s]{0,20}(?:\]|%5D))?(?:["']?\s*[=:]\s*|%3D)`)
+	named = compile(`(?i)([a-z][a-z0-9_-]{0,40})((?:\[|%5B)[^\]=&\s]{0,20}(?:\]|%5D))?(?:["']?\s*[=:]\s*|%3D)`)
 	// value matches the value after a name: quoted, a list, or a word. That of
 	// Authorization has two words.
-	value = regexp.MustCompile(`(?i)^(?:"(?:[^"\\]|\\.)*"?|'[^'\n]*'?|\[[^\]]*\]?|(?:(?:Bearer|Basic)\s+)?[^\s&;,"'<>}\]#]+)`)
+	value = compile(`(?i)^(?:"(?:[^"\\]|\\.)*"?|'[^'\n]*'?|\[[^\]]*\]?|(?:(?:Bearer|Basic)\s+)?[^\s&;,"'<>}\]#]+)`)
 )
 
 // Text replaces with word each value in text whose name is that of a secret.
 func Text(text, word string) string {
 	var b strings.Builder
 	for {
-		at := named.FindStringSubmatchIndex(text)
+		at := named().FindStringSubmatchIndex(text)
 		if at == nil {
 			b.WriteString(text)
 			return b.String()
@@ -106,7 +113,7 @@ func Text(text, word string) string {
 		name, rest := text[at[2]:at[3]], text[at[1]:]
 		b.WriteString(text[:at[1]])
 		if Key(name) {
-			secret := value.FindString(rest)
+			secret := value().FindString(rest)
 			rest = rest[len(secret):]
 			switch {
 			case secret == "":
