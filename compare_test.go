@@ -3,8 +3,10 @@ package flexfn
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -89,6 +91,43 @@ func BenchmarkEnvelope(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkGrowthOfTokens remembers n distinct Flex tokens, of which the cache
+// keeps the last maxTokens or so, and finds each right after. A single pass: run
+// it with -benchtime 1x.
+func BenchmarkGrowthOfTokens(b *testing.B) {
+	heap := func() float64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for _, n := range []int{1, 1000, 50_000, 200_000, 1_000_000} {
+		b.Run(fmt.Sprintf("tokens=%d", n), func(b *testing.B) {
+			app, err := New(Config{
+				AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			tokens := app.tokens.(*tokenValidator)
+			before, began := heap(), time.Now()
+			for i := range n {
+				token := fmt.Sprintf("eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSJ9.%d", i)
+				tokens.cache.Set(sha256.Sum256([]byte(token)), newVerdict(&Owner{WorkerSID: "WK00000000000000000000000000000001"}, "", time.Hour))
+				if v, err := tokens.verdict(b.Context(), token); err != nil || v.owner == nil {
+					b.Fatalf("token %d: %v, %v", i, v.owner, err)
+				}
+			}
+			taken := time.Since(began)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(taken.Seconds()/float64(n), "sec/token")
+			b.ReportMetric(heap()-before, "heap-bytes")
+			runtime.KeepAlive(app)
 		})
 	}
 }

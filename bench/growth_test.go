@@ -81,24 +81,6 @@ func BenchmarkGrowthOfRegistry(b *testing.B) {
 	}
 }
 
-func BenchmarkGrowthOfTokens(b *testing.B) {
-	for _, n := range []int{1, 1000, 50_000, 200_000, 1_000_000} {
-		b.Run(fmt.Sprintf("tokens=%d", n), func(b *testing.B) {
-			app := newApp(b, everyToken{})
-			app.Handle("/f", flexfn.PrepareFlexFunction(echoOf))
-			before, began := heap(), time.Now()
-			for i := range n {
-				serveForm(b, app, "/f", fmt.Sprintf("Token=%d&", i)+form[len("Token=t&"):], 200)
-			}
-			taken := time.Since(began)
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(taken.Seconds()/float64(n), "sec/token")
-			b.ReportMetric(heap()-before, "heap-bytes")
-			runtime.KeepAlive(app)
-		})
-	}
-}
-
 // counting counts the requests to TaskRouter.
 type counting struct {
 	http.RoundTripper
