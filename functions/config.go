@@ -109,7 +109,8 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 	return c
 }
 
-// Settings lists the variables that [FromEnv] reads.
+// Settings lists the variables that [FromEnv] reads. "flexfn doctor" and the
+// documentation use it.
 func Settings() []setting.Setting {
 	list := make([]setting.Setting, len(settings))
 	for i, s := range settings {

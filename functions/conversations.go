@@ -10,7 +10,9 @@ import (
 )
 
 // UpdateConversationAttributes replaces all attributes of a conversation.
-// Twilio has no If-Match for conversations: the last change wins.
+// Twilio has no If-Match for conversations: the last change wins. What
+// attributes does not have is lost. Its path is
+// /common/flex/conversations/update-attributes.
 var UpdateConversationAttributes = flexfn.PrepareFlexFunction(updateConversationAttributes, flexfn.Doc("Replaces the attributes of a conversation."))
 
 type conversationParams struct {

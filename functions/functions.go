@@ -17,6 +17,29 @@
 // and a transfer's invite is stored before the agent leaves. A caller on the line
 // always gets TwiML with a next step. A create whose outcome is unknown is neither
 // repeated nor reported as done.
+//
+//	app, err := flexfn.New(flexfn.FromEnv())
+//	…
+//	if err := functions.Add(app); err != nil {
+//		log.Fatal(err)
+//	}
+//
+// # Answers
+//
+// The variables of this package, such as [HoldParticipant], are the template's
+// common functions. Their descriptions name the path, and the field of the
+// answer with the result; resources in it have the names that Twilio's Node.js
+// library gives them. A refusal by Twilio is answered with Twilio's own
+// status, message and code. The parameters are in the console, and in the
+// document that "flexfn gen openapi" prints.
+//
+// To change one function, disable it and register your own at its path:
+//
+//	config := functions.FromEnv()
+//	config.Disabled = append(config.Disabled, "/common/flex/taskrouter/get-queues")
+//	err := config.Add(app)
+//	…
+//	app.Handle("/common/flex/taskrouter/get-queues", myQueues)
 package functions
 
 import (
@@ -68,7 +91,8 @@ func (c *Config) common() []flexfn.Route {
 }
 
 // Add registers the ready-made functions with app, with settings from the
-// environment: it is FromEnv().Add(app).
+// environment: it is FromEnv().Add(app). A program that changes settings calls
+// [Config.Add] itself.
 func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 
 // Add registers the functions of [Routes] with app, except those that c
@@ -108,13 +132,15 @@ func (c Config) Add(app *flexfn.App) error {
 	return nil
 }
 
-// FeatureStatus says whether a feature is on.
+// FeatureStatus says whether a feature is on, and what keeps it off. A feature
+// is on if it is Chosen and nothing is Missing.
 type FeatureStatus struct {
 	// Name is the feature's name in the plugin's configuration, with dashes.
 	Name string
 	// Chosen reports that Features names it, or is nil.
 	Chosen bool
-	// Missing are the settings that it lacks.
+	// Missing are the settings that it lacks. They are named by their
+	// variables.
 	Missing []string
 	// Disabled are the paths of its functions that the configuration's
 	// Disabled switches off.
@@ -135,7 +161,7 @@ func (s FeatureStatus) String() string {
 }
 
 // Status reports for every feature whether it is on in an app with this
-// configuration.
+// configuration. Nothing is registered, and Twilio is not asked.
 func (c Config) Status(app flexfn.Config) []FeatureStatus { return c.status(app) }
 
 func (c *Config) status(app flexfn.Config) []FeatureStatus {

@@ -13,7 +13,10 @@ import (
 	voice "github.com/twilio/twilio-go/rest/voice/v1"
 )
 
-// ListPhoneNumbers lists all of the account's telephone numbers.
+// ListPhoneNumbers lists all of the account's telephone numbers as
+// phoneNumbers, each with friendlyName and phoneNumber; with IncludeOutgoing,
+// verified caller IDs follow. The list is complete or the call fails. Its path
+// is /common/flex/phone-numbers/list-phone-numbers.
 var ListPhoneNumbers = flexfn.PrepareFlexFunction(listPhoneNumbers, flexfn.Doc("Lists the account's telephone numbers."))
 
 type numbersParams struct {
@@ -53,6 +56,10 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 // ValidatePhoneNumber reports whether the account can call a number: whether
 // the number exists, and whether Voice dialing permissions allow it. If that
 // cannot be found out, it fails.
+//
+// The answer has valid and, if that is false, invalidReason: COUNTRY_UNKNOWN,
+// COUNTRY_DISABLED, HIGH_RISK_SPECIAL_NUMBER_DISABLED, or Twilio Lookup's own
+// reasons. Its path is /common/flex/phone-numbers/validate-phone-number.
 var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Says whether a telephone number can be called."))
 
 type validateParams struct {

@@ -9,8 +9,11 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// CreateTask creates a task, for Studio flows. It is not repeated if its
-// outcome is unknown.
+// CreateTask creates a task, for Studio flows, and answers with it as task and
+// with its SID as taskSid. Without a priority it is 0; without a timeout the
+// task is canceled after a day. The create is not repeated if its outcome is
+// unknown; the flow then takes its Failed branch, with outcomeUnknown in the
+// answer. Its path is /common/studio/taskrouter/create-task.
 var CreateTask = flexfn.PrepareStudioFunction(createTask, flexfn.Doc("Creates a task."))
 
 type createTaskParams struct {

@@ -23,7 +23,9 @@ func configured(value, name string) (string, error) {
 	return value, nil
 }
 
-// GetQueues lists all task queues of the workspace.
+// GetQueues lists all task queues of the workspace as queues, each with sid,
+// friendlyName and targetWorkers. It reads every page, up to 1,000 queues
+// each. Its path is /common/flex/taskrouter/get-queues.
 var GetQueues = flexfn.PrepareFlexFunction(getQueues, flexfn.Doc("Lists the task queues."))
 
 type queuesReply struct {
@@ -54,7 +56,8 @@ func getQueues(ctx context.Context, _ struct{}) (queuesReply, error) {
 // pageSize is the largest page that Twilio sends.
 const pageSize = 1000
 
-// GetWorkerChannels lists a worker's channels.
+// GetWorkerChannels lists the channels of a worker, of any worker, as
+// workerChannels. Its path is /common/flex/taskrouter/get-worker-channels.
 var GetWorkerChannels = flexfn.PrepareFlexFunction(getWorkerChannels, flexfn.Doc("Lists the channels of a worker."))
 
 type workerParams struct {
@@ -76,8 +79,10 @@ func getWorkerChannels(ctx context.Context, in workerParams) (workerChannelsRepl
 	return workerChannelsReply{twilioapi.Views(res.Data)}, res.Err()
 }
 
-// UpdateTaskAttributes merges into a task's attributes, as
-// [twilioapi.UpdateTaskAttributes] does. Concurrent changes are all kept.
+// UpdateTaskAttributes merges attributesUpdate, an object, into a task's
+// attributes, as [twilioapi.UpdateTaskAttributes] does: objects by key, lists
+// by index, and a null at the top removes its key. Concurrent changes are all
+// kept. Its path is /common/flex/taskrouter/update-task-attributes.
 var UpdateTaskAttributes = flexfn.PrepareFlexFunction(updateTaskAttributes, flexfn.Doc("Merges an object into the attributes of a task."))
 
 type taskAttributesParams struct {
@@ -91,7 +96,8 @@ func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, e
 
 // UpdateTaskAssignmentStatus changes a task's status, as
 // [twilioapi.SetTaskStatus] does. A task that is gone, or can no longer change
-// to that status, counts as success.
+// to that status, counts as success. Its path is
+// /common/flex/taskrouter/update-task-assignment-status.
 var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignmentStatus, flexfn.Doc("Sets the assignment status of a task."))
 
 type taskStatusParams struct {
@@ -103,9 +109,11 @@ func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done,
 	return done{}, twilioapi.SetTaskStatus(ctx, in.Task, in.Status, "").Err()
 }
 
-// UpdateWorkerAttributes changes a worker's attributes as
-// [twilioapi.UpdateWorkerAttributes] does. It is for supervisors and
-// administrators.
+// UpdateWorkerAttributes sets each key of attributesUpdate in a worker's
+// attributes, as [twilioapi.UpdateWorkerAttributes] does, and answers with the
+// worker. It is for supervisors and administrators, since attributes decide
+// what a worker is given. Its path is
+// /common/flex/taskrouter/update-worker-attributes.
 var UpdateWorkerAttributes = flexfn.PrepareFlexFunction(updateWorkerAttributes,
 	flexfn.Roles("supervisor", "admin"), flexfn.Doc("Overwrites keys of the attributes of a worker."))
 
@@ -123,8 +131,11 @@ func updateWorkerAttributes(ctx context.Context, in workerAttributesParams) (wor
 	return workerReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// UpdateWorkerChannel changes a channel of the caller or, if the caller is a
-// supervisor or an administrator, of another worker.
+// UpdateWorkerChannel sets capacity and availability of a channel of the
+// caller or, if the caller is a supervisor or an administrator, of another
+// worker. The channel is named by its SID or by the unique name of its task
+// channel. The answer has it as workerChannelCapacity. Its path is
+// /common/flex/taskrouter/update-worker-channel.
 var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn.Doc("Sets capacity and availability of a worker's channel."))
 
 type workerChannelParams struct {

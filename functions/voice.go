@@ -27,7 +27,11 @@ type participantReply struct {
 	Participant twilioapi.Resource `json:"participantsResponse"`
 }
 
-// HoldParticipant holds or resumes a participant.
+// HoldParticipant holds or resumes a participant of a conference, and answers
+// with the participant as participantsResponse. The conference is named by its
+// SID or by its friendly name, which in Flex is the SID of the task, the
+// participant by the SID of its call or by its label. Its path is
+// /common/flex/programmable-voice/hold-participant.
 var HoldParticipant = flexfn.PrepareFlexFunction(holdParticipant, flexfn.Doc("Puts a participant of a conference on hold, or takes it off."))
 
 type holdParams struct {
@@ -44,7 +48,9 @@ func holdParticipant(ctx context.Context, in holdParams) (participantReply, erro
 	return updateParticipant(ctx, in.participantParams, params)
 }
 
-// MuteParticipant mutes or unmutes a participant.
+// MuteParticipant mutes or unmutes a participant, and answers with the
+// participant as participantsResponse. Its path is
+// /common/flex/programmable-voice/mute-participant.
 var MuteParticipant = flexfn.PrepareFlexFunction(muteParticipant, flexfn.Doc("Mutes or unmutes a participant of a conference."))
 
 type muteParams struct {
@@ -57,7 +63,8 @@ func muteParticipant(ctx context.Context, in muteParams) (participantReply, erro
 }
 
 // UpdateParticipant sets whether the conference ends when a participant
-// leaves.
+// leaves, and answers with the participant as participantsResponse. Its path
+// is /common/flex/programmable-voice/update-participant.
 var UpdateParticipant = flexfn.PrepareFlexFunction(endConferenceOnExit, flexfn.Doc("Says whether a conference ends when a participant leaves it."))
 
 type endOnExitParams struct {
@@ -76,8 +83,11 @@ func updateParticipant(ctx context.Context, in participantParams, params *api.Up
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// AddParticipant calls a number and adds it to a conference. It is not
-// repeated if its outcome is unknown.
+// AddParticipant calls a number and adds it to the conference of a task, and
+// answers with the participant as participantsResponse. The participant hears
+// early media, and the conference goes on when it leaves. The call is not
+// repeated if its outcome is unknown, since the number might ring twice. Its
+// path is /common/flex/programmable-voice/add-participant.
 var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls a number and adds it to a conference."))
 
 type addParams struct {
@@ -97,7 +107,10 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
 
-// RemoveParticipant removes a participant from a conference.
+// RemoveParticipant takes a participant out of a conference, which ends its
+// call, and answers with participantsResponse: true. One who has left already
+// is answered 404. Its path is
+// /common/flex/programmable-voice/remove-participant.
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
 type removeParams struct {
@@ -121,7 +134,9 @@ func removeParticipant(ctx context.Context, in removeParams) (removeReply, error
 	return removeReply{res.Data}, res.Err()
 }
 
-// GetCallProperties returns the properties of a call.
+// GetCallProperties answers with a call as callProperties: its numbers,
+// status, times and price. Its path is
+// /common/flex/programmable-voice/get-call-properties.
 var GetCallProperties = flexfn.PrepareFlexFunction(getCallProperties, flexfn.Doc("Tells about a call."))
 
 type callParams struct {
@@ -142,6 +157,9 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 // ColdTransfer connects a call to someone else: a telephone number, a SIP
 // address ("sip:…"), or a TwiML application with parameters ("app:AP…?a=b").
 // In those a plus sign is a plus sign, as in telephone numbers; a space is %20.
+//
+// The call leaves its conference, and so the agent. Its path is
+// /common/flex/programmable-voice/cold-transfer.
 var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to someone else."))
 
 type transferParams struct {

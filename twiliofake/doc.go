@@ -17,6 +17,28 @@
 // the requests. State and faults are one JSON document that can be loaded, saved
 // and, over HTTP, changed at run time; see [ControlPath].
 //
+// # In a test
+//
+//	fake, err := twiliofake.New(twiliofake.Config{})
+//	…
+//	defer fake.Close()
+//	config := flexfn.Config{
+//		AccountSID: twiliofake.DevelopmentAccountSID,
+//		AuthToken:  twiliofake.DevelopmentAuthToken,
+//		Transport:  fake.Client().Transport,
+//	}
+//
+// Package flexfntest does this, and adds calls and assertions.
+//
+// # As a server
+//
+// "flexfn fake" serves one on a port, and so does any program with
+//
+//	err := http.ListenAndServe("127.0.0.1:4010", fake)
+//
+// An app whose FLEXFN_TWILIO_URL is the address of that server uses it. Other
+// clients do if they send their requests there and keep the Host header.
+//
 // Sources of its behaviour: https://www.twilio.com/docs/voice/api,
 // https://www.twilio.com/docs/taskrouter/api,
 // https://www.twilio.com/docs/conversations/api,

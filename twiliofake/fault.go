@@ -46,6 +46,21 @@ func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Han
 // A Fault is a rule that makes the fake misbehave. Of the rules that match a
 // request, the first one that is due strikes. Slow rules only add their delay
 // and leave the request to later rules.
+//
+//	// The next three updates of a task meet a conflict.
+//	err := fake.AddFault(twiliofake.Fault{
+//		Match:  twiliofake.Match{Method: "POST", Host: "taskrouter", Path: "/v1/Workspaces/*/Tasks/*"},
+//		Times:  3,
+//		Status: 412,
+//	})
+//
+//	// A create whose answer is lost: it happened, and the client does not know.
+//	err = fake.AddFault(twiliofake.Fault{
+//		Match:  twiliofake.Match{Method: "POST", Path: "/v1/Workspaces/*/Tasks"},
+//		Times:  1,
+//		Action: twiliofake.ResetAfter,
+//		Apply:  true,
+//	})
 type Fault struct {
 	// Name identifies the rule in the request log; empty uses the action's name.
 	Name string `json:"name,omitempty"`
@@ -346,7 +361,8 @@ func (t *Twilio) Faults() []Fault {
 
 // SetFaults replaces all fault rules. Without rules the fake behaves like
 // Twilio. If a rule is invalid, nothing changes, and the error names every
-// invalid field.
+// invalid field. Requests that a rule is holding stay held; see
+// [Twilio.Close].
 func (t *Twilio) SetFaults(rules ...Fault) error {
 	if err := checkFaults(rules); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)
@@ -356,7 +372,9 @@ func (t *Twilio) SetFaults(rules ...Fault) error {
 	return nil
 }
 
-// AddFault adds a rule after the existing ones.
+// AddFault adds a rule after the existing ones. If it is invalid, nothing
+// changes, and the error names every invalid field. Rules may be added while
+// requests are under way.
 func (t *Twilio) AddFault(f Fault) error {
 	if err := f.check(); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)

@@ -42,6 +42,12 @@ type Token struct {
 
 // MintToken makes a new Flex token that IAM knows, and returns it. The token
 // lasts until it expires or the state is replaced.
+//
+//	token := fake.MintToken(twiliofake.Token{
+//		User: "grace@example.com", Roles: []string{"supervisor"}, WorkerSID: worker,
+//	})
+//
+// The worker need not be in the state: IAM does not ask TaskRouter.
 func (t *Twilio) MintToken(token Token) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

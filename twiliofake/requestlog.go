@@ -103,7 +103,11 @@ func (l *requestLog) end(e *Request, status int, body []byte, res *response) {
 	e.Form, e.Body, e.Status, e.Answer = form, text, status, answer
 }
 
-// Requests returns the logged requests that match m, oldest first.
+// Requests returns the logged requests that match m, oldest first. The log has
+// those that were refused or never answered, too. A request that is still
+// under way has no status yet.
+//
+//	tries := len(fake.Requests(twiliofake.Match{Method: "POST", Host: "iam"}))
 func (t *Twilio) Requests(m Match) []Request {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()

@@ -70,7 +70,8 @@ func readState(r io.Reader) (State, error) {
 	return s, nil
 }
 
-// State returns a copy of everything that the fake holds.
+// State returns a copy of everything that the fake holds. Changing it does not
+// change the fake; [Twilio.SetState] does.
 func (t *Twilio) State() State {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -50,6 +50,10 @@ type Twilio struct {
 
 // New makes a fake. If the state is invalid, the error joins everything that is
 // wrong with it.
+//
+// A fake listens on no port and starts no goroutine. It costs little until a
+// product is used whose operations are played from the generated table, which
+// is then decoded, once for the process.
 func New(cfg Config) (*Twilio, error) {
 	rows, err := theRows()
 	if err != nil {
@@ -174,6 +178,9 @@ type Resource = map[string]any
 // identity id: its SID, or whatever identifies it in the path (a participant's
 // call SID, a country's ISO code). The second result is false if it does not
 // exist.
+//
+//	task, ok := fake.Resource("tasks", "WT00000000000000000000000000000001")
+//	attributes := task["attributes"] // JSON in a string, as Twilio sends it
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -208,6 +215,14 @@ func (t *Twilio) lookUp(kind, id string) *record {
 // SetResource adds an item to a kind, or replaces the one with the same
 // identity. Missing fields get their initial values. It fails if the kind, a
 // field or a value is unknown, or if a parent of the item does not exist.
+//
+//	err := fake.SetResource("workers", twiliofake.Resource{
+//		"sid":           "WK00000000000000000000000000000009",
+//		"workspace_sid": twiliofake.DevelopmentWorkspaceSID,
+//		"friendly_name": "night-shift",
+//	})
+//
+// [Twilio.State] shows the names of the kinds.
 func (t *Twilio) SetResource(kind string, item Resource) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
