@@ -11,7 +11,7 @@
 //
 // An entry is a row of the table flexfn_store. When Swap returns, the change is
 // committed: it survives restarts, and failovers to a synchronous replica.
-// Expired rows are deleted every minute.
+// Expired rows are deleted every minute or, from a big table, less often.
 package pgflexfn
 
 import (
@@ -21,39 +21,45 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/flexfn/flexfn"
 )
 
 // Schema is the SQL that creates the table. The app's user needs SELECT,
-// INSERT, UPDATE and DELETE on it. It can be run again.
+// INSERT, UPDATE and DELETE on it. It can be run again. Only the key is
+// indexed, so that PostgreSQL can update a row in place (HOT).
 const Schema = `CREATE TABLE IF NOT EXISTS flexfn_store (
 	key     text PRIMARY KEY,
 	value   bytea NOT NULL,
 	expires timestamptz NOT NULL
-) WITH (fillfactor = 70);
-CREATE INDEX IF NOT EXISTS flexfn_store_expires ON flexfn_store (expires)`
+) WITH (fillfactor = 70)`
 
 // Store is a [flexfn.Store] in PostgreSQL. It is safe for concurrent use.
 type Store struct {
-	pool  *pgxpool.Pool
-	stop  context.CancelFunc
-	ended chan struct{}
+	pool          *pgxpool.Pool
+	reads, writes lane
+	patience      time.Duration // with a batch
+	stop          context.CancelFunc
+	ended         chan struct{}
 }
 
 var _ flexfn.Store = (*Store)(nil)
 
 const (
 	dialTime   = time.Second
+	batchTime  = 2 * time.Second // beyond that of connecting, after which a connection counts as dead
 	sweepPause = time.Minute
-	sweepRows  = 1000 // deleted at a time
+	sweepShare = 100 // of the time that a sweep took, the pause until the next
+	sweepPages = 256 // looked through at a time
 )
 
 // New makes a Store in the database at url, such as
-// "postgres://user:password@db.example.com:5432/flex?pool_max_conns=10". It
-// does not connect, so the database may start later, and restart. The error
-// says what is wrong with the url. Call Close when the app has ended.
+// "postgres://user:password@db.example.com:5432/flex?pool_max_conns=4". It
+// uses four connections at most, whatever the load. It does not connect, so
+// the database may start later, and restart. The error says what is wrong with
+// the url. Call Close when the app has ended.
 func New(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -70,7 +76,7 @@ func New(url string) (*Store, error) {
 		return nil, fmt.Errorf("pgflexfn: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{pool: pool, stop: stop, ended: make(chan struct{})}
+	s := &Store{pool: pool, patience: batchTime + config.ConnConfig.ConnectTimeout, stop: stop, ended: make(chan struct{})}
 	go s.sweep(ctx)
 	return s, nil
 }
@@ -91,60 +97,81 @@ func (s *Store) CreateTable(ctx context.Context) error {
 }
 
 // sweep deletes expired rows until ctx ends. It ignores errors: an expired row
-// counts as absent whether it is deleted or not.
+// counts as absent whether it is deleted or not. It looks through the whole
+// table, and takes at most a hundredth of the time for it.
 func (s *Store) sweep(ctx context.Context) {
 	defer close(s.ended)
-	for tick := time.NewTicker(sweepPause); ; {
+	for pause := sweepPause; ; {
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-			tick.Stop()
+			timer.Stop()
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
-		for deleted := int64(sweepRows); deleted == sweepRows; {
-			tag, err := s.pool.Exec(ctx, `DELETE FROM flexfn_store WHERE ctid = ANY (ARRAY(
-				SELECT ctid FROM flexfn_store WHERE expires <= clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED))`, sweepRows)
-			if deleted = tag.RowsAffected(); err != nil {
-				break
-			}
-		}
+		begin := time.Now()
+		_ = s.sweepOnce(ctx)
+		pause = max(sweepPause, sweepShare*time.Since(begin))
 	}
 }
 
+// sweepOnce deletes the expired rows, some pages at a time. It skips rows that
+// are being changed, and so never waits for a lock while it holds one.
+func (s *Store) sweepOnce(ctx context.Context) error {
+	var pages int64
+	err := s.pool.QueryRow(ctx, `SELECT pg_relation_size('flexfn_store') / current_setting('block_size')::int`).Scan(&pages)
+	for page := int64(0); page < pages && err == nil; page += sweepPages {
+		_, err = s.pool.Exec(ctx, `DELETE FROM flexfn_store WHERE ctid = ANY (ARRAY(
+			SELECT ctid FROM flexfn_store WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED))`,
+			fmt.Sprintf("(%d,0)", page), fmt.Sprintf("(%d,0)", page+sweepPages))
+	}
+	return err
+}
+
 // Get implements [flexfn.Store].
-func (s *Store) Get(ctx context.Context, key string) (value []byte, left time.Duration, err error) {
-	var micros int64
-	err = s.pool.QueryRow(ctx, `SELECT value, (extract(epoch FROM expires - clock_timestamp()) * 1000000)::bigint
-		FROM flexfn_store WHERE key = $1 AND expires > clock_timestamp()`, key).Scan(&value, &micros)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, 0, nil
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	return value, max(time.Duration(micros)*time.Microsecond, time.Microsecond), nil
+func (s *Store) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
+	r, err := s.call(ctx, &s.reads, key, 0, func(b *pgx.Batch, r *result) {
+		b.Queue(`SELECT value, (extract(epoch FROM expires - clock_timestamp()) * 1000000)::bigint
+			FROM flexfn_store WHERE key = $1 AND expires > clock_timestamp()`, key).QueryRow(func(row pgx.Row) error {
+			var micros int64
+			err := row.Scan(&r.value, &micros)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			r.left = max(time.Duration(micros)*time.Microsecond, time.Microsecond)
+			return err
+		})
+	})
+	return r.value, r.left, err
 }
 
 // Swap implements [flexfn.Store].
 func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (bool, error) {
-	var sql string
-	arguments := []any{key}
-	switch {
-	case old == nil && new == nil:
+	if old == nil && new == nil {
 		value, _, err := s.Get(ctx, key)
 		return value == nil, err
-	case old == nil:
-		sql = `INSERT INTO flexfn_store AS s (key, value, expires) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
-			ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires WHERE s.expires <= clock_timestamp()`
-		arguments = append(arguments, new, ttl.Milliseconds())
-	case new == nil:
-		sql = `DELETE FROM flexfn_store WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`
-		arguments = append(arguments, old)
-	default:
-		sql = `UPDATE flexfn_store SET value = $3, expires = clock_timestamp() + $4 * interval '1 millisecond'
-			WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`
-		arguments = append(arguments, old, new, ttl.Milliseconds())
 	}
-	tag, err := s.pool.Exec(ctx, sql, arguments...)
-	return tag.RowsAffected() == 1, err
+	r, err := s.call(ctx, &s.writes, key, len(old)+len(new), func(b *pgx.Batch, r *result) {
+		exec := func(sql string, arguments ...any) {
+			b.Queue(sql, arguments...).Exec(func(tag pgconn.CommandTag) error {
+				r.rows += tag.RowsAffected()
+				return nil
+			})
+		}
+		switch {
+		case old == nil:
+			// Neither statement writes anything if the key is taken, not even
+			// a lock: most events come again.
+			exec(`UPDATE flexfn_store SET value = $2, expires = clock_timestamp() + $3 * interval '1 millisecond'
+				WHERE key = $1 AND expires <= clock_timestamp()`, key, new, ttl.Milliseconds())
+			exec(`INSERT INTO flexfn_store (key, value, expires) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+				ON CONFLICT (key) DO NOTHING`, key, new, ttl.Milliseconds())
+		case new == nil:
+			exec(`DELETE FROM flexfn_store WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`, key, old)
+		default:
+			exec(`UPDATE flexfn_store SET value = $3, expires = clock_timestamp() + $4 * interval '1 millisecond'
+				WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`, key, old, new, ttl.Milliseconds())
+		}
+	})
+	return r.rows == 1, err
 }

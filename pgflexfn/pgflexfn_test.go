@@ -2,7 +2,10 @@ package pgflexfn
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +14,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/storetest"
 )
 
-func open(t *testing.T, url string) *Store {
+func open(t testing.TB, url string) *Store {
 	t.Helper()
 	s, err := New(url)
 	if err != nil {
@@ -21,7 +24,7 @@ func open(t *testing.T, url string) *Store {
 	return s
 }
 
-func start(t *testing.T) *storetest.Postgres {
+func start(t testing.TB) *storetest.Postgres {
 	t.Helper()
 	server := storetest.StartPostgres(t)
 	s := open(t, server.URL())
@@ -74,8 +77,89 @@ func TestDeliveries(t *testing.T) {
 			server.Kill()
 			server.Start()
 		},
-		Batch: 10, Clients: 8, // a process has four connections
+		Short: 3000,
 	}.Run(t)
+}
+
+func BenchmarkClaims(b *testing.B) {
+	server := start(b)
+	storetest.Claims(b, func() flexfn.Store { return open(b, server.URL()+"&pool_max_conns=1") })
+}
+
+// TestGivenUp: calls that are given up do not cost their connection, and what
+// waited behind a lock is done when it is free.
+func TestGivenUp(t *testing.T) {
+	server := start(t)
+	admin, s := open(t, server.URL()), open(t, server.URL())
+	swap := func(ctx context.Context, key string) (bool, error) {
+		return s.Swap(ctx, key, nil, []byte("v"), time.Hour)
+	}
+	for i := range maxSenders {
+		if ok, err := swap(t.Context(), fmt.Sprint("first", i)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	tx, err := admin.pool.Begin(t.Context())
+	if err == nil {
+		_, err = tx.Exec(t.Context(), "LOCK TABLE flexfn_store IN SHARE MODE") // for reading only
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			if ok, err := swap(ctx, fmt.Sprint("k", i)); ok || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("behind a lock: %t, %v", ok, err)
+			}
+		})
+	}
+	for range 10 {
+		if value, _, err := s.Get(t.Context(), "first0"); err != nil || string(value) != "v" {
+			t.Errorf("a read waits for writes: %q, %v", value, err)
+		}
+	}
+	all.Wait()
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if ok, err := swap(t.Context(), "last"); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	if n := s.pool.Stat().NewConnsCount(); n > 2*maxSenders {
+		t.Errorf("%d connections were made", n)
+	}
+	var rows int
+	if err := admin.pool.QueryRow(t.Context(), "SELECT count(*) FROM flexfn_store WHERE key LIKE 'k%'").Scan(&rows); err != nil || rows == 0 || rows > maxSenders*maxCalls {
+		t.Errorf("%d of the calls that were given up were made, want those that had been sent: %v", rows, err)
+	}
+}
+
+// TestSweep deletes what has expired, and nothing else.
+func TestSweep(t *testing.T) {
+	s := open(t, start(t).URL())
+	s.exec(t, `INSERT INTO flexfn_store SELECT 'old' || i, decode(repeat('00', 300), 'hex'), now() - interval '1 second' FROM generate_series(1, 20000) i`)
+	s.exec(t, `INSERT INTO flexfn_store SELECT 'new' || i, '', now() + interval '1 hour' FROM generate_series(1, 10) i`)
+	var pages, left, kept int
+	query := func(sql string, to *int) {
+		t.Helper()
+		if err := s.pool.QueryRow(t.Context(), sql).Scan(to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if query("SELECT pg_relation_size('flexfn_store') / 8192", &pages); pages < 2*sweepPages {
+		t.Fatalf("the table has %d pages: too few to test", pages)
+	}
+	if err := s.sweepOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	query("SELECT count(*) FROM flexfn_store", &left)
+	query("SELECT count(*) FROM flexfn_store WHERE key LIKE 'new%'", &kept)
+	if left != 10 || kept != 10 {
+		t.Errorf("%d rows are left, %d of them of the future", left, kept)
+	}
 }
 
 func TestRestart(t *testing.T) {
