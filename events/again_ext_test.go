@@ -101,6 +101,77 @@ func TestStoreFailsBetween(t *testing.T) {
 	})
 }
 
+// TestAnswerInTime: a delivery of an event that another instance has in hand, or
+// had when it died, is answered soon. What is not delivered again is then done
+// by this process, when the other's claim has ended.
+func TestAnswerInTime(t *testing.T) {
+	for _, stream := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			store := flexfntest.NewStore()
+			first, done := true, 0
+			on := events.On("task.created", func(ctx context.Context, _ events.Event) error {
+				if first {
+					first = false
+					<-ctx.Done()
+					time.Sleep(time.Hour) // it never records anything
+				}
+				done++
+				return nil
+			})
+			f := func() *flexfn.Function {
+				if stream {
+					return events.Stream(on)
+				}
+				return events.TaskRouter(on)
+			}
+			app, other := newApp(t, "/f", f(), shared(store)), newApp(t, "/f", f(), shared(store))
+			deliver := func(app *flexfntest.App) int {
+				if stream {
+					return app.StreamEvents("/f", flexfntest.CloudEvent("EZ1", "com.twilio.taskrouter.task.created", map[string]any{})).Status
+				}
+				return app.TaskRouterEvent("/f", "task.created", flexfntest.Params{"Sid": "EV1"}).Status
+			}
+			go deliver(app)
+			synctest.Wait()
+			begin := time.Now()
+			if status := deliver(other); status != http.StatusServiceUnavailable || time.Since(begin) > 2100*time.Millisecond {
+				t.Errorf("stream=%t: %d after %s", stream, status, time.Since(begin))
+			}
+			time.Sleep(20 * time.Second)
+			if stream {
+				deliver(other)
+			}
+			if done != 1 {
+				t.Errorf("stream=%t: done %d times", stream, done)
+			}
+			time.Sleep(time.Hour)
+		})
+	}
+}
+
+// TestBusySubject: waiting for another event of the subject is no failed try.
+func TestBusySubject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := flexfntest.NewStore()
+		var c counter
+		on := events.On("*", func(_ context.Context, e events.Event) error {
+			if c.add(e.Field("MessageStatus")); e.Field("MessageStatus") == "sent" {
+				time.Sleep(time.Minute)
+			} else if e.Try != 1 {
+				t.Errorf("try %d", e.Try)
+			}
+			return nil
+		}, events.NewestOnly(), events.Tries(2))
+		app := newApp(t, "/st", events.Status(on), shared(store))
+		for _, status := range []string{"sent", "delivered"} {
+			go app.CallStudio("/st", flexfntest.Params{"MessageSid": "SM1", "MessageStatus": status})
+			time.Sleep(time.Second)
+		}
+		time.Sleep(5 * time.Minute)
+		c.want(t, "delivered", 1)
+	})
+}
+
 // TestCatchUpAlone has four instances catch up at the same time.
 func TestCatchUpAlone(t *testing.T) {
 	var c counter

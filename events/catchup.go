@@ -66,7 +66,7 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
 	mine, _, err := rt.Claims.Take(ctx, claim.Request{
-		Key: rt.Claims.Entries().Key("catchup", rt.Workspace), Keep: cursorsKept, Lease: lease(ctx), Now: true,
+		Key: rt.Claims.Entries().Key("catchup", rt.Workspace), Keep: cursorsKept, Lease: lease(ctx), Wait: -1,
 	})
 	if errors.Is(err, claim.ErrBusy) {
 		return 0, nil

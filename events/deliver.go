@@ -22,6 +22,7 @@ const (
 	leaseMargin = 2 * time.Second // beyond the deadline
 	jobTime     = time.Minute     // for a job, unless its function says otherwise
 	retryTime   = time.Second     // that must be left for another try
+	busyTime    = 2 * time.Second // that a delivery waits for one of the same event
 	recordPause = time.Second / 4 // between attempts to record what was done
 )
 
@@ -152,7 +153,11 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		}
 		return true
 	}
-	mine, _, err := d.rt.Claims.Take(ctx, claim.Request{Key: d.eventKey(e), Keep: remembered, Lease: lease(ctx), Done: settled})
+	req := claim.Request{Key: d.eventKey(e), Keep: remembered, Lease: lease(ctx), Done: settled}
+	if !job {
+		req.Wait = busyTime // a killed instance holds it for longer
+	}
+	mine, _, err := d.rt.Claims.Take(ctx, req)
 	switch {
 	case err != nil && d.rt.Queue != nil && !job:
 		// Whether it was handled before is unknown: the jobs will check.
@@ -180,7 +185,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		s step
 		e error
 	}
-	results := make(chan result, len(wanted))
+	results := make(chan result, len(wanted)) // nobody waits to be recorded
 	pending := 0
 	id := mine.ID()
 	for _, l := range wanted {
@@ -198,17 +203,28 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	}
 	changed := progress{}
 	var errs []error
-	for ; pending > 0; pending-- {
+	for pending > 0 {
+		// Each is recorded at once, together with those that ended meanwhile.
 		r := <-results
-		changed[r.l.id(d.path)] = r.s
-		errs = append(errs, r.e)
+		var names []string
+		for more := true; more; {
+			pending--
+			names = append(names, r.l.name)
+			changed[r.l.id(d.path)] = r.s
+			errs = append(errs, r.e)
+			select {
+			case r = <-results:
+			default:
+				more = false
+			}
+		}
 		save := mine.Save
-		if pending == 1 {
+		if pending == 0 {
 			save = mine.Free
 		}
 		if err := record(ctx, mine, save, changed.merge); err != nil {
 			// What succeeded is not recorded: it may run again.
-			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listener", r.l.name, "key", e.Key, "error", err)
+			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listeners", names, "key", e.Key, "error", err)
 			errs = append(errs, err)
 		}
 	}
@@ -269,6 +285,9 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 			d.note(e, l, s, link.Done, nil)
 			s.state = succeeded
 			return s, nil
+		case errors.Is(err, errNotTried):
+			s.tries--
+			return d.leave(ctx, e, l, s, job, err)
 		case final(err) || s.tries >= l.tries:
 			if err := d.bury(ctx, e, l, s.tries, err); err != nil {
 				return s, err
@@ -281,13 +300,7 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 		flexfn.Logger(ctx).Warn("a listener failed", "listener", l.name, "type", e.Type, "key", e.Key, "try", s.tries, "error", err)
 		at, limited := ctx.Deadline()
 		if job || !limited || time.Until(at) < wait+retryTime || s.tries%3 == 0 {
-			if d.rt.Queue != nil && !job {
-				if d.enqueue(ctx, e, l, time.Now().Add(5*time.Second)) == nil {
-					s.state = queued
-					return s, nil
-				}
-			}
-			return s, err
+			return d.leave(ctx, e, l, s, job, err)
 		}
 		select {
 		case <-time.After(wait):
@@ -296,6 +309,17 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 		}
 	}
 }
+
+// leave gives what failed to the Queue, if there is one.
+func (d *delivery) leave(ctx context.Context, e Event, l *listener, s step, job bool, err error) (step, error) {
+	if d.rt.Queue != nil && !job && d.enqueue(ctx, e, l, time.Now().Add(5*time.Second)) == nil {
+		s.state = queued
+		return s, nil
+	}
+	return s, err
+}
+
+var errNotTried = errors.New("the listener did not run")
 
 // try runs the listener once.
 func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
@@ -313,8 +337,11 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 		Key: d.rt.Claims.Entries().Key("newest", d.family(e), l.id(d.path), subject), Keep: remembered, Lease: lease(ctx),
 		Done: func(data []byte) bool { return readOrder(data).after(at) },
 	})
-	if err != nil || mine == nil {
-		return err // nil: something newer was handled
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errNotTried, err)
+	case mine == nil: // something newer was handled
+		return nil
 	}
 	err = l.run(ctx, e)
 	recordErr := mine.Free(context.WithoutCancel(ctx), func(recorded []byte) []byte {

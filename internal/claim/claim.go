@@ -56,16 +56,17 @@ type Request struct {
 	// Done reports whether, given the data recorded so far, nothing is left to
 	// do. Nil is the same as a function that returns false.
 	Done func(data []byte) bool
-	// Now makes Take fail instead of waiting for another's claim.
-	Now bool
+	// Wait bounds how long Take waits for another's claim. Zero means as long
+	// as ctx allows, and a negative Wait not at all.
+	Wait time.Duration
 }
 
 var (
 	// ErrOther is returned if the key belongs to someone else: the checks
 	// differ.
 	ErrOther = errors.New("the key belongs to another request")
-	// ErrBusy is returned if another held the claim for as long as ctx
-	// allowed.
+	// ErrBusy is returned if another held the claim for as long as Wait and
+	// ctx allowed.
 	ErrBusy = errors.New("another is still at it")
 )
 
@@ -163,6 +164,7 @@ func (c *Claims) Take(ctx context.Context, req Request) (mine *Claim, data []byt
 	var queue *waiters
 	defer func() { c.leave(req.Key, queue) }()
 	pause := 20 * time.Millisecond
+	var until time.Time // of waiting, once it has begun
 	for look := false; ; look = true {
 		if look {
 			if found, err = c.entries.Get(ctx, req.Key); err != nil {
@@ -181,15 +183,21 @@ func (c *Claims) Take(ctx context.Context, req Request) (mine *Claim, data []byt
 					rec.state == free && rec.holder == waited && req.Done == nil && len(rec.data) > 0:
 					return nil, rec.data, nil
 				case rec.state == claimed && age < rec.lease:
-					if req.Now {
-						return nil, nil, ErrBusy
+					limit := rec.lease - age
+					if req.Wait != 0 {
+						if until.IsZero() {
+							until = time.Now().Add(req.Wait)
+						}
+						if limit = min(limit, time.Until(until)); limit <= 0 {
+							return nil, nil, ErrBusy
+						}
 					}
 					waited = rec.holder
 					if queue == nil {
 						queue = c.join(req.Key)
 						continue // what changed before that was not told
 					}
-					if err := queue.wait(ctx, min(pause, rec.lease-age)); err != nil {
+					if err := queue.wait(ctx, min(pause, limit)); err != nil {
 						return nil, nil, err
 					}
 					if queue.told() {
