@@ -14,77 +14,18 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/store"
+	"github.com/flexfn/flexfn/internal/testing/liar"
 )
-
-// liar is a store in virtual time that loses writes, delays them, answers late,
-// and returns errors for writes that it has made.
-type liar struct {
-	*store.Memory
-	mu  sync.Mutex
-	rng *rand.Rand
-	bad float64 // the fraction of calls that go wrong
-	all sync.WaitGroup
-
-	broken string // a rule of flexfn.Store that it breaks
-}
-
-func (l *liar) draw() (f float64, d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.rng.Float64(), time.Duration(l.rng.IntN(20)) * time.Millisecond
-}
-
-var errLiar = errors.New("connection lost")
-
-func (l *liar) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
-	f, d := l.draw()
-	time.Sleep(d)
-	if f < l.bad {
-		return nil, 0, errLiar
-	}
-	value, left, err := l.Memory.Get(ctx, key)
-	if l.broken == "left" {
-		left = 0
-	}
-	return value, left, err
-}
-
-func (l *liar) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	f, d := l.draw()
-	time.Sleep(d)
-	switch l.broken {
-	case "old": // is not compared
-		if now, _, _ := l.Memory.Get(ctx, key); now != nil && old != nil {
-			old = now
-		}
-	case "ttl":
-		ttl = min(ttl, time.Second)
-	}
-	switch {
-	case f < l.bad/3: // lost
-		return false, errLiar
-	case f < 2*l.bad/3: // done, and the answer lost
-		_, _ = l.Memory.Swap(ctx, key, old, value, ttl)
-		return false, errLiar
-	case f < l.bad: // done later
-		l.all.Go(func() {
-			time.Sleep(20 * d)
-			_, _ = l.Memory.Swap(context.Background(), key, old, value, ttl)
-		})
-		return false, errLiar
-	}
-	return l.Memory.Swap(ctx, key, old, value, ttl)
-}
 
 const modelLease = 2 * time.Second
 
 // model runs instances that compete for one piece of work, and that crash,
-// freeze and fail. It returns what went wrong, or "".
-func model(t *testing.T, seed uint64, broken string) (fault string) {
+// freeze and fail. It returns what went wrong, or "". The store keeps its rules
+// unless broken names one, or it is told to forget.
+func model(t *testing.T, seed uint64, broken string, lies func() liar.Lie) (fault string) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &liar{Memory: store.NewMemory(1 << 20), rng: rand.New(rand.NewPCG(seed, 1)), bad: float64(seed%4) * 0.1, broken: broken}
-		defer l.all.Wait()
-		defer time.Sleep(time.Minute)
+		l := liar.New(seed, lies)
+		l.Broken = broken
 		var mu sync.Mutex
 		var holding int // instances within their lease
 		var answers = map[string]int{}
@@ -165,8 +106,21 @@ func model(t *testing.T, seed uint64, broken string) (fault string) {
 			})
 		}
 		all.Wait()
+		l.Reform()
 		if len(answers) > 1 {
 			fail("different answers: %v", answers)
+		}
+		if l.Forgot() { // then the work may be done twice, but is never lost
+			fault, answers = "", nil
+		}
+		entries, err := store.In(l, "AC00000000000000000000000000000001", "secret", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // a claim that was given up ends
+		mine, data, err := New(entries).Take(t.Context(), Request{Key: "k", Keep: time.Hour, Lease: modelLease})
+		if err != nil || len(answers) > 0 && (mine != nil || answers[string(data)] == 0) {
+			fail("at the end, with the answers %v: %q, %v", answers, data, err)
 		}
 	})
 	return fault
@@ -180,7 +134,7 @@ func TestModel(t *testing.T) {
 		seeds = 200
 	}
 	for seed := range uint64(seeds) {
-		if fault := model(t, seed, ""); fault != "" {
+		if fault := model(t, seed, "", liar.Random(seed, float64(seed%4)*0.1)); fault != "" {
 			t.Errorf("seed %d: %s", seed, fault)
 		}
 	}
@@ -191,12 +145,24 @@ func TestModelFindsFaults(t *testing.T) {
 	for _, broken := range []string{"left", "old", "ttl"} {
 		found := false
 		for seed := uint64(0); seed < 300 && !found; seed++ {
-			found = model(t, seed, broken) != ""
+			found = model(t, seed, broken, liar.Random(seed, float64(seed%4)*0.1)) != ""
 		}
 		if !found {
 			t.Errorf("a store that breaks the rule %q is not noticed", broken)
 		}
 	}
+}
+
+// FuzzStoreThatLies has the fuzzer choose what goes wrong with each call.
+func FuzzStoreThatLies(f *testing.F) {
+	f.Add(uint64(1), []byte{})
+	f.Add(uint64(2), []byte{byte(liar.Late), byte(liar.Unsaid), byte(liar.Stale), byte(liar.Repeats), byte(liar.Slow), byte(liar.Fails)})
+	f.Add(uint64(3), []byte{byte(liar.Honest), byte(liar.Forgets), byte(liar.Stale)})
+	f.Fuzz(func(t *testing.T, seed uint64, lies []byte) {
+		if fault := model(t, seed, "", liar.From(lies)); fault != "" {
+			t.Error(fault)
+		}
+	})
 }
 
 func newClaims() *Claims {
@@ -215,10 +181,16 @@ func TestLostClaim(t *testing.T) {
 		if err != nil || one == nil {
 			t.Fatal(one, err)
 		}
-		if _, _, err := claims.Take(t.Context(), Request{Key: "k", Keep: time.Hour, Lease: time.Second, Now: true}); !errors.Is(err, ErrBusy) {
-			t.Errorf("another's claim: %v", err)
-		}
 		begin := time.Now()
+		for wait, want := range map[time.Duration]time.Duration{-1: 0, 300 * time.Millisecond: 300 * time.Millisecond} {
+			asked := time.Now()
+			if _, _, err := claims.Take(t.Context(), Request{Key: "k", Keep: time.Hour, Lease: time.Second, Wait: wait}); !errors.Is(err, ErrBusy) {
+				t.Errorf("another's claim: %v", err)
+			}
+			if took := time.Since(asked); took < want || took > want+2*time.Millisecond {
+				t.Errorf("with a Wait of %s, Take took %s", wait, took)
+			}
+		}
 		two, _, err := claims.Take(t.Context(), req)
 		if err != nil || two == nil || two.ID() != one.ID() || two.Tries() != 2 {
 			t.Fatal(two, err)
