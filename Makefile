@@ -33,9 +33,9 @@ mutate: ## change the code of PACKAGES (default signature, twilioapi, the root),
 bench: ## all comparisons in one run; writes the tables of bench/README.md
 	bench/run
 
-soak: ## load with faults for SOAK (default 10m); EVENTS (default 1000000) delivered while processes are killed
+soak: ## load with faults for SOAK (default 10m); EVENTS (default 333333), each delivered 1 to 5 times, while processes are killed
 	FLEXFN_SOAK=$${SOAK:-10m} go test -race -count 1 -timeout 0 -v -run TestSoak ./internal/testing/soak
-	for module in redisflexfn pgflexfn riverflexfn; do (cd $$module && FLEXFN_SOAK_EVENTS=$${EVENTS:-1000000} go test -count 1 -timeout 0 -v -run TestDeliveries) || exit; done
+	for module in redisflexfn pgflexfn riverflexfn; do (cd $$module && FLEXFN_SOAK_EVENTS=$${EVENTS:-333333} go test -count 1 -timeout 0 -v -run TestDeliveries) || exit; done
 
 release: ## binaries, bill of materials and checksums, from the last commit, in dist/
 	.ci/release

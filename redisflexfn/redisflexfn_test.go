@@ -20,14 +20,14 @@ import (
 
 // redis is a redis-server of this test.
 type redis struct {
-	t       *testing.T
+	t       testing.TB
 	port    string
 	dir     string
 	options []string
 	process *exec.Cmd
 }
 
-func startRedis(t *testing.T, options ...string) *redis {
+func startRedis(t testing.TB, options ...string) *redis {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *redis) say(command string) string {
 	return string(text)
 }
 
-func (r *redis) store(t *testing.T) *Store {
+func (r *redis) store(t testing.TB) *Store {
 	t.Helper()
 	s, err := New("redis://127.0.0.1:" + r.port)
 	if err != nil {
@@ -129,6 +129,25 @@ func TestDeliveries(t *testing.T) {
 			server.start()
 		},
 	}.Run(t)
+}
+
+// TestOneInHand has each process handle one event at a time: a kill doubles
+// that one at most.
+func TestOneInHand(t *testing.T) {
+	storetest.Deliveries{
+		OneInHand: true,
+		Short:     2000,
+		Address:   func() string { return startRedis(t).port },
+		Configure: func(c *flexfn.Config, port string) (work func(context.Context, *flexfn.App) error, err error) {
+			c.Store, err = New("redis://127.0.0.1:" + port)
+			return nil, err
+		},
+	}.Run(t)
+}
+
+func BenchmarkClaims(b *testing.B) {
+	server := startRedis(b)
+	storetest.Claims(b, func() flexfn.Store { return server.store(b) })
 }
 
 // TestHugeValue: a value that is none of the app's is not read into memory.

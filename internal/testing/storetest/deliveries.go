@@ -48,6 +48,9 @@ type Deliveries struct {
 	// Batch is the maximum number of events in a batch, and Clients how many
 	// clients deliver at once; zero means 100 and 16.
 	Batch, Clients int
+	// OneInHand has each process handle one event at a time, so that a kill
+	// can double only that one.
+	OneInHand bool
 	// Short is how many events there are without the variable; zero stands for
 	// 500. They must outlast the first kills.
 	Short int
@@ -60,7 +63,6 @@ const (
 	eventsVariable   = "FLEXFN_SOAK_EVENTS" // how many events, with kills to the end
 	someKills        = 3                    // without the variable; each costs the start of a process
 	processes        = 8
-	inTime           = 5 * time.Second // how long Event Streams waits
 	publicURL        = "https://functions.example.com"
 	authToken        = "0123456789abcdef0123456789abcdef"
 	accountSID       = "AC00000000000000000000000000000001"
@@ -68,6 +70,9 @@ const (
 	streamPath       = "/events/stream"
 	notRecorded      = "what was done of an event could not be recorded"
 )
+
+// inTime is how long Twilio waits for an answer.
+var inTime = map[string]time.Duration{callbackPath: 15 * time.Second, streamPath: 5 * time.Second}
 
 // Failing events: one in twenty fails at first, one in a thousand always.
 func flaky(n int) bool  { return n%20 == 3 }
@@ -86,7 +91,8 @@ func (d Deliveries) Run(t *testing.T) {
 	}
 	d.Batch, d.Clients = cmp.Or(d.Batch, 100), cmp.Or(d.Clients, 16)
 	r := &deliveryRun{Deliveries: d, t: t, dir: t.TempDir(), address: d.Address(), events: count, soak: soak, killed: map[string]bool{}}
-	r.processes = make([]*process, processes)
+	r.answers = map[string]*answers{callbackPath: {}, streamPath: {}}
+	r.processes, r.hands = make([]*process, processes), make([]sync.Mutex, processes)
 	for i := range r.processes {
 		r.processes[i] = r.begin()
 	}
@@ -121,9 +127,29 @@ type deliveryRun struct {
 	mu        sync.Mutex
 	processes []*process
 	killed    map[string]bool // by process id
+	hands     []sync.Mutex    // of the processes, with OneInHand
 
-	sent, requests, repeats, restarted atomic.Int64
-	slowest                            atomic.Int64 // answer, in nanoseconds
+	sent, repeats, restarted atomic.Int64
+	answers                  map[string]*answers // by path
+}
+
+// answers counts the requests that were answered on a path.
+type answers struct {
+	n, late, slowest atomic.Int64 // slowest is in nanoseconds
+}
+
+func (a *answers) add(took, limit time.Duration) {
+	a.n.Add(1)
+	if took > limit {
+		a.late.Add(1)
+	}
+	for was := a.slowest.Load(); int64(took) > was && !a.slowest.CompareAndSwap(was, int64(took)); {
+		was = a.slowest.Load()
+	}
+}
+
+func (a *answers) String() string {
+	return fmt.Sprintf("%d answers, the slowest in %s", a.n.Load(), time.Duration(a.slowest.Load()).Round(time.Millisecond))
 }
 
 // process is a running child process.
@@ -310,7 +336,7 @@ func (r *deliveryRun) deliver() {
 	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	r.sent.Store(int64(len(order)))
 	units := make(chan []int32)
-	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: r.Clients}}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: r.Clients}}
 	defer client.CloseIdleConnections()
 	var all sync.WaitGroup
 	for i := range r.Clients {
@@ -325,7 +351,7 @@ func (r *deliveryRun) deliver() {
 	}
 	for len(order) > 0 && !r.t.Failed() {
 		size := 1
-		if rng.IntN(10) == 0 {
+		if rng.IntN(10) == 0 && !r.OneInHand {
 			size = min(r.Batch, len(order))
 		}
 		units <- order[:size]
@@ -336,9 +362,13 @@ func (r *deliveryRun) deliver() {
 }
 
 // send delivers events to a process, and reports whether that succeeded.
-func (r *deliveryRun) send(client *http.Client, to int, unit []int32) bool {
+func (r *deliveryRun) send(client *http.Client, i int, unit []int32) bool {
+	if r.OneInHand {
+		r.hands[i].Lock()
+		defer r.hands[i].Unlock()
+	}
 	r.mu.Lock()
-	p := r.processes[to]
+	p := r.processes[i]
 	r.mu.Unlock()
 	path, contentType, body := callbackPath, "application/x-www-form-urlencoded", []byte(nil)
 	if len(unit) == 1 {
@@ -352,27 +382,29 @@ func (r *deliveryRun) send(client *http.Client, to int, unit []int32) bool {
 				map[string]any{"payload": map[string]any{"sid": fmt.Sprint("EV", n), "task_sid": fmt.Sprintf("WT%032x", n)}})
 		}
 		body, _ = json.Marshal(batch)
-		path = signature.AddBodyHash(publicURL+path, body)[len(publicURL):]
 	}
-	req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+p.port+path, bytes.NewReader(body))
+	to := publicURL + path
+	if len(unit) > 1 {
+		to = signature.AddBodyHash(to, body)
+	}
+	req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+p.port+to[len(publicURL):], bytes.NewReader(body))
 	if err != nil {
 		r.t.Error(err)
 		return true
 	}
 	req.Header.Set("Content-Type", contentType)
-	req.Header.Set(signature.Header, signature.Sign(authToken, publicURL+path, contentType, body))
-	r.requests.Add(1)
+	req.Header.Set(signature.Header, signature.Sign(authToken, to, contentType, body))
 	begin := time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
-		return false // it was killed
+		if os.IsTimeout(err) {
+			r.answers[path].add(time.Since(begin), inTime[path])
+		}
+		return false // or it was killed
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
-	took := int64(time.Since(begin))
-	for was := r.slowest.Load(); took > was && !r.slowest.CompareAndSwap(was, took); {
-		was = r.slowest.Load()
-	}
+	r.answers[path].add(time.Since(begin), inTime[path])
 	if resp.StatusCode >= 300 && resp.StatusCode < 500 {
 		r.t.Errorf("a delivery is answered %d", resp.StatusCode)
 		return true
@@ -447,16 +479,19 @@ func (c counts) lost(events int) (n int) {
 func (r *deliveryRun) check(took time.Duration) {
 	c := r.count()
 	doubled, unexplained := 0, 0
-	byKill := map[string]int{} // what each killed process was working on
+	byKill := map[string]map[int32]bool{} // the events that a killed process left to be done again
 	for _, of := range []map[int32][]string{c.plain, c.fails, c.dead} {
 		for n, pids := range of {
 			for _, pid := range pids[:len(pids)-1] {
 				doubled++
-				byKill[pid]++
 				if !r.killed[pid] && !c.unrecorded[n] {
 					unexplained++
 					r.t.Errorf("EV%d was done by the processes %v, of which %s was not killed", n, pids, pid)
 				}
+				if byKill[pid] == nil {
+					byKill[pid] = map[int32]bool{}
+				}
+				byKill[pid][n] = r.killed[pid]
 			}
 		}
 	}
@@ -468,16 +503,23 @@ func (r *deliveryRun) check(took time.Duration) {
 		}
 	}
 	most := 0
-	for _, n := range byKill {
-		most = max(most, n)
+	for pid, of := range byKill {
+		if r.killed[pid] {
+			most = max(most, len(of))
+		}
 	}
-	slowest := time.Duration(r.slowest.Load()).Round(time.Millisecond)
-	r.t.Logf("%d events, delivered %d times in %d requests, %d of them again, to %d processes, in %s; %d kills, %d restarts of the store: %d lost, %d doubled (at most %d by a kill, %d by none), %d events told of as not recorded, %d dead letters; the slowest answer took %s",
-		r.events, r.sent.Load(), r.requests.Load(), r.repeats.Load(), processes, took.Round(time.Second), len(r.killed), r.restarted.Load(), lost, doubled, most, unexplained, len(c.unrecorded), letters, slowest)
-	switch {
-	case lost > 0:
+	r.t.Logf("%d events, delivered %d times, %d requests repeated, to %d processes, in %s (%.0f deliveries a second); %d kills, %d restarts of the store: %d lost, %d effects doubled (a kill doubled those of at most %d events, and %d had no cause), %d events logged as not recorded, %d dead letters; callbacks: %s; streams: %s",
+		r.events, r.sent.Load(), r.repeats.Load(), processes, took.Round(time.Second), float64(r.sent.Load())/took.Seconds(), len(r.killed), r.restarted.Load(), lost, doubled, most, unexplained, len(c.unrecorded), letters,
+		r.answers[callbackPath], r.answers[streamPath])
+	if lost > 0 {
 		r.t.Errorf("%d were lost", lost)
-	case r.soak && slowest > inTime:
-		r.t.Errorf("an answer took %s", slowest)
+	}
+	if r.OneInHand && most > 1 {
+		r.t.Errorf("a kill doubled the effects of %d events, with one in hand", most)
+	}
+	for path, a := range r.answers {
+		if late := a.late.Load(); r.soak && late > 0 {
+			r.t.Errorf("%d answers on %s took longer than %s", late, path, inTime[path])
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // Postgres is a PostgreSQL server for a test, from the system's packages.
 type Postgres struct {
-	t            *testing.T
+	t            testing.TB
 	bin, dir     string
 	Port         string
 	run          *exec.Cmd
@@ -27,7 +27,7 @@ type Postgres struct {
 
 // StartPostgres starts a server that ends with the test. It fails the test if
 // PostgreSQL is not installed.
-func StartPostgres(t *testing.T) *Postgres {
+func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if path, err := exec.LookPath("initdb"); err == nil {

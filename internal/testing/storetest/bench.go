@@ -1,0 +1,68 @@
+package storetest
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/store"
+)
+
+// Claims measures a claim and the record of its outcome, two calls of a Store,
+// made by 64 instances with a connection each: a thousand claims a second, and
+// as many as the machine can make. open connects an instance.
+func Claims(b *testing.B, open func() flexfn.Store) {
+	const instances = 64
+	var each [instances]*claim.Claims
+	for i := range each {
+		entries, err := store.In(open(), accountSID, "a secret of the benchmark's, not anyone's", slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		each[i] = claim.New(entries)
+	}
+	n := new(atomic.Int64) // of the keys, which are all new
+	once := func(c *claim.Claims) {
+		mine, _, err := c.Take(b.Context(), claim.Request{Key: c.Entries().Key("bench", fmt.Sprint(n.Add(1))), Keep: time.Minute, Lease: 10 * time.Second})
+		if err == nil {
+			_, err = mine.Finish(b.Context(), []byte("done"))
+		}
+		if err != nil {
+			b.Error(err)
+		}
+	}
+	for _, c := range each {
+		once(c) // connects
+	}
+	for name, rate := range map[string]time.Duration{"rate=1000": 1000, "rate=max": 0} {
+		b.Run(name, func(b *testing.B) {
+			took := make([]time.Duration, b.N)
+			var next atomic.Int64
+			var all sync.WaitGroup
+			begin := time.Now()
+			for _, c := range each {
+				all.Go(func() {
+					for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+						if rate > 0 {
+							time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Second / rate)))
+						}
+						asked := time.Now()
+						once(c)
+						took[i] = time.Since(asked)
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "claims/s")
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+		})
+	}
+}
