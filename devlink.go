@@ -48,8 +48,8 @@ func (c *Config) setDescribing(string) error {
 // developed reports whether the app works for a tool of flexfn's.
 func (c *Config) developed() bool { return c.devKey != "" || c.describing }
 
-// forDescription is c without what may be missing or wrong. What stands for it
-// is nobody's.
+// forDescription is c without what may be missing or wrong. Its
+// account and credentials are made up.
 func (c *Config) forDescription() Config {
 	return Config{
 		AccountSID:   "AC00000000000000000000000000000000",

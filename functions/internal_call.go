@@ -174,7 +174,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	return nil
 }
 
-// abandon ends a conference that nobody will join.
+// abandon ends a conference that no one will join.
 func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()

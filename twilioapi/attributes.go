@@ -112,7 +112,7 @@ const mostConflicts = 60
 
 // updateAttributes changes the attributes of a resource: it takes its turn,
 // and then reads, changes and stores until no conflict occurs. Conflicts have
-// a limit of their own, since with many writers they are no failure.
+// a limit of their own, since with many writers they are normal.
 func updateAttributes(ctx context.Context, kind attributed, sid string, change func(json.RawMessage) (json.RawMessage, error), opts []flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	workspace, err := workspaceOf(ctx)
 	if err == nil {

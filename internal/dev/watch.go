@@ -30,7 +30,7 @@ const (
 // began. It decides by looking at the files; the system's notices only say when
 // to look. A request looks too, before it is answered.
 type watcher struct {
-	notify  *fsnotify.Watcher // nil: the system gives no notices
+	notify  *fsnotify.Watcher // nil: the system does not report changes
 	add     func(dir string) error
 	changed func()      // called once per base, when something differs from it
 	limited func(error) // called once, when the system cannot watch all folders

@@ -16,7 +16,7 @@ import (
 // browser send: one whose Origin or Sec-Fetch-Site names another origin, or one
 // to a host that is not an IP address, localhost or known. The latter stops DNS
 // rebinding. known is called with the host in lower case and without its port;
-// nil knows no host.
+// if it is nil, none is known.
 func Check(r *http.Request, known func(host string) bool) error {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {

@@ -51,7 +51,7 @@ type Answer struct {
 	// Trailer is complete once Body has been read.
 	Trailer http.Header
 
-	done chan struct{} // closed when nobody reads Body any more
+	done chan struct{} // closed when Body is no longer read
 	once sync.Once
 }
 
