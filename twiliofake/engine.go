@@ -247,7 +247,7 @@ func (c *call) resolve() *apiError {
 	}
 	for i, w := range c.wilds[:len(c.keys)-1] {
 		id := c.vars[c.node.vars[i]]
-		rec := c.parent.child(c.keys[i]).find(id, w.self.alias)
+		rec := c.scoped(w.self, c.parent, c.keys[i]).find(id, w.self.alias)
 		if rec == nil && c.resource != nil && c.founding && c.method == http.MethodPost && !c.item {
 			c.parent = nil
 			return nil
@@ -268,7 +268,18 @@ func (c *call) resolve() *apiError {
 }
 
 // collection returns the collection that the request addresses, or nil.
-func (c *call) collection() *collection { return c.parent.child(c.keys[len(c.keys)-1]) }
+func (c *call) collection() *collection { return c.scoped(c.kind, c.parent, c.keys[len(c.keys)-1]) }
+
+// scoped returns the collection of a kind at a path below an item, or the one
+// that the kind's row names instead.
+func (c *call) scoped(k *kind, parent *record, path string) *collection {
+	if k != nil && k.row != nil && k.row.scope != nil {
+		if in := k.row.scope(c); in != nil {
+			return in
+		}
+	}
+	return parent.child(path)
+}
 
 // identity returns the item's name in the path; "" for a singleton.
 func (c *call) identity() string {

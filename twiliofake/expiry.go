@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// An expiry says when to delete an item.
+// An expiry says when an item lapses.
 type expiry struct {
-	at  string // date_expires, which sorts by time
+	at  string // RFC 3339 in UTC, which sorts by time
 	rec *record
 }
 
@@ -28,22 +28,34 @@ func (e *expiries) Pop() any {
 	return x
 }
 
-// schedule queues an item for deletion at its date_expires, if it has one.
+// schedule queues an item for the time when it lapses, if there is one.
 func (s *store) schedule(rec *record) {
-	if !rec.kind.expires {
+	if rec.kind.due == nil {
 		return
 	}
-	if at := rec.text("date_expires"); at != "" {
+	if at := rec.kind.due(rec); at != "" {
 		heap.Push(&s.expiring, expiry{at, rec})
 	}
 }
 
-// expire deletes the items that have expired.
+// expire deletes the items that have expired, and changes those whose row says
+// what becomes of them.
 func (s *store) expire(now time.Time) {
 	for date := now.UTC().Format(time.RFC3339); len(s.expiring) > 0 && s.expiring[0].at <= date; {
 		e := heap.Pop(&s.expiring).(expiry)
-		if home := e.rec.owner.child(e.rec.kind.home()); home.find(e.rec.id, nil) == e.rec && e.rec.text("date_expires") == e.at {
-			s.remove(e.rec)
+		if home := e.rec.owner.child(e.rec.kind.home()); home.find(e.rec.id, nil) != e.rec || e.rec.kind.due(e.rec) != e.at {
+			continue
 		}
+		if e.rec.kind.row.lapse == nil {
+			s.remove(e.rec)
+			continue
+		}
+		next := e.rec.clone()
+		e.rec.kind.row.lapse(next, e.at)
+		next.version++
+		s.commit(e.rec, next)
 	}
 }
+
+// expiresOn is the time to live of an item with a date_expires.
+func expiresOn(rec *record) string { return rec.text("date_expires") }

@@ -66,6 +66,16 @@ type resource struct {
 	// find looks up an item by a name that is neither its SID nor an alias, such
 	// as "Front" for the first member of a queue.
 	find func(*call, string) *record
+	// scope returns the collection in which a request finds the row's items, if
+	// not the one at the path: /v1/Conversations shows the conversations of the
+	// default service. Nil means the one at the path.
+	scope func(*call) *collection
+	// load completes an item of a state document that the account then gets.
+	load func(s *store, account, rec *record)
+	// due returns when an item lapses, as RFC 3339; "" is never. lapse then
+	// changes a copy of it. Without lapse, the item is deleted.
+	due   func(*record) string
+	lapse func(next *record, at string)
 	// view changes the body of an answer before it is sent, for fields that are
 	// computed rather than stored.
 	view func(*call, *record, map[string]any)

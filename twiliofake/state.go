@@ -242,6 +242,9 @@ func (s *store) place(rec *record, above map[string]string, account string) erro
 			return fmt.Errorf("unknown account %.40q", account)
 		}
 	}
+	if k.row != nil && k.row.load != nil {
+		k.row.load(s, at, rec)
+	}
 	keys := k.paths[0].keys
 	for i, v := range k.vars {
 		id := above[key(v)]
@@ -275,9 +278,6 @@ func (s *store) place(rec *record, above map[string]string, account string) erro
 // parentKind returns the kind of the ghosts at level i above a kind's items, or
 // nil if the items at that level must already exist.
 func (s *store) parentKind(k *kind, i int) *kind {
-	if k.row != nil {
-		return nil
-	}
 	n := theWorld().nodeOf(k)
 	if n == nil || !n.wilds[i].ghost {
 		return nil

@@ -318,7 +318,7 @@ type store struct {
 	kinds map[*kind]*columns
 	sids  *rand.Rand
 	seq   int
-	// expiring holds the records with a date_expires.
+	// expiring holds the records that lapse.
 	expiring expiries
 }
 

@@ -89,8 +89,8 @@ type kind struct {
 	alias     []string // fields that can replace the SID in a path
 	indexed   []string // alias and unique fields
 	unique    []unique
-	expires   bool    // items have a date_expires
-	viewers   []*kind // kinds that are also listed below these items, at a second path
+	due       func(*record) string // when an item lapses; nil if none does
+	viewers   []*kind              // kinds that are also listed below these items, at a second path
 }
 
 func (k *kind) home() string { return k.paths[0].keys[len(k.paths[0].keys)-1] }
@@ -135,7 +135,11 @@ func indexRows(rows []*resource) (*rowIndex, error) {
 		}
 		k := newKind(r.name, r.host, paths...)
 		k.row, k.alias, k.unique = r, r.alias, r.unique
-		_, k.expires = r.field("DateExpires")
+		if k.due = r.due; k.due == nil {
+			if _, ok := r.field("DateExpires"); ok {
+				k.due = expiresOn
+			}
+		}
 		k.index()
 		if x.byName[r.name] != nil {
 			return nil, fmt.Errorf("twiliofake: two rows are named %s", r.name)
