@@ -1,85 +1,75 @@
 package twiliofake
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
-// conversationRows are the resources of conversations.twilio.com.
+// conversationRows are the resources of conversations.twilio.com. Most have two
+// paths: below /v1/Services/{chat_service_sid}, and without it for the account's
+// default service. See https://www.twilio.com/docs/conversations/api.
+//
+// Modelled: who may be where (services, identities, addresses, roles' kinds),
+// states and timers, what follows from a participant (its user) and from a
+// message (an SMS and its receipt for everybody who is not in the chat), and the
+// documented limits. Not modelled: permissions are stored, not enforced, and
+// nothing is sent, so webhooks are never called and receipts stay "sent".
 func conversationRows() []resource {
-	return []resource{
+	return slices.Concat(conversationServiceRows(), conversationSettingRows(), conversationUserRows(), conversationMessageRows(), mediaRows(), []resource{
 		{
-			name: "conversation_services", host: "conversations", prefix: "IS",
-			paths:  []string{"/v1/Services/{sid}"},
-			can:    create | fetch | remove | list,
-			fields: []field{{"friendly_name", text, nil, onCreate | required}},
-		},
-		{
-			name: "conversations", host: "conversations", prefix: "CH", alias: []string{"unique_name"},
-			paths: []string{
-				"/v1/Conversations/{sid}",
-				"/v1/Services/{chat_service_sid}/Conversations/{sid}",
-			},
-			can: all,
+			name: "conversations", host: "conversations", prefix: "CH", table: true, alias: []string{"unique_name"},
+			paths: []string{"/v1/Conversations/{sid}", "/v1/Services/{chat_service_sid}/Conversations/{sid}"},
+			can:   all,
 			fields: []field{
 				{"chat_service_sid", text, nil, never},
-				{"attributes", document, "{}", always},
+				{"attributes", document, "{}", never},
 				{"bindings", value, map[string]any{}, never},
-				{"friendly_name", text, nil, always},
-				{"messaging_service_sid", text, nil, always},
-				{"state", text, "active", always},
+				{"friendly_name", text, nil, never},
+				{"messaging_service_sid", text, nil, never},
+				{"state", text, "active", never},
 				{"timers", value, map[string]any{}, never},
-				{"unique_name", text, nil, always},
+				{"unique_name", text, nil, never},
 			},
 			filters: []string{"state"},
-			unique:  []unique{{field: "unique_name", code: 50353, in: "chat_service_sid"}},
-			create:  saveConversation,
-			update:  saveConversation,
+			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){
+				"StartDate": createdSince, "EndDate": createdUntil,
+			},
+			unique: []unique{{field: "unique_name", code: 50353, in: "chat_service_sid"}},
+			scope:  inDefaultService("Conversations"),
+			load:   loadIntoService,
+			due:    conversationDue,
+			lapse:  lapseConversation,
+			create: createConversation,
+			update: updateConversation,
+			remove: removeConversation,
 		},
 		{
-			name: "conversation_participants", host: "conversations", prefix: "MB", alias: []string{"identity"},
+			name: "conversation_participants", host: "conversations", prefix: "MB", table: true, alias: []string{"identity"},
 			paths: []string{
 				"/v1/Conversations/{conversation_sid}/Participants/{sid}",
 				"/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Participants/{sid}",
 			},
 			can: all,
 			fields: []field{
-				{"chat_service_sid", text, nil, never},
-				{"conversation_sid", text, nil, never},
-				{"attributes", document, "{}", always},
-				{"identity", text, nil, always},
-				{"last_read_message_index", integer, nil, onUpdate},
-				{"last_read_timestamp", text, nil, onUpdate},
+				{"attributes", document, "{}", never},
+				{"identity", text, nil, never},
+				{"last_read_message_index", integer, nil, never},
+				{"last_read_timestamp", text, nil, never},
 				{"messaging_binding", value, nil, never},
-				{"role_sid", text, nil, always},
+				{"role_sid", text, nil, never},
 			},
 			unique: []unique{{field: "identity", code: 50433}},
 			create: createConversationParticipant,
+			update: updateConversationParticipant,
+			view:   viewInService,
 		},
 		{
-			name: "conversation_messages", host: "conversations", prefix: "IM",
-			paths: []string{
-				"/v1/Conversations/{conversation_sid}/Messages/{sid}",
-				"/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Messages/{sid}",
-			},
-			can: all,
-			fields: []field{
-				{"chat_service_sid", text, nil, never},
-				{"conversation_sid", text, nil, never},
-				{"attributes", document, "{}", always},
-				{"author", text, "system", always},
-				{"body", text, nil, always},
-				{"content_sid", text, nil, onCreate},
-				{"delivery", value, nil, never},
-				{"index", integer, 0, never},
-				{"media", value, nil, never},
-				{"participant_sid", text, nil, never},
-			},
-			create: createConversationMessage,
-		},
-		{
-			name: "participant_conversations", host: "conversations", can: fetch, special: participantConversations,
-			paths: []string{"/v1/ParticipantConversations", "/v1/Services/{chat_service_sid}/ParticipantConversations"},
+			name: "conversation_with_participants", host: "conversations", can: update, special: conversationWithParticipants,
+			paths: []string{"/v1/ConversationWithParticipants", "/v1/Services/{chat_service_sid}/ConversationWithParticipants"},
 		},
 		{
 			name: "conversation_webhooks", host: "conversations", prefix: "WH", table: true, list: "webhooks",
@@ -87,11 +77,325 @@ func conversationRows() []resource {
 				"/v1/Conversations/{conversation_sid}/Webhooks/{sid}",
 				"/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Webhooks/{sid}",
 			},
-			can:    all,
-			fields: []field{{"configuration", value, map[string]any{}, never}},
+			can: all,
+			fields: []field{
+				{"configuration", value, map[string]any{}, never},
+				{"target", text, nil, never},
+			},
 			create: createConversationWebhook,
+			update: checkConversationWebhook,
+			view:   viewInService,
 		},
+	})
+}
+
+// servicesPath is the path of an account's conversation services.
+const servicesPath = "conversations/v1/Services"
+
+// service returns the conversation service that the path names, or the default
+// one: the one that the configuration names, or else the account's first. It is
+// nil if there is none.
+func (c *call) service() *record {
+	if sid, ok := c.vars["chat_service_sid"]; ok {
+		return c.account.child(servicesPath).find(sid, nil)
 	}
+	return defaultService(c.account)
+}
+
+func defaultService(account *record) *record {
+	services := account.child(servicesPath)
+	if conf := account.child("conversations/v1/Configuration").find("", nil); conf != nil {
+		if s := services.find(conf.text("default_chat_service_sid"), nil); s != nil {
+			return s
+		}
+	}
+	for s := range services.all() {
+		return s
+	}
+	return nil
+}
+
+// needService returns the path's service. An account without services gets its
+// default one, which takes in what has none.
+func (c *call) needService() *record {
+	s := c.service()
+	if s != nil {
+		return s
+	}
+	s = c.make("conversation_services", map[string]any{"friendly_name": "Default Conversations Service"})
+	c.add(s)
+	for _, kind := range []string{"conversations", "conversation_users", "conversation_roles"} {
+		for rec := range c.account.child(c.rows.byName[kind].home()).all() {
+			if rec.text("chat_service_sid") == "" {
+				c.set(rec, map[string]any{"chat_service_sid": s.id})
+			}
+		}
+	}
+	return s
+}
+
+// inDefaultService makes a path without a service show what is below the default
+// one.
+func inDefaultService(path string) func(*call) *collection {
+	return func(c *call) *collection {
+		if _, ok := c.vars["chat_service_sid"]; ok {
+			return nil
+		}
+		if s := defaultService(c.account); s != nil {
+			return s.makeChild(path)
+		}
+		return nil
+	}
+}
+
+// loadIntoService puts an item of a state document that names no service into
+// the default one.
+func loadIntoService(_ *store, account, rec *record) {
+	if rec.text("chat_service_sid") == "" {
+		if s := defaultService(account); s != nil {
+			rec.set("chat_service_sid", s.id)
+		}
+	}
+}
+
+// viewInService adds the service to what is below a conversation, where the
+// answer has a field for it.
+func viewInService(_ *call, rec *record, m map[string]any) {
+	if _, ok := m["chat_service_sid"]; ok {
+		for o := rec.owner; o != nil; o = o.owner {
+			if o.kind != nil && o.kind.name == "conversations" {
+				m["chat_service_sid"] = o.get("chat_service_sid")
+			}
+		}
+	}
+}
+
+// Limits of the API; see https://www.twilio.com/docs/conversations/conversations-limits.
+const (
+	maxConversationName       = 256
+	maxConversationAttributes = 16 << 10
+	maxAttributes             = 4 << 10 // of a participant, a message or a user
+	maxIdentity               = 256
+	maxParticipants           = 1000
+	maxNonChat                = 50
+	maxParticipantsAtOnce     = 10
+	maxWebhooks               = 5
+)
+
+// checkText refuses a field that is too long, and attributes that are not JSON.
+func checkText(rec *record, attributes int, fields ...string) *apiError {
+	for _, f := range fields {
+		if len(rec.text(f)) > maxConversationName {
+			return invalid("%s must have at most %d characters", pascal(f), maxConversationName)
+		}
+	}
+	s := rec.text("attributes")
+	if s == "" {
+		rec.set("attributes", "{}")
+		return nil
+	}
+	if !json.Valid([]byte(s)) {
+		return invalid("Invalid value for parameter Attributes: %.100q is not JSON", s)
+	}
+	if len(s) > attributes {
+		return invalid("Attributes must have at most %d bytes", attributes)
+	}
+	return nil
+}
+
+// open refuses changes of a conversation that is closed, which is final.
+func open(conversation *record) *apiError {
+	if conversation.text("state") == "closed" {
+		return refuse(http.StatusBadRequest, 50377, "Conversation %s is in the final state closed", conversation.id)
+	}
+	return nil
+}
+
+func createConversation(c *call, rec *record) *apiError {
+	rec.set("chat_service_sid", c.needService().id)
+	conf := c.account.child("conversations/v1/Configuration").find("", nil)
+	if conf != nil {
+		if rec.text("messaging_service_sid") == "" {
+			rec.set("messaging_service_sid", conf.get("default_messaging_service_sid"))
+		}
+		timers, _ := rec.get("timers").(map[string]any)
+		defaults := map[string]any{"inactive": conf.text("default_inactive_timer"), "closed": conf.text("default_closed_timer")}
+		for name, v := range timers {
+			defaults[name] = v
+		}
+		rec.set("timers", defaults)
+	}
+	return saveConversation(c, rec)
+}
+
+func updateConversation(c *call, rec *record) *apiError {
+	if err := open(c.before); err != nil {
+		return err
+	}
+	return saveConversation(c, rec)
+}
+
+// removeConversation deletes the media of all messages with a conversation.
+func removeConversation(c *call, rec *record) *apiError {
+	for message := range rec.child("Messages").all() {
+		c.detach(message)
+	}
+	return nil
+}
+
+func saveConversation(c *call, rec *record) *apiError {
+	if err := checkText(rec, maxConversationAttributes, "friendly_name", "unique_name"); err != nil {
+		return err
+	}
+	switch s := rec.text("state"); s {
+	case "active", "inactive", "closed":
+	default:
+		return invalid("Invalid value for parameter State: %.100q", s)
+	}
+	return c.setTimers(rec)
+}
+
+// timerParameters are the timers of a conversation with their shortest times.
+var timerParameters = map[string]time.Duration{"inactive": time.Minute, "closed": 10 * time.Minute}
+
+// setTimers reads the timers that a request sets and restarts them. _timers
+// holds their durations, timers the dates that answers show.
+func (c *call) setTimers(rec *record) *apiError {
+	timers, _ := rec.get("timers").(map[string]any)
+	durations := map[string]any{}
+	if was, ok := rec.get("_timers").(map[string]any); ok {
+		for name, v := range was {
+			durations[name] = v
+		}
+	}
+	for name, least := range timerParameters {
+		v, given := timers[name]
+		if !given {
+			continue
+		}
+		if v == "" {
+			delete(durations, name)
+			continue
+		}
+		if err := checkTimer(textOf(v), pascal("timers")+"."+pascal(name), least); err != nil {
+			return err
+		}
+		durations[name] = v
+	}
+	_, inactive := timers["inactive"]
+	_, closed := timers["closed"]
+	if c.before == nil || inactive || closed || rec.text("state") != c.before.text("state") {
+		rec.set("_timers", durations)
+		restartTimers(rec, c.now)
+	}
+	return nil
+}
+
+func checkTimer(s, param string, least time.Duration) *apiError {
+	if d, ok := parseISODuration(s); !ok || d < least {
+		return invalid("%s must be an ISO 8601 duration of at least %s, not %.40q", param, least, s)
+	}
+	return nil
+}
+
+// restartTimers computes when a conversation becomes inactive, counted from the
+// last activity, and when it closes, counted from then.
+func restartTimers(rec *record, now time.Time) {
+	durations, _ := rec.get("_timers").(map[string]any)
+	dates := map[string]any{}
+	if d, ok := parseISODuration(textOf(durations["inactive"])); ok && rec.text("state") == "active" {
+		now = now.Add(d)
+		dates["date_inactive"] = now.Format(time.RFC3339)
+	}
+	if d, ok := parseISODuration(textOf(durations["closed"])); ok && rec.text("state") != "closed" {
+		dates["date_closed"] = now.Add(d).Format(time.RFC3339)
+	}
+	rec.set("timers", dates)
+}
+
+// conversationDue returns when the next timer of a conversation ends.
+func conversationDue(rec *record) string {
+	timers, _ := rec.get("timers").(map[string]any)
+	if s := textOf(timers["date_inactive"]); s != "" && rec.text("state") == "active" {
+		return s
+	}
+	if rec.text("state") == "closed" {
+		return ""
+	}
+	return textOf(timers["date_closed"])
+}
+
+// lapseConversation makes a conversation inactive or, later, closes it.
+func lapseConversation(next *record, at string) {
+	timers, _ := next.get("timers").(map[string]any)
+	if next.text("state") == "active" && timers["date_inactive"] == at {
+		next.set("state", "inactive")
+		dates := map[string]any{}
+		if closed, ok := timers["date_closed"]; ok {
+			dates["date_closed"] = closed
+		}
+		next.set("timers", dates)
+	} else {
+		next.set("state", "closed")
+		next.set("timers", map[string]any{})
+	}
+	next.set("date_updated", at)
+}
+
+// parseISODuration parses an ISO 8601 duration without years and months, such as
+// PT15M or P1DT12H.
+func parseISODuration(s string) (time.Duration, bool) {
+	rest, ok := strings.CutPrefix(s, "P")
+	date, clock, timed := strings.Cut(rest, "T")
+	if !ok || rest == "" || timed && clock == "" {
+		return 0, false
+	}
+	var total time.Duration
+	for _, part := range []struct {
+		text, units string
+		size        []time.Duration
+	}{
+		{date, "WD", []time.Duration{7 * 24 * time.Hour, 24 * time.Hour}},
+		{clock, "HMS", []time.Duration{time.Hour, time.Minute, time.Second}},
+	} {
+		for i := range part.units {
+			number, more, found := strings.Cut(part.text, part.units[i:i+1])
+			if !found {
+				continue
+			}
+			n, err := strconv.ParseFloat(number, 64)
+			if err != nil || n < 0 || n > 1e6 {
+				return 0, false
+			}
+			total += time.Duration(n * float64(part.size[i]))
+			part.text = more
+		}
+		if part.text != "" {
+			return 0, false
+		}
+	}
+	return total, true
+}
+
+func createdSince(_ *call, values []string) (func(*record) bool, *apiError) {
+	at, err := parseTime(values[0])
+	if err != nil {
+		return nil, invalid("Invalid value for parameter StartDate: %.100q", values[0])
+	}
+	from := at.Format(time.RFC3339)
+	return func(rec *record) bool { return rec.text("date_created") >= from }, nil
+}
+
+func createdUntil(_ *call, values []string) (func(*record) bool, *apiError) {
+	at, err := parseTime(values[0])
+	if err != nil {
+		return nil, invalid("Invalid value for parameter EndDate: %.100q", values[0])
+	}
+	if len(values[0]) == len(time.DateOnly) {
+		at = at.AddDate(0, 0, 1)
+	}
+	until := at.Format(time.RFC3339)
+	return func(rec *record) bool { return rec.text("date_created") < until }, nil
 }
 
 // countIn returns the number of items of a kind below a parent.
@@ -110,103 +414,243 @@ func (c *call) nextIndex(kind, parent, sid string) int {
 	return next
 }
 
-func saveConversation(c *call, rec *record) *apiError {
-	if rec.text("chat_service_sid") == "" {
-		if s := c.one("conversation_services", map[string]any{"account_sid": c.account.text("sid")}); s != nil {
-			rec.set("chat_service_sid", s.text("sid"))
-		}
-	}
-	switch s := rec.text("state"); s {
-	case "active", "inactive", "closed":
-	default:
-		return invalid("Invalid value for parameter State: %.100q", s)
-	}
-	return nil
-}
-
-// conversation returns the conversation in the request's path.
-func (c *call) conversation() *record {
-	return c.one("conversations", map[string]any{"sid": c.vars["conversation_sid"]})
-}
-
 func createConversationParticipant(c *call, rec *record) *apiError {
-	if conv := c.conversation(); conv != nil {
-		rec.set("chat_service_sid", conv.get("chat_service_sid"))
+	if err := open(c.parent); err != nil {
+		return err
 	}
-	if address := c.form.Get("MessagingBinding.Address"); address != "" {
-		rec.set("messaging_binding", map[string]any{
-			"type": "sms", "address": address, "proxy_address": c.form.Get("MessagingBinding.ProxyAddress"),
-		})
-	} else if rec.text("identity") == "" && c.form.Get("MessagingBinding.ProjectedAddress") == "" {
+	return c.saveParticipant(c.parent, rec)
+}
+
+// saveParticipant checks a new participant, and adds the user of its identity.
+func (c *call) saveParticipant(conversation, rec *record) *apiError {
+	service := c.account.child(servicesPath).find(conversation.text("chat_service_sid"), nil)
+	identity := rec.text("identity")
+	binding, _ := rec.get("messaging_binding").(map[string]any)
+	address, proxy, projected := textOf(binding["address"]), textOf(binding["proxy_address"]), textOf(binding["projected_address"])
+	switch {
+	case identity == "" && address == "" && projected == "":
 		return invalid("Missing required parameter Identity or MessagingBinding.Address in the post body")
+	case identity != "" && address != "":
+		return invalid("A participant has either Identity or MessagingBinding.Address")
+	case len(identity) > maxIdentity || len(address) > maxIdentity || len(proxy) > maxIdentity:
+		return invalid("Identity and addresses must have at most %d characters", maxIdentity)
 	}
-	return nil
-}
-
-func createConversationMessage(c *call, rec *record) *apiError {
-	if conv := c.conversation(); conv != nil {
-		if conv.text("state") == "closed" {
-			return invalid("Conversation %s is closed", conv.text("sid"))
+	if err := checkText(rec, maxAttributes); err != nil {
+		return err
+	}
+	chat, nonChat := 0, 0
+	for p := range conversation.child("Participants").all() {
+		if p.text("identity") != "" {
+			chat++
+		} else {
+			nonChat++
 		}
-		rec.set("chat_service_sid", conv.get("chat_service_sid"))
 	}
-	rec.set("index", c.nextIndex("conversation_messages", "conversation_sid", c.vars["conversation_sid"]))
-	author := map[string]any{"conversation_sid": c.vars["conversation_sid"], "identity": rec.text("author")}
-	if p := c.one("conversation_participants", author); p != nil {
-		rec.set("participant_sid", p.text("sid"))
+	if chat+nonChat >= maxParticipants {
+		return refuse(http.StatusBadRequest, 50417, "Participants limit exceeded")
+	}
+	if address != "" {
+		if nonChat >= maxNonChat {
+			return refuse(http.StatusBadRequest, 50422, "Non-chat conversation participants limit exceeded")
+		}
+		if taken := c.bound(address, proxy); taken != nil {
+			return refuse(http.StatusConflict, 50416, "A binding for this participant and proxy address already exists in Conversation %s", taken.id)
+		}
+		binding["type"] = channelOf(address)
+		rec.set("messaging_binding", binding)
+	}
+	if service == nil {
+		return nil
+	}
+	if err := c.role(service, rec, "conversation", "default_conversation_role_sid"); err != nil {
+		return err
+	}
+	if identity != "" {
+		return c.needUser(service, identity)
 	}
 	return nil
 }
 
-// maxWebhooks bounds the webhooks of a conversation.
-const maxWebhooks = 5
+// bound returns the conversation in which a pair of addresses is in use: each
+// pair leads an incoming message to one conversation that is not closed.
+func (c *call) bound(address, proxy string) *record {
+	for p := range c.store.where(c.rows.byName["conversation_participants"], c.account, nil) {
+		b, _ := p.get("messaging_binding").(map[string]any)
+		if textOf(b["address"]) == address && textOf(b["proxy_address"]) == proxy && p.owner.text("state") != "closed" {
+			return p.owner
+		}
+	}
+	return nil
+}
+
+// channelOf returns the channel of an address, which its prefix names.
+func channelOf(address string) string {
+	if prefix, _, ok := strings.Cut(address, ":"); ok && slices.Contains([]string{"whatsapp", "messenger", "gbm", "rcs", "apple"}, prefix) {
+		return prefix
+	}
+	if strings.Contains(address, "@") {
+		return "email"
+	}
+	return "sms"
+}
+
+func updateConversationParticipant(c *call, rec *record) *apiError {
+	if err := open(c.parent); err != nil {
+		return err
+	}
+	if err := checkText(rec, maxAttributes); err != nil {
+		return err
+	}
+	binding, _ := rec.get("messaging_binding").(map[string]any)
+	for _, name := range []string{"proxy_address", "projected_address"} {
+		if binding[name] == "null" {
+			delete(binding, name)
+		}
+	}
+	if c.form.Has("Identity") && rec.text("identity") != c.before.text("identity") &&
+		(c.before.text("identity") != "" || binding["projected_address"] == nil) {
+		return refuse(http.StatusBadRequest, 50444, "Failed to add an identity to participant %s", rec.id)
+	}
+	if err := c.read(rec); err != nil {
+		return err
+	}
+	service := c.account.child(servicesPath).find(c.parent.text("chat_service_sid"), nil)
+	if service == nil || !c.form.Has("RoleSid") {
+		return nil
+	}
+	return c.role(service, rec, "conversation", "")
+}
+
+// read checks the last message that a participant has read, and notes when.
+func (c *call) read(rec *record) *apiError {
+	if !c.form.Has("LastReadMessageIndex") {
+		return nil
+	}
+	last := c.nextIndex("conversation_messages", "conversation_sid", rec.owner.id) - 1
+	if n := rec.number("last_read_message_index"); n < 0 || n > last {
+		return invalid("LastReadMessageIndex must be that of a message, at most %d, not %d", last, n)
+	}
+	if !c.form.Has("LastReadTimestamp") {
+		rec.set("last_read_timestamp", c.now.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// conversationWithParticipants creates a conversation together with up to ten
+// participants, or neither.
+func conversationWithParticipants(c *call) (*response, *apiError) {
+	values, err := c.parameters()
+	if err != nil {
+		return nil, err
+	}
+	given := c.form["Participant"]
+	if len(given) > maxParticipantsAtOnce {
+		return nil, refuse(http.StatusBadRequest, 50426, "The request contains more than %d participants", maxParticipantsAtOnce)
+	}
+	rec := c.blank("conversations", c.account)
+	c.fill(rec, values)
+	rec.drop("Participant")
+	if err := createConversation(c, rec); err != nil {
+		return nil, err
+	}
+	if err := c.free(rec); err != nil {
+		return nil, err
+	}
+	c.add(rec)
+	for _, s := range given {
+		if err := c.addParticipant(rec, s); err != nil {
+			c.drop(rec)
+			return nil, err
+		}
+	}
+	m, _ := c.render(rec).(map[string]any)
+	n := c.node.parent.lit["Conversations"].wild
+	at := *c
+	at.node, at.resource = n, n.kind.row
+	at.vars = map[string]string{"chat_service_sid": c.vars["chat_service_sid"], n.vars[len(n.vars)-1]: rec.id}
+	m["url"], m["links"] = at.itemURL(rec), at.links(rec)
+	return jsonResponse(c.op.status, m), nil
+}
+
+// addParticipant adds a participant that a parameter describes in JSON.
+func (c *call) addParticipant(conversation *record, s string) *apiError {
+	m, err := decodeObject([]byte(s))
+	if err != nil {
+		return invalid("Participant must be a JSON object: %v", err)
+	}
+	p := c.newParticipant(conversation)
+	for name, v := range m {
+		f, ok := p.kind.row.field(pascal(name))
+		if !ok {
+			return invalid("Participant has the unknown field %.40q", name)
+		}
+		if v, ok = f.kind.fits(v); !ok {
+			return invalid("Invalid value for %s of a participant", name)
+		}
+		p.set(name, v)
+	}
+	refusal := c.join(p)
+	if refusal != nil && refusal.code == 50416 {
+		refusal.code = 50425
+	}
+	return refusal
+}
+
+// newConversation opens a conversation for another product.
+func (c *call) newConversation(fields map[string]any) *record {
+	rec := c.make("conversations", fields)
+	rec.set("chat_service_sid", c.needService().id)
+	c.add(rec)
+	return rec
+}
+
+func (c *call) newParticipant(conversation *record) *record {
+	return c.make("conversation_participants", map[string]any{"conversation_sid": conversation.id})
+}
+
+// join adds a participant to the conversation above it.
+func (c *call) join(p *record) *apiError {
+	if err := c.free(p); err != nil {
+		return err
+	}
+	if err := c.saveParticipant(p.owner, p); err != nil {
+		return err
+	}
+	c.add(p)
+	return nil
+}
 
 // webhookNeeds maps a webhook's target to the setting that it requires.
 var webhookNeeds = map[string]string{"webhook": "Url", "studio": "FlowSid", "trigger": "Url"}
 
 func createConversationWebhook(c *call, rec *record) *apiError {
-	rec.set("chat_service_sid", c.parent.text("chat_service_sid"))
 	if c.parent.child("Webhooks").len() >= maxWebhooks {
 		return refuse(http.StatusBadRequest, 50388, "Conversation webhooks limit exceeded")
 	}
 	if param := "Configuration." + webhookNeeds[strings.ToLower(rec.text("target"))]; c.form.Get(param) == "" {
-		return invalid("Missing required parameter %s in the post body", param)
+		err := invalid("Missing required parameter %s in the post body", param)
+		if param == "Configuration.Url" {
+			err.code = 50369
+		}
+		return err
 	}
-	return nil
+	return checkConversationWebhook(c, rec)
 }
 
-// participantConversations lists the conversations of a participant.
-func participantConversations(c *call) (*response, *apiError) {
-	identity, address := c.query.Get("Identity"), c.query.Get("Address")
-	if (identity == "") == (address == "") {
-		return nil, invalid("Either Identity or Address is required")
+func checkConversationWebhook(c *call, rec *record) *apiError {
+	for _, f := range c.form["Configuration.Filters"] {
+		if !slices.Contains(postEvents, f) {
+			return refuse(http.StatusBadRequest, 50365, "Invalid conversation webhook filter %.40q", f)
+		}
 	}
-	list := []any{}
-	for _, p := range c.where("conversation_participants", map[string]any{}) {
-		binding, _ := p.get("messaging_binding").(map[string]any)
-		service := c.vars["chat_service_sid"]
-		if identity != "" && p.text("identity") != identity || address != "" && textOf(binding["address"]) != address ||
-			service != "" && p.text("chat_service_sid") != service {
-			continue
-		}
-		talk := p.owner
-		m := map[string]any{
-			"account_sid": c.account.id, "chat_service_sid": talk.get("chat_service_sid"), "conversation_sid": talk.id,
-			"participant_sid": p.id, "participant_user_sid": nil, "participant_identity": p.get("identity"),
-			"participant_messaging_binding": p.get("messaging_binding"), "conversation_created_by": "system",
-			"links": map[string]any{
-				"conversation": c.base() + "/v1/Conversations/" + talk.id,
-				"participant":  c.base() + "/v1/Conversations/" + talk.id + "/Participants/" + p.id,
-			},
-		}
-		for _, name := range []string{"unique_name", "friendly_name", "attributes", "date_created", "date_updated", "state", "timers"} {
-			m["conversation_"+name] = talk.get(name)
-		}
-		list = append(list, m)
+	configuration, _ := rec.get("configuration").(map[string]any)
+	return checkURL("Configuration.Url", textOf(configuration["url"]))
+}
+
+// checkURL refuses a webhook's URL that Twilio could not call.
+func checkURL(param, s string) *apiError {
+	if s != "" && !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") {
+		return invalid("Invalid value for parameter %s: %.100q is not a URL", param, s)
 	}
-	url := c.base() + c.path
-	return jsonResponse(http.StatusOK, map[string]any{"conversations": list, "meta": map[string]any{
-		"key": "conversations", "page": 0, "page_size": max(len(list), defaultPageSize), "url": url,
-		"first_page_url": url, "next_page_url": nil, "previous_page_url": nil,
-	}}), nil
+	return nil
 }

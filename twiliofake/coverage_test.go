@@ -19,7 +19,6 @@ func TestCoverage(t *testing.T) {
 	products := map[string]*count{}
 	for product, top := range theWorld().products {
 		n := &count{}
-		products[product] = n
 		var walk func(*node)
 		walk = func(at *node) {
 			for _, op := range at.ops {
@@ -36,6 +35,9 @@ func TestCoverage(t *testing.T) {
 			}
 		}
 		walk(top)
+		if n.all > 0 { // twilio-go has the product
+			products[product] = n
+		}
 	}
 	var b strings.Builder
 	b.WriteString(`# What twiliofake plays

@@ -75,9 +75,7 @@ func createInteraction(c *call, rec *record) *apiError {
 	properties, _ := channel["properties"].(map[string]any)
 	conversation := textOf(properties["media_channel_sid"])
 	if conversation == "" && channel["type"] != "voice" {
-		talk := c.make("conversations", map[string]any{"friendly_name": rec.id})
-		c.add(talk)
-		conversation = talk.id
+		conversation = c.newConversation(map[string]any{"friendly_name": rec.id}).id
 	}
 	made.set("_conversation", conversation)
 	shown := map[string]any{"sid": made.id, "interaction_sid": rec.id}
@@ -199,16 +197,13 @@ func createInteractionParticipant(c *call, rec *record) *apiError {
 		return invalid("MediaProperties must be a JSON object")
 	}
 	identity := textOf(media["identity"])
-	conversation := c.parent.text("_conversation")
-	if identity == "" || c.one("conversations", map[string]any{"sid": conversation}) == nil {
+	conversation := c.one("conversations", map[string]any{"sid": c.parent.text("_conversation")})
+	if identity == "" || conversation == nil {
 		return nil
 	}
-	p := c.make("conversation_participants", map[string]any{"conversation_sid": conversation, "identity": identity})
-	if err := c.free(p); err != nil {
-		return err
-	}
-	c.add(p)
-	return nil
+	p := c.newParticipant(conversation)
+	p.set("identity", identity)
+	return c.join(p)
 }
 
 // leaves maps how a worker leaves a channel to the status of the reservation.

@@ -323,6 +323,10 @@ func (r *run) text(name string) string {
 		return "{}"
 	case "UpdateRequest":
 		return "[]"
+	case "ConfigurationUrl":
+		return "https://example.com/hook"
+	case "Permission":
+		return "editOwnMessage"
 	case "SinkSid":
 		return "DG00000000000000000000000000000001"
 	case "WorkflowSid":

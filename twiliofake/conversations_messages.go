@@ -1,0 +1,174 @@
+package twiliofake
+
+import (
+	"cmp"
+	"strings"
+)
+
+// conversationMessageRows are the messages of a conversation and their delivery
+// receipts. A message reaches chat participants at once. To everybody else it
+// goes as a message of their channel, with a receipt that stays "sent" until a
+// test changes it.
+func conversationMessageRows() []resource {
+	const (
+		messages = "/v1/Conversations/{conversation_sid}/Messages"
+		service  = "/v1/Services/{chat_service_sid}/Conversations/{conversation_sid}/Messages"
+	)
+	return []resource{
+		{
+			name: "conversation_messages", host: "conversations", prefix: "IM", table: true,
+			paths: []string{messages + "/{sid}", service + "/{sid}"},
+			can:   all,
+			fields: []field{
+				{"attributes", document, "{}", never},
+				{"author", text, "system", never},
+				{"body", text, nil, never},
+				{"content_sid", text, nil, never},
+				{"delivery", value, nil, never},
+				{"index", integer, 0, never},
+				{"media", value, nil, never},
+				{"participant_sid", text, nil, never},
+			},
+			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){"Order": everyItem},
+			order:  messageOrder,
+			create: createConversationMessage,
+			update: updateConversationMessage,
+			remove: removeConversationMessage,
+			view:   viewConversationMessage,
+		},
+		{
+			name: "conversation_receipts", host: "conversations", prefix: "DY", table: true, list: "delivery_receipts",
+			paths: []string{messages + "/{message_sid}/Receipts/{sid}", service + "/{message_sid}/Receipts/{sid}"},
+			can:   readOnly,
+			fields: []field{
+				{"channel_message_sid", text, nil, never},
+				{"error_code", integer, 0, never},
+				{"participant_sid", text, nil, never},
+				{"status", text, "sent", never},
+			},
+			view: viewInService,
+		},
+	}
+}
+
+// messageOrder returns the order for the Order parameter.
+func messageOrder(c *call) (func(a, b *record) int, *apiError) {
+	switch strings.ToLower(c.query.Get("Order")) {
+	case "", "asc":
+		return nil, nil
+	case "desc":
+		return func(a, b *record) int { return cmp.Compare(b.number("index"), a.number("index")) }, nil
+	}
+	return nil, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
+}
+
+// Longest bodies: in chat, and for a conversation that an SMS or the like leaves.
+const (
+	maxBodyChat    = 32 << 10
+	maxBodyChannel = 1600
+)
+
+func createConversationMessage(c *call, rec *record) *apiError {
+	conversation := c.parent
+	if err := open(conversation); err != nil {
+		return err
+	}
+	rec.set("index", c.nextIndex("conversation_messages", "conversation_sid", conversation.id))
+	var others []*record // who get the message outside of the chat
+	for p := range conversation.child("Participants").all() {
+		binding, _ := p.get("messaging_binding").(map[string]any)
+		address := textOf(binding["address"])
+		switch {
+		case rec.text("author") != "" && (rec.text("author") == p.text("identity") || rec.text("author") == address):
+			rec.set("participant_sid", p.id)
+		case address != "":
+			others = append(others, p)
+		}
+	}
+	if err := checkMessage(rec, len(others) > 0); err != nil {
+		return err
+	}
+	if err := c.attach(rec, conversation); err != nil {
+		return err
+	}
+	for _, p := range others {
+		c.deliver(rec, p)
+	}
+	if timers, _ := conversation.get("timers").(map[string]any); len(timers) > 0 || conversation.text("state") == "inactive" {
+		next := conversation.clone()
+		next.set("state", "active")
+		restartTimers(next, c.now)
+		c.commit(conversation, next)
+	}
+	return nil
+}
+
+func checkMessage(rec *record, leaves bool) *apiError {
+	most := maxBodyChat
+	if leaves {
+		most = maxBodyChannel
+	}
+	if n := len([]rune(rec.text("body"))); n > most {
+		return invalid("Body must have at most %d characters, not %d", most, n)
+	}
+	return checkText(rec, maxAttributes)
+}
+
+// deliver sends a message to a participant outside of the chat: as a message of
+// the account, whose status the receipt repeats.
+func (c *call) deliver(message, p *record) {
+	binding, _ := p.get("messaging_binding").(map[string]any)
+	sent := c.make("messages", map[string]any{
+		"account_sid": c.account.id, "body": message.get("body"), "to": binding["address"], "from": binding["proxy_address"], "status": "sent",
+	})
+	c.add(sent)
+	receipt := c.blank("conversation_receipts", message)
+	receipt.setAll(map[string]any{"participant_sid": p.id, "channel_message_sid": sent.id})
+	c.store.add(receipt)
+}
+
+func updateConversationMessage(c *call, rec *record) *apiError {
+	if err := open(c.parent); err != nil {
+		return err
+	}
+	return checkMessage(rec, rec.child("Receipts").len() > 0)
+}
+
+// removeConversationMessage deletes a message's media with it.
+func removeConversationMessage(c *call, rec *record) *apiError {
+	c.detach(rec)
+	return nil
+}
+
+// viewConversationMessage adds the summary of the receipts.
+func viewConversationMessage(c *call, rec *record, m map[string]any) {
+	viewInService(c, rec, m)
+	receipts := rec.child("Receipts")
+	if receipts.len() == 0 || rec.get("delivery") != nil {
+		return
+	}
+	counts := map[string]int{}
+	for r := range receipts.all() {
+		status := r.text("status")
+		counts[status]++
+		switch status { // what was read was delivered, and what was delivered was sent
+		case "read":
+			counts["delivered"]++
+			counts["sent"]++
+		case "delivered", "undelivered":
+			counts["sent"]++
+		}
+	}
+	summary := map[string]any{"total": receipts.len()}
+	for _, status := range []string{"sent", "delivered", "read", "failed", "undelivered"} {
+		switch counts[status] {
+		case 0:
+			summary[status] = "none"
+		case receipts.len():
+			summary[status] = "all"
+		default:
+			summary[status] = "some"
+		}
+	}
+	m["delivery"] = summary
+}
