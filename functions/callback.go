@@ -181,21 +181,21 @@ func override(field *string, by string) {
 }
 
 type createCallbackParams struct {
-	Number        string   `json:"numberToCall" purpose:"the number of the customer to call" example:"+15550001111"`
-	From          string   `json:"numberToCallFrom" purpose:"the number to call the customer from" example:"+15550002222"`
-	FlowExecution optional `json:"flexFlowSid" doc:"the execution of the flow that asks"`
-	Workflow      optional `json:"workflowSid" doc:"workflow of the task; the configured one when left out"`
-	Timeout       *int     `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
-	Priority      *int     `json:"priority" doc:"priority of the task; 0 when left out"`
-	Attempts      *int     `json:"attempts" doc:"how often the customer was called already; 0 when left out"`
-	LinkID        optional `json:"conversation_id" doc:"conversation_id to link tasks for reporting"`
-	Received      optional `json:"utcDateTimeReceived" doc:"when the customer asked; now when left out"`
-	Deleted       bool     `json:"isDeleted" doc:"whether the voicemail was deleted; false when left out"`
-	Channel       optional `json:"taskChannel" doc:"task channel; voice when left out"`
-	Recording     optional `json:"recordingSid" doc:"the voicemail's recording, which makes it a voicemail"`
-	RecordingURL  optional `json:"recordingUrl" doc:"address of the recording"`
-	TranscriptSID optional `json:"transcriptSid" doc:"the voicemail's transcription"`
-	Transcript    optional `json:"transcriptText" doc:"what the transcription says"`
+	Number        string       `json:"numberToCall" purpose:"the number of the customer to call" example:"+15550001111"`
+	From          string       `json:"numberToCallFrom" purpose:"the number to call the customer from" example:"+15550002222"`
+	FlowExecution optional     `json:"flexFlowSid" doc:"the execution of the flow that asks"`
+	Workflow      optional     `json:"workflowSid" doc:"workflow of the task; the configured one when left out"`
+	Timeout       optionalInt  `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
+	Priority      optionalInt  `json:"priority" doc:"priority of the task; 0 when left out"`
+	Attempts      optionalInt  `json:"attempts" doc:"how often the customer was called already; 0 when left out"`
+	LinkID        optional     `json:"conversation_id" doc:"conversation_id to link tasks for reporting"`
+	Received      optional     `json:"utcDateTimeReceived" doc:"when the customer asked; now when left out"`
+	Deleted       optionalBool `json:"isDeleted" doc:"whether the voicemail was deleted; false when left out"`
+	Channel       optional     `json:"taskChannel" doc:"task channel; voice when left out"`
+	Recording     optional     `json:"recordingSid" doc:"the voicemail's recording, which makes it a voicemail"`
+	RecordingURL  optional     `json:"recordingUrl" doc:"address of the recording"`
+	TranscriptSID optional     `json:"transcriptSid" doc:"the voicemail's transcription"`
+	Transcript    optional     `json:"transcriptText" doc:"what the transcription says"`
 	twilioRecording
 }
 
@@ -216,7 +216,7 @@ func (c *Config) createCallback(ctx context.Context, in createCallbackParams) (t
 	posted := in.twilioRecording
 	return createdTask(c.createCallbackTask(ctx, callback{
 		Number: in.Number, From: in.From, Workflow: string(in.Workflow), Channel: string(in.Channel), FlowExecution: string(in.FlowExecution),
-		LinkID: string(in.LinkID), Timeout: in.Timeout, Priority: in.Priority, Attempts: in.Attempts, Received: string(in.Received), Deleted: in.Deleted,
+		LinkID: string(in.LinkID), Timeout: in.Timeout.n, Priority: in.Priority.n, Attempts: in.Attempts.n, Received: string(in.Received), Deleted: bool(in.Deleted),
 		Recording: in.Recording.or(string(posted.Recording)), RecordingURL: in.RecordingURL.or(string(posted.RecordingURL)),
 		TranscriptSID: in.TranscriptSID.or(string(posted.TranscriptSID)), Words: in.Transcript.or(string(posted.Transcript)),
 	}, nil))

@@ -36,8 +36,8 @@ type transferTaskParams struct {
 	QueueName  optional        `json:"transferQueueName" doc:"name of the queue if transfering to a queue, otherwise empty string"`
 	Ignore     string          `json:"ignoreWorkerContactUri" purpose:"woker Contact Uri to ignore when transfering" example:"client:agent"`
 	Workflow   optional        `json:"workflowSid" doc:"workflow of the task; the configured one when left out"`
-	Timeout    *int            `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
-	Priority   *int            `json:"priority" doc:"priority of the task; 0 when left out"`
+	Timeout    optionalInt     `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
+	Priority   optionalInt     `json:"priority" doc:"priority of the task; 0 when left out"`
 }
 
 // Validate implements [flexfn.Validator].
@@ -72,7 +72,7 @@ func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) 
 	}
 	created := twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{
 		WorkflowSid: new(in.Workflow.or(c.ChatTransferWorkflowSID)), TaskChannel: new("chat"), Attributes: new(string(attributes)),
-		Timeout: orDefault(in.Timeout, 86400), Priority: orDefault(in.Priority, 0),
+		Timeout: in.Timeout.or(86400), Priority: in.Priority.or(0),
 	})
 	if err := created.Err(); err != nil {
 		return taskReply{}, err
@@ -82,13 +82,6 @@ func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) 
 		flexfn.Logger(ctx).Warn("a chat was transferred, but its channel is not marked with the new task", "task", task, "channel", channel, "error", err)
 	}
 	return taskReply{task}, nil
-}
-
-func orDefault(n *int, standIn int) *int {
-	if n == nil {
-		return &standIn
-	}
-	return n
 }
 
 // markChannel writes the state of a task into a channel's attributes:
@@ -124,6 +117,10 @@ func (p completeTransferParams) Validate() error {
 	return checkSIDs("channelSid", "CH", string(p.Channel))
 }
 
+// completeTaskForTransfer marks the channel as completed by the task, takes the
+// channel from the task, so that its end does not close the chat, and completes
+// the task. A mark that cannot be written is logged. After any other failure, a
+// repetition goes on from there.
 func (c *Config) completeTaskForTransfer(ctx context.Context, in completeTransferParams) (done, error) {
 	if in.Channel != "" {
 		if err := c.markChannel(ctx, string(in.Channel), in.Task, "completed"); err != nil {
@@ -134,7 +131,11 @@ func (c *Config) completeTaskForTransfer(ctx context.Context, in completeTransfe
 			return done{}, err
 		}
 	}
-	return done{}, twilioapi.SetTaskStatus(ctx, in.Task, "completed", "Task "+in.Type+" Transfered to new task").Err()
+	err := twilioapi.SetTaskStatus(ctx, in.Task, "completed", "Task "+in.Type+" Transfered to new task").Err()
+	if err != nil && in.Channel != "" {
+		return done{}, midway(err, "The task has let its chat go, and is not completed")
+	}
+	return done{}, err
 }
 
 type markChannelParams struct {

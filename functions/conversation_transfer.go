@@ -149,8 +149,11 @@ func (p removeFromConversationParams) Validate() error {
 	return checkSIDs("conversationSid", "CH", string(p.Conversation))
 }
 
-// removeFromConversation removes an agent from a conversation, and closes the
-// channel if only the customer is left.
+// removeFromConversation removes an agent from a conversation. It then reads who
+// is left and which invites are open, and closes the channel if only the customer
+// is left and no invite is open. Who is left is read last, so that of two agents
+// who leave at once one closes the channel. If a step after the first fails, the
+// answer says that the agent has left; a repetition goes on from there.
 func removeFromConversation(ctx context.Context, in removeFromConversationParams) (done, error) {
 	if err := closeParticipant(ctx, in.Interaction, in.Channel, in.Participant); err != nil {
 		return done{}, err
@@ -163,12 +166,15 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 		list, err := conversations.NewApiService(client).ListConversationParticipant(sid, &conversations.ListConversationParticipantParams{PageSize: new(100), Limit: new(2)})
 		return len(list), err
 	})
-	if err := left.Err(); err != nil || left.Data > 1 {
-		return done{}, err
+	if err := left.Err(); err != nil {
+		return done{}, midway(err, leftOpen)
+	}
+	if left.Data > 1 {
+		return done{}, nil
 	}
 	stored := conversationAttributes(ctx, sid)
 	if err := stored.Err(); err != nil {
-		return done{}, err
+		return done{}, midway(err, leftOpen)
 	}
 	var attributes struct {
 		Invites map[string]json.RawMessage `json:"invites"`
@@ -179,7 +185,14 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 	if len(attributes.Invites) > 0 {
 		return done{}, nil
 	}
-	return done{}, twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*flexapi.FlexV1InteractionChannel, error) {
+	closed := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*flexapi.FlexV1InteractionChannel, error) {
 		return flexapi.NewApiService(client).UpdateInteractionChannel(in.Interaction, in.Channel, &flexapi.UpdateInteractionChannelParams{Status: new("closed")})
-	}).Err()
+	})
+	if err := closed.Err(); err != nil {
+		return done{}, midway(err, leftOpen)
+	}
+	return done{}, nil
 }
+
+// leftOpen is what stands when an agent has left and a later step failed.
+const leftOpen = "The agent has left the conversation, which may still be open"

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flexfn/flexfn"
@@ -133,6 +135,46 @@ func (o *optional) UnmarshalText(text []byte) error {
 
 // or returns o, or standIn if it is missing.
 func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
+
+// optionalInt is a whole number that may be missing, as an optional may.
+type optionalInt struct{ n *int }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (o *optionalInt) UnmarshalText(text []byte) error {
+	var written optional
+	if _ = written.UnmarshalText(text); written == "" { // never fails
+		*o = optionalInt{}
+		return nil
+	}
+	n, err := strconv.Atoi(string(written))
+	if err != nil {
+		return errors.New("write a whole number")
+	}
+	o.n = &n
+	return nil
+}
+
+// or returns the number, or standIn if it is missing.
+func (o optionalInt) or(standIn int) *int {
+	if o.n == nil {
+		return &standIn
+	}
+	return o.n
+}
+
+// optionalBool is true, or false, also if it is missing, as an optional may be.
+type optionalBool bool
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (o *optionalBool) UnmarshalText(text []byte) error {
+	var written optional
+	_ = written.UnmarshalText(text) // never fails
+	if written != "true" && written != "false" && written != "" {
+		return errors.New("write true or false")
+	}
+	*o = written == "true"
+	return nil
+}
 
 // checkSIDs refuses values that are neither empty nor SIDs. Each value follows
 // its parameter's name and the prefix of its SIDs.

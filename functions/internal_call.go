@@ -3,6 +3,7 @@ package functions
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -190,16 +191,18 @@ func endConference(ctx context.Context, sid string) error {
 	}).Err()
 }
 
-// endInternalTasks ends the caller's and the called agent's task.
+// endInternalTasks ends the caller's and the called agent's task, each even if
+// the other cannot be ended. Only if the caller's task cannot be read is the
+// other one unknown.
 func endInternalTasks(ctx context.Context, sid string) error {
 	if err := required("FriendlyName", "WT", sid); err != nil {
 		return err
 	}
 	other, err := endInternalTask(ctx, sid)
-	if err != nil || other == "" {
-		return err
+	if other != "" {
+		_, failed := endInternalTask(ctx, other)
+		err = errors.Join(err, failed)
 	}
-	_, err = endInternalTask(ctx, other)
 	return err
 }
 
@@ -243,18 +246,14 @@ type cleanUpParams struct {
 // cleanUpRejected takes both steps even if the first fails. The plugin sends the
 // word undefined if there is no conference yet.
 func cleanUpRejected(ctx context.Context, in cleanUpParams) (done, error) {
-	err := twilioapi.SetTaskStatus(ctx, in.Task, "canceled", "Rejected internal call").Err()
 	var conference optional
 	_ = conference.UnmarshalText([]byte(in.Conference)) // never fails
-	if conference == "" {
+	if err := checkSIDs("conferenceSid", "CF", string(conference)); err != nil {
 		return done{}, err
 	}
-	if fault := checkSIDs("conferenceSid", "CF", string(conference)); fault != nil {
-		return done{}, fault
+	err := twilioapi.SetTaskStatus(ctx, in.Task, "canceled", "Rejected internal call").Err()
+	if conference != "" {
+		err = errors.Join(err, endConference(ctx, string(conference)))
 	}
-	ended := endConference(ctx, string(conference))
-	if err != nil {
-		return done{}, err
-	}
-	return done{}, ended
+	return done{}, err
 }

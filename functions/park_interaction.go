@@ -3,6 +3,7 @@ package functions
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -199,7 +200,7 @@ type unparkByMessageParams struct {
 
 type unparkByAgentParams struct {
 	unparkByMessageParams
-	SameWorker bool `json:"RouteToSameWorker" doc:"whether to ask the agent who parked it; false when left out"`
+	SameWorker optionalBool `json:"RouteToSameWorker" doc:"whether to ask the agent who parked it; false when left out"`
 }
 
 // Validate implements [flexfn.Validator].
@@ -212,7 +213,7 @@ type unparkReply struct {
 }
 
 func (c *Config) unparkByAgent(ctx context.Context, in unparkByAgentParams) (unparkReply, error) {
-	return c.unpark(ctx, in.unparkByMessageParams, in.SameWorker)
+	return c.unpark(ctx, in.unparkByMessageParams, bool(in.SameWorker))
 }
 
 func (c *Config) unparkByMessage(ctx context.Context, in unparkByMessageParams) (unparkReply, error) {
@@ -264,23 +265,20 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 	return unparkReply{twilioapi.View(invited.Data)}, nil
 }
 
-// cleanUp removes what parking stored. The webhook is last: as long as it
-// exists, the next message tries again.
+// cleanUp removes what parking stored. It tries every step even if one fails:
+// each that succeeds keeps a later message or click from inviting again.
 func (c *Config) cleanUp(ctx context.Context, in unparkByMessageParams, p parked) error {
+	var faults []error
 	if p.Interaction != "" {
-		if err := mergeConversation(ctx, in.Conversation, forgetParked); err != nil {
-			return err
-		}
+		faults = append(faults, mergeConversation(ctx, in.Conversation, forgetParked))
 	}
 	if p.Map != "" && c.SyncServiceSID != "" {
-		if err := c.unlist(ctx, p.Map, in.Conversation); err != nil {
-			return err
-		}
+		faults = append(faults, c.unlist(ctx, p.Map, in.Conversation))
 	}
-	if p.Webhook == "" {
-		return nil
+	if p.Webhook != "" {
+		faults = append(faults, deleteWebhook(ctx, in.Conversation, p.Webhook))
 	}
-	return deleteWebhook(ctx, in.Conversation, p.Webhook)
+	return errors.Join(faults...)
 }
 
 // publicURL returns the URL at which Twilio reaches path.

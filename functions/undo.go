@@ -48,13 +48,21 @@ func refused(err error) bool {
 	return ok && !e.OutcomeUnknown && e.HTTPStatus() < http.StatusInternalServerError && e.TwilioErrorCode != 0
 }
 
-// unclear adds to an error of unknown outcome what was done before it, for the
-// caller.
-func unclear(err error, stands string) error {
-	told := flexfn.Error{Status: http.StatusBadGateway, Message: stands, OutcomeUnknown: true, Err: err}
+// midway adds to the error of a later step what stands, for the caller, who may
+// call again: the steps that were taken are not taken twice.
+func midway(err error, stands string) *flexfn.Error {
+	told := flexfn.Error{Status: http.StatusBadGateway, Message: stands, Err: err}
 	if e, ok := errors.AsType[*flexfn.Error](err); ok {
 		told.Status, told.TwilioErrorCode, told.TwilioDocPage, told.RetryAfter = e.HTTPStatus(), e.TwilioErrorCode, e.TwilioDocPage, e.RetryAfter
 		told.Message += ": " + e.Message
+		told.OutcomeUnknown = e.OutcomeUnknown
 	}
 	return &told
+}
+
+// unclear is midway for a caller who must not simply call again.
+func unclear(err error, stands string) error {
+	told := midway(err, stands)
+	told.OutcomeUnknown = true
+	return told
 }
