@@ -158,7 +158,7 @@ func readable(c Case, r Response) error {
 }
 
 // Compare describes the first difference between the recording and the answers
-// and upstream calls; empty if there is none. Keys that the envelope adds to an
+// and upstream calls, in their order; empty if there is none. Keys that the envelope adds to an
 // object do not count.
 func Compare(c Case, got []Response, seen []Seen) string {
 	want := c.Answers()
@@ -176,6 +176,9 @@ func Compare(c Case, got []Response, seen []Seen) string {
 	for i, s := range seen {
 		if s.Recorded < 0 {
 			return fmt.Sprintf("upstream call %d, %s %s%s, was not recorded", i, s.Method, s.Host, s.Path)
+		}
+		if i > 0 && s.Recorded < seen[i-1].Recorded {
+			return fmt.Sprintf("upstream call %d, %s %s%s, was recorded before the one that it follows", i, s.Method, s.Host, s.Path)
 		}
 		call := c.UpstreamCalls[s.Recorded]
 		if !sameBody(string(call.Body), s.Body) {
