@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -53,6 +54,7 @@ type App struct {
 	handled     map[string]*route
 	signedPaths []string                          // sorted
 	functions   atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
+	files       atomic.Pointer[fs.FS]             // of HandleFiles
 
 	overdue    overdue
 	laggards   laggards
@@ -305,6 +307,9 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := a.byPath()[r.URL.Path]
+	if f == nil && a.serveFile(w, r) {
+		return
+	}
 	if f == nil || r.URL.RawPath != "" {
 		refuse(http.StatusNotFound, "There is no function at this path").write(w, r)
 		return

@@ -75,11 +75,19 @@ type Config struct {
 	// every request.
 	PromptsFile, CannedResponsesFile, SchedulesFile string
 
+	// AssetsDir is a folder with the plugin's pages, pictures and sounds, such as
+	// the template's folder assets: what is below its features/ is served to
+	// anyone below /features/. What it lacks is answered with pages of flexfn's
+	// own. It is read as requests come.
+	AssetsDir string
+
 	// describing is set while "flexfn gen" describes the functions, which needs
 	// no settings.
 	describing bool
 
-	faults []error // found by FromLookup, reported by Add
+	faults     []error  // found by FromLookup, reported by Add
+	assetsRoot *os.Root // of AssetsDir
+
 	words  prompts
 	canned canned
 }
@@ -161,6 +169,8 @@ var settings = []variable{
 		func(c *Config, v string) error { c.CannedResponsesFile = v; return nil }, (*Config).loadCanned},
 	{"FLEXFN_SCHEDULES_FILE", "a JSON file with the schedules, which the plugin edits and need not exist at first; needed by schedule-manager",
 		func(c *Config, v string) error { c.SchedulesFile = v; return nil }, (*Config).checkSchedules},
+	{"FLEXFN_ASSETS_DIR", "a folder with the plugin's pages, pictures and sounds, such as the template's assets; pages of flexfn's own when unset",
+		func(c *Config, v string) error { c.AssetsDir = v; return nil }, (*Config).openAssets},
 }
 
 func wholeNumber(name, unit string, least, most int, doc string, field func(*Config) *int) variable {

@@ -96,7 +96,7 @@ func (c *Config) common() []flexfn.Route {
 func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 
 // Add registers the functions of [Routes] with app, except those that c
-// disables. If anything is wrong with c, it registers none, and the error
+// disables, and the files of AssetsDir. If anything is wrong with c, it registers none, and the error
 // joins every fault. Features that are off because settings are missing are
 // logged once, to the app's logger.
 //
@@ -121,6 +121,7 @@ func (c Config) Add(app *flexfn.App) error {
 		off = append(off, s.String())
 		routes = append(routes, s.feature.off(&c, s.Missing)...)
 	}
+	app.HandleFiles(c.assets())
 	if len(off) > 0 {
 		app.Config().Logger.Info("features of the Flex plugin are off, since settings are missing", "features", strings.Join(off, "; "))
 	}
