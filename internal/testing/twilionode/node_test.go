@@ -21,9 +21,14 @@ func TestNode(t *testing.T) {
 }
 
 // startFake serves a fake until the test ends, and returns its URL.
-func startFake(t *testing.T) string {
+func startFake(t *testing.T, change ...func(*twiliofake.Twilio) error) string {
 	t.Helper()
 	fake, err := twiliofake.New(twiliofake.Config{})
+	for _, c := range change {
+		if err == nil {
+			err = c(fake)
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

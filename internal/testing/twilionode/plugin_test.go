@@ -7,25 +7,38 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/twiliofake"
 )
+
+const one = "00000000000000000000000000000001"
 
 // TestPlugin serves the ready-made functions over the fake, and has plugin.mjs
 // call them as a Flex plugin does.
 func TestPlugin(t *testing.T) {
-	twilio := startFake(t)
+	twilio := startFake(t, dev.AddDemoState)
 	var handler atomic.Pointer[flexfn.App]
 	var lost atomic.Int32
+	var once sync.Map
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Paths below /flaky lose two connections before they answer.
 		if path, ok := strings.CutPrefix(r.URL.Path, "/flaky"); ok {
 			if lost.Add(1) <= 2 {
+				panic(http.ErrAbortHandler)
+			}
+			r.URL.Path = path
+		}
+		// Each path below /lost loses its first connection.
+		if path, ok := strings.CutPrefix(r.URL.Path, "/lost"); ok {
+			if _, again := once.LoadOrStore(path, true); !again {
 				panic(http.ErrAbortHandler)
 			}
 			r.URL.Path = path
@@ -37,14 +50,20 @@ func TestPlugin(t *testing.T) {
 	app, err := flexfn.New(flexfn.Config{
 		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,
 		WorkspaceSID: twiliofake.DevelopmentWorkspaceSID,
-		TwilioURL:    twilio, PublicURL: server.URL,
+		APIKeySID:    "SK" + one, APIKeySecret: "development",
+		TwilioURL: twilio, PublicURL: server.URL,
 		Retry:  []flexfn.RetryOption{flexfn.RetryLimit(0)}, // so that the plugin's own show
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (functions.Config{ChatServiceSID: twiliofake.DevelopmentChatServiceSID}).Add(app); err != nil {
+	config := functions.Config{
+		ChatServiceSID: twiliofake.DevelopmentChatServiceSID, SyncServiceSID: "IS" + one,
+		CallbackWorkflowSID: "WW" + one, ChatTransferWorkflowSID: "WW" + one, InternalCallWorkflowSID: "WW" + one,
+		SchedulesFile: filepath.Join(t.TempDir(), "schedules.json"),
+	}
+	if err := config.Add(app); err != nil {
 		t.Fatal(err)
 	}
 	handler.Store(app)
