@@ -83,7 +83,7 @@ func standardPort(scheme string) string {
 // splitURL splits an absolute URL without changing a byte of it, which net/url
 // would. The target is everything from the path on, fragment included.
 func splitURL(s string) (o calledOrigin, target string, ok bool) {
-	scheme, rest, found := strings.Cut(s, "://")
+	scheme, rest, _ := strings.Cut(s, "://")
 	switch scheme {
 	case "http", "https", "ws", "wss":
 	default:
@@ -99,7 +99,7 @@ func splitURL(s string) (o calledOrigin, target string, ok bool) {
 		o.user, authority = authority[:i+1], authority[i+1:]
 	}
 	o.host, o.port, ok = splitHost(authority)
-	return o, target, found && ok
+	return o, target, ok
 }
 
 // splitHost splits a host and its port. It refuses anything that cannot be a host,
@@ -127,7 +127,8 @@ func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
-// validPort reports whether s is empty, or a colon and one to five digits.
+// validPort reports whether s, which begins with a colon or is empty, is empty or
+// has one to five digits.
 func validPort(s string) bool {
 	if s == "" {
 		return true
@@ -137,7 +138,7 @@ func validPort(s string) bool {
 			return false
 		}
 	}
-	return s[0] == ':' && len(s) > 1 && len(s) <= 6
+	return len(s) > 1 && len(s) <= 6
 }
 
 // appendOrigins appends the origins that a scheme, a host and a port describe.
@@ -149,7 +150,7 @@ func appendOrigins(to []calledOrigin, scheme, hostAndPort, port string) []called
 	if o.host, o.port, ok = splitHost(hostAndPort); !ok {
 		return to
 	}
-	if port = ":" + port; o.port == "" && len(port) > 1 && validPort(port) && port != standardPort(scheme) {
+	if port = ":" + port; o.port == "" && validPort(port) && port != standardPort(scheme) {
 		o.port = port
 	}
 	switch scheme {

@@ -31,8 +31,7 @@ func queryOrders(target string) []string {
 			return
 		}
 		for i := range items {
-			early := slices.ContainsFunc(order, func(k int) bool { return k > i && name(k) == name(i) })
-			if !early && !slices.Contains(order, i) {
+			if !slices.ContainsFunc(order, func(k int) bool { return k >= i && name(k) == name(i) }) { // not taken, and none too early
 				add(append(slices.Clip(order), i))
 			}
 		}
@@ -93,7 +92,7 @@ func querySpellings(target string, most int) []string {
 	if len(found) == 0 {
 		return list
 	}
-	if len(found) < 16 && 1<<len(found) <= most {
+	if 1<<len(found) <= most {
 		for set := 1; set < 1<<len(found); set++ {
 			list = append(list, spell(func(i int) bool { return set&(1<<slices.Index(found, i)) != 0 }))
 		}

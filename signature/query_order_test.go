@@ -35,9 +35,22 @@ func TestQuerySpellings(t *testing.T) {
 		t.Errorf("nothing to spell otherwise: %q", got)
 	}
 	all := "/x?q=%20%21%24%27%28%29%2A%2C%2F%3A%3B%3F%40"
+	few := []string{
+		all,
+		"/x?q=%20!%24'()*%2C%2F%3A%3B%3F%40", // encodeURIComponent
+		"/x?q=+%21%24%27%28%29%2A%2C%2F%3A%3B%3F%40",
+		"/x?q=%20!$%27()*,/:;?@",
+		"/x?q=%20!$'()*,/:;?@",
+		"/x?q=+!%24'()*%2C%2F%3A%3B%3F%40",
+	}
 	for _, most := range []int{1, 10, maxQueries} {
-		if got := querySpellings(all, most); len(got) != 6 {
-			t.Errorf("%d spellings, want 6", len(got))
+		if got := querySpellings(all, most); !slices.Equal(got, few) {
+			t.Errorf("at most %d: %q, want %q", most, got, few)
+		}
+	}
+	for most, want := range map[int]int{3: 6, 4: 4} {
+		if got := querySpellings("/x?a=%20%2C", most); len(got) != want {
+			t.Errorf("two characters, at most %d: %q, want %d", most, got, want)
 		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 
 func TestSharedKey(t *testing.T) {
 	const token, url, body = "12345", "https://functions.example.com/studio/x?a=1", "From=%2B15005550006&Body=hi"
-	account := "AC" + strings.Repeat("a", 32)
+	account, other := "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)
 	v, err := New(Config{
 		AccountSID: account, AuthTokens: []string{token}, PublicURL: "https://functions.example.com",
-		SharedKeys: map[string]string{"one": "s1", "two": "s2"},
+		SharedKeys: map[string]string{"one": "s1", "two": "s2", "team/three": "s3", other: "s4"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +38,8 @@ func TestSharedKey(t *testing.T) {
 	}{
 		{"shared key", []string{"key=one,algorithm=HMAC_SHA256"}, sha256Of("s1"), ""},
 		{"other key", []string{"algorithm=HMAC_SHA256, key=two"}, sha256Of("s2"), ""},
+		{"slash in the id", []string{"key=team/three,algorithm=HMAC_SHA256"}, sha256Of("s3"), ""},
+		{"SID as the id", []string{"key=" + other + ",algorithm=HMAC_SHA256"}, sha256Of("s4"), ""},
 		{"no header", nil, sha1, ""},
 		{"no algorithm", []string{"key=one"}, sha1, ""},
 		{"SHA-1 by name", []string{"algorithm=HMAC_SHA1"}, sha1, ""},
@@ -45,7 +47,7 @@ func TestSharedKey(t *testing.T) {
 		{"the auth token as secret", []string{"key=one,algorithm=HMAC_SHA256"}, sha256Of(token), "not Twilio's"},
 		{"SHA-1 instead of SHA-256", []string{"key=one,algorithm=HMAC_SHA256"}, sha1, "28 characters"},
 		{"SHA-256 instead of SHA-1", nil, sha256Of("s1"), "44 characters"},
-		{"unknown key", []string{"key=three,algorithm=HMAC_SHA256"}, sha256Of("s1"), `"three"`},
+		{"unknown key", []string{"key=three,algorithm=HMAC_SHA256"}, sha256Of("s1"), `"three", whose secret is not known: add it as "…"`},
 		{"no key", []string{"algorithm=HMAC_SHA256"}, sha256Of(""), "FLEXFN_SHARED_KEYS"},
 		{"unknown algorithm", []string{"key=one,algorithm=HMAC_SHA512"}, sha256Of("s1"), `"HMAC_SHA512"`},
 		{"empty algorithm", []string{"key=one,algorithm="}, sha1, "algorithm"},

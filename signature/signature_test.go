@@ -512,6 +512,9 @@ func TestSignatureMustBeThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if Valid("", Sign("", "https://example.com/x", "", nil), "https://example.com/x", "", nil) {
+		t.Error("a signature with an empty token is valid")
+	}
 	r := httptest.NewRequest("GET", "https://example.com/x", nil)
 	for _, signature := range []string{"", "x", Sign("", "https://example.com/x", "", nil)} {
 		r.Header.Set(Header, signature)
@@ -530,12 +533,24 @@ func TestSignatureExplains(t *testing.T) {
 		body   string
 		want   []string
 	}{
-		{name: "nothing set", want: []string{`"https://functions.example.com/x?…"`, `"http://functions.example.com/x?…"`, "set PUBLIC_URL"}},
+		{name: "nothing set", want: []string{
+			`for "https://functions.example.com/x?…", "https://functions.example.com:443/x?…", "http://functions.example.com/x?…", "http://functions.example.com:80/x?…"; if Twilio`,
+			"set PUBLIC_URL to its beginning"}},
 		{name: "public URL", config: Config{PublicURL: "https://user:secret@public.example.com/prod#rc=3"},
 			want: []string{`"https://(user)@public.example.com/prod/x?…"`, "correct PUBLIC_URL"}},
 		{name: "not trusted", change: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "y.example") },
 			want: []string{"are not trusted", "FLEXFN_TRUSTED_PROXIES"}},
-		{name: "sub-account", body: form, want: []string{"SubaccountAuthTokens"}},
+		{name: "not needed", config: Config{PublicURL: "https://public.example.com"}, change: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "y.example") },
+			want: []string{"correct PUBLIC_URL"}},
+		{name: "trusted", config: Config{ProxyTrust: TrustXForwardedFromAnyone()}, change: func(r *http.Request) { r.Header.Set("Forwarded", "host=y.example") },
+			want: []string{"if Twilio calls another URL, set PUBLIC_URL"}},
+		{name: "sub-account", body: form, want: []string{"set Config.SubaccountAuthTokens if it may call"}},
+		{name: "sub-account's wrong token", body: form, config: Config{SubaccountAuthTokens: func(context.Context, string) ([]string, error) { return []string{"", "f0"}, nil }},
+			want: []string{"Config.SubaccountAuthTokens returned no matching token"}},
+		{name: "main account", config: Config{AccountSID: "AC" + strings.Repeat("b", 32)}, body: form, want: []string{"if Twilio calls another URL, set PUBLIC_URL"}},
+		{name: "apostrophes", change: func(r *http.Request) { r.RequestURI = "/x?a=%27'" }, want: []string{`…", and with the query written in other ways; if`}},
+		{name: "long path", change: func(r *http.Request) { r.RequestURI = "/" + strings.Repeat("x", 199) }, want: []string{`xxx", "`}},
+		{name: "longer path", change: func(r *http.Request) { r.RequestURI = "/" + strings.Repeat("x", 200) }, want: []string{`xxx…", "`}},
 		{name: "no header", change: func(r *http.Request) { r.Header.Del(Header) }, want: []string{"has no X-Twilio-Signature"}},
 		{name: "host is not a host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host's name"}},
 		{name: "number in the path", change: func(r *http.Request) { r.RequestURI = "/call/+15005550006" }, want: []string{"(number)"}},
@@ -706,5 +721,38 @@ func TestChainedProxies(t *testing.T) {
 				t.Errorf("%s: %s, signed %s: %v", header, value, c.called, err)
 			}
 		}
+	}
+}
+
+// Texts are sorted as if they were compared by UTF-16 code units.
+func TestCompareUTF16(t *testing.T) {
+	texts := []string{"", "a", "ab", "b", "é", "\u1000", "\ud7ff", "\ue000", "\uefff", "\uf000", "\uffff", "\U00010000", "\U0010ffff", "a\ue000", "a\U00010000"}
+	for _, a := range texts {
+		for _, b := range texts {
+			want := slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+			if got := cmp.Compare(compareUTF16(a, b), 0); got != want {
+				t.Errorf("%+q and %+q: %d, want %d", a, b, got, want)
+			}
+		}
+	}
+}
+
+// One large request must not make the process keep its buffers.
+func TestLargeBuffersAreNotKept(t *testing.T) {
+	for _, large := range []*signed{{url: make([]byte, maxKeptBytes+1)}, {form: make([]byte, maxKeptBytes+1)}, {url: make([]byte, maxKeptBytes), form: make([]byte, 1)}} {
+		large.release()
+		for range 100 {
+			if takeSigned() == large {
+				t.Fatalf("buffers of %d and %d bytes are kept", cap(large.url), cap(large.form))
+			}
+		}
+	}
+}
+
+// Each fault is told once.
+func TestFaultsAreToldOnce(t *testing.T) {
+	_, err := New(Config{AuthTokens: []string{"", ""}, SharedKeys: map[string]string{"one": "", "two": ""}})
+	if err == nil || strings.Count(err.Error(), "AuthTokens") != 1 || strings.Count(err.Error(), "SharedKeys") != 1 {
+		t.Error(err)
 	}
 }

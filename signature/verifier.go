@@ -342,9 +342,9 @@ func (v *Verifier) explain(r *http.Request, urls []calledURL, account string) er
 		text.WriteString("any URL: the Host header is not a host's name")
 	}
 	switch {
-	case account != "" && account != v.accountSID && v.subaccounts == nil:
+	case account != v.accountSID && v.subaccounts == nil:
 		text.WriteString("; the request names another account, which signs with its own auth token: set Config.SubaccountAuthTokens if it may call")
-	case account != "" && account != v.accountSID:
+	case account != v.accountSID:
 		text.WriteString("; the request names another account, for which Config.SubaccountAuthTokens returned no matching token")
 	case v.address.public == nil && v.address.trust == nil && hasForwarded(r):
 		text.WriteString("; a proxy sent forwarded headers, which are not trusted: set PUBLIC_URL to the beginning of the URL that is written in Twilio, or FLEXFN_TRUSTED_PROXIES to the proxy's address")
