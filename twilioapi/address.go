@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/flexfn/flexfn"
 )
@@ -50,7 +49,7 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 // in better words.
 func CheckSegment(name string) error {
 	const forbidden = `/\?#%;{}` // braces are twilio-go's own
-	if len(name) > 512 || !utf8.ValidString(name) || strings.ContainsAny(name, forbidden) || !plainSegment(name) {
+	if len(name) > 512 || strings.ContainsAny(name, forbidden) || !plainSegment(name) {
 		return fmt.Errorf("not a name that a URL can contain: write up to 512 bytes without control characters and %s", forbidden)
 	}
 	return nil
@@ -64,7 +63,7 @@ func plainSegment(s string) bool {
 		return false
 	}
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' { // also what is not UTF-8
 			return false
 		}
 	}

@@ -184,6 +184,42 @@ func TestUpdateRefuses(t *testing.T) {
 	}
 }
 
+// What Twilio stored is returned, and what was sent if the answer does not say.
+func TestUpdateOfWhatTwilioHas(t *testing.T) {
+	for _, tt := range []struct{ has, answers, want string }{
+		{`{"attributes":null}`, `{"attributes":"{\"stored\":1}"}`, `{"stored":1}`},
+		{`{"attributes":""}`, `{"attributes":null}`, `{"a":1}`},
+		{`{}`, `{}`, `{"a":1}`},
+	} {
+		u, ctx := serve(t, nil)
+		u.next = func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				answers(200, tt.answers)(w, r)
+				return
+			}
+			answers(200, tt.has, "ETag", `"1"`)(w, r)
+		}
+		res := twilioapi.UpdateTaskAttributes(ctx, taskSID, json.RawMessage(`{"a":1}`))
+		if string(res.Data) != tt.want || u.body != "Attributes=%7B%22a%22%3A1%7D" {
+			t.Errorf("%s, then %s: %s, %v, sent %s", tt.has, tt.answers, res.Data, res.Err(), u.body)
+		}
+	}
+}
+
+func TestUpdateOfAWorkerFails(t *testing.T) {
+	u, ctx := serve(t, nil)
+	u.next = func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			answers(500, twilioError(500))(w, r)
+			return
+		}
+		answers(200, `{"attributes":"{}"}`, "ETag", `"1"`)(w, r)
+	}
+	if res := twilioapi.UpdateWorkerAttributes(ctx, workerSID, json.RawMessage(`{}`)); res.Status != 500 || res.Data != nil || res.Attempts != 1 {
+		t.Errorf("%+v", res)
+	}
+}
+
 func TestUpdateWaitsItsTurnNoLongerThanItMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &etagServer{attributes: `{}`, delay: time.Minute}

@@ -199,6 +199,33 @@ func TestFlexConfigurationConcurrently(t *testing.T) {
 	}
 }
 
+func TestFlexConfigurationWithoutAttributes(t *testing.T) {
+	u, ctx := serve(t, nil)
+	for _, answer := range []string{`{}`, `{"ui_attributes":null}`, `{"ui_attributes":{}}`} {
+		u.next = answers(200, answer)
+		if res := twilioapi.FlexConfiguration(ctx); string(res.Data) != "{}" {
+			t.Errorf("%s: %q, %v", answer, res.Data, res.Err())
+		}
+	}
+}
+
+// Twilio is sent what the caller said, and nothing for what was left out.
+func TestTaskParameters(t *testing.T) {
+	u, ctx := serve(t, nil)
+	for want, call := range map[string]func() error{
+		"GET PageSize=1000": func() error { return twilioapi.ListTasks(ctx, nil).Err() },
+		"GET PageSize=7":    func() error { return twilioapi.ListTasks(ctx, &taskrouter.ListTaskParams{PageSize: new(7)}).Err() },
+		"POST AssignmentStatus=completed&Reason=done": func() error { return twilioapi.SetTaskStatus(ctx, taskSID, "completed", "done").Err() },
+		"POST AssignmentStatus=pending":               func() error { return twilioapi.SetTaskStatus(ctx, taskSID, "pending", "").Err() },
+	} {
+		u.next = answers(200, `{"tasks":[],"meta":{"key":"tasks"}}`)
+		err := call()
+		if got := u.last.Method + " " + u.last.URL.RawQuery + u.body; err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+}
+
 func TestRecordingMedia(t *testing.T) {
 	u, ctx := serve(t, nil)
 	for _, tt := range []struct {

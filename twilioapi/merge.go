@@ -217,7 +217,7 @@ func (o *object) parse(raw json.RawMessage) {
 
 // memberName reads a name as it is written in valid JSON.
 func memberName(written []byte) (name string) {
-	if bytes.IndexByte(written, '\\') < 0 {
+	if !bytes.ContainsRune(written, '\\') {
 		return string(written[1 : len(written)-1])
 	}
 	_ = json.Unmarshal(written, &name) // it is valid

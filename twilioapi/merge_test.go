@@ -3,11 +3,13 @@ package twilioapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
 func TestMergeObjects(t *testing.T) {
@@ -16,7 +18,7 @@ func TestMergeObjects(t *testing.T) {
 		{`{"a":1,"nested":{"x":1,"y":2},"list":[1,2,3]}`, `{"b":2,"nested":{"y":3}}`, `{"a":1,"nested":{"x":1,"y":3},"list":[1,2,3],"b":2}`},
 		{`{"list":[1,2,3]}`, `{"list":[]}`, `{"list":[1,2,3]}`},
 		{`{"list":[1,2,3]}`, `{"list":[9]}`, `{"list":[9,2,3]}`},
-		{`{"list":[1]}`, `{"list":[2,3]}`, `{"list":[2,3]}`},
+		{`{"list":[1]}`, `{"list":[2,3,4]}`, `{"list":[2,3,4]}`},
 		{`{"list":[{"a":1},2]}`, `{"list":[{"b":2}]}`, `{"list":[{"a":1,"b":2},2]}`},
 		{`{"a":{"b":1}}`, `{"a":null}`, `{"a":null}`},
 		{`{"a":{"b":1}}`, `{"a":{"b":null}}`, `{"a":{"b":null}}`},
@@ -55,6 +57,35 @@ func TestMergeRefuses(t *testing.T) {
 		_, err := mergeObjects(json.RawMessage(tt.old), json.RawMessage(tt.update))
 		if e, ok := errors.AsType[*flexfn.Error](err); !ok || e.Status != tt.status {
 			t.Errorf("%.20s with %.20s: %v", tt.old, tt.update, err)
+		}
+	}
+}
+
+// An object with few members, and one with many, finds each of them again.
+func TestMergeManyMembers(t *testing.T) {
+	for n := range 2 * few {
+		var old, update, want []string
+		for i := range n {
+			old = append(old, fmt.Sprintf(`"k%d":0`, i))
+			update = append(update, fmt.Sprintf(`"k%d":1`, n-1-i))
+			want = append(want, fmt.Sprintf(`"k%d":1`, i))
+		}
+		object := func(members []string) json.RawMessage { return json.RawMessage("{" + strings.Join(members, ",") + "}") }
+		if got, err := mergeObjects(object(old), object(update)); err != nil || string(got) != string(object(want)) {
+			t.Errorf("%d members: %s, %v", n, got, err)
+		}
+	}
+}
+
+func TestMergeDepth(t *testing.T) {
+	nested := func(open, end string, levels int) json.RawMessage {
+		return json.RawMessage(`{"a":` + strings.Repeat(open, levels-1) + "1" + strings.Repeat(end, levels-1) + "}")
+	}
+	for levels, good := range map[int]bool{jsonshape.MaxDepth: true, jsonshape.MaxDepth + 1: false} {
+		for _, json := range []json.RawMessage{nested(`{"a":`, "}", levels), nested("[", "]", levels)} {
+			if got, err := mergeObjects(json, json); (err == nil) != good || good && string(got) != string(json) {
+				t.Errorf("%d levels of %.6s: %.20s, %v", levels, json, got, err)
+			}
 		}
 	}
 }

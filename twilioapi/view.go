@@ -155,7 +155,7 @@ func secret(name string) bool {
 
 // withoutUser takes user and password out of a URL, such as a webhook's.
 func withoutUser(s string) string {
-	if !strings.Contains(s, "://") || !strings.Contains(s, "@") {
+	if !strings.Contains(s, "@") {
 		return s
 	}
 	u, err := url.Parse(s)

@@ -44,6 +44,10 @@ func TestView(t *testing.T) {
 			None   string
 			inside int
 		}{B: new(false), Links: &map[string]any{"task_queues": "u"}}, `{"any":null,"isB":false,"links":{"task_queues":"u"},"n":0,"someList":null}`},
+		{"not an address", struct {
+			A string `json:"a"`
+			B string `json:"b"`
+		}{"x:y@z", "https://a b@c"}, `{"a":"x:y@z","b":"https://a b@c"}`},
 		{"credentials", struct {
 			Account api.ApiV2010Account `json:"account"`
 			Hooks   []map[string]any    `json:"hooks"`
