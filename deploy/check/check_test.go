@@ -354,15 +354,19 @@ func TestIgnored(t *testing.T) {
 }
 
 // TestSystemd checks that the token comes from a credential, which the program
-// finds as a file.
+// finds as a file, and that systemd starts it again however often it was killed.
 func TestSystemd(t *testing.T) {
 	unit := string(read(t, "systemd/flexfn.service"))
 	for _, line := range []string{
 		"LoadCredentialEncrypted=auth-token:/etc/credstore.encrypted/flexfn.auth-token", "Environment=AUTH_TOKEN_FILE=%d/auth-token",
+		"Restart=on-failure",
 	} {
 		if !strings.Contains(unit, "\n"+line+"\n") {
 			t.Errorf("the unit has no line %s", line)
 		}
+	}
+	if general, _, _ := strings.Cut(unit, "\n[Service]\n"); !strings.Contains(general, "\nStartLimitIntervalSec=0\n") { // elsewhere it has no effect
+		t.Error("after five kills in ten seconds the unit stays down")
 	}
 	if strings.Contains(unit, "AUTH_TOKEN=") {
 		t.Error("the unit asks for the token itself")
