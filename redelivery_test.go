@@ -2,6 +2,8 @@ package flexfn
 
 import (
 	"context"
+	"net/http"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -26,4 +28,31 @@ func TestRedeliveriesAreOfOneSignature(t *testing.T) {
 			t.Errorf("another request with the token got %s; %d runs", other.Body, runs)
 		}
 	}
+}
+
+// FuzzKeptAnswer: what is read of a kept answer is an answer, or refused. An
+// answer that was written is read the same.
+func FuzzKeptAnswer(f *testing.F) {
+	f.Add([]byte{}, 200, "X-A", "v", "application/json", []byte(`{"success":true}`))
+	f.Add(answer{status: 404, header: http.Header{"X-A": {"1", "2"}}, body: []byte("b")}.encode(), 204, "", "", "", []byte(nil))
+	f.Fuzz(func(t *testing.T, kept []byte, status int, name, value, contentType string, body []byte) {
+		if a, err := decodeAnswer(kept); err == nil && (a.status < 200 || a.status > 599) {
+			t.Errorf("%q is read as %+v", kept, a)
+		}
+		sent := answer{status: status, contentType: contentType, body: body}
+		if name != "" {
+			sent.header = http.Header{name: {value, value}}
+		}
+		if status < 200 || status > 599 {
+			return
+		}
+		text := sent.encode()
+		if text == nil {
+			return // too long
+		}
+		read, err := decodeAnswer(text)
+		if err != nil || read.status != status || read.contentType != contentType || string(read.body) != string(body) || !reflect.DeepEqual(read.header, sent.header) {
+			t.Errorf("%+v is read as %+v, %v", sent, read, err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package flexfn
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -219,6 +220,39 @@ func FuzzParseRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v string) {
 		if d := parseRetryAfter(v, time.Unix(0, 0)); d < 0 || d > maxRetryAfter {
 			t.Errorf("%q: %s", v, d)
+		}
+	})
+}
+
+// FuzzTwilioError: whatever a service says, the error has a status, a code that
+// is one of Twilio's numbers or none, and text that JSON can carry.
+func FuzzTwilioError(f *testing.F) {
+	f.Add(404, []byte(`{"code":20404,"message":"gone","more_info":"https://www.twilio.com/docs/errors/20404","status":404}`))
+	f.Add(400, []byte(`{"type":"https://www.twilio.com/docs/api/errors/20001","title":"Bad","detail":"worse","code":"20001"}`))
+	f.Add(503, []byte(`{"code":1e400,"message":["a"],"moreInfo":{}}`))
+	f.Add(302, []byte("\xef\xbb\xbf<html>"))
+	request, err := http.NewRequest("POST", "https://taskrouter.twilio.com/v1/Workspaces", nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: request}
+		_, err := CheckResponse(resp, nil)
+		if err == nil {
+			if status < 200 || status > 299 {
+				t.Errorf("%d passes", status)
+			}
+			return
+		}
+		e, ok := err.(*Error)
+		if !ok || e.HTTPStatus() < 400 || e.HTTPStatus() > 599 || e.TwilioErrorCode < 0 || e.message() == "" || e.RetryAfter != 0 {
+			t.Fatalf("%d %q: %#v", status, body, err)
+		}
+		if status >= 400 && status <= 599 && e.Status != status {
+			t.Errorf("%d became %d", status, e.Status)
+		}
+		if e.OutcomeUnknown && (status != 503 || json.Valid(body)) {
+			t.Errorf("%d %q: the outcome is unknown", status, body)
 		}
 	})
 }

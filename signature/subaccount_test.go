@@ -1,8 +1,18 @@
 package signature
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,4 +96,103 @@ func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 			t.Errorf("signed for %s: %v", url, err)
 		}
 	}
+}
+
+// FuzzAccount has a sub-account sign whatever a request holds: it is accepted
+// only if each account that the request names is that one. With a SharedKey, the
+// settings must name the key and the algorithm.
+func FuzzAccount(f *testing.F) {
+	const mainToken, ownToken, secret = "maintoken", "owntoken", "shared-secret"
+	mainSID, own, other := "AC"+strings.Repeat("0", 32), "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)
+	for _, query := range []string{"", "AccountSid=" + own, "Account%53id=" + other, "accountsid=" + own + "&AccountSid=" + own, "AccountSid="} {
+		for _, body := range []string{"", "AccountSid=" + own, "AccountSid=" + own + "&accountsid=" + other} {
+			f.Add(query, false, []byte(body), "")
+		}
+		for _, body := range []string{"{}", `{"AccountSid":"` + own + `"}`, `{"AccountSid":"` + own + `","AccountSid":"` + other + `"}`, `{"Account\u0053id":null}`, "\xef\xbb\xbf" + `{"accountſid":"` + other + `"}`} {
+			f.Add(query, true, []byte(body), "key=k,algorithm=HMAC_SHA256")
+		}
+	}
+	v, err := New(Config{
+		AccountSID: mainSID, AuthTokens: []string{mainToken}, PublicURL: "https://example.com", SharedKeys: map[string]string{own + "/k": secret},
+		SubaccountAuthTokens: func(_ context.Context, sid string) ([]string, error) {
+			if sid == own {
+				return []string{ownToken}, nil
+			}
+			return nil, nil
+		},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, query string, isJSON bool, body []byte, settings string) {
+		contentType, target := form.MediaType, "/x?"+query
+		if isJSON {
+			contentType, target = "application/json", AddBodyHash("/x?"+query, body)
+		}
+		signer := own
+		for _, token := range []string{ownToken, secret, mainToken} {
+			r := &http.Request{Method: "POST", Host: "example.com", URL: &url.URL{Path: "/x", RawQuery: query}, RequestURI: target, Header: http.Header{"Content-Type": {contentType}}}
+			text := "https://example.com" + target
+			if !isJSON {
+				text += string(signedForm(string(body)))
+			}
+			algorithm := sha1.New
+			switch token {
+			case secret:
+				algorithm = sha256.New
+				r.Header[SettingsHeader] = []string{settings}
+			case mainToken:
+				signer = mainSID
+			}
+			mac := hmac.New(algorithm, []byte(token))
+			mac.Write([]byte(text))
+			r.Header[Header] = []string{base64.StdEncoding.EncodeToString(mac.Sum(nil))}
+			proof, err := v.Verify(context.Background(), r, body)
+			if err != nil {
+				continue
+			}
+			if proof.AccountSID != signer {
+				t.Fatalf("signed by %s, passes for %s", signer, proof.AccountSID)
+			}
+			if token == secret && (!strings.Contains(settings, "k") || !strings.Contains(settings, "HMAC_SHA256")) {
+				t.Fatalf("a SharedKey is accepted with the settings %q", settings)
+			}
+			for _, named := range accountsIn(query, isJSON, body) {
+				if named != signer {
+					t.Fatalf("signed by %s, names %q", signer, named)
+				}
+			}
+		}
+	})
+}
+
+// accountsIn finds the accounts that a request names, with the standard library.
+func accountsIn(query string, isJSON bool, body []byte) (list []string) {
+	pairs := []string{query}
+	if !isJSON {
+		pairs = append(pairs, string(body))
+	}
+	for _, text := range pairs {
+		values, _ := url.ParseQuery(text)
+		for name, named := range values {
+			if strings.EqualFold(name, "AccountSid") {
+				list = append(list, named...)
+			}
+		}
+	}
+	if body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")); isJSON && json.Valid(body) {
+		d := json.NewDecoder(bytes.NewReader(body))
+		if begin, _ := d.Token(); begin != json.Delim('{') {
+			return list
+		}
+		for d.More() {
+			name, _ := d.Token()
+			var value any
+			_ = d.Decode(&value)
+			if strings.EqualFold(name.(string), "AccountSid") && value != nil {
+				list = append(list, fmt.Sprint(value))
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
 }
