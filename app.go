@@ -40,7 +40,7 @@ type App struct {
 	lines                       *spool.Queue // behind log
 	client                      *http.Client
 	origins                     map[string]bool // nil: any
-	allowHeaders, exposeHeaders []string        // values of the CORS headers
+	allowHeaders, exposeHeaders string          // values of the CORS headers
 	bodies                      *bodyRoom
 	tokens                      tokenChecker
 	signed                      *signature.Verifier
@@ -298,7 +298,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowed := a.cors(w.Header(), r)
 	if r.Method == http.MethodOptions {
 		// On every path, so that a page can read the 404 of a wrong one.
-		w.Header()["Allow"] = allowMethods
+		w.Header().Set("Allow", allowMethods)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -315,7 +315,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header()["Allow"] = allowMethods
+		w.Header().Set("Allow", allowMethods)
 		refuse(http.StatusMethodNotAllowed, "Functions are called with GET or POST, not %q", r.Method).write(w, r)
 		return
 	}

@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/pace"
 )
 
 // route is a function at a path of an app.
 type route struct {
 	*Function
 	calls calls
+	lines pace.Lines // of callers who were not admitted
 }
 
 // calls counts the calls of one function whose handlers run, those that run

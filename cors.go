@@ -4,23 +4,24 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
-// Header values that never change. They are shared between requests, so
-// nothing may write to them; slices.Clip makes an append copy.
-var (
-	anyOrigin        = slices.Clip([]string{"*"})
-	allowMethods     = slices.Clip([]string{"GET, HEAD, POST, OPTIONS"})
-	maxAge           = slices.Clip([]string{"86400"})
-	noStore          = slices.Clip([]string{"no-store"})
-	noSniff          = slices.Clip([]string{"nosniff"})
-	varyOrigin       = slices.Clip([]string{"Origin"})
-	varyPreflight    = slices.Clip([]string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network"})
-	privateNetworkOK = slices.Clip([]string{"true"})
-	jsonTypeHeader   = slices.Clip([]string{jsonType})
-)
+const allowMethods = "GET, HEAD, POST, OPTIONS"
+
+// headers sets headers whose values are in one allocation. Nothing of them is
+// shared with another answer, since what is around the app may change them.
+type headers struct {
+	h      http.Header
+	n      int
+	values [9]string
+}
+
+func (s *headers) set(name, value string) {
+	s.values[s.n] = value
+	s.h[name] = s.values[s.n : s.n+1 : s.n+1]
+	s.n++
+}
 
 // cors sets the headers that every answer has, and reports whether the origin
 // may call. By default any may: the Flex token is the credential, not a
@@ -30,22 +31,24 @@ var (
 // (WICG) for the preflight of a page that calls into a private network, which
 // is granted to listed origins only.
 func (a *App) cors(h http.Header, r *http.Request) (allowed bool) {
-	h["Cache-Control"] = noStore
-	h["X-Content-Type-Options"] = noSniff
-	h["Access-Control-Allow-Methods"] = allowMethods
-	h["Access-Control-Allow-Headers"] = a.allowHeaders
-	h["Access-Control-Expose-Headers"] = a.exposeHeaders
+	to := &headers{h: h}
+	to.set("Cache-Control", "no-store")
+	to.set("X-Content-Type-Options", "nosniff")
+	to.set("Access-Control-Allow-Methods", allowMethods)
+	to.set("Access-Control-Allow-Headers", a.allowHeaders)
+	to.set("Access-Control-Expose-Headers", a.exposeHeaders)
 	preflight := r.Method == http.MethodOptions
 	if preflight {
-		h["Access-Control-Max-Age"] = maxAge
+		to.set("Access-Control-Max-Age", "86400")
 	}
 	if a.origins == nil {
-		h["Access-Control-Allow-Origin"] = anyOrigin
+		to.set("Access-Control-Allow-Origin", "*")
 		return true
 	}
-	h["Vary"] = varyOrigin
 	if preflight {
-		h["Vary"] = varyPreflight
+		to.set("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network")
+	} else {
+		to.set("Vary", "Origin")
 	}
 	origin := r.Header["Origin"]
 	if len(origin) == 0 {
@@ -54,16 +57,16 @@ func (a *App) cors(h http.Header, r *http.Request) (allowed bool) {
 	if len(origin) > 1 || !a.origins[origin[0]] {
 		return false
 	}
-	h["Access-Control-Allow-Origin"] = origin
+	to.set("Access-Control-Allow-Origin", origin[0])
 	if preflight && r.Header.Get("Access-Control-Request-Private-Network") == "true" {
-		h["Access-Control-Allow-Private-Network"] = privateNetworkOK
+		to.set("Access-Control-Allow-Private-Network", "true")
 	}
 	return true
 }
 
-// headerList is the value of a CORS header; like those above it is shared.
-func headerList(always string, more []string) []string {
-	return slices.Clip([]string{strings.Join(append([]string{always}, more...), ", ")})
+// headerList is the value of a CORS header that lists headers.
+func headerList(always string, more []string) string {
+	return strings.Join(append([]string{always}, more...), ", ")
 }
 
 // originSet returns the origins that may call; nil if any may. Origins are

@@ -63,9 +63,24 @@ func TestCORSAllowList(t *testing.T) {
 	}
 }
 
-// The CORS headers are constant: one request cannot change them for the next.
+// TestCORSHeadersAreNotShared: whoever is in front of the app may change an
+// answer's headers; the next answer has its own.
 func TestCORSHeadersAreNotShared(t *testing.T) {
 	app := newApp(t, testConfig(nil))
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) { return nil, nil }, flexfn.OpenToAnyone()))
+	for range 2 {
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("POST", "/f", nil))
+		for name, values := range w.Header() {
+			if slices.Contains(values, "spoilt") {
+				t.Errorf("%s is %q", name, values)
+			}
+			for i := range values {
+				values[i] = "spoilt"
+			}
+			w.Header()[name] = append(values, "spoilt")
+		}
+	}
 	for range 2 {
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, httptest.NewRequest("OPTIONS", "/any", nil))
@@ -83,6 +98,7 @@ func TestCORSHeadersAreNotShared(t *testing.T) {
 			if !slices.Equal(w.Header()[k], v) {
 				t.Errorf("%s is %q, want %q", k, w.Header()[k], v)
 			}
+			w.Header()[k][0] = "spoilt"
 			w.Header().Add(k, "spoilt")
 		}
 		if w.Code != 204 || len(w.Header()) != len(want) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/pace"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -25,6 +26,7 @@ type phase uint8
 const (
 	receiving phase = iota // the body
 	admitting              // checking who calls
+	admitted               // reading parameters, or waiting for the same call
 	handling
 )
 
@@ -118,7 +120,7 @@ func (c *call) finish(ans answer) {
 	c.mu.Unlock()
 	if late {
 		c.app.overdue.leave()
-		c.log(slog.LevelWarn, "the function ended long after its deadline", "duration", time.Since(c.start))
+		c.logFrom(c.phase, slog.LevelWarn, "the function ended long after its deadline", "duration", time.Since(c.start))
 	}
 }
 
@@ -129,7 +131,7 @@ func (c *call) tell(ans answer) {
 		ans.requestID = c.requestID() // in development every answer has one
 	}
 	if ans.last && c.request.ProtoMajor == 1 {
-		c.w.Header()["Connection"] = closeConnection
+		c.w.Header().Set("Connection", "close")
 	}
 	if c.told != nil {
 		c.told <- ans
@@ -140,10 +142,6 @@ func (c *call) tell(ans answer) {
 		_ = http.NewResponseController(c.w).Flush()
 	}
 }
-
-// closeConnection is shared by all answers, as the header values in cors.go
-// are.
-var closeConnection = []string{"close"}
 
 // tooLate runs when the deadline and its grace have passed, on the timer's
 // goroutine.
@@ -171,12 +169,14 @@ func (c *call) tooLate() {
 	// An answer does not wait for a log line.
 	what := "the handler is still running after its deadline; it should honour its ctx"
 	switch phase {
+	case admitted:
+		what = "the handler had not begun at the deadline"
 	case receiving:
 		what = "the body did not arrive before the deadline"
 	case admitting:
 		what = "the caller was not checked before the deadline"
 	}
-	c.log(slog.LevelError, what, "deadline", c.limit)
+	c.logFrom(phase, slog.LevelError, what, "deadline", c.limit)
 }
 
 // lingering is how long a connection stays open for its client to read the
@@ -279,6 +279,7 @@ func (c *call) run() (ans answer) {
 	if err != nil {
 		return c.failed(err)
 	}
+	c.enter(admitted)
 	return c.guarded(vs)
 }
 
@@ -323,6 +324,29 @@ func remaining(ctx context.Context, d time.Duration) time.Duration {
 // log writes a line of flexfn's own about the call.
 func (c *call) log(level slog.Level, message string, args ...any) {
 	c.logger().Log(c, level, message, args...)
+}
+
+// logFrom is log for a line that arose in phase p. Anyone can send requests that
+// are not admitted, so their lines are bounded.
+func (c *call) logFrom(p phase, level slog.Level, message string, args ...any) {
+	if p >= admitted {
+		c.log(level, message, args...)
+		return
+	}
+	c.logSparsely(level, message, args...)
+}
+
+// logSparsely writes a line that anyone can cause: for each function a burst of
+// them, and then one in a while, which says how many were left out.
+func (c *call) logSparsely(level slog.Level, message string, args ...any) {
+	leftOut, ok := c.fn.lines.Next()
+	if !ok {
+		return
+	}
+	if leftOut > 0 {
+		args = append(args, pace.LeftOut, leftOut)
+	}
+	c.log(level, message, args...)
 }
 
 // overdue counts the calls whose callers were answered at the deadline and that

@@ -1,6 +1,7 @@
 package flexfn
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -247,7 +248,7 @@ func (c *call) failed(err error) answer {
 	}
 	notSetUp := status == http.StatusNotImplemented && told.TwilioErrorCode == 0 && told.Err == nil // not a service's 501
 	if status >= 500 && !notSetUp {
-		c.log(slog.LevelError, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
+		c.logFrom(c.phase, slog.LevelError, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
 	} else {
 		c.debug(err)
 	}
@@ -269,10 +270,8 @@ func retryAfter(d time.Duration) http.Header {
 // a HEAD request nor a 204 or 304 gets a body.
 func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h["Content-Type"] = jsonTypeHeader
-	if a.contentType != "" {
-		h.Set("Content-Type", a.contentType)
-	}
+	to := &headers{h: h}
+	to.set("Content-Type", cmp.Or(a.contentType, jsonType))
 	for k, v := range a.header {
 		switch {
 		case k == "Access-Control-Expose-Headers":
@@ -281,18 +280,18 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 		case k == "Vary":
 			h[k] = append(slices.Clone(h[k]), v...)
 		default:
-			h[k] = v
+			h[k] = slices.Clone(v)
 		}
 	}
 	if a.requestID != "" {
-		h["X-Request-Id"] = []string{a.requestID}
+		to.set("X-Request-Id", a.requestID)
 	}
 	if a.status == http.StatusNoContent || a.status == http.StatusNotModified {
 		delete(h, "Content-Type")
 		w.WriteHeader(a.status)
 		return
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+	to.set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(a.body) // on an error the caller has gone

@@ -240,7 +240,7 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 			return nil, err
 		}
 		if len(vs.hints) > 0 {
-			c.log(slog.LevelWarn, "parameters of a request were not read", "hint", strings.Join(vs.hints, "; "))
+			c.logSparsely(slog.LevelWarn, "parameters of a request were not read", "hint", strings.Join(vs.hints, "; "))
 		}
 		if v, ok := any(in).(validator); ok {
 			if err := v.Validate(); err != nil {

@@ -3,6 +3,7 @@ package flexfn
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -33,7 +34,7 @@ func (c *call) checkSignature(body []byte) (signature.Proof, error) {
 	case errors.Is(err, signature.ErrUnavailable):
 		return proof, &Error{Status: http.StatusServiceUnavailable, Message: "The signature cannot be checked at the moment; try again", RetryAfter: time.Second, Err: err}
 	}
-	c.logger().WarnContext(c, "signature refused", "reason", err)
+	c.logSparsely(slog.LevelWarn, "signature refused", "reason", err)
 	return proof, &Error{Status: http.StatusForbidden, Message: "Unauthorized: the request does not carry Twilio's signature", Err: err}
 }
 

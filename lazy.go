@@ -22,7 +22,12 @@ type lazyContext struct {
 	making sync.Mutex
 	std    context.Context
 	cancel context.CancelFunc
+
+	over atomic.Bool // end was called
 }
+
+// lazyKey is the key of the innermost lazyContext.
+type lazyKey struct{}
 
 // endedContext is shared by all that end before anything has waited for them.
 var endedContext = func() context.Context {
@@ -59,6 +64,7 @@ func (l *lazyContext) standard() context.Context {
 
 // end cancels l, and releases its timer.
 func (l *lazyContext) end() {
+	l.over.Store(true)
 	l.making.Lock()
 	defer l.making.Unlock()
 	if l.made.Load() {
@@ -95,6 +101,9 @@ func (l *lazyContext) Deadline() (time.Time, bool) {
 }
 
 func (l *lazyContext) Value(key any) any {
+	if key == (lazyKey{}) {
+		return l
+	}
 	if l.made.Load() && l.std != endedContext {
 		return l.std.Value(key) // package context looks for its own kind there
 	}

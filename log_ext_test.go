@@ -5,13 +5,19 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // TestLogLeaks: whatever a handler logs, in any form, neither of slog's handlers
@@ -94,4 +100,122 @@ func TestTwilioURLIsNotPrinted(t *testing.T) {
 	if _, err := flexfn.New(config); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestStrangersCannotFillTheLog: requests that are not admitted leave a bounded
+// number of lines, for each function. What a handler causes is logged each time.
+func TestStrangersCannotFillTheLog(t *testing.T) {
+	const many = 500
+	synctest.Test(t, func(t *testing.T) {
+		var log syncbuf.Buffer
+		config := testConfig(&iam{answer: func(string) (int, string) { return 500, `{}` }})
+		config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		config.MaxBodiesBytes = 12 << 20
+		app := newApp(t, config)
+		for _, path := range []string{"/studio/a", "/studio/b"} {
+			app.Handle(path, flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) { return nil, nil }))
+		}
+		app.Handle("/flex", flexfn.PrepareFlexFunction(func(context.Context, flexfn.Event) (any, error) { return nil, nil }))
+		open := func(context.Context, struct {
+			List []string `json:"list"`
+		}) (any, error) {
+			return nil, errors.New("on purpose")
+		}
+		app.Handle("/open", flexfn.PrepareStudioFunction(open, flexfn.OpenToAnyone()))
+		lines := func(message, path string) (n int) {
+			_ = app.Wait(t.Context())
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, message) && strings.Contains(line, "function="+path+" ") {
+					n++
+				}
+			}
+			return n
+		}
+		call := func(n int, path, body string, header ...string) {
+			for range n {
+				r := httptest.NewRequest("POST", path, strings.NewReader(body))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				for i := 0; i < len(header); i += 2 {
+					r.Header.Set(header[i], header[i+1])
+				}
+				app.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		}
+		call(many, "/studio/a", "a=1")
+		call(many, "/studio/a", "a=1", "X-Twilio-Signature", strings.Repeat("A", 27)+"=")
+		call(1, "/studio/b", "a=1")
+		if a, b := lines("signature refused", "/studio/a"), lines("signature refused", "/studio/b"); a != 20 || b != 1 {
+			t.Errorf("%d refused signatures left %d lines, one of another function %d", 2*many, a, b)
+		}
+		time.Sleep(10 * time.Second)
+		call(2, "/studio/a", "a=1")
+		if n := lines(fmt.Sprint("left_out=", 2*many-20), "/studio/a"); n != 1 {
+			t.Errorf("%d lines say how many were left out: %s", n, log.String())
+		}
+		call(many, "/studio/b", "a", "X-Twilio-Signature", "x", "Content-Type", "application/json; charset=utf-16")
+		call(many/10, "/studio/b", strings.Repeat("x", 7<<20), "X-Twilio-Signature", "x")
+		if n := lines("", "/studio/b"); n > 21 {
+			t.Errorf("bodies that are refused left %d lines", n)
+		}
+		call(many, "/flex", "Token="+strings.Repeat("t", 40))
+		if n := lines("function failed", "/flex"); n == 0 || n > 60 { // the retries of the token check take their time
+			t.Errorf("%d tokens that cannot be checked left %d lines", many, n)
+		}
+		call(many, "/open", "list[]=1")
+		if hints, failures := lines("were not read", "/open"), lines("function failed", "/open"); hints != 20 || failures != many {
+			t.Errorf("%d calls of an open function left %d hints and %d failures", many, hints, failures)
+		}
+	})
+}
+
+// FuzzLog: whatever is around it, and however it is written, neither the auth
+// token nor the request's Flex token is in the log, nor a telephone number.
+func FuzzLog(f *testing.F) {
+	const token = "flex.token/1+=="
+	for _, s := range []string{"", "a", `\`, `"`, "%2", "\n", "(", "\u2028", "\xff", "Bearer ", "+1"} {
+		f.Add(s, s)
+		f.Add(s, "")
+	}
+	var log bytes.Buffer
+	var writers []func(text string) // each with a logger of a request
+	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		config := testConfig(new(iam))
+		config.Logger = slog.New(h)
+		app := newApp(f, config)
+		app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (any, error) {
+			logger := flexfn.Logger(ctx)
+			writers = append(writers, func(text string) {
+				log.Reset()
+				logger.Info(text, text, text, "bytes", []byte(text), "error", errors.New(text), "map", map[string]*string{"a": &text})
+				_ = app.Wait(context.Background())
+			})
+			return nil, nil
+		}))
+		post(f, app, "/f", url.Values{"Token": {token}})
+	}
+	if len(writers) != 2 {
+		f.Fatal("the token was not accepted")
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		for _, write := range writers {
+			for _, secret := range []string{testAuthToken, token} {
+				write(before + secret + after)
+				if text := log.String(); strings.Contains(text, secret) || strings.Contains(text, strings.Trim(strconv.Quote(secret), `"`)) {
+					t.Fatalf("the log has %q: %s", secret, text)
+				}
+			}
+			write(strings.Map(notDigit, before) + "+15550100123")
+			if strings.Contains(log.String(), "5550100123") {
+				t.Fatalf("the log has the number: %s", log.String())
+			}
+		}
+	})
+}
+
+// notDigit drops what could continue a number.
+func notDigit(r rune) rune {
+	if r < 'A' {
+		return ' '
+	}
+	return r
 }

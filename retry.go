@@ -39,7 +39,8 @@ import (
 // Each attempt has a ctx of its own, which ends with the attempt. So callback
 // reads what it receives; only where its result is itself an [*http.Response]
 // or an [io.ReadCloser] can that be read afterwards, until it is closed or the
-// attempt timeout has passed since the attempt began.
+// attempt timeout has passed since the attempt began. One inside another value
+// cannot; the error of reading it says so if [App.HTTPClient] brought it.
 //
 // The policy is that of the app that ctx carries, changed by opts. Without an
 // app it is five retries, waits of 100 to 300 ms, no attempt timeout and no

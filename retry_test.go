@@ -256,6 +256,17 @@ func TestResultIsReadable(t *testing.T) {
 			if err := body.Close(); err != nil || attempt.Err() != context.Canceled {
 				t.Errorf("%v; the attempt goes on after its body was closed", err)
 			}
+			type wrapped struct{ resp *http.Response }
+			within, err := ExecuteWithRetry(app.Context(t.Context()), func(ctx context.Context) (wrapped, error) {
+				resp, err := get("/")(ctx)
+				return wrapped{resp}, err
+			}).Get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ReadBody(within.resp); err == nil || !strings.Contains(err.Error(), "return the *http.Response or its body itself") || !errors.Is(err, context.Canceled) {
+				t.Errorf("one inside a struct: %v", err)
+			}
 			resp, err = ExecuteWithRetry(app.Context(t.Context()), get("/never")).Get()
 			if err != nil {
 				t.Fatal(err)

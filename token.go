@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+
+	"github.com/flexfn/flexfn/internal/pace"
 )
 
 // Owner is the user a Flex token belongs to, as Twilio reported it;
@@ -58,7 +60,7 @@ type tokenValidator struct {
 	budget    *retryBudget  // of these questions alone
 	strangers chan struct{} // a place for each question about a token never seen valid
 	known     chan struct{} // and for each about one that was
-	pace      pace          // of the former
+	pace      pace.Pace     // of the former
 
 	mu     sync.Mutex
 	asking map[tokenKey]*question

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -21,11 +20,11 @@ import (
 // valid when Twilio was last asked have places of their own, which a stranger
 // cannot take.
 const (
-	strangersAtOnce    = 10              // of Twilio's concurrent requests, which the account shares
-	strangersPerSecond = 20              // once the burst is used up
-	strangersBurst     = 200             // at once after a quiet time, as when a shift begins
-	strangersWait      = 2 * time.Second // for their turn, at most
-	knownAtOnce        = 10
+	strangersAtOnce = 10               // of Twilio's concurrent requests, which the account shares
+	strangersEach   = time.Second / 20 // once the burst is used up
+	strangersBurst  = 200              // at once after a quiet time, as when a shift begins
+	strangersWait   = 2 * time.Second  // for their turn, at most
+	knownAtOnce     = 10
 
 	iamTimeout = 3 * time.Second // of one attempt
 	iamTotal   = 6 * time.Second // of all attempts
@@ -136,7 +135,7 @@ func (t *tokenValidator) find(ctx context.Context, token string, known bool) (to
 	places := t.known
 	if !known {
 		places = t.strangers
-		wait, ok := t.pace.take(strangersPerSecond, strangersBurst, strangersWait)
+		wait, ok := t.pace.Take(strangersEach, strangersBurst, strangersWait)
 		if !ok {
 			return tokenVerdict{}, &Error{
 				Status:     http.StatusTooManyRequests,
@@ -252,28 +251,4 @@ func refusalText(raw json.RawMessage, token string) string {
 		return "Unauthorized: the Flex token is not valid"
 	}
 	return strings.Clone(message)
-}
-
-// pace limits events to a rate, and allows a burst after a quiet time.
-type pace struct {
-	mu   sync.Mutex
-	next time.Time // when the next would be due if there were no bursts
-}
-
-// take reserves the next turn and returns how long it is until then. If that is
-// more than most, it reserves nothing and returns false.
-func (p *pace) take(perSecond, burst int, most time.Duration) (wait time.Duration, ok bool) {
-	each := time.Second / time.Duration(perSecond)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	next := p.next
-	if earliest := now.Add(-time.Duration(burst-1) * each); next.Before(earliest) {
-		next = earliest
-	}
-	if wait = next.Sub(now); wait > most {
-		return 0, false
-	}
-	p.next = next.Add(each)
-	return max(wait, 0), true
 }

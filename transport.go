@@ -171,8 +171,37 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 		return nil, lost(err, req.URL.Hostname(), sent, changesOnce(req))
 	}
 	resp.Request = req
+	if resp.Body != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		resp.Body = &answerBody{resp.Body, req.Context()}
+	}
 	return resp, nil
 }
+
+// answerBody is the body of an answer to a request with ctx. If it is read too
+// late, its error says so.
+type answerBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && errors.Is(err, context.Canceled) {
+		if l, _ := b.ctx.Value(lazyKey{}).(*lazyContext); l != nil && l.over.Load() {
+			err = &readLateError{err}
+		}
+	}
+	return n, err
+}
+
+// readLateError is the error of a body that was read after the attempt or the
+// handler had ended.
+type readLateError struct{ err error }
+
+func (e *readLateError) Error() string {
+	return "the answer was read after its attempt had ended: read it in the callback of ExecuteWithRetry, or return the *http.Response or its body itself"
+}
+func (e *readLateError) Unwrap() error { return e.err }
 
 // send sends req with body once, so that net/http does not repeat it on its own,
 // and reports what was written of it.

@@ -141,6 +141,9 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 func ReadBody(resp *http.Response) ([]byte, error) {
 	defer closeBody(resp)
 	body, err := readAll(io.LimitReader(resp.Body, maxAnswerBytes+1), resp.ContentLength)
+	if late, ok := errors.AsType[*readLateError](err); ok {
+		return nil, late // a mistake in the program, not the service's doing
+	}
 	switch {
 	case err != nil:
 		changes := resp.Request != nil && changesOnce(resp.Request)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/pace"
 	"github.com/flexfn/flexfn/internal/spool"
 )
 
@@ -126,7 +127,7 @@ func newServer(config Config) (*http.Server, error) {
 		WriteTimeout:      max(writeTime, config.RequestLimit+readTime),
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(sparse{config.Logger.Handler(), new(pace.Lines)}, slog.LevelWarn),
 	}
 	if config.TLSCertFile != "" {
 		pair := &keyPair{certFile: config.TLSCertFile, keyFile: config.TLSKeyFile, log: config.Logger}
@@ -136,6 +137,24 @@ func newServer(config Config) (*http.Server, error) {
 		server.TLSConfig = &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
 	}
 	return server, nil
+}
+
+// sparse is a handler for net/http's own lines, such as those about failed TLS
+// handshakes, which anyone can cause.
+type sparse struct {
+	slog.Handler
+	lines *pace.Lines
+}
+
+func (s sparse) Handle(ctx context.Context, r slog.Record) error {
+	leftOut, ok := s.lines.Next()
+	if !ok {
+		return nil
+	}
+	if leftOut > 0 {
+		r.AddAttrs(slog.Int64(pace.LeftOut, leftOut))
+	}
+	return s.Handler.Handle(ctx, r)
 }
 
 // front answers this package's own paths, and limits the bodies of other
