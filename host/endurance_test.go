@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,17 +29,26 @@ import (
 
 // appProgram is an app whose functions misbehave.
 func appProgram() http.Handler {
-	calls, _ := strconv.Atoi(os.Getenv("FLEXFN_MAX_CALLS"))
-	app, err := flexfn.New(flexfn.Config{
-		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef",
-		MaxCalls: calls,
-	})
+	config := flexfn.FromEnv()
+	config.AccountSID, config.AuthToken = "AC00000000000000000000000000000001", "0123456789abcdef0123456789abcdef"
+	app, err := flexfn.New(config)
 	if err != nil {
 		panic(err)
 	}
-	handle := func(path string, f func(context.Context, flexfn.Event) (any, error)) {
-		app.Handle(path, flexfn.PrepareStudioFunction(f, flexfn.OpenToAnyone(), flexfn.Deadline(300*time.Millisecond)))
+	within := func(d time.Duration, path string, f func(context.Context, flexfn.Event) (any, error)) {
+		app.Handle(path, flexfn.PrepareStudioFunction(f, flexfn.OpenToAnyone(), flexfn.Deadline(d)))
 	}
+	handle := func(path string, f func(context.Context, flexfn.Event) (any, error)) {
+		within(300*time.Millisecond, path, f)
+	}
+	app.Handle("/signed", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) { return nil, nil }))
+	within(1500*time.Millisecond, "/waits", func(ctx context.Context, _ flexfn.Event) (any, error) {
+		slog.Info("the handler waits")
+		<-ctx.Done()
+		slog.Info("the handler waited", "until", ctx.Err())
+		return nil, ctx.Err()
+	})
+	within(5*time.Second, "/slow", func(context.Context, flexfn.Event) (any, error) { time.Sleep(50 * time.Millisecond); return nil, nil })
 	handle("/fine", func(context.Context, flexfn.Event) (any, error) { return nil, nil })
 	handle("/fails", func(context.Context, flexfn.Event) (any, error) {
 		return nil, errors.New(strings.Repeat("why ", 1000))
@@ -57,7 +65,7 @@ func appProgram() http.Handler {
 		}
 		select {} // with a connection
 	})
-	handle("/calls", func(ctx context.Context, e flexfn.Event) (any, error) {
+	within(5*time.Second, "/calls", func(ctx context.Context, e flexfn.Event) (any, error) {
 		req, err := http.NewRequestWithContext(ctx, "GET", e.String("url"), nil)
 		if err != nil {
 			return nil, err

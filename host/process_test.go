@@ -369,8 +369,13 @@ func TestMainProgram(t *testing.T) {
 	if answer, code := run(syscall.SIGTERM, "/sleep?for=3s"); answer != "failed" || code != ExitCutOff {
 		t.Errorf("a request longer than the drain was answered %q, the exit code is %d", answer, code)
 	}
-	environ[1] = "FLEXFN_DRAIN=x"
-	if code := startProgram(t, nil, environ).exit(t); code != ExitFailed {
-		t.Errorf("the exit code after a fault in the configuration is %d", code)
+	for _, fault := range []string{"FLEXFN_DRAIN=x", "FLEXFN_PLATFORM=bogus"} {
+		environ[1] = fault
+		name, _, _ := strings.Cut(fault, "=")
+		began := time.Now()
+		p := startProgram(t, nil, environ)
+		if code := p.exit(t); code != ExitFailed || !strings.Contains(p.log.String(), name) || time.Since(began) > 5*time.Second {
+			t.Errorf("with %s the exit code is %d after %s: %s", fault, code, time.Since(began), p.log)
+		}
 	}
 }
