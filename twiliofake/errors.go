@@ -1,7 +1,6 @@
 package twiliofake
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -46,7 +45,7 @@ type response struct {
 }
 
 func jsonResponse(status int, body any) *response {
-	b, err := json.Marshal(body)
+	b, err := appendJSON(make([]byte, 0, 2048), body)
 	if err != nil { // records hold only values that came from JSON
 		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response(false)
 	}

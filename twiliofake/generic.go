@@ -3,7 +3,7 @@ package twiliofake
 import (
 	"fmt"
 	"net/http"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -107,14 +107,11 @@ func (c *call) identify(values []argument) string {
 	}
 	if variable == "index" {
 		next := 0
-		for _, rec := range slices.Backward(c.orderOf(c.collection())) {
-			if rec != nil {
-				fmt.Sscan(rec.id, &next) //nolint:errcheck // stays 0
-				next++
-				break
-			}
+		if rec := c.collection().last(); rec != nil {
+			n, _ := strconv.Atoi(rec.id)
+			next = n + 1
 		}
-		return fmt.Sprint(next)
+		return strconv.Itoa(next)
 	}
 	// An item that links to another one uses its SID: the PhoneNumbers of a
 	// service are identified by PhoneNumberSid.
@@ -134,13 +131,6 @@ func (c *call) identify(values []argument) string {
 		}
 	}
 	return c.op.prefix + c.store.hex32()
-}
-
-func (c *call) orderOf(in *collection) []*record {
-	if in == nil {
-		return nil
-	}
-	return in.order
 }
 
 // genericUpdate changes an item; an upsert creates it if needed.

@@ -9,8 +9,10 @@ import (
 // taskrouter.twilio.com, taskrouter.ie1.twilio.com and
 // taskrouter.dublin.ie1.twilio.com, with or without a port.
 func product(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	if strings.Contains(host, ":") {
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
 	}
 	name, ok := strings.CutSuffix(strings.ToLower(host), ".twilio.com")
 	if !ok {

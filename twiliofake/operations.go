@@ -10,16 +10,17 @@ import (
 	"sync"
 )
 
-// packed is the table of operations, which internal/twiliogen generates from the
+// operationsGzip is the table of operations, which internal/twiliogen generates
+// from the
 // source of twilio-go. Its format is documented at writeTable there.
 //
 //go:embed operations.gz
-var packed []byte
+var operationsGzip []byte
 
 // operations decodes the table on the first request that needs it. All fakes
 // share the result, which never changes.
 var operations = sync.OnceValue(func() []*operation {
-	ops, err := readOperations(packed)
+	ops, err := readOperations(operationsGzip)
 	if err != nil {
 		panic("twiliofake: operations.gz: " + err.Error()) // a test decodes it
 	}
@@ -94,8 +95,8 @@ func (s shape) model() *model {
 	return s.pkg.models[n]
 }
 
-func readOperations(packed []byte) ([]*operation, error) {
-	z, err := gzip.NewReader(bytes.NewReader(packed))
+func readOperations(packedTable []byte) ([]*operation, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packedTable))
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type window struct {
 	number, size   int
 	first          int // index of the first record, counting the pages followed so far
 	token          string
-	next, previous string // tokens; empty if there is no such page
+	next, previous string // tokens; empty if there is no such page or pages are numbered
 	back, more     bool   // there is a page before and after this one
 }
 
@@ -55,15 +55,11 @@ func (c *call) page() (*response, *apiError) {
 	if style == "none" {
 		w.size = c.collection().len()
 	}
-	compare, err := c.comparison()
+	listed, err := c.sequence()
 	if err != nil {
 		return nil, err
 	}
-	if compare != nil {
-		w.sort(c.collection(), keep, compare)
-	} else {
-		w.fill(c.collection(), keep)
-	}
+	w.fill(listed, keep)
 
 	bodies := make([]any, len(w.records))
 	for i, rec := range w.records {
@@ -72,35 +68,116 @@ func (c *call) page() (*response, *apiError) {
 	return jsonResponse(http.StatusOK, c.envelope(style, &w, bodies)), nil
 }
 
-// fill finds the records of the page. A token holds the sequence number of the
-// item before the page. Items created or removed between two requests therefore
-// do not make pages repeat or skip others, and a page is found by binary search.
-func (w *window) fill(in *collection, keep func(*record) bool) {
+// A sequence is a collection in the order of a list.
+type sequence struct {
+	len  int
+	at   func(i int) *record // nil where a record was removed
+	full bool                // at is never nil
+	// A token names the last record before a page, so that items created or
+	// removed between two requests do not make pages repeat or skip others.
+	// after returns the index of the first record after the one that the token
+	// names. Both are nil if pages are numbered.
+	token func(*record) string
+	after func(token string) (int, bool)
+}
+
+// sequence returns the collection in the order that the request asks for.
+func (c *call) sequence() (sequence, *apiError) {
+	in := c.collection()
 	if in == nil {
-		return
+		return sequence{}, nil
 	}
-	start, skip := 0, w.number*w.size
-	if seq, err := strconv.Atoi(strings.TrimPrefix(w.token, "PA")); err == nil && strings.HasPrefix(w.token, "PA") {
-		start, skip = in.after(seq), 0
-	} else {
-		w.token = ""
-		if keep == nil && in.gone == 0 {
-			start, skip = min(skip, len(in.order)), 0
+	if c.resource != nil && c.orders != nil && c.query.Has("Ordering") {
+		compare, err := c.ordering()
+		if err != nil {
+			return sequence{}, err
+		}
+		items := slices.SortedStableFunc(in.all(), compare)
+		return sequence{len: len(items), full: true, at: func(i int) *record { return items[i] }}, nil
+	}
+	if c.resource != nil && c.sorted {
+		return c.byIdentity(in)
+	}
+	return sequence{
+		len: len(in.order) - in.first, full: in.gone == in.first,
+		at:    func(i int) *record { return in.order[in.first+i].rec },
+		token: func(rec *record) string { return "PA" + strconv.Itoa(rec.seq) },
+		after: func(token string) (int, bool) {
+			seq, err := strconv.Atoi(strings.TrimPrefix(token, "PA"))
+			return max(in.after(seq)-in.first, 0), err == nil && strings.HasPrefix(token, "PA")
+		},
+	}, nil
+}
+
+// byIdentity returns a collection sorted by identity, ascending or descending as
+// the parameter Order says.
+func (c *call) byIdentity(in *collection) (sequence, *apiError) {
+	items := in.inOrder()
+	s := sequence{
+		len: len(items), full: true,
+		at:    func(i int) *record { return items[i] },
+		token: func(rec *record) string { return "PT" + rec.id },
+		after: func(token string) (int, bool) {
+			id, ok := strings.CutPrefix(token, "PT")
+			i, found := slices.BinarySearchFunc(items, id, compareID)
+			if found {
+				i++
+			}
+			return i, ok
+		},
+	}
+	switch c.query.Get("Order") {
+	case "", "asc":
+		return s, nil
+	case "desc":
+		return s.reversed(), nil
+	}
+	return s, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
+}
+
+func (s sequence) reversed() sequence {
+	r := s
+	r.at = func(i int) *record { return s.at(s.len - 1 - i) }
+	r.after = func(token string) (int, bool) {
+		i, ok := s.after(token)
+		if i > 0 && s.token(s.at(i-1)) == token {
+			i--
+		}
+		return s.len - i, ok
+	}
+	return r
+}
+
+// fill finds the records of the page. With a token it takes the same time at any
+// depth, and without a filter also by number.
+func (w *window) fill(in sequence, keep func(*record) bool) {
+	start, skip, ok := 0, w.number*w.size, false
+	if w.token != "" && in.after != nil {
+		if start, ok = in.after(w.token); ok {
+			skip = 0
 		}
 	}
-	end := start
-	for ; end < len(in.order); end++ {
-		rec := in.order[end]
+	if !ok {
+		w.token, start = "", 0
+		if keep == nil && in.full {
+			start, skip = min(skip, in.len), 0
+		}
+	}
+	for i := start; i < in.len; i++ {
+		rec := in.at(i)
 		if rec == nil || keep != nil && !keep(rec) {
 			continue
 		}
 		if skip > 0 {
 			skip--
-			start = end + 1
+			start = i + 1
 			continue
 		}
 		if len(w.records) == w.size {
-			w.next = "PA" + strconv.Itoa(w.records[w.size-1].seq)
+			w.more = true
+			if in.token != nil {
+				w.next = in.token(w.records[w.size-1])
+			}
 			break
 		}
 		w.records = append(w.records, rec)
@@ -112,30 +189,18 @@ func (w *window) fill(in *collection, keep func(*record) bool) {
 	// The previous page starts after the item one page and one item back.
 	n := 0
 	for i := start - 1; i >= 0; i-- {
-		rec := in.order[i]
+		rec := in.at(i)
 		if rec == nil || keep != nil && !keep(rec) {
 			continue
 		}
 		w.back = true
 		if n++; n > w.size {
-			w.previous = "PA" + strconv.Itoa(rec.seq)
+			if in.token != nil {
+				w.previous = in.token(rec)
+			}
 			break
 		}
 	}
-}
-
-// comparison returns the order of a list; nil means the order of creation.
-func (c *call) comparison() (func(a, b *record) int, *apiError) {
-	if c.resource == nil {
-		return nil, nil
-	}
-	if c.order != nil {
-		return c.order(c)
-	}
-	if c.orders != nil && c.query.Has("Ordering") {
-		return c.ordering()
-	}
-	return nil, nil
 }
 
 // ordering parses the Ordering parameter, such as
@@ -168,22 +233,6 @@ func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	}, nil
 }
 
-// sort fills a page of a list that is not in the order of creation. Its pages
-// are numbered.
-func (w *window) sort(in *collection, keep func(*record) bool, compare func(a, b *record) int) {
-	var items []*record
-	for rec := range in.all() {
-		if keep == nil || keep(rec) {
-			items = append(items, rec)
-		}
-	}
-	slices.SortStableFunc(items, compare)
-	w.token = ""
-	w.first = min(w.number*w.size, len(items))
-	end := min(w.first+w.size, len(items))
-	w.records, w.back, w.more = items[w.first:end], w.first > 0, end < len(items)
-}
-
 // envelope wraps a page the way the API does.
 func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	key := c.listName()
@@ -208,7 +257,7 @@ func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 		return c.base() + u
 	}
 	var next, previous any
-	if w.next != "" || w.more {
+	if w.more {
 		next = link(w.number+1, w.next)
 	}
 	if w.back {
@@ -279,7 +328,7 @@ func (c *call) filters() (func(*record) bool, *apiError) {
 		tests = append(tests, test)
 	}
 	for _, param := range slices.Sorted(maps.Keys(c.query)) {
-		if isPaging(param) || param == "Ordering" && c.resource != nil && c.orders != nil {
+		if isPaging(param) || param == "Order" && c.resource != nil && c.sorted || param == "Ordering" && c.resource != nil && c.orders != nil {
 			continue
 		}
 		test, err := c.filter(param, c.query[param])

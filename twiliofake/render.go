@@ -56,7 +56,7 @@ func (c *call) render(rec *record) any {
 		if f.name[0] == '_' {
 			continue // stored but never sent
 		}
-		if v, ok := rec.lookup(f.name); ok {
+		if v, ok := rec.raw(f.name); ok {
 			m[f.name] = v
 		} else {
 			m[f.name] = f.initial
@@ -80,7 +80,7 @@ func (c *call) value(rec *record, f *modelField) any {
 	case c.op.identity:
 		return f.shape.convert(rec.id)
 	}
-	if v, ok := rec.lookup(f.name); ok {
+	if v, ok := rec.raw(f.name); ok {
 		if v != nil && c.resource == nil {
 			v = f.shape.convert(v)
 		}
@@ -89,7 +89,7 @@ func (c *call) value(rec *record, f *modelField) any {
 		}
 	} else if c.resource == nil && rec.seq == 0 && rec.owner != nil && rec.owner.owner != nil {
 		// A view or a verb shows the fields of the item above it.
-		if v, ok := rec.owner.lookup(f.name); ok {
+		if v, ok := rec.owner.raw(f.name); ok {
 			return f.shape.convert(v)
 		}
 	}
@@ -130,6 +130,12 @@ func (s shape) zero(depth int) any {
 // convert converts a parameter's value to the shape of a field; nil if it
 // cannot.
 func (s shape) convert(v any) any {
+	if p, ok := v.(packed); ok {
+		if s.code == "o" || s.code == "m" && p[0] == '{' {
+			return v
+		}
+		v = p.unpack()
+	}
 	switch s.code[0] {
 	case 's':
 		switch v := v.(type) {
@@ -191,6 +197,10 @@ func (s shape) convert(v any) any {
 		return nil
 	case 't', 'd':
 		text, _ := v.(string)
+		if s.code == "t" && len(text) == len("2006-01-02T15:04:05Z") && text[19] == 'Z' ||
+			s.code == "d" && len(text) == len(time.RFC1123Z) && strings.HasSuffix(text, " +0000") {
+			return v // as it should be
+		}
 		t, err := parseTime(text)
 		if err != nil {
 			return nil
@@ -229,8 +239,7 @@ func (s shape) convert(v any) any {
 	return v
 }
 
-// complete returns a copy of an object with the missing fields of its model that
-// cannot be null.
+// complete returns a copy of an object with all fields of its model.
 func (s shape) complete(m map[string]any) map[string]any {
 	model := s.model()
 	if model == nil {
@@ -239,6 +248,7 @@ func (s shape) complete(m map[string]any) map[string]any {
 	out := maps.Clone(m)
 	for i := range model.fields {
 		f := &model.fields[i]
+		out[f.name] = nil
 		if v, ok := m[f.name]; ok {
 			out[f.name] = f.shape.convert(v)
 		}

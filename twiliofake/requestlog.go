@@ -1,6 +1,7 @@
 package twiliofake
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"maps"
@@ -34,6 +35,9 @@ type Request struct {
 	Body string `json:"body,omitempty"`
 	// Status is the answer's status; zero if no answer was sent.
 	Status int `json:"status"`
+	// Fidelity says which layer answered, "modelled" or "generic"; see
+	// [Fidelity]. It is empty if a fault answered.
+	Fidelity string `json:"fidelity,omitempty"`
 	// Answer is the answer's body.
 	Answer string `json:"answer,omitempty"`
 	// Faults names the rules that struck.
@@ -46,22 +50,28 @@ const masked = "***"
 // maxLogged is how many bytes of a body the log keeps.
 const maxLogged = 16 << 10
 
+// A logEntry is a request as it came. Secrets are masked when it is first read.
+type logEntry struct {
+	Request
+	query        string
+	header       http.Header
+	body, answer []byte // nil if they are too large and already in the Request
+	masked       bool
+}
+
 // requestLog is a ring of the last requests; start is the oldest.
 type requestLog struct {
 	mu      sync.Mutex
 	max     int
-	entries []*Request
+	entries []*logEntry
 	start   int
 	ids     *rand.Rand
 }
 
-func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *Request {
-	e := &Request{
-		Time: now.UTC(), Method: r.Method, Host: r.Host, Path: r.URL.Path,
-		Header: maskHeader(r.Header), Faults: faults,
-	}
-	if q := r.URL.Query(); len(q) > 0 {
-		e.Query = maskForm(q)
+func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *logEntry {
+	e := &logEntry{
+		Request: Request{Time: now.UTC(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Faults: faults},
+		query:   r.URL.RawQuery, header: r.Header.Clone(),
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,26 +91,49 @@ func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *Req
 
 // end completes an entry. If the request got no answer, status is 0 and res is
 // nil.
-func (l *requestLog) end(e *Request, status int, body []byte, res *response) {
-	var form url.Values
-	kind, _, _ := strings.Cut(e.Header.Get("Content-Type"), ";")
-	text := ""
-	if strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
-		if f, err := url.ParseQuery(string(body)); err == nil && len(body) <= maxLogged {
-			form = maskForm(f)
-		}
+func (l *requestLog) end(e *logEntry, status int, body []byte, res *response) {
+	var text, answer string
+	var answerBody []byte
+	if len(body) > maxLogged {
+		text, body = maskBody(body), nil
 	}
-	if form == nil {
-		text = maskBody(body)
-	}
-	answer := ""
+	fidelity := ""
 	if res != nil {
-		answer = maskBody(res.body)
+		answerBody, fidelity = res.body, res.header.Get(Fidelity)
+	}
+	if len(answerBody) > maxLogged {
+		answer, answerBody = maskBody(answerBody), nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Duration = time.Since(e.Time)
-	e.Form, e.Body, e.Status, e.Answer = form, text, status, answer
+	e.Body, e.Answer, e.Status, e.Fidelity = text, answer, status, fidelity
+	e.body, e.answer, e.masked = body, answerBody, false
+}
+
+// read returns the entry with its secrets masked.
+func (e *logEntry) read() Request {
+	if e.masked {
+		return e.Request
+	}
+	e.masked = true
+	e.Header = maskHeader(e.header)
+	if q, _ := url.ParseQuery(e.query); len(q) > 0 { // what can be read of it
+		e.Query = maskForm(q)
+	}
+	if e.body != nil {
+		kind, _, _ := strings.Cut(e.header.Get("Content-Type"), ";")
+		form, err := url.ParseQuery(string(e.body))
+		if strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") && err == nil {
+			e.Form = maskForm(form)
+		} else {
+			e.Body = maskBody(e.body)
+		}
+	}
+	if e.answer != nil {
+		e.Answer = maskBody(e.answer)
+	}
+	return e.Request
 }
 
 // Requests returns the logged requests that match m, oldest first. The log has
@@ -115,7 +148,7 @@ func (t *Twilio) Requests(m Match) []Request {
 	for i := range t.log.entries {
 		e := t.log.entries[(t.log.start+i)%len(t.log.entries)]
 		if m.matches(e.Method, e.Host, e.Path) {
-			out = append(out, *e)
+			out = append(out, e.read())
 		}
 	}
 	return out
@@ -157,18 +190,18 @@ func maskForm(form url.Values) url.Values {
 }
 
 // maskBody returns a body with the values of secret keys masked. A body that is
-// not JSON is returned unchanged unless it might contain a token.
+// not JSON, or too large to keep, is returned in part, or not at all if it might
+// contain a token.
 func maskBody(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if v, err := decodeJSON(strings.NewReader(string(b))); err == nil && len(b) <= maxLogged {
-		if maskJSON(v) {
-			if out, err := json.Marshal(v); err == nil {
-				return string(out)
+	if len(b) <= maxLogged {
+		if v, err := decodeJSON(bytes.NewReader(b)); err == nil {
+			if maskJSON(v) {
+				if out, err := json.Marshal(v); err == nil {
+					return string(out)
+				}
 			}
+			return string(b)
 		}
-		return string(b)
 	}
 	if strings.Contains(strings.ToLower(string(b)), "token") {
 		return masked

@@ -15,6 +15,8 @@ type resource struct {
 	// host is the product that serves it, such as "taskrouter" for
 	// taskrouter.twilio.com.
 	host string
+	// upload is another product that serves the same paths, for uploads.
+	upload string
 	// paths are the paths of a single item, such as
 	// "/v1/Workspaces/{workspace_sid}/Tasks/{sid}". A variable in braces is also
 	// the name of a JSON field of the item; the last one is its identity. The
@@ -38,6 +40,8 @@ type resource struct {
 	etag bool
 	// bare items have no SID, account or dates in their body.
 	bare bool
+	// upsert lets an update create the item.
+	upsert bool
 	// founding lets a create name a parent that does not exist yet; the create
 	// hook then makes the parent. A participant starts its conference this way.
 	founding bool
@@ -89,9 +93,9 @@ type resource struct {
 	narrow map[string]func(*call, []string) (func(*record) bool, *apiError)
 	// orders lists the fields that the parameter Ordering accepts.
 	orders []string
-	// order compares items for a list. A nil column or a nil result lists them
-	// in the order they were created.
-	order func(*call) (func(a, b *record) int, *apiError)
+	// sorted lists the items by their identity instead of in the order they were
+	// created. The parameter Order may be asc or desc.
+	sorted bool
 	// media answers a path with an extension other than .json, such as a
 	// recording's .mp3.
 	media func(c *call, rec *record, extension string) (*response, *apiError)

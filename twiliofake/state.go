@@ -335,7 +335,9 @@ func (r *record) export() Resource {
 		m["account_sid"] = r.account().id
 	}
 	for name, v := range m {
-		switch v.(type) {
+		switch v := v.(type) {
+		case packed:
+			m[name] = v.unpack()
 		case map[string]any, []any, []string:
 			m[name], _ = copyJSON(v) // cannot fail: it came from JSON
 		}

@@ -1,11 +1,13 @@
 package twiliofake
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -30,11 +32,20 @@ type record struct {
 
 // A collection holds the records at one path, in order of creation.
 type collection struct {
-	owner *record
-	byID  map[string]*record
-	order []*record // nil where a record was removed; without ghosts
-	gone  int
-	names map[name]*record // by unique fields and aliases
+	owner  *record
+	byID   map[string]*record
+	order  []slot           // ascending by seq; without ghosts
+	first  int              // the slots before it are empty
+	gone   int              // how many slots are empty
+	names  map[name]*record // by unique fields and aliases
+	sorted []*record        // by identity, once asked for; nil when out of date
+}
+
+// A slot is a record's place in the order of creation. It stays, empty, when the
+// record is removed.
+type slot struct {
+	seq int
+	rec *record
 }
 
 // A name is the value of a field that a collection is indexed by.
@@ -85,8 +96,18 @@ func (r *record) get(name string) any {
 	return v
 }
 
-// lookup returns a field, and whether the record has it.
+// lookup returns a field, and whether the record has it. An object or a list is
+// a copy.
 func (r *record) lookup(name string) (any, bool) {
+	v, ok := r.raw(name)
+	if p, is := v.(packed); is {
+		v = p.unpack()
+	}
+	return v, ok
+}
+
+// raw is lookup for an answer: objects and lists stay packed.
+func (r *record) raw(name string) (any, bool) {
 	switch i := r.kind.column(name, false); {
 	case i >= 0:
 		if i < len(r.vals) && r.vals[i] != unset {
@@ -130,7 +151,7 @@ func (r *record) set(name string, v any) {
 		}
 		r.vals = append(r.vals, unset)
 	}
-	r.vals[i] = v
+	r.vals[i] = pack(v)
 }
 
 // drop removes a field.
@@ -215,18 +236,31 @@ func (c *collection) find(id string, alias []string) *record {
 	return nil
 }
 
-// all yields the records in order.
+// all yields the records in order. Records may be added and removed meanwhile.
 func (c *collection) all() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if c == nil {
 			return
 		}
-		for _, rec := range c.order {
-			if rec != nil && !yield(rec) {
+		for _, s := range c.order[c.first:] {
+			if s.rec != nil && !yield(s.rec) {
 				return
 			}
 		}
 	}
+}
+
+// last returns the newest record, or nil.
+func (c *collection) last() *record {
+	if c == nil {
+		return nil
+	}
+	for _, s := range slices.Backward(c.order) {
+		if s.rec != nil {
+			return s.rec
+		}
+	}
+	return nil
 }
 
 func (c *collection) len() int {
@@ -236,23 +270,10 @@ func (c *collection) len() int {
 	return len(c.order) - c.gone
 }
 
-// after returns the index of the first record after a sequence number. The
-// search steps over removed records, which are nil.
+// after returns the index of the first slot after a sequence number.
 func (c *collection) after(seq int) int {
-	lo, hi := 0, len(c.order)
-	for lo < hi {
-		mid := (lo + hi) / 2
-		at := mid
-		for at < hi && c.order[at] == nil {
-			at++
-		}
-		if at == hi || c.order[at].seq > seq {
-			hi = mid
-		} else {
-			lo = at + 1
-		}
-	}
-	return lo
+	i, _ := slices.BinarySearchFunc(c.order, seq+1, func(s slot, seq int) int { return cmp.Compare(s.seq, seq) })
+	return i
 }
 
 func (c *collection) put(rec *record) {
@@ -260,16 +281,29 @@ func (c *collection) put(rec *record) {
 		c.byID = map[string]*record{}
 	}
 	c.byID[rec.id] = rec
-	if n := len(c.order); n == 0 || c.order[n-1] != nil && c.order[n-1].seq < rec.seq {
-		c.order = append(c.order, rec)
+	i := len(c.order)
+	if i > 0 && c.order[i-1].seq >= rec.seq {
+		i = c.after(rec.seq - 1)
+	}
+	if i < len(c.order) && c.order[i].seq == rec.seq { // it is back
+		if c.order[i].rec == nil {
+			c.gone--
+		}
+		c.order[i].rec = rec
 	} else {
-		c.order = slices.Insert(c.order, c.after(rec.seq), rec)
+		c.order = slices.Insert(c.order, i, slot{rec.seq, rec})
+	}
+	c.first = min(c.first, i)
+	if n := len(c.sorted); n > 0 && compareID(c.sorted[n-1], rec.id) < 0 {
+		c.sorted = append(c.sorted, rec)
+	} else {
+		c.sorted = nil
 	}
 	c.name(rec)
 }
 
-// take removes a record from the collection and its indexes. Its slot in the
-// order stays empty until half of the slots are.
+// take removes a record from the collection and its indexes. An eighth of the
+// slots may be empty before they are dropped.
 func (c *collection) take(rec *record) {
 	if c.byID[rec.id] != rec {
 		return
@@ -277,17 +311,52 @@ func (c *collection) take(rec *record) {
 	delete(c.byID, rec.id)
 	c.unname(rec)
 	i := c.after(rec.seq - 1)
-	for i < len(c.order) && c.order[i] != rec {
-		i++
-	}
-	if i == len(c.order) {
+	if i == len(c.order) || c.order[i].rec != rec {
 		return // a ghost, which is not listed
 	}
-	c.order[i] = nil
-	if c.gone++; c.gone > len(c.order)/2 {
-		c.order = slices.DeleteFunc(c.order, func(r *record) bool { return r == nil })
-		c.gone = 0
+	c.order[i].rec = nil
+	c.gone++
+	for c.first < len(c.order) && c.order[c.first].rec == nil {
+		c.first++
 	}
+	if c.gone > len(c.order)/8+16 {
+		kept := make([]slot, 0, len(c.order)-c.gone) // a copy: all may be under way
+		for _, s := range c.order {
+			if s.rec != nil {
+				kept = append(kept, s)
+			}
+		}
+		c.order, c.gone, c.first = kept, 0, 0
+	}
+	if c.sorted != nil {
+		if i, ok := slices.BinarySearchFunc(c.sorted, rec.id, compareID); ok {
+			c.sorted = slices.Delete(c.sorted, i, i+1)
+		}
+	}
+}
+
+// inOrder returns the records in the order of their identities.
+func (c *collection) inOrder() []*record {
+	if c.sorted == nil && c.len() > 0 {
+		c.sorted = slices.AppendSeq(make([]*record, 0, c.len()), c.all())
+		slices.SortFunc(c.sorted, func(a, b *record) int { return compareID(a, b.id) })
+	}
+	return c.sorted
+}
+
+func compareID(rec *record, id string) int { return rec.kind.compareIDs(rec.id, id) }
+
+// compareIDs orders the identities of a kind: a list's indexes as numbers, all
+// others as text.
+func (k *kind) compareIDs(a, b string) int {
+	if k.vars[len(k.vars)-1] == "index" {
+		x, errX := strconv.Atoi(a)
+		y, errY := strconv.Atoi(b)
+		if errX == nil && errY == nil {
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(a, b)
 }
 
 // name and unname keep the names up to date with a record.

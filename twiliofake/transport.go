@@ -37,7 +37,7 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	in := r.Clone(ctx)
+	in := r.WithContext(ctx) // the handler only reads it
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}

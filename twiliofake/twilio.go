@@ -104,7 +104,11 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.log.end(entry, 0, nil, nil)
 		abort(w)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var body []byte
+	var err error
+	if r.Body != http.NoBody {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
 	var res *response
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):

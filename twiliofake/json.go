@@ -1,0 +1,115 @@
+package twiliofake
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// appendJSON appends v as [json.Marshal] writes it. It knows the types that
+// records hold, which takes a third of the time that reflection does.
+func appendJSON(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...), nil
+	case string:
+		return appendText(b, v)
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), nil
+	case packed:
+		return append(b, v...), nil
+	case map[string]any:
+		if v == nil {
+			return append(b, "null"...), nil
+		}
+		return appendObject(b, v)
+	case []any:
+		if v == nil {
+			return append(b, "null"...), nil
+		}
+		return appendArray(b, v)
+	}
+	other, err := json.Marshal(v)
+	return append(b, other...), err
+}
+
+func appendObject(b []byte, m map[string]any) ([]byte, error) {
+	var room [48]string // most objects have fewer keys
+	keys := slices.AppendSeq(room[:0], maps.Keys(m))
+	slices.Sort(keys)
+	b = append(b, '{')
+	var err error
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendText(b, k); err != nil {
+			return nil, err
+		}
+		b = append(b, ':')
+		if b, err = appendJSON(b, m[k]); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func appendArray(b []byte, l []any) ([]byte, error) {
+	b = append(b, '[')
+	var err error
+	for i, e := range l {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendJSON(b, e); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+// appendText appends a string and leaves everything but printable ASCII to
+// json.Marshal.
+func appendText(b []byte, s string) ([]byte, error) {
+	start := len(b)
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ' || c > '~' || c == '<' || c == '>' || c == '&':
+			quoted, err := json.Marshal(s)
+			return append(b[:start], quoted...), err
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"'), nil
+}
+
+// packed is an object or a list, as JSON. Records hold them so: a map takes ten
+// times the memory, and an answer sends them as they are.
+type packed string
+
+// pack packs objects and lists, and returns anything else unchanged.
+func pack(v any) any {
+	switch v.(type) {
+	case map[string]any, []any:
+		if b, err := appendJSON(nil, v); err == nil {
+			return packed(b)
+		}
+	}
+	return v
+}
+
+func (p packed) unpack() any {
+	v, err := decodeJSON(strings.NewReader(string(p)))
+	if err != nil {
+		panic("twiliofake: " + err.Error()) // pack wrote it
+	}
+	return v
+}
