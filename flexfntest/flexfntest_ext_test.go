@@ -48,7 +48,7 @@ func TestAssertionsFail(t *testing.T) {
 		{"Refused", "answered status 200", func() { app.CallFlex(flexfntest.Agent, "/flex/hold", hold).Refused(403, "") }},
 		{"Refused otherwise", "in the message", func() { app.CallFlex(flexfntest.Guest, "/flex/hold", hold).Refused(403, "expired") }},
 		{"Saw", "Twilio saw no POST /x with {\"Hold\":false}; it saw\n  POST iam.twilio.com/v1/", func() { app.Saw("POST", "/x", flexfntest.Params{"Hold": false}) }},
-		{"Saw with parameters", "Hold=true", func() { app.Saw("POST", "/*/Accounts/**", flexfntest.Params{"Hold": false}) }},
+		{"Saw with parameters", "Hold=true → 200 (modelled)\n", func() { app.Saw("POST", "/*/Accounts/**", flexfntest.Params{"Hold": false}) }},
 		{"SawNo", "Twilio saw a POST", func() { app.SawNo("POST", "/*/Accounts/**") }},
 		{"Decode", "cannot be read", func() { app.CallFlex(flexfntest.Agent, "/flex/hold", hold).Decode(new([]int)) }},
 		{"parameters", "cannot be JSON", func() { app.CallFlex(flexfntest.Agent, "/flex/hold", flexfntest.Params{"hold": func() {}}) }},

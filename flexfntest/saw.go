@@ -140,7 +140,11 @@ func (a *App) seen(path string) string {
 	}
 	var b strings.Builder
 	for _, r := range a.requests("", everything) {
-		fmt.Fprintf(&b, "  %s %s%s %s%s%s → %d\n", r.Method, r.Host, r.Path, r.Query.Encode(), r.Form.Encode(), r.Body, r.Status)
+		fidelity := ""
+		if r.Fidelity != "" { // a fault or a double has none
+			fidelity = " (" + r.Fidelity + ")"
+		}
+		fmt.Fprintf(&b, "  %s %s%s %s%s%s → %d%s\n", r.Method, r.Host, r.Path, r.Query.Encode(), r.Form.Encode(), r.Body, r.Status, fidelity)
 	}
 	if b.Len() == 0 {
 		return "  nothing"

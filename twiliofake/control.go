@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/flexfn/flexfn/internal/sameorigin"
 )
@@ -16,6 +18,9 @@ import (
 //
 //	GET    /__twiliofake/state     the state as a document
 //	PUT    /__twiliofake/state     replace the state
+//	GET    /__twiliofake/kinds     all kinds of resources, a JSON array with the
+//	                               name, the product and whether the kind is
+//	                               modelled by hand
 //	GET    /__twiliofake/faults    the rules in force, a JSON array, each with
 //	                               how often it has struck
 //	PUT    /__twiliofake/faults    replace the rules
@@ -71,6 +76,8 @@ func (t *Twilio) command(r *http.Request) (any, error) {
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, ControlPath) {
 	case "GET state":
 		return t.State(), nil
+	case "GET kinds":
+		return theKinds(), nil
 	case "PUT state":
 		return done, t.Load(r.Body)
 	case "GET faults":
@@ -105,6 +112,30 @@ func (t *Twilio) command(r *http.Request) (any, error) {
 	}
 	return nil, fmt.Errorf("%w: %s %s", errNoCommand, r.Method, r.URL.Path)
 }
+
+// A kindInfo describes a kind of the state document.
+type kindInfo struct {
+	Name     string `json:"name"`
+	Product  string `json:"product"`
+	Modelled bool   `json:"modelled"`
+}
+
+// theKinds returns the kinds of which there can be items, by name.
+var theKinds = sync.OnceValue(func() []kindInfo {
+	var kinds []kindInfo
+	w := theWorld()
+	for name, k := range w.kinds {
+		switch {
+		case k.row != nil && (name != k.name || k.row.special != nil && k.row.fields == nil):
+			continue // also named by its path, or without items
+		case k.row == nil && !slices.ContainsFunc(w.ops[k], func(op *operation) bool { return op.class != "view" && op.class != "verb" }):
+			continue
+		}
+		kinds = append(kinds, kindInfo{name, k.product, k.row != nil})
+	}
+	slices.SortFunc(kinds, func(a, b kindInfo) int { return strings.Compare(a.Name, b.Name) })
+	return kinds
+})
 
 // decode reads one JSON value and refuses keys that T does not have.
 func decode[T any](r io.Reader) (v T, err error) {

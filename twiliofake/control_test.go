@@ -65,6 +65,42 @@ func TestControl(t *testing.T) {
 }
 
 // TestControlGuard sends requests that a stranger's web page could send.
+// TestKinds lists the kinds of resources, each once and with its layer, and puts
+// an item of a generic one into the state.
+func TestKinds(t *testing.T) {
+	fake := newFake(t)
+	var kinds []struct {
+		Name, Product string
+		Modelled      bool
+	}
+	if err := json.Unmarshal([]byte(ask(t, fake, "GET", control+"kinds", "").want(t, 200).text), &kinds); err != nil {
+		t.Fatal(err)
+	}
+	products, names, modelled := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, k := range kinds {
+		if names[k.Name] {
+			t.Errorf("%s is listed twice", k.Name)
+		}
+		products[k.Product], names[k.Name], modelled[k.Name] = true, true, k.Modelled
+	}
+	if len(products) < 35 || !modelled["tasks"] || modelled["trunking/v1/Trunks"] || !names["trunking/v1/Trunks"] {
+		t.Errorf("%d products, %d kinds, tasks modelled: %v, trunks: %v", len(products), len(kinds), modelled["tasks"], names["trunking/v1/Trunks"])
+	}
+	for kind := range fake.State().Resources {
+		if !names[kind] {
+			t.Errorf("%s is in the state and not listed", kind)
+		}
+	}
+	ask(t, fake, "POST", "https://trunking.twilio.com/v1/Trunks", "FriendlyName=x").want(t, 201)
+	if n := len(fake.State().Resources["trunking/v1/Trunks"]); n != 1 {
+		t.Errorf("%d trunks in the state, want 1", n)
+	}
+	log := fake.Requests(twiliofake.Match{Host: "trunking"})
+	if len(log) != 1 || log[0].Fidelity != "generic" {
+		t.Errorf("the log is %+v", log)
+	}
+}
+
 func TestControlGuard(t *testing.T) {
 	fake := newFake(t)
 	for _, c := range []struct {

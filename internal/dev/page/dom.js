@@ -37,6 +37,15 @@ export function statusChip(status) {
   return h('span', { class: `chip ${statusClass(status)}` }, status === 0 ? 'no answer' : String(status));
 }
 
+// fidelityChip says which layer of the fake answered.
+export function fidelityChip(fidelity) {
+  const means = {
+    modelled: 'The fake models this resource by hand, with its rules.',
+    generic: 'The fake knows the names and types of this operation, and no business rules.',
+  };
+  return fidelity ? h('span', { class: 'chip', title: means[fidelity] }, fidelity) : null;
+}
+
 // requestChip shows the status of a request to a function; zero means that it
 // is not answered yet.
 export const requestChip = (status) => (status ? statusChip(status) : h('span', { class: 'chip' }, 'under way'));

@@ -41,8 +41,11 @@ export const ledger = () => ask('GET', `${api}deliveries`);
 export const deadLetter = (method, id) => ask(method, `${api}letters/${encodeURIComponent(id)}`);
 export const clearRequests = () => ask('DELETE', `${api}requests`);
 
+let kinds = null; // they never change
+
 // The fake's own control API.
 export const twilioState = () => ask('GET', `${control}state`);
+export const twilioKinds = () => (kinds ??= ask('GET', `${control}kinds`));
 export const twilioRequests = () => (state.live ? Promise.resolve([]) : ask('GET', `${control}requests`));
 export const clearTwilioRequests = () => ask('DELETE', `${control}requests`);
 

@@ -1,7 +1,7 @@
 // The timeline of a request, drawn to scale: a table whose last column shows
 // each part of the work as a bar.
 
-import { block, breakable, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
+import { block, breakable, fidelityChip, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
 
 // In a trace times are nanoseconds from the request's start.
 const ms = (ns) => ns / 1e6;
@@ -33,7 +33,7 @@ function row(r, fake, total) {
   return [
     h('tr', { class: r.kind },
       h('th', { scope: 'row' }, r.name, r.detail ? h('div', { class: 'hint path', title: r.detail }, toggle ?? breakable(shortened(r.detail))) : null,
-        (fake?.faults ?? []).map((name) => h('div', { class: 'chip odd' }, `fault: ${name}`))),
+        fidelityChip(fake?.fidelity), (fake?.faults ?? []).map((name) => h('div', { class: 'chip odd' }, `fault: ${name}`))),
       h('td', null, r.status == null ? null : statusChip(r.status)),
       h('td', { class: 'number' }, milliseconds(r.end - r.start),
         r.wait ? h('div', { class: 'hint' }, `then waited ${milliseconds(r.wait)}`) : null,

@@ -1,7 +1,7 @@
 // The fake Twilio: its faults, state and log.
 
-import { announce, block, clock, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
-import { clearTwilioRequests, loadFaults, on, setFaults, spent, state, twilioRequests, twilioState } from './server.js';
+import { announce, block, clock, fidelityChip, h, milliseconds, pretty, shortened, statusChip } from './dom.js';
+import { clearTwilioRequests, loadFaults, on, setFaults, spent, state, twilioKinds, twilioRequests, twilioState } from './server.js';
 
 export function twilioView(main, signal) {
   if (state.live) {
@@ -95,25 +95,35 @@ function ruleForm() {
 }
 
 let kind = 'tasks';
+let showEmpty = false;
 
 async function showState(into) {
-  const { resources } = await twilioState();
-  const kinds = Object.keys(resources).filter((k) => resources[k]?.length).sort();
-  if (!kinds.includes(kind)) kind = kinds[0];
+  const [{ resources }, kinds] = await Promise.all([twilioState(), twilioKinds()]);
+  const count = (k) => resources[k.name]?.length ?? 0;
+  const products = Map.groupBy(kinds.filter((k) => showEmpty || count(k) > 0), (k) => k.product);
+  const filled = (product) => products.get(product).some((k) => count(k) > 0);
+  const order = [...products.keys()].sort((a, b) => filled(b) - filled(a) || a.localeCompare(b));
+  const shown = order.flatMap((product) => products.get(product));
+  if (!shown.some((k) => k.name === kind)) kind = shown[0]?.name;
   const open = new Set([...into.querySelectorAll('details[open]')].map((d) => d.dataset.key));
-  const choose = into.querySelector('select') === document.activeElement;
+  const focused = into.contains(document.activeElement) ? document.activeElement.id : null;
   const select = h('select', { id: 'kind', onchange: (e) => { kind = e.target.value; showState(into); } },
-    kinds.map((k) => h('option', { value: k }, `${k.replaceAll('_', ' ')} (${resources[k].length})`)));
+    order.map((product) => h('optgroup', { label: filled(product) ? product : `${product} (empty)` },
+      products.get(product).sort((a, b) => (count(b) > 0) - (count(a) > 0) || a.name.localeCompare(b.name))
+        .map((k) => h('option', { value: k.name }, `${k.name.replaceAll('_', ' ')} (${count(k)})${k.modelled ? '' : ', generic'}`)))));
   select.value = kind;
-  into.replaceChildren(h('label', { for: 'kind' }, 'Kind '), select, ...
-    (resources[kind] ?? []).map((item) => {
+  const everything = h('input', { type: 'checkbox', id: 'empty', checked: showEmpty, onchange: (e) => { showEmpty = e.target.checked; showState(into); } });
+  into.replaceChildren(h('label', { for: 'kind' }, 'Kind '), select,
+    h('label', { class: 'choice' }, everything, ' every product, also without state'),
+    resources[kind]?.length ? '' : h('p', { class: 'hint' }, 'Nothing of this kind.'),
+    ...(resources[kind] ?? []).map((item) => {
       const key = `${kind}/${item.sid ?? JSON.stringify(item).slice(0, 80)}`;
       const name = item.friendly_name ?? item.unique_name ?? item.assignment_status ?? item.status ?? item.phone_number ?? item.identity ?? '';
       return h('details', { 'data-key': key, open: open.has(key) },
         h('summary', null, h('span', { class: 'path' }, item.sid ?? item.call_sid ?? item.iso_code ?? kind), ` ${name}`),
         block(JSON.stringify(item, null, 2), `${kind} ${item.sid ?? ''}`));
     }));
-  if (choose) select.focus();
+  if (focused) document.getElementById(focused)?.focus();
 }
 
 async function showLog(into, refresh) {
@@ -127,7 +137,7 @@ async function showLog(into, refresh) {
     ...requests.map((r) => h('details', { 'data-key': r.id, open: open.has(r.id) },
       h('summary', null, `${clock(r.time)} `, statusChip(r.status), ` ${milliseconds(r.duration / 1e6)} `,
         h('span', { class: 'path', title: r.path }, shortened(`${r.method} ${r.host ?? ''}${r.path ?? ''}`)),
-        (r.faults ?? []).map((name) => h('span', { class: 'chip odd' }, `fault: ${name}`))),
+        fidelityChip(r.fidelity), (r.faults ?? []).map((name) => h('span', { class: 'chip odd' }, `fault: ${name}`))),
       block([...Object.entries(r.query ?? {}), ...Object.entries(r.form ?? {})].map(([k, v]) => `${k} = ${v.join(', ')}`).join('\n') || r.body || 'No parameters.', 'What was asked'),
       block(pretty(r.answer ?? '') || 'No answer.', 'What was answered'))));
 }
