@@ -327,6 +327,19 @@ func (r *run) text(name string) string {
 		return "https://example.com/hook"
 	case "Permission":
 		return "editOwnMessage"
+	case "AlphaSender":
+		return fmt.Sprintf("Sender%d", r.n)
+	case "PhoneNumberSid", "ShortCodeSid": // the account must have it
+		kind, sid := "incoming_phone_numbers", fmt.Sprintf("PN%032d", r.n)
+		item := twiliofake.Resource{"phone_number": fmt.Sprintf("+1212556%04d", r.n%10000)}
+		if name == "ShortCodeSid" {
+			kind, sid, item = "api/SMS/ShortCodes", fmt.Sprintf("SC%032d", r.n), twiliofake.Resource{"short_code": fmt.Sprint(10000 + r.n%10000)}
+		}
+		item["sid"] = sid
+		if err := r.fake.SetResource(kind, item); err != nil {
+			r.t.Fatal(err)
+		}
+		return sid
 	case "SinkSid":
 		return "DG00000000000000000000000000000001"
 	case "WorkflowSid":
@@ -516,7 +529,7 @@ func (r *run) seed(host, collection string, vars []string, id string) error {
 	return err
 }
 
-var shared = map[string]string{"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content"}
+var shared = map[string]string{"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content", "serverless": "serverless"}
 
 // snake writes ServiceSid as service_sid.
 func snake(name string) string {
@@ -536,7 +549,7 @@ func snake(name string) string {
 // TestEveryOperation calls every operation once, with its required parameters,
 // below items that were made through the API if possible.
 func TestEveryOperation(t *testing.T) {
-	done, modelled := 0, 0
+	done, modelled, compared := 0, 0, 0
 	ops := operations(t)
 	for _, op := range ops {
 		r := newRun(t)
@@ -571,14 +584,18 @@ func TestEveryOperation(t *testing.T) {
 		}
 		if r.fidelity == "modelled" {
 			modelled++
-		} else if err == nil && strings.HasPrefix(string(r.body), "{") && !strings.HasPrefix(op.name, "Page") {
-			sameFields(t, op.String(), r.body, reflect.TypeOf(result))
+		} else if err == nil && len(r.body) > 0 && result != nil {
+			compared++
+			fits(t, op.String(), r.body, reflect.TypeOf(result))
 		}
 	}
 	if done < 1514 {
 		t.Errorf("%d operations succeeded, want 1514", done)
 	}
-	t.Logf("%d of %d operations succeeded, %d of them modelled", done, len(ops), modelled)
+	if compared < 700 {
+		t.Errorf("%d generic answers were compared with their models, want at least 700", compared)
+	}
+	t.Logf("%d of %d operations succeeded, %d of them modelled; %d generic answers have exactly their models' fields", done, len(ops), modelled, compared)
 }
 
 // prepare adds an item to the state that a row's operation needs.
@@ -599,40 +616,120 @@ func (r *run) prepare(op operation, id string) {
 	}
 }
 
-// sameFields compares the keys of an answer with the fields of twilio-go's model.
-func sameFields(t *testing.T, what string, body []byte, model reflect.Type) {
+// fits compares an answer with twilio-go's model, which may be a list of items:
+// exactly its fields, each of its kind, those of objects below it too.
+func fits(t *testing.T, what string, body []byte, model reflect.Type) {
 	t.Helper()
-	for model.Kind() == reflect.Pointer {
-		model = model.Elem()
-	}
-	if model.Kind() != reflect.Struct {
-		return
-	}
-	var got map[string]any
+	var got any
 	if err := json.Unmarshal(body, &got); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
-	want := map[string]bool{}
-	for i := range model.NumField() {
-		name, _, _ := strings.Cut(model.Field(i).Tag.Get("json"), ",")
-		want[name] = true
+	page, isPage := got.(map[string]any)
+	if model.Kind() == reflect.Slice && isPage {
+		for key, v := range page {
+			if list, ok := v.([]any); ok {
+				got, what = list, what+" "+key
+			}
+		}
 	}
-	for name := range want {
-		if _, ok := got[name]; !ok {
-			t.Errorf("%s: the answer lacks %s", what, name)
+	if bad := misfit(got, model); bad != "" {
+		t.Errorf("%s%s", what, bad)
+	}
+}
+
+// misfit tells where a JSON value differs from a Go type; "" if it does not.
+func misfit(got any, typ reflect.Type) string {
+	if typ.Kind() == reflect.Pointer {
+		if got == nil {
+			return ""
+		}
+		return misfit(got, typ.Elem())
+	}
+	wrong := fmt.Sprintf(" is %.60v, not %s", got, typ)
+	switch v := got.(type) {
+	case string:
+		if typ == reflect.TypeFor[time.Time]() {
+			if _, err := time.Parse(time.RFC3339, v); err != nil {
+				return wrong
+			}
+			return ""
+		}
+		if typ.Kind() == reflect.String || typ.Kind() == reflect.Interface {
+			return ""
+		}
+	case float64:
+		switch typ.Kind() {
+		case reflect.Interface, reflect.Float32, reflect.Float64:
+			return ""
+		case reflect.Int, reflect.Int32, reflect.Int64:
+			if v == float64(int64(v)) {
+				return ""
+			}
+		}
+	case bool:
+		if typ.Kind() == reflect.Bool || typ.Kind() == reflect.Interface {
+			return ""
+		}
+	case []any:
+		switch typ.Kind() {
+		case reflect.Interface:
+			return ""
+		case reflect.Slice:
+			for i, e := range v {
+				if bad := misfit(e, typ.Elem()); bad != "" {
+					return fmt.Sprintf("[%d]%s", i, bad)
+				}
+			}
+			return ""
+		}
+	case map[string]any:
+		switch typ.Kind() {
+		case reflect.Interface:
+			return ""
+		case reflect.Map:
+			for k, e := range v {
+				if bad := misfit(e, typ.Elem()); bad != "" {
+					return "." + k + bad
+				}
+			}
+			return ""
+		case reflect.Struct:
+			return misfitStruct(v, typ)
+		}
+	case nil:
+		if typ.Kind() == reflect.Interface {
+			return ""
+		}
+	}
+	return wrong
+}
+
+func misfitStruct(got map[string]any, typ reflect.Type) string {
+	want := map[string]bool{}
+	for i := range typ.NumField() {
+		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		want[name] = true
+		v, ok := got[name]
+		if !ok {
+			return fmt.Sprintf(" lacks %s", name)
+		}
+		if bad := misfit(v, typ.Field(i).Type); bad != "" {
+			return "." + name + bad
 		}
 	}
 	for name := range got {
 		if !want[name] {
-			t.Errorf("%s: the answer has %s, which the model lacks", what, name)
+			return fmt.Sprintf(" has %s, which %s lacks", name, typ)
 		}
 	}
+	return ""
 }
 
 // TestCycles makes an item in every collection that has a create, and fetches,
 // updates, lists and deletes it as far as the API can.
 func TestCycles(t *testing.T) {
 	whole, part := 0, 0
+	cut := map[string]bool{} // could go through the whole cycle and did not
 	for _, op := range operations(t) {
 		if op.class != "create" {
 			continue
@@ -648,6 +745,13 @@ func TestCycles(t *testing.T) {
 			continue
 		}
 		items := r.at(op.host, op.path+"/{}")
+		can := map[string]bool{"list": len(r.at(op.host, op.path, "list")) > 0}
+		for _, item := range items {
+			can[item.class] = can[item.class] || item.pkg == op.pkg
+		}
+		if can["list"] && can["fetch"] && can["update"] && can["delete"] {
+			cut[op.String()] = true
+		}
 		if len(items) == 0 {
 			continue
 		}
@@ -714,12 +818,21 @@ func TestCycles(t *testing.T) {
 		}
 		if did["fetch"] && did["update"] && did["list"] && did["delete"] {
 			whole++
+			delete(cut, op.String())
 		} else {
 			part++
 		}
 	}
+	if !maps.Equal(cut, noCycle) {
+		t.Errorf("the collections that did not go through the whole cycle are %v, want %v", cut, noCycle)
+	}
 	t.Logf("%d collections went through the whole cycle, %d through a part", whole, part)
 }
+
+// noCycle are collections with all five operations whose creates answer with the
+// status of work under way, as Twilio does, and not with the item's identity; the
+// lists are of other identities too.
+var noCycle = map[string]bool{"memory/v1.CreateStore": true, "memory/v1.CreateTraitGroup": true}
 
 // last returns the identity of the last item of a create's collection.
 func (r *run) last(op operation, variable string, vars []string) string {
