@@ -129,6 +129,19 @@ func apiRows() []resource {
 			view:    viewRecording,
 		},
 		{
+			name: "realtime_transcriptions", host: "api", prefix: "GT", table: true, can: create | update,
+			paths: []string{"/2010-04-01/Accounts/{account_sid}/Calls/{call_sid}/Transcriptions/{sid}.json"},
+			alias: []string{"name"}, unique: []unique{{field: "name", code: 20409}},
+			fields: []field{{"status", text, "in-progress", never}},
+			create: func(c *call, _ *record) *apiError { return c.inProgress(c.parent) },
+			update: func(c *call, _ *record) *apiError {
+				if c.before.text("status") != "in-progress" {
+					return invalid("The transcription has stopped")
+				}
+				return nil
+			},
+		},
+		{
 			name: "incoming_phone_numbers", host: "api", prefix: "PN",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/IncomingPhoneNumbers/{sid}.json"},
 			can:   all,
@@ -166,6 +179,7 @@ func apiRows() []resource {
 			},
 			filters: []string{"beta", "friendly_name", "phone_number", "origin"},
 			create:  createNumber,
+			changed: leaveServices,
 		},
 		{
 			name: "outgoing_caller_ids", host: "api", prefix: "PN",

@@ -1,8 +1,12 @@
 package twiliofake
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	pathpkg "path"
@@ -146,6 +150,9 @@ const keysPath = "api/Keys"
 func (c *call) route(top *node, u *url.URL) *apiError {
 	path := segments(u.EscapedPath())
 	for i := range path {
+		if !strings.Contains(path[i], "%") {
+			continue
+		}
 		if s, err := url.PathUnescape(path[i]); err == nil {
 			path[i] = strings.ToValidUTF8(s, "\uFFFD")
 		}
@@ -220,11 +227,17 @@ func (c *call) parseForm() *apiError {
 	if c.method == http.MethodGet || c.resource != nil && c.json || c.op != nil && !c.op.body.none() {
 		return nil
 	}
-	kind, _, _ := strings.Cut(c.header.Get("Content-Type"), ";")
-	if !strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
+	kind, params, _ := mime.ParseMediaType(c.header.Get("Content-Type"))
+	var form url.Values
+	var err error
+	switch kind {
+	case "application/x-www-form-urlencoded":
+		form, err = url.ParseQuery(string(c.body))
+	case "multipart/form-data":
+		form, err = readParts(c.body, params["boundary"])
+	default:
 		return nil // Twilio sees no parameters either
 	}
-	form, err := url.ParseQuery(string(c.body))
 	if err != nil {
 		return invalid("The body is not a form: %v", err)
 	}
@@ -236,6 +249,25 @@ func (c *call) parseForm() *apiError {
 	}
 	c.form = form
 	return nil
+}
+
+// readParts reads the fields and files of a multipart form.
+func readParts(body []byte, boundary string) (url.Values, error) {
+	form := url.Values{}
+	for parts := multipart.NewReader(bytes.NewReader(body), boundary); ; {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			return form, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		b, err := io.ReadAll(part)
+		if err != nil {
+			return nil, err
+		}
+		form.Add(part.FormName(), string(b))
+	}
 }
 
 // resolve finds the items above the one requested, by SID or alias, and replaces
@@ -553,6 +585,9 @@ func (r *resource) date(t time.Time) string {
 // unchanged.
 func (c *call) update() (*response, *apiError) {
 	rec, err := c.target()
+	if err != nil && c.upsert {
+		return c.create()
+	}
 	if err != nil {
 		return nil, err
 	}

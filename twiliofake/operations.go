@@ -11,8 +11,7 @@ import (
 )
 
 // operationsGzip is the table of operations, which internal/twiliogen generates
-// from the
-// source of twilio-go. Its format is documented at writeTable there.
+// from the source of twilio-go. Its format is documented at writeTable there.
 //
 //go:embed operations.gz
 var operationsGzip []byte

@@ -1,7 +1,7 @@
 package twiliofake
 
 import (
-	"cmp"
+	"net/http"
 	"strconv"
 	"time"
 )
@@ -14,7 +14,7 @@ func syncRows() []resource {
 		return append([]field{
 			{"created_by", text, "system", never},
 			{"date_expires", instant, nil, never},
-			{"revision", text, "0", never},
+			{"revision", text, "0", never}, // the last: streams have none
 		}, more...)
 	}
 	data := field{"data", value, map[string]any{}, never}
@@ -45,7 +45,7 @@ func syncRows() []resource {
 			name: "sync_list_items", host: "sync", table: true, can: all, etag: true,
 			paths:  []string{service + "/Lists/{list_sid}/Items/{index}"},
 			fields: initial(data), create: createSyncListItem, update: saveSyncItem, view: viewSync,
-			order: syncOrder, narrow: syncBounds,
+			sorted: true, narrow: syncBounds,
 		},
 		{
 			name: "sync_maps", host: "sync", prefix: "MP", table: true, can: all,
@@ -56,14 +56,50 @@ func syncRows() []resource {
 			name: "sync_map_items", host: "sync", table: true, can: all, etag: true,
 			paths: []string{service + "/Maps/{map_sid}/Items/{key}"}, unique: []unique{{field: "key", code: 54208}},
 			fields: initial(data), create: saveSyncItem, update: saveSyncItem, view: viewSync,
-			order: syncOrder, narrow: syncBounds,
+			sorted: true, narrow: syncBounds,
 		},
 		{
 			name: "sync_streams", host: "sync", prefix: "TO", table: true, can: all,
 			paths: []string{service + "/Streams/{sid}"}, alias: []string{"unique_name"}, unique: named,
-			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
+			fields: initial()[:2], create: saveSync, update: saveSync,
 		},
+		{
+			name: "sync_stream_messages", host: "sync", can: update, special: publish,
+			paths: []string{service + "/Streams/{stream_sid}/Messages"},
+		},
+		permissions("sync_document_permissions", service+"/Documents/{document_sid}"),
+		permissions("sync_list_permissions", service+"/Lists/{list_sid}"),
+		permissions("sync_map_permissions", service+"/Maps/{map_sid}"),
 	}
+}
+
+// permissions returns the row of what identities may do with an item: the first
+// update grants it, and it goes with the item. The fake itself asks nobody for
+// permission, as Twilio does not ask the REST API's callers.
+func permissions(name, item string) resource {
+	return resource{
+		name: name, host: "sync", table: true, bare: true, upsert: true, can: fetch | update | remove | list,
+		paths: []string{item + "/Permissions/{identity}"},
+	}
+}
+
+// maxStreamMessage is how large the data of a stream's message can be, in bytes.
+const maxStreamMessage = 4 << 10
+
+// publish answers for a message to a stream's subscribers, of whom there are
+// none.
+func publish(c *call) (*response, *apiError) {
+	if _, err := c.parameters(); err != nil {
+		return nil, err
+	}
+	data, err := decodeObject([]byte(c.form.Get("Data")))
+	if err != nil {
+		return nil, invalid("Data must be a JSON object: %v", err)
+	}
+	if len(c.form.Get("Data")) > maxStreamMessage {
+		return nil, refuse(http.StatusRequestEntityTooLarge, 54006, "The data is larger than %d bytes", maxStreamMessage)
+	}
+	return jsonResponse(http.StatusCreated, map[string]any{"sid": "TZ" + c.store.hex32(), "data": data}), nil
 }
 
 // viewSync adds the revision to an answer.
@@ -132,32 +168,6 @@ func (c *call) expireAfter(rec *record, param string) *apiError {
 	return nil
 }
 
-// compareIDs orders list items by index and map items by key.
-func compareIDs(a, b string) int {
-	if x, err := strconv.Atoi(a); err == nil {
-		if y, err := strconv.Atoi(b); err == nil {
-			return cmp.Compare(x, y)
-		}
-	}
-	return cmp.Compare(a, b)
-}
-
-// syncOrder returns the order for the Order parameter.
-func syncOrder(c *call) (func(a, b *record) int, *apiError) {
-	sign := 1
-	switch c.query.Get("Order") {
-	case "desc":
-		sign = -1
-	case "", "asc":
-	default:
-		return nil, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
-	}
-	if sign > 0 && c.kind.name == "sync_list_items" {
-		return nil, nil // the order of creation
-	}
-	return func(a, b *record) int { return sign * compareIDs(a.id, b.id) }, nil
-}
-
 var syncBounds = map[string]func(*call, []string) (func(*record) bool, *apiError){
 	"From": func(c *call, values []string) (func(*record) bool, *apiError) {
 		bounds := c.query.Get("Bounds")
@@ -165,12 +175,12 @@ var syncBounds = map[string]func(*call, []string) (func(*record) bool, *apiError
 			return nil, invalid("Invalid value for parameter Bounds: %.100q", bounds)
 		}
 		return func(rec *record) bool {
-			order := compareIDs(rec.id, values[0])
+			order := compareID(rec, values[0])
 			if c.query.Get("Order") == "desc" {
 				order = -order
 			}
 			return order > 0 || order == 0 && bounds != "exclusive"
 		}, nil
 	},
-	"Order": everyItem, "Bounds": everyItem,
+	"Bounds": everyItem,
 }

@@ -189,3 +189,62 @@ func TestSyncExpiry(t *testing.T) {
 		}
 	})
 }
+
+// TestSyncPermissions grants, changes and withdraws what an identity may do.
+func TestSyncPermissions(t *testing.T) {
+	_, api, service := newSync(t)
+	must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("d")))
+	if _, err := api.FetchDocumentPermission(service, "d", "ada"); code(t, err) != "404 20404" {
+		t.Errorf("a permission that nobody granted: %v", err)
+	}
+	grant := func(read, write bool) *tsync.SyncV1DocumentPermission {
+		return must[*tsync.SyncV1DocumentPermission](t)(api.UpdateDocumentPermission(service, "d", "ada",
+			new(tsync.UpdateDocumentPermissionParams).SetRead(read).SetWrite(write).SetManage(false)))
+	}
+	if p := grant(true, false); !*p.Read || *p.Write || *p.Manage || *p.Identity != "ada" {
+		t.Errorf("the permission is %+v", p)
+	}
+	grant(true, true)
+	if all := must[[]tsync.SyncV1DocumentPermission](t)(api.ListDocumentPermission(service, "d", nil)); len(all) != 1 || !*all[0].Write {
+		t.Errorf("the permissions are %+v", all)
+	}
+	if err := api.DeleteDocumentPermission(service, "d", "ada"); err != nil {
+		t.Error(err)
+	}
+	if _, err := api.FetchDocumentPermission(service, "d", "ada"); code(t, err) != "404 20404" {
+		t.Errorf("a withdrawn permission: %v", err)
+	}
+	grant(true, true)
+	if err := api.DeleteDocument(service, "d"); err != nil {
+		t.Error(err)
+	}
+	must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("d")))
+	if all := must[[]tsync.SyncV1DocumentPermission](t)(api.ListDocumentPermission(service, "d", nil)); len(all) != 0 {
+		t.Errorf("a new document has the permissions %+v", all)
+	}
+}
+
+// TestSyncStreams publishes to a stream until it expires.
+func TestSyncStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, api, service := newSync(t)
+		must[*tsync.SyncV1SyncStream](t)(api.CreateSyncStream(service, new(tsync.CreateSyncStreamParams).SetUniqueName("s").SetTtl(60)))
+		publish := func(data any) (*tsync.SyncV1StreamMessage, error) {
+			return api.CreateStreamMessage(service, "s", new(tsync.CreateStreamMessageParams).SetData(data))
+		}
+		m := must[*tsync.SyncV1StreamMessage](t)(publish(map[string]any{"a": "b"}))
+		if (*m.Data).(map[string]any)["a"] != "b" || !strings.HasPrefix(*m.Sid, "TZ") {
+			t.Errorf("the message is %+v", m)
+		}
+		if _, err := publish([]int{1}); code(t, err) != "400 20001" {
+			t.Errorf("data that is not an object: %v", err)
+		}
+		if _, err := publish(map[string]any{"a": strings.Repeat("x", 5000)}); code(t, err) != "413 54006" {
+			t.Errorf("too much data: %v", err)
+		}
+		time.Sleep(62 * time.Second)
+		if _, err := publish(map[string]any{}); code(t, err) != "404 20404" {
+			t.Errorf("a stream that has expired: %v", err)
+		}
+	})
+}

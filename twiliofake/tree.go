@@ -36,7 +36,11 @@ func (p *place) pattern() string {
 
 // shared maps products whose versions show the same items to a common name. Chat
 // has a second host, ip-messaging.
-var shared = map[string]string{"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content"}
+// Uploads to Serverless also have a host of their own.
+var shared = map[string]string{
+	"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content",
+	"serverless": "serverless", "serverless-upload": "serverless",
+}
 
 // placeOf returns the place of a path.
 func placeOf(product, path string) *place {
@@ -273,11 +277,12 @@ func newWorld(rows *rowIndex, ops []*operation) *world {
 	for _, name := range slices.Sorted(maps.Keys(rows.byName)) {
 		k := rows.byName[name]
 		for _, p := range k.row.paths {
-			n := w.node(k.product, p)
-			n.asRow, n.template = true, cmp.Or(n.template, p)
+			w.row(k.product, p)
 			if identityOf(p) != "" && k.row.special == nil {
-				n = w.node(k.product, collectionOf(p))
-				n.asRow, n.template = true, cmp.Or(n.template, collectionOf(p))
+				w.row(k.product, collectionOf(p))
+				if k.row.upload != "" {
+					w.row(k.row.upload, collectionOf(p))
+				}
 			}
 		}
 	}
@@ -298,6 +303,12 @@ func newWorld(rows *rowIndex, ops []*operation) *world {
 		}
 	}
 	return w
+}
+
+// row marks the node of a path as a row's.
+func (w *world) row(product, path string) {
+	n := w.node(product, path)
+	n.asRow, n.template = true, cmp.Or(n.template, path)
 }
 
 // node finds or makes the node of a path.
@@ -342,7 +353,7 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 		}
 		pattern := n.pattern()
 		item := pattern
-		if !n.item && n.collects() && byPattern[pattern] == nil {
+		if !n.item && (n.collects() || n.asRow && byPattern[pattern+"/*"] != nil) && byPattern[pattern] == nil {
 			item += "/*"
 		}
 		n.kind = byPattern[item]

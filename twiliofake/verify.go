@@ -1,7 +1,10 @@
 package twiliofake
 
 import (
+	"maps"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +58,24 @@ func verifyRows() []resource {
 			name: "verification_check", host: "verify", can: update, special: checkVerification,
 			paths: []string{service + "/VerificationCheck"},
 		},
+		{
+			name: "verification_attempts", host: "verify", prefix: "VL", table: true, can: readOnly,
+			paths: []string{"/v2/Attempts/{sid}"},
+			fields: []field{
+				{"_country", text, nil, never},
+				{"channel", text, "sms", never},
+				{"channel_data", value, map[string]any{}, never},
+				{"conversion_status", text, "unconverted", never},
+				{"price", value, map[string]any{"value": "0.05", "currency": "usd"}, never},
+				{"service_sid", text, nil, never},
+				{"verification_sid", text, nil, never},
+			},
+			narrow: attemptFilters,
+		},
+		{
+			name: "verification_attempts_summary", host: "verify", can: fetch, special: summarizeAttempts,
+			paths: []string{"/v2/Attempts/Summary"},
+		},
 	}
 }
 
@@ -82,8 +103,15 @@ func createVerification(c *call, rec *record) *apiError {
 		rec.set("_code", code)
 	}
 	rec.set("_to", to)
+	attempt := c.make("verification_attempts", map[string]any{
+		"channel": rec.text("channel"), "channel_data": map[string]any{"to": to}, "verification_sid": rec.id, "service_sid": c.parent.id,
+	})
+	if country, _ := c.country(strings.TrimPrefix(to, "+")); country != nil && e164.MatchString(to) {
+		attempt.set("_country", country.text("iso_code"))
+	}
+	c.add(attempt)
 	rec.set("send_code_attempts", append(attempts[:len(attempts):len(attempts)], map[string]any{
-		"time": c.now.Format(time.RFC3339), "channel": rec.text("channel"), "attempt_sid": "VL" + c.store.hex32(),
+		"time": c.now.Format(time.RFC3339), "channel": rec.text("channel"), "attempt_sid": attempt.id,
 	}))
 	return nil
 }
@@ -117,7 +145,23 @@ func updateVerification(c *call, rec *record) *apiError {
 	}
 	rec.set("_to", nil)
 	rec.set("valid", rec.text("status") == "approved")
+	if rec.text("status") == "approved" {
+		c.convert(rec)
+	}
 	return nil
+}
+
+// convert marks the last attempt of an approved verification.
+func (c *call) convert(rec *record) {
+	attempts, _ := rec.get("send_code_attempts").([]any)
+	if len(attempts) == 0 {
+		return
+	}
+	last, _ := attempts[len(attempts)-1].(map[string]any)
+	sid, _ := last["attempt_sid"].(string)
+	if attempt := c.account.child("verify/v2/Attempts").find(sid, nil); attempt != nil {
+		c.set(attempt, map[string]any{"conversion_status": "converted"})
+	}
 }
 
 // checkVerification compares a code with the verification's.
@@ -142,7 +186,73 @@ func checkVerification(c *call) (*response, *apiError) {
 	fields := map[string]any{"_checks": rec.number("_checks") + 1}
 	if c.form.Get("Code") == rec.text("_code") {
 		fields["status"], fields["valid"], fields["_to"] = "approved", true, nil
+		c.convert(rec)
 	}
 	c.set(rec, fields)
 	return c.answer(http.StatusOK, rec), nil
+}
+
+// attemptFilters are the parameters of the attempts' list and summary.
+var attemptFilters = map[string]func(*call, []string) (func(*record) bool, *apiError){
+	"ChannelData.To": func(_ *call, values []string) (func(*record) bool, *apiError) {
+		return func(rec *record) bool { return slices.Contains(values, rec.address()) }, nil
+	},
+	"Channel":           attemptField("channel"),
+	"Country":           attemptField("_country"),
+	"DateCreatedAfter":  since,
+	"DateCreatedBefore": until,
+	"DestinationPrefix": func(_ *call, values []string) (func(*record) bool, *apiError) {
+		return func(rec *record) bool { return strings.HasPrefix(rec.address(), values[0]) }, nil
+	},
+	"Status":           attemptField("conversion_status"),
+	"VerificationSid":  attemptField("verification_sid"),
+	"VerifyServiceSid": attemptField("service_sid"),
+}
+
+func attemptField(name string) func(*call, []string) (func(*record) bool, *apiError) {
+	return func(_ *call, values []string) (func(*record) bool, *apiError) {
+		return func(rec *record) bool {
+			return slices.ContainsFunc(values, func(want string) bool { return strings.EqualFold(rec.text(name), want) })
+		}, nil
+	}
+}
+
+// address returns where an attempt was sent.
+func (r *record) address() string {
+	data, _ := r.get("channel_data").(map[string]any)
+	to, _ := data["to"].(string)
+	return to
+}
+
+// summarizeAttempts counts the attempts and those that were converted.
+func summarizeAttempts(c *call) (*response, *apiError) {
+	if _, err := c.parameters(); err != nil {
+		return nil, err
+	}
+	var tests []func(*record) bool
+	for _, param := range slices.Sorted(maps.Keys(c.query)) {
+		test, err := attemptFilters[param](c, c.query[param])
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, test)
+	}
+	all, converted := 0, 0
+	for rec := range c.account.child("verify/v2/Attempts").all() {
+		if slices.ContainsFunc(tests, func(test func(*record) bool) bool { return !test(rec) }) {
+			continue
+		}
+		all++
+		if rec.text("conversion_status") == "converted" {
+			converted++
+		}
+	}
+	rate := 0.0
+	if all > 0 {
+		rate = math.Round(float64(converted)/float64(all)*1e11) / 1e9
+	}
+	return jsonResponse(http.StatusOK, map[string]any{
+		"total_attempts": all, "total_converted": converted, "total_unconverted": all - converted,
+		"conversion_rate_percentage": strconv.FormatFloat(rate, 'f', -1, 64), "url": c.base() + c.path,
+	}), nil
 }

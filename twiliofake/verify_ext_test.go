@@ -110,3 +110,61 @@ func TestStudio(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestVerifyAttempts lists and counts the codes that were sent.
+func TestVerifyAttempts(t *testing.T) {
+	fake := newFake(t)
+	api := verify.NewApiService(newClient(fake))
+	newService := func() string {
+		return *must[*verify.VerifyV2Service](t)(api.CreateService(new(verify.CreateServiceParams).SetFriendlyName("s"))).Sid
+	}
+	one, other := newService(), newService()
+	start := func(service, to, channel string) *verify.VerifyV2Verification {
+		return must[*verify.VerifyV2Verification](t)(api.CreateVerification(service, new(verify.CreateVerificationParams).SetTo(to).SetChannel(channel)))
+	}
+	start(one, "+15550001111", "sms")
+	v := start(one, "+15550001111", "sms") // the code is sent again
+	start(other, "+447700900123", "call")
+	start(other, "ada@example.com", "email")
+	kept, _ := fake.Resource("verifications", *v.Sid)
+	must[*verify.VerifyV2VerificationCheck](t)(api.CreateVerificationCheck(one,
+		new(verify.CreateVerificationCheckParams).SetTo("+15550001111").SetCode(kept["_code"].(string))))
+
+	list := func() *verify.ListVerificationAttemptParams { return new(verify.ListVerificationAttemptParams) }
+	for what, c := range map[string]struct {
+		params *verify.ListVerificationAttemptParams
+		want   int
+	}{
+		"all": {list(), 4}, "of a service": {list().SetVerifyServiceSid(one), 2}, "of a verification": {list().SetVerificationSid(*v.Sid), 2},
+		"by call": {list().SetChannel("call"), 1}, "converted": {list().SetStatus("converted"), 1},
+		"in Britain": {list().SetCountry("GB"), 1}, "later": {list().SetDateCreatedAfter(time.Now().Add(time.Hour)), 0},
+		"earlier": {list().SetDateCreatedBefore(time.Now().Add(time.Hour)), 4},
+	} {
+		if n := len(must[[]verify.VerifyV2VerificationAttempt](t)(api.ListVerificationAttempt(c.params))); n != c.want {
+			t.Errorf("%s: %d attempts, want %d", what, n, c.want)
+		}
+	}
+	// twilio-go escapes the dot in this parameter's name, and so cannot send it.
+	if n := len(ask(t, fake, "GET", "https://verify.twilio.com/v2/Attempts?ChannelData.To=ada@example.com", "").items(t, "attempts")); n != 1 {
+		t.Errorf("%d attempts to an address, want 1", n)
+	}
+	sent, _ := (*v.SendCodeAttempts)[1].(map[string]any)
+	last := must[*verify.VerifyV2VerificationAttempt](t)(api.FetchVerificationAttempt(sent["attempt_sid"].(string)))
+	if *last.ConversionStatus != "converted" || *last.VerificationSid != *v.Sid || *last.ServiceSid != one {
+		t.Errorf("the attempt is %+v", last)
+	}
+	summary := func() *verify.FetchVerificationAttemptsSummaryParams {
+		return new(verify.FetchVerificationAttemptsSummaryParams)
+	}
+	for _, c := range []struct {
+		params *verify.FetchVerificationAttemptsSummaryParams
+		want   string
+	}{
+		{summary(), "4 1 3 25"}, {summary().SetVerifyServiceSid(one), "2 1 1 50"}, {summary().SetDestinationPrefix("+44"), "1 0 1 0"}, {summary().SetChannel("whatsapp"), "0 0 0 0"},
+	} {
+		s := must[*verify.VerifyV2VerificationAttemptsSummary](t)(api.FetchVerificationAttemptsSummary(c.params))
+		if got := fmt.Sprintf("%d %d %d %s", s.TotalAttempts, s.TotalConverted, s.TotalUnconverted, *s.ConversionRatePercentage); got != c.want {
+			t.Errorf("the summary is %s, want %s", got, c.want)
+		}
+	}
+}

@@ -313,6 +313,14 @@ func updateRecording(c *call, rec *record) *apiError {
 	return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
 }
 
+// inProgress refuses what needs a call that is under way.
+func (c *call) inProgress(call *record) *apiError {
+	if call.text("status") != "in-progress" {
+		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress")
+	}
+	return nil
+}
+
 func (c *call) stopRecording(rec *record) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" {
 		c.set(rec, map[string]any{
@@ -356,6 +364,11 @@ func createMessage(c *call, rec *record) *apiError {
 		return refuse(http.StatusBadRequest, 21211, "Invalid 'To' Phone Number: %s", to)
 	case from != "" && e164.MatchString(from) && !c.mayCallFrom(from):
 		return refuse(http.StatusBadRequest, 21606, "The 'From' phone number provided (%s) is not a valid message-capable Twilio phone number for this destination.", from)
+	case from == "" && !c.hasSender(rec.text("messaging_service_sid")):
+		return refuse(http.StatusBadRequest, 21703, "The Messaging Service does not have a phone number available to send a message")
+	}
+	if from == "" { // the service chooses the sender later
+		rec.set("status", "accepted")
 	}
 	return nil
 }
