@@ -1,10 +1,5 @@
 package twiliofake
 
-import (
-	"cmp"
-	"strings"
-)
-
 // conversationMessageRows are the messages of a conversation and their delivery
 // receipts. A message reaches chat participants at once. To everybody else it
 // goes as a message of their channel, with a receipt that stays "sent" until a
@@ -29,8 +24,7 @@ func conversationMessageRows() []resource {
 				{"media", value, nil, never},
 				{"participant_sid", text, nil, never},
 			},
-			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){"Order": everyItem},
-			order:  messageOrder,
+			turned: true,
 			create: createConversationMessage,
 			update: updateConversationMessage,
 			remove: removeConversationMessage,
@@ -49,17 +43,6 @@ func conversationMessageRows() []resource {
 			view: viewInService,
 		},
 	}
-}
-
-// messageOrder returns the order for the Order parameter.
-func messageOrder(c *call) (func(a, b *record) int, *apiError) {
-	switch strings.ToLower(c.query.Get("Order")) {
-	case "", "asc":
-		return nil, nil
-	case "desc":
-		return func(a, b *record) int { return cmp.Compare(b.number("index"), a.number("index")) }, nil
-	}
-	return nil, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
 }
 
 // Longest bodies: in chat, and for a conversation that an SMS or the like leaves.

@@ -135,7 +135,7 @@ func (c *call) participants(service, identity, address string) []*record {
 func conversationsOfUser(c *call) *collection {
 	in := &collection{byID: map[string]*record{}, names: map[name]*record{}}
 	for _, p := range c.participants(c.parent.text("chat_service_sid"), c.parent.text("identity"), "") {
-		in.order = append(in.order, p)
+		in.order = append(in.order, slot{p.seq, p})
 		in.byID[p.owner.id] = p
 		if n := p.owner.text("unique_name"); n != "" {
 			in.names[name{"unique_name", n}] = p
@@ -193,7 +193,9 @@ func viewUserConversation(c *call, p *record, m map[string]any) {
 func participations(c *call) *collection {
 	in := &collection{}
 	if s := c.service(); s != nil {
-		in.order = c.participants(s.id, c.query.Get("Identity"), c.query.Get("Address"))
+		for _, p := range c.participants(s.id, c.query.Get("Identity"), c.query.Get("Address")) {
+			in.order = append(in.order, slot{p.seq, p})
+		}
 	}
 	return in
 }

@@ -83,10 +83,7 @@ type sequence struct {
 
 // sequence returns the collection in the order that the request asks for.
 func (c *call) sequence() (sequence, *apiError) {
-	in := c.collection()
-	if in == nil {
-		return sequence{}, nil
-	}
+	in := cmp.Or(c.collection(), &collection{})
 	if c.resource != nil && c.orders != nil && c.query.Has("Ordering") {
 		compare, err := c.ordering()
 		if err != nil {
@@ -95,25 +92,40 @@ func (c *call) sequence() (sequence, *apiError) {
 		items := slices.SortedStableFunc(in.all(), compare)
 		return sequence{len: len(items), full: true, at: func(i int) *record { return items[i] }}, nil
 	}
+	s := in.created()
 	if c.resource != nil && c.sorted {
-		return c.byIdentity(in)
+		s = in.byIdentity()
 	}
-	return sequence{
-		len: len(in.order) - in.first, full: in.gone == in.first,
-		at:    func(i int) *record { return in.order[in.first+i].rec },
-		token: func(rec *record) string { return "PA" + strconv.Itoa(rec.seq) },
-		after: func(token string) (int, bool) {
-			seq, err := strconv.Atoi(strings.TrimPrefix(token, "PA"))
-			return max(in.after(seq)-in.first, 0), err == nil && strings.HasPrefix(token, "PA")
-		},
-	}, nil
+	if c.resource == nil || !c.turned {
+		return s, nil
+	}
+	switch order := c.query.Get("Order"); strings.ToLower(order) {
+	case "", "asc":
+		return s, nil
+	case "desc":
+		return s.reversed(), nil
+	default:
+		return s, invalid("Invalid value for parameter Order: %.100q", order)
+	}
 }
 
-// byIdentity returns a collection sorted by identity, ascending or descending as
-// the parameter Order says.
-func (c *call) byIdentity(in *collection) (sequence, *apiError) {
-	items := in.inOrder()
-	s := sequence{
+// created is the sequence in the order of creation.
+func (c *collection) created() sequence {
+	return sequence{
+		len: len(c.order) - c.first, full: c.gone == c.first,
+		at:    func(i int) *record { return c.order[c.first+i].rec },
+		token: func(rec *record) string { return "PA" + strconv.Itoa(rec.seq) },
+		after: func(token string) (int, bool) {
+			digits, ok := strings.CutPrefix(token, "PA")
+			seq, err := strconv.Atoi(digits)
+			return max(c.after(seq)-c.first, 0), ok && err == nil
+		},
+	}
+}
+
+func (c *collection) byIdentity() sequence {
+	items := c.inOrder()
+	return sequence{
 		len: len(items), full: true,
 		at:    func(i int) *record { return items[i] },
 		token: func(rec *record) string { return "PT" + rec.id },
@@ -126,13 +138,6 @@ func (c *call) byIdentity(in *collection) (sequence, *apiError) {
 			return i, ok
 		},
 	}
-	switch c.query.Get("Order") {
-	case "", "asc":
-		return s, nil
-	case "desc":
-		return s.reversed(), nil
-	}
-	return s, invalid("Invalid value for parameter Order: %.100q", c.query.Get("Order"))
 }
 
 func (s sequence) reversed() sequence {
@@ -140,8 +145,10 @@ func (s sequence) reversed() sequence {
 	r.at = func(i int) *record { return s.at(s.len - 1 - i) }
 	r.after = func(token string) (int, bool) {
 		i, ok := s.after(token)
-		if i > 0 && s.token(s.at(i-1)) == token {
-			i--
+		if i > 0 {
+			if last := s.at(i - 1); last != nil && s.token(last) == token {
+				i--
+			}
 		}
 		return s.len - i, ok
 	}
@@ -328,7 +335,7 @@ func (c *call) filters() (func(*record) bool, *apiError) {
 		tests = append(tests, test)
 	}
 	for _, param := range slices.Sorted(maps.Keys(c.query)) {
-		if isPaging(param) || param == "Order" && c.resource != nil && c.sorted || param == "Ordering" && c.resource != nil && c.orders != nil {
+		if isPaging(param) || param == "Order" && c.resource != nil && c.turned || param == "Ordering" && c.resource != nil && c.orders != nil {
 			continue
 		}
 		test, err := c.filter(param, c.query[param])

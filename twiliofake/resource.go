@@ -94,8 +94,8 @@ type resource struct {
 	// orders lists the fields that the parameter Ordering accepts.
 	orders []string
 	// sorted lists the items by their identity instead of in the order they were
-	// created. The parameter Order may be asc or desc.
-	sorted bool
+	// created. turned lists take the parameter Order, asc or desc.
+	sorted, turned bool
 	// media answers a path with an extension other than .json, such as a
 	// recording's .mp3.
 	media func(c *call, rec *record, extension string) (*response, *apiError)

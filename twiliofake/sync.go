@@ -45,7 +45,7 @@ func syncRows() []resource {
 			name: "sync_list_items", host: "sync", table: true, can: all, etag: true,
 			paths:  []string{service + "/Lists/{list_sid}/Items/{index}"},
 			fields: initial(data), create: createSyncListItem, update: saveSyncItem, view: viewSync,
-			sorted: true, narrow: syncBounds,
+			sorted: true, turned: true, narrow: syncBounds,
 		},
 		{
 			name: "sync_maps", host: "sync", prefix: "MP", table: true, can: all,
@@ -56,7 +56,7 @@ func syncRows() []resource {
 			name: "sync_map_items", host: "sync", table: true, can: all, etag: true,
 			paths: []string{service + "/Maps/{map_sid}/Items/{key}"}, unique: []unique{{field: "key", code: 54208}},
 			fields: initial(data), create: saveSyncItem, update: saveSyncItem, view: viewSync,
-			sorted: true, narrow: syncBounds,
+			sorted: true, turned: true, narrow: syncBounds,
 		},
 		{
 			name: "sync_streams", host: "sync", prefix: "TO", table: true, can: all,
@@ -67,16 +67,16 @@ func syncRows() []resource {
 			name: "sync_stream_messages", host: "sync", can: update, special: publish,
 			paths: []string{service + "/Streams/{stream_sid}/Messages"},
 		},
-		permissions("sync_document_permissions", service+"/Documents/{document_sid}"),
-		permissions("sync_list_permissions", service+"/Lists/{list_sid}"),
-		permissions("sync_map_permissions", service+"/Maps/{map_sid}"),
+		syncPermissions("sync_document_permissions", service+"/Documents/{document_sid}"),
+		syncPermissions("sync_list_permissions", service+"/Lists/{list_sid}"),
+		syncPermissions("sync_map_permissions", service+"/Maps/{map_sid}"),
 	}
 }
 
-// permissions returns the row of what identities may do with an item: the first
+// syncPermissions returns the row of what identities may do with an item: the first
 // update grants it, and it goes with the item. The fake itself asks nobody for
 // permission, as Twilio does not ask the REST API's callers.
-func permissions(name, item string) resource {
+func syncPermissions(name, item string) resource {
 	return resource{
 		name: name, host: "sync", table: true, bare: true, upsert: true, can: fetch | update | remove | list,
 		paths: []string{item + "/Permissions/{identity}"},
