@@ -23,16 +23,19 @@ type ConversationEvent struct {
 	UniqueName      string `twilio:"UniqueName"`
 	// Attributes belong to the resource that the event is about.
 	Attributes Attributes `twilio:"Attributes"`
-	State      string     `twilio:"State"`
-	StateFrom  string     `twilio:"StateFrom"`
-	StateTo    string     `twilio:"StateTo"`
-	Reason     string     `twilio:"Reason"`
+	// State is active, inactive or closed; StateFrom and StateTo are those of a
+	// change, and Reason is why: API, EVENT or TIMER.
+	State     string `twilio:"State"`
+	StateFrom string `twilio:"StateFrom"`
+	StateTo   string `twilio:"StateTo"`
+	Reason    string `twilio:"Reason"`
 
 	MessageSID string `twilio:"MessageSid"`
-	Index      int    `twilio:"Index"`
-	Body       string `twilio:"Body"`
-	Author     string `twilio:"Author"`
-	Media      string `twilio:"Media"` // a JSON list
+	// Index is the message's place in the conversation, from 0.
+	Index  int    `twilio:"Index"`
+	Body   string `twilio:"Body"`
+	Author string `twilio:"Author"`
+	Media  string `twilio:"Media"` // a JSON list
 
 	ParticipantSID   string `twilio:"ParticipantSid"`
 	Identity         string `twilio:"Identity"`
@@ -41,8 +44,10 @@ type ConversationEvent struct {
 	ProxyAddress     string `twilio:"MessagingBinding.ProxyAddress"`
 	ProjectedAddress string `twilio:"MessagingBinding.ProjectedAddress"`
 	AuthorAddress    string `twilio:"MessagingBinding.AuthorAddress"`
-	BindingType      string `twilio:"MessagingBinding.Type"`
-	LastReadIndex    int    `twilio:"LastReadMessageIndex"`
+	// BindingType is how the participant is reached, such as sms or whatsapp;
+	// empty for one in a chat.
+	BindingType   string `twilio:"MessagingBinding.Type"`
+	LastReadIndex int    `twilio:"LastReadMessageIndex"`
 
 	DeliveryReceiptSID string `twilio:"DeliveryReceiptSid"`
 	Status             string `twilio:"Status"`

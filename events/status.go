@@ -16,18 +16,23 @@ import (
 // [NewestOnly].
 type CallStatus struct {
 	Event
-	CallSID           string        `twilio:"CallSid"`
-	ParentCallSID     string        `twilio:"ParentCallSid"`
-	Status            string        `twilio:"CallStatus"`
-	From              string        `twilio:"From"`
-	To                string        `twilio:"To"`
-	Direction         string        `twilio:"Direction"`
-	CallDuration      time.Duration `twilio:"CallDuration"`
-	SequenceNumber    int           `twilio:"SequenceNumber"`
-	AnsweredBy        string        `twilio:"AnsweredBy"`               // of machine detection
-	DetectionDuration int           `twilio:"MachineDetectionDuration"` // milliseconds
-	RecordingSID      string        `twilio:"RecordingSid"`
-	RecordingURL      string        `twilio:"RecordingUrl"`
+	CallSID       string `twilio:"CallSid"`
+	ParentCallSID string `twilio:"ParentCallSid"`
+	// Status is queued, initiated, ringing, in-progress, completed, busy,
+	// failed, no-answer or canceled.
+	Status string `twilio:"CallStatus"`
+	From   string `twilio:"From"`
+	To     string `twilio:"To"`
+	// Direction is inbound, outbound-api or outbound-dial.
+	Direction      string        `twilio:"Direction"`
+	CallDuration   time.Duration `twilio:"CallDuration"`
+	SequenceNumber int           `twilio:"SequenceNumber"`
+	// AnsweredBy is what machine detection heard: human, fax, unknown, or one
+	// that begins with machine_; empty without it.
+	AnsweredBy        string `twilio:"AnsweredBy"`
+	DetectionDuration int    `twilio:"MachineDetectionDuration"` // milliseconds
+	RecordingSID      string `twilio:"RecordingSid"`
+	RecordingURL      string `twilio:"RecordingUrl"`
 }
 
 // ConferenceStatus is a conference's status callback. Its type is
@@ -36,10 +41,13 @@ type CallStatus struct {
 // https://www.twilio.com/docs/voice/twiml/conference.
 type ConferenceStatus struct {
 	Event
-	ConferenceSID    string `twilio:"ConferenceSid"`
-	FriendlyName     string `twilio:"FriendlyName"`
-	Happened         string `twilio:"StatusCallbackEvent"`
-	SequenceNumber   int    `twilio:"SequenceNumber"`
+	ConferenceSID string `twilio:"ConferenceSid"`
+	FriendlyName  string `twilio:"FriendlyName"`
+	// Happened is the event as Twilio names it, such as conference-end.
+	Happened       string `twilio:"StatusCallbackEvent"`
+	SequenceNumber int    `twilio:"SequenceNumber"`
+	// CallSID, ParticipantLabel, Muted, Hold, Coaching and EndOnExit are about
+	// one participant; they are zero in events of the conference as a whole.
 	CallSID          string `twilio:"CallSid"`
 	ParticipantLabel string `twilio:"ParticipantLabel"`
 	Muted            bool   `twilio:"Muted"`
@@ -48,6 +56,8 @@ type ConferenceStatus struct {
 	EndOnExit        bool   `twilio:"EndConferenceOnExit"`
 	EndedByCallSID   string `twilio:"CallSidEndingConference"`
 	EndedByLabel     string `twilio:"ParticipantLabelEndingConference"`
+	// EndReason says why the conference ended, such as last-participant-left;
+	// EndedByCallSID and EndedByLabel say who ended it.
 	EndReason        string `twilio:"ReasonConferenceEnded"`
 	LeaveReason      string `twilio:"ReasonParticipantLeft"`
 	ParticipantState string `twilio:"ParticipantCallStatus"`
@@ -60,14 +70,16 @@ type ConferenceStatus struct {
 // RecordingMedia of package twilioapi downloads it. Channels is 1 or 2.
 type RecordingStatus struct {
 	Event
-	RecordingSID      string        `twilio:"RecordingSid"`
-	CallSID           string        `twilio:"CallSid"`
-	ConferenceSID     string        `twilio:"ConferenceSid"`
+	RecordingSID  string `twilio:"RecordingSid"`
+	CallSID       string `twilio:"CallSid"`
+	ConferenceSID string `twilio:"ConferenceSid"`
+	// Status is in-progress, completed or absent.
 	Status            string        `twilio:"RecordingStatus"`
 	URL               string        `twilio:"RecordingUrl"`
 	RecordingDuration time.Duration `twilio:"RecordingDuration"`
 	Channels          int           `twilio:"RecordingChannels"`
-	Source            string        `twilio:"RecordingSource"`
+	// Source is what recorded, such as Conference, DialVerb or RecordVerb.
+	Source string `twilio:"RecordingSource"`
 }
 
 // MessageStatus is a message's status callback. Its type is "message." and the
@@ -78,6 +90,8 @@ type RecordingStatus struct {
 type MessageStatus struct {
 	Event
 	MessageSID string `twilio:"MessageSid"`
+	// Status is queued, sending, sent, delivered, undelivered, failed or, of
+	// channels that tell, read.
 	Status     string `twilio:"MessageStatus"`
 	ErrorCode  int    `twilio:"ErrorCode"`
 	From       string `twilio:"From"`

@@ -37,13 +37,16 @@ type TaskRouterEvent struct {
 // Age and AgeInQueue are whole seconds. Attributes are as they were when the
 // event happened; read the task to know what they are now.
 type Task struct {
-	SID                string        `twilio:"TaskSid"`
-	Attributes         Attributes    `twilio:"TaskAttributes"`
-	Age                time.Duration `twilio:"TaskAge"`
-	Priority           int           `twilio:"TaskPriority"`
-	AssignmentStatus   string        `twilio:"TaskAssignmentStatus"`
-	CanceledReason     string        `twilio:"TaskCanceledReason"`
-	CompletedReason    string        `twilio:"TaskCompletedReason"`
+	SID        string        `twilio:"TaskSid"`
+	Attributes Attributes    `twilio:"TaskAttributes"`
+	Age        time.Duration `twilio:"TaskAge"`
+	Priority   int           `twilio:"TaskPriority"`
+	// AssignmentStatus is pending, reserved, assigned, canceled, wrapping or
+	// completed.
+	AssignmentStatus string `twilio:"TaskAssignmentStatus"`
+	CanceledReason   string `twilio:"TaskCanceledReason"`
+	CompletedReason  string `twilio:"TaskCompletedReason"`
+	// Version grows with each change of the task; [NewestOnly] goes by it.
 	Version            int           `twilio:"TaskVersion"`
 	Created            time.Time     `twilio:"TaskDateCreated"`
 	VirtualStart       time.Time     `twilio:"TaskVirtualStartTime"`

@@ -31,6 +31,7 @@ func (a *App) TaskRouterEvent(path, eventType string, fields Params) *Answer {
 	return a.CallStudio(path, all)
 }
 
+// eventFields adds what each of TaskRouter's events has to fields, which win.
 func (a *App) eventFields(eventType string, fields Params) Params {
 	now := time.Now()
 	all := Params{
@@ -77,12 +78,15 @@ type Job struct {
 	Body json.RawMessage
 }
 
-// jobs is the Queue of an app under test.
+// jobs is the Queue of an app under test. It runs nothing by itself, so that a
+// test can look at what was stored first.
 type jobs struct {
 	mu   sync.Mutex
 	list []Job
 }
 
+// Add implements [flexfn.Queue]. A job whose key is there already is dropped,
+// as engines may do.
 func (q *jobs) Add(_ context.Context, key string, job []byte, due time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -98,6 +102,7 @@ func (q *jobs) Add(_ context.Context, key string, job []byte, due time.Time) err
 //	app := flexfntest.New(t, flexfntest.UseQueue)
 func UseQueue(c *flexfn.Config) { c.Queue = new(jobs) }
 
+// queue returns the Queue of [UseQueue], or stops the test.
 func (a *App) queue() *jobs {
 	a.t.Helper()
 	q, ok := a.Config().Queue.(*jobs)

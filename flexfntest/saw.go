@@ -65,6 +65,7 @@ func double(path string) (host, rest string, ok bool) {
 	return strings.ToLower(host), "/" + rest, true
 }
 
+// who names the service that path is about, for messages.
 func who(path string) string {
 	if host, _, ok := double(path); ok {
 		return "The double of " + host
@@ -73,6 +74,9 @@ func who(path string) string {
 }
 
 // requests are those that Twilio, or the double that path names, saw.
+//
+// The fake keeps its own log; doubles are logged by this package in the same
+// form.
 func (a *App) requests(method, path string) (found []twiliofake.Request) {
 	host, path, ok := double(path)
 	if !ok {

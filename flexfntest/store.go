@@ -98,6 +98,8 @@ type storeCheck struct {
 // at returns the i-th connection, modulo their number.
 func (c *storeCheck) at(i int) flexfn.Store { return c.stores[i%len(c.stores)] }
 
+// want fails the test unless connection i has value want at key, with at most
+// ttl left.
 func (c *storeCheck) want(t *testing.T, i int, key string, want []byte, ttl time.Duration) {
 	t.Helper()
 	got, left, err := c.at(i).Get(t.Context(), c.prefix+key)
@@ -111,6 +113,7 @@ func (c *storeCheck) want(t *testing.T, i int, key string, want []byte, ttl time
 	}
 }
 
+// swaps fails the test unless a Swap on connection i reports want.
 func (c *storeCheck) swaps(t *testing.T, i int, key string, old, new []byte, ttl time.Duration, want bool) {
 	t.Helper()
 	if got, err := c.at(i).Swap(t.Context(), c.prefix+key, old, new, ttl); err != nil || got != want {
@@ -118,6 +121,8 @@ func (c *storeCheck) swaps(t *testing.T, i int, key string, old, new []byte, ttl
 	}
 }
 
+// swap checks the rules of Swap one by one, each step on another connection:
+// what one has written, the other must see.
 func (c *storeCheck) swap(t *testing.T) {
 	one, two := []byte("one\x00\xff\r\n"), []byte("two'\"\\")
 	c.want(t, 0, "swap", nil, 0)
@@ -137,6 +142,9 @@ func (c *storeCheck) swap(t *testing.T) {
 	c.swaps(t, 1, "long ttl", one, nil, 0, true)
 }
 
+// expiry checks that an entry is there for its ttl and gone soon after, and
+// that the later of two ttls counts. It waits in real time, since a store has
+// a clock of its own.
 func (c *storeCheck) expiry(t *testing.T) {
 	const ttl = 700 * time.Millisecond
 	one, two := []byte("one"), []byte("two")
@@ -170,6 +178,8 @@ func (c *storeCheck) expiry(t *testing.T) {
 	c.want(t, 1, "short", nil, 0)
 }
 
+// size checks the longest key and value that flexfn writes, and the shortest
+// value.
 func (c *storeCheck) size(t *testing.T) {
 	big, other := bytes.Repeat([]byte{0xa5}, 300<<10), bytes.Repeat([]byte{0xa6}, 300<<10)
 	key := "size:" + string(bytes.Repeat([]byte("k"), 128-len(c.prefix)-5))
@@ -220,11 +230,14 @@ func (c *storeCheck) writers(t *testing.T) {
 	c.swaps(t, 0, "writers", value, nil, 0, true)
 }
 
+// number is the count that a value of writers begins with; zero for none.
 func number(value []byte) (n int) {
 	_, _ = fmt.Sscanf(string(value), "%d", &n)
 	return n
 }
 
+// context checks that calls whose ctx has ended return at once, with whatever
+// result.
 func (c *storeCheck) context(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

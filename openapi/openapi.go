@@ -132,7 +132,8 @@ func Handler(app Described, info Info) http.Handler {
 	})
 }
 
-// operationID returns the path in camelCase.
+// operationID returns the path in camelCase. One that would begin with a digit
+// gets Call in front, since no language has such names.
 func operationID(path string) string {
 	name := identifier(path)
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
@@ -143,6 +144,10 @@ func operationID(path string) string {
 
 // operation describes one function: its parameters as a form and as JSON, its
 // answers, and who may call.
+//
+// An operation has the statuses that flexfn itself answers with, and a default
+// for those that a handler chooses. Open functions have no 403: there is
+// nothing to refuse.
 func (g *schemas) operation(id string, f Function) *oas.Operation {
 	op := &oas.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
@@ -215,6 +220,10 @@ func (g *schemas) success(name string, out reflect.Type) *oas.Response {
 
 // envelope returns the schema of an out in flexfn's envelope: an object gets a
 // key success, and anything else goes under data.
+//
+// A map may have a key success of its own, so its value is any boolean. A
+// pointer may be nil, and nil is answered as success alone; then no other key
+// is required.
 func (g *schemas) envelope(out reflect.Type) *oas.Schema {
 	absent := false // nil is answered as success alone
 	for out.Kind() == reflect.Pointer {
@@ -282,7 +291,7 @@ func failure() *oas.Schema {
 }
 
 // failures returns the failure answers that every function can give, as
-// components.
+// components, so that an operation refers to them in a line each.
 func failures() map[string]*oas.Response {
 	list := map[string]*oas.Response{}
 	for status, text := range map[string]string{
@@ -309,6 +318,9 @@ func failures() map[string]*oas.Response {
 	return list
 }
 
+// securitySchemes are the three ways to prove who calls. OpenAPI has no place
+// for a token in the body, which is where plugins put it; the description says
+// so.
 func securitySchemes() map[string]oas.SecurityScheme {
 	return map[string]oas.SecurityScheme{
 		"flexToken": {Type: "http", Scheme: "bearer", BearerFormat: "JWE", Description: "The Flex token of a worker who is logged in."},

@@ -19,14 +19,16 @@ import (
 )
 
 // schemas makes JSON schemas of Go types, as encoding/json reads and writes
-// them. Structs with a name become components.
+// them. Structs with a name become components. A component is taken before its
+// fields are looked at, so that a type may contain itself.
 type schemas struct {
 	components map[string]*oas.Schema
 	names      map[typeUse]string
 }
 
-// typeUse says whether a type is written or read: what is read may lack any
-// field.
+// typeUse says whether a type is written or read. What is read may lack any
+// field, since encoding/json leaves a missing one alone, while what is written
+// has them all; so a type used for both has two schemas.
 type typeUse struct {
 	t    reflect.Type
 	read bool
@@ -61,6 +63,11 @@ func nullable(s *oas.Schema) *oas.Schema {
 }
 
 // parameter returns the schema of a parameter's value in a JSON body.
+//
+// It differs from schema: a parameter is read by flexfn's own rules, under
+// which a number may come as a string, a duration as seconds, and a single
+// value as a list of one. The document describes what a client should send
+// rather than all that is accepted.
 func (g *schemas) parameter(p Parameter) *oas.Schema {
 	s := typed("string")
 	if p.Type != nil {
@@ -82,7 +89,8 @@ func (g *schemas) parameter(p Parameter) *oas.Schema {
 	return s
 }
 
-// example returns text as a value of the schema's type.
+// example returns text, from the example tag, as a value of the schema's type:
+// in a document 5 is an example of an integer, and "5" is not.
 func example(s *oas.Schema, text string) any {
 	if slices.Contains(s.Type, "string") || !json.Valid([]byte(text)) {
 		if slices.Equal(s.Type, oas.Types{"array"}) {
@@ -94,6 +102,8 @@ func example(s *oas.Schema, text string) any {
 }
 
 // input returns the schema of a type as flexfn reads a parameter.
+//
+// Pointers are not nullable here: null counts as absent.
 func (g *schemas) input(t reflect.Type, tag string) *oas.Schema {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -132,6 +142,10 @@ func ofKind(tag string) *oas.Schema {
 }
 
 // schema returns the schema of a type as encoding/json treats it.
+//
+// Structs with a name become components, and so do lists and maps that contain
+// themselves, which have to refer to themselves by name. Everything else is
+// written out where it is used.
 func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 	if t.Name() != "" && recursive(t) && special(t, read) == nil {
 		return g.component(t, read)
@@ -147,6 +161,10 @@ func (g *schemas) schema(t reflect.Type, read bool) *oas.Schema {
 
 // special returns the schema of a type that is encoded otherwise than its
 // kind; nil for other types.
+//
+// A Duration is an integer of nanoseconds, since encoding/json writes it so. A
+// type with MarshalText is a string of unknown form. An interface may hold
+// anything.
 func special(t reflect.Type, read bool) *oas.Schema {
 	ownJSON, ownText := t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType), t.Implements(textMarshalerType)
 	if read {
@@ -170,6 +188,11 @@ func special(t reflect.Type, read bool) *oas.Schema {
 
 // inline returns the schema of t itself, without a reference to a component. t
 // is not a pointer.
+//
+// Bounds are given where JSON's numbers are wider than Go's: a client is told
+// that 300 does not fit a uint8, and a 64-bit integer gets a format instead,
+// since most clients could not hold its bound. Slices and maps may be null, as
+// encoding/json writes nil ones.
 func (g *schemas) inline(t reflect.Type, read bool) *oas.Schema {
 	if s := special(t, read); s != nil {
 		return s
@@ -298,6 +321,9 @@ func typeName(t reflect.Type) string {
 }
 
 // identifier returns s as one CamelCase word.
+//
+// Letters outside ASCII are left out, since not every language that clients
+// are generated for has them in names.
 func identifier(s string) string {
 	var b strings.Builder
 	upper := true
@@ -316,6 +342,10 @@ func identifier(s string) string {
 }
 
 // structure returns the schema of a struct's fields.
+//
+// Required are the fields that are always written: not those with omitempty or
+// omitzero, and not those of an embedded pointer, which may be nil. When
+// reading, none is.
 func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 	s := typed("object")
 	fields := map[string]field{}

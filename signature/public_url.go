@@ -11,6 +11,10 @@ import (
 
 // calledOrigin is the beginning of a URL that Twilio may have called, split into
 // the parts that Twilio's services treat differently when they sign.
+//
+// They are kept as text and never parsed and formatted again, since Twilio
+// signs the bytes of the URL as it was typed: EXAMPLE.com, example.com and
+// example.com:443 have different signatures.
 type calledOrigin struct {
 	scheme   string // http, https, ws or wss
 	user     string // user:password@, or empty
@@ -105,6 +109,9 @@ func splitURL(s string) (o calledOrigin, target string, ok bool) {
 // splitHost splits a host and its port. It refuses anything that cannot be a host,
 // so that a forged Host header cannot put a part of a path into the URL that is
 // checked.
+//
+// A host outside ASCII is allowed: what was typed into Twilio counts, whatever
+// a browser would make of it.
 func splitHost(s string) (host, port string, ok bool) {
 	host = s
 	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
@@ -167,6 +174,7 @@ func appendOrigins(to []calledOrigin, scheme, hostAndPort, port string) []called
 }
 
 // publicAddress finds the URLs that Twilio may have called to make a request.
+// It does not change.
 type publicAddress struct {
 	public *calledOrigin // nil when not configured
 	added  string        // a path that the gateway adds, without a last slash
@@ -214,6 +222,11 @@ func parsePublicURL(s string) (calledOrigin, error) {
 
 // findURLs sets s.urls to the URLs that Twilio may have called to make r, the
 // likeliest first.
+//
+// With a public URL there is no other candidate, so that a Host header cannot
+// choose what is checked. Only if a gateway lost the order of the query, as
+// its adapter notes in the request's ctx, are other orders and spellings
+// tried; each costs an HMAC.
 func (a publicAddress) findURLs(s *signed, r *http.Request) {
 	target := requestTarget(r)
 	if rest, ok := cutPathPrefix(target, a.added); ok {
@@ -278,6 +291,9 @@ func cutPathPrefix(target, prefix string) (string, bool) {
 
 // requestTarget returns the path and query of a request exactly as they were sent.
 // Parsing and formatting them would change bytes that are signed.
+//
+// [http.Request.RequestURI] has them on a server. An adapter that makes
+// requests itself, such as Lambda's, sets the URL alone.
 func requestTarget(r *http.Request) string {
 	target := r.RequestURI
 	if _, rest, ok := splitURL(target); ok { // absolute, as sent to proxies

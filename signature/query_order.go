@@ -12,6 +12,10 @@ const maxReordered = 4
 // queryOrders returns target with the parameters of its query in every order,
 // the given one first. Parameters with the same name keep their order, which may
 // have a meaning and which gateways preserve.
+//
+// A query of more parameters is left as it is, and the request is refused if
+// that is not the order that was signed: with five there would be 120 orders, and
+// each request of a stranger would cost as many HMACs.
 func queryOrders(target string) []string {
 	path, query, _ := strings.Cut(target, "?")
 	items := strings.Split(query, "&")
@@ -71,6 +75,9 @@ var spelt = [...][2]string{
 // they were sent. Each character is spelt the same way throughout. If every
 // combination would be more than most, only those of common encoders are
 // returned.
+//
+// Trying them gives nothing away: whatever the spelling, the parameters are
+// the same, and only Twilio can sign any of them.
 func querySpellings(target string, most int) []string {
 	path, query, _ := strings.Cut(target, "?")
 	var found []int

@@ -27,7 +27,7 @@ type genCommand struct {
 // generated has the flags that both generators share.
 type generated struct {
 	Dir       string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main). By default, the program of the module that you are in."`
-	ReadyMade bool   `help:"Describe the ready-made functions of flexfn serve, and no program."`
+	ReadyMade bool   `help:"Describe the ready-made functions of flexfn serve instead of a program's."`
 	Trim      string `placeholder:"PREFIX" help:"Path prefix to leave out of names, such as /common/flex."`
 	Check     bool   `help:"Write nothing; fail if the file is out of date."`
 }
