@@ -25,7 +25,7 @@ func callbacks(c *Config) []flexfn.Route {
 }
 
 type voicemailParams struct {
-	Recording string `json:"recordingSid" purpose:"recording sid to fetch" kind:"RE"`
+	Recording string `json:"recordingSid" purpose:"recording sid to fetch" kind:"RE" example:"RE00000000000000000000000000000002"`
 }
 
 type voicemailReply struct {

@@ -240,7 +240,7 @@ func required(parameters ...string) error {
 
 type cleanUpParams struct {
 	Task       string `json:"taskSid" purpose:"unique ID of task to clean up" kind:"WT"`
-	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000001"`
+	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000005"`
 }
 
 // cleanUpRejected takes both steps even if the first fails. The plugin sends the

@@ -55,7 +55,7 @@ func (c *Config) loadSchedules() (s schedules, version string, err error) {
 
 type checkScheduleParams struct {
 	Name     string   `json:"name" purpose:"name of the schedule to check" example:"Support"`
-	Simulate optional `json:"simulate" doc:"the time to ask for, such as 2026-12-24T12:00, in the schedule's time zone unless it has one; now when left out"`
+	Simulate optional `json:"simulate" doc:"the time to ask for, such as 2026-12-24T12:00, in the schedule's time zone unless it has one; now when left out" example:"2026-12-24T12:00"`
 }
 
 // checkSchedule answers 404 for an unknown name, with a body that says open: a

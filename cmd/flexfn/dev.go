@@ -62,7 +62,11 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	// fails.
 	server, fake, err := d.server(variables, terminal, state)
 	if err == nil && program == nil {
-		err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
+		var remove func() error
+		if variables.schedules, remove, err = dev.DemoSchedules(); err == nil {
+			defer func() { err = errors.Join(err, remove()) }()
+			err = serveExamples(server, &variables, slog.New(slog.NewTextHandler(env.stderr, nil)))
+		}
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -168,6 +172,9 @@ func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *state
 	}
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := dev.AddDemoState(fake); err != nil {
 		return nil, nil, err
 	}
 	if state != nil {

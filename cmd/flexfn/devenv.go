@@ -26,6 +26,9 @@ type devVariables struct {
 	// nothing else. Variables that are set nowhere else then come from
 	// .env.example.
 	describe string
+	// schedules is the file of the example functions' schedules, if it is not
+	// empty.
+	schedules string
 	// signWith is an auth token made for this run. The console signs with it if
 	// the real Twilio is used.
 	signWith string
@@ -76,8 +79,8 @@ func (v *devVariables) plain(name string) (string, bool) {
 
 // hidden lists the variables that are ignored when the fake is used.
 var hidden = []string{
-	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "FLEXFN_PREVIOUS_AUTH_TOKENS", "FLEXFN_SHARED_KEYS",
-	"PUBLIC_URL", "FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
+	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "FLEXFN_PREVIOUS_AUTH_TOKENS", "FLEXFN_SHARED_KEYS", "PUBLIC_URL",
+	"FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
 }
 
 // set returns the variables that override the environment.
@@ -96,6 +99,20 @@ func (v *devVariables) set() map[string]string {
 		"TWILIO_FLEX_CHAT_SERVICE_SID": twiliofake.DevelopmentChatServiceSID,
 		"FLEXFN_TWILIO_URL":            v.base,
 		link.KeyVariable:               v.key,
+
+		// What the features of the plugin need, from dev.AddDemoState.
+		"TWILIO_API_KEY":                         "SK00000000000000000000000000000001",
+		"TWILIO_API_SECRET":                      "development",
+		"TWILIO_FLEX_SYNC_SID":                   "IS00000000000000000000000000000001",
+		"TWILIO_FLEX_CALLBACK_WORKFLOW_SID":      "WW00000000000000000000000000000001",
+		"TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID": "WW00000000000000000000000000000001",
+		"TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID": "WW00000000000000000000000000000001",
+	}
+	if v.describe == "" {
+		set["PUBLIC_URL"] = v.base
+	}
+	if _, users := v.plain("FLEXFN_SCHEDULES_FILE"); !users && v.schedules != "" {
+		set["FLEXFN_SCHEDULES_FILE"] = v.schedules
 	}
 	if v.describe != "" {
 		set[link.DescribeVariable] = v.describe
