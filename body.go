@@ -92,10 +92,12 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 		}
 		return nil, err
 	}
-	tooLong := Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit)
+	tooLong := func() ([]byte, error) {
+		return refuse(Errorf(http.StatusRequestEntityTooLarge, "The request body is longer than %d bytes", limit))
+	}
 	most := limit
 	if n := r.ContentLength; n > limit {
-		return refuse(tooLong)
+		return tooLong()
 	} else if n > 0 {
 		most = n
 	}
@@ -106,7 +108,7 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 		body = body[:len(body)+n]
 		switch {
 		case int64(len(body)) > limit:
-			return refuse(tooLong)
+			return tooLong()
 		case err == io.EOF:
 			return body, nil
 		case err != nil && !deadline.After(time.Now()):

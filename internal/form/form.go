@@ -103,8 +103,11 @@ func First(pairs []Pair, key string) (value string, ok bool) {
 // unescape decodes percent escapes and plus signs. It keeps malformed escapes,
 // as Twilio's Node.js library does.
 func unescape(s string) string {
-	i := strings.IndexAny(s, "%+")
-	if i < 0 {
+	i := 0
+	for i < len(s) && s[i] != '%' && s[i] != '+' { // faster than strings.IndexAny on short values
+		i++
+	}
+	if i == len(s) {
 		return s
 	}
 	b := make([]byte, i, len(s))
