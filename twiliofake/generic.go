@@ -78,6 +78,9 @@ func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	if c.kind.singleton && c.op.prefix != "" {
 		rec.set("sid", c.op.prefix+c.store.hex32())
 	}
+	for _, f := range initialFields[c.kind.name] {
+		rec.set(f.name, f.value)
+	}
 	c.fill(rec, values)
 	if err := c.free(rec); err != nil {
 		return nil, err
@@ -150,12 +153,42 @@ func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 		return nil, err
 	}
 	next := rec.clone()
+	switch c.method {
+	case http.MethodPut: // replaces everything that the body can hold
+		if model := c.op.body.model(); model != nil {
+			for i := range model.fields {
+				next.drop(model.fields[i].name)
+			}
+		}
+	case http.MethodPatch:
+		for i := range values {
+			values[i].value = merged(rec.get(values[i].name), values[i].value)
+		}
+	}
 	c.fill(next, values)
 	if err := c.free(next); err != nil {
 		return nil, err
 	}
 	c.commit(rec, next)
 	return c.answer(c.op.status, rec), nil
+}
+
+// merged returns an object with the changes of another one, as RFC 7396 merges
+// them, or the new value if either is not an object.
+func merged(was, now any) any {
+	object, ok := was.(map[string]any)
+	changes, ok2 := now.(map[string]any)
+	if !ok || !ok2 {
+		return now
+	}
+	for name, v := range changes {
+		if v == nil {
+			delete(object, name)
+		} else {
+			object[name] = merged(object[name], v)
+		}
+	}
+	return object
 }
 
 // fill stores parameters in a record. It keeps those without a field too, for

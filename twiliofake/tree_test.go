@@ -211,6 +211,101 @@ func TestSequences(t *testing.T) {
 	}
 }
 
+// TestInitialStatuses finds creates of the generic layer whose items would have
+// no status, and facts that no create needs.
+func TestInitialStatuses(t *testing.T) {
+	// Nothing public says how these begin.
+	undocumented := map[string]bool{
+		"iam/v1/Account/OAuthApps status":                                                      true,
+		"messaging/v1/a2p/BrandRegistrations identity_status":                                  true,
+		"messaging/v1/a2p/BrandRegistrations tax_exempt_status":                                true,
+		"numbers/v2/ShortCodes/Applications state":                                             true,
+		"proxy/v1/Services/Sessions/Participants/MessageInteractions inbound_resource_status":  true,
+		"proxy/v1/Services/Sessions/Participants/MessageInteractions outbound_resource_status": true,
+	}
+	needed := map[string]bool{}
+	for _, op := range operations() {
+		n := theWorld().node(op.product, op.path)
+		model := op.model.model()
+		if !strings.Contains(op.class, "create") || model == nil || n.rowVerb(op.method) != 0 || n.kind.row != nil {
+			continue
+		}
+		for _, f := range model.fields {
+			given := slices.ContainsFunc(op.params, func(p param) bool { return p.key == f.key })
+			if given || !strings.HasSuffix(f.key, "status") && f.key != "state" {
+				continue
+			}
+			known := slices.ContainsFunc(initialFields[n.kind.name], func(v fieldValue) bool { return v.name == f.name })
+			if !known && !undocumented[n.kind.name+" "+f.name] && op.product != "flex-api" {
+				t.Errorf("%s: %s has no initial value", n.kind.name, f.name)
+			}
+			needed[n.kind.name+" "+f.name] = true
+		}
+	}
+	for kind, fields := range initialFields {
+		for _, f := range fields {
+			if k := theWorld().kinds[kind]; k == nil || k.row == nil && !needed[kind+" "+f.name] {
+				t.Errorf("%s: no create needs %s", kind, f.name)
+			}
+		}
+	}
+	fake := freshFake(t)
+	if _, _, sim := callFake(t, fake, "POST", "supersim.twilio.com/v1/Sims", "Iccid=1&RegistrationCode=x"); sim["status"] != "new" {
+		t.Errorf("the SIM is %v", sim)
+	}
+}
+
+// TestPutAndPatch changes a part of an item: PUT replaces all that its body can
+// hold, PATCH merges, in objects below too.
+func TestPutAndPatch(t *testing.T) {
+	fake := freshFake(t)
+	send := func(method, path, body string) map[string]any {
+		t.Helper()
+		r, err := http.NewRequest(method, "https://"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth(DevelopmentAccountSID, DevelopmentAuthToken)
+		r.Header.Set("Content-Type", "application/json")
+		res, err := fake.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode >= 300 {
+			t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, b)
+		}
+		var m map[string]any
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	const operators = "intelligence.twilio.com/v3/ControlPlane/Operators"
+	made := send("POST", operators, `{"displayName":"a","description":"d","prompt":"p","outputFormat":"TEXT"}`)
+	item := operators + "/" + made["id"].(string)
+	if put := send("PUT", item, `{"displayName":"b","prompt":"p","outputFormat":"TEXT"}`); put["displayName"] != "b" || put["description"] == "d" || put["id"] != made["id"] {
+		t.Errorf("after PUT: %v", put)
+	}
+	if got := send("GET", item, ""); got["description"] == "d" {
+		t.Errorf("PUT kept %v", got)
+	}
+
+	if err := fake.SetResource("memory/v1/ControlPlane/Stores", Resource{"store_id": "s"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.SetResource("memory/v1/Stores/Profiles", Resource{
+		"store_id": "s", "profile_id": "p", "traits": map[string]any{"Contact": map[string]any{"a": "1", "b": "2", "c": "3"}, "Other": map[string]any{"d": "4"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	send("PATCH", "memory.twilio.com/v1/Stores/s/Profiles/p", `{"traits":{"Contact":{"a":"9","b":null}}}`)
+	kept, _ := fake.Resource("memory/v1/Stores/Profiles", "p")
+	if got := fmt.Sprint(kept["traits"]); got != "map[Contact:map[a:9 c:3] Other:map[d:4]]" {
+		t.Errorf("after PATCH the traits are %s", got)
+	}
+}
+
 // TestUnknown requests paths that Twilio does not have.
 func TestUnknown(t *testing.T) {
 	fake := freshFake(t)
