@@ -2,34 +2,10 @@
 // the fake at FAKE_URL. It exits with 1 if anything differs from what is expected.
 import assert from 'node:assert/strict';
 import twilio from 'twilio';
+import { client, FakeClient, refused, run } from './client.mjs';
 
-const { FAKE_URL, ACCOUNT_SID, AUTH_TOKEN, WORKSPACE_SID } = process.env;
+const { ACCOUNT_SID, WORKSPACE_SID } = process.env;
 const n = '00000000000000000000000000000001';
-
-// Sends every request to the fake and keeps the Host header.
-class FakeClient extends twilio.RequestClient {
-  request(options) {
-    const url = new URL(options.uri);
-    return super.request({
-      ...options,
-      uri: FAKE_URL + url.pathname + url.search,
-      headers: { ...options.headers, Host: url.host },
-    });
-  }
-}
-
-function client(options) {
-  return twilio(ACCOUNT_SID, AUTH_TOKEN, { httpClient: new FakeClient(), ...options });
-}
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (e) => {
-    assert.equal(e.status, status);
-    assert.equal(e.code, code);
-    assert.equal(e.moreInfo, `https://www.twilio.com/docs/errors/${code}`);
-    return true;
-  });
-}
 
 const c = client();
 const conference = c.conferences(`CF${n}`);
@@ -130,14 +106,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log(`ok ${name}`);
-  } catch (e) {
-    failed++;
-    console.log(`not ok ${name}\n${e.stack}`);
-  }
-}
-process.exit(failed ? 1 : 0);
+await run(checks);

@@ -20,6 +20,11 @@ func TestNode(t *testing.T) {
 	run(t, "check.mjs", "FAKE_URL="+startFake(t))
 }
 
+// TestOperations takes items through the operations of many products.
+func TestOperations(t *testing.T) {
+	run(t, "operations.mjs", "FAKE_URL="+startFake(t))
+}
+
 // startFake serves a fake until the test ends, and returns its URL.
 func startFake(t *testing.T, change ...func(*twiliofake.Twilio) error) string {
 	t.Helper()
