@@ -22,7 +22,7 @@ var compared = []struct {
 	name    string
 	servers []string
 }{
-	{"echo", []string{"bare", "flexfn", "node", "reference", "reference-default"}},
+	{"echo", []string{"bare", "bare-headers", "flexfn", "node", "reference", "reference-default"}},
 	{"flex", []string{"bare", "flexfn", "functions-framework", "gin", "echo", "huma", "reference"}},
 	{"update-task", []string{"bare", "flexfn", "reference"}},
 }

@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 
 var programs = map[string]func(port string) error{
 	"bare":                bareProgram,
+	"bare-headers":        bareHeadersProgram,
 	"flexfn":              flexfnProgram,
 	"functions-framework": functionsFrameworkProgram,
 	"gin":                 func(port string) error { return plainProgram(port, ginHandler("/flex")) },
@@ -59,6 +60,17 @@ func bareProgram(port string) error {
 	mux.HandleFunc("/flex", bare)
 	mux.HandleFunc("/update-task", bareUpdate)
 	return plainProgram(port, mux)
+}
+
+// bareHeadersProgram is bare with the headers that flexfn adds.
+func bareHeadersProgram(port string) error {
+	return plainProgram(port, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		bare(w, r)
+	}))
 }
 
 func plainProgram(port string, handler http.Handler) error {

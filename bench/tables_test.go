@@ -194,16 +194,16 @@ func retryTable(b *bytes.Buffer, names []string, all map[string]results) {
 }
 
 func loadTable(b *bytes.Buffer, names []string, all map[string]results) {
-	b.WriteString("| case | connections | server | requests/s | of bare | p50 ms | p99 ms | p99, of bare | CPU µs/request | MB | failed |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| case | connections | server | requests/s | of bare | p50 ms | p99 ms | p99, of bare | CPU µs/request | CPU, of bare | MB | failed |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, name := range names {
 		if !strings.HasPrefix(name, "Load/") {
 			continue
 		}
 		r, lib := all[name], key(name, "lib")
 		bare := all[strings.TrimSuffix(name, lib)+"bare"]
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %.0f |\n", key(name, "case"), key(name, "conns"), lib,
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %.0f |\n", key(name, "case"), key(name, "conns"), lib,
 			spread(r["req/s"], 1), ratio(r["req/s"], bare["req/s"]), short(median(r["p50-sec"])*1e3), short(median(r["p99-sec"])*1e3),
-			ratio(r["p99-sec"], bare["p99-sec"]), spread(r["cpu-sec/req"], 1e6), short(median(r["resident-bytes"])/1e6), slices.Max(r["failed"]))
+			ratio(r["p99-sec"], bare["p99-sec"]), spread(r["cpu-sec/req"], 1e6), ratio(r["cpu-sec/req"], bare["cpu-sec/req"]), short(median(r["resident-bytes"])/1e6), slices.Max(r["failed"]))
 	}
 }
 
