@@ -1,5 +1,11 @@
 // Package gen generates a TypeScript client from an OpenAPI document that
-// package openapi wrote.
+// package openapi wrote. The client is one file without dependencies: a
+// function for each of the program's functions, the types that they need, and
+// runtime.ts, which sends the requests. With React, react.ts follows.
+//
+// Generated types are as narrow as the document allows for what is received,
+// and as wide as flexfn accepts for what is sent: a time may be sent as a
+// Date, and is received as a string.
 package gen
 
 import (
@@ -37,7 +43,10 @@ type Options struct {
 }
 
 // Generate returns the TypeScript client for the functions in document. It
-// returns an error if flexfn did not write the document.
+// returns an error if flexfn did not write the document. Equal documents and
+// options give equal clients, so that a committed file can be checked; the
+// header has the document's hash, by which a reader can tell whether only the
+// generator has changed.
 func Generate(document []byte, o Options) ([]byte, error) {
 	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -97,6 +106,8 @@ const (
 	parameter     // sent as a form's string
 )
 
+// writer writes the functions first, and notes which schemas they refer to. Only
+// those are declared afterwards.
 type writer struct {
 	schemas map[string]*oas.Schema
 	taken   map[string]bool // names that a new function or type must not have
@@ -132,6 +143,9 @@ func reserved(body string, react bool) map[string]bool {
 	return taken
 }
 
+// name returns s, or s with underscores if the name is taken. Types and
+// functions are named by the document, in which they are unique; only the
+// runtime's names can collide.
 func (w *writer) name(s string) string {
 	for w.taken[s] {
 		s += "_"
@@ -140,6 +154,10 @@ func (w *writer) name(s string) string {
 }
 
 // function writes the client's function for one operation.
+//
+// Parameters of any type are listed for the runtime, which otherwise could not
+// tell the string "5", to be sent as it is, from JSON. A result is checked to
+// be an object, since the type would claim so.
 func (w *writer) function(b *strings.Builder, path string, op *oas.Operation) error {
 	media, ok := op.RequestBody.Content["application/json"]
 	if !ok || media.Schema == nil {
@@ -205,6 +223,9 @@ func (w *writer) declare(b *strings.Builder, name string) {
 	b.WriteString("}\n")
 }
 
+// properties writes the fields of an object, on lines of their own, or in one
+// line if indent is empty. Optional fields that are sent may be undefined,
+// under exactOptionalPropertyTypes too.
 func (w *writer) properties(b *strings.Builder, s *oas.Schema, as use, indent string) {
 	var types []string
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -235,6 +256,8 @@ func (w *writer) properties(b *strings.Builder, s *oas.Schema, as use, indent st
 }
 
 // typeOf returns the TypeScript type of a schema's values.
+//
+// Lists that are sent are readonly, so that a caller may pass either kind.
 func (w *writer) typeOf(s *oas.Schema, as use) string {
 	switch {
 	case s.Ref != "":
@@ -301,6 +324,8 @@ func (w *writer) typeOf(s *oas.Schema, as use) string {
 	return union(types)
 }
 
+// union joins types, each once. With unknown among them the others say
+// nothing.
 func union(types []string) string {
 	var parts []string
 	for _, t := range types {
@@ -317,8 +342,10 @@ func union(types []string) string {
 	return strings.Join(parts, " | ")
 }
 
+// plainKey matches the names that need no quotes as a key.
 var plainKey = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
 
+// key returns a property name, in quotes if it needs them.
 func key(name string) string {
 	if plainKey.MatchString(name) {
 		return name
@@ -326,6 +353,7 @@ func key(name string) string {
 	return jsString(name)
 }
 
+// jsString returns s as a string literal.
 func jsString(s string) string {
 	b, _ := json.Marshal(s) // a string always has a JSON form, which is JavaScript's too
 	return string(b)
@@ -343,6 +371,8 @@ func describe(s *oas.Schema) string {
 	return strings.TrimSpace(s.Description + " (" + note + ")")
 }
 
+// comment writes a doc comment in one line, in which a comment's end cannot
+// occur.
 func comment(b *strings.Builder, indent, text string) {
 	if text != "" {
 		fmt.Fprintf(b, "%s/** %s */\n", indent, strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "*/", "* /"))
