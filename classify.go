@@ -27,6 +27,10 @@ const (
 
 // classify decides whether a call is tried again after err. No other code decides
 // which failures are retried.
+//
+// A status decides before the kind of the error does: a 503 that arrived is an
+// answer, even if its body was cut short. What is unknown is final, since
+// repeating it might do harm.
 func classify(err error, repeatable bool) advice {
 	status := 0
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -165,6 +169,9 @@ func noAnswer(err error) bool {
 
 // lostByText recognises the failures of net/http that have neither a type nor a
 // value of their own, by their text.
+//
+// A new version of Go may change the texts; such a failure would then be final
+// rather than repeated.
 func lostByText(err error) bool {
 	text := err.Error()
 	for _, part := range []string{

@@ -32,6 +32,10 @@ const (
 
 // exchange decides who answers a call: the goroutine that runs it, or the timer
 // that fires after the deadline. The first one to take mu does.
+//
+// Three things may end a call: the handler returns, the deadline passes, or
+// the caller leaves. Only the first two answer. Whoever answers also decides
+// what the log says, so that one call is not reported twice.
 type exchange struct {
 	w     http.ResponseWriter
 	timer *time.Timer
@@ -145,6 +149,11 @@ func (c *call) tell(ans answer) {
 
 // tooLate runs when the deadline and its grace have passed, on the timer's
 // goroutine.
+//
+// While the body is being received, it first only sets the connection's read
+// deadline: the reader then fails at once, and answers with a status of its
+// own. A read that does not heed the deadline, as under some test servers, is
+// answered for a grace later.
 func (c *call) tooLate() {
 	c.mu.Lock()
 	if c.answered {
@@ -185,6 +194,9 @@ const lingering = 500 * time.Millisecond
 
 // hangUp takes the connection from the server, which would keep it open as
 // long as the handler runs.
+//
+// HTTP/2 has no connection to take: the stream ends with the answer, and
+// Hijack fails.
 func (c *call) hangUp() {
 	conn, _, err := http.NewResponseController(c.w).Hijack()
 	if err != nil {
@@ -251,6 +263,10 @@ func (c *call) enter(p phase) bool {
 }
 
 // run reads the body, checks the caller and runs the handler. It never panics.
+//
+// The order is by cost to a stranger: a missing signature is noticed before
+// the body is read, a body is read before Twilio is asked about the token in
+// it, and parameters are decoded last.
 func (c *call) run() (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -289,6 +305,9 @@ var errPanic = errors.New("the handler panicked")
 
 // handle runs the handler, unless the call's ctx has ended or its caller was
 // answered. The error is the one that the answer was made from.
+//
+// A place for the call is taken last, so that callers who are refused occupy
+// none.
 func (c *call) handle(in any) (answer, error) {
 	if err := c.Err(); err != nil {
 		return c.failed(err), err

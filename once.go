@@ -140,6 +140,11 @@ func (c *call) headerKey() string {
 }
 
 // guard returns the claim that the call needs, and whether it needs one.
+//
+// A key is made of the path, the account that signed, and the parameters'
+// values or the caller's own key; package claim hashes it. The check tells
+// apart callers who may share a key from those who may not: with parameters it
+// is the caller, with an Idempotency-Key the parameters.
 func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err error) {
 	o := c.fn.once
 	if o == nil {
@@ -310,6 +315,9 @@ func lasting(status int) bool {
 // kept. It returns another call's answer if that was recorded first, because this
 // one's claim had ended. If the Store fails, a goroutine keeps trying until the
 // claim ends; App.Wait waits for it.
+//
+// The answer is sent either way: the work was done, and a caller who was told
+// otherwise would try again.
 func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) {
 	record := func() ([]byte, error) {
 		ctx := context.WithoutCancel(c)

@@ -161,6 +161,11 @@ var (
 
 // setterFor returns the setter for type t with the kind tag. The error says why
 // there is none.
+//
+// The order of the cases is the order of precedence: a kind tag, then flexfn's
+// own types, then what the type says about itself, then its kind in Go. A type
+// that reads its own text is preferred to one that reads its own JSON, since
+// forms have text.
 func setterFor(t reflect.Type, tag string) (setter, error) {
 	if t.Kind() == reflect.Pointer {
 		set, err := setterFor(t.Elem(), tag)
@@ -525,6 +530,9 @@ func sliceSetter(t reflect.Type, tag string) (setter, error) {
 
 // bind fills in, a struct, from vs. The error lists all faults of the request,
 // and is meant for the caller.
+//
+// It goes on after a fault, so that a developer sees all of them at once.
+// Hints are made only for parameters that are missing altogether.
 func bind(path string, list []parameter, vs *values, in reflect.Value) error {
 	var faults *parameterFaults
 	for i := range list {

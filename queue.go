@@ -68,6 +68,10 @@ const (
 
 // laggards are what failed and is tried again in this process, after the
 // answer, because nothing else does so. The zero value is ready.
+//
+// They are lost when the process ends, but for one last try; a Queue keeps
+// them. Their number is bounded, so that an outage of what listeners call
+// cannot exhaust memory.
 type laggards struct {
 	mu    sync.Mutex
 	n     int

@@ -15,6 +15,9 @@ import (
 
 // values holds the parameters of one request as they were sent. The body's win
 // over the query's. The body is decoded only once the caller is known.
+//
+// Between readValues and decode only the Flex token is read, by peek, which
+// allocates for nothing else: until then the sender may be anyone.
 type values struct {
 	query, form []form.Pair
 	few         [8]form.Pair // room for most forms, to spare an allocation
@@ -233,6 +236,9 @@ func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 
 // checkObject returns body without surrounding space and byte order mark, if it is
 // a JSON object within the bounds; nil if it is empty.
+//
+// The bounds are checked before json.Valid, which takes longer, and before
+// anything is decoded, which takes memory.
 func checkObject(body []byte) ([]byte, error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {

@@ -50,6 +50,10 @@ const (
 )
 
 // tokenValidator asks Twilio about Flex tokens and remembers the answers.
+//
+// An answer goes through three stages: this process's cache, the Store,
+// Twilio. What is found in a later one is kept in those before it, but for
+// refusals, which stay in this process for ten seconds.
 type tokenValidator struct {
 	app   *App
 	url   string
@@ -130,6 +134,10 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 }
 
 // admit finds the request's token and decides whether its owner may call.
+//
+// The parameter wins over the header, because gateways put credentials of
+// their own into Authorization. Each refusal has a sentence for the developer,
+// and none says whether another token would do.
 func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 	token := vs.peek("Token")
 	if token.kind == absentValue {
@@ -185,6 +193,10 @@ func possibleToken(s string) bool {
 
 // verdict returns Twilio's answer about token: a recent one, or a new one. For all
 // requests that wait for the same token, Twilio is asked once.
+//
+// A worker's verdict that has passed half to three quarters of its time is
+// renewed in the background, so that workers who call all day never wait for
+// Twilio.
 func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdict, error) {
 	key := tokenKey(sha256.Sum256([]byte(token)))
 	old, found := t.cache.GetIfPresent(key)

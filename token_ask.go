@@ -35,6 +35,10 @@ const (
 
 // question is a request to Twilio about one token, shared by all who wait for it.
 // Its goroutine ends soon after the last waiter has left.
+//
+// Each waiter has a deadline of its own, and leaves when it passes. The
+// question's own ctx belongs to no request: one caller who goes away must not
+// fail the others.
 type question struct {
 	waiting int // guarded by the validator's mu
 	cancel  context.CancelFunc
@@ -128,6 +132,11 @@ func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(cont
 }
 
 // find asks the shared cache, and then Twilio when it is this token's turn.
+//
+// The order of the gates matters. A stranger's token first waits for its turn
+// and then for a place, so that the turns, which are cheap, bound how many
+// wait for places. Tokens that were valid lately have places of their own and
+// need no turn.
 func (t *tokenValidator) find(ctx context.Context, token string, known bool) (tokenVerdict, error) {
 	if v, ok := t.shared.get(ctx, token); ok {
 		return v, nil
@@ -157,6 +166,10 @@ func (t *tokenValidator) find(ctx context.Context, token string, known bool) (to
 }
 
 // ask asks Twilio, and tells other instances what it said.
+//
+// A refusal of the app's own credentials is an error of the configuration. It
+// is answered 500 and not 403, which would tell every worker that they are
+// logged out.
 func (t *tokenValidator) ask(ctx context.Context, token string, retries RetryOption) (tokenVerdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, iamTotal)
 	defer cancel()

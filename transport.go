@@ -294,6 +294,10 @@ func isTwilio(host string) bool {
 // writeWatch observes whether any part of a request was written. On HTTP/1.1 it
 // compares the bytes that the connection has written; on HTTP/2, whose
 // connections are shared, it relies on net/http's word that it wrote the headers.
+//
+// The question it answers is whether a request that failed may have reached
+// the service. A wrong yes costs a retry; a wrong no makes a create happen
+// twice. So every doubt counts as written.
 type writeWatch struct {
 	traced  atomic.Bool // the transport calls the hooks
 	reused  atomic.Bool
