@@ -1,8 +1,29 @@
 package twiliofake
 
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+)
+
 // flexRows are the resources of flex-api.twilio.com.
+//
+// Modelled: the configuration, users with their workers, interactions (in
+// interactions.go) and web chats. A configuration has no version: of concurrent
+// writers of one key the last one wins, and those of different keys do not touch
+// each other. Not modelled: Flex Flows with their channels, plugins and Insights.
 func flexRows() []resource {
-	return []resource{
+	return slices.Concat(flexUserRows(), []resource{
+		{
+			name: "flex_provisioning", host: "flex-api", table: true, can: fetch, bare: true,
+			paths:  []string{"/v1/account/provision/status"},
+			fields: []field{{"status", text, "not-configured", never}},
+			find:   oneOfAKind,
+		},
+		{
+			name: "web_chats", host: "flex-api", can: update, special: createWebChat,
+			paths: []string{"/v2/WebChats"},
+		},
 		{
 			name: "flex_configuration", host: "flex-api", json: true,
 			paths: []string{"/v1/Configuration"},
@@ -54,6 +75,71 @@ func flexRows() []resource {
 				{"ui_language", text, "en", onUpdate},
 				{"ui_version", text, nil, onUpdate},
 			},
+			find:   oneOfAKind,
+			update: updateFlexConfiguration,
 		},
+	})
+}
+
+// updateFlexConfiguration refuses the configuration of another account, which a
+// body can name.
+func updateFlexConfiguration(c *call, _ *record) *apiError {
+	body, err := decodeObject(c.body)
+	if sid, ok := body["account_sid"]; err == nil && ok && sid != c.account.id {
+		return invalid("account_sid %.40v is not the account's", sid)
 	}
+	return nil
+}
+
+// createWebChat opens a conversation with a customer on a web page, as the
+// address for web chats says. The customer's identity is new.
+func createWebChat(c *call) (*response, *apiError) {
+	if _, err := c.parameters(); err != nil {
+		return nil, err
+	}
+	address := c.one("conversation_addresses", map[string]any{"sid": c.form.Get("AddressSid")})
+	if address == nil {
+		return nil, refuse(http.StatusNotFound, 45744, "Failed to create webchat conversation. Address %.40s was not found", c.form.Get("AddressSid"))
+	}
+	auto, _ := address.get("auto_creation").(map[string]any)
+	if auto["enabled"] != true {
+		return nil, refuse(http.StatusBadRequest, 45761, "Failed to validate address configuration %s. Auto create not enabled", address.id)
+	}
+	attributes := map[string]any{"from": c.form.Get("CustomerFriendlyName")}
+	if data := c.form.Get("PreEngagementData"); data != "" {
+		m, err := decodeObject([]byte(data))
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, 45745, "PreEngagementData must be a JSON object: %v", err)
+		}
+		attributes["pre_engagement_data"] = m
+	}
+	b, err := json.Marshal(attributes)
+	if err != nil {
+		return nil, invalid("PreEngagementData is not usable: %v", err)
+	}
+	identity := c.form.Get("Identity")
+	if identity == "" {
+		identity = c.store.hex32()
+	}
+	fields := map[string]any{"attributes": string(b)}
+	if name := c.form.Get("ChatFriendlyName"); name != "" {
+		fields["friendly_name"] = name
+	}
+	talk := c.newConversation(fields)
+	if sid := textOf(auto["conversation_service_sid"]); sid != "" {
+		c.set(talk, map[string]any{"chat_service_sid": sid})
+	}
+	customer := c.newParticipant(talk)
+	customer.set("identity", identity)
+	if err := c.join(customer); err != nil {
+		c.drop(talk)
+		return nil, err
+	}
+	if name := c.form.Get("CustomerFriendlyName"); name != "" {
+		service := c.account.child(servicesPath).find(talk.text("chat_service_sid"), nil)
+		if user := service.child("Users").find(identity, []string{"identity"}); user != nil {
+			c.set(user, map[string]any{"friendly_name": name})
+		}
+	}
+	return jsonResponse(c.op.status, map[string]any{"conversation_sid": talk.id, "identity": identity}), nil
 }

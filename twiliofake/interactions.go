@@ -2,24 +2,32 @@ package twiliofake
 
 import (
 	"encoding/json"
+	"maps"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
 // interactionRows are Flex's interactions: a conversation with a customer, its
-// channels, participants and invites. An invite creates a TaskRouter task. See
-// https://www.twilio.com/docs/flex/developer/conversations/interactions-api.
+// channels, participants, invites and transfers. An invite creates a TaskRouter
+// task. See https://www.twilio.com/docs/flex/developer/conversations/interactions-api.
+// Nobody is offered the task: an agent joins when a test reserves and accepts it
+// and adds the participant.
 func interactionRows() []resource {
 	const channel = "/v1/Interactions/{interaction_sid}/Channels/{channel_sid}"
-	return []resource{
+	return slices.Concat(interactionWebhookRows(), interactionTransferRows(), []resource{
 		{
 			name: "interactions", host: "flex-api", prefix: "KD", table: true,
 			paths: []string{"/v1/Interactions/{sid}"}, can: create | fetch | update,
 			fields: []field{
 				{"channel", value, nil, never},
+				{"interaction_context_sid", text, nil, never},
 				{"routing", value, nil, never},
+				{"webhook_ttid", text, nil, never},
 			},
 			create: createInteraction,
+			update: checkInteractionWebhook,
 		},
 		{
 			name: "interaction_channels", host: "flex-api", prefix: "UO", table: true,
@@ -48,45 +56,46 @@ func interactionRows() []resource {
 			create: createInteractionParticipant,
 			update: updateInteractionParticipant,
 		},
-	}
+	})
 }
 
+// What Twilio accepts as the type of a channel, and as who began an interaction.
+var (
+	channelTypes = []string{"chat", "email", "gbm", "messenger", "sms", "voice", "web", "whatsapp"}
+	initiators   = []string{"", "agent", "api", "customer"}
+)
+
 // createInteraction makes an interaction with one channel, the conversation of a
-// text channel, its participants, and the task that its routing asks for.
+// text channel, its participants, and the task that its routing asks for, by a
+// first invite. As with Twilio, what goes wrong with the conversation only shows
+// in the channel, which has then failed.
 func createInteraction(c *call, rec *record) *apiError {
 	channel, _ := rec.get("channel").(map[string]any)
-	if channel == nil || textOf(channel["type"]) == "" {
-		return invalid("Channel must be a JSON object with a type")
+	kind, by := strings.ToLower(textOf(channel["type"])), strings.ToLower(textOf(channel["initiated_by"]))
+	if !slices.Contains(channelTypes, kind) {
+		return invalid("Channel must be a JSON object with a type of %s", strings.Join(channelTypes, ", "))
+	}
+	if !slices.Contains(initiators, by) {
+		return invalid("Channel has the initiated_by %.40q, which is neither agent nor customer", by)
 	}
 	routing, _ := rec.get("routing").(map[string]any)
 	if c.form.Has("Routing") && routing == nil {
 		return invalid("Routing must be a JSON object")
 	}
-	made := c.blank("interaction_channels", rec)
-	made.set("type", channel["type"])
-	task, err := c.invite(routing, rec.id, made.id)
-	if err != nil {
+	if err := checkInteractionWebhook(c, rec); err != nil {
 		return err
 	}
-	if task != nil {
-		made.set("_tasks", []any{task.id})
-		rec.set("routing", map[string]any{"properties": routed(task)})
-	}
+	made := c.blank("interaction_channels", rec)
+	made.set("type", kind)
+	made.set("_initiated_by", by)
 	properties, _ := channel["properties"].(map[string]any)
 	conversation := textOf(properties["media_channel_sid"])
-	if conversation == "" && channel["type"] != "voice" {
-		conversation = c.newConversation(map[string]any{"friendly_name": rec.id}).id
+	var talk *record
+	if conversation == "" && kind != "voice" {
+		talk = c.newConversation(map[string]any{"friendly_name": rec.id})
+		conversation = talk.id
 	}
 	made.set("_conversation", conversation)
-	shown := map[string]any{"sid": made.id, "interaction_sid": rec.id}
-	for k, v := range channel {
-		shown[k] = v
-	}
-	if conversation != "" {
-		shown["properties"] = map[string]any{"media_channel_sid": conversation}
-	}
-	rec.set("channel", shown)
-	c.add(made)
 	participants, _ := channel["participants"].([]any)
 	for _, p := range participants {
 		properties, _ := p.(map[string]any)
@@ -96,13 +105,55 @@ func createInteraction(c *call, rec *record) *apiError {
 		}
 		participant.set("media_properties", properties)
 		c.add(participant)
+		if err := c.joinInteraction(talk, properties); err != nil {
+			made.setAll(map[string]any{"status": "failed", "error_code": err.code, "error_message": err.message})
+		}
 	}
+	if made.text("status") != "failed" {
+		invite := c.blank("interaction_invites", made)
+		switch task, err := c.invite(routing, made, invite); {
+		case err != nil:
+			if talk != nil {
+				c.drop(talk)
+			}
+			return err
+		case task != nil:
+			invite.set("routing", map[string]any{"properties": routed(task)})
+			c.add(invite)
+			rec.set("routing", map[string]any{"properties": routed(task), "reservation": nil})
+		}
+	}
+	shown := map[string]any{"sid": made.id, "interaction_sid": rec.id}
+	for k, v := range channel {
+		shown[k] = v
+	}
+	if conversation != "" {
+		shown["properties"] = map[string]any{"media_channel_sid": conversation}
+	}
+	rec.set("channel", shown)
+	c.add(made)
 	return nil
 }
 
-// invite makes the task that a routing asks for. It returns nil if the workspace
-// does not exist.
-func (c *call) invite(routing map[string]any, interaction, channel string) (*record, *apiError) {
+// joinInteraction adds a participant of an interaction to its conversation, by
+// identity or by a pair of addresses.
+func (c *call) joinInteraction(conversation *record, properties map[string]any) *apiError {
+	identity, address, proxy := textOf(properties["identity"]), textOf(properties["address"]), textOf(properties["proxy_address"])
+	if conversation == nil || identity == "" && (address == "" || proxy == "") {
+		return nil
+	}
+	p := c.newParticipant(conversation)
+	if identity != "" {
+		p.set("identity", identity)
+	} else {
+		p.set("messaging_binding", map[string]any{"address": address, "proxy_address": proxy})
+	}
+	return c.join(p)
+}
+
+// invite makes the task that a routing asks for, for an invite to a channel. It
+// returns nil if the workspace does not exist.
+func (c *call) invite(routing map[string]any, channel, invite *record) (*record, *apiError) {
 	properties, _ := routing["properties"].(map[string]any)
 	workspace := textOf(properties["workspace_sid"])
 	if c.one("workspaces", map[string]any{"sid": workspace}) == nil {
@@ -123,17 +174,7 @@ func (c *call) invite(routing map[string]any, interaction, channel string) (*rec
 			task.set(name, n)
 		}
 	}
-	attributes := map[string]any{}
-	switch given := properties["attributes"].(type) {
-	case map[string]any:
-		for k, v := range given {
-			attributes[k] = v
-		}
-	case string:
-		attributes = objectOf(given)
-	}
-	attributes["flexInteractionSid"], attributes["flexInteractionChannelSid"] = interaction, channel
-	b, err := json.Marshal(attributes)
+	b, err := json.Marshal(taskAttributes(properties["attributes"], channel, invite))
 	if err != nil {
 		return nil, invalid("Routing is not usable: %v", err)
 	}
@@ -142,7 +183,31 @@ func (c *call) invite(routing map[string]any, interaction, channel string) (*rec
 		return nil, err
 	}
 	c.add(task)
+	tasks, _ := channel.get("_tasks").([]any)
+	channel.set("_tasks", append(slices.Clone(tasks), task.id))
 	return task, nil
+}
+
+// taskAttributes are the attributes of an invite's task: those that Flex adds
+// unless the routing has them, and the SIDs of the interaction.
+func taskAttributes(given any, channel, invite *record) map[string]any {
+	direction := "inbound"
+	if channel.text("_initiated_by") == "agent" {
+		direction = "outbound"
+	}
+	attributes := map[string]any{
+		"channelType": channel.text("type"), "direction": direction, "initiatedBy": channel.text("_initiated_by"), "taskCreateSource": "interaction",
+	}
+	if sid := channel.text("_conversation"); sid != "" {
+		attributes["conversationSid"] = sid
+	}
+	own, _ := given.(map[string]any)
+	if s, ok := given.(string); ok {
+		own = objectOf(s)
+	}
+	maps.Copy(attributes, own)
+	attributes["flexInteractionSid"], attributes["flexInteractionChannelSid"], attributes["flexChannelInviteSid"] = channel.owner.id, channel.id, invite.id
+	return attributes
 }
 
 // routed returns a routing as an answer shows it, with its task.
@@ -154,12 +219,15 @@ func routed(task *record) map[string]any {
 		return nil
 	}
 	m := map[string]any{
-		"sid": task.id, "date_created": at("date_created"), "date_updated": at("date_updated"), "age": 0,
-		"queue_name": task.get("task_queue_friendly_name"), "queue_sid": task.get("task_queue_sid"),
+		"sid": task.id, "age": 0, "age_in_queue": 0, "version": int(task.version), "assignmentCounter": 0,
+		"queue_name": task.get("task_queue_friendly_name"), "queue_sid": task.get("task_queue_sid"), "workflow_name": task.get("workflow_friendly_name"),
+	}
+	for _, name := range []string{"date_created", "date_updated", "task_queue_entered_date", "virtual_start_time"} {
+		m[name] = at(name)
 	}
 	for _, name := range []string{
 		"account_sid", "workspace_sid", "attributes", "assignment_status", "priority", "timeout", "reason", "routing_target",
-		"task_channel_sid", "task_channel_unique_name", "workflow_sid", "workflow_friendly_name",
+		"task_channel_sid", "task_channel_unique_name", "workflow_sid", "workflow_friendly_name", "addons", "ignore_capacity",
 	} {
 		m[name] = task.get(name)
 	}
@@ -179,12 +247,10 @@ func createInvite(c *call, rec *record) *apiError {
 	if s := c.parent.text("status"); s == "closed" {
 		return invalid("Channel %s is closed", c.parent.id)
 	}
-	task, err := c.invite(routing, c.vars["interaction_sid"], c.parent.id)
+	task, err := c.invite(routing, c.parent, rec)
 	if err != nil || task == nil {
 		return err
 	}
-	tasks, _ := c.parent.get("_tasks").([]any)
-	c.parent.set("_tasks", append(slices.Clone(tasks), task.id))
 	rec.set("routing", map[string]any{"properties": routed(task)})
 	return nil
 }
@@ -196,14 +262,10 @@ func createInteractionParticipant(c *call, rec *record) *apiError {
 	if media == nil {
 		return invalid("MediaProperties must be a JSON object")
 	}
-	identity := textOf(media["identity"])
-	conversation := c.one("conversations", map[string]any{"sid": c.parent.text("_conversation")})
-	if identity == "" || conversation == nil {
-		return nil
+	if s := c.parent.text("status"); s == "closed" || s == "failed" {
+		return refuse(http.StatusBadRequest, 45376, "Failed to add Participant %s. Channel %s is %s", rec.id, c.parent.id, s)
 	}
-	p := c.newParticipant(conversation)
-	p.set("identity", identity)
-	return c.join(p)
+	return c.joinInteraction(c.one("conversations", map[string]any{"sid": c.parent.text("_conversation")}), media)
 }
 
 // leaves maps how a worker leaves a channel to the status of the reservation.
@@ -232,16 +294,31 @@ func updateInteractionParticipant(c *call, rec *record) *apiError {
 	return nil
 }
 
-// updateInteractionChannel closes a channel: its tasks end, everyone leaves,
-// and the conversation closes.
+// updateInteractionChannel makes a channel inactive or closes it. When it closes,
+// tasks that nobody has taken are canceled, the others are wrapped up, or
+// completed if Routing has the status closed; everyone leaves, and the
+// conversation closes.
 func updateInteractionChannel(c *call, rec *record) *apiError {
-	if rec.text("status") != "closed" {
+	next := rec.text("status")
+	talk := c.one("conversations", map[string]any{"sid": rec.text("_conversation")})
+	if was := c.before.text("status"); was == "closed" && next != "closed" {
+		return refuse(http.StatusBadRequest, 45359, "Channel %s is closed and cannot become %s", rec.id, next)
+	}
+	if next != "closed" {
+		if talk != nil && talk.text("state") == "active" {
+			c.set(talk, map[string]any{"state": "inactive"})
+		}
 		return nil
 	}
+	ends := "wrapping"
+	if routing, _ := rec.get("routing").(map[string]any); routing["status"] == "closed" {
+		ends = "completed"
+	}
+	rec.drop("routing")
 	tasks, _ := rec.get("_tasks").([]any)
 	for _, sid := range tasks {
 		task := c.one("tasks", map[string]any{"sid": textOf(sid)})
-		for _, next := range []string{"canceled", "completed"} {
+		for _, next := range []string{"canceled", ends} {
 			if task != nil && slices.Contains(taskMoves[next].from, task.status()) {
 				c.set(task, map[string]any{"assignment_status": next})
 				break
@@ -251,8 +328,8 @@ func updateInteractionChannel(c *call, rec *record) *apiError {
 	for _, p := range c.where("interaction_participants", map[string]any{"interaction_sid": c.vars["interaction_sid"], "channel_sid": rec.id}) {
 		c.set(p, map[string]any{"status": "closed"})
 	}
-	if talk := c.one("conversations", map[string]any{"sid": rec.text("_conversation")}); talk != nil {
-		c.set(talk, map[string]any{"state": "closed"})
+	if talk != nil && talk.text("state") != "closed" {
+		c.set(talk, map[string]any{"state": "closed", "timers": map[string]any{}})
 	}
 	return nil
 }

@@ -59,8 +59,8 @@ func TestInteractions(t *testing.T) {
 	if invited["queue_name"] != "Sales" || *invite.InteractionSid != *made.Sid || *invite.ChannelSid != channel {
 		t.Errorf("the invite is %+v: %v", invite, invited)
 	}
-	if all := must[[]flex.FlexV1InteractionChannelInvite](t)(api.ListInteractionChannelInvite(*made.Sid, channel, nil)); len(all) != 1 {
-		t.Errorf("%d invites, want 1", len(all))
+	if all := must[[]flex.FlexV1InteractionChannelInvite](t)(api.ListInteractionChannelInvite(*made.Sid, channel, nil)); len(all) != 2 || *all[1].Sid != *invite.Sid {
+		t.Errorf("%d invites, want that of the interaction and this one", len(all))
 	}
 
 	must[*flex.FlexV1InteractionChannelParticipant](t)(api.UpdateInteractionChannelParticipant(*made.Sid, channel, *agent.Sid,

@@ -437,7 +437,7 @@ func TestFlexConfiguration(t *testing.T) {
 	fake := newFake(t)
 	u := "https://flex-api.twilio.com/v1/Configuration"
 	ask(t, fake, "GET", u, "").want(t, 200, "account_sid", account, "taskrouter_workspace_sid", workspace)
-	a := ask(t, fake, "POST", u, `{"account_sid":"AC1","ui_attributes":{"custom_data":{"n":12345678901234567890}}}`, "Content-Type", "application/json").want(t, 200, "account_sid", account)
+	a := ask(t, fake, "POST", u, `{"account_sid":"`+account+`","ui_attributes":{"custom_data":{"n":12345678901234567890}}}`, "Content-Type", "application/json").want(t, 200, "account_sid", account)
 	if !strings.Contains(a.text, "12345678901234567890") {
 		t.Errorf("a big number was rounded: %s", a.text)
 	}

@@ -482,7 +482,7 @@ func (w *world) nodeOf(k *kind) *node {
 	n := w.products[k.product]
 	var find func(n *node) *node
 	find = func(n *node) *node {
-		if n.kind == k && n.place != nil && len(n.keys) == len(k.paths[0].keys) {
+		if n.kind == k && n.place != nil && slices.Equal(n.keys, k.paths[0].keys) {
 			return n
 		}
 		for _, next := range n.lit {

@@ -231,6 +231,9 @@ func (r *run) fill(op operation, params reflect.Value) {
 			}
 			v.Set(reflect.ValueOf(object))
 		}
+		if body := bodies[op.String()]; body != nil && f.Name == "Body" {
+			v = reflect.ValueOf(body)
+		}
 		if enum := r.enums[key][tag]; enum != "" && typ.Kind() == reflect.String && op.String() != "video/v1.UpdateRoom" {
 			v = reflect.ValueOf(enum).Convert(typ)
 		}
@@ -255,7 +258,15 @@ var alsoSent = map[string][]string{
 	"taskrouter/v1.CreateTask":                                {"WorkflowSid"},
 	"taskrouter/v1.CreateTaskQueueBulkRealTimeStatistics":     {"Body"},
 	"flex/v1.UpdateConfiguration":                             {"Body"},
+	"flex/v1.CreateInteractionTransfer":                       {"Body"},
+	"flex/v1.UpdateInteractionTransfer":                       {"Body"},
 	"voice/v1.CreateDialingPermissionsCountryBulkUpdate":      {"UpdateRequest"},
+}
+
+// bodies are JSON bodies whose values rows check.
+var bodies = map[string]map[string]any{
+	"flex/v1.CreateInteractionTransfer": {"type": "warm"},
+	"flex/v1.UpdateInteractionTransfer": {"status": "completed"},
 }
 
 // sample returns a value of a type that suits a parameter's name.
@@ -340,6 +351,8 @@ func (r *run) text(name string) string {
 			r.t.Fatal(err)
 		}
 		return sid
+	case "AddressSid":
+		return "IG00000000000000000000000000000001"
 	case "SinkSid":
 		return "DG00000000000000000000000000000001"
 	case "WorkflowSid":
