@@ -15,9 +15,11 @@
 package pgflexfn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/batch"
 )
 
 // Schema is the SQL that creates the table. The app's user needs SELECT,
@@ -38,8 +41,10 @@ const Schema = `CREATE TABLE IF NOT EXISTS flexfn_store (
 
 // Store is a [flexfn.Store] in PostgreSQL. It is safe for concurrent use.
 type Store struct {
-	pool          *pgxpool.Pool
-	reads, writes lane
+	pool *pgxpool.Pool
+	// Reads go out without writes, so that they work in a database that
+	// refuses those.
+	reads, writes batch.Queue[call, result]
 	patience      time.Duration // with a batch
 	stop          context.CancelFunc
 	ended         chan struct{}
@@ -50,6 +55,9 @@ var _ flexfn.Store = (*Store)(nil)
 const (
 	dialTime   = time.Second
 	batchTime  = 2 * time.Second // beyond that of connecting, after which a connection counts as dead
+	maxSenders = 2               // batches of reads, and of writes, under way at once
+	maxCalls   = 64              // in a batch
+	maxBytes   = 1 << 20         // of values in a batch, unless one call has more
 	sweepPause = time.Minute
 	sweepShare = 100 // of the time that a sweep took, the pause until the next
 	sweepPages = 256 // looked through at a time
@@ -77,6 +85,9 @@ func New(url string) (*Store, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Store{pool: pool, patience: batchTime + config.ConnConfig.ConnectTimeout, stop: stop, ended: make(chan struct{})}
+	for _, q := range []*batch.Queue[call, result]{&s.reads, &s.writes} {
+		q.Senders, q.Most, q.MaxSize, q.Size, q.Send = maxSenders, maxCalls, maxBytes, call.bytes, s.send
+	}
 	go s.sweep(ctx)
 	return s, nil
 }
@@ -128,11 +139,46 @@ func (s *Store) sweepOnce(ctx context.Context) error {
 	return err
 }
 
-// Get implements [flexfn.Store].
-func (s *Store) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
-	r, err := s.call(ctx, &s.reads, key, 0, func(b *pgx.Batch, r *result) {
+// call is a Get or Swap, and result what the database says to it.
+type call struct {
+	key       string
+	swap      bool
+	old, new  []byte
+	ttlMillis int64
+}
+
+type result struct {
+	value []byte
+	left  time.Duration
+	rows  int64 // changed
+}
+
+func (c call) bytes() int { return len(c.old) + len(c.new) }
+
+// send sends calls in one transaction, which has been committed if there is no
+// error. Batches of several instances wait for each other's rows, so each locks
+// them in the order of their keys.
+func (s *Store) send(calls []call) ([]result, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
+	defer cancel()
+	order := make([]int, len(calls))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(calls[i].key, calls[j].key) })
+	results := make([]result, len(calls))
+	var b pgx.Batch
+	for _, i := range order {
+		calls[i].queue(&b, &results[i])
+	}
+	return results, s.pool.SendBatch(ctx, &b).Close()
+}
+
+// queue adds the call's statements to a batch.
+func (c call) queue(b *pgx.Batch, r *result) {
+	if !c.swap {
 		b.Queue(`SELECT value, (extract(epoch FROM expires - clock_timestamp()) * 1000000)::bigint
-			FROM flexfn_store WHERE key = $1 AND expires > clock_timestamp()`, key).QueryRow(func(row pgx.Row) error {
+			FROM flexfn_store WHERE key = $1 AND expires > clock_timestamp()`, c.key).QueryRow(func(row pgx.Row) error {
 			var micros int64
 			err := row.Scan(&r.value, &micros)
 			if errors.Is(err, pgx.ErrNoRows) {
@@ -141,7 +187,33 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, time.Duration, err
 			r.left = max(time.Duration(micros)*time.Microsecond, time.Microsecond)
 			return err
 		})
-	})
+		return
+	}
+	exec := func(sql string, arguments ...any) {
+		b.Queue(sql, arguments...).Exec(func(tag pgconn.CommandTag) error {
+			r.rows += tag.RowsAffected()
+			return nil
+		})
+	}
+	switch {
+	case c.old == nil:
+		// Neither statement writes anything if the key is taken, not even a
+		// lock: most events come again.
+		exec(`UPDATE flexfn_store SET value = $2, expires = clock_timestamp() + $3 * interval '1 millisecond'
+			WHERE key = $1 AND expires <= clock_timestamp()`, c.key, c.new, c.ttlMillis)
+		exec(`INSERT INTO flexfn_store (key, value, expires) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+			ON CONFLICT (key) DO NOTHING`, c.key, c.new, c.ttlMillis)
+	case c.new == nil:
+		exec(`DELETE FROM flexfn_store WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`, c.key, c.old)
+	default:
+		exec(`UPDATE flexfn_store SET value = $3, expires = clock_timestamp() + $4 * interval '1 millisecond'
+			WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`, c.key, c.old, c.new, c.ttlMillis)
+	}
+}
+
+// Get implements [flexfn.Store].
+func (s *Store) Get(ctx context.Context, key string) (value []byte, left time.Duration, err error) {
+	r, err := s.reads.Do(ctx, call{key: key})
 	return r.value, r.left, err
 }
 
@@ -151,27 +223,6 @@ func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.
 		value, _, err := s.Get(ctx, key)
 		return value == nil, err
 	}
-	r, err := s.call(ctx, &s.writes, key, len(old)+len(new), func(b *pgx.Batch, r *result) {
-		exec := func(sql string, arguments ...any) {
-			b.Queue(sql, arguments...).Exec(func(tag pgconn.CommandTag) error {
-				r.rows += tag.RowsAffected()
-				return nil
-			})
-		}
-		switch {
-		case old == nil:
-			// Neither statement writes anything if the key is taken, not even
-			// a lock: most events come again.
-			exec(`UPDATE flexfn_store SET value = $2, expires = clock_timestamp() + $3 * interval '1 millisecond'
-				WHERE key = $1 AND expires <= clock_timestamp()`, key, new, ttl.Milliseconds())
-			exec(`INSERT INTO flexfn_store (key, value, expires) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
-				ON CONFLICT (key) DO NOTHING`, key, new, ttl.Milliseconds())
-		case new == nil:
-			exec(`DELETE FROM flexfn_store WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`, key, old)
-		default:
-			exec(`UPDATE flexfn_store SET value = $3, expires = clock_timestamp() + $4 * interval '1 millisecond'
-				WHERE key = $1 AND value = $2 AND expires > clock_timestamp()`, key, old, new, ttl.Milliseconds())
-		}
-	})
+	r, err := s.writes.Do(ctx, call{key, true, old, new, ttl.Milliseconds()})
 	return r.rows == 1, err
 }

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/batch"
 	"github.com/flexfn/flexfn/internal/link"
 )
 
@@ -39,7 +41,8 @@ import (
 type Queue struct {
 	pool   *pgxpool.Pool
 	client *river.Client[pgx.Tx] // that only inserts
-	lost   time.Duration         // after which a job under way is run again; zero asks the app
+	adds   batch.Queue[river.InsertManyParams, struct{}]
+	lost   time.Duration // after which a job under way is run again; zero asks the app
 }
 
 var _ flexfn.Queue = (*Queue)(nil)
@@ -57,6 +60,8 @@ func (jobArgs) Kind() string { return "flexfn" }
 const (
 	attempts = 50          // the app counts tries itself; this outlasts an outage of days
 	jobTime  = time.Minute // of a listener; a job's is its function's
+
+	insertTime = 5 * time.Second // after which a connection counts as dead
 )
 
 // New makes a Queue in the database at url. It does not connect. The error
@@ -75,7 +80,11 @@ func New(url string) (*Queue, error) {
 		pool.Close()
 		return nil, fmt.Errorf("riverflexfn: %w", err)
 	}
-	return &Queue{pool: pool, client: client}, nil
+	q := &Queue{pool: pool, client: client}
+	q.adds.Senders, q.adds.Most, q.adds.MaxSize = 2, 100, 1<<20
+	q.adds.Size = func(p river.InsertManyParams) int { return len(p.Args.(jobArgs).Job) }
+	q.adds.Send = q.send
+	return q, nil
 }
 
 // Close closes the connections. Afterwards Add fails.
@@ -93,12 +102,27 @@ func (q *Queue) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// Add implements [flexfn.Queue].
+// Add implements [flexfn.Queue]. Jobs that are added at the same time are
+// inserted together: River notifies its workers of an insert, and PostgreSQL
+// commits transactions that notify one after another.
 func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) error {
-	_, err := q.client.Insert(ctx, jobArgs{key, job}, &river.InsertOpts{
+	_, err := q.adds.Do(ctx, river.InsertManyParams{Args: jobArgs{key, job}, InsertOpts: &river.InsertOpts{
 		MaxAttempts: attempts, ScheduledAt: due, UniqueOpts: river.UniqueOpts{ByArgs: true},
-	})
+	}})
 	return err
+}
+
+// send inserts jobs, in the order of their keys, in which several instances must
+// lock them. Of those with equal keys, which are one job, it inserts the first.
+func (q *Queue) send(jobs []river.InsertManyParams) ([]struct{}, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), insertTime)
+	defer cancel()
+	key := func(p river.InsertManyParams) string { return p.Args.(jobArgs).Key }
+	once := slices.Clone(jobs)
+	slices.SortStableFunc(once, func(a, b river.InsertManyParams) int { return cmp.Compare(key(a), key(b)) })
+	once = slices.CompactFunc(once, func(a, b river.InsertManyParams) bool { return key(a) == key(b) })
+	_, err := q.client.InsertMany(ctx, once)
+	return make([]struct{}, len(jobs)), err
 }
 
 // worker is the River worker that runs an app's jobs.

@@ -115,8 +115,8 @@ func TestDeliveries(t *testing.T) {
 			return func(ctx context.Context, app *flexfn.App) error { return q.Work(ctx, app, 10) }, nil
 		},
 		AfterAnswer: true,
-		Short:       200,             // River's workers take them one by one
-		Settle:      5 * time.Minute, // River looks for lost jobs each half minute
+		Short:       2000,
+		Settle:      2 * time.Minute, // River looks for lost jobs each half minute
 	}.Run(t)
 }
 

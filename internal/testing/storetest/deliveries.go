@@ -54,7 +54,8 @@ type Deliveries struct {
 	// Short is how many events there are without the variable; zero stands for
 	// 500. They must outlast the first kills.
 	Short int
-	// Settle is how long the remaining jobs may take after the last delivery.
+	// Settle is how long nothing may happen, after the last delivery, before
+	// the remaining jobs count as lost.
 	Settle time.Duration
 }
 
@@ -412,12 +413,20 @@ func (r *deliveryRun) send(client *http.Client, i int, unit []int32) bool {
 	return err == nil && resp.StatusCode < 300
 }
 
-// settle waits until the processes have finished their own work.
+// settle waits until the processes have finished their own work, or have got no
+// further for too long.
 func (r *deliveryRun) settle() {
-	for until := time.Now().Add(r.Settle); time.Now().Before(until); time.Sleep(time.Second) {
-		if c := r.count(); c.lost(r.events) == 0 {
+	fewest, since := 2*r.events+1, time.Now()
+	for time.Since(since) < r.Settle {
+		begin := time.Now()
+		lost := r.count().lost(r.events)
+		if lost == 0 {
 			return
 		}
+		if lost < fewest {
+			fewest, since = lost, time.Now()
+		}
+		time.Sleep(max(time.Second, 5*time.Since(begin))) // counting takes from the others
 	}
 }
 

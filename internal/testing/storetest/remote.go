@@ -1,20 +1,19 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"net"
+	"net/rpc"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/flexfn/flexfn"
 )
 
-// remoteCall is a call of a Store and its result.
-type remoteCall struct {
+// StoreCall is a call of a shared Store, and its result.
+type StoreCall struct {
 	Swap     bool
 	Key      string
 	Old, New []byte
@@ -27,65 +26,84 @@ type remoteCall struct {
 	Err     string
 }
 
-// Share lets other processes use s until the test ends; see [Remote].
-func Share(t *testing.T, s flexfn.Store) (address string) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var c remoteCall
-		err := gob.NewDecoder(r.Body).Decode(&c)
-		switch {
-		case err != nil:
-		case !c.Swap:
-			c.Value, c.Left, err = s.Get(r.Context(), c.Key)
-		case c.Deletes:
-			c.Swapped, err = s.Swap(r.Context(), c.Key, c.Old, nil, c.TTL)
-		default:
-			c.Swapped, err = s.Swap(r.Context(), c.Key, c.Old, c.New, c.TTL)
-		}
-		if err != nil {
-			c.Err = err.Error()
-		}
-		_ = gob.NewEncoder(w).Encode(remoteCall{Value: c.Value, Left: c.Left, Swapped: c.Swapped, Err: c.Err})
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+// SharedStore is the server of [Share].
+type SharedStore struct{ store flexfn.Store }
+
+// Call makes a call for another process.
+func (s *SharedStore) Call(c StoreCall, answer *StoreCall) (err error) {
+	switch {
+	case !c.Swap:
+		answer.Value, answer.Left, err = s.store.Get(context.Background(), c.Key)
+	case c.Deletes:
+		answer.Swapped, err = s.store.Swap(context.Background(), c.Key, c.Old, nil, c.TTL)
+	default:
+		answer.Swapped, err = s.store.Swap(context.Background(), c.Key, c.Old, c.New, c.TTL)
+	}
+	if err != nil {
+		answer.Err = err.Error()
+	}
+	return nil
 }
 
-// Remote is a Store shared by another process.
-type Remote string
-
-var _ flexfn.Store = Remote("")
-
-func (r Remote) call(ctx context.Context, c remoteCall) (answer remoteCall, err error) {
-	var body bytes.Buffer
-	if err := gob.NewEncoder(&body).Encode(c); err != nil {
-		return answer, err
+// Share lets other processes use s, which must be in memory, until the test
+// ends; see [Remote].
+func Share(t *testing.T, s flexfn.Store) (address string) {
+	server := rpc.NewServer()
+	if err := server.Register(&SharedStore{s}); err != nil {
+		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, string(r), &body)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return answer, err
+		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go server.ServeConn(conn)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// Remote returns the Store that another process shares at address.
+func Remote(address string) flexfn.Store {
+	return &remote{dial: sync.OnceValues(func() (*rpc.Client, error) { return rpc.Dial("tcp", address) })}
+}
+
+type remote struct {
+	dial func() (*rpc.Client, error)
+}
+
+func (r *remote) call(ctx context.Context, c StoreCall) (StoreCall, error) {
+	client, err := r.dial()
 	if err != nil {
-		return answer, err
+		return c, err
 	}
-	defer resp.Body.Close()
-	if err := gob.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return answer, err
+	call := client.Go("SharedStore.Call", c, new(StoreCall), make(chan *rpc.Call, 1))
+	select {
+	case <-call.Done:
+	case <-ctx.Done():
+		return StoreCall{}, ctx.Err()
 	}
-	if answer.Err != "" {
-		return answer, fmt.Errorf("the shared store: %s", answer.Err)
+	answer := *call.Reply.(*StoreCall)
+	if err = call.Error; err == nil && answer.Err != "" {
+		err = fmt.Errorf("the shared store: %s", answer.Err)
 	}
-	return answer, nil
+	return answer, err
 }
 
 // Get implements [flexfn.Store].
-func (r Remote) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
-	a, err := r.call(ctx, remoteCall{Key: key})
+func (r *remote) Get(ctx context.Context, key string) ([]byte, time.Duration, error) {
+	a, err := r.call(ctx, StoreCall{Key: key})
 	return a.Value, a.Left, err
 }
 
 // Swap implements [flexfn.Store].
-func (r Remote) Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (bool, error) {
-	a, err := r.call(ctx, remoteCall{Swap: true, Key: key, Old: old, New: new, Deletes: new == nil, TTL: ttl})
+func (r *remote) Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (bool, error) {
+	a, err := r.call(ctx, StoreCall{Swap: true, Key: key, Old: old, New: new, Deletes: new == nil, TTL: ttl})
 	return a.Swapped, err
 }
