@@ -103,14 +103,17 @@ func (e *Entries) Key(use string, parts ...string) string {
 	if e.private {
 		sum = sha256.Sum256(b)
 	} else {
-		m := hmac.New(sha256.New, e.names)
-		m.Write(append([]byte(use), 0))
-		m.Write(b)
-		m.Sum(sum[:0])
+		sum = e.sum(use, b)
 	}
 	name := append(room[:0], e.prefix...)
 	name = append(append(name, use...), ':')
 	return string(hex.AppendEncode(name, sum[:20]))
+}
+
+func (e *Entries) sum(use string, b []byte) (sum [sha256.Size]byte) {
+	m := hmac.New(sha256.New, e.names)
+	m.Write(append(append([]byte(use), 0), b...)) // a copy: b stays on Key's stack
+	return [sha256.Size]byte(m.Sum(nil))
 }
 
 // Get returns the entry at key.
