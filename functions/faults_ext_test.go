@@ -33,6 +33,10 @@ type several struct {
 	needs map[string][]string
 	// done tells a success from the answer; nil: status 200.
 	done func(*flexfntest.Answer) bool
+	// cleanUp: after a success a single fault costs one step at most.
+	cleanUp bool
+	// apart: a write that fails costs only its own step.
+	apart bool
 	// again: a repetition without faults finishes after any failure of known
 	// outcome.
 	again bool
@@ -178,12 +182,12 @@ func severals() []several {
 			needs: map[string][]string{"left": {"webhook", "item", "marks"}},
 		},
 		{
-			name: "unpark by the agent", path: "park-interaction/flex/unpark-interaction", token: flexfntest.Agent, before: park,
+			name: "unpark by the agent", path: "park-interaction/flex/unpark-interaction", token: flexfntest.Agent, before: park, cleanUp: true,
 			params: params{"ConversationSid": talk}, left: unparked, dispensable: []string{"webhook removed", "item removed", "marks removed"},
 			needs: map[string][]string{"webhook removed": {"invite"}, "marks removed": {"invite"}},
 		},
 		{
-			name: "unpark by a message", path: "park-interaction/common/unpark-interaction", before: park,
+			name: "unpark by a message", path: "park-interaction/common/unpark-interaction", before: park, cleanUp: true,
 			params: params{"ConversationSid": talk}, left: unparked, dispensable: []string{"webhook removed", "item removed", "marks removed"},
 			needs: map[string][]string{"webhook removed": {"invite"}, "marks removed": {"invite"}},
 		},
@@ -196,7 +200,7 @@ func severals() []several {
 			needs: map[string][]string{"marked": {"task"}},
 		},
 		{
-			name: "end a call to a colleague", path: "internal-call/common/call-outbound-join", again: true,
+			name: "end a call to a colleague", apart: true, path: "internal-call/common/call-outbound-join", again: true,
 			params: params{"FriendlyName": insideTask, "ConferenceSid": insideRoom, "StatusCallbackEvent": "conference-end"},
 			before: func(app *flexfntest.App) {
 				change(app, "tasks", insideTask, "attributes", `{"conference":{"participants":{"taskSid":"`+waitingTask+`"}}}`)
@@ -207,7 +211,7 @@ func severals() []several {
 			stays: []string{"caller", "called"},
 		},
 		{
-			name: "reject a call of a colleague", path: "internal-call/flex/cleanup-rejected-task", token: flexfntest.Agent, again: true,
+			name: "reject a call of a colleague", apart: true, path: "internal-call/flex/cleanup-rejected-task", token: flexfntest.Agent, again: true,
 			params: params{"taskSid": waitingTask, "conferenceSid": insideRoom},
 			left: func(app *flexfntest.App) steps {
 				return steps{"task": is(field(app, "tasks", waitingTask, "assignment_status"), "canceled"), "conference": is(field(app, "conferences", insideRoom, "status"), "completed")}
@@ -294,6 +298,11 @@ func (s several) survives(t *testing.T, fault twiliofake.Fault, at int, call twi
 			if n > 0 && left[need] == 0 {
 				t.Errorf("%q without %q: %v, status %d, %s", step, need, left, got.Status, got.Body)
 			}
+		}
+	}
+	if s.apart && !lasting && call.Method != "GET" || s.cleanUp && fault.Times <= 1 && s.success(got) {
+		if missing := len(left) - sum(left); missing > 1 {
+			t.Errorf("one fault cost %d steps: %v, status %d, %s", missing, left, got.Status, got.Body)
 		}
 	}
 	if !s.again || s.success(got) {
@@ -402,6 +411,13 @@ func openRooms(app *flexfntest.App) (n int) {
 		if fmt.Sprint(room["status"]) != "completed" {
 			n++
 		}
+	}
+	return n
+}
+
+func sum(s steps) (n int) {
+	for _, each := range s {
+		n += each
 	}
 	return n
 }
