@@ -67,7 +67,7 @@ func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (invite
 	if err != nil {
 		return inviteReply{}, err
 	}
-	invited := invite(ctx, in.Interaction, in.Channel, map[string]any{
+	invited := twilioapi.InviteToInteraction(ctx, in.Interaction, in.Channel, map[string]any{
 		"task_channel_unique_name": in.TaskChannel, "workspace_sid": flexfn.FromContext(ctx).Config().WorkspaceSID,
 		"workflow_sid": c.ChatTransferWorkflowSID, "attributes": attributes,
 	})
@@ -78,15 +78,15 @@ func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (invite
 	reply.Message = "Participant invite " + reply.Invite
 
 	if in.Conversation != "" && reply.Task != "" {
-		err := mergeConversation(ctx, string(in.Conversation), object(map[string]any{"invites": map[string]any{reply.Task: openInvite{
+		written := twilioapi.UpdateConversationAttributes(ctx, string(in.Conversation), object(map[string]any{"invites": map[string]any{reply.Task: openInvite{
 			Task: reply.Task, Target: in.Target, Created: isoNow(), Name: name, Kind: strings.ToUpper(target[:1]) + target[1:],
 		}}}))
-		if err != nil {
+		if err := written.Err(); err != nil {
 			return inviteReply{}, unclear(err, "The invite "+reply.Invite+" was sent, but could not be written into the conversation")
 		}
 	}
 	if in.Leaving != "" {
-		if err := closeParticipant(ctx, in.Interaction, in.Channel, string(in.Leaving)); err != nil {
+		if err := twilioapi.SetInteractionParticipantStatus(ctx, in.Interaction, in.Channel, string(in.Leaving), "closed").Err(); err != nil {
 			return inviteReply{}, unclear(err, "The invite "+reply.Invite+" was sent, but the agent may still be in the conversation")
 		}
 	}
@@ -155,7 +155,7 @@ func (p removeFromConversationParams) Validate() error {
 // who leave at once one closes the channel. If a step after the first fails, the
 // answer says that the agent has left; a repetition goes on from there.
 func removeFromConversation(ctx context.Context, in removeFromConversationParams) (done, error) {
-	if err := closeParticipant(ctx, in.Interaction, in.Channel, in.Participant); err != nil {
+	if err := twilioapi.SetInteractionParticipantStatus(ctx, in.Interaction, in.Channel, in.Participant, "closed").Err(); err != nil {
 		return done{}, err
 	}
 	if in.Conversation == "" {
@@ -172,7 +172,7 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 	if left.Data > 1 {
 		return done{}, nil
 	}
-	stored := conversationAttributes(ctx, sid)
+	stored := twilioapi.ConversationAttributes(ctx, sid)
 	if err := stored.Err(); err != nil {
 		return done{}, midway(err, leftOpen)
 	}
@@ -185,9 +185,7 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 	if len(attributes.Invites) > 0 {
 		return done{}, nil
 	}
-	closed := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*flexapi.FlexV1InteractionChannel, error) {
-		return flexapi.NewApiService(client).UpdateInteractionChannel(in.Interaction, in.Channel, &flexapi.UpdateInteractionChannelParams{Status: new("closed")})
-	})
+	closed := twilioapi.SetInteractionChannelStatus(ctx, in.Interaction, in.Channel, "closed")
 	if err := closed.Err(); err != nil {
 		return done{}, midway(err, leftOpen)
 	}

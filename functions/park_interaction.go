@@ -106,11 +106,13 @@ func (c *Config) park(ctx context.Context, in parkParams) (_ parkReply, err erro
 		}
 		p.MapItem = in.Conversation
 	}
-	undo.add("the conversation's attributes", func(ctx context.Context) error { return mergeConversation(ctx, in.Conversation, forgetParked) })
-	if err := mergeConversation(ctx, in.Conversation, object(p)); err != nil {
+	undo.add("the conversation's attributes", func(ctx context.Context) error {
+		return twilioapi.UpdateConversationAttributes(ctx, in.Conversation, forgetParked).Err()
+	})
+	if err := twilioapi.UpdateConversationAttributes(ctx, in.Conversation, object(p)).Err(); err != nil {
 		return parkReply{}, err
 	}
-	if err := closeParticipant(ctx, in.Interaction, in.Channel, in.Participant); err != nil {
+	if err := twilioapi.SetInteractionParticipantStatus(ctx, in.Interaction, in.Channel, in.Participant, "closed").Err(); err != nil {
 		if !refused(err) {
 			undo = nil
 			return parkReply{}, unclear(err, "The conversation is parked, and the agent may still be in it")
@@ -229,7 +231,7 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 		return unparkReply{}, flexfn.Errorf(http.StatusServiceUnavailable, "this conversation is being taken up again")
 	}
 	defer turn()
-	stored := conversationAttributes(ctx, in.Conversation)
+	stored := twilioapi.ConversationAttributes(ctx, in.Conversation)
 	if err := stored.Err(); err != nil {
 		return unparkReply{}, err
 	}
@@ -254,7 +256,7 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 	if sameWorker {
 		routing["queue_sid"], routing["worker_sid"] = p.Queue, p.Worker
 	}
-	invited := invite(ctx, p.Interaction, p.Channel, routing)
+	invited := twilioapi.InviteToInteraction(ctx, p.Interaction, p.Channel, routing)
 	if err := invited.Err(); err != nil {
 		return unparkReply{}, err
 	}
@@ -270,7 +272,7 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 func (c *Config) cleanUp(ctx context.Context, in unparkByMessageParams, p parked) error {
 	var faults []error
 	if p.Interaction != "" {
-		faults = append(faults, mergeConversation(ctx, in.Conversation, forgetParked))
+		faults = append(faults, twilioapi.UpdateConversationAttributes(ctx, in.Conversation, forgetParked).Err())
 	}
 	if p.Map != "" && c.SyncServiceSID != "" {
 		faults = append(faults, c.unlist(ctx, p.Map, in.Conversation))

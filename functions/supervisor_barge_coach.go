@@ -34,8 +34,5 @@ func muteAndCoach(ctx context.Context, in muteAndCoachParams) (done, error) {
 	if in.Agent != "" {
 		params.Coaching, params.CallSidToCoach = &in.Coaching, new(string(in.Agent))
 	}
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
-		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, params)
-	})
-	return done{}, res.Err()
+	return done{}, twilioapi.UpdateParticipant(ctx, in.Conference, in.Participant, params).Err()
 }

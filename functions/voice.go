@@ -77,9 +77,7 @@ func endConferenceOnExit(ctx context.Context, in endOnExitParams) (participantRe
 }
 
 func updateParticipant(ctx context.Context, in participantParams, params *api.UpdateParticipantParams) (participantReply, error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
-		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, params)
-	})
+	res := twilioapi.UpdateParticipant(ctx, in.Conference, in.Participant, params)
 	return participantReply{twilioapi.View(res.Data)}, res.Err()
 }
 

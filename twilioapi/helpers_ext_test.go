@@ -13,6 +13,8 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/twilioapi"
 	"github.com/flexfn/flexfn/twiliofake"
+	api "github.com/twilio/twilio-go/rest/api/v2010"
+	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
@@ -121,6 +123,74 @@ func ExampleRecordingMedia() {
 }
 
 // Twilio accepts a name instead of a SID here; an agent's plugin sent it.
+// A supervisor, whose call is in the conference, coaches the agent's call.
+func ExampleUpdateParticipant() {
+	ctx := fakeContext(context.Background())
+	const supervisor, agent = "CA00000000000000000000000000000001", "CA00000000000000000000000000000002"
+	res := twilioapi.UpdateParticipant(ctx, "CF00000000000000000000000000000001", supervisor,
+		new(api.UpdateParticipantParams).SetMuted(false).SetCoaching(true).SetCallSidToCoach(agent))
+	fmt.Println(*res.Data.CallSidToCoach == agent, res.Err())
+	// Output: true <nil>
+}
+
+// A conversation gets a second agent, and the first one leaves it.
+func ExampleInviteToInteraction() {
+	ctx := fakeContext(context.Background())
+	interaction, channel, agent := exampleInteraction(ctx)
+	invited := twilioapi.InviteToInteraction(ctx, interaction, channel, map[string]any{
+		"workspace_sid": flexfn.FromContext(ctx).Config().WorkspaceSID, "workflow_sid": "WW00000000000000000000000000000001",
+		"task_channel_unique_name": "chat", "attributes": map[string]any{"from": "web"},
+	})
+	fmt.Println(invited.Success)
+	left := twilioapi.SetInteractionParticipantStatus(ctx, interaction, channel, agent, "closed")
+	fmt.Println(left.Success)
+	// Output:
+	// true
+	// true
+}
+
+func ExampleSetInteractionChannelStatus() {
+	ctx := fakeContext(context.Background())
+	interaction, channel, _ := exampleInteraction(ctx)
+	closed, err := twilioapi.SetInteractionChannelStatus(ctx, interaction, channel, "closed").Get()
+	fmt.Println(*closed.Status, err)
+	// Output: closed <nil>
+}
+
+// exampleInteraction makes an interaction with an agent.
+func exampleInteraction(ctx context.Context) (interaction, channel, agent string) {
+	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([3]string, error) {
+		service := flexapi.NewApiService(client)
+		made, err := service.CreateInteraction(new(flexapi.CreateInteractionParams).SetChannel(map[string]any{"type": "web", "initiated_by": "customer"}))
+		if err != nil {
+			return [3]string{}, err
+		}
+		channels, err := service.ListInteractionChannel(*made.Sid, nil)
+		if err != nil {
+			return [3]string{}, err
+		}
+		joined, err := service.CreateInteractionChannelParticipant(*made.Sid, *channels[0].Sid,
+			new(flexapi.CreateInteractionChannelParticipantParams).SetType("agent").SetMediaProperties(map[string]any{"identity": "ada"}))
+		if err != nil {
+			return [3]string{}, err
+		}
+		return [3]string{*made.Sid, *channels[0].Sid, *joined.Sid}, nil
+	})
+	return res.Data[0], res.Data[1], res.Data[2]
+}
+
+func ExampleUpdateConversationAttributes() {
+	ctx := fakeContext(context.Background())
+	const conversation = "CH00000000000000000000000000000001"
+	res := twilioapi.UpdateConversationAttributes(ctx, conversation, json.RawMessage(`{"pre_engagement_data":null,"language":"en"}`))
+	fmt.Println(string(res.Data), res.Err())
+	read := twilioapi.ConversationAttributes(ctx, conversation)
+	fmt.Println(string(read.Data), read.Err())
+	// Output:
+	// {"language":"en"} <nil>
+	// {"language":"en"} <nil>
+}
+
 func ExampleCheckSegment() {
 	for _, name := range []string{"agent in training", "../Calls"} {
 		fmt.Println(name, twilioapi.CheckSegment(name) == nil)
@@ -145,7 +215,14 @@ func TestHelpersRefuse(t *testing.T) {
 		"a format":           {twilioapi.RecordingMedia(ctx, "RE00000000000000000000000000000001", "json").Err(), "must be one of mp3, wav"},
 		"attributes":         {twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{Attributes: new("null")}).Err(), "the attributes are not a JSON object"},
 		"unsafe attributes":  {update(&taskrouter.UpdateTaskParams{Attributes: new("{}")}), "use UpdateTaskAttributes"},
-		"no app":             {twilioapi.ListTasks(t.Context(), nil).Err(), "no Twilio account"},
+		"a bent conference":  {twilioapi.UpdateParticipant(ctx, "../Calls", "CA1", nil).Err(), "cannot be named so"},
+		"an interaction":     {twilioapi.InviteToInteraction(ctx, "KD1", "UO1", nil).Err(), "this is not the SID of an interaction"},
+		"a participant": {twilioapi.SetInteractionParticipantStatus(ctx, "KD00000000000000000000000000000001", "UO00000000000000000000000000000001", "UT1", "closed").Err(),
+			"this is not the SID of a participant"},
+		"a channel's status": {twilioapi.SetInteractionChannelStatus(ctx, "KD00000000000000000000000000000001", "UO00000000000000000000000000000001", "open").Err(),
+			"the status of a channel must be one of"},
+		"a conversation": {twilioapi.UpdateConversationAttributes(ctx, "CH1", nil).Err(), "this is not the SID of a conversation"},
+		"no app":         {twilioapi.ListTasks(t.Context(), nil).Err(), "no Twilio account"},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, tt.err)
@@ -243,5 +320,24 @@ func TestRecordingMedia(t *testing.T) {
 	}
 	if want := "GET api.twilio.com/2010-04-01/Accounts/" + accountSID + "/Recordings/RE00000000000000000000000000000001.mp3"; u.seen[0] != want {
 		t.Errorf("asked %s", u.seen[0])
+	}
+}
+
+// TestConversationAttributesConcurrently: no update in one app is lost.
+func TestConversationAttributesConcurrently(t *testing.T) {
+	ctx := fakeContext(t.Context())
+	const conversation = "CH00000000000000000000000000000001"
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if err := twilioapi.UpdateConversationAttributes(ctx, conversation, json.RawMessage(fmt.Sprintf(`{"k%d":1}`, i))).Err(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var stored map[string]any
+	if err := json.Unmarshal(twilioapi.ConversationAttributes(ctx, conversation).Data, &stored); err != nil || len(stored) != 21 {
+		t.Errorf("%d keys, want 21: %v", len(stored), err)
 	}
 }

@@ -179,7 +179,11 @@ func checkSID(kind, prefix, s string) error {
 	if sid.Valid(s, prefix) {
 		return nil
 	}
-	return &flexfn.Error{Status: http.StatusBadRequest, Message: "this is not the SID of a " + kind, Err: fmt.Errorf("%q", s)}
+	article := "a "
+	if strings.ContainsRune("aeiou", rune(kind[0])) {
+		article = "an "
+	}
+	return &flexfn.Error{Status: http.StatusBadRequest, Message: "this is not the SID of " + article + kind, Err: fmt.Errorf("%q", s)}
 }
 
 func checkStatus(what, status string, known ...string) error {
