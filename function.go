@@ -214,7 +214,7 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		return f
 	}
 	if containsItself(f.out) {
-		f.fail("%s contains itself, and no answer can be one", f.out)
+		f.fail("%s contains itself: an answer cannot have such a type", f.out)
 		return f
 	}
 	if f.keys = keysOfType(f.out); f.keys != nil && f.keys.status {

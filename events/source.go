@@ -158,7 +158,7 @@ func OnDeadLetter(call func(context.Context, DeadLetter)) flexfn.StudioOption {
 
 func (s *source) check(l *listener) (err error) {
 	if of := ours[l.in]; of != "" && of != s.name && !s.batch {
-		err = fmt.Errorf("events.On(%q) takes %s, which is of events.%s", l.name, l.in, of)
+		err = fmt.Errorf("events.On(%q) takes %s, which belongs to events.%s", l.name, l.in, of)
 	}
 	if s.name == "TaskRouter" {
 		for _, t := range l.types {
@@ -183,7 +183,7 @@ func (p *part) Mount(_ string, app *link.Runtime) error {
 func runtimeOf(ctx context.Context) (*link.Runtime, error) {
 	rt, ok := ctx.Value(link.RuntimeKey{}).(*link.Runtime)
 	if !ok {
-		return nil, errors.New("events: this ctx belongs to no app; get one from App.Context")
+		return nil, errors.New("events: ctx carries no app: pass on a handler's ctx, or one from App.Context")
 	}
 	return rt, nil
 }

@@ -142,6 +142,6 @@ func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) 
 	return validateReply{Valid: true}, nil
 }
 
-var errNoCountry = flexfn.Errorf(http.StatusBadGateway, "Twilio did not say which country the number is of")
+var errNoCountry = flexfn.Errorf(http.StatusBadGateway, "Twilio did not say which country the number belongs to")
 
 func allowed(yes *bool) bool { return yes != nil && *yes }

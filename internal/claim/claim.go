@@ -67,7 +67,7 @@ var (
 	ErrOther = errors.New("the key belongs to another request")
 	// ErrBusy is returned if another held the claim for as long as Wait and
 	// ctx allowed.
-	ErrBusy = errors.New("another is still at it")
+	ErrBusy = errors.New("another call still holds the claim")
 )
 
 // Claim is the right to do the work of a key. It is not safe for concurrent
