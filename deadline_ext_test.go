@@ -278,6 +278,45 @@ func TestDeadlineIsNotTheCallersLeaving(t *testing.T) {
 	}
 }
 
+// TestCallerLeavesDuringACall: a call to a service that ends because the caller
+// has left is not a failure of the function, unless what it did is unknown.
+func TestCallerLeavesDuringACall(t *testing.T) {
+	for method, want := range map[string]struct {
+		status int
+		logged bool
+	}{
+		"GET":  {499, false},
+		"POST": {504, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var logs syncbuf.Buffer
+			config := testConfig(roundTripper(func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}))
+			config.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+			app := newApp(t, config)
+			app.Handle("/f", flexfn.PrepareStudioFunction(func(ctx context.Context, _ struct{}) (struct{}, error) {
+				r, err := http.NewRequestWithContext(ctx, method, "https://api.example.com/", nil)
+				if err != nil {
+					return struct{}{}, err
+				}
+				resp, err := flexfn.FromContext(ctx).HTTPClient().Do(r)
+				if err == nil {
+					_ = resp.Body.Close()
+				}
+				return struct{}{}, err
+			}, flexfn.OpenToAnyone()))
+			ctx, leave := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Millisecond, leave)
+			code, body := send(t, app, httptest.NewRequestWithContext(ctx, "POST", "/f", nil))
+			if logged := strings.Contains(logs.String(), "function failed"); code != want.status || logged != want.logged {
+				t.Errorf("%s: %d %v, logged %v: %s", method, code, body, logged, &logs)
+			}
+		})
+	}
+}
+
 // TestNoTimeLeft: the caller's own deadline has already passed.
 func TestNoTimeLeft(t *testing.T) {
 	app := newApp(t, testConfig(nil))

@@ -225,13 +225,13 @@ func (c *call) failed(err error) answer {
 	}
 	told, ok := errors.AsType[*Error](err)
 	switch v, invalid := errors.AsType[*validationError](err); {
+	case c.callerLeft(err) && !(ok && told.OutcomeUnknown): // also in the middle of a call to a service
+		told = &Error{Status: statusCallerGone, Message: "The caller went away"}
 	case ok:
 	case invalid:
 		told = &Error{Status: http.StatusBadRequest, Message: v.Error()}
 	case c.overdue(err):
 		told = &Error{Status: http.StatusGatewayTimeout, Message: lateMessage(c.limit)}
-	case c.callerLeft(err):
-		told = &Error{Status: statusCallerGone, Message: "The caller went away"}
 	default:
 		told = &Error{Message: "Something went wrong; the log has the details under this request id"}
 		if c.app.config.Development {
