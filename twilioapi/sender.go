@@ -131,10 +131,11 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 		contentType = "application/x-www-form-urlencoded"
 		reader = strings.NewReader(data.Encode())
 	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
+	req, err := http.NewRequestWithContext(ctx, method, "", reader)
 	if err != nil {
-		return nil, bentAddress(err)
+		return nil, err
 	}
+	req.URL, req.Host = u, u.Host // parsed once
 	req.Header.Set("Accept", jsonType)
 	for name, value := range headers {
 		req.Header.Set(name, fmt.Sprint(value))
