@@ -484,7 +484,7 @@ func TestDefinitions(t *testing.T) {
 		"has no event":          events.TaskRouter(events.On("reservation.acepted", ok)),
 		"no event \"foo.*\"":    events.TaskRouter(events.On("task.created, foo.*", ok)),
 		"may be *":              events.TaskRouter(events.On("task.*.x", ok)),
-		"which belongs to":           events.TaskRouter(events.On("task.*", calls)),
+		"which belongs to":      events.TaskRouter(events.On("task.*", calls)),
 		"two listeners":         events.TaskRouter(events.On("task.*", ok), events.On("task.*", ok)),
 		"has no listener":       events.Stream(),
 		"set Config.Queue":      events.TaskRouter(events.On("task.*", ok, events.AfterAnswer())),

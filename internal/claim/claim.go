@@ -104,6 +104,9 @@ type record struct {
 
 const version = 1
 
+// encode writes the record. What is written is never equal to anything else,
+// as the Store demands: a claim has its holder in it, and anything else a
+// random number.
 func (r *record) encode() []byte {
 	b := make([]byte, 0, 2+3*len(Sum{})+3*5+8+len(r.data))
 	b = append(b, version, byte(r.state))
@@ -123,6 +126,8 @@ func (r *record) encode() []byte {
 
 var errRecord = errors.New("the store's entry is not a claim of this version")
 
+// decode reads what encode wrote. Entries are sealed, so anything else comes
+// from another version of flexfn, and is an error rather than a guess.
 func decode(b []byte) (r record, err error) {
 	if len(b) < 2 || b[0] != version || state(b[1]) < free || state(b[1]) > done {
 		return r, errRecord
@@ -156,6 +161,16 @@ func decode(b []byte) (r record, err error) {
 // Take claims the work of req, and waits while another holds it. If it returns
 // neither a claim nor an error, there is nothing to do: data is the recorded
 // outcome or, if Take waited, the failure of another's attempt.
+//
+// It writes before it reads: most keys are new, and then one call of the Store
+// does. If the key exists, it looks, and either answers with what is recorded,
+// waits for the holder, or takes over from one whose lease has ended. A holder
+// in this process wakes those who wait. What holders elsewhere do is polled,
+// every 20 ms at first and every 200 ms later.
+//
+// The id stays with the work through all its attempts, and the holder is new
+// with each claim, so that a holder whose lease has ended notices that another
+// has taken over.
 func (c *Claims) Take(ctx context.Context, req Request) (mine *Claim, data []byte, err error) {
 	req.Lease = req.Lease.Round(time.Millisecond)
 	var found store.Entry // at first, none is expected
@@ -223,6 +238,7 @@ func (c *Claims) Take(ctx context.Context, req Request) (mine *Claim, data []byt
 	}
 }
 
+// join adds the caller to those who wait for key in this process.
 func (c *Claims) join(key string) *waiters {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,6 +251,7 @@ func (c *Claims) join(key string) *waiters {
 	return q
 }
 
+// leave undoes join; q may be nil.
 func (c *Claims) leave(key string, q *waiters) {
 	if q == nil {
 		return
@@ -257,6 +274,8 @@ func (c *Claims) wake(key string) {
 	}
 }
 
+// wait waits for a change, at most d and at least half of it, at random:
+// waiters that polled together would otherwise do so for ever.
 func (q *waiters) wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(max(d/2+rand2.N(d/2+1), time.Millisecond))
 	defer t.Stop()
@@ -269,6 +288,7 @@ func (q *waiters) wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
+// told reports whether wake was called, after which q is no longer listed.
 func (q *waiters) told() bool {
 	select {
 	case <-q.changed:
@@ -295,6 +315,9 @@ var ErrTwice = errors.New("done twice: the claim outlived its lease, and another
 
 // Finish records the outcome. If another has recorded one, it returns that one
 // and [ErrTwice]. After any other error it may be called again.
+//
+// It succeeds even if the lease has ended, as long as no one else has
+// finished: the outcome exists, and recording it spares the next one the work.
 func (c *Claim) Finish(ctx context.Context, data []byte) ([]byte, error) {
 	rec := c.rec
 	rec.state, rec.data, rec.ttl = done, data, c.req.Keep
@@ -348,6 +371,9 @@ func (c *Claim) Free(ctx context.Context, merge func(recorded []byte) []byte) er
 	return c.record(ctx, free, merge)
 }
 
+// record merges progress into what is at the key, and writes it with the
+// claim's state. It may find that another holds the claim by now; that one's
+// lease is then left to run out at the same moment as before.
 func (c *Claim) record(ctx context.Context, to state, merge func([]byte) []byte) error {
 	for look := c.lost(); ; look = true {
 		rec := c.rec

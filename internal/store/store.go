@@ -34,6 +34,9 @@ const (
 )
 
 // Entries is an app's part of a Store. It is safe for concurrent use.
+//
+// Reads and writes are followed apart: a Store that has become read-only
+// answers every Get.
 type Entries struct {
 	store   Store
 	private bool // in this process: nothing is sealed
@@ -92,6 +95,9 @@ func (e *Entries) Private() bool { return e.private }
 
 // Key returns the key for a use, such as "once", and parts. Without the secret
 // the parts cannot be recovered from it.
+//
+// Parts are hashed with their lengths, so that ("ab", "c") and ("a", "bc")
+// differ. The use stays readable, for those who look into the Store.
 func (e *Entries) Key(use string, parts ...string) string {
 	var room [256]byte
 	b := room[:0]
@@ -207,6 +213,8 @@ func (e *Entries) note(h *health, err error) {
 	}
 }
 
+// recovered notes that a call worked. The log says so once both kinds of calls
+// work.
 func (e *Entries) recovered(h *health) {
 	if h.failed.Load() != 0 && h.failed.Swap(0) >= failsToDown && e.down.Add(-1) == 0 {
 		e.log.Info("the store works again")
