@@ -153,8 +153,6 @@ func (r *attemptRecord) report(ctx context.Context, p *retryPolicy, n int, err e
 	a.Method, a.Host, a.Path = r.method, r.host, r.path
 	a.Status, a.TwilioRequestID = r.status, r.twilioID
 	r.noting.Unlock()
-	if c := callFrom(ctx); c != nil && c.request != nil {
-		a.RequestID, a.Function = c.requestID(), c.path
-	}
+	a.RequestID, a.Function = RequestID(ctx), callFrom(ctx).path // the hook is an app's, which ctx has
 	p.onAttempt(ctx, a)
 }

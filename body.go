@@ -53,12 +53,9 @@ type bodyLease struct {
 // grow resizes the lease for a body of size bytes, and reports whether there was
 // room; if not, the lease stays as it was.
 func (l *bodyLease) grow(size int64) bool {
-	var ordinary, long int64
-	switch {
-	case size > ordinaryBodyBytes:
-		long = size
-	case size > freeBodyBytes:
-		ordinary = size - freeBodyBytes
+	ordinary, long := max(0, size-freeBodyBytes), int64(0)
+	if size > ordinaryBodyBytes {
+		ordinary, long = 0, size
 	}
 	l.room.mu.Lock()
 	defer l.room.mu.Unlock()
@@ -82,7 +79,7 @@ func (l *bodyLease) release() {
 // that is too slow ends when tooLate sets the connection's read deadline. The
 // error is meant for the caller.
 func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease) ([]byte, error) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if r.Body == nil || r.ContentLength == 0 {
 		return nil, nil
 	}
 	refuse := func(err error) ([]byte, error) {

@@ -54,6 +54,18 @@ func TestRetryBudgetSparesTheHealthy(t *testing.T) {
 	})
 }
 
+func TestRetryBudgetSizes(t *testing.T) {
+	for size, want := range map[int]int{-1: -1, 0: defaultRetryBudget, 1: 1} {
+		b := newRetryBudget(size)
+		if b == nil {
+			b = &retryBudget{size: -tenthsPerRetry}
+		}
+		if b.size != int64(want*tenthsPerRetry) {
+			t.Errorf("a budget of %d is for %d tenths of a retry", size, b.size)
+		}
+	}
+}
+
 func TestRetryBudgetOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := testApp(t, func(c *Config) { c.RetryBudget = -1 }).Context(t.Context())

@@ -121,14 +121,76 @@ func TestSecretsFromFiles(t *testing.T) {
 		dir:                        "is a directory",
 		file("empty", "\n"):        "empty is empty",
 		file("long", strings.Repeat("verysecret", 10_000)): "is longer than 65536 bytes",
+		file("longer", strings.Repeat("x", 65537)):         "is longer than 65536 bytes",
 	} {
-		env["AUTH_TOKEN_FILE"] = path
+		env["AUTH_TOKEN_FILE"], env["FLEXFN_FLEX_DEADLINE"] = path, "x" // told as well
 		_, err := flexfn.New(fromMap(env))
-		if err == nil || !strings.Contains(err.Error(), "AUTH_TOKEN_FILE: ") || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), "AUTH_TOKEN_FILE: ") || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "FLEXFN_FLEX_DEADLINE") {
 			t.Errorf("%s: %v does not say %q", path, err, want)
 		} else if strings.Contains(err.Error(), "verysecret") {
 			t.Errorf("the error repeats the file: %v", err)
 		}
+	}
+	delete(env, "FLEXFN_FLEX_DEADLINE")
+	env["AUTH_TOKEN_FILE"] = file("just", strings.Repeat("x", 65536))
+	if _, err := flexfn.New(fromMap(env)); err != nil {
+		t.Errorf("a file of 65536 bytes: %.200v", err)
+	}
+}
+
+func TestBoundsOfTheConfiguration(t *testing.T) {
+	for _, c := range []struct {
+		variable, value, fault string // part of the error; empty: accepted
+	}{
+		{"FLEXFN_MAX_CALLS", "1", ""},
+		{"FLEXFN_MAX_CALLS", "1000000", ""},
+		{"FLEXFN_MAX_CALLS", "1000001", "from 1 to 1000000"},
+		{"FLEXFN_MAX_CALLS", "0", "above zero"},
+		{"FLEXFN_MAX_CALLS", "x", "above zero"},
+		{"FLEXFN_MAX_BODY_BYTES", "1", ""},
+		{"FLEXFN_MAX_BODY_BYTES", "0", "above zero"},
+		{"FLEXFN_MAX_BODY_BYTES", "2147483647", ""},
+		{"FLEXFN_MAX_BODY_BYTES", "2147483648", "at most 2147483647"},
+		{"FLEXFN_MAX_BODIES_BYTES", "9437184", ""}, // 1.5 times 6 MiB
+		{"FLEXFN_MAX_BODIES_BYTES", "9437183", "at least 9437184"},
+		{"FLEXFN_FLEX_DEADLINE", "1ms", ""},
+		{"FLEXFN_FLEX_DEADLINE", "1h", ""},
+		{"FLEXFN_FLEX_DEADLINE", "999us", "from 1ms to 1h0m0s"},
+		{"FLEXFN_FLEX_DEADLINE", "3600001ms", "from 1ms to 1h0m0s"},
+		{"FLEXFN_STUDIO_DEADLINE", "0s", "above zero"},
+		{"FLEXFN_PREVIOUS_AUTH_TOKENS", "a b,c d", "letters and digits"},
+		{"FLEXFN_ALLOWED_ORIGINS", "https://a.example,https://b.example/", "trailing slash"},
+		{"FLEXFN_TWILIO_URL", "http://127.0.0.1:8080", ""},
+		{"FLEXFN_TWILIO_URL", "https://x.example", ""},
+		{"FLEXFN_TWILIO_URL", "ftp://x.example", "not a base URL"},
+		{"FLEXFN_TWILIO_URL", "https://", "not a base URL"},
+		{"FLEXFN_TWILIO_URL", "https://x.example?a", "not a base URL"},
+		{"FLEXFN_TWILIO_URL", "https://x.example#a", "not a base URL"},
+		{"FLEXFN_TWILIO_URL", "https://a@x.example", "not a base URL"},
+		{"FLEXFN_SHARED_KEYS", "a=1,b=2", ""},
+		{"FLEXFN_SHARED_KEYS", "a=1,a=2", "item 2"},
+		{"FLEXFN_SHARED_KEYS", "=1", "item 1"},
+		{"FLEXFN_SHARED_KEYS", "a=", "item 1"},
+		{"TWILIO_API_KEY", "SK00000000000000000000000000000001", "go together"},
+		{"TWILIO_FLEX_WORKSPACE_SID", "WS00000000000000000000000000000001", ""},
+	} {
+		_, err := flexfn.New(fromMap(map[string]string{
+			"ACCOUNT_SID": "AC00000000000000000000000000000001", "AUTH_TOKEN": testAuthToken, c.variable: c.value,
+		}))
+		switch {
+		case c.fault == "" && err != nil:
+			t.Errorf("%s=%s: %v", c.variable, c.value, err)
+		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault) || strings.Count(err.Error(), c.variable) != 1):
+			t.Errorf("%s=%s: %v does not say %q, once", c.variable, c.value, err, c.fault)
+		}
+	}
+	_, err := flexfn.New(flexfn.Config{AccountSID: "AC00000000000000000000000000000001", AuthToken: testAuthToken, MaxCalls: -1, MaxBodyBytes: -1})
+	if err == nil || !strings.Contains(err.Error(), "FLEXFN_MAX_CALLS is -1") || !strings.Contains(err.Error(), "FLEXFN_MAX_BODY_BYTES is -1") {
+		t.Errorf("negative bounds: %v", err)
+	}
+	app, err := flexfn.New(flexfn.Config{AccountSID: "AC00000000000000000000000000000001", AuthToken: testAuthToken, MaxBodyBytes: 10 << 20})
+	if err != nil || app.Config().MaxBodiesBytes != 30<<20 {
+		t.Errorf("three long bodies do not fit: %v", err)
 	}
 }
 

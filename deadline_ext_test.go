@@ -159,7 +159,7 @@ func TestDeadlineHolds(t *testing.T) {
 			var body map[string]any
 			if err := json.Unmarshal([]byte(text), &body); err != nil || resp.StatusCode != 504 || body["success"] != false ||
 				body["message"] != "The function did not finish within 50ms" || resp.Header.Get("Access-Control-Allow-Origin") != "*" ||
-				resp.Header.Get("X-Request-Id") != body["requestId"] {
+				resp.Header.Get("X-Request-Id") != body["requestId"] || body["outcomeUnknown"] != nil || resp.Header.Get("Retry-After") != "" {
 				t.Errorf("%s %v %s", resp.Status, resp.Header, text)
 			}
 			if resp, text := call("POST", ""); resp.StatusCode != 200 {
@@ -181,6 +181,31 @@ func TestDeadlineHolds(t *testing.T) {
 }
 
 // TestGoexit calls a handler that ends its goroutine, as t.Fatal does in a test.
+// After a late answer the connection is closed, though the handler still runs.
+func TestLateConnectionIsClosed(t *testing.T) {
+	app := newApp(t, testConfig(nil))
+	release := make(chan struct{})
+	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) {
+		<-release
+		return nil, nil
+	}, flexfn.OpenToAnyone(), flexfn.Deadline(time.Millisecond)))
+	s := httptest.NewServer(app)
+	defer s.Close()
+	defer close(release)
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, "GET /f HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 504") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 func TestGoexit(t *testing.T) {
 	for name, serve := range serving {
 		t.Run(name, func(t *testing.T) {

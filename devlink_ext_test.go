@@ -97,7 +97,7 @@ func TestDevLink(t *testing.T) {
 		t.Errorf("spans are %+v", trace.Spans)
 	}
 	if a := trace.Attempts; len(a) != 2 || !a[0].Retried || a[1].Retried || a[1].Number != 2 || !strings.Contains(a[0].Error, "slow down") ||
-		a[1].Start < a[0].End || a[1].End > trace.Spans[0].End {
+		a[0].Start > a[0].End || a[1].Start > a[1].End || a[1].Start < a[0].End || a[1].End > trace.Spans[0].End {
 		t.Errorf("attempts are %+v", a)
 	}
 	if strings.Contains(string(text), "5550100001") || strings.Contains(string(text), "secret0") {

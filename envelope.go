@@ -73,7 +73,7 @@ func (c *call) success(out any) (answer, error) {
 	case r.Status != 0:
 		a.status = r.Status
 	}
-	if len(r.Header) > 0 {
+	if r.Header != nil {
 		a.header = make(http.Header, len(r.Header))
 		for k, v := range r.Header {
 			a.header[http.CanonicalHeaderKey(k)] = v
@@ -136,7 +136,7 @@ func keysOfType(t reflect.Type) *answerKeys {
 	for t.Kind() == reflect.Pointer && !t.Implements(jsonMarshalerType) {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t.Implements(jsonMarshalerType) || reflect.PointerTo(t).Implements(jsonMarshalerType) {
+	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(jsonMarshalerType) {
 		return nil
 	}
 	keys := new(answerKeys)
@@ -146,7 +146,7 @@ func keysOfType(t reflect.Type) *answerKeys {
 		case within(t, f.Index): // not a key of the answer
 		case f.Anonymous && name == "" && f.Type.Kind() != reflect.Struct:
 			return nil // what it adds shows only when encoded
-		case f.Anonymous && name == "", !f.IsExported():
+		case !f.IsExported():
 		case name == "success" || name == "status":
 			if options != "" || keys.success && name == "success" || keys.status && name == "status" {
 				return nil // whether it is sent, too

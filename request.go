@@ -273,7 +273,7 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 // isName reports whether name, a JSON string in its quotes, is key. A name that is
 // too long to be key, even if each letter is escaped, is not decoded.
 func isName(name []byte, key string) bool {
-	if bytes.IndexByte(name, '\\') < 0 {
+	if !bytes.ContainsRune(name, '\\') {
 		return string(name[1:len(name)-1]) == key
 	}
 	var s string

@@ -2,8 +2,11 @@ package flexfn
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
+	"github.com/flexfn/flexfn/internal/claim"
+	"github.com/flexfn/flexfn/internal/form"
 	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
@@ -13,6 +16,7 @@ func FuzzMembers(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"Token":"a"}`, ` {"a":[1,{"Token":2}],"\u0054oken":"b\"}"} `, `{"Token":1,"Token":null}`, `{"a":"\\","Token":{}}`,
 		`{"a":-1.5e3,"b":true , "Token" : [ ] }`, "\xef\xbb\xbf{\"Token\":\"\xff\"}", `{"":{"":""}}`,
+		`{"\u0054\u006f\u006b\u0065\u006e":1,"a\nb":2,"\u0055oken":3}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -45,4 +49,41 @@ func FuzzMembers(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestDeleteEmptyKeys(t *testing.T) {
+	pairs := []form.Pair{{Value: "1"}, {Value: "2"}, {Key: "a"}, {Value: "3"}, {Key: "b"}, {Value: "4"}}
+	if got := deleteEmptyKeys(pairs); !slices.Equal(got, []form.Pair{{Key: "a"}, {Key: "b"}}) {
+		t.Errorf("%v", got)
+	}
+}
+
+// The checksum of the parameters covers all but the token.
+func TestSumOfParameters(t *testing.T) {
+	sum := func(vs values) claim.Sum { return vs.sum("Token") }
+	pair := func(key, value string) []form.Pair {
+		return []form.Pair{{Key: "Token", Value: value}, {Key: key, Value: "1"}}
+	}
+	object := func(text string) (m map[string]json.RawMessage) {
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	different := map[claim.Sum]string{}
+	for name, two := range map[string][2]values{
+		"query": {{query: pair("a", "x")}, {query: pair("a", "y")}},
+		"form":  {{form: pair("a", "x")}, {form: pair("a", "y")}},
+		"key":   {{form: pair("b", "x")}, {form: pair("b", "y")}},
+		"JSON":  {{json: object(`{"Token":"x","a":1,"b":2}`)}, {json: object(`{"b":2,"a":1,"Token":"y"}`)}},
+		"value": {{json: object(`{"Token":"x","a":2,"b":2}`)}, {json: object(`{"a":2,"b":2}`)}},
+	} {
+		if sum(two[0]) != sum(two[1]) {
+			t.Errorf("%s: the token, or the order, makes a difference", name)
+		}
+		if other, ok := different[sum(two[0])]; ok {
+			t.Errorf("%s and %s have the same checksum", name, other)
+		}
+		different[sum(two[0])] = name
+	}
 }

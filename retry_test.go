@@ -91,6 +91,7 @@ func TestExecuteWithRetryClassifies(t *testing.T) {
 		{"answered by the callback", &Error{Status: 409, Err: syscall.ECONNRESET}, 1, false, 409},
 		{"plain EOF", io.EOF, 1, false, 500},
 		{"cancelled inside", context.Canceled, 1, false, 500},
+		{"lost, told as 500", &Error{Status: 500, Err: io.ErrUnexpectedEOF}, 6, true, 500},
 		{"unknown", errors.New("a string"), 1, false, 500},
 		{"outcome unknown", &Error{Status: 503, OutcomeUnknown: true, Err: syscall.ECONNRESET}, 1, false, 503},
 	} {
@@ -486,6 +487,10 @@ func TestRetryVariables(t *testing.T) {
 		{map[string]string{"FLEXFN_ATTEMPT_TIMEOUT": "-1s"}, "FLEXFN_ATTEMPT_TIMEOUT"},
 		{map[string]string{"FLEXFN_ATTEMPT_TIMEOUT": "2s"}, ""},
 		{map[string]string{"FLEXFN_RETRY_BUDGET": "off"}, ""},
+		{map[string]string{"FLEXFN_RETRY_BUDGET": "1"}, ""},
+		{map[string]string{"FLEXFN_RETRY_BUDGET": "86400000"}, ""},
+		{map[string]string{"FLEXFN_RETRY_BUDGET": "86400001"}, "FLEXFN_RETRY_BUDGET"},
+		{map[string]string{"FLEXFN_RETRY_BUDGET": "x"}, "FLEXFN_RETRY_BUDGET"},
 		{map[string]string{"FLEXFN_RETRY_BUDGET": "0"}, "FLEXFN_RETRY_BUDGET"},
 		{map[string]string{"ENABLE_LOCAL_LOGGING": "true"}, ""},
 		{map[string]string{"ENABLE_LOCAL_LOGGING": "yes"}, "ENABLE_LOCAL_LOGGING"},
@@ -631,5 +636,73 @@ func BenchmarkInApp(b *testing.B) {
 				ExecuteWithRetry(ctx, op)
 			}
 		})
+	}
+}
+
+// A wait that ends at the deadline is not begun, and neither is one that is
+// longer than a minute.
+func TestBoundsOfAWait(t *testing.T) {
+	for _, c := range []struct {
+		asked, deadline time.Duration
+		attempts        int
+		took            time.Duration
+	}{
+		{2 * time.Second, 2*time.Second + 1, 2, 2 * time.Second},
+		{2 * time.Second, 2 * time.Second, 1, 0},
+		{longestWait, time.Hour, 2, longestWait},
+		{longestWait + 1, time.Hour, 1, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+			defer cancel()
+			callback, _ := script(&Error{Status: 503, RetryAfter: c.asked})
+			began := time.Now()
+			if res := ExecuteWithRetry(ctx, callback); res.Attempts != c.attempts || time.Since(began) != c.took {
+				t.Errorf("asked to wait %s of %s: %d attempts in %s", c.asked, c.deadline, res.Attempts, time.Since(began))
+			}
+		})
+	}
+}
+
+// A call whose ctx ended in an attempt says so, whatever the callback makes of it.
+func TestEndedInAnAttempt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	res := ExecuteWithRetry(ctx, func(ctx context.Context) (int, error) {
+		cancel()
+		return 0, ctx.Err()
+	})
+	if res.Status != http.StatusServiceUnavailable || res.Message != "the request was cancelled" || res.Attempts != 1 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// Conflicts that are counted apart do not lengthen the other waits.
+func TestBackoffAfterConflicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var waits []time.Duration
+		app := testApp(t, func(c *Config) {
+			c.OnAttempt = func(_ context.Context, a Attempt) { waits = append(waits, a.Wait) }
+		})
+		callback, _ := script(status(412), status(412), status(412), status(503))
+		ExecuteWithRetry(conflict.WithLimit(app.Context(t.Context()), 9), callback, Backoff(time.Second, 16*time.Second))
+		if len(waits) != 5 || waits[3] < time.Second || waits[3] > 2*time.Second {
+			t.Errorf("waits are %s", waits)
+		}
+	})
+}
+
+func TestReadable(t *testing.T) {
+	for name, c := range map[string]struct {
+		resp *http.Response
+		want bool
+	}{
+		"none":     {nil, false},
+		"no body":  {&http.Response{StatusCode: 200}, false},
+		"switched": {&http.Response{StatusCode: 101, Body: http.NoBody}, false},
+		"body":     {&http.Response{StatusCode: 200, Body: http.NoBody}, true},
+	} {
+		if _, got := readable(c.resp, new(lazyContext)); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

@@ -272,6 +272,9 @@ func TestImpossibleTokens(t *testing.T) {
 	if n := i.calls.Load(); n != 0 {
 		t.Errorf("Twilio was asked %d times", n)
 	}
+	if status, body := post(t, app, "/f", url.Values{"Token": {strings.Repeat("a", 8<<10)}}); status != 200 {
+		t.Errorf("the longest token: %d %v", status, body)
+	}
 }
 
 // TestRefusalText: a refusal quotes Twilio's message if it is short, and never

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -209,6 +211,14 @@ func TestStaleConnection(t *testing.T) {
 		}
 		if h.count() != 2 || upstream.Dialled() != 2 {
 			t.Errorf("over %d connections came %q", upstream.Dialled(), h.seen)
+		}
+		synctest.Wait()
+		stale.refuse()
+		r, _ := http.NewRequestWithContext(t.Context(), "POST", listURL, nil)
+		if resp, err := app.HTTPClient().Do(r); err != nil {
+			t.Error("without a body:", err)
+		} else {
+			resp.Body.Close()
 		}
 	})
 }
@@ -458,6 +468,63 @@ func TestEndedBeforeSent(t *testing.T) {
 	_, err = client.Do(req)
 	if e, ok := errors.AsType[*Error](err); !ok || e.OutcomeUnknown || sent != 0 {
 		t.Errorf("%d requests were sent: %#v", sent, err)
+	}
+}
+
+// A request that is not sent has its body closed, as http.RoundTripper demands.
+func TestUnsentBodyIsClosed(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	sent := &body{}
+	for _, b := range []io.ReadCloser{nil, sent} {
+		r := (&http.Request{Method: "POST", URL: &url.URL{Scheme: "http", Host: "x.test"}, Body: b}).WithContext(ctx)
+		if _, err := new(transport).RoundTrip(r); err == nil {
+			t.Error("it was sent")
+		}
+	}
+	if !sent.closed {
+		t.Error("the body is open")
+	}
+}
+
+func TestHostOfARequestToTwilio(t *testing.T) {
+	twilio, _ := url.Parse("http://fake.test")
+	for host, want := range map[string]string{"": "api.twilio.com", "own.twilio.com": "own.twilio.com"} {
+		tr := &transport{twilio: twilio, base: heedless(func(r *http.Request) (*http.Response, error) {
+			if r.Host != want || r.URL.Host != "fake.test" {
+				t.Errorf("sent to %s for the host %s, want %s", r.URL.Host, r.Host, want)
+			}
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})}
+		r := (&http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: "api.twilio.com", Path: "/x"}, Host: host}).WithContext(t.Context())
+		if _, err := tr.RoundTrip(r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRedirectsAreBounded(t *testing.T) {
+	request := func(host string) *http.Request { return &http.Request{URL: &url.URL{Scheme: "https", Host: host}} }
+	for _, c := range []struct {
+		host   string
+		before int
+		follow bool
+	}{{"crm.test", 1, true}, {"crm.test", 9, true}, {"crm.test", 10, false}, {"api.twilio.com", 1, false}} {
+		if err := checkRedirect(nil, slices.Repeat([]*http.Request{request(c.host)}, c.before)); (err == nil) != c.follow {
+			t.Errorf("redirect %d from %s: %v", c.before, c.host, err)
+		}
+	}
+}
+
+// No step of a request may take for ever.
+func TestStepsAreBounded(t *testing.T) {
+	base := newBaseTransport()
+	for name, d := range map[string]time.Duration{
+		"TLS handshake": base.TLSHandshakeTimeout, "header of the answer": base.ResponseHeaderTimeout, "idle connection": base.IdleConnTimeout,
+	} {
+		if d < time.Second || d > time.Minute {
+			t.Errorf("%s: %s", name, d)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package flexfn
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -298,5 +299,94 @@ func TestUnavailableCreate(t *testing.T) {
 		if e == nil || e.OutcomeUnknown != c.unknown || classify(err, true) != retryLater {
 			t.Errorf("%s %s %s: %v", c.method, c.url, c.body, err)
 		}
+	}
+}
+
+func TestSuccessfulStatuses(t *testing.T) {
+	for status, want := range map[int]int{199: 502, 200: 0, 299: 0, 300: 502, 399: 502, 400: 400, 599: 599, 600: 502} {
+		got := 0
+		resp, _ := reply("crm.test", status, "x")
+		if _, err := CheckResponse(resp, nil); err != nil {
+			got = err.(*Error).Status
+		}
+		if got != want {
+			t.Errorf("%d is told as %d, want %d", status, got, want)
+		}
+	}
+}
+
+// broken is a body that ends with an error.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
+func (broken) Close() error               { return nil }
+
+func TestBrokenBodies(t *testing.T) {
+	post, get := &http.Request{Method: "POST", URL: &url.URL{Host: "crm.test"}}, &http.Request{Method: "GET", URL: &url.URL{Host: "crm.test"}}
+	for _, c := range []struct {
+		request *http.Request
+		err     error
+		unknown bool
+		message string
+	}{
+		{get, io.ErrUnexpectedEOF, false, "crm.test sent an answer that was cut short"},
+		{nil, io.ErrUnexpectedEOF, false, "the service sent an answer that was cut short"},
+		{post, io.ErrUnexpectedEOF, true, "crm.test sent an answer that was cut short" + unknownOutcome},
+		{post, context.DeadlineExceeded, true, "crm.test did not answer in time" + unknownOutcome},
+	} {
+		_, err := ReadBody(&http.Response{StatusCode: 200, Request: c.request, Body: broken{c.err}, ContentLength: -1})
+		if e, ok := err.(*Error); !ok || e.OutcomeUnknown != c.unknown || e.Message != c.message {
+			t.Errorf("%+v: %+v", c, err)
+		}
+	}
+}
+
+func TestLongestAnswer(t *testing.T) {
+	for length, good := range map[int64]bool{maxAnswerBytes: true, maxAnswerBytes + 1: false} {
+		b := io.NopCloser(io.LimitReader(zeros{}, length))
+		got, err := ReadBody(&http.Response{StatusCode: 200, Body: b, ContentLength: -1})
+		if (err == nil) != good || good && int64(len(got)) != length {
+			t.Errorf("%d bytes: %d, %v", length, len(got), err)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestReadTwilio(t *testing.T) {
+	for _, c := range []struct {
+		body  string
+		whole bool
+		code  int
+		page  string
+	}{
+		{`{"code":20001,"message":"no","more_info":"https://a","type":"https://b"}`, true, 20001, "https://a"},
+		{`{"code":20001.0,"detail":"no","type":"https://b"}`, true, 20001, "https://b"},
+		{`{"code":"20001","title":"no","type":"about:blank"}`, true, 20001, ""},
+		{`{"code":20001}`, false, 20001, ""},
+		{`{"message":"no"}`, false, 0, ""},
+		{`{"code":-5,"message":"no"}`, false, 0, ""},
+		{`{"code":1.5,"message":"no"}`, false, 0, ""},
+		{`{"code":1e12,"message":"no"}`, false, 0, ""},
+		{`{"code":"x","message":"no"}`, false, 0, ""},
+		{`nonsense`, false, 0, ""},
+	} {
+		e := new(Error)
+		if whole := e.readTwilio([]byte(c.body)); whole != c.whole || e.TwilioErrorCode != c.code || e.TwilioDocPage != c.page {
+			t.Errorf("%s: %t, %+v", c.body, whole, e)
+		}
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	for length, cut := range map[int]bool{512: false, 513: true} {
+		if err := excerpt(bytes.Repeat([]byte("x"), length)); strings.HasSuffix(err.Error(), "…") != cut {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+	}
+	if got := parseRetryAfter("86400.5", time.Now()); got != maxRetryAfter {
+		t.Errorf("half a second more than a day is %s", got)
 	}
 }

@@ -1,0 +1,29 @@
+package flexfn
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/flexfn/flexfn/internal/store"
+)
+
+// Instances share what they keep if they have the same secret: StoreSecret, or
+// the auth token without one.
+func TestSecretOfTheStore(t *testing.T) {
+	key := func(token, secret string) string {
+		t.Helper()
+		entries, err := newEntries(Config{AccountSID: testConfig().AccountSID, AuthToken: token, StoreSecret: secret, Store: store.NewMemory(1 << 20)}, slog.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entries.Key("test", "a")
+	}
+	one, two := strings.Repeat("1", shortestSecret), strings.Repeat("2", shortestSecret)
+	if key("a", one) != key("b", one) || key("a", one) == key("a", two) {
+		t.Error("the auth token counts beside a secret")
+	}
+	if key("a", "") != key("a", "") || key("a", "") == key("b", "") {
+		t.Error("without a secret the auth token does not count")
+	}
+}
