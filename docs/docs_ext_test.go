@@ -229,6 +229,41 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
+// TestCommandsOfProofs: each go test command in the tables of proofs selects
+// tests of the packages that it names, with each alternative of its pattern.
+func TestCommandsOfProofs(t *testing.T) {
+	commands := 0
+	for _, document := range []string{"security.md", "reliability.md"} {
+		for _, m := range regexp.MustCompile("`go test (?:-v )?-run '?([^' ]+)'? ([^`]+)`").FindAllStringSubmatch(read(t, "docs", document), -1) {
+			commands++
+			var names []string
+			for folder := range strings.FieldsSeq(m[2]) {
+				files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, file := range files {
+					text, err := os.ReadFile(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+						names = append(names, string(f[1]))
+					}
+				}
+			}
+			for pattern := range strings.SplitSeq(m[1], "|") {
+				if !slices.ContainsFunc(names, regexp.MustCompile(pattern).MatchString) {
+					t.Errorf("docs/%s: %s finds no test by %s", document, m[0], pattern)
+				}
+			}
+		}
+	}
+	if commands < 10 {
+		t.Errorf("only %d commands were found", commands)
+	}
+}
+
 // TestLogLinesExist finds each message of the table in docs/logging.md in the
 // source, so that it can be searched for as it is.
 func TestLogLinesExist(t *testing.T) {

@@ -239,6 +239,25 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 }
 
+// TestFailedHandshakesAreLoggedSparsely: anyone can make TLS handshakes fail,
+// each of which net/http logs.
+func TestFailedHandshakesAreLoggedSparsely(t *testing.T) {
+	cert, key := keyFiles(t, t.TempDir(), "flexfn.test")
+	s := start(t, http.NotFoundHandler(), Config{TLSCertFile: cert, TLSKeyFile: key})
+	for range 100 {
+		conn, err := net.Dial("tcp", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn) // until it has been logged
+		_ = conn.Close()
+	}
+	if n := strings.Count(s.log.String(), "TLS handshake error"); n < 1 || n > 22 { // 20 at once, and one each ten seconds
+		t.Errorf("100 failed handshakes left %d lines", n)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	s := start(t, handler, Config{LameDuck: 300 * time.Millisecond})
