@@ -226,7 +226,7 @@ func parsePublicURL(s string) (calledOrigin, error) {
 // With a public URL there is no other candidate, so that a Host header cannot
 // choose what is checked. Only if a gateway lost the order of the query, as
 // its adapter notes in the request's ctx, are other orders and spellings
-// tried; each costs an HMAC.
+// tried; each costs an HMAC over the form, so that a long one has fewer.
 func (a publicAddress) findURLs(s *signed, r *http.Request) {
 	target := requestTarget(r)
 	if rest, ok := cutPathPrefix(target, a.added); ok {
@@ -254,12 +254,18 @@ func (a publicAddress) findURLs(s *signed, r *http.Request) {
 		s.appendURLs(r, t)
 	}
 	if link.LostQueryOrder(r.Context()) {
+		most := min(maxQueries, maxHashedBytes/max(len(s.form), 1))
 		orders := queryOrders(target)
+		tried := 0
 		for _, other := range orders {
-			for _, spelling := range querySpellings(other, maxQueries/len(orders)) {
-				if spelling != target {
-					s.appendURLs(r, spelling)
+			for _, spelling := range querySpellings(other, most/len(orders)) {
+				if spelling == target {
+					continue
 				}
+				if tried++; tried > most {
+					return
+				}
+				s.appendURLs(r, spelling)
 			}
 		}
 	}

@@ -63,6 +63,10 @@ func withApostrophes(target string) []string {
 // has decoded.
 const maxQueries = 256
 
+// maxHashedBytes bounds the bytes of a form that are hashed for these queries,
+// since anyone can send a long one. Twilio's forms have a few kilobytes.
+const maxHashedBytes = 16 << 20
+
 // spelt lists the characters that a query may have plain or escaped, in both
 // spellings. JavaScript's encodeURIComponent leaves the first five plain.
 var spelt = [...][2]string{

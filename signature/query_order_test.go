@@ -1,8 +1,11 @@
 package signature
 
 import (
+	"net/http/httptest"
 	"slices"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/link"
 )
 
 func TestQueryOrders(t *testing.T) {
@@ -51,6 +54,25 @@ func TestQuerySpellings(t *testing.T) {
 	for most, want := range map[int]int{3: 6, 4: 4} {
 		if got := querySpellings("/x?a=%20%2C", most); len(got) != want {
 			t.Errorf("two characters, at most %d: %q, want %d", most, got, want)
+		}
+	}
+}
+
+// TestLongFormsHaveFewCandidates: where the query's order is lost, anyone can
+// make the app hash a form many times over.
+func TestLongFormsHaveFewCandidates(t *testing.T) {
+	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, most := range map[int]int{0: 1000, 1 << 10: 1000, 64 << 10: 1000, 1 << 20: 40, 6 << 20: 10} {
+		s := new(signed)
+		s.form = make([]byte, size)
+		r := httptest.NewRequest("POST", "/x?a=%21%27%28&b=%29%2A%2C&c=%2F%3A&d=%40", nil)
+		r = r.WithContext(link.LoseQueryOrder(r.Context()))
+		v.address.findURLs(s, r)
+		if n := len(s.urls); n > most || most == 1000 && n < 200 {
+			t.Errorf("a form of %d bytes is hashed %d times", size, n)
 		}
 	}
 }
