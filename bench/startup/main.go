@@ -84,6 +84,10 @@ func measure(runs, requests int) error {
 	account := []string{
 		"ACCOUNT_SID=" + twiliofake.DevelopmentAccountSID, "AUTH_TOKEN=" + twiliofake.DevelopmentAuthToken, "FLEXFN_TWILIO_URL=http://" + fakeAddress,
 	}
+	everything, err := features(work)
+	if err != nil {
+		return err
+	}
 	hold := "/common/flex/programmable-voice/hold-participant"
 	form := url.Values{
 		"Token": {"dev-agent"}, "conference": {"CF00000000000000000000000000000001"}, "participant": {"CA00000000000000000000000000000001"}, "hold": {"true"},
@@ -91,6 +95,7 @@ func measure(runs, requests int) error {
 	subjects := []subject{
 		{name: "bare Go", command: []string{bare}, path: "/", runs: runs, requests: requests},
 		{name: "flexfn, HTTP", command: []string{flexfn, "serve"}, environ: account, path: hold, form: form, runs: runs, requests: requests},
+		{name: "flexfn, HTTP, every feature on", command: []string{flexfn, "serve"}, environ: append(everything, account...), path: hold, form: form, runs: runs, requests: requests},
 		{name: "flexfn, AWS Lambda (stub)", command: []string{flexfn, "serve"}, environ: account, path: hold, form: form, runs: runs, requests: requests, lambda: true},
 	}
 	if node, err := exec.LookPath("node"); err == nil {
@@ -128,6 +133,31 @@ func measure(runs, requests int) error {
 	}
 	return nil
 }
+
+// features returns the settings of every feature. Its files are in dir.
+func features(dir string) ([]string, error) {
+	list := []string{"PUBLIC_URL=https://functions.example.com", "TWILIO_API_KEY=SK" + one, "TWILIO_API_SECRET=development", "FLEXFN_TIME_ZONE=Europe/Berlin", "FLEXFN_ASSETS_DIR=" + dir}
+	for name, prefix := range map[string]string{
+		"WORKSPACE": "WS", "CHAT_SERVICE": "IS", "SYNC": "IS", "CALLBACK_WORKFLOW": "WW", "CHAT_TRANSFER_WORKFLOW": "WW", "INTERNAL_CALL_WORKFLOW": "WW",
+	} {
+		list = append(list, "TWILIO_FLEX_"+name+"_SID="+prefix+one)
+	}
+	for name, text := range map[string]string{
+		"PROMPTS":          `{"voice": "Polly.Joanna"}`,
+		"CANNED_RESPONSES": `{"categories": [{"section": "Opening", "responses": [{"label": "Hello", "text": "Hello!"}]}]}`,
+		"SCHEDULES": `{"rules": [{"id": "weekdays", "name": "Weekdays", "isOpen": true, "startTime": "09:00", "endTime": "17:00", "dateRRule": "FREQ=WEEKLY;BYDAY=MO,TU"}],
+			"schedules": [{"name": "Support", "timeZone": "Europe/Berlin", "rules": ["weekdays"]}]}`,
+	} {
+		path := filepath.Join(dir, name+".json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+		list = append(list, "FLEXFN_"+name+"_FILE="+path)
+	}
+	return list, nil
+}
+
+const one = "00000000000000000000000000000001"
 
 func freePort() string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
