@@ -114,7 +114,7 @@ async function showState(into) {
   select.value = kind;
   const everything = h('input', { type: 'checkbox', id: 'empty', checked: showEmpty, onchange: (e) => { showEmpty = e.target.checked; showState(into); } });
   into.replaceChildren(h('label', { for: 'kind' }, 'Kind '), select,
-    h('label', { class: 'choice' }, everything, ' every product, also without state'),
+    h('div', null, h('label', null, everything, ' every product, also without state')),
     resources[kind]?.length ? '' : h('p', { class: 'hint' }, 'Nothing of this kind.'),
     ...(resources[kind] ?? []).map((item) => {
       const key = `${kind}/${item.sid ?? JSON.stringify(item).slice(0, 80)}`;
@@ -137,7 +137,7 @@ async function showLog(into, refresh) {
     ...requests.map((r) => h('details', { 'data-key': r.id, open: open.has(r.id) },
       h('summary', null, `${clock(r.time)} `, statusChip(r.status), ` ${milliseconds(r.duration / 1e6)} `,
         h('span', { class: 'path', title: r.path }, shortened(`${r.method} ${r.host ?? ''}${r.path ?? ''}`)),
-        fidelityChip(r.fidelity), (r.faults ?? []).map((name) => h('span', { class: 'chip odd' }, `fault: ${name}`))),
+        ' ', fidelityChip(r.fidelity), (r.faults ?? []).map((name) => h('span', { class: 'chip odd' }, `fault: ${name}`))),
       block([...Object.entries(r.query ?? {}), ...Object.entries(r.form ?? {})].map(([k, v]) => `${k} = ${v.join(', ')}`).join('\n') || r.body || 'No parameters.', 'What was asked'),
       block(pretty(r.answer ?? '') || 'No answer.', 'What was answered'))));
 }

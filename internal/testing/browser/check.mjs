@@ -254,6 +254,32 @@ for (const theme of ['light', 'dark']) {
     await page.locator('[role=switch][aria-checked=true]').waitFor({ state: 'detached' });
   });
 
+  await step(`${theme}: the state has all products, and the log says which layer answered`, async () => {
+    if (theme === 'light') {
+      const whole = await fetch(`${base}/__twiliofake/state`).then((answer) => answer.json());
+      whole.resources['trunking/v1/Trunks'] = [{ sid: 'TK00000000000000000000000000000001', friendly_name: 'My trunk' }];
+      assert.equal((await fetch(`${base}/__twiliofake/state`, { method: 'PUT', body: JSON.stringify(whole) })).status, 200);
+    }
+    await go(page, '/functions');
+    await go(page, '/twilio');
+    const products = () => page.locator('#kind optgroup').evaluateAll((groups) => groups.map((g) => g.label));
+    await page.getByLabel('Kind').selectOption('trunking/v1/Trunks');
+    await page.locator('summary', { hasText: 'My trunk' }).waitFor();
+    const filled = await products();
+    assert.ok(filled.includes('taskrouter') && filled.includes('trunking') && !filled.some((p) => p.includes('empty')), `products ${filled}`);
+    await page.getByLabel('every product').check();
+    await page.locator('#kind optgroup[label="supersim (empty)"]').waitFor({ state: 'attached' });
+    const all = await products();
+    assert.ok(all.length >= 35, `products ${all}`);
+    assert.deepEqual(all.slice(0, filled.length), filled);
+    assert.equal(await page.locator('#kind option[value="trunking/v1/Trunks"]').textContent(), 'trunking/v1/Trunks (1), generic');
+    await page.locator('section[aria-labelledby=log-title] summary .chip', { hasText: 'modelled' }).first().waitFor();
+    await accessible(page, 'the state');
+    await picture(page, `state-${theme}`);
+    await page.getByLabel('every product').uncheck();
+    await page.locator('#kind optgroup[label="supersim (empty)"]').waitFor({ state: 'detached' });
+  });
+
   await step(`${theme}: the events`, async () => {
     await go(page, '/events');
     await page.getByRole('heading', { name: 'Send an event' }).waitFor();
