@@ -145,6 +145,20 @@ func TestOneInHand(t *testing.T) {
 	}.Run(t)
 }
 
+// TestFrozenProcesses freezes processes for longer than a claim on an event of
+// Event Streams lasts: others take over, and both go on.
+func TestFrozenProcesses(t *testing.T) {
+	storetest.Deliveries{
+		Freeze:  8 * time.Second,
+		Short:   3000,
+		Address: func() string { return startRedis(t).port },
+		Configure: func(c *flexfn.Config, port string) (work func(context.Context, *flexfn.App) error, err error) {
+			c.Store, err = New("redis://127.0.0.1:" + port)
+			return nil, err
+		},
+	}.Run(t)
+}
+
 func BenchmarkClaims(b *testing.B) {
 	server := startRedis(b)
 	storetest.Claims(b, func() flexfn.Store { return server.store(b) })

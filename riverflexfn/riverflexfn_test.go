@@ -3,6 +3,7 @@ package riverflexfn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -85,6 +86,39 @@ func TestQueue(t *testing.T) {
 	defer mu.Unlock()
 	if done["Ann"] != 1 || done["Bob"] != 1 || done["Eve"] != 1 || early {
 		t.Errorf("done: %v, early: %t", done, early)
+	}
+}
+
+// TestAddTogether has two programs add the same jobs at the same time, each
+// several times: each job is there once.
+func TestAddTogether(t *testing.T) {
+	server := storetest.StartPostgres(t)
+	var all sync.WaitGroup
+	var last *Queue
+	for range 2 {
+		q, err := New(server.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(q.Close)
+		if last == nil {
+			if err := q.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last = q
+		for i := range 400 {
+			all.Go(func() {
+				if err := q.Add(t.Context(), fmt.Sprint("key", i%50), []byte("{}"), time.Now().Add(time.Hour)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	var jobs int
+	if err := last.pool.QueryRow(t.Context(), "SELECT count(*) FROM river_job").Scan(&jobs); err != nil || jobs != 50 {
+		t.Errorf("%d jobs, want 50: %v", jobs, err)
 	}
 }
 

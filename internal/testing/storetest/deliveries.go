@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -17,10 +18,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +54,10 @@ type Deliveries struct {
 	// OneInHand has each process handle one event at a time, so that a kill
 	// can double only that one.
 	OneInHand bool
+	// Freeze stops processes for this long instead of killing them. Longer than
+	// a claim, it has others take over what they had in hand, which they then
+	// go on with.
+	Freeze time.Duration
 	// Short is how many events there are without the variable; zero stands for
 	// 500. They must outlast the first kills.
 	Short int
@@ -127,7 +134,7 @@ type deliveryRun struct {
 
 	mu        sync.Mutex
 	processes []*process
-	killed    map[string]bool // by process id
+	killed    map[string]bool // or frozen, by process id
 	hands     []sync.Mutex    // of the processes, with OneInHand
 
 	sent, repeats, restarted atomic.Int64
@@ -289,15 +296,28 @@ func (u *unrecorded) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// kills kills a process now and then and starts another.
+// kills kills a process now and then and starts another, or freezes it.
 func (r *deliveryRun) kills(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for n := 0; (r.soak || n < someKills) && wait(ctx, time.Second/2+time.Duration(rng.IntN(2000))*time.Millisecond); n++ {
+	most, pause := someKills, time.Second/2 // between kills, on average
+	switch {
+	case r.soak:
+		most, pause = math.MaxInt, 2*time.Second
+	case r.Freeze > 0:
+		most = 1
+	}
+	for n := 0; n < most && wait(ctx, pause/2+time.Duration(rng.Int64N(int64(pause)))); n++ {
 		i := rng.IntN(processes)
 		r.mu.Lock()
 		old := r.processes[i]
 		r.killed[old.id()] = true
 		r.mu.Unlock()
+		if r.Freeze > 0 {
+			_ = old.run.Process.Signal(syscall.SIGSTOP)
+			wait(ctx, r.Freeze)
+			_ = old.run.Process.Signal(syscall.SIGCONT)
+			continue
+		}
 		old.kill()
 		next := r.begin()
 		r.mu.Lock()
@@ -396,16 +416,23 @@ func (r *deliveryRun) send(client *http.Client, i int, unit []int32) bool {
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set(signature.Header, signature.Sign(authToken, to, contentType, body))
 	begin := time.Now()
+	answered := func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.Freeze == 0 || !r.killed[p.id()] {
+			r.answers[path].add(time.Since(begin), inTime[path])
+		}
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		if os.IsTimeout(err) {
-			r.answers[path].add(time.Since(begin), inTime[path])
+			answered()
 		}
 		return false // or it was killed
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
-	r.answers[path].add(time.Since(begin), inTime[path])
+	answered()
 	if resp.StatusCode >= 300 && resp.StatusCode < 500 {
 		r.t.Errorf("a delivery is answered %d", resp.StatusCode)
 		return true
@@ -493,7 +520,8 @@ func (r *deliveryRun) check(took time.Duration) {
 		for n, pids := range of {
 			for _, pid := range pids[:len(pids)-1] {
 				doubled++
-				if !r.killed[pid] && !c.unrecorded[n] {
+				frozen := r.Freeze > 0 && slices.ContainsFunc(pids, func(pid string) bool { return r.killed[pid] })
+				if !r.killed[pid] && !frozen && !c.unrecorded[n] {
 					unexplained++
 					r.t.Errorf("EV%d was done by the processes %v, of which %s was not killed", n, pids, pid)
 				}
@@ -517,7 +545,7 @@ func (r *deliveryRun) check(took time.Duration) {
 			most = max(most, len(of))
 		}
 	}
-	r.t.Logf("%d events, delivered %d times, %d requests repeated, to %d processes, in %s (%.0f deliveries a second); %d kills, %d restarts of the store: %d lost, %d effects doubled (a kill doubled those of at most %d events, and %d had no cause), %d events logged as not recorded, %d dead letters; callbacks: %s; streams: %s",
+	r.t.Logf("%d events, delivered %d times, %d requests repeated, to %d processes, in %s (%.0f deliveries a second); %d kills (or freezes), %d restarts of the store: %d lost, %d effects doubled (a kill doubled those of at most %d events, and %d had no cause), %d events logged as not recorded, %d dead letters; callbacks: %s; streams: %s",
 		r.events, r.sent.Load(), r.repeats.Load(), processes, took.Round(time.Second), float64(r.sent.Load())/took.Seconds(), len(r.killed), r.restarted.Load(), lost, doubled, most, unexplained, len(c.unrecorded), letters,
 		r.answers[callbackPath], r.answers[streamPath])
 	if lost > 0 {
