@@ -526,7 +526,7 @@ func (c *call) read(rec *record) *apiError {
 	if !c.form.Has("LastReadMessageIndex") {
 		return nil
 	}
-	last := c.nextIndex("conversation_messages", "conversation_sid", rec.owner.id) - 1
+	last := lastIndex(rec.owner)
 	if n := rec.number("last_read_message_index"); n < 0 || n > last {
 		return invalid("LastReadMessageIndex must be that of a message, at most %d, not %d", last, n)
 	}

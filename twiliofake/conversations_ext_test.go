@@ -37,7 +37,8 @@ func refuseAll(t *testing.T, api *conversations.ApiService, cases []conversation
 // TestConversationServices keeps the conversations, users and roles of two
 // services apart. A path without a service shows those of the default one.
 func TestConversationServices(t *testing.T) {
-	api := conversations.NewApiService(newClient(newFake(t)))
+	fake := newFake(t)
+	api := conversations.NewApiService(newClient(fake))
 	service := *must[*conversations.ConversationsV1Service](t)(api.CreateService(new(conversations.CreateServiceParams).SetFriendlyName("second"))).Sid
 	named := func() *conversations.CreateServiceConversationParams {
 		return new(conversations.CreateServiceConversationParams).SetUniqueName("customer")
@@ -78,6 +79,15 @@ func TestConversationServices(t *testing.T) {
 	}
 	must[*conversations.ConversationsV1ServiceUser](t)(api.FetchServiceUser(service, "grace"))
 
+	// What the state puts into no service is in the default one.
+	const seeded = "CH00000000000000000000000000000009"
+	if err := fake.SetResource("conversations", twiliofake.Resource{"sid": seeded}); err != nil {
+		t.Fatal(err)
+	}
+	if c := must[*conversations.ConversationsV1Conversation](t)(api.FetchConversation(seeded)); *c.ChatServiceSid != chatService {
+		t.Errorf("the conversation of the state is in %s", *c.ChatServiceSid)
+	}
+
 	// Another service becomes the default one.
 	conf := must[*conversations.ConversationsV1Configuration](t)(api.FetchConfiguration())
 	if *conf.DefaultChatServiceSid != chatService {
@@ -91,7 +101,7 @@ func TestConversationServices(t *testing.T) {
 	if err := api.DeleteService(service); err != nil {
 		t.Fatal(err)
 	}
-	if list := must[[]conversations.ConversationsV1Conversation](t)(api.ListConversation(nil)); len(list) != 1 || *list[0].Sid != talk {
+	if list := must[[]conversations.ConversationsV1Conversation](t)(api.ListConversation(nil)); len(list) != 2 || *list[0].Sid != talk {
 		t.Errorf("after the deletion there are %d conversations", len(list))
 	}
 	if list := must[[]conversations.ConversationsV1User](t)(api.ListUser(nil)); len(list) != 2 {
@@ -175,6 +185,45 @@ func TestConversationRefusals(t *testing.T) {
 		must[*conversations.ConversationsV1ConversationParticipant](t)(api.CreateConversationParticipant(talk, sms(fmt.Sprintf("+1555001%04d", i))))
 	}
 	refuseAll(t, api, []conversationCase{{"a 51st participant outside of the chat", join(sms("+15550019999")), "400 50422"}})
+	for i := range 949 {
+		must[*conversations.ConversationsV1ConversationParticipant](t)(api.CreateConversationParticipant(talk, participant().SetIdentity(fmt.Sprint("user", i))))
+	}
+	refuseAll(t, api, []conversationCase{{"participant 1001", join(participant().SetIdentity("grace")), "400 50417"}})
+}
+
+// TestConversationDates lists conversations by when they were created.
+func TestConversationDates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := conversations.NewApiService(newClient(newFake(t)))
+		today := time.Now().UTC().Format(time.DateOnly)
+		must[*conversations.ConversationsV1Conversation](t)(api.CreateConversation(nil))
+		time.Sleep(24 * time.Hour)
+		must[*conversations.ConversationsV1Conversation](t)(api.CreateConversation(nil))
+		tomorrow := time.Now().UTC().Format(time.RFC3339)
+		for _, c := range []struct {
+			from, to string
+			want     int
+		}{{"", "", 2}, {today, today, 1}, {tomorrow, "", 1}, {"", tomorrow, 1}, {tomorrow, today, 0}} {
+			p := new(conversations.ListConversationParams)
+			if c.from != "" {
+				p.SetStartDate(c.from)
+			}
+			if c.to != "" {
+				p.SetEndDate(c.to)
+			}
+			n := 0
+			for _, c := range must[[]conversations.ConversationsV1Conversation](t)(api.ListConversation(p)) {
+				if *c.Sid != talk {
+					n++
+				}
+			}
+			if n != c.want {
+				t.Errorf("from %q to %q there are %d conversations, want %d", c.from, c.to, n, c.want)
+			}
+		}
+		_, err := api.ListConversation(new(conversations.ListConversationParams).SetStartDate("soon"))
+		refused(t, err, "StartDate")
+	})
 }
 
 // TestClosedConversation shows that closed is final, and frees the addresses.

@@ -56,7 +56,6 @@ func createConversationMessage(c *call, rec *record) *apiError {
 	if err := open(conversation); err != nil {
 		return err
 	}
-	rec.set("index", c.nextIndex("conversation_messages", "conversation_sid", conversation.id))
 	var others []*record // who get the message outside of the chat
 	for p := range conversation.child("Participants").all() {
 		binding, _ := p.get("messaging_binding").(map[string]any)
@@ -74,6 +73,7 @@ func createConversationMessage(c *call, rec *record) *apiError {
 	if err := c.attach(rec, conversation); err != nil {
 		return err
 	}
+	rec.set("index", takeIndex(conversation))
 	for _, p := range others {
 		c.deliver(rec, p)
 	}
@@ -84,6 +84,24 @@ func createConversationMessage(c *call, rec *record) *apiError {
 		c.commit(conversation, next)
 	}
 	return nil
+}
+
+// takeIndex returns the index of a new message. Indexes are never reused.
+func takeIndex(conversation *record) int {
+	next := lastIndex(conversation) + 1
+	if n, ok := integer.fits(conversation.get("_next_index")); ok && n != nil {
+		next = max(next, n.(int))
+	}
+	conversation.set("_next_index", next+1)
+	return next
+}
+
+// lastIndex returns the index of a conversation's last message, or -1.
+func lastIndex(conversation *record) int {
+	if m := conversation.child("Messages").last(); m != nil {
+		return m.number("index")
+	}
+	return -1
 }
 
 func checkMessage(rec *record, leaves bool) *apiError {

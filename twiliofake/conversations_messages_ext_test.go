@@ -77,11 +77,21 @@ func TestReceipts(t *testing.T) {
 	if _, err := api.ListConversationMessageReceipt(talk, *m.Sid, nil); code(t, err) != "404 20404" {
 		t.Errorf("the receipts of a deleted message: %v", err)
 	}
+	last := create(new(conversations.CreateConversationMessageParams).SetBody("last"))
+	if err := api.DeleteConversationMessage(talk, *last.Sid, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.SetState(fake.State()); err != nil {
+		t.Fatal(err)
+	}
+	if next := create(new(conversations.CreateConversationMessageParams).SetBody("next")); next.Index != last.Index+1 {
+		t.Errorf("after message %d was deleted, the next has index %d", last.Index, next.Index)
+	}
 	var order []int
 	for _, m := range must[[]conversations.ConversationsV1ConversationMessage](t)(api.ListConversationMessage(talk, new(conversations.ListConversationMessageParams).SetOrder("desc").SetPageSize(2))) {
 		order = append(order, m.Index)
 	}
-	if fmt.Sprint(order) != "[4 3 1 0]" {
+	if fmt.Sprint(order) != "[6 4 3 1 0]" {
 		t.Errorf("downwards the messages are %v", order)
 	}
 }

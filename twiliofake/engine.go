@@ -553,7 +553,7 @@ func (c *call) blank(kind string, owner *record) *record {
 	r := k.row
 	rec := c.store.record(k, owner, "")
 	if r.prefix != "" {
-		sid := r.prefix + c.store.hex32()
+		sid := c.store.newSID(r.prefix, owner.childOrNone(k.home()))
 		if r.identity() == "sid" {
 			rec.id = sid
 		} else {

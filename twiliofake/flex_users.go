@@ -60,14 +60,6 @@ func usersOfInstance(c *call) *collection {
 	return c.account.child("flex-api/v2/Instances").find(c.vars["instance_sid"], nil).childOrNone("Users")
 }
 
-// childOrNone is child for an item that may not exist.
-func (r *record) childOrNone(path string) *collection {
-	if r == nil {
-		return nil
-	}
-	return r.child(path)
-}
-
 func usersNamed(_ *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return slices.Contains(values, rec.text("username")) }, nil
 }

@@ -133,7 +133,7 @@ func (c *call) identify(values []argument) string {
 			}
 		}
 	}
-	return c.op.prefix + c.store.hex32()
+	return c.store.newSID(c.op.prefix, c.collection())
 }
 
 // genericUpdate changes an item; an upsert creates it if needed.

@@ -218,6 +218,9 @@ func (s *store) load(k *kind, item Resource, account string, now time.Time) erro
 		if v, ok = kind.fits(v); !ok {
 			return fmt.Errorf("field %q cannot be %v", name, item[name])
 		}
+		if n, ok := integer.fits(v); ok && strings.HasPrefix(name, "_") {
+			v = n // a counter of a hook
+		}
 		if rec.kind.column(name, false) < atNone {
 			above[key(name)], _ = v.(string)
 			if above[key(name)] == "" && v != nil {

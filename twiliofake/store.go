@@ -205,6 +205,14 @@ func (r *record) account() *record {
 // child returns the collection at a path below the item, or nil if it is empty.
 func (r *record) child(path string) *collection { return r.below[path] }
 
+// childOrNone is child for an item that may not exist.
+func (r *record) childOrNone(path string) *collection {
+	if r == nil {
+		return nil
+	}
+	return r.child(path)
+}
+
 func (r *record) makeChild(path string) *collection {
 	c := r.below[path]
 	if c == nil {
@@ -598,6 +606,16 @@ func (s *store) hex32() string {
 		b[i] = byte(s.sids.Uint32())
 	}
 	return hex.EncodeToString(b[:])
+}
+
+// newSID returns a SID that no item of a collection has. One can have it if the
+// state was saved and loaded.
+func (s *store) newSID(prefix string, in *collection) string {
+	for {
+		if sid := prefix + s.hex32(); in.find(sid, nil) == nil {
+			return sid
+		}
+	}
 }
 
 // ghost adds an item that no request created, because something is created below

@@ -344,6 +344,32 @@ func TestNullOutlives(t *testing.T) {
 	}
 }
 
+// TestCountersOutlive saves and loads a list. The next item gets the next index
+// and a SID of its own, although the SIDs begin again.
+func TestCountersOutlive(t *testing.T) {
+	fake := freshFake(t)
+	create := func(path, form string) map[string]any {
+		t.Helper()
+		status, _, body := callFake(t, fake, "POST", "sync.twilio.com/v1/Services"+path, form)
+		if status != 201 {
+			t.Fatal(status, body)
+		}
+		return body
+	}
+	service := create("", "FriendlyName=s")["sid"].(string)
+	create("/"+service+"/Lists", "UniqueName=l")
+	create("/"+service+"/Lists/l/Items", "Data={}")
+	if err := fake.SetState(fake.State()); err != nil {
+		t.Fatal(err)
+	}
+	if second := create("/"+service+"/Lists/l/Items", "Data={}"); second["index"] != 1.0 {
+		t.Errorf("the second item has index %v", second["index"])
+	}
+	if other := create("", "FriendlyName=s")["sid"]; other == service {
+		t.Errorf("a second service has the SID %s of the first", other)
+	}
+}
+
 // TestGenericState saves and loads items of the generic layer, including a
 // parameter that has no field.
 func TestGenericState(t *testing.T) {

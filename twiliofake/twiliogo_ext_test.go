@@ -15,6 +15,7 @@ import (
 	chat "github.com/twilio/twilio-go/rest/chat/v2"
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 	flex "github.com/twilio/twilio-go/rest/flex/v1"
+	flexv2 "github.com/twilio/twilio-go/rest/flex/v2"
 	lookups "github.com/twilio/twilio-go/rest/lookups/v2"
 	tr "github.com/twilio/twilio-go/rest/taskrouter/v1"
 	voice "github.com/twilio/twilio-go/rest/voice/v1"
@@ -85,6 +86,18 @@ func TestModels(t *testing.T) {
 		{url: svc + "/Conversations/CH" + n + "/Participants/MB" + n, model: conversations.ConversationsV1ServiceConversationParticipant{}},
 		{url: conv + "/Messages/IM" + n, model: conversations.ConversationsV1ConversationMessage{}},
 		{url: svc + "/Conversations/CH" + n + "/Messages/IM" + n, model: conversations.ConversationsV1ServiceConversationMessage{}},
+		{url: svc + "/Configuration", model: conversations.ConversationsV1ServiceConfiguration{}},
+		{url: svc + "/Configuration/Notifications", model: conversations.ConversationsV1ServiceNotification{}},
+		{url: svc + "/Configuration/Webhooks", model: conversations.ConversationsV1ServiceWebhookConfiguration{}},
+		{url: convs + "Configuration", model: conversations.ConversationsV1Configuration{}},
+		{url: convs + "Configuration/Webhooks", model: conversations.ConversationsV1ConfigurationWebhook{}},
+		{url: convs + "Configuration/Addresses/IG" + n, model: conversations.ConversationsV1ConfigurationAddress{}},
+		{url: convs + "Roles/RL" + n, model: conversations.ConversationsV1Role{}},
+		{url: svc + "/Roles/RL" + n, model: conversations.ConversationsV1ServiceRole{}},
+		{url: convs + "Users/customer", model: conversations.ConversationsV1User{}},
+		{url: svc + "/Users/customer", model: conversations.ConversationsV1ServiceUser{}},
+		{url: convs + "Users/customer/Conversations/CH" + n, model: conversations.ConversationsV1UserConversation{}},
+		{url: svc + "/Users/customer/Conversations/CH" + n, model: conversations.ConversationsV1ServiceUserConversation{}},
 		{url: chats, model: chat.ChatV2Service{}},
 		{url: chats + "/Channels/CH" + n, model: chat.ChatV2Channel{}},
 		{url: chats + "/Channels/CH" + n + "/Members/MB" + n, model: chat.ChatV2Member{}},
@@ -93,6 +106,8 @@ func TestModels(t *testing.T) {
 		{url: "https://lookups.twilio.com/v2/PhoneNumbers/+15550001111", model: lookups.LookupResponse{}},
 		{url: "https://voice.twilio.com/v1/DialingPermissions/Countries/GB", model: voice.VoiceV1DialingPermissionsCountryInstance{}},
 		{url: "https://flex-api.twilio.com/v1/Configuration", model: flex.FlexV1Configuration{}},
+		{url: "https://flex-api.twilio.com/v1/account/provision/status", model: flex.FlexV1ProvisioningStatus{}},
+		{url: flexAPI + "/v2/Instances/" + instance + "/Users/" + flexUser, model: flexv2.FlexV2FlexUser{}},
 	} {
 		t.Run(strings.TrimPrefix(c.url, "https://"), func(t *testing.T) {
 			a := ask(t, fake, "GET", c.url, "").want(t, 200)
