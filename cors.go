@@ -116,7 +116,7 @@ func originFault(origin string) (remedy string) {
 		return "leave out user, path, query and the trailing slash"
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(u.Host, ":"):
 		return "browsers leave the standard port out"
-	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' || r <= ' ' }):
+	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' }):
 		return "browsers send the host in ASCII (xn--…)"
 	}
 	return ""

@@ -1,0 +1,72 @@
+package flexfn
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestStatusOfAnError(t *testing.T) {
+	for status, want := range map[int]int{0: 500, 399: 500, 400: 400, 599: 599, 600: 500} {
+		if got := (&Error{Status: status}).HTTPStatus(); got != want {
+			t.Errorf("%d is answered as %d, want %d", status, got, want)
+		}
+	}
+}
+
+// A ctx that a handler made and cancelled is not its caller's.
+func TestHandlersOwnContextEnds(t *testing.T) {
+	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.DiscardHandler) })
+	app.Handle("/f", PrepareStudioFunction(func(context.Context, Event) (any, error) { return nil, context.Canceled }, OpenToAnyone()))
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, httptest.NewRequest("GET", "/f", nil))
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// hurriedBody blocks until its connection's read deadline is set.
+type hurriedBody struct {
+	*httptest.ResponseRecorder
+	hurry chan struct{}
+}
+
+func (h hurriedBody) SetReadDeadline(time.Time) error { close(h.hurry); return nil }
+func (h hurriedBody) Read([]byte) (int, error)        { <-h.hurry; return 0, os.ErrDeadlineExceeded }
+
+// A body that is slow is told to end, and its reader answers.
+func TestSlowBodyIsHurried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		app.Handle("/f", PrepareStudioFunction(func(context.Context, Event) (any, error) { return nil, nil }, OpenToAnyone(), Deadline(time.Second)))
+		h := hurriedBody{httptest.NewRecorder(), make(chan struct{})}
+		began := time.Now()
+		app.ServeHTTP(h, httptest.NewRequest("POST", "/f", h))
+		if err := app.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		waitForLog(app)
+		if took := time.Since(began); h.Code != http.StatusRequestTimeout || took != time.Second+grace || strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("%d %s after %s, log %s", h.Code, h.Body, took, &log)
+		}
+	})
+}
+
+// A value with a secret is written in its first form that has one.
+func TestMaskedValueIsText(t *testing.T) {
+	var log bytes.Buffer
+	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	Logger(app.Context(t.Context())).Info("x", "value", struct{ Key string }{testConfig().AuthToken})
+	waitForLog(app)
+	if !strings.Contains(log.String(), "value={Key:(secret)}") {
+		t.Errorf("%s", &log)
+	}
+}
