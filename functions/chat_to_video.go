@@ -16,6 +16,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/steps"
 	"github.com/flexfn/flexfn/twilioapi"
 	video "github.com/twilio/twilio-go/rest/video/v1"
 )
@@ -164,8 +165,8 @@ type createRoomReply struct {
 // createRoom creates the room and marks the task with it. If the task cannot
 // be marked, the room is closed.
 func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
-	var undo undoing
-	defer func() { undo.unless(ctx, err) }()
+	var undo steps.Undo
+	defer func() { undo.Unless(ctx, err) }()
 	reply := createRoomReply{Name: randomName(c.videoCodeLength())}
 	room := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*video.VideoV1Room, error) {
 		params := &video.CreateRoomParams{
@@ -180,7 +181,7 @@ func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createR
 		return createRoomReply{}, err // an empty room ends by itself
 	}
 	reply.SID = value(room.Data.Sid)
-	undo.add("the video room", func(ctx context.Context) error { return endRoom(ctx, reply.SID) })
+	undo.Add("the video room", func(ctx context.Context) error { return endRoom(ctx, reply.SID) })
 	marked := twilioapi.UpdateTaskAttributes(ctx, in.Task, object(map[string]string{"videoRoom": reply.Name, "videoRoomSid": reply.SID}))
 	return reply, marked.Err()
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/steps"
 	"github.com/flexfn/flexfn/twilioapi"
 	chat "github.com/twilio/twilio-go/rest/chat/v2"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
@@ -133,7 +134,7 @@ func (c *Config) completeTaskForTransfer(ctx context.Context, in completeTransfe
 	}
 	err := twilioapi.SetTaskStatus(ctx, in.Task, "completed", "Task "+in.Type+" Transfered to new task").Err()
 	if err != nil && in.Channel != "" {
-		return done{}, midway(err, "The task has let its chat go, and is not completed")
+		return done{}, steps.Midway(err, "The task has let its chat go, and is not completed")
 	}
 	return done{}, err
 }

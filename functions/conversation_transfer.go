@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/steps"
 	"github.com/flexfn/flexfn/twilioapi"
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
@@ -82,12 +83,12 @@ func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (invite
 			Task: reply.Task, Target: in.Target, Created: isoNow(), Name: name, Kind: strings.ToUpper(target[:1]) + target[1:],
 		}}}))
 		if err := written.Err(); err != nil {
-			return inviteReply{}, unclear(err, "The invite "+reply.Invite+" was sent, but could not be written into the conversation")
+			return inviteReply{}, steps.Unclear(err, "The invite "+reply.Invite+" was sent, but could not be written into the conversation")
 		}
 	}
 	if in.Leaving != "" {
 		if err := twilioapi.SetInteractionParticipantStatus(ctx, in.Interaction, in.Channel, string(in.Leaving), "closed").Err(); err != nil {
-			return inviteReply{}, unclear(err, "The invite "+reply.Invite+" was sent, but the agent may still be in the conversation")
+			return inviteReply{}, steps.Unclear(err, "The invite "+reply.Invite+" was sent, but the agent may still be in the conversation")
 		}
 	}
 	return reply, nil
@@ -167,14 +168,14 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 		return len(list), err
 	})
 	if err := left.Err(); err != nil {
-		return done{}, midway(err, leftOpen)
+		return done{}, steps.Midway(err, leftOpen)
 	}
 	if left.Data > 1 {
 		return done{}, nil
 	}
 	stored := twilioapi.ConversationAttributes(ctx, sid)
 	if err := stored.Err(); err != nil {
-		return done{}, midway(err, leftOpen)
+		return done{}, steps.Midway(err, leftOpen)
 	}
 	var attributes struct {
 		Invites map[string]json.RawMessage `json:"invites"`
@@ -187,7 +188,7 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 	}
 	closed := twilioapi.SetInteractionChannelStatus(ctx, in.Interaction, in.Channel, "closed")
 	if err := closed.Err(); err != nil {
-		return done{}, midway(err, leftOpen)
+		return done{}, steps.Midway(err, leftOpen)
 	}
 	return done{}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/conflict"
+	"github.com/flexfn/flexfn/internal/steps"
 	"github.com/flexfn/flexfn/twilioapi"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
@@ -165,11 +166,11 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	}}))
 	if err := marked.Err(); err != nil {
 		// Nothing would end the second task without the mark.
-		var undo undoing
-		undo.add("the task "+sid+" of the called one", func(ctx context.Context) error {
+		var undo steps.Undo
+		undo.Add("the task "+sid+" of the called one", func(ctx context.Context) error {
 			return twilioapi.SetTaskStatus(ctx, sid, "canceled", "Internal call failed").Err()
 		})
-		undo.unless(ctx, err)
+		undo.Unless(ctx, err)
 		return c.abandon(ctx, in, err)
 	}
 	return nil
@@ -177,7 +178,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 
 // abandon ends a conference that no one will join.
 func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), steps.UndoTime)
 	defer cancel()
 	if err := endConference(ctx, in.Conference); err != nil {
 		flexfn.Logger(ctx).Error("an internal call failed, and its conference could not be ended", "conference", in.Conference, "cause", cause, "error", err)

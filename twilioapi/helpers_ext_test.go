@@ -179,6 +179,30 @@ func exampleInteraction(ctx context.Context) (interaction, channel, agent string
 	return res.Data[0], res.Data[1], res.Data[2]
 }
 
+// An agent parks a conversation. The function at WebhookURL, which Twilio calls
+// with the customer's next message, unparks it.
+func ExampleParkInteraction() {
+	ctx := fakeContext(context.Background())
+	interaction, channel, agent := exampleInteraction(ctx)
+	const conversation = "CH00000000000000000000000000000001"
+	_, err := twilioapi.ParkInteraction(ctx, twilioapi.Parking{
+		InteractionSID: interaction, ChannelSID: channel, ParticipantSID: agent, ConversationSID: conversation,
+		TaskSID: "WT00000000000000000000000000000001", WorkflowSID: "WW00000000000000000000000000000001", TaskChannel: "chat",
+		Attributes: json.RawMessage(`{"from":"web"}`), WorkerSID: "WK00000000000000000000000000000001",
+		WebhookURL: "https://functions.example.com/unpark",
+	})
+	fmt.Println(err)
+
+	invite, err := twilioapi.UnparkInteraction(ctx, twilioapi.Unparking{ConversationSID: conversation})
+	fmt.Println(invite != nil, err)
+	again, err := twilioapi.UnparkInteraction(ctx, twilioapi.Unparking{ConversationSID: conversation})
+	fmt.Println(again != nil, err)
+	// Output:
+	// <nil>
+	// true <nil>
+	// false <nil>
+}
+
 func ExampleUpdateConversationAttributes() {
 	ctx := fakeContext(context.Background())
 	const conversation = "CH00000000000000000000000000000001"
@@ -198,6 +222,11 @@ func ExampleCheckSegment() {
 	// Output:
 	// agent in training true
 	// ../Calls false
+}
+
+func parked(ctx context.Context, p twilioapi.Parking) error {
+	_, err := twilioapi.ParkInteraction(ctx, p)
+	return err
 }
 
 // TestHelpersRefuse checks what the helpers refuse before they call Twilio.

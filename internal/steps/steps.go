@@ -1,4 +1,6 @@
-package functions
+// Package steps helps a function of several steps to finish, to undo its steps, or
+// to say which of them stand.
+package steps
 
 import (
 	"context"
@@ -9,30 +11,31 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// undoing collects how to undo the steps of a function, in case it fails
+// Undo collects how to undo the steps of a function, in case it fails
 // midway.
-type undoing []step
+type Undo []step
 
 type step struct {
 	what string
 	undo func(context.Context) error
 }
 
-func (u *undoing) add(what string, undo func(context.Context) error) {
+// Add adds how to undo a step, which what names for an operator.
+func (u *Undo) Add(what string, undo func(context.Context) error) {
 	*u = append(*u, step{what, undo})
 }
 
-// undoTime bounds how long undoing may take. It starts when a step has failed,
+// UndoTime bounds how long undoing may take. It starts when a step has failed,
 // and the request's own time may be over by then.
-const undoTime = 5 * time.Second
+const UndoTime = 5 * time.Second
 
-// unless undoes the steps, the last one first, if err is not nil. A step that
+// Unless undoes the steps, the last one first, if err is not nil. A step that
 // cannot be undone is logged, so that an operator knows what is left.
-func (u undoing) unless(ctx context.Context, err error) {
+func (u Undo) Unless(ctx context.Context, err error) {
 	if err == nil || len(u) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), UndoTime)
 	defer cancel()
 	for i := len(u) - 1; i >= 0; i-- {
 		if failed := u[i].undo(ctx); failed != nil {
@@ -41,16 +44,16 @@ func (u undoing) unless(ctx context.Context, err error) {
 	}
 }
 
-// refused reports whether Twilio refused the request, so that it did nothing.
+// Refused reports whether Twilio refused the request, so that it did nothing.
 // After any other failure a change may have happened.
-func refused(err error) bool {
+func Refused(err error) bool {
 	e, ok := errors.AsType[*flexfn.Error](err)
 	return ok && !e.OutcomeUnknown && e.HTTPStatus() < http.StatusInternalServerError && e.TwilioErrorCode != 0
 }
 
-// midway adds to the error of a later step what stands, for the caller, who may
+// Midway adds to the error of a later step what stands, for the caller, who may
 // call again: the steps that were taken are not taken twice.
-func midway(err error, stands string) *flexfn.Error {
+func Midway(err error, stands string) *flexfn.Error {
 	told := flexfn.Error{Status: http.StatusBadGateway, Message: stands, Err: err}
 	if e, ok := errors.AsType[*flexfn.Error](err); ok {
 		told.Status, told.TwilioErrorCode, told.TwilioDocPage, told.RetryAfter = e.HTTPStatus(), e.TwilioErrorCode, e.TwilioDocPage, e.RetryAfter
@@ -60,9 +63,9 @@ func midway(err error, stands string) *flexfn.Error {
 	return &told
 }
 
-// unclear is midway for a caller who must not simply call again.
-func unclear(err error, stands string) error {
-	told := midway(err, stands)
+// Unclear is Midway for a caller who must not simply call again.
+func Unclear(err error, stands string) error {
+	told := Midway(err, stands)
 	told.OutcomeUnknown = true
 	return told
 }
