@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -54,7 +53,7 @@ type App struct {
 	handled     map[string]*route
 	signedPaths []string                          // sorted
 	functions   atomic.Pointer[map[string]*route] // a copy of handled that never changes; nil: out of date
-	files       atomic.Pointer[fs.FS]             // of HandleFiles
+	files       atomic.Pointer[fileTree]          // of HandleFiles
 
 	overdue    overdue
 	laggards   laggards

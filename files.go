@@ -9,26 +9,30 @@ import (
 	"strings"
 )
 
-// HandleFiles answers GET and HEAD requests below /features/ from files, to
-// anyone: the pages, pictures and sounds that a Flex plugin shows. The name of a
-// file is its path without the leading slash; a directory stands for its
-// index.html. A function at the same path comes first. A path without a file is
-// answered with a page if a browser asks for one, and with JSON otherwise.
+// HandleFiles answers GET and HEAD requests below prefix, such as "/features/",
+// from files, to anyone: the pages, pictures and sounds that a Flex plugin shows.
+// The name of a file is its whole path without the leading slash; a directory
+// stands for its index.html. A function at the same path comes first. A path
+// without a file is answered with a page if a browser asks for one, and with JSON
+// otherwise.
 //
 // Names that begin with a dot, and those that Twilio Functions would not give to
 // anyone either, with ".private." or ".protected." in them, count as missing. A
-// later call replaces the files of an earlier one.
-func (a *App) HandleFiles(files fs.FS) { a.files.Store(&files) }
+// later call replaces the prefix and the files of an earlier one.
+func (a *App) HandleFiles(prefix string, files fs.FS) { a.files.Store(&fileTree{prefix, files}) }
 
-const filesPrefix = "/features/"
+type fileTree struct {
+	prefix string
+	files  fs.FS
+}
 
 // serveFile answers r if its path is below that of files.
 func (a *App) serveFile(w http.ResponseWriter, r *http.Request) (served bool) {
-	files, at := a.files.Load(), path.Clean(r.URL.Path)
-	if files == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.HasPrefix(at, filesPrefix) {
+	tree, at := a.files.Load(), path.Clean(r.URL.Path)
+	if tree == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.HasPrefix(at, tree.prefix) {
 		return false
 	}
-	if sendFile(w, r, *files, at[1:]) {
+	if sendFile(w, r, tree.files, at[1:]) {
 		return true
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {

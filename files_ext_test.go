@@ -16,7 +16,7 @@ import (
 func TestHandleFiles(t *testing.T) {
 	app := flexfntest.New(t)
 	app.Handle("/features/a/taken", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
-	app.HandleFiles(fstest.MapFS{
+	app.HandleFiles("/features/", fstest.MapFS{
 		"features/a/index.html":          {Data: []byte("<p>a page")},
 		"features/a/taken":               {Data: []byte("never")},
 		"features/a/secret.private.json": {Data: []byte("secret")},
@@ -76,7 +76,7 @@ func (u unseekable) Open(name string) (fs.File, error) {
 
 func TestHandleFilesThatCannotSeek(t *testing.T) {
 	app := flexfntest.New(t)
-	app.HandleFiles(unseekable{fstest.MapFS{"features/a.txt": {Data: []byte("text")}}})
+	app.HandleFiles("/features/", unseekable{fstest.MapFS{"features/a.txt": {Data: []byte("text")}}})
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, httptest.NewRequest("GET", "/features/a.txt", nil))
 	if w.Code != 200 || w.Body.String() != "text" {
@@ -86,7 +86,7 @@ func TestHandleFilesThatCannotSeek(t *testing.T) {
 
 func ExampleApp_HandleFiles() {
 	app := exampleApp()
-	app.HandleFiles(fstest.MapFS{"features/welcome/index.html": {Data: []byte("<p>Welcome")}})
+	app.HandleFiles("/features/", fstest.MapFS{"features/welcome/index.html": {Data: []byte("<p>Welcome")}})
 
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, httptest.NewRequest("GET", "/features/welcome/", nil))

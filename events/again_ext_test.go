@@ -108,14 +108,14 @@ func TestAnswerInTime(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			store := flexfntest.NewStore()
-			first, done := true, 0
+			var begun atomic.Bool
+			var done atomic.Int32
 			on := events.On("task.created", func(ctx context.Context, _ events.Event) error {
-				if first {
-					first = false
+				if !begun.Swap(true) {
 					<-ctx.Done()
 					time.Sleep(time.Hour) // it never records anything
 				}
-				done++
+				done.Add(1)
 				return nil
 			})
 			f := func() *flexfn.Function {
@@ -141,8 +141,8 @@ func TestAnswerInTime(t *testing.T) {
 			if stream {
 				deliver(other)
 			}
-			if done != 1 {
-				t.Errorf("stream=%t: done %d times", stream, done)
+			if n := done.Load(); n != 1 {
+				t.Errorf("stream=%t: done %d times", stream, n)
 			}
 			time.Sleep(time.Hour)
 		})

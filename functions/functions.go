@@ -121,7 +121,7 @@ func (c Config) Add(app *flexfn.App) error {
 		off = append(off, s.String())
 		routes = append(routes, s.feature.off(&c, s.Missing)...)
 	}
-	app.HandleFiles(c.assets())
+	app.HandleFiles("/features/", c.assets())
 	if len(off) > 0 {
 		app.Config().Logger.Info("features of the Flex plugin are off, since settings are missing", "features", strings.Join(off, "; "))
 	}
