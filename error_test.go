@@ -3,6 +3,7 @@ package flexfn
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -24,11 +25,25 @@ func TestStatusOfAnError(t *testing.T) {
 // A ctx that a handler made and cancelled is not its caller's.
 func TestHandlersOwnContextEnds(t *testing.T) {
 	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.DiscardHandler) })
-	app.Handle("/f", PrepareStudioFunction(func(context.Context, Event) (any, error) { return nil, context.Canceled }, OpenToAnyone()))
-	w := httptest.NewRecorder()
-	app.ServeHTTP(w, httptest.NewRequest("GET", "/f", nil))
-	if w.Code != http.StatusInternalServerError {
-		t.Errorf("%d %s", w.Code, w.Body)
+	for _, err := range []error{context.Canceled, context.DeadlineExceeded} {
+		app.Handle("/"+strings.ReplaceAll(err.Error(), " ", "-"), PrepareStudioFunction(func(context.Context, Event) (any, error) { return nil, err }, OpenToAnyone()))
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("GET", "/"+strings.ReplaceAll(err.Error(), " ", "-"), nil))
+		if w.Code != http.StatusInternalServerError {
+			t.Errorf("%v: %d %s", err, w.Code, w.Body)
+		}
+	}
+}
+
+// An attempt is logged without what it did not come to.
+func TestLogValueOfAnAttempt(t *testing.T) {
+	for want, a := range map[string]Attempt{
+		"[attempt=1 duration=0s]": {Number: 1},
+		"[attempt=2 duration=0s status=503 error=x retried=true wait=1s]": {Number: 2, Status: 503, Err: errors.New("x"), Retried: true, Wait: time.Second},
+	} {
+		if got := a.LogValue().String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 
