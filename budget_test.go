@@ -55,6 +55,9 @@ func TestRetryBudgetSparesTheHealthy(t *testing.T) {
 }
 
 func TestRetryBudgetSizes(t *testing.T) {
+	if n, err := parseBudget("off"); err != nil || newRetryBudget(n) != nil {
+		t.Errorf("off is %d, %v", n, err)
+	}
 	for size, want := range map[int]int{-1: -1, 0: defaultRetryBudget, 1: 1} {
 		b := newRetryBudget(size)
 		if b == nil {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/pace"
 )
 
 func TestStatusOfAnError(t *testing.T) {
@@ -83,5 +85,29 @@ func TestMaskedValueIsText(t *testing.T) {
 	waitForLog(app)
 	if !strings.Contains(log.String(), "value={Key:(secret)}") {
 		t.Errorf("%s", &log)
+	}
+}
+
+// What anyone can cause is logged sparsely; what an admitted caller causes, each
+// time.
+func TestSparseLines(t *testing.T) {
+	var log bytes.Buffer
+	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	lines := func(p phase) (n int, first string) {
+		log.Reset()
+		c := &call{app: app, fn: &route{Function: new(Function)}, request: httptest.NewRequest("GET", "/f", nil)}
+		c.parent = t.Context()
+		for range 200 {
+			c.logFrom(p, slog.LevelWarn, "x")
+		}
+		waitForLog(app)
+		first, _, _ = strings.Cut(log.String(), "\n")
+		return strings.Count(log.String(), "\n"), first
+	}
+	if n, first := lines(admitting); n == 0 || n == 200 || strings.Contains(first, pace.LeftOut) {
+		t.Errorf("a stranger caused %d lines, of which the first is %s", n, first)
+	}
+	if n, _ := lines(admitted); n != 200 {
+		t.Errorf("an admitted caller caused %d lines", n)
 	}
 }

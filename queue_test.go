@@ -28,6 +28,9 @@ func TestLaggards(t *testing.T) {
 	if !ok {
 		t.Fatal("a place was not given back")
 	}
+	if _, ok := l.enter(); ok {
+		t.Error("one that left gave back more than its place")
+	}
 	select {
 	case <-end:
 		t.Error("the end came by itself")

@@ -472,6 +472,8 @@ func TestRetryVariables(t *testing.T) {
 		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": "0"}, ""},
 		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": " 2 "}, ""},
 		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": ""}, ""},
+		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": "86400000"}, ""},
+		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": "86400001"}, "TWILIO_SERVICE_RETRY_LIMIT"},
 		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": "-1"}, "TWILIO_SERVICE_RETRY_LIMIT"},
 		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": "abc"}, "TWILIO_SERVICE_RETRY_LIMIT"},
 		{map[string]string{"TWILIO_SERVICE_RETRY_LIMIT": "Infinity"}, "TWILIO_SERVICE_RETRY_LIMIT"},
