@@ -12,6 +12,9 @@ import (
 
 var updateFiles = flag.Bool("update", false, "write COVERAGE.md")
 
+// leastModelled is how many operations have rows at least. Raise it with them.
+const leastModelled = 520
+
 // TestCoverage checks that COVERAGE.md is up to date, and that the number of
 // modelled operations does not fall.
 func TestCoverage(t *testing.T) {
@@ -66,6 +69,9 @@ plays the others by their names and types. This file is generated; run
 	var was count
 	if _, rest, ok := strings.Cut(string(committed), "| **all** |"); ok {
 		fmt.Sscanf(rest, "%d | %d |", &was.all, &was.modelled) //nolint:errcheck // zero then
+	}
+	if all.modelled < leastModelled {
+		t.Errorf("%d operations are modelled, want at least %d", all.modelled, leastModelled)
 	}
 	if all.all < was.all || all.modelled < was.modelled {
 		t.Errorf("%d of %d operations are modelled, %d of %d were", all.modelled, all.all, was.modelled, was.all)

@@ -318,10 +318,9 @@ func (c *call) links(rec *record) map[string]any {
 	if n == nil {
 		return map[string]any{}
 	}
-	m := make(map[string]any, len(n.lit))
+	m := make(map[string]any, len(n.links))
 	path := strings.TrimSuffix(c.itemPath(rec), ".json")
-	for name := range maps.Keys(n.lit) {
-		key := snake(strings.ReplaceAll(name, "-", "_"))
+	for name, key := range n.links {
 		if c.product == "api" {
 			m[key] = path + "/" + name + ".json"
 		} else {

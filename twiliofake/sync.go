@@ -110,8 +110,9 @@ func viewSync(_ *call, rec *record, m map[string]any) {
 // saveSync checks an item's data and restarts its time to live.
 func saveSync(c *call, rec *record) *apiError {
 	if c.form.Has("Data") {
-		if _, err := decodeObject([]byte(c.form.Get("Data"))); err != nil {
-			return invalid("Data must be a JSON object: %v", err)
+		v, _ := rec.raw("data")
+		if p, ok := v.(packed); !ok || p[0] != '{' {
+			return invalid("Data must be a JSON object, not %.100q", c.form.Get("Data"))
 		}
 	}
 	for _, param := range []string{"ItemTtl", "Ttl"} {

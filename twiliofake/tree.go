@@ -202,6 +202,8 @@ type node struct {
 	// ghost items are added silently, since no operation could create them.
 	ghost bool
 	asRow bool // a row has this path
+	// links are the literal segments below, with their names in an answer.
+	links map[string]string
 }
 
 // op returns the operation of a method, or nil.
@@ -397,7 +399,9 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 		n.ghost = !n.item || !slices.ContainsFunc(n.ops, func(op *operation) bool { return op.class != "oracle" })
 	}
 	n.ghost = n.ghost || n.product == "api" && n.segment == "{CountryCode}"
+	n.links = make(map[string]string, len(n.lit))
 	for _, name := range slices.Sorted(maps.Keys(n.lit)) {
+		n.links[name] = snake(strings.ReplaceAll(name, "-", "_"))
 		n.lit[name].settle(w, byPattern)
 	}
 	if n.wild != nil {
