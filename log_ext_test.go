@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,15 +197,12 @@ func FuzzLog(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, before, after string) {
 		for _, write := range writers {
-			for _, secret := range []string{testAuthToken, token} {
-				write(before + secret + after)
-				if text := log.String(); strings.Contains(text, secret) || strings.Contains(text, strings.Trim(strconv.Quote(secret), `"`)) {
+			write(before + testAuthToken + after + token + strings.Map(notDigit, before) + "+15550100123")
+			text := log.String()
+			for _, secret := range []string{testAuthToken, token, "5550100123"} {
+				if strings.Contains(text, secret) {
 					t.Fatalf("the log has %q: %s", secret, text)
 				}
-			}
-			write(strings.Map(notDigit, before) + "+15550100123")
-			if strings.Contains(log.String(), "5550100123") {
-				t.Fatalf("the log has the number: %s", log.String())
 			}
 		}
 	})
