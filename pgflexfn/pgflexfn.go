@@ -66,8 +66,9 @@ const (
 // New makes a Store in the database at url, such as
 // "postgres://user:password@db.example.com:5432/flex?pool_max_conns=4". It
 // uses four connections at most, whatever the load, and one for deleting what
-// has expired. It does not connect, so the database may start later, and restart. The error says what is wrong with
-// the url. Call Close when the app has ended.
+// has expired. It does not connect, so the database may start later, and
+// restart. The error says what is wrong with the url. Call Close when the app
+// has ended.
 func New(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {

@@ -121,7 +121,7 @@ func (d Deliveries) Run(t *testing.T) {
 	faults.Wait()
 	took := time.Since(begin)
 	r.settle()
-	r.check(took)
+	r.check(took, time.Since(begin)-took)
 }
 
 // deliveryRun is a run of [Deliveries].
@@ -512,7 +512,7 @@ func (c counts) lost(events int) (n int) {
 
 // check fails the test for events that were lost, and for events handled twice
 // although no process was killed between the effect and its record.
-func (r *deliveryRun) check(took time.Duration) {
+func (r *deliveryRun) check(took, settled time.Duration) {
 	c := r.count()
 	doubled, unexplained := 0, 0
 	byKill := map[string]map[int32]bool{} // the events that a killed process left to be done again
@@ -545,8 +545,8 @@ func (r *deliveryRun) check(took time.Duration) {
 			most = max(most, len(of))
 		}
 	}
-	r.t.Logf("%d events, delivered %d times, %d requests repeated, to %d processes, in %s (%.0f deliveries a second); %d kills (or freezes), %d restarts of the store: %d lost, %d effects doubled (a kill doubled those of at most %d events, and %d had no cause), %d events logged as not recorded, %d dead letters; callbacks: %s; streams: %s",
-		r.events, r.sent.Load(), r.repeats.Load(), processes, took.Round(time.Second), float64(r.sent.Load())/took.Seconds(), len(r.killed), r.restarted.Load(), lost, doubled, most, unexplained, len(c.unrecorded), letters,
+	r.t.Logf("%d events, delivered %d times, %d requests repeated, to %d processes, in %s (%.0f deliveries a second), what they left in another %s; %d kills (or freezes), %d restarts of the store: %d lost, %d effects doubled (a kill doubled those of at most %d events, and %d had no cause), %d events logged as not recorded, %d dead letters; callbacks: %s; streams: %s",
+		r.events, r.sent.Load(), r.repeats.Load(), processes, took.Round(time.Second), float64(r.sent.Load())/took.Seconds(), settled.Round(time.Second), len(r.killed), r.restarted.Load(), lost, doubled, most, unexplained, len(c.unrecorded), letters,
 		r.answers[callbackPath], r.answers[streamPath])
 	if lost > 0 {
 		r.t.Errorf("%d were lost", lost)
