@@ -114,7 +114,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(CA|WT|WR)[0-9a-f]{32}`), "$1(sid)"},
 	{regexp.MustCompile(`"requestId":"[0-9A-Z]+"`), `"requestId":"(id)"`},
 	{regexp.MustCompile(`"age":[0-9]+`), `"age":(age)`},
-	{regexp.MustCompile(`"(date_created|date_updated)":[0-9]+`), `"$1":(time)`},
+	{regexp.MustCompile(`"([a-z_]+)":[0-9]{10}\b`), `"$1":(time)`},
 	{regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`), "http://(address)"},
 	{regexp.MustCompile(`"(token|roomName)":"[^"]+"`), `"$1":"(random)"`},
 	{regexp.MustCompile(`"recording":"[^"]{100,}"`), `"recording":"(sound)"`},
