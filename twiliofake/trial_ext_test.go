@@ -165,6 +165,9 @@ func TestPageAndDelete(t *testing.T) {
 			if len(seen) != n {
 				t.Errorf("%s?%s: %d of %d items were listed", kind.items, query, len(seen), n)
 			}
+			if left := ask(t, fake, "GET", items, "").items(t, "items"); len(left) != 0 {
+				t.Errorf("%s?%s: %d removed items are listed", kind.items, query, len(left))
+			}
 		}
 	}
 }
