@@ -19,15 +19,15 @@ type HoldParams struct {
 	Hold        bool   `json:"hold"                  purpose:"whether to hold or unhold the participant"`
 }
 
+type HoldReply struct {
+	Participant twilioapi.Resource `json:"participantsResponse"`
+}
+
 func hold(ctx context.Context, in HoldParams) (HoldReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
 		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, new(api.UpdateParticipantParams).SetHold(in.Hold))
 	})
 	return HoldReply{Participant: twilioapi.View(res.Data)}, res.Err()
-}
-
-type HoldReply struct {
-	Participant twilioapi.Resource `json:"participantsResponse"`
 }
 
 func Example_hold() {
