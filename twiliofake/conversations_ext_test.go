@@ -104,6 +104,15 @@ func TestConversationServices(t *testing.T) {
 	if list := must[[]conversations.ConversationsV1Conversation](t)(api.ListConversation(nil)); len(list) != 2 || *list[0].Sid != talk {
 		t.Errorf("after the deletion there are %d conversations", len(list))
 	}
+	var state strings.Builder
+	if err := fake.Save(&state); err != nil {
+		t.Fatal(err)
+	}
+	for _, sid := range []string{service, *other.Sid} {
+		if strings.Contains(state.String(), sid) {
+			t.Errorf("after the deletion the state still has %s", sid)
+		}
+	}
 	if list := must[[]conversations.ConversationsV1User](t)(api.ListUser(nil)); len(list) != 2 {
 		t.Errorf("after the deletion there are %d users, want 2", len(list))
 	}

@@ -108,6 +108,10 @@ func removeConversationService(c *call, rec *record) *apiError {
 			c.drop(item)
 		}
 	}
+	conf := c.account.child("conversations/v1/Configuration").find("", nil)
+	if conf != nil && conf.text("default_chat_service_sid") == rec.id {
+		c.set(conf, map[string]any{"default_chat_service_sid": nil})
+	}
 	return nil
 }
 
