@@ -503,6 +503,38 @@ func TestHostOfARequestToTwilio(t *testing.T) {
 	}
 }
 
+// The body of an answer that switches protocols can be written to.
+func TestSwitchedBodyIsKept(t *testing.T) {
+	for status, kept := range map[int]bool{101: true, 200: false} {
+		b := &body{}
+		tr := &transport{base: heedless(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: b}, nil
+		})}
+		r := (&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "x.test"}}).WithContext(t.Context())
+		if resp, err := tr.RoundTrip(r); err != nil || (resp.Body == io.ReadCloser(b)) != kept {
+			t.Errorf("%d: %T, %v", status, resp.Body, err)
+		}
+	}
+}
+
+// Only a cancelled read after the end of its attempt is told as a late one.
+func TestLateReadIsTold(t *testing.T) {
+	running, over := &lazyContext{parent: t.Context()}, &lazyContext{parent: t.Context()}
+	over.over.Store(true)
+	for _, c := range []struct {
+		ctx  context.Context
+		err  error
+		late bool
+	}{
+		{over, context.Canceled, true}, {over, io.EOF, false}, {running, context.Canceled, false}, {t.Context(), context.Canceled, false},
+	} {
+		_, err := (&answerBody{broken{c.err}, c.ctx}).Read(nil)
+		if _, late := errors.AsType[*readLateError](err); late != c.late || !errors.Is(err, c.err) {
+			t.Errorf("%v of %v: %v", c.err, c.ctx, err)
+		}
+	}
+}
+
 func TestRedirectsAreBounded(t *testing.T) {
 	request := func(host string) *http.Request { return &http.Request{URL: &url.URL{Scheme: "https", Host: host}} }
 	for _, c := range []struct {
