@@ -62,6 +62,10 @@ func TestInteractionTransfers(t *testing.T) {
 		if *task.AssignmentStatus != want {
 			t.Errorf("after a %s transfer the first agent's task is %s, want %s", kind, *task.AssignmentStatus, want)
 		}
+		agent, _ := fake.Resource("interaction_participants", a.agent)
+		if left := agent["status"] == "closed"; left != (kind == "cold") {
+			t.Errorf("after a %s transfer the first agent is %v", kind, agent)
+		}
 		for says, body := range map[string]map[string]any{
 			"type":   {"type": "lukewarm"},
 			"from":   {"type": "warm", "from": "UT00000000000000000000000000000009"},
