@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -95,19 +92,4 @@ func ExampleApp_HandleFiles() {
 	app.ServeHTTP(w, httptest.NewRequest("GET", "/features/welcome/", nil))
 	fmt.Println(w.Code, w.Header().Get("Content-Type"), w.Body)
 	// Output: 200 text/html; charset=utf-8 <p>Welcome
-}
-
-// A folder called index.html is not a page.
-func TestFolderCalledIndex(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "index.html"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	app := newApp(t, testConfig(nil))
-	app.HandleFiles("/", os.DirFS(dir))
-	w := httptest.NewRecorder()
-	app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if w.Code != http.StatusNotFound {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
 }
