@@ -88,6 +88,9 @@ func TestInteractions(t *testing.T) {
 	if n := len(fake.State().Resources["interactions"]); n != 1 {
 		t.Errorf("refused creates left %d interactions, want 1", n)
 	}
+	if n := len(fake.State().Resources["conversations"]); n != 2 {
+		t.Errorf("refused creates left %d conversations, want 2", n)
+	}
 }
 
 // TestSeededInteraction puts an interaction into the state, as tests of
