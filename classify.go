@@ -219,8 +219,13 @@ func timedOut(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
-	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Timeout()
+	// The outermost one may not know: a url.Error asks only the error within it.
+	for e, ok := errors.AsType[net.Error](err); ok; e, ok = errors.AsType[net.Error](errors.Unwrap(e)) {
+		if e.Timeout() {
+			return true
+		}
+	}
+	return false
 }
 
 // lost makes the error of a request to host that got no answer. sent reports

@@ -24,6 +24,7 @@ func TestKindsOfFailure(t *testing.T) {
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, false, false, false},
 		{syscall.ECONNREFUSED, true, false, false},
 		{&net.DNSError{Err: "no such host"}, true, false, false},
+		{&net.DNSError{Err: "i/o timeout", IsTimeout: true}, true, true, false},
 		{wrapped(context.DeadlineExceeded), false, true, false},
 		{&net.OpError{Op: "read", Err: fmt.Errorf("wrapped: %w", context.DeadlineExceeded)}, false, true, false},
 		{&net.OpError{Op: "read", Err: fmt.Errorf("wrapped: %w", os.ErrDeadlineExceeded)}, false, true, false},

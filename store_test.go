@@ -23,7 +23,7 @@ func TestSecretOfTheStore(t *testing.T) {
 	if key("a", one) != key("b", one) || key("a", one) == key("a", two) {
 		t.Error("the auth token counts beside a secret")
 	}
-	if key("a", "") != key("a", "") || key("a", "") == key("b", "") {
+	if none := key("a", ""); none != key("a", "") || none == key("b", "") {
 		t.Error("without a secret the auth token does not count")
 	}
 }

@@ -224,11 +224,6 @@ func ExampleCheckSegment() {
 	// ../Calls false
 }
 
-func parked(ctx context.Context, p twilioapi.Parking) error {
-	_, err := twilioapi.ParkInteraction(ctx, p)
-	return err
-}
-
 // TestHelpersRefuse checks what the helpers refuse before they call Twilio.
 func TestHelpersRefuse(t *testing.T) {
 	u, ctx := serve(t, nil)
