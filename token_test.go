@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,8 +116,9 @@ func TestExpirationOfAToken(t *testing.T) {
 func TestQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		answer := `{"valid":true,"worker_sid":"WK1"}`
-		tokens := asker(t, func() string { <-release; return answer })
+		var answer atomic.Value
+		answer.Store(`{"valid":true,"worker_sid":"WK1"}`)
+		tokens := asker(t, func() string { <-release; return answer.Load().(string) })
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := tokens.verdict(canceled, "a"); !errors.Is(err, context.Canceled) {
@@ -147,7 +149,7 @@ func TestQuestions(t *testing.T) {
 		}
 
 		// After a failure it is due again an eighth of the time later.
-		answer = "nonsense"
+		answer.Store("nonsense")
 		old := newVerdict(&Owner{WorkerSID: "WK1"}, "", time.Minute)
 		tokens.cache.Set(key, old)
 		tokens.renew(key, "c")
