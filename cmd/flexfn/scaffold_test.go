@@ -19,7 +19,8 @@ func TestScaffold(t *testing.T) {
 		e.Setenv("GOPROXY", "file://"+downloads+","+e.Getenv("GOPROXY"))
 		e.Setenv("GOMODCACHE", modules)
 		// -modcacherw lets the cache be removed; -trimpath lets build results
-		// be reused in any folder.
+		// be reused in any folder, and by images, which have no cgo.
 		e.Setenv("GOFLAGS", "-modcacherw -trimpath")
+		e.Setenv("CGO_ENABLED", "0")
 	})
 }
