@@ -20,9 +20,10 @@ import (
 )
 
 // Config says how to serve. The zero value serves plain HTTP on port 8080 of
-// all addresses; it does not detect the platform, which [FromEnv] does.
-// [Serve] validates it, and joins all faults in one error. The variable that
-// sets a field, if there is one, is named at the end of its description.
+// all addresses; it does not detect the platform, which [FromEnv] does. [Serve]
+// validates it, and joins all faults in one error. The variable that sets a
+// field, if there is one, is named at the end of its description. [Serve] works
+// on a copy: changes to a Config that is being served have no effect.
 type Config struct {
 	_ [0]func() // not comparable
 
@@ -114,6 +115,9 @@ func FromEnv() Config { return FromLookup(os.LookupEnv) }
 // FromLookup detects the platform from the variables that lookup knows, and
 // reads the rest of the Config from those that docs/configuration.md lists. It
 // never fails: [Serve] reports everything that is wrong with them in one error.
+//
+// An empty value counts as unset. The platform's own variables are read first,
+// so that those of flexfn override them, whatever their order.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	env := func(name string) string { v, _ := lookup(name); return v }
 	var c Config
@@ -129,6 +133,8 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 }
 
 // settings lists this package's variables. They override the platform's own.
+// set gets a value that is not empty. Its error need not name the variable:
+// FromLookup adds that.
 var settings = []struct {
 	name string
 	set  func(*Config, string) error
@@ -173,6 +179,8 @@ var settings = []struct {
 	}},
 }
 
+// checkAddress does not resolve the host or look the port up: listening reports
+// that.
 func checkAddress(v string) error {
 	path, socket := strings.CutPrefix(v, "unix:")
 	if _, _, err := net.SplitHostPort(v); (socket && path == "") || (!socket && err != nil) {

@@ -18,6 +18,8 @@ import (
 // Fn wraps HTTP in HTTP. The caller's method, URL and headers are in headers of
 // Fn's own request, and the answer's status and headers are in headers of the
 // answer. Source: Fn's container contract (fn-format.md in Fn's documentation).
+// The answer's own status is always 200. Fn-Deadline is when Fn gives up on the
+// call, in RFC 3339.
 const (
 	fnMethod    = "Fn-Http-Method"
 	fnURL       = "Fn-Http-Request-Url"
@@ -30,6 +32,10 @@ const (
 
 // fromFn unwraps requests that Fn wrapped. A call without a wrapped request,
 // such as "fn invoke" makes, reaches next unchanged.
+//
+// Fn-Deadline bounds both kinds of call. One without it, or with one that is
+// not a time, has no deadline from here. The URL or the intent alone is enough
+// to take a request as wrapped.
 func fromFn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -54,6 +60,8 @@ func fromFn(next http.Handler) http.Handler {
 }
 
 // unwrapFn turns r, Fn's own request, into the caller's.
+//
+// It fails only if the URL cannot be parsed, and then leaves r as it is.
 func unwrapFn(r *http.Request) error {
 	outer := r.Header
 	text := outer.Get(fnURL)
@@ -70,6 +78,8 @@ func unwrapFn(r *http.Request) error {
 			inner[http.CanonicalHeaderKey(rest)] = values
 		}
 	}
+	// Fn also sends these two without the prefix; one with it is the caller's
+	// and wins.
 	for _, name := range []string{"Content-Type", "Content-Length"} {
 		if _, ok := inner[name]; !ok && outer.Get(name) != "" {
 			inner[name] = outer[name]
@@ -83,6 +93,9 @@ func unwrapFn(r *http.Request) error {
 		}
 	}
 	r.Header = inner
+	// As net/http has it on a server: no scheme and no host in URL, the host in
+	// Host, and no Host among the headers. RequestURI is what signatures are
+	// checked against.
 	r.URL = &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
 	r.RequestURI = r.URL.RequestURI()
 	if r.Host = u.Host; r.Host == "" {
@@ -98,6 +111,8 @@ type fnWriter struct {
 	outer http.ResponseWriter
 }
 
+// begin writes the head, once. What the handler sets later has no effect. Fn
+// takes the content type from the answer's own header, so it is there twice.
 func (w *fnWriter) begin(p []byte) {
 	if !w.responseHead.begin(p) {
 		return
@@ -113,6 +128,9 @@ func (w *fnWriter) begin(p []byte) {
 	w.outer.WriteHeader(http.StatusOK)
 }
 
+// Write drops the body of an answer to HEAD, and refuses one that the status
+// rules out. net/http cannot do either here: it sees Fn's request, and the
+// status 200.
 func (w *fnWriter) Write(p []byte) (int, error) {
 	if w.bodyless() {
 		return 0, http.ErrBodyNotAllowed
@@ -124,17 +142,20 @@ func (w *fnWriter) Write(p []byte) (int, error) {
 	return w.outer.Write(p)
 }
 
+// Flush makes it an [http.Flusher], which handlers look for.
 func (w *fnWriter) Flush() {
 	w.begin(nil)
 	_ = http.NewResponseController(w.outer).Flush()
 }
 
+// Unwrap lets [http.ResponseController] set the deadlines of Fn's connection.
 func (w *fnWriter) Unwrap() http.ResponseWriter { return w.outer }
 
 // listenFn opens the socket at path, writable by any user. Fn starts calling as
 // soon as the path exists, so the socket is created under another name and
 // renamed when it is ready.
 func listenFn(ctx context.Context, path string) (net.Listener, error) {
+	// A predecessor that was killed may have left either.
 	real := filepath.Join(filepath.Dir(path), "ready-"+filepath.Base(path))
 	for _, p := range []string{real, path} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -143,6 +164,8 @@ func listenFn(ctx context.Context, path string) (net.Listener, error) {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", real)
 	if err == nil {
+		// Fn runs as another user. The link is relative, since Fn sees this
+		// folder at another path.
 		if err = os.Chmod(real, 0o666); err == nil {
 			err = os.Symlink(filepath.Base(real), path)
 		}
@@ -156,7 +179,8 @@ func listenFn(ctx context.Context, path string) (net.Listener, error) {
 	return &fnListener{listener, path}, nil
 }
 
-// fnListener removes the socket's path when it is closed.
+// fnListener removes the socket's path when it is closed. The socket that it
+// points to is removed by the listener itself.
 type fnListener struct {
 	net.Listener
 	link string

@@ -22,6 +22,10 @@ import (
 // It asks [HealthPath], so a program that is not ready is healthy. Over TLS it
 // does not check the certificate, which names the public host. On [Lambda] it
 // fails, since the platform looks after the process.
+//
+// It connects to config.Listen, also where the program serves config.Listener.
+// If that names no host, it tries this machine's IPv4 address and then the IPv6
+// one. An invalid config is an error, as for [Serve].
 func Healthcheck(ctx context.Context, config Config) error {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -32,6 +36,7 @@ func Healthcheck(ctx context.Context, config Config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
+	// On Fn too: [HealthPath] is answered before requests are unwrapped.
 	network, addresses := "tcp", []string{config.Listen}
 	if path, ok := strings.CutPrefix(config.Listen, "unix:"); ok {
 		network, addresses[0] = "unix", path
@@ -56,6 +61,8 @@ func Healthcheck(ctx context.Context, config Config) error {
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DisableKeepAlives: true,
 	}}
+	// The host only fills the Host header; DialContext decides where to
+	// connect.
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://localhost"+HealthPath, nil)
 	if err != nil {
 		return err

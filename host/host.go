@@ -165,7 +165,9 @@ func run(ctx context.Context, handler http.Handler, config Config, args []string
 	return ExitCode(err)
 }
 
-// flush waits at most a second for the last log lines to be written.
+// flush waits at most a second for the last log lines to be written. What is
+// not written by then is lost: a reader that has stalled must not keep the
+// process.
 func flush(q *spool.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -231,7 +233,9 @@ func Serve(ctx context.Context, handler http.Handler, config Config) error {
 	return serveHTTP(ctx, front, config)
 }
 
-// describe prints the OpenAPI document of the handler's functions.
+// describe prints the OpenAPI document of the handler's functions. Faults in
+// the rest of the configuration do not matter, so it comes before they are
+// checked.
 func describe(ctx context.Context, handler http.Handler, query url.Values) error {
 	document, err := link.Document(ctx, handler, "", query)
 	if err != nil {

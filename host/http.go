@@ -25,17 +25,20 @@ import (
 const (
 	// HealthPath answers 200 while the process is alive, also while it is told
 	// to stop. Use it as the liveness probe: it asks nothing of the handler, so
-	// that an outage elsewhere does not restart the process.
+	// that an outage elsewhere does not restart the process. The method does
+	// not matter, and the answer has no body.
 	HealthPath = "/-/healthy"
 	// ReadyPath answers 200 while the process accepts requests. It answers 503,
 	// with the reason, in three cases: the process was told to stop; log lines
 	// are being lost because nothing reads the log; or the handler is a
-	// [Checker] that reports an error. Use it as the readiness probe, and as the
-	// load balancer's health check.
+	// [Checker] that reports an error. Use it as the readiness probe, and as
+	// the load balancer's health check. The reason is plain text, and anyone
+	// who reaches the path can read it.
 	ReadyPath = "/-/ready"
 )
 
-// Limits on what a slow or greedy client can hold.
+// Limits on what a slow or greedy client can hold. RFC 9113, section 6.5.2,
+// recommends at least 100 streams.
 const (
 	headerTime     = 10 * time.Second
 	readTime       = time.Minute
@@ -47,6 +50,11 @@ const (
 
 // serveHTTP serves on config's address until ctx ends, and then until the
 // requests in flight are answered.
+//
+// In this order: it says that it is not ready, goes on accepting during
+// LameDuck, closes the port, waits for the answers, and last for what handlers
+// left behind. Drain bounds the two waits together. What then still runs is cut
+// off, and reported as [ErrCutOff].
 func serveHTTP(ctx context.Context, front *front, config Config) error {
 	listener := config.Listener
 	if listener == nil {
@@ -61,12 +69,14 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 		return errors.Join(err, listener.Close())
 	}
 	server.Handler = front
+	// Not ctx: requests do not end when the program is told to stop.
 	server.BaseContext = func(net.Listener) context.Context { return front.known(context.Background()) }
 	if config.MaxConnections > 0 {
 		listener = bound(listener, server, config.MaxConnections)
 	}
 	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", append(config.found(), slog.String("address", address))...)
 
+	// Buffered, so that the goroutine ends even if nobody asks any more.
 	failed := make(chan error, 1)
 	go func() {
 		if server.TLSConfig != nil {
@@ -89,12 +99,15 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 			return fmt.Errorf("serving on %s broke off: %w", address, err)
 		}
 	}
+	// ctx has ended by now.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), config.Drain)
 	defer cancel()
 	err = server.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(fmt.Errorf("%w: they were still under way after %s; FLEXFN_DRAIN gives them longer", ErrCutOff, config.Drain), server.Close())
 	}
+	// Serve has returned already, as Shutdown closed the listener. Any other
+	// error came before that.
 	if served := <-failed; served != http.ErrServerClosed {
 		err = errors.Join(err, served)
 	}
@@ -114,8 +127,12 @@ func newServer(config Config) (*http.Server, error) {
 	// Without TLS, only for clients that start with HTTP/2, as the proxies of
 	// Cloud Run and Knative do if told to.
 	protocols.SetUnencryptedHTTP2(true)
+	// net/http counts WriteTimeout from the end of the headers, so the time for
+	// the body is part of it.
 	server := &http.Server{
 		Protocols: protocols,
+		// A client that has been silent for 30 s is asked whether it is there,
+		// and has 15 s to answer; one that does not read is dropped after 30 s.
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
 			SendPingTimeout:      30 * time.Second,
@@ -131,6 +148,8 @@ func newServer(config Config) (*http.Server, error) {
 	}
 	if config.TLSCertFile != "" {
 		pair := &keyPair{certFile: config.TLSCertFile, keyFile: config.TLSKeyFile, log: config.Logger}
+		// Reading it now makes a bad file an error of Serve, not of every
+		// handshake.
 		if _, err := pair.get(nil); err != nil {
 			return nil, err
 		}
@@ -140,7 +159,8 @@ func newServer(config Config) (*http.Server, error) {
 }
 
 // sparse is a handler for net/http's own lines, such as those about failed TLS
-// handshakes, which anyone can cause.
+// handshakes, which anyone can cause. [slog.NewLogLogger] calls neither
+// WithAttrs nor WithGroup, whose results would not be sparse.
 type sparse struct {
 	slog.Handler
 	lines *pace.Lines
@@ -158,7 +178,9 @@ func (s sparse) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // front answers this package's own paths, and limits the bodies of other
-// requests.
+// requests. It is not ready while one of logs loses lines, and never again once
+// ending is set. Apps behind middleware register themselves in apps when they
+// first answer.
 type front struct {
 	next    http.Handler
 	handler http.Handler // the program's
@@ -181,7 +203,8 @@ func (f *front) known(ctx context.Context) context.Context {
 	return context.WithValue(ctx, link.HostKey{}, &f.apps)
 }
 
-// behind returns the handler and the apps that it has called.
+// behind returns the handler and the apps that it has called. An app without
+// middleware is both, and is listed once.
 func (f *front) behind() []any {
 	list := []any{f.handler}
 	for _, app := range f.apps.Apps() {
@@ -192,7 +215,8 @@ func (f *front) behind() []any {
 	return list
 }
 
-// wait waits for the handler's work after its answers.
+// wait waits for the handler's work after its answers. The handlers wait one
+// after another, within the same ctx.
 func (f *front) wait(ctx context.Context) error {
 	var errs []error
 	for _, h := range f.behind() {
@@ -206,6 +230,7 @@ func (f *front) wait(ctx context.Context) error {
 }
 
 // unready returns why another instance should get the next request, or nil.
+// What is certain and cheap comes first: Ready may be the program's own code.
 func (f *front) unready() error {
 	if f.ending.Load() {
 		return errors.New("told to end")
@@ -248,6 +273,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	// -1, a length that is not known, is limited too.
 	if r.ContentLength != 0 {
 		r.Body = http.MaxBytesReader(w, r.Body, f.maxBody)
 	}
@@ -285,6 +311,10 @@ func listenOn(ctx context.Context, network, address string) (net.Listener, error
 
 // removeStaleSocket removes a socket left behind by a process that was killed.
 // One that still accepts connections is left alone.
+//
+// It assumes that no other program starts on the same path at the same moment:
+// both could find the socket stale, and the second would remove that of the
+// first.
 func removeStaleSocket(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -304,6 +334,9 @@ func removeStaleSocket(path string) error {
 }
 
 // keyPair is a certificate in files, reread when they change.
+//
+// A handshake asks for it, so it is safe for concurrent use; handshakes wait
+// while it is read.
 type keyPair struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -317,6 +350,10 @@ type keyPair struct {
 // get returns the certificate. At most once a second it checks whether the file
 // has changed and rereads it. If it cannot be read, the old certificate stays in
 // use, since the two files may be replaced one after the other.
+//
+// Only certFile's time is compared. A new key without a new certificate does
+// not occur, and if the certificate is replaced first, the pair does not match
+// until the key follows; that is tried again every second, and logged.
 func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

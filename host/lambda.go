@@ -25,10 +25,14 @@ import (
 // together:
 //
 //	flexfn.RequestHeader(ctx).Get(host.LambdaRequestID)
+//
+// On [LambdaWebAdapter] it is set too, if the adapter says which invocation it
+// is. Elsewhere it is what the caller sent.
 const LambdaRequestID = "Lambda-Runtime-Aws-Request-Id"
 
 // How many bytes of a buffered answer Lambda and its front ends pass on.
 const (
+	// Sources: docs/hosting.md, "Platform limits", 1 and 4.
 	lambdaMaxAnswer = 6 << 20
 	albMaxAnswer    = 1 << 20
 )
@@ -42,10 +46,13 @@ func serveLambda(ctx context.Context, front *front, config Config) error {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
 	}
 	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", config.found()...)
+	// Invocations do not end with ctx: the one under way is still answered.
 	base, stop := context.WithCancel(front.known(context.WithoutCancel(ctx)))
 	go func() {
 		defer stop()
 		l := &lambdaHandler{next: front, config: config}
+		// WithEnableSIGTERM registers an extension: Lambda sends the signal
+		// only to functions that have one.
 		lambda.StartWithOptions(l.invoke, lambda.WithContext(base), lambda.WithEnableSIGTERM())
 	}()
 	select {
@@ -54,6 +61,7 @@ func serveLambda(ctx context.Context, front *front, config Config) error {
 	case <-ctx.Done():
 	}
 	front.ending.Store(true)
+	// The rest of the half second is for the log's last lines.
 	wait, cancel := context.WithTimeout(base, 400*time.Millisecond)
 	defer cancel()
 	err := front.wait(wait)
@@ -71,7 +79,9 @@ type lambdaHandler struct {
 
 // invoke answers one event. It takes a [json.RawMessage] and returns a reader
 // because the runtime library passes both on unchanged, without decoding and
-// encoding.
+// encoding. An error from it fails the invocation: the caller gets the
+// platform's own answer, or the source of events delivers again. A handler's
+// failure is an answer, not an error.
 func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io.Reader, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		// The library cancels its ctx, and so this one, when the answer is sent.
@@ -85,6 +95,7 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	if err != nil {
 		return nil, err
 	}
+	// After the caller's headers, so that a caller cannot choose the id.
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		r.Header.Set(LambdaRequestID, lc.AwsRequestID)
 	}
@@ -95,6 +106,9 @@ func (l *lambdaHandler) invoke(ctx context.Context, payload json.RawMessage) (io
 	l.serve(w, r)
 	w.begin(nil)
 	answer, err := e.answer(w)
+	// The limit is on the JSON, with the body encoded in it. fail keeps the
+	// CORS headers of the answer that it replaces, so that a browser lets the
+	// plugin read why.
 	if limit := e.maxAnswer(); err == nil && len(answer) > limit {
 		l.config.Logger.ErrorContext(ctx, "the answer is longer than the platform passes on", "bytes", len(answer), "limit", limit, "path", r.URL.Path)
 		refusal := &lambdaWriter{responseHead: responseHead{header: w.sent}, body: new(bytes.Buffer)}
@@ -123,10 +137,13 @@ func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
 		if p != http.ErrAbortHandler {
 			l.config.Logger.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
+		// The caller has the status by now. Breaking off is the only way left
+		// to say that the body is not whole.
 		if pipe, ok := w.body.(*io.PipeWriter); ok && w.began {
 			_ = pipe.CloseWithError(errors.New("the handler broke off"))
 			return
 		}
+		// A buffered answer can be taken back.
 		w.began, w.sent = false, nil
 		if b, ok := w.body.(*bytes.Buffer); ok {
 			b.Reset()
@@ -137,7 +154,8 @@ func (l *lambdaHandler) serve(w *lambdaWriter, r *http.Request) {
 }
 
 // stream returns as soon as the handler has written the head; the body follows
-// as the handler writes it.
+// as the handler writes it. The head is a copy by then, so the handler may go
+// on changing its headers.
 func (l *lambdaHandler) stream(e *event, r *http.Request) io.Reader {
 	read, write := io.Pipe()
 	w := &lambdaWriter{responseHead: responseHead{header: http.Header{}, method: r.Method}, body: write, headed: make(chan struct{})}
@@ -146,6 +164,8 @@ func (l *lambdaHandler) stream(e *event, r *http.Request) io.Reader {
 		w.begin(nil)
 		_ = write.Close()
 	}()
+	// The goroutine calls begin in any case, so this ends when the handler
+	// does.
 	<-w.headed
 	head, err := json.Marshal(e.head(w))
 	if err != nil {
@@ -167,6 +187,8 @@ func (a *lambdaAnswer) ContentType() string { return a.contentType }
 // MarshalJSON keeps the runtime library from sending it as JSON of its own.
 func (a *lambdaAnswer) MarshalJSON() ([]byte, error) { return nil, errNotJSON }
 
+// lambdaStream is closed by the library after sending. If the caller has gone,
+// a handler that still writes then gets an error.
 type lambdaStream struct {
 	io.Reader
 	io.Closer
@@ -208,7 +230,9 @@ func (w *lambdaWriter) Write(p []byte) (int, error) {
 func (w *lambdaWriter) Flush() { w.begin(nil) }
 
 // fromWebAdapter sets the deadline from the header in which the Lambda Web
-// Adapter puts the invocation's context.
+// Adapter puts the invocation's context. Without the header, or with one that
+// cannot be read, the request has no deadline. The adapter replaces one that a
+// caller sends.
 func fromWebAdapter(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var invocation struct {

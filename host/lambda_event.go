@@ -29,7 +29,9 @@ type event struct {
 	RawQueryString string   `json:"rawQueryString"`
 	Cookies        []string `json:"cookies"`
 
-	// Format 1.0, and load balancers.
+	// Format 1.0, and load balancers. Query has only the last of equal keys;
+	// MultiQuery has all, and is there unless the load balancer's multi-value
+	// headers are off.
 	HTTPMethod string  `json:"httpMethod"`
 	Path       string  `json:"path"`
 	Resource   string  `json:"resource"` // format 1.0: the path's template
@@ -66,8 +68,8 @@ type member struct {
 	values []string
 }
 
-// UnmarshalJSON reads an object whose values are strings, lists of strings,
-// or null.
+// UnmarshalJSON reads an object whose values are strings, lists of strings, or
+// null. A name with null has no values. A name that occurs twice is kept twice.
 func (m *members) UnmarshalJSON(data []byte) error {
 	*m = nil
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -100,6 +102,9 @@ func (m *members) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// parseEvent refuses what is not an HTTP request. Events of other kinds have
+// members of the same names and other types, so one that cannot be decoded is
+// refused in the same way, and [lambdaHandler.other] looks at it.
 func parseEvent(payload []byte) (*event, error) {
 	e := new(event)
 	if err := json.Unmarshal(payload, e); err != nil {
@@ -114,8 +119,9 @@ func parseEvent(payload []byte) (*event, error) {
 func (e *event) version2() bool { return e.Version == "2.0" }
 func (e *event) alb() bool      { return e.RequestContext.ELB != nil }
 
-// functionURL reports whether the event comes from a function URL, whose path is
-// as sent, rather than from an HTTP API, which decodes it.
+// functionURL reports whether the event comes from a function URL, whose path
+// is as sent, rather than from an HTTP API, which decodes it. Both have format
+// 2.0; only the host name tells them apart.
 func (e *event) functionURL() bool {
 	return strings.Contains(e.RequestContext.DomainName, ".lambda-url.")
 }
@@ -139,6 +145,8 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	// This query is put together from members, so a signature may have been
+	// made over another order.
 	if !e.version2() {
 		ctx = link.LoseQueryOrder(ctx)
 	}
@@ -153,10 +161,15 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 		r.Host = e.RequestContext.DomainName
 	}
 	r.Header.Del("Host")
+	// The port is unknown. Without one, [net.SplitHostPort] would fail on it.
 	r.RemoteAddr = net.JoinHostPort(e.sourceIP(r.Header), "0")
 
 	called, path := e.paths()
 	r.URL = &url.URL{RawQuery: e.query()}
+	// HTTP and REST APIs have decoded the path. Function URLs and load
+	// balancers pass it on as it was sent, so it is decoded here, and kept in
+	// RawPath if that is the only record of how it was written, as [url.Parse]
+	// does. One that cannot be decoded is taken literally.
 	if e.version2() && !e.functionURL() || !e.version2() && !e.alb() {
 		r.URL.Path = path
 	} else if r.URL.Path, err = url.PathUnescape(path); err != nil {
@@ -164,6 +177,8 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	} else if (&url.URL{Path: r.URL.Path}).EscapedPath() != path {
 		r.URL.RawPath = path
 	}
+	// Without a stage to remove, the path as it was sent is at hand. Otherwise
+	// the only form left is the usual encoding of the decoded one.
 	if called == path {
 		called = r.URL.EscapedPath()
 	} else {
@@ -192,6 +207,7 @@ func (e *event) paths() (called, path string) {
 	ownName := strings.HasSuffix(e.RequestContext.DomainName, ".amazonaws.com")
 	stage := e.RequestContext.Stage
 	if called == path && stage != "" && !e.alb() && (e.version2() || path != e.resourcePath()) {
+		// Only as a whole segment: the stage "v1" is not part of "/v10".
 		if rest, ok := strings.CutPrefix(path, "/"+stage); ok && (rest == "" || rest[0] == '/') {
 			path = rest
 			if e.version2() && !ownName {
@@ -246,12 +262,15 @@ func (e *event) query() string {
 	return b.String()
 }
 
-// escapeQuery escapes a space as %20, like Twilio.
+// escapeQuery escapes a space as %20, like Twilio. A plus sign becomes %2B, so
+// that it does not come back as a space.
 func escapeQuery(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // header returns the request's headers from the fields of the event's format.
 func (e *event) header() http.Header {
 	h := http.Header{}
+	// Headers has only the last of equal ones. A load balancer sends one of the
+	// two, a REST API both.
 	headers := e.MultiHeaders
 	if headers == nil {
 		headers = e.Headers
@@ -269,7 +288,9 @@ func (e *event) header() http.Header {
 	return h
 }
 
-// sourceIP returns the address that called the platform.
+// sourceIP returns the address that called the platform. For a load balancer
+// that is the last entry of X-Forwarded-For: those before it are what the
+// caller claims.
 func (e *event) sourceIP(h http.Header) string {
 	switch {
 	case e.version2():
@@ -293,6 +314,8 @@ func (e *event) body() ([]byte, error) {
 	return body, nil
 }
 
+// maxAnswer returns how many bytes of JSON the platform takes from a buffered
+// answer.
 func (e *event) maxAnswer() int {
 	if e.alb() {
 		return albMaxAnswer
@@ -311,6 +334,8 @@ type answerHead struct {
 	Cookies           []string            `json:"cookies,omitempty"`
 }
 
+// head returns the head of w's answer, which must be final, in the form of the
+// event's format.
 func (e *event) head(w *lambdaWriter) answerHead {
 	a := answerHead{StatusCode: w.status, Headers: map[string]string{}}
 	if e.alb() {
@@ -333,6 +358,9 @@ func (e *event) head(w *lambdaWriter) answerHead {
 			// A REST API merges both, and drops the value that is in both; a
 			// load balancer takes one or the other.
 			a.Headers[name] = values[len(values)-1]
+			// Without multi-value headers, joining keeps them all, but for
+			// cookies, which cannot be joined (RFC 9110, section 5.3): the last
+			// one stays.
 			if e.alb() && name != "Set-Cookie" {
 				a.Headers[name] = strings.Join(values, ", ")
 			}
@@ -346,7 +374,8 @@ func (e *event) head(w *lambdaWriter) answerHead {
 }
 
 // answer is a buffered answer. Text is sent unencoded, so REST APIs do not have
-// to be configured with binary media types.
+// to be configured with binary media types. What is not UTF-8 goes as base64,
+// since JSON cannot hold it.
 func (e *event) answer(w *lambdaWriter) ([]byte, error) {
 	a := struct {
 		answerHead

@@ -13,7 +13,8 @@ import (
 )
 
 // otherEvent holds the fields that identify an event that is not an HTTP
-// request.
+// request. DetailType is nil unless the event comes from EventBridge. Records
+// are a batch of one source, so the first one tells the source of all.
 type otherEvent struct {
 	Source     string          `json:"source"`
 	DetailType *string         `json:"detail-type"`
@@ -27,20 +28,23 @@ type otherEvent struct {
 	Warmup any `json:"warmup"`
 }
 
-// scheduled reports whether the event comes from a schedule: an EventBridge rule
-// or EventBridge Scheduler.
+// scheduled reports whether the event comes from a schedule: an EventBridge
+// rule or EventBridge Scheduler. Without a handler such an event counts as
+// handled: a schedule is a common way of keeping an instance warm.
 func (e *otherEvent) scheduled() bool {
 	return e.Source == "aws.events" || e.Source == "aws.scheduler"
 }
 
 // ping reports whether the event only keeps an instance warm: from the
-// Serverless Framework's plugin, lambda-warmer or a similar tool.
+// Serverless Framework's plugin, lambda-warmer or a similar tool. The two
+// members may hold anything in an event of someone else's, so only true counts.
 func (e *otherEvent) ping() bool {
 	return e.Source == "serverless-plugin-warmup" || e.Warmer == true || e.Warmup == true
 }
 
 // other handles an event that is not an HTTP request; notRequest is the error
-// for an event that nothing handles.
+// for an event that nothing handles. Pings come first, so that an EventBridge
+// handler does not see them.
 func (l *lambdaHandler) other(ctx context.Context, payload []byte, notRequest error) (io.Reader, error) {
 	var e otherEvent
 	if json.Unmarshal(payload, &e) != nil {
@@ -70,6 +74,9 @@ func (l *lambdaHandler) other(ctx context.Context, payload []byte, notRequest er
 	return nil, notRequest
 }
 
+// eventBridge passes an event to the program's handler. Its error fails the
+// invocation, which Lambda then repeats, twice at most unless the function is
+// configured otherwise.
 func (l *lambdaHandler) eventBridge(ctx context.Context, payload []byte) error {
 	var event events.EventBridgeEvent
 	if err := json.Unmarshal(payload, &event); err != nil {
@@ -78,16 +85,22 @@ func (l *lambdaHandler) eventBridge(ctx context.Context, payload []byte) error {
 	return l.try("an event of EventBridge", event.ID, func() error { return l.config.EventBridge(ctx, event) })
 }
 
-// sqs handles a batch of messages and reports which of them failed.
+// sqs handles a batch of messages and reports which of them failed. It handles
+// them in order, one at a time: a batch of a FIFO queue must not overtake
+// itself. Messages that it did not get to count as failed, so that none is
+// deleted unhandled.
 func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, error) {
 	var batch events.SQSEvent
 	if err := json.Unmarshal(payload, &batch); err != nil {
 		return nil, fmt.Errorf("the messages of SQS cannot be read: %w", err)
 	}
 	failures := []events.SQSBatchItemFailure{} // [] means that none failed
+	// inOrder is set by the first failure in a FIFO queue. What follows must be
+	// delivered again after it, so it does not run.
 	inOrder := false
 	var last error
 	for _, m := range batch.Records {
+		// No time is left for this message, nor for those after it.
 		err := ctx.Err()
 		if err == nil && !inOrder {
 			err = l.try("a message of SQS", m.MessageId, func() error { return l.config.SQS(ctx, m) })
@@ -111,7 +124,9 @@ func (l *lambdaHandler) sqs(ctx context.Context, payload []byte) (io.Reader, err
 	return jsonAnswer(text), nil
 }
 
-// try calls do and logs its error. A panic counts as an error.
+// try calls do and logs its error. A panic counts as an error. Lambda's own log
+// has the error only if all fail, so every one is logged here, with the id to
+// look for.
 func (l *lambdaHandler) try(what, id string, do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

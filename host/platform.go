@@ -15,6 +15,8 @@ import (
 // Platform identifies a platform. Its value is the one for FLEXFN_PLATFORM.
 // Each constant's description says by which variables the platform is
 // recognised; they are tried in the order of docs/hosting.md.
+//
+// A value that is none of the constants makes [Serve] fail.
 type Platform string
 
 // The platforms. Requests come as plain HTTP on all but [Lambda] and [Fn]; the
@@ -131,8 +133,9 @@ var platforms = []platform{
 // ending; it keeps sending requests until then.
 const clusterLameDuck = 5 * time.Second
 
-// find detects the platform and applies its settings. FLEXFN_PLATFORM
-// overrides the detection.
+// find detects the platform and applies its settings. FLEXFN_PLATFORM overrides
+// the detection. A platform that is chosen gets its settings even where its
+// variables are missing.
 func (c *Config) find(env func(string) string) {
 	chosen := Platform(env("FLEXFN_PLATFORM"))
 	for _, p := range platforms {
@@ -186,7 +189,9 @@ func all(names ...string) func(env func(string) string) string {
 const webAdapterFile = "/opt/extensions/lambda-adapter"
 
 // findWebAdapter detects the adapter, which talks to the Runtime API itself and
-// sends HTTP to the program.
+// sends HTTP to the program. A zip archive names the adapter's layer as its
+// wrapper; an image has the adapter's file. The other variables are the
+// adapter's own settings.
 func findWebAdapter(env func(string) string) string {
 	if env("AWS_LAMBDA_RUNTIME_API") == "" {
 		return ""
@@ -239,6 +244,8 @@ func findCloudRun(env func(string) string) string {
 	return "K_SERVICE and K_REVISION set, outside Kubernetes"
 }
 
+// listenOnPort takes the port from PORT, which most platforms set. Without it
+// the default stays.
 func listenOnPort(c *Config, env func(string) string) {
 	if port := env("PORT"); port != "" {
 		c.Listen = ":" + port
@@ -248,7 +255,8 @@ func listenOnPort(c *Config, env func(string) string) {
 	}
 }
 
-// duration parses one of the platform's times: seconds, or a number with a unit.
+// duration parses one of the platform's times: seconds, or a number with a
+// unit. A negative or malformed one is a fault, which Serve reports.
 func (c *Config) duration(env func(string) string, name string, otherwise time.Duration) time.Duration {
 	v := env(name)
 	if v == "" {

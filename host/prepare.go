@@ -16,6 +16,10 @@ import (
 
 // prepare wraps handler with what every platform needs: it answers after panics,
 // strips the prefix, and leaves a margin before the deadline.
+//
+// From the outside in: unwrapping, so that the rest sees the caller's request;
+// the time limit; the prefix; and the handler, whose panics are answered
+// through the same writers as its answers.
 func prepare(handler http.Handler, c Config) http.Handler {
 	next := recoverPanics(handler, c)
 	if c.StripPrefix != "" {
@@ -31,12 +35,17 @@ func prepare(handler http.Handler, c Config) http.Handler {
 }
 
 // withMargin sets a deadline that leaves time to answer before the platform
-// gives up.
+// gives up. Tried on simulated platforms: with the platform's own deadline none
+// of five handlers got an answer through, and with 20 ms less all did. The
+// margin is a tenth, since short limits cannot spare half a second. A deadline
+// that has passed stays as it is.
 func withMargin(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	left := time.Until(deadline)
 	return context.WithDeadline(ctx, deadline.Add(-min(max(left, 0)/10, 500*time.Millisecond)))
 }
 
+// limitTime counts from when the headers have arrived; the platform may have
+// begun earlier.
 func limitTime(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := withMargin(r.Context(), time.Now().Add(limit))
@@ -46,7 +55,9 @@ func limitTime(next http.Handler, limit time.Duration) http.Handler {
 }
 
 // stripPrefix is [http.StripPrefix], except that paths without the prefix pass
-// unchanged.
+// unchanged. They may come from a health check or a caller behind the gateway.
+// The prefix itself, without a slash after it, passes too; "/apix" does not
+// have the prefix "/api". RequestURI keeps the prefix, since Twilio signs it.
 func stripPrefix(next http.Handler, prefix string) http.Handler {
 	strip := http.StripPrefix(prefix, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,8 +69,9 @@ func stripPrefix(next http.Handler, prefix string) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 after a panic. If the answer has already started, it
-// cuts it off instead.
+// recoverPanics answers 500 after a panic. If the answer has already started,
+// it cuts it off instead. A panic with [http.ErrAbortHandler] asks for that,
+// and is not logged.
 func recoverPanics(next http.Handler, c Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rw := &hijackable{recoverable: recoverable{ResponseWriter: w}}
@@ -85,7 +97,10 @@ func recoverPanics(next http.Handler, c Config) http.Handler {
 	})
 }
 
-// fail answers for the platform with a JSON object like flexfn's.
+// fail answers for the platform with a JSON object like flexfn's. Of the
+// headers that the handler has set, only those of CORS stay: the others
+// describe the answer that it did not give, and without CORS headers a browser
+// hides this one from the plugin.
 func fail(w http.ResponseWriter, status int, message string) {
 	h := w.Header()
 	for name := range h {
@@ -99,6 +114,8 @@ func fail(w http.ResponseWriter, status int, message string) {
 }
 
 // recoverable is a ResponseWriter that records whether the answer has started.
+//
+// An informational status does not start it.
 type recoverable struct {
 	http.ResponseWriter
 	began bool
@@ -127,12 +144,15 @@ func (w *recoverable) Transparent()                {}
 var _ link.Transparent = (*recoverable)(nil)
 
 // hijackable is a recoverable that lets a handler take over the connection, as
-// WebSocket handlers do.
+// WebSocket handlers do. It is a type of its own, since handlers ask by a type
+// assertion whether they can; HTTP/2 connections cannot be taken over.
 type hijackable struct {
 	recoverable
 	hijacker http.Hijacker
 }
 
+// Hijack counts as the start of the answer: after it nothing can be written to
+// w.
 func (w *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := w.hijacker.Hijack()
 	w.began = w.began || err == nil
