@@ -44,7 +44,8 @@ type Instruction interface {
 type Accept struct{}
 
 // Reject returns the task to its queue. ActivitySID (WA…), the activity to
-// which the worker moves, is required.
+// which the worker moves, is required. Without a valid one TaskRouter raises
+// alert 40100, so it is refused here.
 type Reject struct{ ActivitySID string }
 
 // Dequeue connects the waiting call to the worker. It is for tasks of TwiML's
@@ -59,9 +60,10 @@ type Dequeue struct {
 	// Record records the call from the answer on.
 	Record bool
 	// Timeout is how long it rings: whole seconds, at most 999. Zero is 60 s.
+	// TaskRouter allows 600 s to a SIP address, which is not checked here.
 	Timeout time.Duration
 	// StatusCallbackURL is called with GET for StatusCallbackEvents: initiated,
-	// ringing, answered, completed.
+	// ringing, answered, completed. It is required if there are any.
 	StatusCallbackURL    string
 	StatusCallbackEvents []string
 }
@@ -85,7 +87,9 @@ type Redirect struct {
 	Accept bool
 }
 
-// Conference puts worker and caller into a conference.
+// Conference puts worker and caller into a conference. Timeout, Record and the
+// two that end the conference are not on Twilio's page; they are known from
+// use.
 type Conference struct {
 	// From is the caller id, and required; To is as for [Dequeue].
 	From, To            string
@@ -98,7 +102,9 @@ type Conference struct {
 	StatusCallbackURL   string
 }
 
-// checks collects what is wrong with an instruction.
+// checks collects what is wrong with an instruction. All faults are collected,
+// so that one line of the log names them. A field that is empty is left out,
+// which leaves Twilio's default.
 type checks struct {
 	kind string
 	m    map[string]any
@@ -126,6 +132,8 @@ func (c *checks) sid(key, v string, required bool, prefix string) {
 	c.text(key, v, required)
 }
 
+// url accepts any http or https URL with a host; an empty one is text's
+// business.
 func (c *checks) url(key, v string, required bool) {
 	if u, err := url.Parse(v); v != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 		c.errs = append(c.errs, fmt.Errorf("%s: %s is not an http or https URL", c.kind, key))
@@ -146,6 +154,7 @@ func (c *checks) record(v bool) {
 	}
 }
 
+// timeout refuses what it would have to round. Zero is left out.
 func (c *checks) timeout(d time.Duration) {
 	switch {
 	case d == 0:
@@ -235,15 +244,22 @@ func (f Conference) instruction() (map[string]any, error) {
 //			return events.Accept{}, nil
 //		}))
 //
-// Flex itself needs no assignment callback: its workflows leave reservations
-// to the agent. handler is called concurrently. options may be any of a Studio
-// function's but [flexfn.OpenToAnyone].
+// Flex itself needs no assignment callback: its workflows leave reservations to
+// the agent. handler is called concurrently. options may be any of a Studio
+// function's but [flexfn.OpenToAnyone]. Instructions are remembered for an hour
+// by [flexfn.Deduplicate], failures are not: the fallback runs handler again.
+// Without a shared Store an instance that gets the fallback makes an
+// instruction of its own.
 func Assignment(handler func(context.Context, Offer) (Instruction, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
+		// The reservation is the key, not the request: callback and fallback
+		// are two requests about one offer.
 		e := taskRouterEvent(formFields(in), "")
 		e.Key, e.Type = e.Field("ReservationSid"), "assignment"
 		e.Try = 1
 		var offer Offer
+		// Not strict, so it never fails: a field that has changed at Twilio
+		// must not cost the caller the offer.
 		_ = e.fields.fill(valueOf(&offer), "twilio", false)
 		offer.Event = e
 		instruction, err := handler(ctx, offer)
@@ -266,7 +282,8 @@ func Assignment(handler func(context.Context, Offer) (Instruction, error), optio
 }
 
 // failed makes a 500 of any error, since TaskRouter calls the fallback only
-// then.
+// then. Only the text of err is kept, so that nothing within it, such as a
+// cancellation, gives the answer another status.
 func failed(err error) error {
 	return &flexfn.Error{Status: http.StatusInternalServerError, Message: "No instruction was made for this reservation", Err: fmt.Errorf("%s", err)}
 }
@@ -291,9 +308,11 @@ type Publish struct{}
 
 // Edit lets the change happen with other values. Nil fields stay as they are.
 // Source: https://www.twilio.com/docs/conversations/conversations-webhooks. An
-// Edit without any field is a [Publish].
+// Edit without any field is a [Publish]. A value that Conversations does not
+// accept is an error for the author of the change.
 type Edit struct {
-	// Body, Author and Attributes are of onMessageAdd and onMessageUpdate.
+	// Body, Author and Attributes are of onMessageAdd and onMessageUpdate. An
+	// empty string is sent, and so are empty Attributes that are not nil.
 	Body, Author *string
 	Attributes   Attributes
 	// FriendlyName is of onConversationAdd and onConversationUpdate.
@@ -350,7 +369,8 @@ const beforeTime = 4 * time.Second
 //		}))
 //
 // Its ctx ends after 4 s; a handler that goes on changes nothing. It is called
-// concurrently, and for a delivery that is repeated once more.
+// concurrently, and for a delivery that is repeated once more. An Edit whose
+// Attributes cannot be JSON counts as no verdict.
 func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) (Verdict, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := conversationEvent(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))
@@ -358,10 +378,13 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 		c, _ := decodeInto[ConversationEvent](e) // never strict
 		ctx, cancel := context.WithTimeout(ctx, beforeTime)
 		defer cancel()
+		// Buffered, so that the goroutine of a handler that is too late ends.
 		verdicts := make(chan Verdict, 1)
 		go func() {
 			var v Verdict
 			var err error
+			// net/http recovers only from panics in its own goroutine: one here
+			// would end the process.
 			defer func() {
 				if p := recover(); p != nil {
 					v, err = nil, fmt.Errorf("it panicked: %v", p)
@@ -387,6 +410,8 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 		}
 		return otherwise.verdict()
 	}
+	// The half second is for the default verdict, which must be out before the
+	// app answers 504: Conversations would take that as a refusal.
 	def := &definition{StudioOption: flexfn.Deadline(beforeTime + 500*time.Millisecond), source: twilioevent.Before}
 	if otherwise == nil || handler == nil {
 		def.err = errors.New("events.Before needs a handler, and a default verdict")

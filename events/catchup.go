@@ -45,6 +45,10 @@ const (
 // [TaskRouter] function. One call delivers at most 10,000 events. What was
 // listed is remembered in the Store, so without one every instance, and every
 // start, begins 15 minutes back.
+//
+// The error joins what could not be listed or delivered; newEvents counts what
+// ran nevertheless. It is safe for concurrent use: a second call in the process
+// returns 0 at once.
 func CatchUp(ctx context.Context) (newEvents int, err error) {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -76,13 +80,18 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 	}
 	now := time.Now()
 	cursor := now.Add(-firstLook)
+	// The cursor is in the claim's data, in milliseconds since 1970, so that
+	// reading it and holding the claim are one.
 	if b := mine.Data(); len(b) >= 8 {
 		cursor = time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
 	}
+	// Beyond this, what was done is forgotten, and listeners would run a second
+	// time.
 	if oldest := now.Add(-longestLook); cursor.Before(oldest) {
 		cursor = oldest
 	}
 	next, err := catchUp(ctx, rt.Workspace, cursor.Add(-overlap), to)
+	// After a failed listing, next is zero; the cursor never goes back.
 	if next.Before(cursor) {
 		next = cursor
 	}
@@ -93,7 +102,9 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 }
 
 // catchUp delivers the events since then, and returns the time up to which all
-// went well.
+// went well. It goes on after a failure. An event that fails for good becomes a
+// dead letter, which is no failure here, so one event cannot hold the cursor
+// for ever.
 func catchUp(ctx context.Context, workspace string, since time.Time, to []*delivery) (until time.Time, err error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1Event, error) {
 		return taskrouter.NewApiService(client).ListEvent(workspace,
@@ -112,6 +123,7 @@ func catchUp(ctx context.Context, workspace string, since time.Time, to []*deliv
 			continue
 		}
 		for _, d := range to {
+			// As long as a callback would have.
 			one, cancel := context.WithTimeout(ctx, d.part.source.deadline)
 			deliverErr := d.deliver(one, e)
 			cancel()
@@ -133,13 +145,17 @@ func catchUp(ctx context.Context, workspace string, since time.Time, to []*deliv
 }
 
 // listedEvent reads an event of the Events API: its own fields, and those in
-// event_data, which are named as in callbacks or in snake case.
+// event_data, which are named as in callbacks or in snake case. The result has
+// the key, type and time that the callback of the event had, so that the two
+// count as one.
 func listedEvent(listed taskrouter.TaskrouterV1Event) (Event, bool) {
 	b, err := json.Marshal(listed)
 	if err != nil || listed.Sid == nil {
 		return Event{}, false
 	}
 	f := objectFields(b)
+	// event_data has what the callback carried, so it wins, except for the
+	// three names below, by which the event is identified.
 	for name, v := range objectFields(f["eventdata"]) {
 		f[name] = v
 	}
@@ -149,6 +165,8 @@ func listedEvent(listed taskrouter.TaskrouterV1Event) (Event, bool) {
 			f[name], _ = json.Marshal(*text)
 		}
 	}
+	// EventDate has whole seconds, and would put events of one second out of
+	// order.
 	if listed.EventDateMs != nil {
 		f["timestampms"], _ = json.Marshal(*listed.EventDateMs)
 	} else if listed.EventDate != nil {

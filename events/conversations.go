@@ -31,6 +31,9 @@ type ConversationEvent struct {
 	Reason    string `twilio:"Reason"`
 
 	MessageSID string `twilio:"MessageSid"`
+	// These five are zero unless the event is about a message; a zero Index
+	// alone does not say so. A message that is about to be added has no
+	// MessageSID.
 	// Index is the message's place in the conversation, from 0.
 	Index  int    `twilio:"Index"`
 	Body   string `twilio:"Body"`
@@ -49,6 +52,8 @@ type ConversationEvent struct {
 	BindingType   string `twilio:"MessagingBinding.Type"`
 	LastReadIndex int    `twilio:"LastReadMessageIndex"`
 
+	// Status is sent, delivered, read, undelivered or failed; ErrorCode is
+	// Twilio's, and zero unless delivery failed. Both are of onDeliveryUpdated.
 	DeliveryReceiptSID string `twilio:"DeliveryReceiptSid"`
 	Status             string `twilio:"Status"`
 	ErrorCode          int    `twilio:"ErrorCode"`
@@ -60,10 +65,17 @@ type ConversationEvent struct {
 	Removed time.Time `twilio:"DateRemoved"`
 }
 
+// conversationSubject returns the SID that the event is about, the most
+// specific one: a message's event names its conversation too.
 func conversationSubject(f fields) string {
 	return f.first("MessageSid", "DeliveryReceiptSid", "ParticipantSid", "UserSid", "ConversationSid")
 }
 
+// conversationEvent reads a webhook. Its key is the idempotency token;
+// Conversations documents no id. Without it, the key is made of what tells two
+// events of one subject apart. A receipt changes its status without a new SID,
+// so the status is in it. Without a time, equal events would pass for one, and
+// all fields are the key.
 func conversationEvent(f fields, token string) Event {
 	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
 	when := f.first("DateRemoved", "StateUpdated", "DateUpdated", "DateCreated")
@@ -76,12 +88,17 @@ func conversationEvent(f fields, token string) Event {
 	return e
 }
 
+// conversationOrder orders by time: nothing else is common to all events.
 func conversationOrder(e Event) (string, order) {
 	return conversationSubject(e.fields), order{time: e.Time.UnixMilli()}
 }
 
 // InteractionEvent is a Flex interaction webhook, such as "onChannelCreated".
-// Source: https://www.twilio.com/docs/flex/developer/conversations/register-interactions-webhooks.
+// Source:
+// https://www.twilio.com/docs/flex/developer/conversations/register-interactions-webhooks.
+// Twilio sends neither an id nor a time, so Event.Time is zero. ErrorCode and
+// ErrorMessage are of onChannelCreateFailed. An interaction's own webhook and a
+// global one both fire.
 type InteractionEvent struct {
 	Event
 	InstanceSID     string `twilio:"InstanceSid"`
@@ -97,6 +114,8 @@ type InteractionEvent struct {
 	ErrorMessage    string `twilio:"ErrorMessage"`
 }
 
+// interactionEvent reads a webhook. Without a token, a channel that is closed
+// twice counts as closed once.
 func interactionEvent(f fields, token string) Event {
 	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
 	if e.Key == "" {
@@ -107,6 +126,8 @@ func interactionEvent(f fields, token string) Event {
 	return e
 }
 
+// interactionOrder has neither number nor time to go by: with NewestOnly, the
+// events of a subject are handled one at a time, and none is skipped.
 func interactionOrder(e Event) (string, order) {
 	return e.fields.first("ParticipantSid", "ChannelSid", "InteractionSid"), order{}
 }

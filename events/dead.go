@@ -23,6 +23,8 @@ import (
 // Its methods read and write the Store, with a ctx of a function or of
 // [flexfn.App.Context]. A DeadLetter is a copy: it does not change when the
 // letter is replayed elsewhere.
+//
+// When a list is full, its oldest letter is no longer listed.
 type DeadLetter struct {
 	// ID identifies the letter: 40 hex digits.
 	ID string
@@ -41,7 +43,8 @@ type DeadLetter struct {
 	text json.RawMessage // of the job
 }
 
-// letter is a dead letter in the Store.
+// letter is a dead letter in the Store. Letters outlive deployments, so the
+// names must stay.
 type letter struct {
 	Job   json.RawMessage `json:"job"`
 	Error string          `json:"error"`
@@ -50,6 +53,8 @@ type letter struct {
 }
 
 const (
+	// There is a list for each first hex digit of an id. At 28 bytes an entry,
+	// a list has 28 KB at most, of the 300 KiB that a value may have.
 	lettersKept  = 30 * 24 * time.Hour
 	letterShards = 16
 	shardLetters = 1000
@@ -58,6 +63,12 @@ const (
 )
 
 // bury stores a dead letter, and calls the hooks.
+//
+// The letter is written before it is listed: one that is not listed expires,
+// and one that is listed and gone is skipped. Its name comes from the event and
+// the listener, so that a second attempt replaces the first. The deadline does
+// not apply, since the event would be lost. An event that is too long is logged
+// and given up: trying again would not make it shorter.
 func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, cause error) error {
 	text, err := d.job(e, l)
 	if err != nil {
@@ -94,7 +105,8 @@ func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, ca
 	return nil
 }
 
-// replace writes value, whatever the entry holds; nil deletes the entry.
+// replace writes value, whatever the entry holds; nil deletes the entry. It
+// reads and swaps until nobody has written in between.
 func replace(ctx context.Context, entries *store.Entries, key string, value []byte) error {
 	for range 10 {
 		old, err := entries.Get(ctx, key)
@@ -117,6 +129,9 @@ func shardKey(entries *store.Entries, id string) string {
 }
 
 // editShard adds id to its list, or removes it when at is nil.
+//
+// It also drops the entries that have expired. In an outage of another system
+// every instance adds letters to the same few lists, hence the many tries.
 func editShard(ctx context.Context, entries *store.Entries, id string, at *time.Time) error {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != letterIDSize {
@@ -183,7 +198,9 @@ func letterTime(entry []byte) time.Time {
 //	}
 //
 // Letters that are added or deleted meanwhile may or may not appear. "flexfn
-// events" and the console list them too.
+// events" and the console list them too. It reads the Store once for each of
+// the 16 lists and once for each letter, and locks nothing. Each range over it
+// starts anew.
 func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		rt, err := runtimeOf(ctx)
@@ -211,7 +228,8 @@ func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	}
 }
 
-// letterName returns the key of a letter's entry.
+// letterName returns the key of a letter's entry. The id is the end of that
+// key, an HMAC, so it says nothing of the event.
 func letterName(entries *store.Entries, id string) string {
 	name := entries.Key("dead")
 	return name[:len(name)-2*letterIDSize] + id
@@ -234,8 +252,11 @@ func readLetter(ctx context.Context, entries *store.Entries, id string) (d DeadL
 }
 
 // Replay runs the listener again, in this process. If the listener succeeds,
-// Replay deletes the letter and returns nil; otherwise the letter stays. ctx
-// is as for [DeadLetters].
+// Replay deletes the letter and returns nil; otherwise the letter stays. ctx is
+// as for [DeadLetters]. The error is the listener's or the Store's, or says
+// that the app no longer has the listener. It takes a minute at most, waiting
+// included while the event is handled elsewhere. Of two calls at once, the
+// second finds what the first has done.
 func (d DeadLetter) Replay(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -286,7 +307,7 @@ func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error
 }
 
 // Delete removes the letter. The listener does not run again for the event,
-// even if it is delivered again.
+// even if it is delivered again. Deleting a letter that is gone succeeds.
 func (d DeadLetter) Delete(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

@@ -26,7 +26,8 @@ const (
 	recordPause = time.Second / 4 // between attempts to record what was done
 )
 
-// delivery is one run of a function that handles events.
+// delivery is one run of a function that handles events. It serves requests,
+// jobs, [CatchUp] and replays alike.
 type delivery struct {
 	part *part
 	rt   *link.Runtime
@@ -43,13 +44,16 @@ type step struct {
 type stepState byte
 
 const (
+	// The order matters: of two records of a listener, the higher state counts.
+	// A dead letter that is replayed with success is succeeded.
 	failing stepState = iota // or not run yet
 	queued
 	dead
 	succeeded
 )
 
-// progress is the Store's entry for an event: a step for each listener.
+// progress is the Store's entry for an event: a step for each listener. A
+// listener that it lacks has not run. It is keyed by [listener.id].
 type progress map[string]step
 
 // readProgress reads an event's entry. What cannot be read counts as no
@@ -73,6 +77,9 @@ func readProgress(b []byte) progress {
 	return p
 }
 
+// encode writes, for each listener, its name with the length before it, its
+// tries and its state. Another instance may run another version of the program,
+// so names that this one does not know are kept by merge.
 func (p progress) encode() []byte {
 	var b []byte
 	for name, s := range p {
@@ -93,6 +100,8 @@ func (p progress) merge(recorded []byte) []byte {
 	return all.encode()
 }
 
+// family is part of keys. A TaskRouter event from Event Streams has that of the
+// callback, so that the two count as one.
 func (d *delivery) family(e Event) string {
 	if strings.HasPrefix(e.fields.text(streamType), taskRouterIn) {
 		return "taskrouter"
@@ -120,7 +129,9 @@ func (d *delivery) wanted(e Event) (list []*listener) {
 }
 
 // again goes on trying e after the answer, since its source does not deliver it
-// again by itself. A listener runs once each time.
+// again by itself. A listener runs once each time. It copies what it needs,
+// since the request is over by then. The work ends with the process; see
+// [link.Runtime].
 func (d *delivery) again(ctx context.Context, e Event) {
 	if d.rt.Again == nil {
 		return
@@ -140,10 +151,16 @@ func (d *delivery) again(ctx context.Context, e Event) {
 
 // run claims e and runs its listeners, so that no other instance runs them at
 // the same time. A job runs only the one that was queued.
+//
+// The claim is on the event, not on a listener: one entry of the Store tells of
+// all, and a redelivery that finds everything settled costs no more than that.
+// It returns the errors of the listeners that must run again.
 func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job bool) error {
 	if len(wanted) == 0 {
 		return nil
 	}
+	// A queued listener is settled for a delivery, whose work is done, but not
+	// for the job that is to run it.
 	settled := func(data []byte) bool {
 		steps := readProgress(data)
 		for _, l := range wanted {
@@ -201,6 +218,8 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 			results <- r
 		}()
 	}
+	// The loop goes on after the deadline: what a late listener did is recorded
+	// too. The last record also gives up the claim.
 	changed := progress{}
 	var errs []error
 	for pending > 0 {
@@ -231,7 +250,8 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	return errors.Join(errs...)
 }
 
-// note tells flexfn dev what became of e.
+// note tells flexfn dev what became of e. Without it, as in production, this
+// does nothing.
 func (d *delivery) note(e Event, l *listener, s step, outcome link.Outcome, err error) {
 	if d.rt.Note == nil {
 		return
@@ -244,7 +264,9 @@ func (d *delivery) note(e Event, l *listener, s step, outcome link.Outcome, err 
 }
 
 // record saves what was done. While the Store fails it tries again until the
-// claim ends: what is not recorded by then may run again.
+// claim ends: what is not recorded by then may run again. It does not stop with
+// ctx, which the deadline may have ended, nor if another has taken over: its
+// record and this one are merged.
 func record(ctx context.Context, mine *claim.Claim, save func(context.Context, func([]byte) []byte) error, merge func([]byte) []byte) error {
 	for {
 		err := save(context.WithoutCancel(ctx), merge)
@@ -256,7 +278,9 @@ func record(ctx context.Context, mine *claim.Claim, save func(context.Context, f
 	}
 }
 
-// lease is what is left of the deadline, and some.
+// lease is what is left of the deadline, and some. Within the margin a listener
+// that reacts to its ctx has returned and is recorded; only one that ignores it
+// can still run when another instance takes over.
 func lease(ctx context.Context) time.Duration {
 	left := jobTime
 	if at, ok := ctx.Deadline(); ok {
@@ -265,8 +289,11 @@ func lease(ctx context.Context) time.Duration {
 	return left + leaseMargin
 }
 
-// step runs a listener until it succeeds, gives up or is queued. An error
-// means that it must run again, which the caller has to bring about.
+// step runs a listener until it succeeds, gives up or is queued. An error means
+// that it must run again, which the caller has to bring about. A delivery tries
+// three times, 200 and 400 ms apart, if a second is left for the next try. It
+// does not try more, so that a short outage cannot use up a listener's tries. A
+// job tries once: its engine waits between tries.
 func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s step, job bool) (step, error) {
 	if l.after && !job {
 		if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
@@ -285,6 +312,7 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 			d.note(e, l, s, link.Done, nil)
 			s.state = succeeded
 			return s, nil
+		// Another event of the subject has the claim, or the Store failed.
 		case errors.Is(err, errNotTried):
 			s.tries--
 			return d.leave(ctx, e, l, s, job, err)
@@ -310,7 +338,9 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 	}
 }
 
-// leave gives what failed to the Queue, if there is one.
+// leave gives what failed to the Queue, if there is one. It becomes due in 5 s,
+// which outlasts most restarts. If the Queue refuses it too, the error goes to
+// the caller.
 func (d *delivery) leave(ctx context.Context, e Event, l *listener, s step, job bool, err error) (step, error) {
 	if d.rt.Queue != nil && !job && d.enqueue(ctx, e, l, time.Now().Add(5*time.Second)) == nil {
 		s.state = queued
@@ -319,9 +349,11 @@ func (d *delivery) leave(ctx context.Context, e Event, l *listener, s step, job 
 	return s, err
 }
 
+// errNotTried marks failures that do not count as a try.
 var errNotTried = errors.New("the listener did not run")
 
-// try runs the listener once.
+// try runs the listener once. With [NewestOnly] it holds a claim on the subject
+// meanwhile, which orders the events of all instances.
 func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -344,6 +376,8 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 		return nil
 	}
 	err = l.run(ctx, e)
+	// Only a success moves the position on: a failed event must not be skipped
+	// by its own next try. If it cannot be recorded, the listener runs again.
 	recordErr := mine.Free(context.WithoutCancel(ctx), func(recorded []byte) []byte {
 		if err != nil || readOrder(recorded).after(at) {
 			return recorded
@@ -357,7 +391,8 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 type order struct{ version, time int64 }
 
 // after reports whether o is later than p: by version if both have one,
-// otherwise by time.
+// otherwise by time. TaskRouter's versions are exact; times of one subject can
+// be equal.
 func (o order) after(p order) bool {
 	if o.version > 0 && p.version > 0 && o.version != p.version {
 		return o.version > p.version
@@ -369,6 +404,7 @@ func (o order) encode() []byte {
 	return binary.AppendVarint(binary.AppendVarint(nil, o.version), o.time)
 }
 
+// readOrder reads a position; without one, everything is later.
 func readOrder(b []byte) (o order) {
 	v, n := binary.Varint(b)
 	if n <= 0 {
@@ -378,7 +414,10 @@ func readOrder(b []byte) (o order) {
 	return order{v, t}
 }
 
-// final reports whether another try would not help, or might do harm.
+// final reports whether another try would not help, or might do harm. A
+// conflict (409, 412) may pass when the listener reads again; 408, 425 and 429
+// ask for another try. After an unknown outcome, a second try could do the work
+// twice, so a person decides.
 func final(err error) bool {
 	e, ok := errors.AsType[*flexfn.Error](err)
 	if !ok {
@@ -408,7 +447,8 @@ func (s scoped) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// job is what the Queue and dead letters store.
+// job is what the Queue and dead letters store. Jobs outlive deployments, so
+// the names must stay.
 type job struct {
 	Path     string    `json:"path"` // of the function
 	Listener string    `json:"listener,omitempty"`
@@ -419,6 +459,7 @@ type job struct {
 	Fields   fields    `json:"fields"`
 }
 
+// maxJob is the bound in bytes that [flexfn.Queue] promises its engines.
 const maxJob = 200 << 10
 
 func (d *delivery) job(e Event, l *listener) ([]byte, error) {
@@ -429,6 +470,8 @@ func (d *delivery) job(e Event, l *listener) ([]byte, error) {
 	return b, err
 }
 
+// enqueue adds a job for one listener. Its key is the same each time, so an
+// engine may drop a second one; if it does not, the Store does.
 func (d *delivery) enqueue(ctx context.Context, e Event, l *listener, due time.Time) error {
 	b, err := d.job(e, l)
 	if err != nil {
@@ -437,7 +480,9 @@ func (d *delivery) enqueue(ctx context.Context, e Event, l *listener, due time.T
 	return d.rt.Queue.Add(ctx, d.rt.Claims.Entries().Key("job", d.family(e), e.Key, l.id(d.path)), b, due)
 }
 
-// RunJob implements [link.JobRunner].
+// RunJob implements [link.JobRunner]. A job that cannot be read, or whose
+// listener is not here, is an error and not a dead letter: an instance of
+// another version may know it.
 func (p *part) RunJob(ctx context.Context, text []byte) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

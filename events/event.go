@@ -36,7 +36,8 @@ type Event struct {
 	// AccountSID is the account in which it happened; empty if Twilio does not
 	// say.
 	AccountSID string
-	// Try counts the runs of this listener for this event, from 1.
+	// Try counts the runs of this listener for this event, from 1. It is 1 in
+	// [Assignment] and [Before], which have no listeners.
 	Try int
 
 	fields fields
@@ -90,7 +91,7 @@ func (a Attributes) String(name string) string {
 }
 
 // fields holds what Twilio sent, as JSON, by folded name. The fields of a form
-// are strings.
+// are strings. Two names that fold to the same key are one field.
 type fields map[string]json.RawMessage
 
 // fold maps "TaskSid" and "task_sid" to the same key.
@@ -184,6 +185,8 @@ func (f fields) fill(v reflect.Value, tag string, strict bool) error {
 		switch {
 		case sf.Type == eventType || name == "-" || !sf.IsExported():
 			continue
+		// Parts such as Task, and embedded structs, have their fields among
+		// those of the event itself.
 		case name == "" && sf.Type.Kind() == reflect.Struct && sf.Type != timeType && (sf.Anonymous || tag != "json"):
 			if err := f.fill(v.Field(i), tag, strict); err != nil {
 				return err
@@ -194,6 +197,7 @@ func (f fields) fill(v reflect.Value, tag string, strict bool) error {
 		case name == "":
 			name = sf.Name
 		}
+		// An empty string is how forms say that there is no number or time.
 		raw, ok := f[fold(name)]
 		if !ok || string(raw) == "null" || string(raw) == `""` && sf.Type.Kind() != reflect.String {
 			continue
@@ -217,6 +221,8 @@ func set(v reflect.Value, raw json.RawMessage) error {
 		v.Set(reflect.ValueOf(at))
 		return nil
 	case t == durationType:
+		// Twilio's durations are seconds. The bounds keep them within an int64
+		// of nanoseconds.
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || seconds < -1e9 || seconds > 1e9 {
 			return errors.New("it is not a number of seconds")
@@ -264,7 +270,9 @@ func set(v reflect.Value, raw json.RawMessage) error {
 }
 
 // parseTime reads the formats of Twilio's products: seconds or milliseconds
-// since 1970, RFC 3339 and RFC 2822.
+// since 1970, RFC 3339 and RFC 2822. Numbers beyond 1e11 are milliseconds: as
+// seconds they would lie after the year 5000, and as milliseconds smaller ones
+// before 1974. A time without a zone is UTC.
 func parseTime(s string) (time.Time, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if n > 1e11 || n < -1e11 {

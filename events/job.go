@@ -35,6 +35,8 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 	if len(p.listeners) > 0 {
 		def.err = errors.New("events.Job takes no listeners")
 	}
+	// A job is an event with one listener, so that it is claimed, counted and
+	// buried as any other.
 	l := &listener{name: "job", in: reflect.TypeFor[In](), tries: 10}
 	l.run = func(ctx context.Context, e Event) error {
 		var in In
@@ -65,6 +67,8 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 //
 // ctx is a handler's, or one from [flexfn.App.Context]; it bounds the storing,
 // not the job. A negative delay counts as zero. Do not put secrets into in.
+// Errors of the Queue are returned as they are; the job may have been stored
+// nevertheless.
 func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -94,6 +98,9 @@ func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 	if scope == "" {
 		scope = rand.Text()
 	}
+	// The scope belongs to the work under way, not to its key, so that the same
+	// work in a later period adds a job of its own. Only the HMAC at the end is
+	// used: the Queue's operators can read keys.
 	key := rt.Claims.Entries().Key("job", scope, to, string(text))
 	key = key[len(key)-40:]
 	due := time.Now().Add(max(delay, 0))

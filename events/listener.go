@@ -97,6 +97,8 @@ func Tries(n int) ListenerOption {
 	}
 }
 
+// listener is what [On] and [Job] make. It does not change after that, and is
+// shared by all deliveries.
 type listener struct {
 	flexfn.StudioOption // never applied: see Define
 
@@ -126,6 +128,8 @@ func (l *listener) id(path string) string {
 	return path + " " + l.name
 }
 
+// wants reports whether a type of l matches e's, in the form of callbacks or in
+// that of Event Streams.
 func (l *listener) wants(e Event) bool {
 	for _, t := range l.types {
 		if matches(t, e.Type) || matches(t, e.fields.text(streamType)) {
@@ -153,7 +157,10 @@ var ours = map[reflect.Type]string{
 	reflect.TypeFor[InteractionEvent]():  "Interactions",
 }
 
-// decodeInto makes an E of e.
+// decodeInto makes an E of e. A struct of the program's own is decoded
+// strictly: a field that does not fit is a mistake in it, and a dead letter
+// shows it. The types of this package are not, since Twilio may change what it
+// sends.
 func decodeInto[E any](e Event) (E, error) {
 	var v E
 	rv := reflect.ValueOf(&v).Elem()

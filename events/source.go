@@ -18,7 +18,8 @@ import (
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
-// source is a kind of delivery.
+// source is a kind of delivery. Deadlines are what Twilio waits, 15 s or 5 s,
+// less time for the answer on its way.
 type source struct {
 	name     string
 	family   string // of keys: an event that comes two ways has one
@@ -30,6 +31,7 @@ type source struct {
 	batch    bool // bodies are JSON arrays of CloudEvents
 }
 
+// sources are the functions that take listeners. Nothing changes them.
 var sources = map[string]*source{
 	"TaskRouter": {name: "TaskRouter", family: "taskrouter", doc: "Takes TaskRouter's events.", deadline: 12 * time.Second,
 		status: http.StatusNoContent, event: taskRouterEvent, order: taskRouterOrder},
@@ -48,18 +50,21 @@ var sources = map[string]*source{
 // [CatchUp] fetches what was lost. The deadline is 12 s unless
 // [flexfn.Deadline] sets another; Twilio waits 15 s.
 //
-// The answer is 204. Put its URL into the workspace's EventCallbackUrl, and
-// the types that listeners take into EventsFilter.
+// The answer is 204. Put its URL into the workspace's EventCallbackUrl, and the
+// types that listeners take into EventsFilter. After a failed listener it is
+// 503, which does not make TaskRouter deliver again.
 func TaskRouter(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("TaskRouter", options)
 }
 
-// Stream makes the function for an Event Streams webhook sink. Events arrive
-// at least once, in any order. A batch in which a listener failed is answered
-// 503, so that Twilio delivers it again for up to 4 hours, when only the
-// failed listeners run. The sink's test events are acknowledged and logged.
-// The deadline is 4.5 s unless [flexfn.Deadline] sets another; Twilio waits 5
-// s. 32 events of a batch are handled at once.
+// Stream makes the function for an Event Streams webhook sink. Events arrive at
+// least once, in any order. A batch in which a listener failed is answered 503,
+// so that Twilio delivers it again for up to 4 hours, when only the failed
+// listeners run. The sink's test events are acknowledged and logged. The
+// deadline is 4.5 s unless [flexfn.Deadline] sets another; Twilio waits 5 s. 32
+// events of a batch are handled at once. A body that is not a batch is answered
+// 500, and an element that is not an event is skipped, so that no 4xx makes
+// Twilio drop the rest.
 func Stream(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Stream", options) }
 
 // Status makes the function for the status callbacks of calls, conferences,
@@ -77,13 +82,15 @@ func Conversations(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("Conversations", options)
 }
 
-// Interactions makes the function for Flex's interaction webhooks. The
-// deadline is 12 s unless [flexfn.Deadline] sets another.
+// Interactions makes the function for Flex's interaction webhooks. The deadline
+// is 12 s unless [flexfn.Deadline] sets another. Twilio's page does not say how
+// long it waits; 15 s are assumed.
 func Interactions(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("Interactions", options)
 }
 
-// definition is the option that marks a function as this package's.
+// definition is the option that marks a function as this package's. Its
+// StudioOption is the function's deadline.
 type definition struct {
 	flexfn.StudioOption
 	source twilioevent.Source
@@ -94,16 +101,20 @@ type definition struct {
 // Source implements [link.Sourced].
 func (d *definition) Source() string { return string(d.source) }
 
+// Define implements [link.Definition]. An error makes [flexfn.App.Handle]
+// panic.
 func (d *definition) Define() (any, error) { return d.part, d.err }
 
-// part is what such a function adds to a flexfn.Function.
+// part is what such a function adds to a flexfn.Function. It does not change
+// once the function is made.
 type part struct {
 	source    *source
 	listeners []*listener
 	hooks     []func(context.Context, DeadLetter)
 }
 
-// hook is the option [OnDeadLetter].
+// hook is the option [OnDeadLetter]. Its StudioOption is never applied: see
+// Define.
 type hook struct {
 	flexfn.StudioOption
 	call func(context.Context, DeadLetter)
@@ -114,7 +125,8 @@ func (*hook) Define() (any, error) {
 }
 
 // prepare makes the function of a source, whose definition is in the option
-// that prepare adds.
+// that prepare adds. Options given by the program come after it, so that its
+// Deadline wins. All faults are reported at once.
 func prepare(name string, options []flexfn.StudioOption) *flexfn.Function {
 	p := &part{source: sources[name]}
 	def := &definition{StudioOption: flexfn.Deadline(p.source.deadline), source: twilioevent.Source(name), part: p}
@@ -151,11 +163,16 @@ func (p *part) split(options []flexfn.StudioOption) (rest []flexfn.StudioOption)
 // OnDeadLetter has a function called for each dead letter, once it is stored.
 // Use it for alerts: if the call fails or the process ends, there is no second
 // one. A panic in it is logged. The answer waits for it, so it should return
-// soon.
+// soon. It may be given several times; the calls are made one after another,
+// with the ctx of the delivery or job, which then does not end at its deadline.
+// If what was done cannot be recorded, the letter is stored again, and the call
+// is made again.
 func OnDeadLetter(call func(context.Context, DeadLetter)) flexfn.StudioOption {
 	return &hook{flexfn.Doc(""), call}
 }
 
+// check refuses what could never match. Event Streams carry events of all
+// products, so a Stream takes any type of listener.
 func (s *source) check(l *listener) (err error) {
 	if of := ours[l.in]; of != "" && of != s.name && !s.batch {
 		err = fmt.Errorf("events.On(%q) takes %s, which belongs to events.%s", l.name, l.in, of)
@@ -190,7 +207,9 @@ func runtimeOf(ctx context.Context) (*link.Runtime, error) {
 
 const maxAtOnce = 32 // events of a batch
 
-// serve answers a delivery.
+// serve answers a delivery. The events of a batch succeed or fail each by
+// itself; any failure fails the answer, and the next delivery finds what is
+// done.
 func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -212,6 +231,8 @@ func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, er
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
+			// Event Streams delivers a batch again after a 503. The other
+			// sources do not, so the process tries.
 			if errs[i] = d.deliver(ctx, e); errs[i] != nil && !p.source.batch {
 				d.again(ctx, e)
 			}
@@ -243,7 +264,10 @@ type cloudEvent struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// streamEvents reads a batch: a JSON array, or one event on its own.
+// streamEvents reads a batch: a JSON array, or one event on its own. An element
+// that cannot be read will not be readable on the next delivery either, so it
+// is skipped. The test event comes from Twilio's check of a sink, and no
+// listener waits for it.
 func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
 	body = bytes.TrimSpace(form.TrimBOM(body))
 	if len(body) > 0 && body[0] == '{' {
@@ -277,6 +301,8 @@ func streamEvent(ce cloudEvent) Event {
 	if f == nil {
 		f = fields{}
 	}
+	// For TaskRouter the payload is what the callback would have been, so its
+	// names win.
 	for name, v := range objectFields(f["payload"]) {
 		if _, ok := f[name]; !ok || strings.HasPrefix(ce.Type, taskRouterIn) {
 			f[name] = v
@@ -286,6 +312,7 @@ func streamEvent(ce cloudEvent) Event {
 	f[fold(streamType)] = name
 	if t, ok := strings.CutPrefix(ce.Type, taskRouterIn); ok {
 		e := taskRouterEvent(f, ce.ID)
+		// The one type whose name differs from the callback's.
 		if e.Type = t; t == "task-queue.expression-updated" {
 			e.Type = "task-queue.expression.updated"
 		}

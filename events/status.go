@@ -100,7 +100,9 @@ type MessageStatus struct {
 	ChannelSay string `twilio:"ChannelStatusMessage"`
 }
 
-// statusEvent finds out what a status callback is about.
+// statusEvent finds out what a status callback is about. The order matters: the
+// callback of a conference's recording has a ConferenceSid too. What is none of
+// these has a type that begins with "unknown." instead of being lost.
 func statusEvent(f fields, _ string) Event {
 	e := Event{AccountSID: f.text("AccountSid"), fields: f}
 	e.Time, _ = parseTime(f.text("Timestamp"))
@@ -128,6 +130,8 @@ func statusEvent(f fields, _ string) Event {
 	case f.text("TranscriptionSid") != "":
 		what := f.first("TranscriptionEvent", "TranscriptionStatus")
 		say("transcription", strings.TrimPrefix(what, "transcription-"), f.text("TranscriptionSid"), f.first("SequenceId", "TranscriptionEvent", "TranscriptionStatus"))
+	// Asynchronous machine detection has a callback of its own, without the
+	// number that progress callbacks have.
 	case f.text("AnsweredBy") != "" && f.text("SequenceNumber") == "" && f.text("CallbackSource") == "":
 		say("call", "amd", f.text("CallSid"), "amd")
 	case f.text("CallSid") != "":
@@ -139,6 +143,8 @@ func statusEvent(f fields, _ string) Event {
 }
 
 // statusOrder ranks statuses, so that a late one does not undo a later one.
+// Statuses of one rank go by time, and so does one that is not listed. Where
+// Twilio sends no time, both are handled.
 func statusOrder(e Event) (subject string, at order) {
 	kind, status, _ := strings.Cut(e.Type, ".")
 	subject = kind + " " + e.fields.first("MessageSid", "RecordingSid", "ConferenceSid", "TranscriptionSid", "CallSid", "SmsSid", "Sid")

@@ -12,7 +12,8 @@ import (
 // EventCallbackUrl, from Event Streams or from the Events API. Parts that the
 // event does not concern are zero. Its fields are those of
 // https://www.twilio.com/docs/taskrouter/api/event/reference; [Event.Field]
-// returns others that Twilio sends, now or in future.
+// returns others that Twilio sends, now or in future. ResourceType is
+// documented in capitals and seen in lower case, hence one form here.
 type TaskRouterEvent struct {
 	Event
 	Description      string `twilio:"EventDescription"`
@@ -35,7 +36,9 @@ type TaskRouterEvent struct {
 
 // Task is a TaskRouter task, as events and assignment callbacks describe it.
 // Age and AgeInQueue are whole seconds. Attributes are as they were when the
-// event happened; read the task to know what they are now.
+// event happened; read the task to know what they are now. The previous
+// priority and queue come with Event Streams; that callbacks have them too is
+// assumed.
 type Task struct {
 	SID        string        `twilio:"TaskSid"`
 	Attributes Attributes    `twilio:"TaskAttributes"`
@@ -62,7 +65,8 @@ type Task struct {
 	TargetChangeReason string        `twilio:"target_changed_reason"`
 }
 
-// Reservation is a task's reservation of a worker.
+// Reservation is a task's reservation of a worker. Version grows with each
+// change.
 type Reservation struct {
 	SID        string `twilio:"ReservationSid"`
 	Version    int    `twilio:"ReservationVersion"`
@@ -80,7 +84,8 @@ type Worker struct {
 	PreviousActivitySID  string        `twilio:"WorkerPreviousActivitySid"`
 	PreviousActivityName string        `twilio:"WorkerPreviousActivityName"`
 	InPreviousActivity   time.Duration `twilio:"WorkerTimeInPreviousActivity"`
-	// InPreviousActivityMs is more exact: milliseconds.
+	// InPreviousActivityMs is more exact: milliseconds. An int32 would overflow
+	// after 25 days.
 	InPreviousActivityMs int64 `twilio:"WorkerTimeInPreviousActivityMs"`
 
 	// Of worker.capacity.update and worker.channel.availability.update.
@@ -122,7 +127,8 @@ type Activity struct {
 	Available bool   `twilio:"ActivityAvailable"`
 }
 
-// Transfer is a task's transfer.
+// Transfer is a task's transfer. The fields are those of Event Streams; that
+// callbacks have them too is assumed.
 type Transfer struct {
 	Started                  time.Time `twilio:"transfer_started"`
 	Status                   string    `twilio:"transfer_status"`
@@ -135,11 +141,18 @@ type Transfer struct {
 	TaskTransferSID          string    `twilio:"task_transfer_sid"`
 }
 
+// knownTaskRouterType reports whether any type that TaskRouter documents
+// matches. It catches typing errors; an event of a type that is not among them
+// still reaches the listeners of "*".
 func knownTaskRouterType(pattern string) bool {
 	return slices.ContainsFunc(twilioevent.TaskRouterTypes(), func(t string) bool { return matches(pattern, t) })
 }
 
-// taskRouterEvent reads an event of TaskRouter from any of its sources.
+// taskRouterEvent reads an event of TaskRouter from any of its sources. The key
+// is the event's own SID, which callbacks have though it is not documented.
+// Next best is token, an id of the delivery, and then what makes the event: its
+// type, its resource and the time. Without a time, two events might have one
+// key, so all fields are it.
 func taskRouterEvent(f fields, token string) Event {
 	e := Event{Type: strings.ToLower(f.text("EventType")), AccountSID: f.text("AccountSid"), fields: f}
 	e.Time, _ = parseTime(f.first("TimestampMs", "Timestamp"))
@@ -155,8 +168,9 @@ func taskRouterEvent(f fields, token string) Event {
 	return e
 }
 
-// taskRouterOrder returns the subject of the event, and its position among
-// that subject's events.
+// taskRouterOrder returns the subject of the event, and its position among that
+// subject's events. Only reservations, tasks and workers have versions; the
+// rest goes by time. Callbacks have milliseconds, so equal times are rare.
 func taskRouterOrder(e Event) (subject string, at order) {
 	kind, _, _ := strings.Cut(e.Type, ".")
 	subject = e.fields.text("ResourceSid")
