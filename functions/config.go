@@ -173,6 +173,8 @@ var settings = []variable{
 		func(c *Config, v string) error { c.AssetsDir = v; return nil }, (*Config).openAssets},
 }
 
+// wholeNumber returns a setting for a number from least to most. Zero is the
+// default, and passes the check.
 func wholeNumber(name, unit string, least, most int, doc string, field func(*Config) *int) variable {
 	fault := func(v any) error { return fmt.Errorf("%v: write a number of %s from %d to %d", v, unit, least, most) }
 	return variable{name, doc,
@@ -223,7 +225,9 @@ func splitList(v string) []string {
 	return list
 }
 
-// fault returns everything that is wrong with c in one error.
+// fault returns everything that is wrong with c in one error. Every check runs,
+// whether the program or the environment set the field. Some also read a file
+// into c.
 func (c *Config) fault() error {
 	faults := slices.Clone(c.faults)
 	for _, s := range settings {
@@ -237,6 +241,8 @@ func (c *Config) fault() error {
 	return errors.Join(faults...)
 }
 
+// checkDisabled refuses paths that switch nothing off, which are probably
+// typos.
 func (c *Config) checkDisabled() error {
 	routes := Routes()
 	for _, path := range c.Disabled {
@@ -248,6 +254,8 @@ func (c *Config) checkDisabled() error {
 }
 
 // checkFeatures refuses unknown names in Features, which are probably typos.
+// The one word none stands for an empty list, which an environment variable
+// cannot say: empty counts as unset.
 func (c *Config) checkFeatures() error {
 	var names []string
 	for _, f := range features() {
@@ -264,6 +272,7 @@ func (c *Config) checkFeatures() error {
 	return nil
 }
 
+// checkTimeZone also refuses "Local", which would differ from host to host.
 func (c *Config) checkTimeZone() error {
 	if _, err := time.LoadLocation(c.timeZone()); err != nil || c.TimeZone == "Local" {
 		return fmt.Errorf("%q is not a time zone: write one such as Europe/Berlin", c.TimeZone)
@@ -271,6 +280,8 @@ func (c *Config) checkTimeZone() error {
 	return nil
 }
 
+// loadPrompts reads the prompts over the defaults, so that a file need only
+// have what differs.
 func (c *Config) loadPrompts() error {
 	if c.words = defaultPrompts(); c.PromptsFile == "" {
 		return nil
@@ -286,6 +297,8 @@ func (c *Config) loadCanned() error {
 	return readFile(c.CannedResponsesFile, &c.canned)
 }
 
+// checkSchedules reads the file only to report what is wrong with it: each
+// request reads it again. One that does not exist yet is right.
 func (c *Config) checkSchedules() error {
 	if c.SchedulesFile == "" {
 		return nil

@@ -13,6 +13,10 @@ import (
 // Twilio has no If-Match for conversations: the last change wins. What
 // attributes does not have is lost. Its path is
 // /common/flex/conversations/update-attributes.
+//
+// The conversation may be named by its SID or by its unique name. To change
+// some attributes and keep the rest, write a function with
+// [twilioapi.UpdateConversationAttributes], which merges.
 var UpdateConversationAttributes = flexfn.PrepareFlexFunction(updateConversationAttributes, flexfn.Doc("Replaces the attributes of a conversation."))
 
 type conversationParams struct {

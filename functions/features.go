@@ -27,7 +27,9 @@ type feature struct {
 	voice func(*Config) []flexfn.Route
 }
 
-// need is a setting that a feature needs, of the app or of this package.
+// need is a setting that a feature needs, of the app or of this package. name
+// is the variable, as an operator sets it; of returns its value, "" if it
+// lacks.
 type need struct {
 	name string
 	of   func(flexfn.Config, *Config) string
@@ -44,7 +46,9 @@ var (
 	needSchedules = need{"FLEXFN_SCHEDULES_FILE", func(_ flexfn.Config, c *Config) string { return c.SchedulesFile }}
 )
 
-// features lists the template's features that have functions, by name.
+// features lists the template's features that have functions, by name. needs is
+// what none of a feature's functions can do without; what only one of them
+// needs is checked in that function.
 func features() []feature {
 	return []feature{
 		{name: "admin-ui", routes: adminUI},
@@ -64,7 +68,8 @@ func features() []feature {
 	}
 }
 
-// missing lists the settings that the feature lacks.
+// missing lists the settings that the feature lacks. Nothing is looked up at
+// Twilio: a SID of something that does not exist passes.
 func (f feature) missing(app flexfn.Config, c *Config) (names []string) {
 	for _, n := range f.needs {
 		if n.of(app, c) == "" {
@@ -97,7 +102,9 @@ func (f feature) all(c *Config) []flexfn.Route {
 }
 
 // off returns the functions to serve while settings are missing. They check
-// their callers as usual, so strangers do not learn what is missing.
+// their callers as usual, so strangers do not learn what is missing. The paths
+// are taken all the same, so that the plugin learns what is wrong from a 501
+// and not from a 404 that could be a typing error.
 func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	answer := func(context.Context, struct{}) (done, error) {
 		return done{}, flexfn.Errorf(http.StatusNotImplemented, "The feature %s is off: the server lacks %s", f.name, strings.Join(missing, ", "))
@@ -121,7 +128,8 @@ func (f feature) off(c *Config, missing []string) []flexfn.Route {
 }
 
 // optional is a parameter that may be missing. The plugin may send the words
-// undefined or null for a missing one.
+// undefined or null for a missing one. The plugin builds its forms from
+// JavaScript values, hence the words.
 type optional string
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -136,7 +144,9 @@ func (o *optional) UnmarshalText(text []byte) error {
 // or returns o, or standIn if it is missing.
 func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
 
-// optionalInt is a whole number that may be missing, as an optional may.
+// optionalInt is a whole number that may be missing, as an optional may. A
+// value that is not a whole number is refused with 400. The bounds are
+// Twilio's.
 type optionalInt struct{ n *int }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -163,6 +173,7 @@ func (o optionalInt) or(standIn int) *int {
 }
 
 // optionalBool is true, or false, also if it is missing, as an optional may be.
+// Any other word is refused with 400: a typing error must not count as false.
 type optionalBool bool
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -177,7 +188,8 @@ func (o *optionalBool) UnmarshalText(text []byte) error {
 }
 
 // checkSIDs refuses values that are neither empty nor SIDs. Each value follows
-// its parameter's name and the prefix of its SIDs.
+// its parameter's name and the prefix of its SIDs. It stops at the first fault.
+// The SID that is wrong may come from anywhere, so it is not repeated.
 func checkSIDs(parameters ...string) error {
 	for ; len(parameters) >= 3; parameters = parameters[3:] {
 		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !sid.Valid(value, prefix) {
@@ -196,7 +208,9 @@ func object(v any) json.RawMessage {
 	return b
 }
 
-// attributesOf decodes a resource's attributes; anything but an object counts as none.
+// attributesOf decodes a resource's attributes; anything but an object counts
+// as none. Attributes that someone has broken in Twilio's console must not stop
+// a function that can do without them; one that cannot checks for nil.
 func attributesOf(text *string) map[string]json.RawMessage {
 	if text == nil {
 		return nil
@@ -216,7 +230,8 @@ func textOf(raw json.RawMessage) (s string) {
 	return s
 }
 
-// value returns *s, or "" if s is nil.
+// value returns *s, or "" if s is nil. Nil is how twilio-go shows a field that
+// Twilio left out.
 func value(s *string) string {
 	if s == nil {
 		return ""
@@ -226,7 +241,9 @@ func value(s *string) string {
 
 // rewriteAttributes changes attributes that Twilio does not version. Changes
 // take turns within the app, and each reads the attributes right before it
-// writes them.
+// writes them. An attempt that is repeated begins with reading, so change may
+// run more than once. key is the resource's SID. Turns hold within the process;
+// a change by another process in between is lost.
 func rewriteAttributes(ctx context.Context, key string, change func(json.RawMessage) (json.RawMessage, error),
 	read func(*twilioapi.Client) (*string, error), write func(client *twilioapi.Client, attributes string) error,
 ) error {

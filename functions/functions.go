@@ -56,6 +56,9 @@ import (
 // call. Use it for documentation, or to serve functions at other paths. Its
 // functions do not have the settings of a [Config]; [Config.Add] serves them
 // with those.
+//
+// It returns a new list each time. It includes features whose settings are
+// missing.
 func Routes() []flexfn.Route {
 	c := new(Config)
 	list := c.common()
@@ -65,7 +68,9 @@ func Routes() []flexfn.Route {
 	return list
 }
 
-// common lists the functions that the features share.
+// common lists the functions that the features share. Only functions with
+// settings of their own are methods; the others are variables, so that a
+// program can serve them at other paths.
 func (c *Config) common() []flexfn.Route {
 	const flex = "/common/flex/"
 	return []flexfn.Route{
@@ -102,6 +107,9 @@ func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 //
 // Like [flexfn.App.Handle], it panics if a path is taken: disable the
 // ready-made function to register another at its path.
+//
+// Call it once for an app, before it serves. A missing setting of a common
+// function is not a fault: the function says so when it is called.
 func (c Config) Add(app *flexfn.App) error {
 	if err := c.fault(); err != nil && !c.describing {
 		return err
@@ -112,6 +120,8 @@ func (c Config) Add(app *flexfn.App) error {
 		switch {
 		case !s.Chosen:
 			continue
+		// A description lists every feature, so that a client can be generated
+		// without settings.
 		case len(s.Missing) == 0 || c.describing:
 			routes = append(routes, s.feature.all(&c)...)
 			continue
@@ -162,7 +172,9 @@ func (s FeatureStatus) String() string {
 }
 
 // Status reports for every feature whether it is on in an app with this
-// configuration. Nothing is registered, and Twilio is not asked.
+// configuration. Nothing is registered, and Twilio is not asked. Features that
+// are off come too, sorted by name. It may be called at any time, from any
+// goroutine.
 func (c Config) Status(app flexfn.Config) []FeatureStatus { return c.status(app) }
 
 func (c *Config) status(app flexfn.Config) []FeatureStatus {
@@ -176,7 +188,8 @@ func (c *Config) status(app flexfn.Config) []FeatureStatus {
 }
 
 // checkNames refuses names that Twilio could not look up. Each name follows its
-// parameter's name.
+// parameter's name. All faults are reported in one error, which is answered
+// 400.
 func checkNames(parametersAndNames ...string) error {
 	var faults []error
 	for pair := range slices.Chunk(parametersAndNames, 2) {

@@ -17,6 +17,9 @@ import (
 // phoneNumbers, each with friendlyName and phoneNumber; with IncludeOutgoing,
 // verified caller IDs follow. The list is complete or the call fails. Its path
 // is /common/flex/phone-numbers/list-phone-numbers.
+//
+// A request of Twilio takes 1,000 numbers, so the answer of a large account can
+// be long. Numbers that change meanwhile may be missing or listed twice.
 var ListPhoneNumbers = flexfn.PrepareFlexFunction(listPhoneNumbers, flexfn.Doc("Lists the account's telephone numbers."))
 
 type numbersParams struct {
@@ -27,6 +30,8 @@ type numbersReply struct {
 	Numbers []number `json:"phoneNumbers"`
 }
 
+// number has pointers, so that what Twilio leaves out is null, as in the
+// template.
 type number struct {
 	FriendlyName *string `json:"friendlyName"`
 	PhoneNumber  *string `json:"phoneNumber"`
@@ -60,6 +65,9 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 // The answer has valid and, if that is false, invalidReason: COUNTRY_UNKNOWN,
 // COUNTRY_DISABLED, HIGH_RISK_SPECIAL_NUMBER_DISABLED, or Twilio Lookup's own
 // reasons. Its path is /common/flex/phone-numbers/validate-phone-number.
+//
+// Parameter phoneNumber is a number in E.164 form, such as +15550001111.
+// Dialing permissions can change, so do not keep the answer.
 var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Says whether a telephone number can be called."))
 
 type validateParams struct {
@@ -97,7 +105,11 @@ func validatePhoneNumber(ctx context.Context, in validateParams) (validateReply,
 func invalid(reason string) validateReply { return validateReply{InvalidReason: &reason} }
 
 // dialingPermission checks a number that exists against the account's Voice
-// dialing permissions.
+// dialing permissions. Low-risk numbers are the ordinary ones of a country;
+// without them the country counts as disabled. High-risk special numbers are
+// told by their prefixes, which are asked for only if the country does not
+// allow them. It runs within the caller's ExecuteTwilio, so an attempt that is
+// repeated begins with Lookup again.
 func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) (validateReply, error) {
 	if found.CallingCountryCode == nil || found.PhoneNumber == nil {
 		return validateReply{}, errNoCountry
@@ -142,6 +154,8 @@ func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) 
 	return validateReply{Valid: true}, nil
 }
 
+// errNoCountry is a failure and not a verdict: whether the number can be called
+// is unknown.
 var errNoCountry = flexfn.Errorf(http.StatusBadGateway, "Twilio did not say which country the number belongs to")
 
 func allowed(yes *bool) bool { return yes != nil && *yes }

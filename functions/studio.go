@@ -14,6 +14,11 @@ import (
 // task is canceled after a day. The create is not repeated if its outcome is
 // unknown; the flow then takes its Failed branch, with outcomeUnknown in the
 // answer. Its path is /common/studio/taskrouter/create-task.
+//
+// Attributes must be a JSON object; other parameters are checked by Twilio,
+// whose refusal has its own code. In the answer the task's attributes are an
+// object, not text, so that a flow can read them. To create one task however
+// often the flow asks, write a function with [flexfn.Once].
 var CreateTask = flexfn.PrepareStudioFunction(createTask, flexfn.Doc("Creates a task."))
 
 type createTaskParams struct {
@@ -51,6 +56,8 @@ func createTask(ctx context.Context, in createTaskParams) (createTaskReply, erro
 	if sid := res.Data.Sid; sid != nil {
 		reply.SID = *sid
 	}
+	// Text that is not JSON, which Twilio does not send, would break the whole
+	// answer.
 	if text, ok := reply.Task["attributes"].(string); ok && json.Valid([]byte(text)) {
 		reply.Task["attributes"] = json.RawMessage(text)
 	}

@@ -10,7 +10,8 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// workspace is the Flex workspace's SID.
+// workspace is the Flex workspace's SID. Only what asks TaskRouter directly
+// needs it here: the helpers of twilioapi look it up themselves.
 func workspace(ctx context.Context) (string, error) {
 	return configured(flexfn.FromContext(ctx).Config().WorkspaceSID, "TWILIO_FLEX_WORKSPACE_SID")
 }
@@ -26,12 +27,17 @@ func configured(value, name string) (string, error) {
 // GetQueues lists all task queues of the workspace as queues, each with sid,
 // friendlyName and targetWorkers. It reads every page, up to 1,000 queues
 // each. Its path is /common/flex/taskrouter/get-queues.
+//
+// The list is complete or the call fails. A workspace without queues answers
+// with an empty list.
 var GetQueues = flexfn.PrepareFlexFunction(getQueues, flexfn.Doc("Lists the task queues."))
 
 type queuesReply struct {
 	Queues []queue `json:"queues"`
 }
 
+// queue has the three fields that the template gives, null where Twilio leaves
+// one out.
 type queue struct {
 	TargetWorkers *string `json:"targetWorkers"`
 	FriendlyName  *string `json:"friendlyName"`
@@ -58,6 +64,8 @@ const pageSize = 1000
 
 // GetWorkerChannels lists the channels of a worker, of any worker, as
 // workerChannels. Its path is /common/flex/taskrouter/get-worker-channels.
+//
+// A worker that does not exist is Twilio's 404.
 var GetWorkerChannels = flexfn.PrepareFlexFunction(getWorkerChannels, flexfn.Doc("Lists the channels of a worker."))
 
 type workerParams struct {
@@ -83,6 +91,9 @@ func getWorkerChannels(ctx context.Context, in workerParams) (workerChannelsRepl
 // attributes, as [twilioapi.UpdateTaskAttributes] does: objects by key, lists
 // by index, and a null at the top removes its key. Concurrent changes are all
 // kept. Its path is /common/flex/taskrouter/update-task-attributes.
+//
+// Answers only say whether it succeeded. An update that is not an object is
+// answered 400. A task that does not exist is Twilio's 404.
 var UpdateTaskAttributes = flexfn.PrepareFlexFunction(updateTaskAttributes, flexfn.Doc("Merges an object into the attributes of a task."))
 
 type taskAttributesParams struct {
@@ -98,6 +109,9 @@ func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, e
 // [twilioapi.SetTaskStatus] does. A task that is gone, or can no longer change
 // to that status, counts as success. Its path is
 // /common/flex/taskrouter/update-task-assignment-status.
+//
+// An unknown status is answered 400. No reason is sent, although Twilio's
+// documentation asks for one with "completed" and "canceled".
 var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignmentStatus, flexfn.Doc("Sets the assignment status of a task."))
 
 type taskStatusParams struct {
@@ -114,6 +128,9 @@ func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done,
 // worker. It is for supervisors and administrators, since attributes decide
 // what a worker is given. Its path is
 // /common/flex/taskrouter/update-worker-attributes.
+//
+// Unlike the attributes of tasks, a list or an object is replaced as a whole,
+// and a null is stored. Concurrent changes are all kept.
 var UpdateWorkerAttributes = flexfn.PrepareFlexFunction(updateWorkerAttributes,
 	flexfn.Roles("supervisor", "admin"), flexfn.Doc("Overwrites keys of the attributes of a worker."))
 
@@ -136,6 +153,9 @@ func updateWorkerAttributes(ctx context.Context, in workerAttributesParams) (wor
 // worker. The channel is named by its SID or by the unique name of its task
 // channel. The answer has it as workerChannelCapacity. Its path is
 // /common/flex/taskrouter/update-worker-channel.
+//
+// Capacity is a number of tasks. Any other worker's channel is answered 403 for
+// an agent. Twilio refuses a capacity that is not allowed.
 var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn.Doc("Sets capacity and availability of a worker's channel."))
 
 type workerChannelParams struct {

@@ -13,7 +13,8 @@ import (
 
 // participantParams identify a conference by its SID or its friendly name,
 // which in Flex is the SID of its task, and a participant by the SID of its
-// call or its label.
+// call or its label. Names that cannot stand in a path are refused with 400;
+// all others are Twilio's to judge.
 type participantParams struct {
 	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000001"`
@@ -23,6 +24,8 @@ func (p participantParams) Validate() error {
 	return checkNames("conference", p.Conference, "participant", p.Participant)
 }
 
+// participantReply has the participant under the template's key, which all its
+// functions about participants share.
 type participantReply struct {
 	Participant twilioapi.Resource `json:"participantsResponse"`
 }
@@ -32,6 +35,9 @@ type participantReply struct {
 // SID or by its friendly name, which in Flex is the SID of the task, the
 // participant by the SID of its call or by its label. Its path is
 // /common/flex/programmable-voice/hold-participant.
+//
+// holdUrl is the URL of the TwiML that they hear meanwhile; without it Twilio
+// plays its own music.
 var HoldParticipant = flexfn.PrepareFlexFunction(holdParticipant, flexfn.Doc("Puts a participant of a conference on hold, or takes it off."))
 
 type holdParams struct {
@@ -86,6 +92,8 @@ func updateParticipant(ctx context.Context, in participantParams, params *api.Up
 // early media, and the conference goes on when it leaves. The call is not
 // repeated if its outcome is unknown, since the number might ring twice. Its
 // path is /common/flex/programmable-voice/add-participant.
+//
+// taskSid is the name of the conference, which in Flex is its task's SID.
 var AddParticipant = flexfn.PrepareFlexFunction(addParticipant, flexfn.Doc("Calls a number and adds it to a conference."))
 
 type addParams struct {
@@ -99,6 +107,8 @@ func (p addParams) Validate() error { return checkNames("taskSid", p.Task) }
 func addParticipant(ctx context.Context, in addParams) (participantReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Participant, error) {
 		return api.NewApiService(client).CreateParticipant(in.Task, &api.CreateParticipantParams{
+			// Early media lets the agent hear the ringing and announcements of
+			// the network.
 			To: &in.To, From: &in.From, EarlyMedia: new(true), EndConferenceOnExit: new(false),
 		})
 	})
@@ -109,8 +119,12 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 // call, and answers with participantsResponse: true. One who has left already
 // is answered 404. Its path is
 // /common/flex/programmable-voice/remove-participant.
+//
+// The conference itself goes on, unless it ends with this participant.
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
+// removeParams are participantParams with another example: the console suggests
+// someone who can be spared.
 type removeParams struct {
 	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000004"`
@@ -158,6 +172,11 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 //
 // The call leaves its conference, and so the agent. Its path is
 // /common/flex/programmable-voice/cold-transfer.
+//
+// The other party sees from as the caller ID, or the call's own. Success means
+// that Twilio has taken the new instructions, not that anyone has answered. It
+// does not check that the agent may call that number: see
+// [ValidatePhoneNumber].
 var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to someone else."))
 
 type transferParams struct {
@@ -167,7 +186,8 @@ type transferParams struct {
 }
 
 // coldTransfer updates the call with TwiML that dials the other party. TwiML
-// escapes the address, so that it cannot become a verb.
+// escapes the address, so that it cannot become a verb. The address is not
+// checked: Twilio judges it when it runs the TwiML, after this has answered.
 func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 	dial := &twiml.VoiceDial{CallerId: in.From}
 	scheme, rest, _ := strings.Cut(in.To, ":")
@@ -190,7 +210,8 @@ func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 }
 
 // application splits an application's SID from its parameters, which are as in
-// a URL.
+// a URL. A parameter without a name is skipped. The SID is not checked: it is
+// text in the TwiML, and Twilio's to judge.
 func application(to string) twiml.Element {
 	sid, query, _ := strings.Cut(to, "?")
 	app := &twiml.VoiceApplication{InnerElements: []twiml.Element{&twiml.VoiceApplicationSid{Sid: sid}}}
