@@ -8,9 +8,11 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// adminUI changes the plugin's settings for an administrator. Flex keeps them in
-// its configuration's ui_attributes, which Twilio does not version. Changes
+// adminUI changes the plugin's settings for an administrator. Flex keeps them
+// in its configuration's ui_attributes, which Twilio does not version. Changes
 // within one program therefore take turns, and each reads before it writes.
+// Another program, or Twilio's console, can still overwrite a change in
+// between.
 func adminUI(*Config) []flexfn.Route {
 	const path = "/features/admin-ui/flex/"
 	return []flexfn.Route{
@@ -19,6 +21,8 @@ func adminUI(*Config) []flexfn.Route {
 	}
 }
 
+// configReply holds the settings as they are stored, with all digits of their
+// numbers.
 type configReply struct {
 	Configuration json.RawMessage `json:"configuration"`
 }
@@ -35,6 +39,7 @@ type updateConfigParams struct {
 
 // updateConfig merges the update into the stored settings. With merge=false it
 // first empties the parts that the update names, so that they are replaced.
+// Both happen in one change, so that no agent loads the settings half empty.
 func updateConfig(ctx context.Context, in updateConfigParams) (configReply, error) {
 	var emptied json.RawMessage
 	if in.Merge == "false" {
@@ -52,8 +57,11 @@ func updateConfig(ctx context.Context, in updateConfigParams) (configReply, erro
 	return configReply{res.Data}, res.Err()
 }
 
-// emptyNamed returns an update that empties what an update of custom_data names:
-// the common settings and each feature.
+// emptyNamed returns an update that empties what an update of custom_data
+// names: the common settings and each feature. Deep in an object,
+// MergeAttributes stores a null instead of removing the key, and the update
+// then replaces it. An update of anything else empties nothing: then there is
+// nothing to replace.
 func emptyNamed(customData json.RawMessage) json.RawMessage {
 	var named struct {
 		Common   json.RawMessage            `json:"common"`

@@ -26,7 +26,9 @@ type assets struct {
 	own   fs.FS
 }
 
-// Open implements [fs.FS].
+// Open implements [fs.FS]. A file of the user's that cannot be read is an
+// error, and not replaced by ours, which would hide the fault. Hidden and
+// private names are refused before, by [flexfn.App.HandleFiles].
 func (a assets) Open(name string) (fs.File, error) {
 	if a.users != nil {
 		file, err := a.users.Open(name)
@@ -52,7 +54,8 @@ func (c *Config) assets() fs.FS {
 	return assets{c.assetsRoot.FS(), pages}
 }
 
-// openAssets opens the user's folder. Links that lead out of it are not followed.
+// openAssets opens the user's folder. Links that lead out of it are not
+// followed. It stays open as long as the process.
 func (c *Config) openAssets() (err error) {
 	if c.AssetsDir != "" {
 		c.assetsRoot, err = os.OpenRoot(c.AssetsDir)
@@ -60,7 +63,8 @@ func (c *Config) openAssets() (err error) {
 	return err
 }
 
-// A sound is a file with the ring tone.
+// A sound is a file with the ring tone. The time of its last change is zero,
+// which is not sent.
 type sound struct{ *bytes.Reader }
 
 // Close implements [fs.File].
@@ -76,10 +80,12 @@ func (*sound) ModTime() time.Time { return time.Time{} }
 func (*sound) IsDir() bool        { return false }
 func (*sound) Sys() any           { return nil }
 
-// ringTone returns a ring of a second and a pause of two, as a WAV file with 8 bits a
-// sample: the two tones of North America's ringing signal (ITU-T E.180
+// ringTone returns a ring of a second and a pause of two, as a WAV file with 8
+// bits a sample: the two tones of North America's ringing signal (ITU-T E.180
 // supplement 2), faded in and out. Browsers look at the content, not at the
-// name.
+// name. It is made once, on the first request, and takes 24 KB. The level
+// leaves a quarter of the range unused, and the fades of 400 samples (50 ms)
+// avoid clicks.
 var ringTone = sync.OnceValue(func() []byte {
 	const rate, ring, whole = 8000, 8000, 3 * 8000
 	var b bytes.Buffer

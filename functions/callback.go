@@ -33,13 +33,17 @@ type voicemailReply struct {
 	Type      string `json:"type"`
 }
 
+// fetchVoicemail answers with the sound in base64, since the plugin expects
+// JSON. [twilioapi.RecordingMedia] bounds it to 32 MiB. The SID becomes part of
+// a path, so its kind is checked; whose recording it is is not.
 func fetchVoicemail(ctx context.Context, in voicemailParams) (voicemailReply, error) {
 	res := twilioapi.RecordingMedia(ctx, in.Recording, "mp3")
 	return voicemailReply{base64.StdEncoding.EncodeToString(res.Data.Body), res.Data.Type}, res.Err()
 }
 
 // callback is a request for a callback: from a flow, from a caller, or from an
-// agent who tries again.
+// agent who tries again. What is empty or nil is taken from the old task, or
+// has the default of [Config.createCallbackTask].
 type callback struct {
 	Number, From                                  string // of the customer, and to call from
 	Workflow, Channel, FlowExecution, LinkID      string
@@ -47,11 +51,13 @@ type callback struct {
 	Received                                      string
 	Deleted                                       bool
 	Recording, RecordingURL, TranscriptSID, Words string
-	// inTurn keeps the old task's place in the queue.
+	// inTurn keeps the old task's place in the queue. Without it the new task
+	// waits from now on, as for an agent who did not reach the customer.
 	inTurn bool
 }
 
-// callbackData is the attribute callBackData, which the plugin shows.
+// callbackData is the attribute callBackData, which the plugin shows. The names
+// are the template's. A voicemail is a callback with a Recording.
 type callbackData struct {
 	Number        string `json:"numberToCall,omitempty"`
 	From          string `json:"numberToCallFrom,omitempty"`
@@ -84,9 +90,12 @@ func trimQuotes(raw []byte) []byte {
 	return raw
 }
 
-// createCallbackTask creates the task of b. old is the task that it replaces, or
-// nil; its attributes, queue and priority are kept, except for attributes that
-// describe the call itself.
+// createCallbackTask creates the task of b. old is the task that it replaces,
+// or nil; its attributes, queue and priority are kept, except for attributes
+// that describe the call itself. Without an old task, it is a voice task of the
+// configured workflow with priority 0, canceled after a day (86400 s). If the
+// old task was itself a callback, this is one attempt more. The create is not
+// repeated if its outcome is unknown. If it fails, nothing has changed.
 func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskrouter.TaskrouterV1Task) (*taskrouter.TaskrouterV1Task, error) {
 	data := callbackData{TimeZone: c.timeZone(), Received: isoNow()}
 	attributes := json.RawMessage("{}")
@@ -98,6 +107,7 @@ func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskro
 			return nil, flexfn.Errorf(http.StatusBadGateway, "the attributes of the task are not a JSON object")
 		}
 		attributes = json.RawMessage(*old.Attributes)
+		// b may still override these, below.
 		params.WorkflowSid, params.TaskChannel, params.Timeout, params.Priority = old.WorkflowSid, old.TaskChannelUniqueName, &old.Timeout, &old.Priority
 		if b.inTurn {
 			params.VirtualStartTime = old.DateCreated
@@ -122,6 +132,7 @@ func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskro
 	link := conversationLink(kept["conversations"], b.LinkID)
 	update := map[string]any{
 		"taskType": "callback", "callBackData": data, "direction": "inbound",
+		// These describe the call, which is over or about to be.
 		"call_sid": nil, "reservation_attributes": nil, "conference": nil,
 	}
 	if data.Recording != "" {
@@ -160,7 +171,8 @@ func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskro
 }
 
 // conversationLink returns the attribute conversations, which reports use,
-// without the fields that say how the call ended.
+// without the fields that say how the call ended. How a call ended belongs to
+// the old task alone.
 func conversationLink(old json.RawMessage, linkID string) map[string]json.RawMessage {
 	link := attributesOf(new(string(old)))
 	if link == nil {
@@ -180,6 +192,9 @@ func override(field *string, by string) {
 	}
 }
 
+// createCallbackParams are the parameters of a flow, as the template names
+// them. The recording may instead come under the names that Twilio posts; see
+// twilioRecording.
 type createCallbackParams struct {
 	Number        string       `json:"numberToCall" purpose:"the number of the customer to call" example:"+15550001111"`
 	From          string       `json:"numberToCallFrom" purpose:"the number to call the customer from" example:"+15550002222"`
@@ -212,6 +227,8 @@ func (p createCallbackParams) Validate() error {
 	return checkSIDs("workflowSid", "WW", string(p.Workflow))
 }
 
+// createCallback creates a callback for a flow. The template's names win over
+// Twilio's.
 func (c *Config) createCallback(ctx context.Context, in createCallbackParams) (taskReply, error) {
 	posted := in.twilioRecording
 	return createdTask(c.createCallbackTask(ctx, callback{
@@ -234,7 +251,9 @@ type requeueParams struct {
 }
 
 // requeueCallback creates a new task from the old one, or fails if it cannot
-// read that one. The plugin completes the old task only after a success.
+// read that one. The plugin completes the old task only after a success. So a
+// customer has two callbacks at worst, if that completion fails, and never
+// none.
 func (c *Config) requeueCallback(ctx context.Context, in requeueParams) (taskReply, error) {
 	old := twilioapi.FetchTask(ctx, in.Task)
 	if err := old.Err(); err != nil {

@@ -7,7 +7,8 @@ import (
 )
 
 // cannedResponses are messages that agents send often. They come from the file
-// in FLEXFN_CANNED_RESPONSES_FILE.
+// in FLEXFN_CANNED_RESPONSES_FILE. The file is read when the program starts, so
+// a change takes effect with the next start. All agents get the same list.
 func cannedResponses(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/canned-responses/flex/chat-responses",
@@ -21,7 +22,8 @@ type cannedReply struct {
 	Data canned `json:"data"`
 }
 
-// canned is the file of canned responses.
+// canned is the file of canned responses. Its names are those of the template's
+// own file, and of the answer. An unknown one is an error at the start.
 type canned struct {
 	Categories []cannedCategory `json:"categories"`
 }

@@ -36,6 +36,8 @@ func chatToVideo(c *Config) []flexfn.Route {
 	}
 }
 
+// videoTokenParams are what a customer's page sends. They come from anyone, so
+// their lengths are bounded before anything is looked up.
 type videoTokenParams struct {
 	Identity string `json:"identity" purpose:"username for connecting to the video room" example:"Customer"`
 	Room     string `json:"roomName" purpose:"video room unique name" example:"abc1234"`
@@ -54,15 +56,19 @@ type videoTokenReply struct {
 }
 
 // Limits on the tokens given out in a minute: to one address, and through one
-// proxy or a peer that claims to be one.
+// proxy or a peer that claims to be one. A customer needs one, and one more
+// after each lost connection, but many can come through one proxy. Each
+// instance counts for itself.
 const (
 	tokensPerMinute = 20
 	tokensPerPeer   = 1000
 )
 
-// addresses returns the peer's address and, if the peer is a proxy, the caller's
-// address that it reports. A peer that makes up addresses still counts as one
-// peer.
+// addresses returns the peer's address and, if the peer is a proxy, the
+// caller's address that it reports. A peer that makes up addresses still counts
+// as one peer. Of X-Forwarded-For only the last entry counts, which the peer
+// has added; 64 bytes of it are enough for any address, and bound what is
+// remembered.
 func addresses(ctx context.Context) (peer, caller string) {
 	peer, _ = ctx.Value(link.PeerKey{}).(string)
 	if host, _, err := net.SplitHostPort(peer); err == nil {
@@ -78,7 +84,9 @@ func addresses(ctx context.Context) (peer, caller string) {
 }
 
 // videoTokens returns the handler that hands out tokens to customers, with its
-// own rate limits.
+// own rate limits. The limits come before Twilio is asked, so that a stranger
+// cannot use up the account's own. A name that does not exist and one that
+// cannot be looked up are told apart: 404 and 503.
 func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTokenReply, error) {
 	callers, peers := newRateLimit(tokensPerMinute, time.Minute), newRateLimit(tokensPerPeer, time.Minute)
 	return func(ctx context.Context, in videoTokenParams) (videoTokenReply, error) {
@@ -88,6 +96,7 @@ func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTok
 		}
 		if !c.VideoAllowCreate {
 			rooms := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (int, error) {
+				// Without a status Twilio lists only rooms in progress.
 				list, err := video.NewApiService(client).ListRoom(&video.ListRoomParams{UniqueName: &in.Room})
 				return len(list), err
 			})
@@ -103,7 +112,9 @@ func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTok
 }
 
 // videoToken returns a Twilio access token for one room: a JSON Web Token (RFC
-// 7519) with HMAC SHA-256, valid for an hour.
+// 7519) with HMAC SHA-256, valid for an hour. It is made here, without a
+// request to Twilio, from the app's API key; Twilio checks it when the customer
+// connects. The hour bounds connecting, not the conversation.
 func videoToken(app flexfn.Config, identity, room string, now time.Time) string {
 	at := now.Unix()
 	header := object(map[string]string{"alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1"})
@@ -119,7 +130,8 @@ func videoToken(app flexfn.Config, identity, room string, now time.Time) string 
 }
 
 // rateLimit counts by caller in fixed windows of time. Its memory is bounded;
-// see mostCallers.
+// see mostCallers. At the border of two windows twice the limit can pass, which
+// these limits can bear.
 type rateLimit struct {
 	most int
 	per  time.Duration
@@ -129,13 +141,15 @@ type rateLimit struct {
 	counts map[string]int
 }
 
-// mostCallers bounds the callers counted apart; all others share one count.
+// mostCallers bounds the callers counted apart; all others share one count. At
+// that number they take about two megabytes.
 const mostCallers = 10_000
 
 func newRateLimit(most int, per time.Duration) *rateLimit { return &rateLimit{most: most, per: per} }
 
-// take counts a request for key. If the limit is reached, it returns how long to
-// wait.
+// take counts a request for key. If the limit is reached, it returns how long
+// to wait. A request that it refuses is not counted. It is safe for concurrent
+// use.
 func (l *rateLimit) take(key string) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,6 +157,7 @@ func (l *rateLimit) take(key string) (wait time.Duration) {
 	if !now.Before(l.end) {
 		l.end, l.counts = now.Add(l.per), map[string]int{}
 	}
+	// Strangers can make up addresses, but not grow the map.
 	if _, known := l.counts[key]; !known && len(l.counts) >= mostCallers {
 		key = ""
 	}
@@ -162,8 +177,10 @@ type createRoomReply struct {
 	SID  string `json:"roomSid"`
 }
 
-// createRoom creates the room and marks the task with it. If the task cannot
-// be marked, the room is closed.
+// createRoom creates the room and marks the task with it. If the task cannot be
+// marked, the room is closed. VideoCodeTTL counts from when the last
+// participant leaves. A room that nobody enters ends after Twilio's own time
+// for that.
 func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
 	var undo steps.Undo
 	defer func() { undo.Unless(ctx, err) }()
@@ -186,7 +203,8 @@ func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createR
 	return reply, marked.Err()
 }
 
-// randomName returns n random letters and digits.
+// randomName returns n random letters and digits. There are 62 of them: 7, the
+// least that a Config allows, are 41 bits, and the usual 32 are 190.
 func randomName(n int) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	name := make([]byte, 0, n)
@@ -210,6 +228,7 @@ func completeRoom(ctx context.Context, in completeRoomParams) (done, error) {
 }
 
 // endRoom closes a room. Twilio's error 53112 means that it is already closed.
+// So that two agents, or an agent twice, can close a room.
 func endRoom(ctx context.Context, sid string) error {
 	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (done, error) {
 		_, err := video.NewApiService(client).UpdateRoom(sid, &video.UpdateRoomParams{Status: new("completed")})

@@ -30,6 +30,8 @@ func chatTransfer(c *Config) []flexfn.Route {
 	}
 }
 
+// transferTaskParams are the plugin's, with its spelling. Empty optional ones,
+// and the words undefined and null, count as left out.
 type transferTaskParams struct {
 	LinkID     string          `json:"conversationId" purpose:"conversation_id to link tasks for reporting" example:"WT00000000000000000000000000000001"`
 	Attributes json.RawMessage `json:"jsonAttributes" purpose:"JSON calling tasks attributes to perpetuate onto new task" example:"{\"channelSid\":\"CH00000000000000000000000000000001\"}"`
@@ -57,8 +59,10 @@ type taskReply struct {
 	Task string `json:"taskSid"`
 }
 
-// createTransferTask creates the second task, and marks the chat's channel
-// with it.
+// createTransferTask creates the second task, and marks the chat's channel with
+// it. The create is not repeated if its outcome is unknown. The first task
+// keeps the chat until the plugin completes it. The workflow routes by the
+// attributes that this adds: the target, its type, and the worker to leave out.
 func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) (taskReply, error) {
 	target := "worker"
 	if strings.HasPrefix(in.Target, "WQ") {
@@ -85,8 +89,9 @@ func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) 
 	return taskReply{task}, nil
 }
 
-// markChannel writes the state of a task into a channel's attributes:
-// inflight, or completed.
+// markChannel writes the state of a task into a channel's attributes: inflight,
+// or completed. It merges, so that marks of other tasks stay. The service is
+// set: the feature is off without it.
 func (c *Config) markChannel(ctx context.Context, channel, task, state string) error {
 	update := object(map[string]any{"associatedTasks": map[string]string{task: state}})
 	return rewriteAttributes(ctx, channel,
@@ -104,6 +109,8 @@ func (c *Config) markChannel(ctx context.Context, channel, task, state string) e
 		})
 }
 
+// completeTransferParams name the task that is over. Type only goes into the
+// reason that reports show.
 type completeTransferParams struct {
 	Task    string   `json:"taskSid" purpose:"task sid to remove the chat channel from" kind:"WT"`
 	Type    string   `json:"transferType" purpose:"COLD or WARM transfer" example:"COLD"`
@@ -127,6 +134,8 @@ func (c *Config) completeTaskForTransfer(ctx context.Context, in completeTransfe
 		if err := c.markChannel(ctx, string(in.Channel), in.Task, "completed"); err != nil {
 			flexfn.Logger(ctx).Warn("the channel of a transferred chat is not marked with the completed task", "task", in.Task, "channel", in.Channel, "error", err)
 		}
+		// A task that is gone has no channel to let go, and cannot be
+		// completed: that counts as done.
 		res := twilioapi.UpdateTaskAttributes(ctx, in.Task, json.RawMessage(`{"channelSid":null}`))
 		if err := res.Err(); err != nil && res.Status != http.StatusNotFound {
 			return done{}, err
@@ -144,6 +153,9 @@ type markChannelParams struct {
 	Channel string `json:"channelSid" purpose:"channelSid to add task information to" kind:"CH"`
 }
 
+// markChannelFromStudio marks the channel of a chat that a flow has given a
+// task. Unlike in a transfer, a mark that cannot be written is a failure, on
+// which the flow can act.
 func (c *Config) markChannelFromStudio(ctx context.Context, in markChannelParams) (done, error) {
 	return done{}, c.markChannel(ctx, in.Channel, in.Task, "inflight")
 }

@@ -29,6 +29,8 @@ func conversationTransfer(c *Config) []flexfn.Route {
 	}
 }
 
+// inviteParams are the plugin's. Attributes and Ignore become attributes of the
+// new task, in this order; those of the transfer itself come last and win.
 type inviteParams struct {
 	Task         string                     `json:"taskSid" purpose:"task sid of transferring task" kind:"WT"`
 	LinkID       string                     `json:"conversationId" purpose:"for linking transfer task in insights (CHxxx or WTxxx sid)" example:"WT00000000000000000000000000000001"`
@@ -56,7 +58,10 @@ type inviteReply struct {
 }
 
 // inviteParticipant invites a worker or a queue to a conversation and, in a
-// cold transfer, removes the inviting agent.
+// cold transfer, removes the inviting agent. The steps are in this order
+// because each leaves the customer with an agent: a conversation has one too
+// many rather than none. Neither the invite nor its effects are undone: the
+// invited worker may have accepted by then.
 func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (inviteReply, error) {
 	target, name := "worker", string(in.WorkerName)
 	if strings.HasPrefix(in.Target, "WQ") {
@@ -95,7 +100,8 @@ func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (invite
 }
 
 // openInvite is an entry of a conversation's attribute invites, which the
-// plugin shows.
+// plugin shows. The key is the SID of the invited one's task, so that an entry
+// can be found by the task.
 type openInvite struct {
 	Task    string `json:"invitesTaskSid"`
 	Target  string `json:"targetSid"`
@@ -104,7 +110,8 @@ type openInvite struct {
 	Kind    string `json:"inviteTargetType"` // Queue or Worker
 }
 
-// invitedTask returns the SID of the task that an invite created.
+// invitedTask returns the SID of the task that an invite created. It is "" if
+// Twilio does not say, and then the invite cannot be written down.
 func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
 	if i.Routing == nil {
 		return ""
@@ -121,9 +128,10 @@ func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
 }
 
 // transferAttributes returns the attributes for a task that takes over a
-// conversation, linked to it for reports.
+// conversation, linked to it for reports. It changes transfer.
 func transferAttributes(old json.RawMessage, linkID string, transfer map[string]any, more ...json.RawMessage) (json.RawMessage, error) {
 	transfer["conversations"] = map[string]any{"conversation_id": linkID}
+	// Merging into an empty object checks that old is one.
 	attributes, err := twilioapi.MergeAttributes(json.RawMessage("{}"), old)
 	for _, update := range append(more, object(transfer)) {
 		if err == nil {
@@ -136,6 +144,7 @@ func transferAttributes(old json.RawMessage, linkID string, transfer map[string]
 	return attributes, nil
 }
 
+// isoNow writes the time as JavaScript's toISOString does, and so the template.
 func isoNow() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z") }
 
 type removeFromConversationParams struct {
@@ -164,6 +173,7 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 	}
 	sid := string(in.Conversation)
 	left := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (int, error) {
+		// Two are enough to know that someone else is left.
 		list, err := conversations.NewApiService(client).ListConversationParticipant(sid, &conversations.ListConversationParticipantParams{PageSize: new(100), Limit: new(2)})
 		return len(list), err
 	})

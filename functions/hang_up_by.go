@@ -9,7 +9,8 @@ import (
 )
 
 // hangUpBy tells the plugin who hung up first: the one whose participant is no
-// longer connected.
+// longer connected. The plugin reads nothing but the status, "connected" or
+// another. For a participant who has left Twilio answers 404, and so does this.
 func hangUpBy(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/hang-up-by/flex/fetch-conference-participant",

@@ -20,9 +20,11 @@ import (
 //
 // The caller joins a conference named after the SID of their task. Once they
 // have joined, the called agent gets a task that leads there. Twilio may report
-// the join twice, so the caller's task records what the first report did. If the
-// called agent's task cannot be created, the conference ends, so that the caller
-// does not wait in it alone.
+// the join twice, so the caller's task records what the first report did. If
+// the called agent's task cannot be created, the conference ends, so that the
+// caller does not wait in it alone. Turns are taken within one instance. Two
+// that get the report at the same moment could both create a task; later ones
+// see the mark.
 func internalCall(c *Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -31,6 +33,8 @@ func internalCall(c *Config) []flexfn.Route {
 	}
 }
 
+// internalCallVoice has the functions that Twilio asks for TwiML. They need no
+// setting and ask Twilio for nothing, so that they always answer.
 func internalCallVoice(*Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -43,6 +47,8 @@ type joinParams struct {
 	Conference string `json:"conferenceName" doc:"name of the conference" example:"WT00000000000000000000000000000001"`
 }
 
+// joinConference leads the called agent into the conference. Whoever of the two
+// leaves ends it.
 func joinConference(_ context.Context, in joinParams) (*flexfn.Response, error) {
 	return intoConference(&twiml.VoiceConference{Name: in.Conference, EndConferenceOnExit: "true"})
 }
@@ -51,6 +57,8 @@ type joinOutboundParams struct {
 	Task string `json:"taskSid" doc:"the task, whose SID names the conference" example:"WT00000000000000000000000000000001"`
 }
 
+// joinOutbound leads the caller. Only their leg asks for reports. Their address
+// is relative to this function's own.
 func joinOutbound(_ context.Context, in joinOutboundParams) (*flexfn.Response, error) {
 	return intoConference(&twiml.VoiceConference{
 		Name: in.Task, EndConferenceOnExit: "true", StatusCallback: "call-outbound-join", StatusCallbackEvent: "join end",
@@ -89,7 +97,9 @@ func (c *Config) conferenceEvent(ctx context.Context, in conferenceEventParams) 
 	return twilioapi.TwiML()
 }
 
-// internalTask holds the attributes of the caller's task.
+// internalTask holds the attributes of the caller's task. The plugin writes
+// them when it makes the task; TaskRouter adds worker_call_sid when it calls
+// the agent.
 type internalTask struct {
 	To         string `json:"to"`
 	From       string `json:"from"`
@@ -113,6 +123,8 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	if err := required("CallSid", "CA", in.Call, "FriendlyName", "WT", in.Name, "ConferenceSid", "CF", in.Conference); err != nil {
 		return err
 	}
+	// The call is looked up first: a call that is not an agent's needs no turn
+	// and no task.
 	call := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
 		return api.NewApiService(client).FetchCall(in.Call, nil)
 	})
@@ -141,6 +153,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	if task.To == "" {
 		return c.abandon(ctx, in, flexfn.Errorf(http.StatusBadRequest, "the task does not say who to call: its attribute \"to\" is missing"))
 	}
+	// The template's names and values; "true" and "false" are texts there too.
 	attributes := map[string]any{
 		"to": task.To, "name": task.FromName, "from": task.From, "autoAnswer": "false", "conferenceSid": in.Name,
 		"conference": map[string]string{"sid": in.Conference, "friendlyName": in.Name}, "internal": "true", "client_call": true,
@@ -155,6 +168,8 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 		Timeout: new(86400), Priority: new(0),
 	})
 	switch err := created.Err(); {
+	// Ending the conference would leave that agent with a task that leads
+	// nowhere.
 	case created.OutcomeUnknown:
 		return err // the called agent may already have the task
 	case err != nil:
@@ -176,7 +191,9 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	return nil
 }
 
-// abandon ends a conference that no one will join.
+// abandon ends a conference that no one will join. It has its own few seconds,
+// since the cause may be that the request's are over, and returns the cause for
+// Twilio's log.
 func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), steps.UndoTime)
 	defer cancel()
@@ -194,7 +211,8 @@ func endConference(ctx context.Context, sid string) error {
 
 // endInternalTasks ends the caller's and the called agent's task, each even if
 // the other cannot be ended. Only if the caller's task cannot be read is the
-// other one unknown.
+// other one unknown. Twilio can report the end twice, and SetTaskStatus counts
+// a task that has ended as done.
 func endInternalTasks(ctx context.Context, sid string) error {
 	if err := required("FriendlyName", "WT", sid); err != nil {
 		return err
@@ -222,6 +240,8 @@ func endInternalTask(ctx context.Context, sid string) (other string, err error) 
 	if flexfn.ValidSID(task.Conference.Participants.Task, "WT") {
 		other = task.Conference.Participants.Task
 	}
+	// An agent who has accepted the task finishes it; one that still waits is
+	// canceled.
 	next := map[string]string{"assigned": "wrapping", "pending": "canceled", "reserved": "canceled"}[value(fetched.Data.AssignmentStatus)]
 	if next == "" {
 		return other, nil
@@ -229,7 +249,8 @@ func endInternalTask(ctx context.Context, sid string) (other string, err error) 
 	return other, twilioapi.SetTaskStatus(ctx, sid, next, "conference is complete").Err()
 }
 
-// required refuses invalid and missing SIDs.
+// required refuses invalid and missing SIDs. Parameters come as for checkSIDs:
+// name, prefix and value.
 func required(parameters ...string) error {
 	for i := 2; i < len(parameters); i += 3 {
 		if parameters[i] == "" {
@@ -244,8 +265,9 @@ type cleanUpParams struct {
 	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000005"`
 }
 
-// cleanUpRejected takes both steps even if the first fails. The plugin sends the
-// word undefined if there is no conference yet.
+// cleanUpRejected takes both steps even if the first fails. The plugin sends
+// the word undefined if there is no conference yet. Both errors are reported.
+// Each step can be repeated.
 func cleanUpRejected(ctx context.Context, in cleanUpParams) (done, error) {
 	var conference optional
 	_ = conference.UnmarshalText([]byte(in.Conference)) // never fails

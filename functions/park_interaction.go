@@ -11,8 +11,11 @@ import (
 )
 
 // parkInteraction lets an agent set a conversation aside until the customer
-// writes again, or until the agent picks it from a list. [twilioapi.ParkInteraction]
-// and [twilioapi.UnparkInteraction] say in which order they take their steps.
+// writes again, or until the agent picks it from a list.
+// [twilioapi.ParkInteraction] and [twilioapi.UnparkInteraction] say in which
+// order they take their steps. The plugin's button and the customer's next
+// message come to different functions: an agent brings a Flex token, and
+// Twilio's webhook a signature.
 func parkInteraction(c *Config) []flexfn.Route {
 	const path = "/features/park-interaction/"
 	return []flexfn.Route{
@@ -22,8 +25,12 @@ func parkInteraction(c *Config) []flexfn.Route {
 	}
 }
 
+// unparkPath is also the address that Twilio is given when a conversation is
+// parked, so conversations parked before a change of it could not come back.
 const unparkPath = "/features/park-interaction/common/unpark-interaction"
 
+// parkParams are the plugin's. It knows all of this from the task that the
+// agent has open, so nothing need be looked up.
 type parkParams struct {
 	Channel      string                     `json:"channelSid" purpose:"interaction channel sid" kind:"UO"`
 	Interaction  string                     `json:"interactionSid" purpose:"interaction sid" kind:"KD"`
@@ -44,6 +51,10 @@ type parkReply struct {
 	Webhook twilioapi.Resource `json:"webhook"`
 }
 
+// park sets a conversation aside. It fails with 501 if the agent wants it on a
+// list and there is no Sync service: an agent who could not find it again must
+// not lose it. Any other failure leaves the conversation with the agent, or
+// says that this is unknown.
 func (c *Config) park(ctx context.Context, in parkParams) (parkReply, error) {
 	service := ""
 	if in.List == "true" {
@@ -63,11 +74,14 @@ func (c *Config) park(ctx context.Context, in parkParams) (parkReply, error) {
 	return parkReply{twilioapi.View(webhook)}, nil
 }
 
+// unparkByMessageParams are named as Twilio's webhook names them.
 type unparkByMessageParams struct {
 	Conversation string   `json:"ConversationSid" purpose:"conversation sid" kind:"CH"`
 	Webhook      optional `json:"WebhookSid" doc:"the webhook that unparks; the one that parking wrote down when left out"`
 }
 
+// unparkByAgentParams are what the plugin adds: a customer's message cannot ask
+// for the same worker.
 type unparkByAgentParams struct {
 	unparkByMessageParams
 	SameWorker optionalBool `json:"RouteToSameWorker" doc:"whether to ask the agent who parked it; false when left out"`
@@ -82,14 +96,19 @@ type unparkReply struct {
 	Invite twilioapi.Resource `json:"participantInvite"`
 }
 
+// unparkByAgent takes a conversation up for the agent who parked it, if the
+// plugin asks for that, and otherwise for any.
 func (c *Config) unparkByAgent(ctx context.Context, in unparkByAgentParams) (unparkReply, error) {
 	return c.unpark(ctx, in.unparkByMessageParams, bool(in.SameWorker))
 }
 
+// unparkByMessage takes a conversation up for whoever the workflow finds.
 func (c *Config) unparkByMessage(ctx context.Context, in unparkByMessageParams) (unparkReply, error) {
 	return c.unpark(ctx, in, false)
 }
 
+// unpark answers without an invite, and without an error, if the conversation
+// is not parked any more: a second message and a second click are usual.
 func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorker bool) (unparkReply, error) {
 	invited, err := twilioapi.UnparkInteraction(ctx, twilioapi.Unparking{
 		ConversationSID: in.Conversation, WebhookSID: string(in.Webhook), ListServiceSID: c.SyncServiceSID, SameWorker: sameWorker,
@@ -100,7 +119,8 @@ func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorke
 	return unparkReply{twilioapi.View(invited)}, nil
 }
 
-// publicURL returns the URL at which Twilio reaches path.
+// publicURL returns the URL at which Twilio reaches path. A fragment is
+// dropped: it holds Twilio's connection overrides, and a path cannot follow it.
 func publicURL(ctx context.Context, path string) string {
 	base, _, _ := strings.Cut(flexfn.FromContext(ctx).Config().PublicURL, "#")
 	return strings.TrimSuffix(base, "/") + path

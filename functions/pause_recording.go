@@ -26,6 +26,9 @@ type recordingReply struct {
 	Recording twilioapi.Resource `json:"recording"`
 }
 
+// pauseOptions say which recording to pause and what is heard in its place.
+// With silence the recording stays as long as the call; with skip it becomes
+// shorter.
 type pauseOptions struct {
 	Recording optional `json:"recordingSid" doc:"unique ID of the recording; the one under way when left out"`
 	Behavior  optional `json:"pauseBehavior" doc:"skip leaves the pause out, silence records silence; silence when left out"`
@@ -64,6 +67,8 @@ func pauseConference(ctx context.Context, in pauseConferenceParams) (recordingRe
 	})
 }
 
+// resumeCallParams need the recording's SID. The plugin has it from the answer
+// to pausing.
 type resumeCallParams struct {
 	Call      string `json:"callSid" purpose:"unique ID of call to resume recording" kind:"CA"`
 	Recording string `json:"recordingSid" purpose:"unique ID of recording to resume" kind:"RE"`
@@ -82,6 +87,8 @@ func resumeConference(ctx context.Context, in resumeConferenceParams) (recording
 	return updateConferenceRecording(ctx, in.Conference, in.Recording, &api.UpdateConferenceRecordingParams{Status: new("in-progress")})
 }
 
+// updateCallRecording answers with the recording as it then is, or with
+// Twilio's own refusal: the plugin looks for the code 21220 in it.
 func updateCallRecording(ctx context.Context, call, recording string, params *api.UpdateCallRecordingParams) (recordingReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010CallRecording, error) {
 		return api.NewApiService(client).UpdateCallRecording(call, recording, params)

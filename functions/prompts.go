@@ -12,7 +12,8 @@ import (
 )
 
 // prompts are the texts that callers hear in the queue, from the JSON file in
-// FLEXFN_PROMPTS_FILE. Missing keys keep their defaults.
+// FLEXFN_PROMPTS_FILE. Missing keys keep their defaults. All callers hear the
+// same, in one language. The file is read when the program starts.
 type prompts struct {
 	// Voice and Language are Twilio's names, such as "Polly.Joanna" and "en-US".
 	Voice    string `json:"voice"`
@@ -40,6 +41,8 @@ type prompts struct {
 	Failed string `json:"failed"` // what was asked for did not work; the caller waits on
 }
 
+// defaultPrompts returns flexfn's own words. Language is left out, so that the
+// voice's own counts. The music is a sample of Twilio's.
 func defaultPrompts() prompts {
 	return prompts{
 		Voice: "Polly.Joanna",
@@ -66,7 +69,9 @@ func defaultPrompts() prompts {
 	}
 }
 
-// check returns an error for prompts that Twilio could not play.
+// check returns an error for prompts that Twilio could not play. It goes
+// through all fields, so that a prompt added later is checked too. Only
+// language may be empty.
 func (p prompts) check() error {
 	var faults []error
 	v := reflect.ValueOf(p)
@@ -85,6 +90,8 @@ func (p prompts) check() error {
 	return errors.Join(faults...)
 }
 
+// defaultCanned returns a few examples, so that the plugin's list is not empty
+// at first.
 func defaultCanned() canned {
 	return canned{Categories: []cannedCategory{
 		{Section: "Opening", Responses: []cannedResponse{
@@ -99,7 +106,8 @@ func defaultCanned() canned {
 	}}
 }
 
-// check returns an error for responses that agents could not use.
+// check returns an error for responses that agents could not use. It reports
+// all faults, counted from 1 as a person counts.
 func (c canned) check() error {
 	var faults []error
 	if len(c.Categories) == 0 {
@@ -118,11 +126,14 @@ func (c canned) check() error {
 	return errors.Join(faults...)
 }
 
-// maxFile bounds the files read at the start, in bytes.
+// maxFile bounds the files read at the start, in bytes. It guards against a
+// wrong path: the longest prompts are 74 KB.
 const maxFile = 1 << 20
 
 // readFile reads a JSON file into into, which holds the defaults. Unknown keys
-// are errors, since they are probably typos.
+// are errors, since they are probably typos. Something after the object is
+// refused too: it would be ignored otherwise. into may be changed even if it
+// fails.
 func readFile(path string, into interface{ check() error }) error {
 	file, err := os.Open(path)
 	if err != nil {

@@ -11,7 +11,9 @@ import (
 	"github.com/teambition/rrule-go"
 )
 
-// schedules says when a contact centre is open.
+// schedules says when a contact centre is open. The names are those of the
+// template's schedule-manager, so that the plugin can edit the file. check has
+// to pass before at is asked.
 type schedules struct {
 	Rules     []scheduleRule `json:"rules"`
 	Schedules []schedule     `json:"schedules"`
@@ -62,8 +64,10 @@ func (s schedules) at(name string, now time.Time) (scheduleStatus, bool) {
 	return s.status(s.Schedules[i], now), true
 }
 
-// status checks a manual close first, then the rules that close, then those that
-// open. The default is closed.
+// status checks a manual close first, then the rules that close, then those
+// that open. The default is closed. So a holiday wins over opening hours, in
+// whatever order the rules stand. Of several rules that close, the first one in
+// the file gives the reason.
 func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 	if of.ManualClose {
 		return scheduleStatus{ClosedReason: "manual"}
@@ -90,7 +94,9 @@ func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 }
 
 // holds compares wall-clock times, so an hour that daylight saving skips or
-// repeats needs no special case.
+// repeats needs no special case. Texts such as 08:30 sort as their times do. A
+// rule through midnight belongs to the day on which it begins: of the hours
+// after midnight, the day before decides.
 func (r scheduleRule) holds(local time.Time) bool {
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
 	clock := local.Format("15:04")
@@ -101,7 +107,9 @@ func (r scheduleRule) holds(local time.Time) bool {
 	return r.StartTime <= clock && r.on(today) || clock < r.EndTime && r.on(today.AddDate(0, 0, -1))
 }
 
-// on reports whether the rule applies on day.
+// on reports whether the rule applies on day. Both ends are included. A
+// recurrence that cannot be evaluated does not apply, which check has made sure
+// of.
 func (r scheduleRule) on(day time.Time) bool {
 	date := day.Format(time.DateOnly)
 	if r.StartDate != "" && date < r.StartDate || r.EndDate != "" && date > r.EndDate {
@@ -115,20 +123,26 @@ func (r scheduleRule) on(day time.Time) bool {
 }
 
 // recurrence returns the rule's recurrence, in days of UTC. Without a StartDate
-// it starts on January 1 shortly before day, unless an interval needs an anchor.
+// it starts on January 1 shortly before day, unless an interval needs an
+// anchor. Starting close to day keeps the search short: a daily rule from years
+// ago would be gone through day by day.
 func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 	option, err := rrule.StrToROption(strings.TrimPrefix(r.DateRRule, "RRULE:"))
 	if err != nil {
 		return nil, err
 	}
+	// The library numbers frequencies from yearly to secondly.
 	if option.Freq > rrule.DAILY || len(option.Byhour)+len(option.Byminute)+len(option.Bysecond) > 0 {
 		return nil, errors.New("it recurs within a day: use startTime and endTime")
 	}
 	switch {
 	case r.StartDate != "":
 		option.Dtstart, err = time.Parse(time.DateOnly, r.StartDate)
+	// "Every second Monday" means nothing without a Monday to begin with.
 	case option.Count > 0 || option.Interval > 1:
 		return nil, errors.New("COUNT and INTERVAL count from a day: give the rule a startDate")
+	// The library would take the day of the month, or of the week, from a start
+	// that nobody has chosen.
 	case option.Freq != rrule.DAILY && len(option.Byweekday)+len(option.Bymonthday)+len(option.Byyearday)+len(option.Byeaster) == 0:
 		return nil, errors.New("it does not say on which days: add BYDAY or the like, or give the rule a startDate")
 	default:
@@ -140,7 +154,9 @@ func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 	return rrule.NewRRule(*option)
 }
 
-// check returns an error for schedules that could not be evaluated.
+// check returns an error for schedules that could not be evaluated. It runs
+// when the program starts, on every update, and on every reading of the file,
+// which a person may have edited.
 func (s schedules) check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

@@ -24,8 +24,10 @@ import (
 // The version of the file is a hash of its bytes. An update names the version
 // that it is based on, and is refused with 409 if the file has another one by
 // then. It replaces the whole file and takes effect at once, so the plugin's
-// build and publish steps have nothing left to do. Only one program should write
-// the file; any number may read it.
+// build and publish steps have nothing left to do. Only one program should
+// write the file; any number may read it. The paths are the template's, which
+// lie outside /features/. Anyone with a worker's token can list the schedules;
+// changing them takes the role admin.
 func scheduleManager(c *Config) []flexfn.Route {
 	return []flexfn.Route{
 		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
@@ -36,7 +38,10 @@ func scheduleManager(c *Config) []flexfn.Route {
 	}
 }
 
-// loadSchedules rereads the file, since another program may have written it.
+// loadSchedules rereads the file, since another program may have written it. A
+// file that does not exist is an empty one with the version "0". Any other
+// failure is an error, and never "closed" or "open". The hash is cut to 64
+// bits: it tells versions apart, and guards nothing.
 func (c *Config) loadSchedules() (s schedules, version string, err error) {
 	text, err := os.ReadFile(c.SchedulesFile)
 	switch {
@@ -59,7 +64,8 @@ type checkScheduleParams struct {
 }
 
 // checkSchedule answers 404 for an unknown name, with a body that says open: a
-// flow that ignores the status must not turn callers away.
+// flow that ignores the status must not turn callers away. It fails only if the
+// file cannot be read (500), or simulate is not a time (400).
 func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flexfn.Response, error) {
 	all, _, err := c.loadSchedules()
 	if err != nil {
@@ -81,7 +87,8 @@ func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flex
 	return &flexfn.Response{Body: status}, nil
 }
 
-// simulated parses a time. Without a zone it is in the schedule's.
+// simulated parses a time. Without a zone it is in the schedule's. An unknown
+// schedule has UTC; the caller then answers 404 anyway.
 func (s schedules) simulated(name, text string) (time.Time, error) {
 	zone := time.UTC
 	for _, each := range s.Schedules {
@@ -104,6 +111,8 @@ type listedSchedule struct {
 	Status scheduleStatus `json:"status"`
 }
 
+// schedulesReply has the plugin's fields. Deployed is always true here: what is
+// in the file is in effect.
 type schedulesReply struct {
 	Data struct {
 		Rules     []scheduleRule   `json:"rules"`
@@ -113,6 +122,8 @@ type schedulesReply struct {
 	Deployed bool   `json:"versionIsDeployed"`
 }
 
+// listSchedules copies the rules, so that a file without any is [] and not null
+// in JSON.
 func (c *Config) listSchedules(context.Context, struct{}) (schedulesReply, error) {
 	all, version, err := c.loadSchedules()
 	if err != nil {
@@ -131,15 +142,19 @@ type updateSchedulesParams struct {
 	Version string    `json:"version" purpose:"the version that they were made from" example:"0"`
 }
 
-// Validate implements [flexfn.Validator].
+// Validate implements [flexfn.Validator]. A fault is answered 400, with all
+// that is wrong, and nothing is written.
 func (p updateSchedulesParams) Validate() error { return p.Data.check() }
 
+// buildReply names the version in the file as the build that the plugin then
+// asks about.
 type buildReply struct {
 	Build string `json:"buildSid"`
 }
 
 // updateSchedules replaces the schedules, if the file still has the version
-// that the update is based on.
+// that the update is based on. It reads the file again after writing, since the
+// version is of the bytes as they are stored.
 func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) (buildReply, error) {
 	done, err := conflict.Take(ctx, "the schedules")
 	if err != nil {
@@ -161,7 +176,10 @@ func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) 
 }
 
 // storeSchedules replaces the file atomically, so that readers see either the
-// old or the new one.
+// old or the new one. The new file is written beside the old one, on the same
+// file system, and is on the disk before it takes the old one's name: after a
+// crash there is one of the two, whole. Its mode is that of a temporary file,
+// for the program's user alone.
 func (c *Config) storeSchedules(s schedules) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -190,6 +208,8 @@ type buildStatusReply struct {
 	Status string `json:"buildStatus"` // completed, or failed when another update came after it
 }
 
+// schedulesBuilt answers the plugin, which waits for a build. There is none
+// here, so an update is complete, or another one has replaced it.
 func (c *Config) schedulesBuilt(_ context.Context, in buildParams) (buildStatusReply, error) {
 	_, version, err := c.loadSchedules()
 	if err != nil {
@@ -205,6 +225,9 @@ type publishReply struct {
 	Deployment string `json:"deploymentSid"`
 }
 
+// publishSchedules answers the plugin's last step, which changes nothing here.
+// It fails with 409 if another update has come in between, so that nobody
+// believes that their version is in effect.
 func (c *Config) publishSchedules(_ context.Context, in buildParams) (publishReply, error) {
 	_, version, err := c.loadSchedules()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 )
 
 // supervisorCompleteReservation completes an agent's reservation for a
-// supervisor, if the agent does not.
+// supervisor, if the agent does not. The template lets any worker do so; here
+// it takes the role supervisor or admin.
 func supervisorCompleteReservation(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/supervisor-complete-reservation/flex/update-reservation",
@@ -24,7 +25,8 @@ type reservationParams struct {
 	Status      string `json:"status" purpose:"status to move the reservation to" example:"completed"`
 }
 
-// Validate implements [flexfn.Validator].
+// Validate implements [flexfn.Validator]. Other statuses would take a task away
+// from the agent, or give it to them, which is not what the button is for.
 func (p reservationParams) Validate() error {
 	if p.Status != "completed" && p.Status != "wrapping" {
 		return errors.New("status must be completed or wrapping")
@@ -38,6 +40,9 @@ type reservationReply struct {
 	Reservation any `json:"reservation"`
 }
 
+// updateReservation takes Twilio's codes 20001 and 20404 for a reservation that
+// needs no change, as [twilioapi.SetReservationStatus] does: the agent may have
+// been faster.
 func updateReservation(ctx context.Context, in reservationParams) (reservationReply, error) {
 	res := twilioapi.SetReservationStatus(ctx, in.Task, in.Reservation, in.Status)
 	if res.Success && res.Data == nil {

@@ -26,7 +26,9 @@ import (
 // voicemail, or the end of the call. A caller who asks for a callback leaves
 // the queue only once the callback exists, and one who asks for a voicemail
 // only once the call has been redirected to it. If that cannot be done, the
-// caller hears so and keeps waiting.
+// caller hears so and keeps waiting. It is deduplicated for a minute: a request
+// that Twilio repeats, because the answer was lost, gets the same TwiML and
+// does not create a second callback.
 func waitExperience(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: waitPath,
@@ -45,7 +47,8 @@ const (
 	waitUpstream = 11 * time.Second
 )
 
-// The modes are states; each link leads to one.
+// The modes are states; each link leads to one. Their names are the template's,
+// since flows and running calls have links with them.
 const (
 	waitFind           = "initialize"
 	waitLoop           = "main-wait-loop"
@@ -61,6 +64,9 @@ const (
 	mostSilentMessages = 3
 )
 
+// waitParams come from three sides: the flow that enqueues the call, Twilio,
+// and the links that this function has made itself. Nothing is required, so
+// that no request is answered with an error that a caller would hear.
 type waitParams struct {
 	Mode          string   `json:"mode" doc:"what comes next; the beginning when left out"`
 	Call          optional `json:"CallSid" doc:"the call"`
@@ -82,7 +88,8 @@ type waitParams struct {
 }
 
 // sane drops values that are not SIDs: a bad link must not cost callers their
-// place.
+// place. What depends on a value that was dropped is then not offered, and the
+// music plays on.
 func (p waitParams) sane() waitParams {
 	for prefix, sid := range map[string]*optional{"CA": &p.Call, "QU": &p.Queue, "WT": &p.Task, "RE": &p.Recording} {
 		if !flexfn.ValidSID(string(*sid), prefix) {
@@ -93,14 +100,18 @@ func (p waitParams) sane() waitParams {
 	return p
 }
 
-// waiting is one request on behalf of a caller who waits.
+// waiting is one request on behalf of a caller who waits. base is this
+// function's own URL: links are absolute, as Twilio needs them when it updates
+// a call.
 type waiting struct {
 	*Config
 	waitParams
 	base string
 }
 
-// answer returns the TwiML for the mode.
+// answer returns the TwiML for the mode. A voicemail is the exception: Twilio
+// reports its transcription when the caller has gone. A panic on the way to the
+// TwiML costs the caller what was asked for, and not their place.
 func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err error) {
 	w.base = publicURL(ctx, waitPath)
 	upstream, cancel := context.WithTimeout(ctx, waitUpstream)
@@ -122,7 +133,8 @@ func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err erro
 	return twilioapi.TwiML(w.verbs(upstream)...)
 }
 
-// verbs returns what the caller hears in the mode.
+// verbs returns what the caller hears in the mode. A choice that was not
+// offered leads back to the music; so does an unknown mode, with an apology.
 func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 	switch w.Mode {
 	case "", waitFind:
@@ -183,9 +195,12 @@ func (w *waiting) greeted() []string {
 	return nil
 }
 
-// findTask finds the task of the call: the newest with its SID, in the
-// workflow that the queue is named after. It is "" if there is none yet, or if
-// it cannot be found.
+// findTask finds the task of the call: the newest with its SID, in the workflow
+// that the queue is named after. It is "" if there is none yet, or if it cannot
+// be found. Twilio may ask for TwiML before the task exists; loop then looks
+// again. It looks at the 50 newest tasks that wait, as the template does. A
+// caller whose task cannot be found only waits: a failure is logged, and not
+// heard.
 func (w *waiting) findTask(ctx context.Context) string {
 	queue := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Queue, error) {
 		if w.Queue == "" || w.Call == "" {
@@ -213,7 +228,9 @@ func (w *waiting) findTask(ctx context.Context) string {
 }
 
 // loop plays music. The menu is offered only if the task is known; if not, the
-// task is looked for again after the music.
+// task is looked for again after the music. The music is inside the menu's
+// offer, so that star works while it plays. Its end begins the loop anew, and
+// with it Twilio asks again.
 func (w *waiting) loop() []twiml.Element {
 	var verbs []twiml.Element
 	if w.SkipGreeting != "true" {
@@ -229,7 +246,9 @@ func (w *waiting) loop() []twiml.Element {
 
 // requestCallback creates the callback, and then removes the call's own task
 // from the queue. If the first step fails, or the second, in which case the
-// first is undone, the caller keeps waiting.
+// first is undone, the caller keeps waiting. In this order, a failure in
+// between leaves a caller with two places rather than with none. The callback
+// keeps the caller's place; see callback.inTurn.
 func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 	if !validNumber(string(w.To)) {
 		return []twiml.Element{w.say(w.words.NoNumber), w.back()}
@@ -244,6 +263,7 @@ func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 	}
 	if err := w.cancel(ctx, "Opted to request a callback"); err != nil {
 		sid := value(created.Sid)
+		// What is left of waitDeadline, less a second for the answer.
 		undone, end := context.WithTimeout(context.WithoutCancel(ctx), waitDeadline-waitUpstream-time.Second)
 		defer end()
 		if failed := twilioapi.SetTaskStatus(undone, sid, "canceled", "The caller still waits").Err(); failed == nil {
@@ -257,7 +277,8 @@ func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 }
 
 // queued reads the call's task. If it cannot be read or has left the queue, it
-// returns nil and what the caller hears then.
+// returns nil and what the caller hears then. An agent may be taking the call
+// at this moment; the caller then hears music until they are connected.
 func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []twiml.Element) {
 	if w.Task == "" {
 		return nil, []twiml.Element{w.back()}
@@ -272,9 +293,11 @@ func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []t
 	return task.Data, nil
 }
 
-// cancel removes the call's task from the queue. It first writes the
-// attributes that reports read, and ignores a failure to do so. Twilio no
-// longer changes attributes and status in one request.
+// cancel removes the call's task from the queue. It first writes the attributes
+// that reports read, and ignores a failure to do so. Twilio no longer changes
+// attributes and status in one request. A task that is gone, or ended already,
+// counts as canceled. Twilio's code 20001 has several reasons, so the task is
+// read again after it.
 func (w *waiting) cancel(ctx context.Context, reason string) error {
 	sid := string(w.Task)
 	noted := twilioapi.UpdateTaskAttributes(ctx, sid, json.RawMessage(`{"conversations":{"abandoned":"Follow-Up"}}`))
@@ -297,8 +320,9 @@ func (w *waiting) cancel(ctx context.Context, reason string) error {
 	return res.Err()
 }
 
-// toVoicemail redirects the call to the voicemail, and then cancels its task.
-// A call that cannot be redirected stays in the queue.
+// toVoicemail redirects the call to the voicemail, and then cancels its task. A
+// call that cannot be redirected stays in the queue. The task is canceled last,
+// so that the call always has a place: the queue or the voicemail.
 func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 	if task, verbs := w.queued(ctx); task == nil {
 		return verbs
@@ -319,7 +343,8 @@ func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 }
 
 // record asks for the message. After some silence the caller has hung up or
-// does not want to.
+// does not want to. Three prompts are enough; the template asked for ever.
+// Record ends a message after 10 s of silence, or with star.
 func (w *waiting) record() []twiml.Element {
 	silences, err := strconv.Atoi(w.Silences)
 	if err != nil || silences < 0 {
@@ -339,9 +364,11 @@ func (w *waiting) record() []twiml.Element {
 	}
 }
 
-// saveVoicemail creates the task of a recorded message. The caller has hung
-// up, so a failure is answered as one, for Twilio's log. If the call's task
-// cannot be read, the message gets a task nevertheless.
+// saveVoicemail creates the task of a recorded message. The caller has hung up,
+// so a failure is answered as one, for Twilio's log. If the call's task cannot
+// be read, the message gets a task nevertheless. The new task keeps the place
+// of the call's own. Twilio calls when it has the transcription, or could not
+// make one.
 func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
 	var old *taskrouter.TaskrouterV1Task
 	if w.Task != "" {
@@ -363,6 +390,7 @@ func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
 }
 
 // goOn tells the caller that it did not work, and returns them to the queue.
+// The log says why; the caller hears the same words whatever it was.
 func (w *waiting) goOn(ctx context.Context, what string, err error) []twiml.Element {
 	flexfn.Logger(ctx).Error("a caller keeps waiting: "+what, "task", w.Task, "call", w.Call, "error", err)
 	return w.sorry()
@@ -373,6 +401,7 @@ func (w *waiting) sorry() []twiml.Element { return []twiml.Element{w.say(w.words
 // international returns a number that the caller entered in E.164 form. A
 // number that looks like a national one of North America gets the caller's own
 // country code; any other gets a plus sign. It is "" if that is not a number.
+// Seven digits are the least that can be meant; E.164 itself would allow one.
 func (w *waiting) international(digits string) string {
 	digits = strings.TrimPrefix(digits, "+")
 	if len(digits) == 10 && strings.HasPrefix(string(w.Caller), "+1") {
@@ -385,13 +414,16 @@ func (w *waiting) international(digits string) string {
 }
 
 // validNumber reports whether s is a telephone number in E.164 form (ITU-T
-// E.164, section 6).
+// E.164, section 6). That is a plus sign, a country code that does not begin
+// with 0, and 15 digits in all at most.
 func validNumber(s string) bool {
 	digits, ok := strings.CutPrefix(s, "+")
 	return ok && len(digits) >= 2 && len(digits) <= 15 && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
 }
 
-// link returns the URL of a mode, with more parameters as pairs.
+// link returns the URL of a mode, with more parameters as pairs. A parameter
+// that is empty is left out. The call and its task are in every link, so that
+// no answer depends on what an instance remembers.
 func (w *waiting) link(mode string, more ...string) string {
 	query := url.Values{"mode": {mode}}
 	for i, pairs := 0, append([]string{"CallSid", string(w.Call), "enqueuedTaskSid", string(w.Task)}, more...); i < len(pairs); i += 2 {
@@ -406,14 +438,16 @@ func (w *waiting) goTo(mode string, more ...string) twiml.Element {
 	return &twiml.VoiceRedirect{Url: w.link(mode, more...)}
 }
 
-// back returns to the music.
+// back returns to the music. It skips the greeting, which the caller has heard.
 func (w *waiting) back() twiml.Element { return w.goTo(waitLoop, "skipGreeting", "true") }
 
 func (w *waiting) say(text string) *twiml.VoiceSay {
 	return &twiml.VoiceSay{Message: text, Voice: w.words.Voice, Language: w.words.Language}
 }
 
-// gather says text and asks for a number of digits; zero for any.
+// gather says text and asks for a number of digits; zero for any. timeout is
+// how many seconds Twilio waits for the next key. If no key comes, the verbs
+// after it run.
 func (w *waiting) gather(timeout, digits int, action, text string) *twiml.VoiceGather {
 	g := &twiml.VoiceGather{
 		Input: "dtmf", Timeout: strconv.Itoa(timeout), Action: action, InnerElements: []twiml.Element{w.say(text)},
@@ -424,13 +458,16 @@ func (w *waiting) gather(timeout, digits int, action, text string) *twiml.VoiceG
 	return g
 }
 
+// askNumber asks for up to 13 digits, ended by the pound key or by 10 s of
+// silence.
 func (w *waiting) askNumber() twiml.Element {
 	g := w.gather(10, 13, w.link(waitNumberGiven), w.words.EnterNumber)
 	g.FinishOnKey, g.Method = "#", http.MethodGet
 	return g
 }
 
-// sayNumber reads a number out, digit by digit.
+// sayNumber reads a number out, digit by digit. Without say-as it might be read
+// as one large number.
 func (w *waiting) sayNumber(number string) twiml.Element {
 	s := w.say(w.words.YouEntered + " ")
 	s.InnerElements = []twiml.Element{sayAs{number}}
