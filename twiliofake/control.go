@@ -35,10 +35,15 @@ import (
 // Errors are {"error": …}. The API is meant for the developer's own machine and
 // takes no credentials. To keep web pages out, it refuses cross-origin requests,
 // and any Host that is not an address, localhost or Twilio's (DNS rebinding).
+//
+// Paths are exact: a trailing slash or another method is 404. A command that
+// fails is 400, and changes nothing. A body larger than 64 MiB is 413. Changes
+// take effect for the next request that is carried out.
 const ControlPath = "/__twiliofake/"
 
-// control answers a request to the control API. It refuses cross-origin requests
-// and foreign Host headers.
+// control answers a request to the control API. It refuses cross-origin
+// requests and foreign Host headers. An answer is never cached, since the
+// console polls these paths.
 func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	status, answer := http.StatusOK, any(struct{}{})
 	err := sameorigin.Check(r, func(host string) bool { return strings.HasSuffix(host, ".twilio.com") })
@@ -65,12 +70,16 @@ func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client left
 }
 
-// maxState bounds the body of a control request.
+// maxState bounds the body of a control request. It is far larger than that of
+// Twilio's requests, since a whole state is one body. It exists so that a stray
+// upload cannot fill the memory of a long-running flexfn fake.
 const maxState = 64 << 20
 
 var errNoCommand = errors.New("the control API has no such command")
 
-// command runs one operation of the control API and returns its result.
+// command runs one operation of the control API and returns its result. Most
+// commands are one exported method, so what the API does and what Go code does
+// cannot differ.
 func (t *Twilio) command(r *http.Request) (any, error) {
 	done := struct{}{}
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, ControlPath) {
@@ -120,7 +129,9 @@ type kindInfo struct {
 	Modelled bool   `json:"modelled"`
 }
 
-// theKinds returns the kinds of which there can be items, by name.
+// theKinds returns the kinds of which there can be items, by name. The console
+// offers them as a choice. The list does not change while the process runs, so
+// it is made once; making it decodes the table of operations.
 var theKinds = sync.OnceValue(func() []kindInfo {
 	var kinds []kindInfo
 	w := theWorld()
@@ -137,7 +148,8 @@ var theKinds = sync.OnceValue(func() []kindInfo {
 	return kinds
 })
 
-// decode reads one JSON value and refuses keys that T does not have.
+// decode reads one JSON value and refuses keys that T does not have. Like the
+// state document, so that a misspelled key of a fault is an error here too.
 func decode[T any](r io.Reader) (v T, err error) {
 	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()

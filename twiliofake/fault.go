@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// An Action is the effect of a fault on a request.
+// An Action is the effect of a fault on a request. In JSON it is the string.
 type Action string
 
 // The actions. A request that is struck is not carried out unless Apply is set.
@@ -40,7 +40,8 @@ const (
 	Hang Action = "hang"
 )
 
-// silent reports whether the client gets no answer at all.
+// silent reports whether the client gets no answer at all. The log then has
+// status 0.
 func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Hang }
 
 // A Fault is a rule that makes the fake misbehave. Of the rules that match a
@@ -61,12 +62,17 @@ func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Han
 //		Action: twiliofake.ResetAfter,
 //		Apply:  true,
 //	})
+//
+// A rule never strikes the control API. Rules are counted under one lock, so of
+// ten concurrent requests exactly three meet a rule with Times 3; which three
+// is up to the scheduler.
 type Fault struct {
 	// Name identifies the rule in the request log; empty uses the action's name.
 	Name string `json:"name,omitempty"`
 	Match
 	// Skip lets that many matching requests pass first. To strike only the nth
-	// request, set Skip to n-1 and Times to 1.
+	// request, set Skip to n-1 and Times to 1. Only requests between From and
+	// Until count.
 	Skip int `json:"skip,omitempty"`
 	// Times bounds how often the rule strikes; zero means no limit.
 	Times int `json:"times,omitempty"`
@@ -74,19 +80,24 @@ type Fault struct {
 	// most 1, drawn with State.FaultSeed. Zero strikes all of them.
 	Probability float64 `json:"probability,omitempty"`
 	// From and Until limit the rule to a period, such as an outage. A zero time
-	// means no limit.
+	// means no limit. From is inclusive and Until exclusive. Both are compared
+	// with the process's clock when the request arrives.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 
 	// Action is what to do with a request; empty means [Status].
 	Action Action `json:"action,omitempty"`
 	// Apply carries the request out even though its answer is lost or replaced:
-	// the call takes effect, but the client does not learn about it.
+	// the call takes effect, but the client does not learn about it. Cut always
+	// carries it out. With HTML it plays a proxy in front of Twilio that fails
+	// after the fact.
 	Apply bool `json:"apply,omitempty"`
 	// Delay is how long to wait first. In JSON it is a string such as "250ms".
+	// It ends early if the client leaves or the fake is closed.
 	Delay time.Duration `json:"-"`
-	// Status is the HTTP status for Status and HTML, from 200 to 599; zero means
-	// 503.
+	// Status is the HTTP status for Status and HTML, from 200 to 599; zero
+	// means 503. The other actions ignore it: RateLimit always answers 429, and
+	// Cut keeps the real status.
 	Status int `json:"status,omitempty"`
 	// Code is Twilio's error code; zero means 20000 plus the status.
 	Code int `json:"code,omitempty"`
@@ -101,13 +112,18 @@ type Fault struct {
 
 	// Struck counts how often the rule has struck, as [Twilio.Faults] reports
 	// it. A rule that is set with a count continues from it and does not skip
-	// again.
+	// again. Together with Times it survives [Twilio.Save] and [Twilio.Load],
+	// so a rule does not strike more often than Times across restarts.
 	Struck int `json:"struck,omitempty"`
 }
 
-// Spent reports whether the rule has struck Times times.
+// Spent reports whether the rule has struck Times times. A rule without a limit
+// is never spent. Spent rules stay in the list, so that their count can still
+// be read.
 func (f Fault) Spent() bool { return f.Times > 0 && f.Struck >= f.Times }
 
+// faultJSON has the fields of a Fault without its methods, so that encoding it
+// does not call MarshalJSON again.
 type faultJSON Fault
 
 type faultDocument struct {
@@ -124,7 +140,9 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(d)
 }
 
-// UnmarshalJSON reads the rule. Unknown keys are errors.
+// UnmarshalJSON reads the rule. Unknown keys are errors. A misspelled key would
+// make a rule that matches every request, which is why it is not ignored. A
+// failed call leaves f unchanged, unless only the delay is wrong.
 func (f *Fault) UnmarshalJSON(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -157,7 +175,8 @@ func (f Fault) action() Action {
 	return f.Action
 }
 
-// check returns an error that joins every invalid field of the rule.
+// check returns an error that joins every invalid field of the rule. Conditions
+// are written so that NaN fails them: a comparison with it is always false.
 func (f Fault) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -200,7 +219,10 @@ func checkFaults(rules []Fault) error {
 }
 
 // spoil turns the real answer into the fault's. res is nil if the request was
-// not carried out.
+// not carried out. The body of a cut answer is halved while Content-Length
+// stays, so the client sees io.ErrUnexpectedEOF and not a short but valid
+// answer. RateLimit says Retry-After: 1, since from one request a second
+// upwards the next token is there by then.
 func (f *Fault) spoil(res *response) *response {
 	status := f.Status
 	if status == 0 {
@@ -234,7 +256,10 @@ func (f *Fault) spoil(res *response) *response {
 }
 
 // abort drops the connection: with a TCP reset if possible, otherwise the way
-// net/http aborts a handler.
+// net/http aborts a handler. Without SO_LINGER the system would send a FIN
+// first, which a client reads as an empty answer (io.EOF) and not as a reset.
+// Hijack fails for HTTP/2 and for the in-memory transport, where the panic
+// alone does it.
 func abort(w http.ResponseWriter) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 		if tcp, ok := conn.(*net.TCPConn); ok {
@@ -245,7 +270,9 @@ func abort(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-// faults are the rules in force, with their counts.
+// faults are the rules in force, with their counts. They have a lock of their
+// own, since a request asks for its stroke before it waits, and must not hold
+// the state's lock meanwhile.
 type faults struct {
 	mu    sync.Mutex
 	rules []rule
@@ -253,6 +280,8 @@ type faults struct {
 	dice  *rand.Rand
 }
 
+// A rule is a fault with its counts. seen counts matching requests, so that
+// Skip can pass the first ones; Struck counts those that were hit.
 type rule struct {
 	Fault
 	seen   int
@@ -267,6 +296,8 @@ type stroke struct {
 	names []string
 }
 
+// set replaces the rules. The dice start again, so setting the same rules again
+// repeats the same choices.
 func (f *faults) set(rules []Fault, seed uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -276,6 +307,8 @@ func (f *faults) set(rules []Fault, seed uint64) {
 	}
 }
 
+// add appends a rule. The caller holds the lock. A rule with a count has let
+// its Skip pass before it was saved.
 func (f *faults) add(r Fault) {
 	added := rule{Fault: r}
 	if r.Struck > 0 {
@@ -295,7 +328,8 @@ func (f *faults) list() ([]Fault, uint64) {
 }
 
 // strike returns the effect of the rules on r. Delays of slow rules add up; the
-// first other rule that strikes decides the rest.
+// first other rule that strikes decides the rest. A rate limit that lets the
+// request through has not struck, so later rules see the request.
 func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -317,7 +351,9 @@ func (f *faults) strike(r *http.Request, now time.Time) stroke {
 	return s
 }
 
-// hits counts a matching request and reports whether the rule strikes it.
+// hits counts a matching request and reports whether the rule strikes it. The
+// order matters: a request outside of the period does not use up Skip, and one
+// that the dice spare does not use up Times.
 func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 	if !r.From.IsZero() && now.Before(r.From) || !r.Until.IsZero() && !now.Before(r.Until) {
 		return false
@@ -337,7 +373,8 @@ func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 }
 
 // allow takes a token from the rate limit's bucket, which holds one second's
-// worth.
+// worth. The first request finds it full. A rate below one a second still has
+// room for one token, or nothing would ever pass.
 func (r *rule) allow(now time.Time) bool {
 	burst := math.Max(r.PerSecond, 1)
 	if r.filled.IsZero() {
@@ -353,7 +390,8 @@ func (r *rule) allow(now time.Time) bool {
 	return true
 }
 
-// Faults returns the rules in order, with how often each has struck.
+// Faults returns the rules in order, with how often each has struck. The slice
+// is a copy. Spent rules are in it.
 func (t *Twilio) Faults() []Fault {
 	f, _ := t.faults.list()
 	return f
@@ -363,6 +401,9 @@ func (t *Twilio) Faults() []Fault {
 // Twilio. If a rule is invalid, nothing changes, and the error names every
 // invalid field. Requests that a rule is holding stay held; see
 // [Twilio.Close].
+//
+// It restarts the choices of rules with a Probability and refills rate limits.
+// A rule keeps the count in its Struck; set that to zero to begin again.
 func (t *Twilio) SetFaults(rules ...Fault) error {
 	if err := checkFaults(rules); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)
@@ -374,7 +415,8 @@ func (t *Twilio) SetFaults(rules ...Fault) error {
 
 // AddFault adds a rule after the existing ones. If it is invalid, nothing
 // changes, and the error names every invalid field. Rules may be added while
-// requests are under way.
+// requests are under way. An earlier rule that strikes the same requests wins
+// over it.
 func (t *Twilio) AddFault(f Fault) error {
 	if err := f.check(); err != nil {
 		return fmt.Errorf("twiliofake: %w", err)

@@ -8,7 +8,9 @@ import (
 	"time"
 )
 
-// iamRows are the resources of iam.twilio.com.
+// iamRows are the resources of iam.twilio.com. Only the validation of Flex
+// tokens is modelled. It is not in twilio-go; the Flex project template calls
+// it through the npm package twilio-flex-token-validator.
 func iamRows() []resource {
 	return []resource{
 		{
@@ -27,16 +29,22 @@ type Token struct {
 	// Identity is the user's identity on Twilio; empty derives it from User
 	// as Twilio does (agent_40example_2Ecom).
 	Identity string `json:"identity,omitempty"`
-	// Roles are the user's roles: agent, supervisor, admin, guest.
+	// Roles are the user's roles: agent, supervisor, admin, guest. A missing or
+	// null list is an empty one. Any string is accepted.
 	Roles []string `json:"roles"`
 	// WorkerSID is the SID of the user's worker; empty for a guest.
 	WorkerSID string `json:"worker_sid,omitempty"`
 	// Expires is when the token expires. If it is zero, IAM always answers that
-	// the token expires in an hour.
+	// the token expires in an hour. The token is refused from that moment on,
+	// by the process's clock.
 	Expires time.Time `json:"expires,omitzero"`
-	// Invalid is the reason why IAM refuses the token; empty accepts it.
+	// Invalid is the reason why IAM refuses the token; empty accepts it. The
+	// answer is still 200, with valid false, code 40001 and this text as its
+	// message.
 	Invalid string `json:"invalid,omitempty"`
-	// Outage makes IAM answer 503 when asked about the token.
+	// Outage makes IAM answer 503 when asked about the token. The code is
+	// 20503. It comes before Invalid and Expires, since an outage says nothing
+	// about the token.
 	Outage bool `json:"outage,omitempty"`
 }
 
@@ -48,6 +56,11 @@ type Token struct {
 //	})
 //
 // The worker need not be in the state: IAM does not ask TaskRouter.
+//
+// Tokens begin with "fake-", so a real one cannot be mistaken for one of them
+// in a log. They come from the fake's seed: equal seeds and sequences of calls
+// make equal tokens. Roles are copied. It is safe to call while requests are
+// under way.
 func (t *Twilio) MintToken(token Token) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,6 +82,8 @@ func (t Token) copy() Token {
 	return t
 }
 
+// copyTokens copies tokens deeply, since callers may change theirs. A nil map
+// gives an empty one, to which MintToken can add.
 func copyTokens(tokens map[string]Token) map[string]Token {
 	m := map[string]Token{}
 	for name, t := range tokens {
@@ -77,7 +92,11 @@ func copyTokens(tokens map[string]Token) map[string]Token {
 	return m
 }
 
-// validateToken answers POST /v1/Accounts/{sid}/Tokens/validate.
+// validateToken answers POST /v1/Accounts/{sid}/Tokens/validate. An API key is
+// refused, because Twilio demands the auth token here: apps that authenticate
+// everything else with a key find out in a test. A token that does not count is
+// an answer with status 200 and valid false, not an HTTP error; only an outage
+// is one.
 func validateToken(c *call) (*response, *apiError) {
 	if c.apiKey {
 		return nil, refuse(http.StatusUnauthorized, 20003, "Authenticate: tokens are validated with the account's auth token, not with an API key")

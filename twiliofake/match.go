@@ -7,16 +7,23 @@ import (
 	"github.com/flexfn/flexfn/internal/glob"
 )
 
-// A Match selects requests. Empty fields match everything.
+// A Match selects requests. Empty fields match everything. The zero Match
+// matches every request.
+//
+// A [Fault] with a malformed Path is refused; [Twilio.Requests] finds nothing
+// with one.
 type Match struct {
-	// Method is an HTTP method, such as "POST".
+	// Method is an HTTP method, such as "POST". Case does not matter.
 	Method string `json:"method,omitempty"`
 	// Host is a product, such as "taskrouter", or a full host name, such as
-	// "taskrouter.ie1.twilio.com".
+	// "taskrouter.ie1.twilio.com". A product is in lower case and stands for
+	// all its regions and edges. Case does not matter in a full name, and a
+	// port is part of it.
 	Host string `json:"host,omitempty"`
 	// Path is a pattern for the whole path. * matches one segment or part of
 	// one; ** as the last segment matches the rest. "/v1/Workspaces/*/Tasks/*"
-	// matches every task.
+	// matches every task. It is compared with the decoded path, without the
+	// query. "/v1/**" matches everything below /v1/, and "**" alone everything.
 	Path string `json:"path,omitempty"`
 }
 

@@ -17,6 +17,10 @@ import (
 
 // A Request is an entry of the request log: a request and its answer. Auth
 // tokens, API secrets and Flex tokens are masked.
+//
+// The log is for assertions and for the console, not for replay: a masked form
+// cannot be sent again. Time is when the request arrived, in UTC; Duration
+// includes a fault's delay.
 type Request struct {
 	// ID is the Twilio-Request-Id of the answer.
 	ID       string        `json:"id"`
@@ -29,16 +33,19 @@ type Request struct {
 	// Header holds the request's headers, with the secret in Authorization
 	// masked.
 	Header http.Header `json:"header,omitempty"`
-	// Form holds the parameters of a form body.
+	// Form holds the parameters of a form body. A form larger than 16 KiB is in
+	// Body.
 	Form url.Values `json:"form,omitempty"`
-	// Body is a body that is not a form.
+	// Body is a body that is not a form. It is cut at 16 KiB. A body that
+	// cannot be masked by its keys, but contains the word token, is "***" as a
+	// whole. It is empty if a fault struck before the body was read.
 	Body string `json:"body,omitempty"`
 	// Status is the answer's status; zero if no answer was sent.
 	Status int `json:"status"`
 	// Fidelity says which layer answered, "modelled" or "generic"; see
 	// [Fidelity]. It is empty if a fault answered.
 	Fidelity string `json:"fidelity,omitempty"`
-	// Answer is the answer's body.
+	// Answer is the answer's body. It is bounded and masked like Body.
 	Answer string `json:"answer,omitempty"`
 	// Faults names the rules that struck.
 	Faults []string `json:"faults,omitempty"`
@@ -47,10 +54,13 @@ type Request struct {
 // masked replaces a secret.
 const masked = "***"
 
-// maxLogged is how many bytes of a body the log keeps.
+// maxLogged is how many bytes of a body the log keeps. A log of 1000 entries
+// would otherwise keep every upload of a test alive.
 const maxLogged = 16 << 10
 
 // A logEntry is a request as it came. Secrets are masked when it is first read.
+// Most entries of a test run are never read, and masking costs more than the
+// request itself.
 type logEntry struct {
 	Request
 	query        string
@@ -59,7 +69,8 @@ type logEntry struct {
 	masked       bool
 }
 
-// requestLog is a ring of the last requests; start is the oldest.
+// requestLog is a ring of the last requests; start is the oldest. Its lock is
+// not the state's: a request is logged before it waits for its turn.
 type requestLog struct {
 	mu      sync.Mutex
 	max     int
@@ -68,6 +79,9 @@ type requestLog struct {
 	ids     *rand.Rand
 }
 
+// begin adds an entry for a request that has just arrived. The ID comes from a
+// generator of its own. It would otherwise depend on how many SIDs were made,
+// and a fault that stops requests would shift the SIDs of later items.
 func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *logEntry {
 	e := &logEntry{
 		Request: Request{Time: now.UTC(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Faults: faults},
@@ -111,7 +125,8 @@ func (l *requestLog) end(e *logEntry, status int, body []byte, res *response) {
 	e.body, e.answer, e.masked = body, answerBody, false
 }
 
-// read returns the entry with its secrets masked.
+// read returns the entry with its secrets masked. The caller holds the log's
+// lock.
 func (e *logEntry) read() Request {
 	if e.masked {
 		return e.Request
@@ -141,6 +156,10 @@ func (e *logEntry) read() Request {
 // under way has no status yet.
 //
 //	tries := len(fake.Requests(twiliofake.Match{Method: "POST", Host: "iam"}))
+//
+// The entries share their maps and slices with the log: do not change them. A
+// malformed pattern in m matches nothing. The order is that of arrival, not
+// that in which requests were carried out.
 func (t *Twilio) Requests(m Match) []Request {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
@@ -154,14 +173,17 @@ func (t *Twilio) Requests(m Match) []Request {
 	return out
 }
 
-// ClearRequests empties the request log.
+// ClearRequests empties the request log. A request that is under way is no
+// longer in it when it ends. State, faults and their counts stay.
 func (t *Twilio) ClearRequests() {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
 	t.log.entries, t.log.start = nil, 0
 }
 
-// maskHeader returns a copy of h without credentials.
+// maskHeader returns a copy of h without credentials. The user name of Basic
+// authentication stays: it is an account SID or an API key's SID, and a test
+// wants to know which of the two was used.
 func maskHeader(h http.Header) http.Header {
 	out := h.Clone()
 	if out.Get("Authorization") != "" {
@@ -179,6 +201,8 @@ func maskHeader(h http.Header) http.Header {
 	return out
 }
 
+// maskForm returns a form with the values of secret keys masked. It copies the
+// map and replaces values in it, so the request's own form is untouched.
 func maskForm(form url.Values) url.Values {
 	out := maps.Clone(form)
 	for k := range out {

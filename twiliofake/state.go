@@ -17,15 +17,24 @@ import (
 
 // State is everything that a fake holds: a JSON document made to be read and
 // edited.
+//
+// A document holds auth tokens, API secrets and Flex tokens in the clear. Those
+// of the fake are worthless elsewhere; keep real ones out of it.
 type State struct {
 	// Resources are the items by kind, such as "tasks" or "workers", in the
 	// order in which lists show them. Missing fields get their initial values.
+	// There must be at least one account. The first one is the default for
+	// items that name none. Kinds may come in any order: parents are loaded
+	// before what is below them.
 	Resources map[string][]Resource `json:"resources"`
-	// Tokens are the Flex tokens that IAM accepts; all others are invalid.
+	// Tokens are the Flex tokens that IAM accepts; all others are invalid. The
+	// key is the token itself.
 	Tokens map[string]Token `json:"tokens,omitempty"`
-	// Faults are the rules that make the fake misbehave; see [Fault].
+	// Faults are the rules that make the fake misbehave; see [Fault]. Their
+	// order matters: the first one that is due strikes.
 	Faults []Fault `json:"faults,omitempty"`
-	// FaultSeed seeds the choices of rules with a Probability.
+	// FaultSeed seeds the choices of rules with a Probability. The same seed
+	// and the same sequence of requests make the same choices.
 	FaultSeed uint64 `json:"fault_seed,omitempty"`
 }
 
@@ -47,6 +56,13 @@ const (
 // CA00000000000000000000000000000001, phone numbers, a conversation, a chat
 // channel, and the tokens dev-agent, dev-supervisor, dev-admin, dev-guest,
 // dev-expired, dev-invalid and dev-outage.
+//
+// Each call decodes it again, so the caller may change the result. Adding to it
+// is the usual way to a state of one's own:
+//
+//	state := twiliofake.DevelopmentState()
+//	state.Tokens["t"] = twiliofake.Token{Roles: []string{"agent"}}
+//	fake, err := twiliofake.New(twiliofake.Config{State: &state})
 func DevelopmentState() State {
 	s, err := readState(bytes.NewReader(development))
 	if err != nil {
@@ -55,7 +71,9 @@ func DevelopmentState() State {
 	return s
 }
 
-// readState reads a state document. Unknown keys are errors.
+// readState reads a state document. Unknown keys are errors. Numbers keep their
+// digits, since a float64 would change long ones. A second value after the
+// document is an error too: it is usually a file that was written twice.
 func readState(r io.Reader) (State, error) {
 	d := json.NewDecoder(r)
 	d.UseNumber()
@@ -72,6 +90,9 @@ func readState(r io.Reader) (State, error) {
 
 // State returns a copy of everything that the fake holds. Changing it does not
 // change the fake; [Twilio.SetState] does.
+//
+// A kind without items is missing from Resources. Every item has the SIDs of
+// its parents. A field is left out if it is null and null is its initial value.
 func (t *Twilio) State() State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,7 +108,8 @@ func (t *Twilio) State() State {
 }
 
 // kindNamed returns a kind of the state document. It loads the table of
-// operations if no row has the name.
+// operations if no row has the name. Rows come first, since most states name
+// nothing else and the table takes time to decode.
 func (t *Twilio) kindNamed(name string) *kind {
 	if k := t.rows.byName[name]; k != nil {
 		return k
@@ -97,6 +119,11 @@ func (t *Twilio) kindNamed(name string) *kind {
 
 // SetState replaces the whole state. If s is invalid, nothing changes, and the
 // error joins everything that is wrong with it.
+//
+// Requests that a fault is holding meet the new state when they continue. The
+// request log stays. New items get their SIDs from the start of the seed's
+// sequence again, so a test that resets the state is as repeatable as one with
+// a new fake.
 func (t *Twilio) SetState(s State) error {
 	store := newStore(t.seed)
 	now := time.Now().UTC()
@@ -173,7 +200,9 @@ func (s *store) everywhere(k *kind) iter.Seq[*record] {
 }
 
 // review lists the records of a kind at all its paths again, after a change of
-// the items above them.
+// the items above them. A document lists kinds by depth, so an item can be
+// loaded before the second parent that its fields name, such as a video
+// recording before its room.
 func (s *store) review(k *kind) {
 	if len(k.paths) == 1 {
 		return
@@ -189,6 +218,10 @@ func (s *store) review(k *kind) {
 
 // load adds an item of a state document. It replaces an item with the same
 // identity and parents.
+//
+// A field of the path, such as workspace_sid, is kept apart: it is a place in
+// the tree and not a value of the record. Values are checked against the row's
+// kinds here, since hooks rely on them.
 func (s *store) load(k *kind, item Resource, account string, now time.Time) error {
 	rec := s.record(k, nil, "")
 	date := now.Format(time.RFC3339)
@@ -236,7 +269,9 @@ func (s *store) load(k *kind, item Resource, account string, now time.Time) erro
 	return s.place(rec, above, account)
 }
 
-// place finds the parents of a loaded record and adds it.
+// place finds the parents of a loaded record and adds it. Parents must exist,
+// unless no operation could have created them: a Flex instance, for example,
+// becomes a ghost.
 func (s *store) place(rec *record, above map[string]string, account string) error {
 	k := rec.kind
 	at := s.root
@@ -288,7 +323,8 @@ func (s *store) parentKind(k *kind, i int) *kind {
 	return n.wilds[i].self
 }
 
-// field returns the kind of value that a field of a state document holds.
+// field returns the kind of value that a field of a state document holds. A
+// name with an underscore is private to a hook and can hold anything.
 func (k *kind) field(name string) (valueKind, bool) {
 	if strings.HasPrefix(name, "_") || k.row == nil {
 		return value, true
@@ -359,7 +395,8 @@ func (t *Twilio) mainAccount() string {
 }
 
 // Load reads a state document from r and replaces the whole state, as
-// [Twilio.SetState] does. Unknown keys are errors.
+// [Twilio.SetState] does. Unknown keys are errors. It reads r to its end and
+// does not close it. If it fails, the state is what it was.
 func (t *Twilio) Load(r io.Reader) error {
 	s, err := readState(r)
 	if err != nil {
@@ -371,6 +408,9 @@ func (t *Twilio) Load(r io.Reader) error {
 // Save writes the whole state as a state document, indented and with sorted
 // keys. It includes how often each fault has struck, but not how many requests a
 // Skip has let through.
+//
+// Two fakes with equal states write equal bytes, so the document can be kept in
+// version control. It holds secrets; see [State].
 func (t *Twilio) Save(w io.Writer) error {
 	b, err := json.MarshalIndent(t.State(), "", "  ")
 	if err != nil {

@@ -19,16 +19,23 @@ import (
 // is an error that is syscall.ECONNRESET, a body cut short ends in
 // io.ErrUnexpectedEOF, and a hang lasts until the request's context ends.
 //
-// The client's Transport can be used on its own.
+// The client's Transport can be used on its own. It has no timeout of its own;
+// a request's context is the only limit. It is safe for concurrent use, and
+// needs no closing.
 func (t *Twilio) Client() *http.Client { return &http.Client{Transport: memory{t}} }
 
-// memory is an [http.RoundTripper] that calls a handler.
+// memory is an [http.RoundTripper] that calls a handler. It keeps nothing
+// between requests, so it is safe for concurrent use.
 type memory struct{ handler http.Handler }
 
 // RoundTrip implements [http.RoundTripper] by calling the handler on the
 // caller's goroutine, so it works in a testing/synctest bubble. If the handler
 // aborts, the caller gets a reset connection or, if the header was already sent,
 // a truncated body.
+//
+// The handler's answer is buffered whole, so a response is never seen
+// half-written unless a fault cuts it. Panics other than ErrAbortHandler are
+// bugs of the fake, and reach the caller.
 func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	ctx := r.Context()
 	if r.Body != nil {
@@ -68,7 +75,8 @@ func (m memory) RoundTrip(r *http.Request) (res *http.Response, err error) {
 }
 
 // answered returns the recorded response. Reading a body shorter than its
-// Content-Length ends in an error.
+// Content-Length ends in an error. A real connection behaves the same way when
+// it breaks.
 func answered(r *http.Request, rec *recorder.Writer) *http.Response {
 	body := rec.Body.Bytes()
 	res := &http.Response{

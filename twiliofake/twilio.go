@@ -13,25 +13,37 @@ import (
 
 // Config configures a [Twilio]. The zero value is a fake in the state of
 // [DevelopmentState] that makes the same SIDs on every run.
+//
+// A Config is only read by [New], so one can be used for several fakes. Fakes
+// share no state, whatever their configuration.
 type Config struct {
 	_ [0]func()
 
-	// State is the initial state; nil means [DevelopmentState].
+	// State is the initial state; nil means [DevelopmentState]. It is copied:
+	// changing it afterwards does not change the fake.
 	State *State
 	// Seed seeds the SIDs of created resources. The same seed and the same
-	// sequence of requests make the same SIDs.
+	// sequence of requests make the same SIDs. Zero is a seed like any other.
 	Seed uint64
 	// MaxRequests bounds the request log; when it is full, the oldest entry is
-	// dropped. Zero means 1000.
+	// dropped. Zero means 1000. So does a negative number. An entry keeps at
+	// most 16 KiB of the request's body, and as much of the answer's.
 	MaxRequests int
 	// Strict turns off the generic layer: operations that are not modelled by
-	// hand are answered 501.
+	// hand are answered 501. A test of an app that must not depend on guesses
+	// sets it. Code 20501 tells such a refusal from an error that Twilio would
+	// send.
 	Strict bool
 }
 
 // A Twilio is an in-memory fake of Twilio. As an [http.Handler] it plays the
 // product in the request's Host header. It is safe for concurrent use: requests
-// are carried out one at a time, so each sees all effects of earlier ones.
+// are carried out one at a time, so each sees all effects of earlier ones. A
+// request that a [Fault] delays or holds does not keep others waiting.
+//
+// Its clock is the process's, so in a testing/synctest bubble tasks age, timers
+// run out and tokens expire in virtual time. The zero value is not usable; make
+// one with [New].
 type Twilio struct {
 	rows   *rowIndex
 	strict bool
@@ -54,6 +66,9 @@ type Twilio struct {
 // A fake listens on no port and starts no goroutine. It costs little until a
 // product is used whose operations are played from the generated table, which
 // is then decoded, once for the process.
+//
+// There is nothing to release: [Twilio.Close] is for fakes whose faults hold
+// requests.
 func New(cfg Config) (*Twilio, error) {
 	rows, err := theRows()
 	if err != nil {
@@ -79,14 +94,21 @@ func New(cfg Config) (*Twilio, error) {
 
 // Close ends the requests that a fault is holding, as if their connections were
 // lost, and keeps faults from holding later ones, so that a server of the fake
-// can shut down. The fake still answers other requests.
+// can shut down. The fake still answers other requests. A delay ends at once,
+// and its request is answered. Close may be called more than once and from any
+// goroutine; it does not wait.
 func (t *Twilio) Close() { t.closing() }
 
 // maxBody bounds the body of a request, in bytes; real requests are far smaller.
 const maxBody = 4 << 20
 
 // ServeHTTP answers like Twilio. Paths under [ControlPath] go to the control
-// API.
+// API. Requests to the control API meet no faults and do not appear in the
+// request log. All others do both, even those with a wrong host or wrong
+// credentials.
+//
+// If a fault drops the connection, ServeHTTP panics with
+// [http.ErrAbortHandler], which net/http expects of a handler that aborts.
 func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, ControlPath) {
 		t.control(w, r)
@@ -143,7 +165,8 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait waits for d and reports whether the client is still there.
+// wait waits for d and reports whether the client is still there. It holds no
+// lock, so other requests go on.
 func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -160,7 +183,9 @@ func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// write sends the response with the headers of every Twilio response.
+// write sends the response with the headers of every Twilio response. The
+// concurrency and the duration are constants: the fake carries out one request
+// at a time, and a measured duration would make two runs differ.
 func (res *response) write(w http.ResponseWriter, requestID string) {
 	h := w.Header()
 	for k, v := range res.header {
@@ -185,6 +210,15 @@ type Resource = map[string]any
 //
 //	task, ok := fake.Resource("tasks", "WT00000000000000000000000000000001")
 //	attributes := task["attributes"] // JSON in a string, as Twilio sends it
+//
+// Integer fields are int, and numbers inside an object or a list are
+// [encoding/json.Number]. Dates are strings: RFC 3339 in UTC or, in the API of
+// 2010, RFC 1123 with a numeric zone. It also deletes what has expired by now,
+// as a request would.
+//
+// If several items of the kind have that identity, in different accounts or
+// under different parents, it returns the first that it finds, account by
+// account. A kind that does not exist has no items.
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -195,7 +229,9 @@ func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	return nil, false
 }
 
-// lookUp returns an item of any account, or nil.
+// lookUp returns an item of any account, or nil. The tree has an account level
+// that callers of [Twilio.Resource] do not name, so it searches every account.
+// A singleton has no identity of its own: the first one found counts.
 func (t *Twilio) lookUp(kind, id string) *record {
 	k := t.kindNamed(kind)
 	if k == nil {
@@ -227,6 +263,14 @@ func (t *Twilio) lookUp(kind, id string) *record {
 //	})
 //
 // [Twilio.State] shows the names of the kinds.
+//
+// The identity must be given: SetResource makes no SIDs. An item without
+// account_sid goes to the first account. Replacing an item drops the fields
+// that the new one lacks and restarts its ETag at the given _version, or at 0;
+// what is below it stays. The fake copies the item.
+//
+// It is a way to arrange a test, not a request: no rule of a request is
+// checked, no TaskRouter event is recorded and the request log has no entry.
 func (t *Twilio) SetResource(kind string, item Resource) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -244,7 +288,9 @@ func (t *Twilio) SetResource(kind string, item Resource) error {
 }
 
 // RemoveResource deletes an item and everything below it, without the side
-// effects of a DELETE request. It reports whether the item existed.
+// effects of a DELETE request. It reports whether the item existed. For
+// example, it removes an available worker, which TaskRouter would refuse, and
+// records no event.
 func (t *Twilio) RemoveResource(kind, id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
