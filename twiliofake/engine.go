@@ -15,12 +15,36 @@ import (
 	"time"
 )
 
+// How a request is played. [Twilio.ServeHTTP] asks the faults first (fault.go),
+// reads the body and calls carryOut, which holds the fake's lock from here on.
+// run then goes through these steps, each of which may refuse the request:
+//
+//   - authenticate finds the account of the credentials.
+//   - route walks the tree of paths (tree.go) to a node. A node has the
+//     operations of twilio-go at its path (operations.go, decoded from
+//     operations.gz) and, if a row of the table (table.go, resource.go) has the
+//     path, that row.
+//   - resolve walks the state (store.go) along the same path, so that the
+//     request knows the item above what it asks for.
+//   - A row that plays the method takes the request: fetch, page, create,
+//     update and remove in this file and in paging.go do what all resources
+//     have in common, and the row's hooks add the rules of its product. Without
+//     such a row, generic.go plays the operation by its class.
+//   - render.go writes the item by the model of the operation.
+//
+// The product files (taskrouter.go, conversations.go and so on) are rows and
+// hooks only. A hook reads the request in the call, changes the record that it
+// is given, and changes other items through add, set and drop, so that their
+// own changed hooks run.
+
 var (
 	errTrailing  = errors.New("there is more than one JSON value")
 	errNotObject = errors.New("it is not a JSON object")
 )
 
-// A call is one request while it is carried out, under the fake's lock.
+// A call is one request while it is carried out, under the fake's lock. It
+// embeds the node and the row, so a hook sees their fields as its own. It is
+// not kept after the request.
 type call struct {
 	*Twilio
 	*node
@@ -45,9 +69,14 @@ type call struct {
 
 // Fidelity is the response header that says which layer of the fake answered:
 // "modelled" for a row written by hand, "generic" for the table of operations.
+//
+// An error from before the layer is known, such as wrong credentials, counts as
+// modelled. If a list has parameters without an effect, the header
+// Twiliofake-Ignored names them.
 const Fidelity = "Twiliofake-Fidelity"
 
-// carryOut plays Twilio for one request.
+// carryOut plays Twilio for one request. One lock for everything is enough for
+// a fake, and no request sees what another has half done.
 func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +103,8 @@ func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 
 // run answers one request to Twilio's API. Errors that do not depend on the
 // operation are checked in Twilio's order: host, credentials, path, parameters,
-// then the items in the path.
+// then the items in the path. The API of 2010 names the account in the path;
+// the other products take it from the credentials. Both end up in c.account.
 func (c *call) run(r *http.Request) (*response, *apiError) {
 	product := product(r.Host)
 	world := theWorld()
@@ -122,8 +152,9 @@ func (c *call) run(r *http.Request) (*response, *apiError) {
 	return c.remove()
 }
 
-// authenticate checks the credentials: an account SID and auth token, or the SID
-// and secret of an API key.
+// authenticate checks the credentials: an account SID and auth token, or the
+// SID and secret of an API key. An empty password never matches, or an account
+// whose auth_token is missing in a state document would be open to everyone.
 func (c *call) authenticate(r *http.Request) *apiError {
 	user, password, _ := r.BasicAuth()
 	accounts := c.store.accounts()
@@ -146,7 +177,11 @@ func (c *call) authenticate(r *http.Request) *apiError {
 // keysPath is the path of an account's API keys.
 const keysPath = "api/Keys"
 
-// route finds the path's node, and the row or operation for the method.
+// route finds the path's node, and the row or operation for the method. The
+// escaped path is split, and its segments decoded afterwards, since an identity
+// such as a Sync key may contain a slash (%2F). Paths of the API of 2010 end in
+// .json; without it Twilio answers in XML, which the fake does not have.
+// Another extension asks for a media file.
 func (c *call) route(top *node, u *url.URL) *apiError {
 	path := segments(u.EscapedPath())
 	for i := range path {
@@ -204,7 +239,8 @@ func (c *call) route(top *node, u *url.URL) *apiError {
 }
 
 // enter switches the request to the account in the path: the authenticated
-// account or one of its sub-accounts.
+// account or one of its sub-accounts. Any other account is 404, as if it did
+// not exist.
 func (c *call) enter(sid string) *apiError {
 	if sid == c.account.id {
 		return nil
@@ -222,7 +258,8 @@ func (c *call) owns(acc *record) bool {
 	return acc == c.account || acc.text("owner_account_sid") == c.account.id
 }
 
-// parseForm reads the parameters in the body.
+// parseForm reads the parameters in the body. A GET has none there. For JSON
+// operations the body is read by merge or by jsonParameters.
 func (c *call) parseForm() *apiError {
 	if c.method == http.MethodGet || c.resource != nil && c.json || c.op != nil && !c.op.body.none() {
 		return nil
@@ -251,7 +288,8 @@ func (c *call) parseForm() *apiError {
 	return nil
 }
 
-// readParts reads the fields and files of a multipart form.
+// readParts reads the fields and files of a multipart form. A file is stored as
+// a string like any other value; its name and type are dropped.
 func readParts(body []byte, boundary string) (url.Values, error) {
 	form := url.Values{}
 	for parts := multipart.NewReader(bytes.NewReader(body), boundary); ; {
@@ -272,6 +310,10 @@ func readParts(body []byte, boundary string) (url.Values, error) {
 
 // resolve finds the items above the one requested, by SID or alias, and replaces
 // aliases by SIDs.
+//
+// Where no operation could have created the item above, a ghost stands in for
+// it: it is remembered if the request changes something, and forgotten if it
+// only reads. Everything else that is missing is 404.
 func (c *call) resolve() *apiError {
 	c.parent = c.account
 	if c.root {
@@ -303,7 +345,9 @@ func (c *call) resolve() *apiError {
 func (c *call) collection() *collection { return c.scoped(c.kind, c.parent, c.keys[len(c.keys)-1]) }
 
 // scoped returns the collection of a kind at a path below an item, or the one
-// that the kind's row names instead.
+// that the kind's row names instead. A row needs this, for example, where two
+// paths show the same items and the shorter one leaves out a parent that has a
+// default.
 func (c *call) scoped(k *kind, parent *record, path string) *collection {
 	if k != nil && k.row != nil && k.row.scope != nil {
 		if in := k.row.scope(c); in != nil {
@@ -321,6 +365,9 @@ func (c *call) identity() string {
 	return c.vars[c.node.vars[len(c.node.vars)-1]]
 }
 
+// target returns the item that the path names. A ghost does not count: it can
+// only be passed through. find has the last word, for names such as
+// Twilio.CURRENT.
 func (c *call) target() (*record, *apiError) {
 	id := c.identity()
 	rec := c.collection().find(id, c.kind.alias)
@@ -336,14 +383,16 @@ func (c *call) target() (*record, *apiError) {
 	return rec, nil
 }
 
-// tagged reports whether the item has an ETag.
+// tagged reports whether the item has an ETag. Rows say so themselves; for the
+// generic layer the table does.
 func (c *call) tagged() bool {
 	return c.resource != nil && c.resource.etag || c.op != nil && c.op.etag
 }
 
 // precondition compares If-Match with the item's ETag. Like Twilio, it also
 // accepts the tag without quotes, which is how the Flex project template sends
-// it.
+// it. An update without If-Match is unconditional, and so is one of an item
+// without an ETag.
 func (c *call) precondition(rec *record) *apiError {
 	want := c.header.Get("If-Match")
 	if want == "" || want == "*" || !c.tagged() {
@@ -357,8 +406,9 @@ func (c *call) precondition(rec *record) *apiError {
 	return refuse(http.StatusPreconditionFailed, 20412, "Precondition failed: If-Match was %.100s, the ETag is %s", want, rec.etag())
 }
 
-// free refuses a record if another one in the collection has the same value in a
-// unique field.
+// free refuses a record if another one in the collection has the same value in
+// a unique field. Null and empty values are never taken. The collection keeps
+// an index of these fields, so the check takes constant time.
 func (c *call) free(rec *record) *apiError {
 	for _, u := range rec.kind.unique {
 		value := rec.text(u.field)
@@ -382,7 +432,9 @@ func (c *call) free(rec *record) *apiError {
 }
 
 // hook runs a row's hook. It checks unique fields before and after, since the
-// hook may change them and other items.
+// hook may change them and other items. If the hook refuses, the engine drops
+// the record, but changes that the hook made to other items stay: hooks check
+// first and change last.
 func (c *call) hook(h func(*call, *record) *apiError, rec *record) *apiError {
 	if err := c.free(rec); err != nil || h == nil {
 		return err
@@ -411,7 +463,10 @@ func (c *call) sound() (*response, *apiError) {
 }
 
 // create makes an item: it stores the parameters, refuses an identity that is
-// taken, and runs the row's hook before the item becomes visible.
+// taken, and runs the row's hook before the item becomes visible. The variables
+// in the path become fields first, so that a hook can look at them as at any
+// other field. A hook may have added the record itself, because items below it
+// needed it; adding it again changes nothing.
 func (c *call) create() (*response, *apiError) {
 	rec := c.blank(c.kind.name, c.homeOwner())
 	for _, v := range c.node.vars {
@@ -430,7 +485,9 @@ func (c *call) create() (*response, *apiError) {
 	return c.answer(c.status(http.StatusCreated), rec), nil
 }
 
-// vacant refuses a new record if its collection already has that identity.
+// vacant refuses a new record if its collection already has that identity. Only
+// a row whose identity comes from the client, such as a Sync map item's key,
+// can meet one that is taken.
 func vacant(rec *record) *apiError {
 	if rec.id == "" || rec.owner == nil || rec.owner.child(rec.kind.home()).find(rec.id, nil) == nil {
 		return nil
@@ -443,7 +500,9 @@ func vacant(rec *record) *apiError {
 	return refuse(http.StatusConflict, conflictCode(rec.kind.product), "%s %.100q exists", rec.kind.name, rec.id)
 }
 
-// take stores the parameters of a create or update in a record.
+// take stores the parameters of a create or update in a record. There are three
+// sources: the table of operations, a JSON body whose keys are the row's
+// fields, and the row's own list of form parameters.
 func (c *call) take(rec *record, on setting) *apiError {
 	switch {
 	case c.table && c.op != nil:
@@ -466,7 +525,8 @@ func (c *call) take(rec *record, on setting) *apiError {
 }
 
 // status returns the operation's success status, or otherwise if the row does
-// not use the table.
+// not use the table. Without the table it is what the caller expects: 201 for a
+// create, 200 for an update.
 func (c *call) status(otherwise int) int {
 	if c.op != nil && c.table {
 		return c.op.status
@@ -501,7 +561,8 @@ func (c *call) commit(rec, next *record) {
 	c.tell(before, rec)
 }
 
-// tell runs the changed hook of a record's kind.
+// tell runs the changed hook of a record's kind. It runs after the state has
+// changed, so it sees the item in its place, or no longer there.
 func (c *call) tell(before, after *record) {
 	if r := cmp.Or(before, after).kind.row; r != nil && r.changed != nil {
 		r.changed(c, before, after)
@@ -509,7 +570,10 @@ func (c *call) tell(before, after *record) {
 }
 
 // make makes a record of a modelled kind and does not add it to the tree. The
-// fields must include the parents that are not in the request's path.
+// fields must include the parents that are not in the request's path. It does
+// not run the kind's create hook: whoever makes an item on Twilio's behalf
+// knows what belongs in it. A parent that does not exist is skipped, and the
+// record is then added one level higher; hooks check their parents first.
 func (c *call) make(kind string, fields map[string]any) *record {
 	at := c.account
 	home := c.rows.byName[kind].paths[0]
@@ -527,8 +591,9 @@ func (c *call) make(kind string, fields map[string]any) *record {
 	return rec
 }
 
-// homeOwner returns the parent of a new item at its kind's first path, whichever
-// path the request used.
+// homeOwner returns the parent of a new item at its kind's first path,
+// whichever path the request used. An item can be created at a second path,
+// such as a call's recording, and still has its home below the account.
 func (c *call) homeOwner() *record {
 	home := c.kind.paths[0]
 	if home.root {
@@ -564,7 +629,8 @@ func (c *call) blank(kind string, owner *record) *record {
 	return rec
 }
 
-// stamp sets the dates of a new record.
+// stamp sets the dates of a new record. Bare rows have no dates, or dates under
+// other names that their hooks set.
 func (c *call) stamp(rec *record, bare bool, date string) {
 	if !bare {
 		var at any = date
@@ -582,7 +648,9 @@ func (r *resource) date(t time.Time) string {
 }
 
 // update checks If-Match and changes an item. If a hook fails, the item stays
-// unchanged.
+// unchanged. The hook works on a copy, which replaces the contents of the item
+// afterwards. Pointers to the item therefore stay valid, and c.before still has
+// the old values while the hook runs.
 func (c *call) update() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil && c.upsert {
@@ -606,7 +674,8 @@ func (c *call) update() (*response, *apiError) {
 	return c.answer(c.status(http.StatusOK), rec), nil
 }
 
-// touch sets a record's date_updated to now.
+// touch sets a record's date_updated to now. The version counts up with every
+// change, and is the ETag.
 func (c *call) touch(rec *record) {
 	rec.version++
 	if r := rec.kind.row; r == nil || !r.bare {
@@ -619,12 +688,16 @@ func (c *call) touch(rec *record) {
 }
 
 // where returns the account's records of a kind whose fields equal all of want.
-// It is fast if want names the parents, as in {"workspace_sid": …}.
+// It is fast if want names the parents, as in {"workspace_sid": …}. Without the
+// parents it goes through all of them, which is still fine for the sizes of a
+// test's state.
 func (c *call) where(kind string, want map[string]any) []*record {
 	return slices.Collect(c.store.where(c.rows.byName[kind], c.account, want))
 }
 
-// one returns the first record that where would return, or nil.
+// one returns the first record that where would return, or nil. Hooks use it to
+// follow a reference: nil means that the reference leads nowhere, or into
+// another account.
 func (c *call) one(kind string, want map[string]any) *record {
 	for rec := range c.store.where(c.rows.byName[kind], c.account, want) {
 		return rec
@@ -632,7 +705,9 @@ func (c *call) one(kind string, want map[string]any) *record {
 	return nil
 }
 
-// merge stores the keys of a JSON body in a record.
+// merge stores the keys of a JSON body in a record. Keys that are not fields,
+// or that the API does not let change, are ignored. A key that is missing
+// leaves its field as it is, and null clears it.
 func (c *call) merge(rec *record) *apiError {
 	m, err := decodeObject(c.body)
 	if err != nil {
@@ -652,7 +727,9 @@ func (c *call) merge(rec *record) *apiError {
 	return nil
 }
 
-// remove deletes an item and everything below it.
+// remove deletes an item and everything below it. The hook can refuse, or
+// delete what belongs to the item elsewhere. A generic DELETE that has a model
+// answers with the item as it was.
 func (c *call) remove() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil {

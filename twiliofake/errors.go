@@ -6,12 +6,15 @@ import (
 	"strconv"
 )
 
-// An apiError is an error response of Twilio's API.
+// An apiError is an error response of Twilio's API. It is not a Go error in
+// signatures: a nil *apiError in an error variable would not be nil.
 type apiError struct {
 	status, code int
 	message      string
 }
 
+// Error implements the error interface. It serves tests and messages of the
+// fake itself; the wire has response.
 func (e *apiError) Error() string { return fmt.Sprintf("%d (%d): %s", e.status, e.code, e.message) }
 
 // refuse returns an error with one of Twilio's codes
@@ -21,23 +24,28 @@ func refuse(status, code int, format string, args ...any) *apiError {
 }
 
 // invalid returns a 400 with code 20001, Twilio's error for an invalid
-// parameter.
+// parameter. Rows use it where no code of the product is known.
 func invalid(format string, args ...any) *apiError {
 	return refuse(http.StatusBadRequest, 20001, format, args...)
 }
 
+// notFound returns Twilio's 404 for a path. It is the same for an item that
+// does not exist and for one of another account, so that a caller cannot tell
+// them apart.
 func notFound(path string) *apiError {
 	return refuse(http.StatusNotFound, 20404, "The requested resource %s was not found", path)
 }
 
 // unmodelled returns a 501, for requests that Twilio may accept and the fake
-// does not support.
+// does not support. Twilio has no such answer, so it cannot be mistaken for one
+// of Twilio's errors, and flexfn does not retry it.
 func unmodelled(format string, args ...any) *apiError {
 	return refuse(http.StatusNotImplemented, 20501, "twiliofake does not model "+format, args...)
 }
 
 // A response is an answer that has not been written yet, so that a fault can
-// still change it.
+// still change it. Its header does not have the request's id yet, since the log
+// gives that.
 type response struct {
 	status int
 	header http.Header
@@ -53,7 +61,8 @@ func jsonResponse(status int, body any) *response {
 }
 
 // response renders the error as an API of the v1.0 standard does, or as all
-// other APIs do.
+// other APIs do. "Twilio API standard" responses have httpStatusCode and
+// userError instead of status and more_info.
 func (e *apiError) response(standard bool) *response {
 	if standard {
 		return jsonResponse(e.status, map[string]any{

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// An expiry says when an item lapses.
+// An expiry says when an item lapses. The fake has no timers: what is due is
+// found on the next request, by a look at the top of the heap.
 type expiry struct {
 	at  string // RFC 3339 in UTC, which sorts by time
 	rec *record
@@ -28,7 +29,8 @@ func (e *expiries) Pop() any {
 	return x
 }
 
-// schedule queues an item for the time when it lapses, if there is one.
+// schedule queues an item for the time when it lapses, if there is one. Adding
+// and changing an item both call it, so an item may be queued more than once.
 func (s *store) schedule(rec *record) {
 	if rec.kind.due == nil {
 		return
@@ -39,7 +41,9 @@ func (s *store) schedule(rec *record) {
 }
 
 // expire deletes the items that have expired, and changes those whose row says
-// what becomes of them.
+// what becomes of them. Each item lapses at its own time, in order, even if
+// several were due since the last request; one that lapses into a state with
+// another timer is queued again and may lapse twice.
 func (s *store) expire(now time.Time) {
 	for date := now.UTC().Format(time.RFC3339); len(s.expiring) > 0 && s.expiring[0].at <= date; {
 		e := heap.Pop(&s.expiring).(expiry)

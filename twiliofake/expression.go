@@ -22,6 +22,9 @@ import (
 // to something that does not exist is null: "== null" and "!= null" test for it,
 // and every other comparison with null is false. Values of different kinds are
 // never equal.
+//
+// An expression is parsed when it is stored, so that a mistake is an error of
+// that request, and again when it is used.
 type expression struct{ root condition }
 
 // Limits of an expression. Twilio does not document any.
@@ -31,7 +34,7 @@ const (
 )
 
 // A condition is a node of an expression: all or any of its parts, or a single
-// comparison if it has no parts.
+// comparison if it has no parts. any is OR, and its absence AND.
 type condition struct {
 	any         bool
 	parts       []condition
@@ -45,12 +48,15 @@ type operand struct {
 	path     []step
 }
 
-// A step goes from a value to a part of it: by key, or by index if key is empty.
+// A step goes from a value to a part of it: by key, or by index if key is
+// empty. An index is zero-based.
 type step struct {
 	key   string
 	index int
 }
 
+// An operator compares two operands. Its text is the one in expressions, in
+// capitals.
 type operator string
 
 const (
@@ -67,14 +73,17 @@ const (
 )
 
 // A scope holds what an expression can refer to. The first segment of a
-// reference is looked up in the attributes, then in names.
+// reference is looked up in the attributes, then in names. TaskRouter lets an
+// attribute be named with or without the prefix "worker." or "task.", so both
+// must be found.
 type scope struct {
 	attributes map[string]any
 	names      map[string]any // such as "worker" and "task"
 }
 
 // clock returns the names for the current time, which every scope has; see
-// https://www.twilio.com/docs/taskrouter/time-of-day-routing.
+// https://www.twilio.com/docs/taskrouter/time-of-day-routing. currentTime is
+// hours and minutes as one number, such as 1430. All are in UTC.
 func clock(now time.Time) map[string]any {
 	now = now.UTC()
 	return map[string]any{
@@ -84,8 +93,9 @@ func clock(now time.Time) map[string]any {
 	}
 }
 
-// parseExpression parses an expression. An error says what was expected and what
-// was found.
+// parseExpression parses an expression. An error says what was expected and
+// what was found. An empty expression is an error; callers decide what an
+// absent one means.
 func parseExpression(src string) (expression, error) {
 	p, err := newParser(src)
 	if err != nil {
@@ -98,7 +108,8 @@ func parseExpression(src string) (expression, error) {
 	return expression{root}, err
 }
 
-// matches evaluates the expression.
+// matches evaluates the expression. It never fails: what cannot be compared
+// does not match.
 func (e expression) matches(s scope) bool { return e.root.holds(s) }
 
 func (c condition) holds(s scope) bool {
@@ -116,6 +127,9 @@ func (c condition) holds(s scope) bool {
 // isNull reports whether the operand is the keyword null.
 func (o operand) isNull() bool { return o.path == nil && o.constant == nil }
 
+// value returns what the operand stands for in a scope. A step into something
+// that is neither an object nor a list, or beyond the end of a list, gives
+// null.
 func (o operand) value(s scope) any {
 	if o.path == nil {
 		return o.constant
@@ -140,7 +154,9 @@ func (o operand) value(s scope) any {
 }
 
 // compare applies an operator. presence is set if one side is the keyword null,
-// which tests whether the other side exists.
+// which tests whether the other side exists. HAS asks whether the list on the
+// left contains the value on the right, IN the reverse, and CONTAINS whether a
+// text contains another.
 func compare(op operator, left, right any, presence bool) bool {
 	if presence {
 		return op == equal && left == nil && right == nil || op == unequal && (left != nil || right != nil)
@@ -185,6 +201,7 @@ func compare(op operator, left, right any, presence bool) bool {
 }
 
 // scalar converts a string, number or boolean to the type that constants have.
+// All numbers become float64, in which the constants of expressions are.
 func scalar(v any) (any, bool) {
 	switch v := v.(type) {
 	case string, bool, float64:
@@ -206,6 +223,7 @@ func holdsScalar(list []any, want any) bool {
 }
 
 // compareScalars orders two scalars; the result is false if their kinds differ.
+// Texts compare byte by byte. Booleans are equal or not; they have no order.
 func compareScalars(l, r any) (int, bool) {
 	switch l := l.(type) {
 	case string:
@@ -224,7 +242,8 @@ func compareScalars(l, r any) (int, bool) {
 }
 
 // An ordering is an order_by clause of a workflow's target, which sorts
-// workers; see https://www.twilio.com/docs/taskrouter/order-workers.
+// workers; see https://www.twilio.com/docs/taskrouter/order-workers. Workers
+// are sorted by the first term, those equal in it by the second, and so on.
 type ordering []orderingTerm
 
 type orderingTerm struct {
@@ -267,8 +286,9 @@ func parseOrdering(src string) (ordering, error) {
 	}
 }
 
-// sort orders workers; it is stable. Workers that lack an attribute come last in
-// either direction. A term is ignored if some worker's value is not an integer.
+// sort orders workers; it is stable. Workers that lack an attribute come last
+// in either direction. A term is ignored if some worker's value is not an
+// integer. Ignoring the term leaves the order to the terms after it.
 func (o ordering) sort(workers []scope) {
 	usable := slices.DeleteFunc(slices.Clone(o), func(t orderingTerm) bool {
 		return slices.ContainsFunc(workers, func(w scope) bool {
@@ -308,7 +328,9 @@ const (
 	signToken // an operator, a parenthesis, a bracket, a comma, a dot
 )
 
-// A parser reads an expression from left to right, one token ahead.
+// A parser reads an expression from left to right, one token ahead. It is a
+// recursive descent without backtracking: the language needs one token to
+// decide.
 type parser struct {
 	src  string
 	kind tokenKind
@@ -328,7 +350,8 @@ func newParser(src string) (*parser, error) {
 // signs are the tokens other than names and constants, longer ones first.
 var signs = [...]string{"==", "!=", "<=", ">=", "=", "<", ">", "(", ")", "[", "]", ",", "."}
 
-// next reads the next token.
+// next reads the next token. A minus sign directly after a name is refused,
+// since it was meant as part of the name; elsewhere it begins a number.
 func (p *parser) next() error {
 	for p.end < len(p.src) && strings.IndexByte(" \t\r\n", p.src[p.end]) >= 0 {
 		p.end++
@@ -428,7 +451,7 @@ func (p *parser) is(word string) bool {
 	return (p.kind == nameToken || p.kind == signToken) && strings.EqualFold(p.text, word)
 }
 
-// unexpected returns the error for the current token.
+// unexpected returns the error for the current token. Positions count from 1.
 func (p *parser) unexpected(want string) error {
 	if p.kind == endToken {
 		return fmt.Errorf("it ends where %s should be", want)
@@ -436,7 +459,8 @@ func (p *parser) unexpected(want string) error {
 	return fmt.Errorf("mismatched input %.40q at %d: expected %s", p.text, p.at+1, want)
 }
 
-// condition reads one or more parts joined by OR.
+// condition reads one or more parts joined by OR. AND binds tighter, so it is
+// the inner of the two.
 func (p *parser) condition(depth int) (condition, error) {
 	return p.joined("OR", func() (condition, error) {
 		return p.joined("AND", func() (condition, error) { return p.unit(depth) })
@@ -463,7 +487,9 @@ func (p *parser) joined(word string, part func() (condition, error)) (condition,
 	return condition{any: word == "OR", parts: parts}, nil
 }
 
-// unit reads a comparison, or a condition in parentheses.
+// unit reads a comparison, or a condition in parentheses. The depth is bounded,
+// since the parser calls itself for each parenthesis and an expression comes
+// from a request.
 func (p *parser) unit(depth int) (condition, error) {
 	if !p.is("(") {
 		return p.comparison()
@@ -519,7 +545,8 @@ func (p *parser) operator() (operator, error) {
 	return "", p.unexpected("an operator")
 }
 
-// operand reads a reference, a constant or a list of constants.
+// operand reads a reference, a constant or a list of constants. A list may be
+// empty.
 func (p *parser) operand() (operand, error) {
 	if p.kind == nameToken && !p.constantWord() {
 		return p.reference()

@@ -13,7 +13,8 @@ import (
 )
 
 // assign stores form parameters in a record. Like Twilio, it ignores parameters
-// that are not a field.
+// that are not a field. Parameters are taken in the order of their names, so
+// that of several invalid ones the same one is reported each time.
 func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
 	for _, param := range slices.Sorted(maps.Keys(form)) {
 		f, ok := r.field(param)
@@ -29,7 +30,8 @@ func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
 	return nil
 }
 
-// missing returns the first required parameter that a create lacks.
+// missing returns the first required parameter that a create lacks. An empty
+// value counts as missing.
 func (r *resource) missing(form url.Values) (string, bool) {
 	for _, f := range r.fields {
 		if f.set&required == 0 {
@@ -43,7 +45,8 @@ func (r *resource) missing(form url.Values) (string, bool) {
 	return "", false
 }
 
-// param returns the parameter that sets a field.
+// param returns the parameter that sets a field. It is the reverse of field:
+// FriendlyName for friendly_name, unless the row's params say otherwise.
 func (r *resource) param(name string) string {
 	for p, f := range r.params {
 		if f == name {
@@ -53,7 +56,9 @@ func (r *resource) param(name string) string {
 	return pascal(name)
 }
 
-// parse parses the values of a form parameter.
+// parse parses the values of a form parameter. Of a repeated parameter the
+// first value counts, except for many. An empty document is allowed, and clears
+// the field.
 func (k valueKind) parse(values []string) (any, bool) {
 	s := ""
 	if len(values) > 0 {
@@ -86,7 +91,9 @@ func (k valueKind) parse(values []string) (any, bool) {
 }
 
 // fits converts a value from a state document or a JSON body to the type that
-// records hold; the result is false if the value is of another kind.
+// records hold; the result is false if the value is of another kind. null fits
+// every kind. Numbers come as json.Number from a decoder, and as int or float64
+// from Go code that calls [Twilio.SetResource].
 func (k valueKind) fits(v any) (any, bool) {
 	if v == nil {
 		return nil, true
@@ -140,8 +147,9 @@ func (k valueKind) fits(v any) (any, bool) {
 	return v, ok
 }
 
-// copyJSON makes a deep copy of a value, so that callers and records never share
-// memory.
+// copyJSON makes a deep copy of a value, so that callers and records never
+// share memory. It also refuses what cannot be written as JSON, such as a
+// channel, before it gets into a record.
 func copyJSON(v any) (any, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -150,7 +158,8 @@ func copyJSON(v any) (any, error) {
 	return decodeJSON(bytes.NewReader(b))
 }
 
-// decodeJSON reads one JSON value and keeps numbers as written.
+// decodeJSON reads one JSON value and keeps numbers as written. A number stays
+// a json.Number: as a float64, 20-digit ids would lose digits.
 func decodeJSON(r io.Reader) (any, error) {
 	d := json.NewDecoder(r)
 	d.UseNumber()

@@ -12,7 +12,9 @@ import (
 // table of operations. It knows names, types and the tree of paths; it knows no
 // business rules or life cycles.
 
-// generic answers an operation that has no row.
+// generic answers an operation that has no row. The classes are explained at
+// classify in internal/twiliogen. Parameters are checked before anything else
+// happens, in every class.
 func (c *call) generic() (*response, *apiError) {
 	values, err := c.parameters()
 	if err != nil {
@@ -54,11 +56,14 @@ func (c *call) generic() (*response, *apiError) {
 	return c.answer(c.op.status, rec), nil
 }
 
-// fresh makes a record of the node's kind below the parent in the path.
+// fresh makes a record of the node's kind below the parent in the path. It is
+// not in the tree yet, and has neither a SID nor dates.
 func (c *call) fresh(id string) *record { return c.store.record(c.kind, c.parent, id) }
 
 // genericCreate creates an item. It replaces an existing singleton and refuses
-// any other item that exists.
+// any other item that exists. Statuses come from initialFields; every other
+// field that no parameter sets is null or, if twilio-go's model cannot hold
+// null, the zero value of its type.
 func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	rec := c.fresh(c.identity())
 	if rec.id == "" && !c.kind.singleton {
@@ -89,7 +94,9 @@ func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	return c.answer(c.op.status, rec), nil
 }
 
-// identify returns the identity of a new item.
+// identify returns the identity of a new item. In this order: a parameter with
+// the name of the path's variable, the next index, the SID of an item that it
+// links to, a new SID with the operation's prefix.
 func (c *call) identify(values []argument) string {
 	variable := ""
 	if len(c.kind.vars) > 0 && !c.kind.singleton {
@@ -136,7 +143,8 @@ func (c *call) identify(values []argument) string {
 	return c.store.newSID(c.op.prefix, c.collection())
 }
 
-// genericUpdate changes an item; an upsert creates it if needed.
+// genericUpdate changes an item; an upsert creates it if needed. POST and PATCH
+// leave alone what they do not name, and PATCH merges objects. PUT replaces.
 func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 	rec := c.collection().find(c.identity(), c.kind.alias)
 	if rec != nil && c.root && !c.owns(rec) {
@@ -174,7 +182,8 @@ func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 }
 
 // merged returns an object with the changes of another one, as RFC 7396 merges
-// them, or the new value if either is not an object.
+// them, or the new value if either is not an object. null deletes a key. The
+// result shares nothing with the record, which hands out copies.
 func merged(was, now any) any {
 	object, ok := was.(map[string]any)
 	changes, ok2 := now.(map[string]any)
@@ -193,7 +202,8 @@ func merged(was, now any) any {
 
 // fill stores parameters in a record. It keeps those without a field too, for
 // tests to inspect. Dotted names nest: Configuration.Url sets url in
-// configuration.
+// configuration. A later parameter adds to an object that an earlier one, or an
+// earlier request, has begun.
 func (c *call) fill(rec *record, values []argument) {
 	for _, v := range values {
 		top, rest, dotted := strings.Cut(v.name, ".")

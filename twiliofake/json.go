@@ -9,7 +9,8 @@ import (
 )
 
 // appendJSON appends v as [json.Marshal] writes it. It knows the types that
-// records hold, which takes a third of the time that reflection does.
+// records hold, which takes a third of the time that reflection does. Any other
+// type goes to json.Marshal, so a new type is slow but not wrong.
 func appendJSON(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -37,6 +38,8 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 	return append(b, other...), err
 }
 
+// appendObject appends an object. The keys are sorted, as json.Marshal sorts
+// them, so equal answers are equal bytes.
 func appendObject(b []byte, m map[string]any) ([]byte, error) {
 	var room [48]string // most objects have fewer keys
 	keys := slices.AppendSeq(room[:0], maps.Keys(m))
@@ -73,7 +76,8 @@ func appendArray(b []byte, l []any) ([]byte, error) {
 }
 
 // appendText appends a string and leaves everything but printable ASCII to
-// json.Marshal.
+// json.Marshal. The characters <, > and & are escaped too, as json.Marshal
+// does; a test compares the two.
 func appendText(b []byte, s string) ([]byte, error) {
 	start := len(b)
 	b = append(b, '"')
@@ -92,7 +96,8 @@ func appendText(b []byte, s string) ([]byte, error) {
 }
 
 // packed is an object or a list, as JSON. Records hold them so: a map takes ten
-// times the memory, and an answer sends them as they are.
+// times the memory, and an answer sends them as they are. It is written once
+// and never changed, so records and their copies share it.
 type packed string
 
 // pack packs objects and lists, and returns anything else unchanged.
@@ -106,6 +111,8 @@ func pack(v any) any {
 	return v
 }
 
+// unpack decodes the object or list. Each call makes a new value, which the
+// caller may change.
 func (p packed) unpack() any {
 	v, err := decodeJSON(strings.NewReader(string(p)))
 	if err != nil {

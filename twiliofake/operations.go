@@ -12,6 +12,8 @@ import (
 
 // operationsGzip is the table of operations, which internal/twiliogen generates
 // from the source of twilio-go. Its format is documented at writeTable there.
+// It is compressed, since the text is six times as long and every program that
+// imports this package has it.
 //
 //go:embed operations.gz
 var operationsGzip []byte
@@ -26,7 +28,10 @@ var operations = sync.OnceValue(func() []*operation {
 	return ops
 })
 
-// An operation is one method on one path, as twilio-go calls it.
+// An operation is one method on one path, as twilio-go calls it. It knows what
+// the source of twilio-go and internal/twiliogen/facts.txt say: names, types,
+// which parameters are required, the prefix of SIDs. What Twilio's documents
+// say beyond that is in rows.
 type operation struct {
 	*apiPackage
 	method, path, name string
@@ -44,14 +49,15 @@ type operation struct {
 	identity string // key of the model's identity field
 }
 
-// An apiPackage is one version of a product's API.
+// An apiPackage is one version of a product's API. Shapes refer to models by
+// their number in it.
 type apiPackage struct {
 	name, product string
 	standard      bool // errors follow Twilio's API standard v1.0
 	models        []*model
 }
 
-// A model describes the fields of a JSON object.
+// A model describes the fields of a JSON object. It is a struct of twilio-go.
 type model struct {
 	name   string
 	fields []modelField
@@ -64,7 +70,8 @@ type modelField struct {
 	required  bool // in a body
 }
 
-// A param is a form or query parameter, or a header if header is set.
+// A param is a form or query parameter, or a header if header is set. enum
+// lists the values that it can have; nil means any.
 type param struct {
 	name, key string
 	shape     shape
@@ -77,6 +84,9 @@ type param struct {
 // f (float), b (boolean), t (time), d (time as RFC 2822), o (any), m (object),
 // N and the number of a model, l or p and the code of the elements of a list or
 // an object.
+//
+// For example, lN3 is a list of objects of model 3, and ps an object whose
+// values are strings.
 type shape struct {
 	code string
 	pkg  *apiPackage
@@ -107,6 +117,8 @@ func readOperations(packedTable []byte) ([]*operation, error) {
 	return r.read()
 }
 
+// A tableReader decodes the text of the table. It reads a line at a time and
+// keeps substrings of the text, so decoding allocates little.
 type tableReader struct {
 	text string
 	keys map[string]string // caches key: most names occur often
@@ -143,6 +155,8 @@ func (r *tableReader) key(name string) string {
 	return k
 }
 
+// model reads a line of a model. "!" marks a field that a body must have, and
+// "*" one that cannot be null.
 func (r *tableReader) model(line string) {
 	name, rest, _ := strings.Cut(line, " ")
 	m := &model{name: name, fields: make([]modelField, 0, strings.Count(rest, ":"))}
@@ -158,6 +172,8 @@ func (r *tableReader) model(line string) {
 	r.pkg.models = append(r.pkg.models, m)
 }
 
+// operation reads a line of an operation. Words are separated by single spaces,
+// and "-" is an empty one.
 func (r *tableReader) operation(line string) error {
 	word := func() string {
 		w, rest, _ := strings.Cut(line, " ")
@@ -198,7 +214,8 @@ func (r *tableReader) operation(line string) error {
 	return nil
 }
 
-// param returns the form or query parameter with that name.
+// param returns the form or query parameter with that name. Names are compared
+// exactly: Twilio's parameters are case-sensitive.
 func (op *operation) param(name string) *param {
 	for i := range op.params {
 		if p := &op.params[i]; p.name == name && !p.header {
@@ -211,6 +228,9 @@ func (op *operation) param(name string) *param {
 // key normalises a name: friendly_name, FriendlyName and friendlyName are the
 // same field, and so are createdAt and date_created. A leading underscore is
 // kept.
+//
+// The path without a capital or a separator is the common one, and does not
+// allocate.
 func key(name string) string {
 	clean := true
 	for i := range len(name) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 )
 
+// See https://www.twilio.com/docs/usage/twilios-response. A larger PageSize is
+// cut down to the maximum, and 0 is raised to 1; neither is an error.
 const (
 	defaultPageSize = 50
 	maxPageSize     = 1000
@@ -28,7 +30,8 @@ type window struct {
 }
 
 // page answers a request for a list: the page that PageSize, Page and PageToken
-// ask for, of the items that pass the filters.
+// ask for, of the items that pass the filters. The style of the envelope is the
+// operation's. In the API of 2010 it is uri, for most others meta.
 func (c *call) page() (*response, *apiError) {
 	keep, err := c.filters()
 	if err != nil {
@@ -68,7 +71,9 @@ func (c *call) page() (*response, *apiError) {
 	return jsonResponse(http.StatusOK, c.envelope(style, &w, bodies)), nil
 }
 
-// A sequence is a collection in the order of a list.
+// A sequence is a collection in the order of a list. In the usual order it is a
+// view of the collection and copies nothing, so a page of a long list is as
+// cheap as one of a short list.
 type sequence struct {
 	len  int
 	at   func(i int) *record // nil where a record was removed
@@ -82,6 +87,8 @@ type sequence struct {
 }
 
 // sequence returns the collection in the order that the request asks for.
+// Ordering sorts by fields that change, so its pages are numbered: a token
+// could not find its place again.
 func (c *call) sequence() (sequence, *apiError) {
 	in := cmp.Or(c.collection(), &collection{})
 	if c.resource != nil && c.orders != nil && c.query.Has("Ordering") {
@@ -123,6 +130,8 @@ func (c *collection) created() sequence {
 	}
 }
 
+// byIdentity is the sequence in the order of identities. Sync lists its items
+// by key or by index.
 func (c *collection) byIdentity() sequence {
 	items := c.inOrder()
 	return sequence{
@@ -140,6 +149,9 @@ func (c *collection) byIdentity() sequence {
 	}
 }
 
+// reversed is the sequence from the last record to the first. after must step
+// back over the record that the token names, because "after" now means before
+// it.
 func (s sequence) reversed() sequence {
 	r := s
 	r.at = func(i int) *record { return s.at(s.len - 1 - i) }
@@ -157,6 +169,10 @@ func (s sequence) reversed() sequence {
 
 // fill finds the records of the page. With a token it takes the same time at any
 // depth, and without a filter also by number.
+//
+// A token wins over a page number, as with Twilio, whose clients send both. If
+// the token is nonsense the number counts. The last loop only runs for pages
+// after the first, and looks back by one page and one item.
 func (w *window) fill(in sequence, keep func(*record) bool) {
 	start, skip, ok := 0, w.number*w.size, false
 	if w.token != "" && in.after != nil {
@@ -211,7 +227,8 @@ func (w *window) fill(in sequence, keep func(*record) bool) {
 }
 
 // ordering parses the Ordering parameter, such as
-// "Priority:desc,DateCreated:asc".
+// "Priority:desc,DateCreated:asc". Only the fields in the row's orders are
+// accepted, each with an explicit direction.
 func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	type term struct {
 		field string
@@ -240,7 +257,9 @@ func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	}, nil
 }
 
-// envelope wraps a page the way the API does.
+// envelope wraps a page the way the API does. Links repeat the query of the
+// request, so that its filters hold for all pages. In the API of 2010 they are
+// paths; elsewhere they are URLs.
 func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	key := c.listName()
 	link := func(number int, token string) string {
@@ -302,7 +321,8 @@ func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	}}
 }
 
-// listName returns the key of the items in a page.
+// listName returns the key of the items in a page. An operation knows it from
+// twilio-go's response type; without one, the row does.
 func (c *call) listName() string {
 	if c.op != nil {
 		return c.op.listKey
@@ -310,6 +330,8 @@ func (c *call) listName() string {
 	return c.listKey()
 }
 
+// count reads a number from the query. The bound keeps the index of an item,
+// page times size, from overflowing.
 func (c *call) count(param string, otherwise int) (int, *apiError) {
 	s := c.query.Get(param)
 	if s == "" {
@@ -322,9 +344,10 @@ func (c *call) count(param string, otherwise int) (int, *apiError) {
 	return n, nil
 }
 
-// filters returns a test for the query's filters; nil keeps everything. Repeated
-// values of a parameter are alternatives. A parameter that Twilio knows but no
-// field answers has no effect, and the answer says so.
+// filters returns a test for the query's filters; nil keeps everything.
+// Repeated values of a parameter are alternatives. A parameter that Twilio
+// knows but no field answers has no effect, and the answer says so. A row's own
+// filters come first, then those that follow from an operation's model.
 func (c *call) filters() (func(*record) bool, *apiError) {
 	var tests []func(*record) bool
 	if c.resource != nil && c.narrow[""] != nil {
@@ -359,6 +382,8 @@ func (c *call) filters() (func(*record) bool, *apiError) {
 	}, nil
 }
 
+// filter returns a test for one parameter of the query. A nil test means that
+// the parameter is known but filters nothing.
 func (c *call) filter(param string, values []string) (func(*record) bool, *apiError) {
 	if c.resource != nil {
 		if narrow := c.narrow[param]; narrow != nil {
@@ -389,8 +414,10 @@ func (c *call) filter(param string, values []string) (func(*record) bool, *apiEr
 	}, nil
 }
 
-// holds compares a field with a filter's value: for equality or, for a time, not
-// later or not earlier. A date matches every time of that day.
+// holds compares a field with a filter's value: for equality or, for a time,
+// not later or not earlier. A date matches every time of that day. The
+// parameters are DateCreated, DateCreated< and DateCreated>, as in the API of
+// 2010. Values that are not times compare equal regardless of case.
 func (s shape) holds(have, relation, want string) bool {
 	if s.code != "t" && s.code != "d" {
 		return strings.EqualFold(have, want)
@@ -416,7 +443,9 @@ func (s shape) holds(have, relation, want string) bool {
 	return at.Equal(bound)
 }
 
-// filter returns a test for a field of a row.
+// filter returns a test for a field of a row. Values are parsed like those of a
+// create, so a filter for a boolean takes "yes" too. For a list field, one
+// common element is enough.
 func (f field) filter(param string, values []string) (func(*record) bool, *apiError) {
 	kind := f.kind
 	if kind == many {

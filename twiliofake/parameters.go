@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// An argument is one parameter of a request in the generic layer.
+// An argument is one parameter of a request in the generic layer. The name is
+// Twilio's, as sent.
 type argument struct {
 	name  string
 	value any
@@ -20,6 +21,10 @@ type argument struct {
 // parameters reads the request's parameters and checks them against the table:
 // unknown, missing and ill-typed ones are refused. It also checks a query that
 // does not belong to a list.
+//
+// The order of the result is that of the names, so that of several faults the
+// same one is reported each time. Headers among the operation's parameters,
+// such as If-Match, are read elsewhere.
 func (c *call) parameters() ([]argument, *apiError) {
 	if !c.op.body.none() {
 		return c.jsonParameters()
@@ -51,11 +56,14 @@ func (c *call) parameters() ([]argument, *apiError) {
 	return out, nil
 }
 
+// isPaging reports whether a query parameter asks for a page and is not a
+// filter. Both spellings occur: the newer APIs write names in camel case.
 func isPaging(name string) bool {
 	return slices.Contains([]string{"Page", "PageSize", "PageToken", "pageSize", "pageToken"}, name)
 }
 
-// parse parses the values of a form parameter.
+// parse parses the values of a form parameter. An empty value is allowed for an
+// enumeration, since it clears the field.
 func (p *param) parse(values []string) (any, bool) {
 	if p.shape.code[0] == 'l' {
 		out := make([]any, 0, len(values))
@@ -83,6 +91,9 @@ func (p *param) allows(s string) bool {
 	return len(p.enum) == 0 || slices.ContainsFunc(p.enum, func(e string) bool { return strings.EqualFold(e, s) })
 }
 
+// parse converts the text of a parameter. The result has a type that records
+// hold. A parameter of any type is JSON if it parses as that, and text
+// otherwise.
 func (s shape) parse(text string) (any, bool) {
 	switch s.code[0] {
 	case 'i':
@@ -111,7 +122,9 @@ func (s shape) parse(text string) (any, bool) {
 	return text, true
 }
 
-// jsonParameters reads a JSON body and checks it against its model.
+// jsonParameters reads a JSON body and checks it against its model. Fields are
+// in the order of the model. A body that is not an object, such as a list, is
+// one argument named _body.
 func (c *call) jsonParameters() ([]argument, *apiError) {
 	body := c.body
 	if len(body) == 0 {
@@ -139,6 +152,9 @@ func (c *call) jsonParameters() ([]argument, *apiError) {
 }
 
 // misfit describes how a JSON value differs from the shape; "" if it does not.
+// where names the value, in dots and brackets, as in "the
+// body.channels[0].type". null fits everything: whether a field may be missing
+// is checked at the object.
 func (s shape) misfit(v any, where string) string {
 	wrong := func(want string) string { return "Invalid value for " + where + ": expected " + want }
 	if v == nil {
@@ -189,6 +205,8 @@ func (s shape) misfit(v any, where string) string {
 	return ""
 }
 
+// misfitObject is misfit for an object. The count of known keys spares a body
+// without unknown ones the sorting.
 func (s shape) misfitObject(m map[string]any, where string) string {
 	model := s.model()
 	if model == nil {

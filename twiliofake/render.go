@@ -11,7 +11,9 @@ import (
 	"time"
 )
 
-// answer returns a response with the item as its body.
+// answer returns a response with the item as its body. An operation without a
+// model answers with an empty body. The ETag is that of the state after the
+// request.
 func (c *call) answer(status int, rec *record) *response {
 	if c.resource == nil && c.op.model.none() {
 		return &response{status: status, header: http.Header{}}
@@ -23,8 +25,10 @@ func (c *call) answer(status int, rec *record) *response {
 	return res
 }
 
-// render makes the body of an item: the fields of the operation's model and, for
-// a row, those that the model lacks.
+// render makes the body of an item: the fields of the operation's model and,
+// for a row, those that the model lacks. The model comes from twilio-go, so its
+// structs decode every answer. Without an operation, the row's fields are all
+// there is. The row's view hook has the last word.
 func (c *call) render(rec *record) any {
 	var m map[string]any
 	if c.op != nil {
@@ -68,7 +72,9 @@ func (c *call) render(rec *record) any {
 	return m
 }
 
-// value returns the value of a model's field in an item.
+// value returns the value of a model's field in an item. A field that twilio-go
+// declares without a pointer cannot be null, and gets the zero value of its
+// type.
 func (c *call) value(rec *record, f *modelField) any {
 	switch f.key {
 	case "url":
@@ -99,7 +105,8 @@ func (c *call) value(rec *record, f *modelField) any {
 	return f.shape.zero(0)
 }
 
-// zero returns the value of a field that is missing but cannot be null.
+// zero returns the value of a field that is missing but cannot be null. Models
+// can contain themselves, so the depth is bounded.
 func (s shape) zero(depth int) any {
 	switch s.code[0] {
 	case 'i', 'f':
@@ -128,7 +135,9 @@ func (s shape) zero(depth int) any {
 }
 
 // convert converts a parameter's value to the shape of a field; nil if it
-// cannot.
+// cannot. Parameters are strings where an answer may have a number, and a JSON
+// document in a parameter may be an object in the answer. An object that is
+// sent as it is stays packed.
 func (s shape) convert(v any) any {
 	if p, ok := v.(packed); ok {
 		if s.code == "o" || s.code == "m" && p[0] == '{' {
@@ -240,6 +249,8 @@ func (s shape) convert(v any) any {
 }
 
 // complete returns a copy of an object with all fields of its model.
+// twilio-go's users rely on every field being there, even where the parameter
+// that set the object left some out.
 func (s shape) complete(m map[string]any) map[string]any {
 	model := s.model()
 	if model == nil {
@@ -259,7 +270,9 @@ func (s shape) complete(m map[string]any) map[string]any {
 	return out
 }
 
-// parseTime parses a time in either API's format, or a date alone.
+// parseTime parses a time in either API's format, or a date alone. The last
+// format, without a zone, is what some clients send in filters; it is read as
+// UTC.
 func parseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, time.RFC1123Z, time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -270,11 +283,15 @@ func parseTime(s string) (time.Time, error) {
 }
 
 // base returns the scheme and host under which the client called the product.
+// It is https even if the client used plain HTTP, as Twilio's answers are.
+// flexfn's transport redirects such URLs to the fake by their host.
 func (c *call) base() string { return "https://" + c.host }
 
 // itemURL returns the URL of an item, below the path of the request.
 func (c *call) itemURL(rec *record) string { return c.base() + c.itemPath(rec) }
 
+// itemPath returns the path of an item. It repeats the path of the request, so
+// an item that is listed at two paths has the URL of the one that was asked.
 func (c *call) itemPath(rec *record) string {
 	var b strings.Builder
 	c.writePath(&b, c.node, rec)
@@ -288,6 +305,9 @@ func (c *call) itemPath(rec *record) string {
 	return b.String()
 }
 
+// writePath writes the path of a node with the variables of the request and,
+// for the last one, the identity of rec. Identities are escaped: a Sync key may
+// contain a slash.
 func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
 	if n.parent == nil {
 		return
@@ -309,7 +329,9 @@ func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
 	}
 }
 
-// links returns the URLs of the resources directly below an item.
+// links returns the URLs of the resources directly below an item. Every literal
+// segment below the item becomes a link, named in snake case. Twilio's own
+// lists differ for a few resources, whose rows correct them in a view.
 func (c *call) links(rec *record) map[string]any {
 	n := c.node
 	if !c.item && c.own() == 0 && !c.kind.singleton {

@@ -9,6 +9,11 @@ import (
 // how one kind of Twilio resource behaves. Adding a kind means adding a row.
 // What a row leaves out, such as a verb or a sub-path, falls through to the
 // generic layer (generic.go).
+//
+// The zero value of every column is the common case, so a row reads as a list
+// of what is special about its resource. Rows never change, and all fakes share
+// them. A new row also needs a line in TestModels, which compares it with
+// twilio-go's model; COVERAGE.md is generated.
 type resource struct {
 	// name is the kind's key in the state document, such as "tasks".
 	name string
@@ -32,15 +37,21 @@ type resource struct {
 	// document's unique_name.
 	alias []string
 	// unique lists fields that must differ between the items of a collection.
+	// Twilio documents the error code with the resource, or in its list of
+	// errors (https://www.twilio.com/docs/api/errors).
 	unique []unique
 	// list is the key of the items in a page. Empty derives it from the path:
 	// "task_queues" for TaskQueues.
 	list string
 	// etag sends an ETag and checks If-Match; a mismatch is 412, code 20412.
+	// TaskRouter's workers, tasks and reservations have it, and Sync's
+	// documents and items.
 	etag bool
-	// bare items have no SID, account or dates in their body.
+	// bare items have no SID, account or dates in their body. Their API has
+	// none, or names them otherwise.
 	bare bool
-	// upsert lets an update create the item.
+	// upsert lets an update create the item. Sync's permissions are granted
+	// this way.
 	upsert bool
 	// founding lets a create name a parent that does not exist yet; the create
 	// hook then makes the parent. A participant starts its conference this way.
@@ -49,11 +60,14 @@ type resource struct {
 	json bool
 	// table takes parameters and fields from the table of operations
 	// (operations.gz), which twilio-go's source defines. The row then only adds
-	// initial values and hooks.
+	// initial values and hooks. Prefer it for a new row: names and types then
+	// follow twilio-go when go.mod moves to a newer version.
 	table bool
 	// fields are the fields of an item's body, except those that every item of
 	// its API has: sid, account_sid, date_created, date_updated, and url and
-	// links (uri and subresource_uris in the API of 2010).
+	// links (uri and subresource_uris in the API of 2010). A name with an
+	// underscore is for the hooks alone: it is kept in the state document,
+	// where a test can read it, and never sent.
 	fields []field
 	// filters lists the fields that a list can be filtered by.
 	filters []string
@@ -67,29 +81,36 @@ type resource struct {
 	// put into the record; update gets a copy, which is dropped on an error.
 	// remove runs before the record is deleted.
 	create, update, remove func(*call, *record) *apiError
-	// find looks up an item by a name that is neither its SID nor an alias, such
-	// as "Front" for the first member of a queue.
+	// find looks up an item by a name that is neither its SID nor an alias,
+	// such as "Front" for the first member of a queue. It runs only if nothing
+	// else has that name.
 	find func(*call, string) *record
 	// scope returns the collection in which a request finds the row's items, if
 	// not the one at the path: /v1/Conversations shows the conversations of the
 	// default service. Nil means the one at the path.
 	scope func(*call) *collection
-	// load completes an item of a state document that the account then gets.
+	// load completes an item of a state document that the account then gets. It
+	// fills in what a request would have been given by default.
 	load func(s *store, account, rec *record)
 	// due returns when an item lapses, as RFC 3339; "" is never. lapse then
-	// changes a copy of it. Without lapse, the item is deleted.
+	// changes a copy of it. Without lapse, the item is deleted. It is asked
+	// again after each change of the item. A field date_expires in the row
+	// implies it.
 	due   func(*record) string
 	lapse func(next *record, at string)
 	// view changes the body of an answer before it is sent, for fields that are
-	// computed rather than stored.
+	// computed rather than stored. It must not change the record.
 	view func(*call, *record, map[string]any)
 	// changed runs after every change of an item, whichever request caused it;
 	// TaskRouter's events and the links between tasks and reservations hang off
-	// it. before is nil for a new item, after is nil for a deleted one.
+	// it. before is nil for a new item, after is nil for a deleted one. It also
+	// runs for the changes that it makes itself, so those must come to an end.
 	changed func(c *call, before, after *record)
 	// narrow handles list parameters that are more than the value of a field.
-	// Each function gets the parameter's values and returns which items to keep.
-	// The entry with an empty name runs for every list.
+	// Each function gets the parameter's values and returns which items to
+	// keep. The entry with an empty name runs for every list. Building the
+	// filter can refuse the request, so a wrong value is an error even if the
+	// list is empty.
 	narrow map[string]func(*call, []string) (func(*record) bool, *apiError)
 	// orders lists the fields that the parameter Ordering accepts.
 	orders []string
@@ -103,7 +124,8 @@ type resource struct {
 	special func(*call) (*response, *apiError)
 }
 
-// verbs is a set of operations.
+// verbs is a set of operations. A verb that is missing from a row goes to the
+// generic layer, and with Config.Strict is refused.
 type verbs uint8
 
 const (
@@ -117,7 +139,9 @@ const (
 	all      = create | fetch | update | remove | list
 )
 
-// A field is one field of a resource's body.
+// A field is one field of a resource's body. set does not matter in a row with
+// table, where the operation's parameters decide. The order of the fields in a
+// row does not matter on the wire: answers are sorted by key.
 type field struct {
 	name string
 	kind valueKind
@@ -126,7 +150,8 @@ type field struct {
 	set     setting
 }
 
-// A unique field refuses a value that another item already has.
+// A unique field refuses a value that another item already has. The check
+// covers one collection, unless in says otherwise, and ignores empty values.
 type unique struct {
 	field string
 	// code is Twilio's error code. The status is 409, or 400 for code 20001.
@@ -146,7 +171,9 @@ func (u unique) refusal(value string) *apiError {
 	return refuse(http.StatusConflict, u.code, "%s %q is already in use", pascal(u.field), value)
 }
 
-// A setting says which requests can set a field with a form parameter.
+// A setting says which requests can set a field with a form parameter. A
+// parameter that may not be set in that request is ignored, as Twilio ignores
+// it.
 type setting uint8
 
 const (
@@ -157,7 +184,9 @@ const (
 	always           = onCreate | onUpdate
 )
 
-// A valueKind says how a form parameter turns into a JSON value.
+// A valueKind says how a form parameter turns into a JSON value. Records hold
+// string, int, bool and, for many, []string; objects and lists are JSON text,
+// see packed.
 type valueKind uint8
 
 const (
@@ -173,6 +202,8 @@ const (
 // identity returns the name of the path's last variable; "" for a singleton.
 func (r *resource) identity() string { return identityOf(r.paths[0]) }
 
+// identityOf returns the name of a path's last variable; "" if the path ends in
+// a literal. The .json of the API of 2010 is not part of the name.
 func identityOf(path string) string {
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	name, ok := variable(strings.TrimSuffix(last, ".json"))
@@ -222,6 +253,8 @@ func collectionOf(path string) string {
 }
 
 // verbOf returns the operation that a method means on an item or a collection.
+// Twilio updates with POST. PUT and PATCH belong to operations that only the
+// generic layer plays.
 func verbOf(method string, item bool) verbs {
 	switch {
 	case method == http.MethodGet && item:
@@ -258,7 +291,8 @@ func variables(path string) []string {
 	return names
 }
 
-// snake writes FriendlyName as friendly_name.
+// snake writes FriendlyName as friendly_name. A run of capitals is one word:
+// TTLSeconds gives ttlseconds.
 func snake(pascal string) string {
 	var b strings.Builder
 	for i, r := range pascal {

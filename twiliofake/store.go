@@ -18,6 +18,10 @@ import (
 // item deletes everything below it.
 
 // A record is one item: its identity, its places in the tree and its fields.
+//
+// Fields are in vals by the column of their kind, since a map in each record
+// would take most of the memory of a large state. A pointer to a record stays
+// valid for as long as the item exists: a change replaces its contents.
 type record struct {
 	kind    *columns
 	owner   *record // the item directly above
@@ -31,6 +35,9 @@ type record struct {
 }
 
 // A collection holds the records at one path, in order of creation.
+//
+// Removing a record leaves an empty slot, so that a removal from a long list is
+// cheap, and a page token, which is a seq, still finds its place.
 type collection struct {
 	owner  *record
 	byID   map[string]*record
@@ -48,11 +55,13 @@ type slot struct {
 	rec *record
 }
 
-// A name is the value of a field that a collection is indexed by.
+// A name is the value of a field that a collection is indexed by. It is folded
+// if the field ignores case.
 type name struct{ field, value string }
 
 // columns map the fields of a kind to positions in record.vals. Names that
-// differ only in case and separators share a column.
+// differ only in case and separators share a column. They grow when a record
+// gets a field that its row does not list, such as a parameter without a field.
 type columns struct {
 	*kind
 	index map[string]int // a column, or one of the constants below
@@ -61,7 +70,8 @@ type columns struct {
 	initial []any
 }
 
-// Values of columns.index for names that have no column.
+// Values of columns.index for names that have no column. Constants are
+// negative, so a switch on the sign tells them from columns.
 const (
 	atNone     = -1
 	atIdentity = -2
@@ -69,9 +79,10 @@ const (
 	atParent   = -4 // and down: the identity of the item that many levels up
 )
 
-// column returns a field's column or one of the constants; add makes a column if
-// there is none. A field whose name starts with an underscore is stored and
-// saved but never sent.
+// column returns a field's column or one of the constants; add makes a column
+// if there is none. A field whose name starts with an underscore is stored and
+// saved but never sent. The result for each spelling is remembered, so names
+// are normalised once.
 func (k *columns) column(name string, add bool) int {
 	if i, ok := k.index[name]; ok && (i != atNone || !add) {
 		return i
@@ -106,7 +117,10 @@ func (r *record) lookup(name string) (any, bool) {
 	return v, ok
 }
 
-// raw is lookup for an answer: objects and lists stay packed.
+// raw is lookup for an answer: objects and lists stay packed. An identity, an
+// account or a parent is not stored in the record but read from its place in
+// the tree. A column without a value has the row's initial value; a row's
+// columns come first, so its index is the same.
 func (r *record) raw(name string) (any, bool) {
 	switch i := r.kind.column(name, false); {
 	case i >= 0:
@@ -132,11 +146,13 @@ func (r *record) raw(name string) (any, bool) {
 	return nil, false
 }
 
-// unset marks a column that a record does not have; nil is null.
+// unset marks a column that a record does not have; nil is null. It is compared
+// by its address, which no value from JSON can have.
 var unset any = &struct{ _ byte }{}
 
 // set sets a field. It cannot change the parents, nor the identity of a record
-// that is in the tree.
+// that is in the tree. Objects and lists are packed, so the caller may go on
+// using v.
 func (r *record) set(name string, v any) {
 	i := r.kind.column(name, true)
 	if i < 0 {
@@ -154,7 +170,8 @@ func (r *record) set(name string, v any) {
 	r.vals[i] = pack(v)
 }
 
-// drop removes a field.
+// drop removes a field. A row's field then has its initial value again; any
+// other field is gone.
 func (r *record) drop(name string) {
 	if i := r.kind.column(name, false); i >= 0 && i < len(r.vals) {
 		r.vals[i] = unset
@@ -174,6 +191,9 @@ func (r *record) text(name string) string {
 	return s
 }
 
+// flag returns a boolean field. flag and number, like text, return the zero
+// value for null or another type: a state document has been checked, so only
+// null can occur for a row's field.
 func (r *record) flag(name string) bool {
 	b, _ := r.get(name).(bool)
 	return b
@@ -184,17 +204,21 @@ func (r *record) number(name string) int {
 	return n
 }
 
+// etag returns the record's version as an ETag. It is a strong tag: each change
+// of an item gives another one.
 func (r *record) etag() string { return fmt.Sprintf(`"%d"`, r.version) }
 
 // clone copies a record for a change that may still be refused; see
-// store.commit.
+// store.commit. The copy shares the children and the place of the original. It
+// must not be added to the tree.
 func (r *record) clone() *record {
 	c := *r
 	c.vals = slices.Clone(r.vals)
 	return &c
 }
 
-// account returns the account above the record.
+// account returns the account above the record. For an account it is the
+// account itself.
 func (r *record) account() *record {
 	for r.owner != nil && r.owner.owner != nil {
 		r = r.owner
@@ -225,7 +249,9 @@ func (r *record) makeChild(path string) *collection {
 	return c
 }
 
-// find returns the item with an identity, or with that value in an alias.
+// find returns the item with an identity, or with that value in an alias. A SID
+// wins over an alias. A nil collection has no items, so callers need not check
+// for one.
 func (c *collection) find(id string, alias []string) *record {
 	if c == nil {
 		return nil
@@ -245,6 +271,7 @@ func (c *collection) find(id string, alias []string) *record {
 }
 
 // all yields the records in order. Records may be added and removed meanwhile.
+// A record that is added while it runs may or may not be seen.
 func (c *collection) all() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if c == nil {
@@ -278,12 +305,16 @@ func (c *collection) len() int {
 	return len(c.order) - c.gone
 }
 
-// after returns the index of the first slot after a sequence number.
+// after returns the index of the first slot after a sequence number. Slots are
+// in ascending order of seq, so a binary search finds it.
 func (c *collection) after(seq int) int {
 	i, _ := slices.BinarySearchFunc(c.order, seq+1, func(s slot, seq int) int { return cmp.Compare(s.seq, seq) })
 	return i
 }
 
+// put adds a record to the collection and its indexes. Usually it goes to the
+// end. A record with an older seq comes back to its old slot: a change takes it
+// out of a second path's list and puts it in again.
 func (c *collection) put(rec *record) {
 	if c.byID == nil {
 		c.byID = map[string]*record{}
@@ -343,7 +374,8 @@ func (c *collection) take(rec *record) {
 	}
 }
 
-// inOrder returns the records in the order of their identities.
+// inOrder returns the records in the order of their identities. The order is
+// kept until a record is put in elsewhere than at the end.
 func (c *collection) inOrder() []*record {
 	if c.sorted == nil && c.len() > 0 {
 		c.sorted = slices.AppendSeq(make([]*record, 0, c.len()), c.all())
@@ -367,7 +399,9 @@ func (k *kind) compareIDs(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// name and unname keep the names up to date with a record.
+// name and unname keep the names up to date with a record. The first record
+// with a name keeps it. Two can have the same one if a state document says so;
+// requests refuse the second.
 func (c *collection) name(rec *record) {
 	for _, field := range rec.kind.indexed {
 		n := name{field, rec.kind.fold(field, rec.text(field))}
@@ -389,7 +423,9 @@ func (c *collection) unname(rec *record) {
 	}
 }
 
-// A store holds the state. It is not safe for concurrent use.
+// A store holds the state. It is not safe for concurrent use. The fake's lock
+// guards it. SetState fills a new one and swaps it in, so that a document with
+// an error changes nothing.
 type store struct {
 	root  *record
 	kinds map[*kind]*columns
@@ -399,11 +435,15 @@ type store struct {
 	expiring expiries
 }
 
+// newStore makes an empty store. The second word of the seed keeps SIDs apart
+// from the request IDs and the faults' dice of the same seed.
 func newStore(seed uint64) *store {
 	return &store{root: &record{}, kinds: map[*kind]*columns{}, sids: rand.New(rand.NewPCG(seed, 0x746c69))}
 }
 
-// columns returns this store's columns of a kind.
+// columns returns this store's columns of a kind. Each store has its own,
+// because columns grow with what its records hold, while kinds are shared by
+// all fakes.
 func (s *store) columns(k *kind) *columns {
 	c := s.kinds[k]
 	if c == nil {
@@ -437,7 +477,9 @@ func (s *store) record(k *kind, owner *record, id string) *record {
 	return &record{kind: s.columns(k), owner: owner, id: id}
 }
 
-// add adds a record at every path of its kind whose parents exist.
+// add adds a record at every path of its kind whose parents exist. Its seq is
+// the order of creation. Adding a record that is there already changes nothing,
+// so a hook may add the record before the engine does.
 func (s *store) add(rec *record) {
 	home := rec.owner.makeChild(rec.kind.home())
 	if home.byID[rec.id] == rec {
@@ -450,7 +492,9 @@ func (s *store) add(rec *record) {
 	s.schedule(rec)
 }
 
-// view lists a record at the other paths of its kind.
+// view lists a record at the other paths of its kind. It marks the items above,
+// so that remove knows which of them must take records out of other lists; most
+// need not look.
 func (s *store) view(rec *record) {
 	for i := 1; i < len(rec.kind.paths); i++ {
 		// An item with two paths shows its children at both.
@@ -466,8 +510,10 @@ func (s *store) view(rec *record) {
 	}
 }
 
-// placeAt returns the collection for a record at one path of its kind, or nil if
-// an item that the record's fields name does not exist.
+// placeAt returns the collection for a record at one path of its kind, or nil
+// if an item that the record's fields name does not exist. A field of the
+// record names each parent, so an item follows its fields: a reservation whose
+// worker_sid changes moves to the other worker's list.
 func (s *store) placeAt(rec *record, p *place) *collection {
 	at := rec.account()
 	for i, path := range p.keys {
@@ -482,7 +528,9 @@ func (s *store) placeAt(rec *record, p *place) *collection {
 	return nil
 }
 
-// commit replaces a record's contents with those of its changed copy.
+// commit replaces a record's contents with those of its changed copy. It takes
+// the record out of the lists at its other paths and puts it in again, since
+// the fields that name its parents there may have changed.
 func (s *store) commit(rec, next *record) {
 	home := rec.owner.child(rec.kind.home())
 	home.unname(rec)
@@ -495,7 +543,10 @@ func (s *store) commit(rec, next *record) {
 	s.schedule(rec)
 }
 
-// remove deletes a record, and everything below it.
+// remove deletes a record, and everything below it. What is below is
+// unreachable as soon as the record is out of its collection, and is left to
+// the garbage collector. Only records that are also listed elsewhere have to be
+// taken out of those lists.
 func (s *store) remove(rec *record) {
 	rec.owner.child(rec.kind.home()).take(rec)
 	for _, c := range rec.views {
@@ -517,7 +568,8 @@ func (s *store) remove(rec *record) {
 
 // where yields the records of a kind below an item, usually the account, whose
 // fields equal all of want. It searches the path whose parents want names, and
-// only the collection there.
+// only the collection there. A field that is part of the path narrows the
+// search at its level; all others are compared with each record.
 func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*record] {
 	best, most := k.paths[0], 0
 	for _, p := range k.paths {
@@ -536,6 +588,7 @@ func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*reco
 }
 
 // descend yields the matching records of a place, starting at level i below at.
+// It returns false once yield has asked to stop.
 func (s *store) descend(p *place, i int, at *record, want map[string]any, yield func(*record) bool) bool {
 	if i >= len(p.keys) {
 		return true
@@ -576,7 +629,8 @@ func (s *store) descend(p *place, i int, at *record, want map[string]any, yield 
 	return true
 }
 
-// places yields the ghosts of a collection.
+// places yields the ghosts of a collection. They are yielded in no particular
+// order; descend sorts them.
 func (c *collection) places() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		if len(c.byID) == c.len() {
@@ -599,7 +653,8 @@ func (r *record) matches(want map[string]any) bool {
 	return true
 }
 
-// hex32 returns 32 random hex digits.
+// hex32 returns 32 random hex digits. It draws from the seeded generator: SIDs,
+// tokens and codes of equal runs are equal.
 func (s *store) hex32() string {
 	var b [16]byte
 	for i := range b {
@@ -609,7 +664,7 @@ func (s *store) hex32() string {
 }
 
 // newSID returns a SID that no item of a collection has. One can have it if the
-// state was saved and loaded.
+// state was saved and loaded. The generator starts again with each new store.
 func (s *store) newSID(prefix string, in *collection) string {
 	for {
 		if sid := prefix + s.hex32(); in.find(sid, nil) == nil {

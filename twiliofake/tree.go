@@ -12,6 +12,10 @@ import (
 // A place locates the items of a path in the state: the collections on the way
 // down from the account, and the variables that name the item in each. The last
 // key has no variable if the path is that of a collection or a singleton.
+//
+// For a task they are the keys taskrouter/v1/Workspaces and Tasks, with the
+// variables workspace_sid and sid. The router and the state both use places, so
+// a path leads to the same item in both.
 type place struct {
 	keys, vars []string
 	root       bool // accounts, which are at the root
@@ -25,7 +29,9 @@ func (p *place) own() int {
 	return 0
 }
 
-// pattern returns the place without the names of its variables.
+// pattern returns the place without the names of its variables. Rows and
+// twilio-go name variables differently, {WorkspaceSid} and {workspace_sid}, so
+// only the pattern can tell that two paths are the same.
 func (p *place) pattern() string {
 	s := strings.Join(p.keys, "/*/")
 	if p.own() == 1 {
@@ -34,15 +40,17 @@ func (p *place) pattern() string {
 	return s
 }
 
-// shared maps products whose versions show the same items to a common name. Chat
-// has a second host, ip-messaging.
-// Uploads to Serverless also have a host of their own.
+// shared maps products whose versions show the same items to a common name.
+// Chat has a second host, ip-messaging. Uploads to Serverless also have a host
+// of their own. Without it, an item created on one version or host would be
+// missing on the other.
 var shared = map[string]string{
 	"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content",
 	"serverless": "serverless", "serverless-upload": "serverless",
 }
 
-// placeOf returns the place of a path.
+// placeOf returns the place of a path. The account of the API of 2010 is
+// dropped from it, so that all products have the account as their root.
 func placeOf(product, path string) *place {
 	segs := segments(strings.TrimSuffix(path, ".json"))
 	p := &place{}
@@ -81,7 +89,9 @@ func placeOf(product, path string) *place {
 }
 
 // A kind describes the items of a collection, or a singleton, under all the
-// paths and API versions that show them.
+// paths and API versions that show them. A row makes one, with the row's own
+// paths; every other collection of the table of operations gets one of its own.
+// A kind never changes once the world is built.
 type kind struct {
 	name      string
 	product   string
@@ -100,6 +110,7 @@ type kind struct {
 func (k *kind) home() string { return k.paths[0].keys[len(k.paths[0].keys)-1] }
 
 // fold returns the value of an indexed field in the form used for comparison.
+// The friendly names of TaskRouter are compared without regard to case.
 func (k *kind) fold(field, value string) string {
 	for _, u := range k.unique {
 		if u.field == field && u.fold {
@@ -109,6 +120,8 @@ func (k *kind) fold(field, value string) string {
 	return value
 }
 
+// newKind makes a kind with its first path as its home. The caller sets what
+// only rows know, and then calls index.
 func newKind(name, product string, paths ...*place) *kind {
 	k := &kind{name: name, product: product, paths: paths, vars: paths[0].vars, root: paths[0].root}
 	k.singleton = paths[0].own() == 0
@@ -129,7 +142,8 @@ func (k *kind) index() {
 type rowIndex struct{ byName, byPattern map[string]*kind }
 
 // indexRows makes the kinds of the rows. It fails if two rows claim the same
-// name or place.
+// name or place. A row that took another's place would hide it without a word,
+// so that is an error of New, and a test sees it.
 func indexRows(rows []*resource) (*rowIndex, error) {
 	x := &rowIndex{map[string]*kind{}, map[string]*kind{}}
 	for _, r := range rows {
@@ -179,6 +193,10 @@ var theRows = sync.OnceValues(func() (*rowIndex, error) {
 })
 
 // A node is one segment of a product's paths. The tree of nodes is the router.
+//
+// A path is walked segment by segment, a literal before a variable. The fields
+// up to depth come from the paths alone; settle sets the others once all paths
+// are in the tree.
 type node struct {
 	product string
 	segment string // in braces if it is a variable
@@ -222,7 +240,8 @@ func (n *node) has(classes ...string) bool {
 }
 
 // rowVerb returns the operation of the node's row for a method, or 0 if the row
-// does not play it.
+// does not play it. A row that answers everything itself (special) plays only
+// the exact paths that it names.
 func (n *node) rowVerb(method string) verbs {
 	if n.kind == nil || n.kind.row == nil || n.kind.row.special != nil && !n.asRow {
 		return 0
@@ -232,7 +251,8 @@ func (n *node) rowVerb(method string) verbs {
 
 // match finds the node of a path. A literal wins over a variable if the rest of
 // the path matches too: Workers/Statistics exists next to
-// Workers/{Sid}/Channels.
+// Workers/{Sid}/Channels. It goes back and tries the variable if the literal
+// leads nowhere.
 func (n *node) match(segs []string) *node {
 	if len(segs) == 0 {
 		if len(n.ops) > 0 || n.asRow {
@@ -260,14 +280,18 @@ func (n *node) path() string {
 }
 
 // A world is the part of the API that never changes: the nodes by product and
-// the kinds by name.
+// the kinds by name. It takes time to make, so it is made once for the process,
+// on the first request.
 type world struct {
 	products map[string]*node
 	kinds    map[string]*kind
 	ops      map[*kind][]*operation
 }
 
-// newWorld joins the rows with the table of operations.
+// newWorld joins the rows with the table of operations. Operations come first,
+// so that their spelling of a path wins; rows then add the paths that twilio-go
+// does not have. settle goes through products in order of their names, so the
+// names of generic kinds do not depend on the order of a map.
 func newWorld(rows *rowIndex, ops []*operation) *world {
 	w := &world{map[string]*node{}, maps.Clone(rows.byName), map[*kind][]*operation{}}
 	byPattern := maps.Clone(rows.byPattern)
@@ -343,6 +367,14 @@ func (w *world) node(product, path string) *node {
 }
 
 // settle sets the places and kinds of a node and of those below it.
+//
+// A variable at the end is an item, unless operations create or list there:
+// then it names a collection, as in voice.twilio.com/v2/Configurations/{…}. Two
+// collections can have the same path without variables; the second one is named
+// by its pattern.
+//
+// A node becomes a ghost if the items that its variable names can be made by no
+// operation: then requests below may name any such item.
 func (n *node) settle(w *world, byPattern map[string]*kind) {
 	n.item = n.variable && !n.has("list", "list-only", "create")
 	if n.parent != nil && (n.variable || n.asRow || len(n.ops) > 0 || n.wild != nil) {
@@ -415,13 +447,16 @@ func kindName(pattern string) string {
 	return strings.TrimSuffix(strings.ReplaceAll(pattern, "/*", ""), "/")
 }
 
-// collects reports whether the node is a collection of items.
+// collects reports whether the node is a collection of items. Some collections
+// have no operations of their own and show only in the paths of their items.
 func (n *node) collects() bool {
 	return n.has("list", "list-only", "create", "create-parent") ||
 		n.wild != nil && !n.wild.has("list", "list-only", "create") && !n.has("view")
 }
 
-// derive completes a kind from its operations.
+// derive completes a kind from its operations. A string parameter UniqueName or
+// Identity of a create that the answer repeats is taken for a name that is
+// unique in its collection and also works in the path.
 func (k *kind) derive(ops []*operation) {
 	for _, op := range ops {
 		if op.class != "create" && op.class != "create-at" {
@@ -444,7 +479,8 @@ func (k *kind) derive(ops []*operation) {
 }
 
 // identityOf returns the key of the field that holds the identity in an
-// operation's model: the variable's name, or else sid or id.
+// operation's model: the variable's name, or else sid or id. It is "" if the
+// answer does not show the identity.
 func (k *kind) identityOf(op *operation) string {
 	m := op.model.model()
 	if m == nil || k.singleton || len(k.vars) == 0 {
@@ -468,7 +504,8 @@ func (m *model) field(key string) *modelField {
 	return nil
 }
 
-// conflictCode returns a product's error code for a name that is taken.
+// conflictCode returns a product's error code for a name that is taken. Where
+// no code of the product is known it is 20000 plus the status.
 func conflictCode(product string) int {
 	return cmp.Or(map[string]int{"sync": 54301, "video": 53113, "chat": 50307, "ip-messaging": 50307, "conversations": 50353}[product], 20409)
 }
@@ -481,7 +518,9 @@ var theWorld = sync.OnceValue(func() *world {
 	return newWorld(rows, operations())
 })
 
-// nodeOf returns the node of a generic kind's items.
+// nodeOf returns the node of a generic kind's items. It searches the product's
+// tree, and is only used when a state document names a parent that does not
+// exist.
 func (w *world) nodeOf(k *kind) *node {
 	n := w.products[k.product]
 	var find func(n *node) *node
@@ -503,7 +542,8 @@ func (w *world) nodeOf(k *kind) *node {
 }
 
 // knows reports whether an operation of a kind has a parameter or a field by
-// that name.
+// that name. It lets a state document set fields that a row leaves to the
+// table, and parameters that a request would have left in the record.
 func (w *world) knows(k *kind, name string) bool {
 	norm := key(name)
 	for _, op := range w.ops[k] {
@@ -521,6 +561,7 @@ func (w *world) knows(k *kind, name string) bool {
 }
 
 // path returns the place of a kind below the items that a variable names.
+// Unique names whose scope is not the first path's use it.
 func (k *kind) path(variable string) *place {
 	for _, p := range k.paths {
 		if i := slices.Index(p.vars, variable); i >= 0 && i == len(p.keys)-2 {
