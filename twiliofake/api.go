@@ -1,9 +1,16 @@
 package twiliofake
 
-// apiRows are the resources of api.twilio.com.
+// apiRows are the resources of api.twilio.com. Their hooks are in voice.go,
+// except for queues, which are in queues.go with their rows. See
+// https://www.twilio.com/docs/voice/api and
+// https://www.twilio.com/docs/iam/api/account. In this API every path names the
+// account, dates are RFC 1123, numbers such as durations are strings, and lists
+// have uri fields instead of meta.
 func apiRows() []resource {
 	return []resource{
 		{
+			// The first account of the state is the main one; a create makes a
+			// sub-account of it, with an auth token of its own.
 			name: "accounts", host: "api", prefix: "AC",
 			paths: []string{"/2010-04-01/Accounts/{sid}.json"},
 			can:   create | fetch | update | list,
@@ -19,6 +26,8 @@ func apiRows() []resource {
 			view:    viewAccount,
 		},
 		{
+			// An API key authenticates like its account, with its SID as the
+			// user and _secret as the password.
 			name: "keys", host: "api", prefix: "SK",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Keys/{sid}.json"},
 			can:   create | fetch | update | remove | list,
@@ -29,6 +38,9 @@ func apiRows() []resource {
 			view:   viewKey,
 		},
 		{
+			// A conference begins with its first participant, so none can be
+			// created; it ends with the last one, or when status becomes
+			// completed.
 			name: "conferences", host: "api", prefix: "CF",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Conferences/{sid}.json"},
 			can:   fetch | update | list,
@@ -44,6 +56,8 @@ func apiRows() []resource {
 			update:  updateConference,
 		},
 		{
+			// A participant is found by its call's SID or by its label. It is
+			// added by placing a call; see createParticipant.
 			name: "participants", host: "api", alias: []string{"label"}, founding: true,
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Conferences/{conference_sid}/Participants/{call_sid}.json"},
 			can:   all,
@@ -66,6 +80,8 @@ func apiRows() []resource {
 			remove:  removeParticipant,
 		},
 		{
+			// A call is answered as soon as it is made, so it is in progress
+			// from the start. Other statuses come from the state document.
 			name: "calls", host: "api", prefix: "CA",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json"},
 			can:   all,
@@ -98,6 +114,8 @@ func apiRows() []resource {
 			remove:  removeCall,
 		},
 		{
+			// A recording has its home below the account and is listed below
+			// its call and its conference too, by the SIDs in its fields.
 			name: "recordings", host: "api", prefix: "RE",
 			paths: []string{
 				"/2010-04-01/Accounts/{account_sid}/Recordings/{sid}.json",
@@ -129,6 +147,7 @@ func apiRows() []resource {
 			view:    viewRecording,
 		},
 		{
+			// A transcription stops when it is updated, by its SID or its name.
 			name: "realtime_transcriptions", host: "api", prefix: "GT", table: true, can: create | update,
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Calls/{call_sid}/Transcriptions/{sid}.json"},
 			alias: []string{"name"}, unique: []unique{{field: "name", code: 20409}},
@@ -142,6 +161,8 @@ func apiRows() []resource {
 			},
 		},
 		{
+			// Buying a number needs none in stock: any number in E.164 that the
+			// account does not have can be had.
 			name: "incoming_phone_numbers", host: "api", prefix: "PN",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/IncomingPhoneNumbers/{sid}.json"},
 			can:   all,
@@ -182,6 +203,8 @@ func apiRows() []resource {
 			changed: leaveServices,
 		},
 		{
+			// Verified numbers come from the state, since verifying one means
+			// answering a call.
 			name: "outgoing_caller_ids", host: "api", prefix: "PN",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/OutgoingCallerIds/{sid}.json"},
 			can:   fetch | update | remove | list,
@@ -192,6 +215,9 @@ func apiRows() []resource {
 			filters: []string{"friendly_name", "phone_number"},
 		},
 		{
+			// Nothing is sent. A message stays queued, or accepted if a
+			// messaging service is to choose its sender, until a state changes
+			// it.
 			name: "messages", host: "api", prefix: "SM",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Messages/{sid}.json"},
 			can:   all,

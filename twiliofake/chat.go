@@ -1,9 +1,15 @@
 package twiliofake
 
-// chatRows are the resources of chat.twilio.com.
+// chatRows are the resources of chat.twilio.com. Programmable Chat is what
+// Conversations replaced; older Flex plugins still use it. The resources are
+// documented at https://www.twilio.com/docs/chat/rest/service-resource and its
+// neighbours. The rows list their own parameters, and the hosts chat and
+// ip-messaging share them. Counts are computed for each answer. Nothing is
+// pushed, no webhook is called, and roles grant and forbid nothing.
 func chatRows() []resource {
 	return []resource{
 		{
+			// Its settings are stored and have no effect.
 			name: "chat_services", host: "chat", prefix: "IS",
 			paths: []string{"/v2/Services/{sid}"},
 			can:   all,
@@ -28,6 +34,8 @@ func chatRows() []resource {
 			},
 		},
 		{
+			// A channel is found by its unique name too, which no other channel
+			// of the service may have.
 			name: "chat_channels", host: "chat", prefix: "CH", alias: []string{"unique_name"},
 			paths: []string{"/v2/Services/{service_sid}/Channels/{sid}"},
 			can:   all,
@@ -48,6 +56,8 @@ func chatRows() []resource {
 			view:    viewChannel,
 		},
 		{
+			// A member need not be a user of the service: the identity is not
+			// looked up.
 			name: "chat_members", host: "chat", prefix: "MB", alias: []string{"identity"},
 			paths: []string{"/v2/Services/{service_sid}/Channels/{channel_sid}/Members/{sid}"},
 			can:   all,
@@ -101,6 +111,8 @@ func chatRows() []resource {
 	}
 }
 
+// saveChannel checks the type, which no update can set. A channel is public or
+// private from its create on.
 func saveChannel(c *call, rec *record) *apiError {
 	if t := rec.text("type"); t != "public" && t != "private" {
 		return invalid("Invalid value for parameter Type: %.100q", t)
@@ -113,12 +125,17 @@ func viewChannel(c *call, rec *record, m map[string]any) {
 	m["messages_count"] = c.countIn("chat_messages", "channel_sid", rec.text("sid"))
 }
 
+// createChatMessage numbers a message. An index follows the highest one in the
+// channel, so that of a deleted last message is used again. twilio-go's comment
+// only promises that later messages have higher ones.
 func createChatMessage(c *call, rec *record) *apiError {
 	rec.set("to", c.vars["channel_sid"])
 	rec.set("index", c.nextIndex("chat_messages", "channel_sid", c.vars["channel_sid"]))
 	return nil
 }
 
+// updateChatMessage notes that a body was edited. Setting the same body again
+// is not an edit.
 func updateChatMessage(c *call, rec *record) *apiError {
 	if c.form.Has("Body") && rec.text("body") != c.before.text("body") {
 		rec.set("was_edited", true)

@@ -18,9 +18,17 @@ import (
 // message (an SMS and its receipt for everybody who is not in the chat), and the
 // documented limits. Not modelled: permissions are stored, not enforced, and
 // nothing is sent, so webhooks are never called and receipts stay "sent".
+//
+// The rows are in one file each for services, settings, users, participants,
+// messages and media. All use the table of operations, so parameters and fields
+// follow twilio-go. The default service shows what is below it at the short
+// paths too; see inDefaultService.
 func conversationRows() []resource {
 	return slices.Concat(conversationServiceRows(), conversationSettingRows(), conversationUserRows(), conversationParticipantRows(), conversationMessageRows(), mediaRows(), []resource{
 		{
+			// timers has the dates that answers show, and _timers the durations
+			// behind them, for when activity restarts them. A conversation
+			// lapses at those dates.
 			name: "conversations", host: "conversations", prefix: "CH", table: true, alias: []string{"unique_name"},
 			paths: []string{"/v1/Conversations/{sid}", "/v1/Services/{chat_service_sid}/Conversations/{sid}"},
 			can:   all,
@@ -48,6 +56,8 @@ func conversationRows() []resource {
 			remove: removeConversation,
 		},
 		{
+			// They are stored and never called; see
+			// https://www.twilio.com/docs/conversations/api/conversation-scoped-webhook-resource.
 			name: "conversation_webhooks", host: "conversations", prefix: "WH", table: true, list: "webhooks",
 			paths: []string{
 				"/v1/Conversations/{conversation_sid}/Webhooks/{sid}",
@@ -70,7 +80,8 @@ const servicesPath = "conversations/v1/Services"
 
 // service returns the conversation service that the path names, or the default
 // one: the one that the configuration names, or else the account's first. It is
-// nil if there is none.
+// nil if there is none. Hooks of a path without a service use it, so that both
+// forms of a path behave the same.
 func (c *call) service() *record {
 	if sid, ok := c.vars["chat_service_sid"]; ok {
 		return c.account.child(servicesPath).find(sid, nil)
@@ -78,6 +89,8 @@ func (c *call) service() *record {
 	return defaultService(c.account)
 }
 
+// defaultService returns the account's default service, or nil; see service. It
+// makes none; see needService.
 func defaultService(account *record) *record {
 	services := account.child(servicesPath)
 	if conf := account.child("conversations/v1/Configuration").find("", nil); conf != nil {
@@ -92,7 +105,8 @@ func defaultService(account *record) *record {
 }
 
 // needService returns the path's service. An account without services gets its
-// default one, which takes in what has none.
+// default one, which takes in what has none. It is made when it is first
+// needed, so a state without conversations stays free of it.
 func (c *call) needService() *record {
 	s := c.service()
 	if s != nil {
@@ -110,8 +124,9 @@ func (c *call) needService() *record {
 	return s
 }
 
-// inDefaultService makes a path without a service show what is below the default
-// one.
+// inDefaultService makes a path without a service show what is below the
+// default one. It is a scope hook; see resource.scope. A path with a service
+// keeps its own collection.
 func inDefaultService(path string) func(*call) *collection {
 	return func(c *call) *collection {
 		if _, ok := c.vars["chat_service_sid"]; ok {
@@ -125,7 +140,8 @@ func inDefaultService(path string) func(*call) *collection {
 }
 
 // loadIntoService puts an item of a state document that names no service into
-// the default one.
+// the default one. So a state document need not repeat the service in every
+// item.
 func loadIntoService(_ *store, account, rec *record) {
 	if rec.text("chat_service_sid") == "" {
 		if s := defaultService(account); s != nil {
@@ -135,7 +151,8 @@ func loadIntoService(_ *store, account, rec *record) {
 }
 
 // viewInService adds the service to what is below a conversation, where the
-// answer has a field for it.
+// answer has a field for it. Items below a conversation do not store it: they
+// follow their conversation.
 func viewInService(_ *call, rec *record, m map[string]any) {
 	if _, ok := m["chat_service_sid"]; ok {
 		for o := rec.owner; o != nil; o = o.owner {
@@ -146,7 +163,9 @@ func viewInService(_ *call, rec *record, m map[string]any) {
 	}
 }
 
-// Limits of the API; see https://www.twilio.com/docs/conversations/conversations-limits.
+// Limits of the API; see
+// https://www.twilio.com/docs/conversations/conversations-limits. Lengths are
+// checked in bytes.
 const (
 	maxConversationName       = 256
 	maxConversationAttributes = 16 << 10
@@ -159,6 +178,8 @@ const (
 )
 
 // checkText refuses a field that is too long, and attributes that are not JSON.
+// Empty attributes become "{}", which Twilio returns if they are not set,
+// according to twilio-go.
 func checkText(rec *record, attributes int, fields ...string) *apiError {
 	for _, f := range fields {
 		if len(rec.text(f)) > maxConversationName {
@@ -179,7 +200,9 @@ func checkText(rec *record, attributes int, fields ...string) *apiError {
 	return nil
 }
 
-// open refuses changes of a conversation that is closed, which is final.
+// open refuses changes of a conversation that is closed, which is final. The
+// code is 50377, and nothing opens the conversation again
+// (https://www.twilio.com/docs/conversations/states-timers).
 func open(conversation *record) *apiError {
 	if conversation.text("state") == "closed" {
 		return refuse(http.StatusBadRequest, 50377, "Conversation %s is in the final state closed", conversation.id)
@@ -187,6 +210,9 @@ func open(conversation *record) *apiError {
 	return nil
 }
 
+// createConversation puts a conversation in its service and fills in the
+// account's defaults. Timers that the request names win over the account's
+// default ones.
 func createConversation(c *call, rec *record) *apiError {
 	rec.set("chat_service_sid", c.needService().id)
 	conf := c.account.child("conversations/v1/Configuration").find("", nil)
@@ -204,6 +230,9 @@ func createConversation(c *call, rec *record) *apiError {
 	return saveConversation(c, rec)
 }
 
+// updateConversation refuses any change of a closed conversation. It looks at
+// the conversation before the update, so closing it is allowed and changing it
+// afterwards is not.
 func updateConversation(c *call, rec *record) *apiError {
 	if err := open(c.before); err != nil {
 		return err
@@ -211,7 +240,8 @@ func updateConversation(c *call, rec *record) *apiError {
 	return saveConversation(c, rec)
 }
 
-// newConversation opens a conversation for another product.
+// newConversation opens a conversation for another product. It runs no checks,
+// since the caller chose the fields.
 func (c *call) newConversation(fields map[string]any) *record {
 	rec := c.make("conversations", fields)
 	rec.set("chat_service_sid", c.needService().id)
@@ -220,6 +250,7 @@ func (c *call) newConversation(fields map[string]any) *record {
 }
 
 // removeConversation deletes the media of all messages with a conversation.
+// Media is kept below the service and not below the message, so it would stay.
 func removeConversation(c *call, rec *record) *apiError {
 	for message := range rec.child("Messages").all() {
 		c.detach(message)
@@ -227,6 +258,8 @@ func removeConversation(c *call, rec *record) *apiError {
 	return nil
 }
 
+// saveConversation checks the texts and the state, and sets the timers. A
+// request may set any of the three states.
 func saveConversation(c *call, rec *record) *apiError {
 	if err := checkText(rec, maxConversationAttributes, "friendly_name", "unique_name"); err != nil {
 		return err
@@ -240,10 +273,13 @@ func saveConversation(c *call, rec *record) *apiError {
 }
 
 // timerParameters are the timers of a conversation with their shortest times.
+// twilio-go's comments on the parameters give them: a minute and ten minutes.
 var timerParameters = map[string]time.Duration{"inactive": time.Minute, "closed": 10 * time.Minute}
 
 // setTimers reads the timers that a request sets and restarts them. _timers
-// holds their durations, timers the dates that answers show.
+// holds their durations, timers the dates that answers show. An empty value
+// removes a timer. They also restart when the state changes, since a
+// conversation that becomes active again has all its time.
 func (c *call) setTimers(rec *record) *apiError {
 	timers, _ := rec.get("timers").(map[string]any)
 	durations := map[string]any{}
@@ -275,6 +311,8 @@ func (c *call) setTimers(rec *record) *apiError {
 	return nil
 }
 
+// checkTimer refuses a timer that is not an ISO 8601 duration, or is too short.
+// param is the name to blame.
 func checkTimer(s, param string, least time.Duration) *apiError {
 	if d, ok := parseISODuration(s); !ok || d < least {
 		return invalid("%s must be an ISO 8601 duration of at least %s, not %.40q", param, least, s)
@@ -283,7 +321,8 @@ func checkTimer(s, param string, least time.Duration) *apiError {
 }
 
 // restartTimers computes when a conversation becomes inactive, counted from the
-// last activity, and when it closes, counted from then.
+// last activity, and when it closes, counted from then. A new message restarts
+// them too; see createConversationMessage. Dates have no fraction.
 func restartTimers(rec *record, now time.Time) {
 	durations, _ := rec.get("_timers").(map[string]any)
 	dates := map[string]any{}
@@ -297,7 +336,8 @@ func restartTimers(rec *record, now time.Time) {
 	rec.set("timers", dates)
 }
 
-// conversationDue returns when the next timer of a conversation ends.
+// conversationDue returns when the next timer of a conversation ends. The
+// engine calls it after each change; see resource.due.
 func conversationDue(rec *record) string {
 	timers, _ := rec.get("timers").(map[string]any)
 	if s := textOf(timers["date_inactive"]); s != "" && rec.text("state") == "active" {
@@ -309,7 +349,10 @@ func conversationDue(rec *record) string {
 	return textOf(timers["date_closed"])
 }
 
-// lapseConversation makes a conversation inactive or, later, closes it.
+// lapseConversation makes a conversation inactive or, later, closes it. The
+// closing date was counted from the date of becoming inactive, so it stays. The
+// change happens at its own time, even if the request that finds it due comes
+// later.
 func lapseConversation(next *record, at string) {
 	timers, _ := next.get("timers").(map[string]any)
 	if next.text("state") == "active" && timers["date_inactive"] == at {
@@ -326,8 +369,9 @@ func lapseConversation(next *record, at string) {
 	next.set("date_updated", at)
 }
 
-// parseISODuration parses an ISO 8601 duration without years and months, such as
-// PT15M or P1DT12H.
+// parseISODuration parses an ISO 8601 duration without years and months, such
+// as PT15M or P1DT12H. Years and months have no fixed length, so they are
+// refused. Numbers may have a fraction.
 func parseISODuration(s string) (time.Duration, bool) {
 	rest, ok := strings.CutPrefix(s, "P")
 	date, clock, timed := strings.Cut(rest, "T")
@@ -361,6 +405,8 @@ func parseISODuration(s string) (time.Duration, bool) {
 	return total, true
 }
 
+// createdSince keeps what was created at StartDate or later. Dates of records
+// are in UTC and of one length, so comparing them as text is comparing times.
 func createdSince(_ *call, values []string) (func(*record) bool, *apiError) {
 	at, err := parseTime(values[0])
 	if err != nil {
@@ -370,6 +416,8 @@ func createdSince(_ *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return rec.text("date_created") >= from }, nil
 }
 
+// createdUntil keeps what was created before the end of EndDate. A date alone
+// includes its whole day, as twilio-go's comment on EndDate asks.
 func createdUntil(_ *call, values []string) (func(*record) bool, *apiError) {
 	at, err := parseTime(values[0])
 	if err != nil {
@@ -388,6 +436,7 @@ func (c *call) countIn(kind, parent, sid string) int {
 }
 
 // nextIndex returns one more than the highest index among a parent's messages.
+// It is 0 for the first message.
 func (c *call) nextIndex(kind, parent, sid string) int {
 	next := 0
 	for _, m := range c.where(kind, map[string]any{parent: sid}) {
@@ -398,9 +447,13 @@ func (c *call) nextIndex(kind, parent, sid string) int {
 	return next
 }
 
-// webhookNeeds maps a webhook's target to the setting that it requires.
+// webhookNeeds maps a webhook's target to the setting that it requires. The
+// keys are in lower case.
 var webhookNeeds = map[string]string{"webhook": "Url", "studio": "FlowSid", "trigger": "Url"}
 
+// createConversationWebhook checks the number of webhooks and the settings that
+// the target needs. A sixth webhook is 50388, which the Flex project template
+// handles; a webhook without a URL is 50369.
 func createConversationWebhook(c *call, rec *record) *apiError {
 	if c.parent.child("Webhooks").len() >= maxWebhooks {
 		return refuse(http.StatusBadRequest, 50388, "Conversation webhooks limit exceeded")
@@ -415,6 +468,9 @@ func createConversationWebhook(c *call, rec *record) *apiError {
 	return checkConversationWebhook(c, rec)
 }
 
+// checkConversationWebhook checks the settings that an update can change. An
+// unknown event in the filters is 50365. Events before a change are only for
+// the account's and a service's webhooks.
 func checkConversationWebhook(c *call, rec *record) *apiError {
 	for _, f := range c.form["Configuration.Filters"] {
 		if !slices.Contains(postEvents, f) {
@@ -425,7 +481,8 @@ func checkConversationWebhook(c *call, rec *record) *apiError {
 	return checkURL("Configuration.Url", textOf(configuration["url"]))
 }
 
-// checkURL refuses a webhook's URL that Twilio could not call.
+// checkURL refuses a webhook's URL that Twilio could not call. An empty URL is
+// none, and allowed.
 func checkURL(param, s string) *apiError {
 	if s != "" && !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") {
 		return invalid("Invalid value for parameter %s: %.100q is not a URL", param, s)

@@ -10,7 +10,8 @@ import (
 // mcs.us1.twilio.com, which twilio-go does not have. A file is uploaded as the
 // body of a request and attached to a message by its SID. See
 // https://www.twilio.com/docs/conversations/api/media-resource. Both links of a
-// file lead to its content and, unlike Twilio's, want credentials.
+// file lead to its content and, unlike Twilio's, want credentials. The content
+// is kept in the state as base64, so that a saved state has its files.
 func mediaRows() []resource {
 	return []resource{
 		{
@@ -39,7 +40,9 @@ func mediaRows() []resource {
 	}
 }
 
-// uploadMedia keeps the body of a request.
+// uploadMedia keeps the body of a request. The media type is that of the
+// request, and the name is the parameter Filename of the query. Chat's services
+// have media too.
 func uploadMedia(c *call, rec *record) *apiError {
 	sid := c.vars["service_sid"]
 	if c.account.child(servicesPath).find(sid, nil) == nil && c.one("chat_services", map[string]any{"sid": sid}) == nil {
@@ -63,11 +66,15 @@ func uploadMedia(c *call, rec *record) *apiError {
 	return nil
 }
 
+// viewMedia adds the links to a file's content. Both links are the same one.
 func viewMedia(c *call, rec *record, m map[string]any) {
 	content := c.itemURL(rec) + "/Content"
 	m["links"] = map[string]any{"content": content, "content_direct_temporary": content}
 }
 
+// mediaContent answers with the bytes of a file, under the media type of its
+// upload. A state document can hold content that is not base64; that is an
+// error of the request which reads it.
 func mediaContent(c *call) (*response, *apiError) {
 	b, err := base64.StdEncoding.DecodeString(c.parent.text("_content"))
 	if err != nil {
@@ -76,7 +83,9 @@ func mediaContent(c *call) (*response, *apiError) {
 	return &response{http.StatusOK, http.Header{"Content-Type": {c.parent.text("content_type")}}, b}, nil
 }
 
-// attach adds the file that MediaSid names to a message.
+// attach adds the file that MediaSid names to a message. The file then knows
+// its message and conversation, and the message has a summary of the file. A
+// file of another service is refused.
 func (c *call) attach(message, conversation *record) *apiError {
 	sid := c.form.Get("MediaSid")
 	if sid == "" {
@@ -95,7 +104,8 @@ func (c *call) attach(message, conversation *record) *apiError {
 	return nil
 }
 
-// detach deletes the files of a message.
+// detach deletes the files of a message. Files that are already gone are
+// skipped.
 func (c *call) detach(message *record) {
 	files, _ := message.get("media").([]any)
 	for _, f := range files {

@@ -3,7 +3,8 @@ package twiliofake
 // conversationMessageRows are the messages of a conversation and their delivery
 // receipts. A message reaches chat participants at once. To everybody else it
 // goes as a message of their channel, with a receipt that stays "sent" until a
-// test changes it.
+// test changes it. See
+// https://www.twilio.com/docs/conversations/api/conversation-message-resource.
 func conversationMessageRows() []resource {
 	const (
 		messages = "/v1/Conversations/{conversation_sid}/Messages"
@@ -45,12 +46,17 @@ func conversationMessageRows() []resource {
 	}
 }
 
-// Longest bodies: in chat, and for a conversation that an SMS or the like leaves.
+// Longest bodies, in characters: in chat, and for a conversation that an SMS or
+// the like leaves. The second is the limit in twilio-go's comment on Body.
 const (
 	maxBodyChat    = 32 << 10
 	maxBodyChannel = 1600
 )
 
+// createConversationMessage numbers a message and delivers it. An author who is
+// a participant, by identity or by address, is noted with participant_sid and
+// gets no copy. The message makes an inactive conversation active again, and
+// restarts the timers of any.
 func createConversationMessage(c *call, rec *record) *apiError {
 	conversation := c.parent
 	if err := open(conversation); err != nil {
@@ -86,7 +92,9 @@ func createConversationMessage(c *call, rec *record) *apiError {
 	return nil
 }
 
-// takeIndex returns the index of a new message. Indexes are never reused.
+// takeIndex returns the index of a new message. Indexes are never reused. The
+// conversation keeps the next index in _next_index, so deleting the last
+// message does not free its index.
 func takeIndex(conversation *record) int {
 	next := lastIndex(conversation) + 1
 	if n, ok := integer.fits(conversation.get("_next_index")); ok && n != nil {
@@ -104,6 +112,9 @@ func lastIndex(conversation *record) int {
 	return -1
 }
 
+// checkMessage refuses a body that is too long, and attributes that are not
+// JSON. leaves says whether the message also goes to an address outside of the
+// chat.
 func checkMessage(rec *record, leaves bool) *apiError {
 	most := maxBodyChat
 	if leaves {
@@ -116,7 +127,9 @@ func checkMessage(rec *record, leaves bool) *apiError {
 }
 
 // deliver sends a message to a participant outside of the chat: as a message of
-// the account, whose status the receipt repeats.
+// the account, whose status the receipt repeats. A test can read what was sent
+// in the kind messages, and change the status of a receipt with
+// [Twilio.SetResource].
 func (c *call) deliver(message, p *record) {
 	binding, _ := p.get("messaging_binding").(map[string]any)
 	sent := c.make("messages", map[string]any{
@@ -128,6 +141,8 @@ func (c *call) deliver(message, p *record) {
 	c.store.add(receipt)
 }
 
+// updateConversationMessage checks an edited message. A message with receipts
+// has left the chat, so the shorter limit holds.
 func updateConversationMessage(c *call, rec *record) *apiError {
 	if err := open(c.parent); err != nil {
 		return err
@@ -141,7 +156,9 @@ func removeConversationMessage(c *call, rec *record) *apiError {
 	return nil
 }
 
-// viewConversationMessage adds the summary of the receipts.
+// viewConversationMessage adds the summary of the receipts. For each status it
+// says whether all receipts have reached it, some, or none. A delivery in the
+// state document wins.
 func viewConversationMessage(c *call, rec *record, m map[string]any) {
 	viewInService(c, rec, m)
 	receipts := rec.child("Receipts")

@@ -8,7 +8,8 @@ import (
 )
 
 // conversationParticipantRows are who takes part in a conversation: a user by
-// identity, or somebody outside of the chat by a pair of addresses.
+// identity, or somebody outside of the chat by a pair of addresses. See
+// https://www.twilio.com/docs/conversations/api/conversation-participant-resource.
 func conversationParticipantRows() []resource {
 	return []resource{
 		{
@@ -32,12 +33,15 @@ func conversationParticipantRows() []resource {
 			view:   viewInService,
 		},
 		{
+			// It has no item of its own, so the row is special.
 			name: "conversation_with_participants", host: "conversations", can: update, special: conversationWithParticipants,
 			paths: []string{"/v1/ConversationWithParticipants", "/v1/Services/{chat_service_sid}/ConversationWithParticipants"},
 		},
 	}
 }
 
+// createConversationParticipant adds a participant to the conversation in the
+// path. A closed conversation takes no more.
 func createConversationParticipant(c *call, rec *record) *apiError {
 	if err := open(c.parent); err != nil {
 		return err
@@ -46,6 +50,11 @@ func createConversationParticipant(c *call, rec *record) *apiError {
 }
 
 // saveParticipant checks a new participant, and adds the user of its identity.
+//
+// A participant has an identity, an address or, in group texting, a projected
+// address. The limits are 50417 for all participants, and 50422 for those
+// outside of the chat. A pair of addresses that is in use is 50416. Without a
+// role the service's default one is given.
 func (c *call) saveParticipant(conversation, rec *record) *apiError {
 	service := c.account.child(servicesPath).find(conversation.text("chat_service_sid"), nil)
 	identity := rec.text("identity")
@@ -96,7 +105,9 @@ func (c *call) saveParticipant(conversation, rec *record) *apiError {
 }
 
 // bound returns the conversation in which a pair of addresses is in use: each
-// pair leads an incoming message to one conversation that is not closed.
+// pair leads an incoming message to one conversation that is not closed. It
+// searches all conversations of the account, since a message that comes in
+// names only the two addresses.
 func (c *call) bound(address, proxy string) *record {
 	for p := range c.store.where(c.rows.byName["conversation_participants"], c.account, nil) {
 		b, _ := p.get("messaging_binding").(map[string]any)
@@ -107,7 +118,9 @@ func (c *call) bound(address, proxy string) *record {
 	return nil
 }
 
-// channelOf returns the channel of an address, which its prefix names.
+// channelOf returns the channel of an address, which its prefix names. An
+// address without a known prefix is an email address if it has an @, and a
+// telephone number otherwise.
 func channelOf(address string) string {
 	if prefix, _, ok := strings.Cut(address, ":"); ok && slices.Contains([]string{"whatsapp", "messenger", "gbm", "rcs", "apple"}, prefix) {
 		return prefix
@@ -118,6 +131,10 @@ func channelOf(address string) string {
 	return "sms"
 }
 
+// updateConversationParticipant checks a change of a participant's addresses,
+// identity, role and reading. The text "null" removes an address. An identity
+// can only be given to a participant who has a projected address and no
+// identity yet (50444).
 func updateConversationParticipant(c *call, rec *record) *apiError {
 	if err := open(c.parent); err != nil {
 		return err
@@ -145,7 +162,9 @@ func updateConversationParticipant(c *call, rec *record) *apiError {
 	return c.role(service, rec, "conversation", "")
 }
 
-// read checks the last message that a participant has read, and notes when.
+// read checks the last message that a participant has read, and notes when. It
+// also serves a user's view of a conversation. A client may name the time
+// itself.
 func (c *call) read(rec *record) *apiError {
 	if !c.form.Has("LastReadMessageIndex") {
 		return nil
@@ -161,7 +180,9 @@ func (c *call) read(rec *record) *apiError {
 }
 
 // conversationWithParticipants creates a conversation together with up to ten
-// participants, or neither.
+// participants, or neither. 50426 is for more than ten. If one cannot be added,
+// the conversation is removed again, so a client sees all or nothing. The
+// answer has the URL of the conversation and not of this path.
 func conversationWithParticipants(c *call) (*response, *apiError) {
 	values, err := c.parameters()
 	if err != nil {
@@ -196,7 +217,9 @@ func conversationWithParticipants(c *call) (*response, *apiError) {
 	return jsonResponse(c.op.status, m), nil
 }
 
-// addParticipant adds a participant that a parameter describes in JSON.
+// addParticipant adds a participant that a parameter describes in JSON. The
+// keys are those of a participant's fields, such as identity and
+// messaging_binding. A pair of addresses in use is 50425 here, not 50416.
 func (c *call) addParticipant(conversation *record, s string) *apiError {
 	m, err := decodeObject([]byte(s))
 	if err != nil {
@@ -220,11 +243,14 @@ func (c *call) addParticipant(conversation *record, s string) *apiError {
 	return refusal
 }
 
+// newParticipant makes a participant of a conversation without adding it. join
+// adds it.
 func (c *call) newParticipant(conversation *record) *record {
 	return c.make("conversation_participants", map[string]any{"conversation_sid": conversation.id})
 }
 
-// join adds a participant to the conversation above it.
+// join adds a participant to the conversation above it. It runs the checks of a
+// request for a participant.
 func (c *call) join(p *record) *apiError {
 	if err := c.free(p); err != nil {
 		return err

@@ -8,7 +8,9 @@ import (
 
 // conversationServiceRows are the conversation services, each with its settings
 // and its roles. A new service gets Twilio's four roles, and its configuration
-// points at three of them. Deleting a service deletes what belongs to it.
+// points at three of them. Deleting a service deletes what belongs to it. See
+// https://www.twilio.com/docs/conversations/api/service-resource. Bindings come
+// from the state: devices register for push through Twilio's SDKs.
 func conversationServiceRows() []resource {
 	const service = "/v1/Services/{chat_service_sid}"
 	return []resource{
@@ -87,8 +89,10 @@ func conversationServiceRows() []resource {
 	}
 }
 
-// oneOfAKind returns a singleton that nothing has changed yet. It joins the state
-// only when it is changed.
+// oneOfAKind returns a singleton that nothing has changed yet. It joins the
+// state only when it is changed. It is a find hook: a fetch of a setting that
+// was never changed shows the initial values without leaving a trace in the
+// state.
 func oneOfAKind(c *call, _ string) *record {
 	rec := c.blank(c.kind.name, c.parent)
 	if c.method != http.MethodGet {
@@ -98,7 +102,8 @@ func oneOfAKind(c *call, _ string) *record {
 }
 
 // removeConversationService deletes what a service shares with the paths that
-// name none.
+// name none. Conversations, users and roles have their home below the account,
+// so the tree alone would keep them.
 func removeConversationService(c *call, rec *record) *apiError {
 	for _, path := range []string{"Conversations", "Users", "Roles"} {
 		for _, item := range slices.Collect(rec.child(path).all()) {
@@ -116,7 +121,8 @@ func removeConversationService(c *call, rec *record) *apiError {
 }
 
 // permissions are what a role of each type can grant; see
-// https://www.twilio.com/docs/conversations/api/role-resource.
+// https://www.twilio.com/docs/conversations/api/role-resource. A role of type
+// service is for users, one of type conversation for participants.
 var permissions = map[string][]string{
 	"service": {
 		"addParticipant", "createConversation", "deleteAnyMessage", "deleteConversation", "editAnyMessage", "editAnyMessageAttributes",
@@ -131,7 +137,7 @@ var permissions = map[string][]string{
 }
 
 // defaultRoles are the roles of a new service, by the settings that point at
-// them.
+// them. The role without a setting is not a default.
 var defaultRoles = []struct {
 	name, kind, setting string
 	permissions         []string
@@ -144,7 +150,9 @@ var defaultRoles = []struct {
 	}},
 }
 
-// addDefaultRoles adds the roles of a new service and its configuration.
+// addDefaultRoles adds the roles of a new service and its configuration. It
+// runs as part of the changed hook, so services that other hooks make get them
+// too.
 func (c *call) addDefaultRoles(service *record) {
 	conf := c.blank("conversation_service_configurations", service)
 	for _, r := range defaultRoles {
@@ -160,11 +168,13 @@ func (c *call) addDefaultRoles(service *record) {
 	c.store.add(conf)
 }
 
-// settings returns the configuration of a service; nil if it has none.
+// settings returns the configuration of a service; nil if it has none. A
+// service from a state document need not have one.
 func settings(service *record) *record { return service.child("Configuration").find("", nil) }
 
 // role checks the role of a user or participant, or gives it the one that a
-// setting of the service names.
+// setting of the service names. An empty setting gives no default, which is
+// right for an update.
 func (c *call) role(service, rec *record, kind, setting string) *apiError {
 	sid := rec.text("role_sid")
 	if sid == "" {
@@ -176,6 +186,9 @@ func (c *call) role(service, rec *record, kind, setting string) *apiError {
 	return checkRole(service, sid, kind)
 }
 
+// checkRole refuses a role that the service does not have, or that is of the
+// other type. 50100 is for a role that does not exist, 50105 for one of the
+// wrong type.
 func checkRole(service *record, sid, kind string) *apiError {
 	role := service.child("Roles").find(sid, nil)
 	if role == nil {
@@ -187,6 +200,8 @@ func checkRole(service *record, sid, kind string) *apiError {
 	return nil
 }
 
+// updateServiceConfiguration checks the default roles. Each default must be a
+// role of the service, of the right type.
 func updateServiceConfiguration(c *call, rec *record) *apiError {
 	for param, kind := range map[string]string{
 		"DefaultConversationCreatorRoleSid": "conversation", "DefaultConversationRoleSid": "conversation", "DefaultChatServiceRoleSid": "service",
@@ -201,6 +216,8 @@ func updateServiceConfiguration(c *call, rec *record) *apiError {
 	return nil
 }
 
+// createRole puts a role in its service. The limit of the name is in
+// twilio-go's comment on FriendlyName.
 func createRole(c *call, rec *record) *apiError {
 	if n := len(rec.text("friendly_name")); n > 64 {
 		return invalid("FriendlyName must have at most 64 characters, not %d", n)
@@ -210,7 +227,8 @@ func createRole(c *call, rec *record) *apiError {
 	return saveRole(c, rec)
 }
 
-// saveRole replaces a role's permissions.
+// saveRole replaces a role's permissions. Permission is repeated in the
+// request, and the role has exactly those afterwards.
 func saveRole(c *call, rec *record) *apiError {
 	for _, p := range c.form["Permission"] {
 		if !slices.Contains(permissions[rec.text("type")], p) {

@@ -43,6 +43,8 @@ func conversationSettingRows() []resource {
 			update: updateWebhookSettings,
 		},
 		{
+			// An address is found by itself too. See
+			// https://www.twilio.com/docs/conversations/api/address-configuration-resource.
 			name: "conversation_addresses", host: "conversations", prefix: "IG", table: true, can: all, list: "address_configurations",
 			paths: []string{"/v1/Configuration/Addresses/{sid}"}, alias: []string{"address"},
 			fields: []field{
@@ -72,7 +74,8 @@ func conversationSettingRows() []resource {
 }
 
 // updateConversationConfiguration checks the account's default service and
-// timers.
+// timers. The timers are ISO 8601 durations, with the same least values as
+// those of a conversation.
 func updateConversationConfiguration(c *call, rec *record) *apiError {
 	if sid := c.form.Get("DefaultChatServiceSid"); sid != "" && c.account.child(servicesPath).find(sid, nil) == nil {
 		return invalid("DefaultChatServiceSid %.40s is not a conversation service", sid)
@@ -87,7 +90,8 @@ func updateConversationConfiguration(c *call, rec *record) *apiError {
 	return nil
 }
 
-// saveCredential writes a flag the way the API shows it.
+// saveCredential writes a flag the way the API shows it. It is the text "True"
+// or "False" there.
 func saveCredential(_ *call, rec *record) *apiError {
 	if b, ok := rec.get("sandbox").(bool); ok {
 		rec.set("sandbox", map[bool]string{true: "True", false: "False"}[b])
@@ -95,8 +99,9 @@ func saveCredential(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// Events of webhooks. Those after a change have names in the past; only webhooks
-// of the account and of a service hear those before it.
+// Events of webhooks. Those after a change have names in the past; only
+// webhooks of the account and of a service hear those before it. See
+// https://www.twilio.com/docs/conversations/conversations-webhooks.
 var (
 	postEvents = []string{
 		"onConversationAdded", "onConversationRemoved", "onConversationStateUpdated", "onConversationUpdated", "onDeliveryUpdated",
@@ -109,6 +114,8 @@ var (
 	}
 )
 
+// updateWebhookSettings checks the events, the method and the URLs of a
+// webhook. It serves the account's webhook and those of services.
 func updateWebhookSettings(c *call, rec *record) *apiError {
 	for _, f := range c.form["Filters"] {
 		if !slices.Contains(postEvents, f) && !slices.Contains(preEvents, f) {
@@ -125,7 +132,8 @@ func updateWebhookSettings(c *call, rec *record) *apiError {
 }
 
 // saveAddress checks what happens to messages for an address that belong to no
-// conversation.
+// conversation. Types webhook and studio each need where to send them; the
+// default type needs nothing.
 func saveAddress(c *call, rec *record) *apiError {
 	auto, _ := rec.get("auto_creation").(map[string]any)
 	if auto["enabled"] == true {

@@ -8,7 +8,9 @@ import (
 )
 
 // conversationUserRows are the users of chat, and the conversations in which a
-// user or an address takes part, which follow from the participants.
+// user or an address takes part, which follow from the participants. See
+// https://www.twilio.com/docs/conversations/api/user-resource. A user comes
+// into being with the first participant of its identity, or by a request.
 func conversationUserRows() []resource {
 	const service = "/v1/Services/{chat_service_sid}"
 	return []resource{
@@ -34,6 +36,8 @@ func conversationUserRows() []resource {
 			view:   viewConversationUser,
 		},
 		{
+			// Its items are participants seen from their user, so nothing is
+			// stored for it: scope collects them for each request.
 			name: "user_conversations", host: "conversations", table: true, alias: []string{"unique_name"}, list: "conversations",
 			paths:  []string{"/v1/Users/{user_sid}/Conversations/{conversation_sid}", service + "/Users/{user_sid}/Conversations/{conversation_sid}"},
 			can:    fetch | update | remove | list,
@@ -51,8 +55,12 @@ func conversationUserRows() []resource {
 	}
 }
 
+// userSID matches the SID of a user. An identity of that form could not be told
+// from a SID in a path, so it is refused (50206).
 var userSID = regexp.MustCompile(`^US[0-9a-f]{32}$`)
 
+// createConversationUser puts a user in its service. Without RoleSid the user
+// gets the service's default role.
 func createConversationUser(c *call, rec *record) *apiError {
 	service := c.needService()
 	rec.set("chat_service_sid", service.id)
@@ -69,6 +77,8 @@ func createConversationUser(c *call, rec *record) *apiError {
 	return checkText(rec, maxAttributes, "friendly_name")
 }
 
+// updateConversationUser checks a user's new role and texts. A role is only
+// checked if the request names one.
 func updateConversationUser(c *call, rec *record) *apiError {
 	if service := c.account.child(servicesPath).find(rec.text("chat_service_sid"), nil); service != nil && c.form.Has("RoleSid") {
 		if err := c.role(service, rec, "service", ""); err != nil {
@@ -87,7 +97,9 @@ func removeConversationUser(c *call, rec *record) *apiError {
 }
 
 // viewConversationUser shows whether a user is online, if the service tracks
-// that. Nobody connects to the fake.
+// that. Nobody connects to the fake. Whether they can be reached is null unless
+// the service's reachability_enabled is set, according to twilio-go's comment
+// on is_online.
 func viewConversationUser(c *call, rec *record, m map[string]any) {
 	service := c.account.child(servicesPath).find(rec.text("chat_service_sid"), nil)
 	if service == nil {
@@ -101,7 +113,8 @@ func viewConversationUser(c *call, rec *record, m map[string]any) {
 	}
 }
 
-// needUser adds the user of an identity to a service if there is none.
+// needUser adds the user of an identity to a service if there is none. A
+// participant with an identity implies one.
 func (c *call) needUser(service *record, identity string) *apiError {
 	if service.child("Users").find(identity, []string{"identity"}) != nil {
 		return nil
@@ -116,7 +129,8 @@ func (c *call) needUser(service *record, identity string) *apiError {
 }
 
 // participants returns the participants of a service's conversations with an
-// identity or an address.
+// identity or an address. An empty service means all services. They are in the
+// order in which they joined.
 func (c *call) participants(service, identity, address string) []*record {
 	var found []*record
 	for _, p := range c.where("conversation_participants", nil) {
@@ -130,8 +144,10 @@ func (c *call) participants(service, identity, address string) []*record {
 	return found
 }
 
-// conversationsOfUser is the collection of a user's participants, each under the
-// SID and the unique name of its conversation.
+// conversationsOfUser is the collection of a user's participants, each under
+// the SID and the unique name of its conversation. It is made for this request
+// and is not part of the tree, but its records are the participants themselves,
+// so an update changes them.
 func conversationsOfUser(c *call) *collection {
 	in := &collection{byID: map[string]*record{}, names: map[name]*record{}}
 	for _, p := range c.participants(c.parent.text("chat_service_sid"), c.parent.text("identity"), "") {
@@ -145,7 +161,7 @@ func conversationsOfUser(c *call) *collection {
 }
 
 // updateUserConversation notes what a user has read, and whether a conversation
-// is muted.
+// is muted. The level is kept with the participant as _notification_level.
 func updateUserConversation(c *call, rec *record) *apiError {
 	if level := c.form.Get("NotificationLevel"); level != "" {
 		rec.set("_notification_level", level)
@@ -154,9 +170,13 @@ func updateUserConversation(c *call, rec *record) *apiError {
 	return c.read(rec)
 }
 
-// maxUnread is the largest number of unread messages that Twilio reports.
+// maxUnread is the largest number of unread messages that Twilio reports. The
+// count is cut there.
 const maxUnread = 1000
 
+// viewUserConversation shows a participant p as one of its user's
+// conversations. The count of unread messages is null until something has been
+// read.
 func viewUserConversation(c *call, p *record, m map[string]any) {
 	talk := p.owner
 	m["conversation_sid"], m["participant_sid"], m["user_sid"] = talk.id, p.id, c.parent.id
@@ -189,7 +209,7 @@ func viewUserConversation(c *call, p *record, m map[string]any) {
 }
 
 // participations is the collection of the participants that Identity or Address
-// selects.
+// selects. The account's default service is searched unless the path names one.
 func participations(c *call) *collection {
 	in := &collection{}
 	if s := c.service(); s != nil {
@@ -200,6 +220,8 @@ func participations(c *call) *collection {
 	return in
 }
 
+// needParticipant refuses a list without Identity or Address. Exactly one of
+// the two must be there.
 func needParticipant(c *call, _ []string) (func(*record) bool, *apiError) {
 	if (c.query.Get("Identity") == "") == (c.query.Get("Address") == "") {
 		return nil, invalid("Either Identity or Address is required")
@@ -207,6 +229,9 @@ func needParticipant(c *call, _ []string) (func(*record) bool, *apiError) {
 	return everyItem(c, nil)
 }
 
+// viewParticipantConversation shows a participant p together with its
+// conversation. The fields have the prefix conversation_ or participant_, by
+// whose they are.
 func viewParticipantConversation(c *call, p *record, m map[string]any) {
 	talk := p.owner
 	m["chat_service_sid"], m["conversation_sid"] = talk.get("chat_service_sid"), talk.id

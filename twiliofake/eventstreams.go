@@ -2,11 +2,16 @@ package twiliofake
 
 import "net/http"
 
-// eventStreamRows are the sinks and subscriptions of events.twilio.com. The fake
-// never delivers events to them.
+// eventStreamRows are the sinks and subscriptions of events.twilio.com. The
+// fake never delivers events to them. Apps test their handlers with package
+// flexfntest or with flexfn trigger, which make the events that Twilio would
+// send. A sink can be used as soon as it exists, while Twilio wants it active
+// first.
 func eventStreamRows() []resource {
 	return []resource{
 		{
+			// A sink starts as initialized and becomes active when it is
+			// validated.
 			name: "event_sinks", host: "events", prefix: "DG", table: true, can: all,
 			paths: []string{"/v1/Sinks/{sid}"},
 			fields: []field{
@@ -27,6 +32,7 @@ func eventStreamRows() []resource {
 			create: createSubscription,
 		},
 		{
+			// An event is identified by its type.
 			name: "subscribed_events", host: "events", table: true, can: all, list: "types",
 			paths:  []string{"/v1/Subscriptions/{subscription_sid}/SubscribedEvents/{type}"},
 			fields: []field{{"schema_version", integer, 1, never}},
@@ -39,6 +45,8 @@ func (c *call) subscribed(sink string) bool {
 	return c.one("event_subscriptions", map[string]any{"sink_sid": sink}) != nil
 }
 
+// sinksInUse implements the parameter InUse. A sink is in use while a
+// subscription names it.
 func sinksInUse(c *call, values []string) (func(*record) bool, *apiError) {
 	want, ok := boolean.parse(values)
 	if !ok {
@@ -54,7 +62,8 @@ func removeSink(c *call, rec *record) *apiError {
 	return nil
 }
 
-// validateSink activates a sink. Any test ID is accepted.
+// validateSink activates a sink. Any test ID is accepted. Twilio would have
+// sent the test ID to the sink; here nothing arrives anywhere.
 func validateSink(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err
@@ -63,6 +72,9 @@ func validateSink(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusCreated, map[string]any{"result": "valid"}), nil
 }
 
+// createSubscription adds the event types of a subscription. Each of its types
+// becomes an item below it, with version 1 of the schema unless the type says
+// otherwise.
 func createSubscription(c *call, rec *record) *apiError {
 	if sid := rec.text("sink_sid"); c.one("event_sinks", map[string]any{"sid": sid}) == nil {
 		return invalid("SinkSid %.40s is not valid", sid)

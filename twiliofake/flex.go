@@ -10,8 +10,10 @@ import (
 //
 // Modelled: the configuration, users with their workers, interactions (in
 // interactions.go) and web chats. A configuration has no version: of concurrent
-// writers of one key the last one wins, and those of different keys do not touch
-// each other. Not modelled: Flex Flows with their channels, plugins and Insights.
+// writers of one key the last one wins, and those of different keys do not
+// touch each other. Not modelled: Flex Flows with their channels, plugins and
+// Insights. The configuration comes from the state: there is one for each
+// account, and none is made until a request changes it.
 func flexRows() []resource {
 	return slices.Concat(flexUserRows(), []resource{
 		{
@@ -25,6 +27,8 @@ func flexRows() []resource {
 			paths: []string{"/v2/WebChats"},
 		},
 		{
+			// Bodies are JSON. A key that is missing keeps its value, and an
+			// object replaces the former one as a whole.
 			name: "flex_configuration", host: "flex-api", json: true,
 			paths: []string{"/v1/Configuration"},
 			can:   fetch | update,
@@ -93,6 +97,13 @@ func updateFlexConfiguration(c *call, _ *record) *apiError {
 
 // createWebChat opens a conversation with a customer on a web page, as the
 // address for web chats says. The customer's identity is new.
+//
+// The address decides, by its automatic creation, whether there may be a chat
+// and in which service. 45744 is an address that does not exist, 45761 one
+// without automatic creation, 45745 data that is not an object. What the
+// customer filled in before the chat is under pre_engagement_data in the
+// conversation's attributes. If the customer cannot join, no conversation
+// stays.
 func createWebChat(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 // https://www.twilio.com/docs/flex/developer/user-management/flex-users-api.
 // A user without a worker, a team and Flex Insights are not modelled, nor is a
 // user who comes by signing in.
+//
+// Users have no dates under the usual names and count their own versions, so
+// the row is bare.
 func flexUserRows() []resource {
 	const instance = "/Instances/{instance_sid}/Users"
 	return []resource{
@@ -55,7 +58,8 @@ func flexUserRows() []resource {
 	}
 }
 
-// usersOfInstance shows the same users in every version.
+// usersOfInstance shows the same users in every version. They are stored at the
+// path of version 2.
 func usersOfInstance(c *call) *collection {
 	return c.account.child("flex-api/v2/Instances").find(c.vars["instance_sid"], nil).childOrNone("Users")
 }
@@ -64,6 +68,8 @@ func usersNamed(_ *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return slices.Contains(values, rec.text("username")) }, nil
 }
 
+// updateFlexUser checks a user's email and chat user. A user that was
+// deprovisioned cannot be changed.
 func updateFlexUser(c *call, rec *record) *apiError {
 	if rec.get("_deactivated_date") != nil {
 		return invalid("User %s is deactivated", rec.id)
@@ -84,7 +90,8 @@ func (c *call) changeUser(rec *record) {
 	rec.set("updated_date", c.now.Format(time.RFC3339))
 }
 
-// viewFlexUser adds what only the versions outside of twilio-go show.
+// viewFlexUser adds what only the versions outside of twilio-go show. An
+// operation of twilio-go, version 2, has none of these fields.
 func viewFlexUser(c *call, rec *record, m map[string]any) {
 	delete(m, "links")
 	if c.op == nil {
@@ -93,10 +100,15 @@ func viewFlexUser(c *call, rec *record, m map[string]any) {
 	}
 }
 
-// flexRoles are the roles that a user can have.
+// flexRoles are the roles that a user can have. Guests are not users.
 var flexRoles = []string{"agent", "supervisor", "admin"}
 
 // provision creates or updates the user of a name and its worker.
+//
+// The body is JSON: username, full_name, email, roles and a worker with
+// attributes. The user of that name is updated or, if there is none, created
+// (201); either way it is active afterwards. Its worker has the same name, the
+// user's roles and the address of its softphone among its attributes.
 func provision(c *call) (*response, *apiError) {
 	if err := c.checkInstance(); err != nil {
 		return nil, err
@@ -152,6 +164,8 @@ func provision(c *call) (*response, *apiError) {
 	return jsonResponse(status, m), nil
 }
 
+// newUser adds a user to the instance in the path. The Flex instance above it
+// is a ghost: no request creates one.
 func (c *call) newUser(fields map[string]any) *record {
 	instances := c.account.makeChild("flex-api/v2/Instances")
 	instance := instances.find(c.vars["instance_sid"], nil)
@@ -209,7 +223,9 @@ func (c *call) provisionWorker(body map[string]any, roles []string, attributes m
 }
 
 // clientIdentity returns the identity under which Flex registers a user for
-// voice and chat: _ and two hex digits for all but letters and digits.
+// voice and chat: _ and two hex digits for all but letters and digits. For
+// example, ada@example.com is ada_40example_2Ecom. It is the escape that
+// Token.identity plays for IAM.
 func clientIdentity(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -223,7 +239,9 @@ func clientIdentity(name string) string {
 	return b.String()
 }
 
-// deprovision deactivates a user and deletes its worker.
+// deprovision deactivates a user and deletes its worker. The user stays,
+// without a worker and with the date of its deactivation; its name can be
+// provisioned again. The worker goes even if it is available.
 func deprovision(c *call) (*response, *apiError) {
 	if err := c.checkInstance(); err != nil {
 		return nil, err

@@ -14,10 +14,15 @@ import (
 // task. See https://www.twilio.com/docs/flex/developer/conversations/interactions-api.
 // Nobody is offered the task: an agent joins when a test reserves and accepts it
 // and adds the participant.
+//
+// What an answer does not show is kept with a leading underscore: a channel's
+// conversation (_conversation), its tasks (_tasks) and who began it
+// (_initiated_by).
 func interactionRows() []resource {
 	const channel = "/v1/Interactions/{interaction_sid}/Channels/{channel_sid}"
 	return slices.Concat(interactionWebhookRows(), interactionTransferRows(), []resource{
 		{
+			// channel and routing are stored as the answer shows them.
 			name: "interactions", host: "flex-api", prefix: "KD", table: true,
 			paths: []string{"/v1/Interactions/{sid}"}, can: create | fetch | update,
 			fields: []field{
@@ -30,6 +35,8 @@ func interactionRows() []resource {
 			update: checkInteractionWebhook,
 		},
 		{
+			// status is active, inactive, closed or failed. The channel keeps
+			// the tasks of all its invites.
 			name: "interaction_channels", host: "flex-api", prefix: "UO", table: true,
 			paths: []string{"/v1/Interactions/{interaction_sid}/Channels/{sid}"}, can: fetch | update | list,
 			fields: []field{
@@ -41,12 +48,15 @@ func interactionRows() []resource {
 			update: updateInteractionChannel,
 		},
 		{
+			// An invite is the task that offers the channel to a queue or a
+			// worker.
 			name: "interaction_invites", host: "flex-api", prefix: "KG", table: true, list: "invites",
 			paths: []string{channel + "/Invites/{sid}"}, can: create | list,
 			fields: []field{{"routing", value, nil, never}},
 			create: createInvite,
 		},
 		{
+			// A participant of a text channel is one of the conversation, too.
 			name: "interaction_participants", host: "flex-api", prefix: "UT", table: true, list: "participants",
 			paths: []string{channel + "/Participants/{sid}"}, can: create | update | list,
 			fields: []field{
@@ -59,7 +69,8 @@ func interactionRows() []resource {
 	})
 }
 
-// What Twilio accepts as the type of a channel, and as who began an interaction.
+// What Twilio accepts as the type of a channel, and as who began an
+// interaction. The empty string is for a body that does not say who.
 var (
 	channelTypes = []string{"chat", "email", "gbm", "messenger", "sms", "voice", "web", "whatsapp"}
 	initiators   = []string{"", "agent", "api", "customer"}
@@ -69,6 +80,11 @@ var (
 // text channel, its participants, and the task that its routing asks for, by a
 // first invite. As with Twilio, what goes wrong with the conversation only shows
 // in the channel, which has then failed.
+//
+// A conversation that the body brings along in media_channel_sid is used as it
+// is; otherwise a text channel gets a new one, named after the interaction.
+// Voice has none. If the routing is refused, a new conversation is removed
+// again.
 func createInteraction(c *call, rec *record) *apiError {
 	channel, _ := rec.get("channel").(map[string]any)
 	kind, by := strings.ToLower(textOf(channel["type"])), strings.ToLower(textOf(channel["initiated_by"]))
@@ -136,7 +152,8 @@ func createInteraction(c *call, rec *record) *apiError {
 }
 
 // joinInteraction adds a participant of an interaction to its conversation, by
-// identity or by a pair of addresses.
+// identity or by a pair of addresses. Properties without either add no
+// participant to it.
 func (c *call) joinInteraction(conversation *record, properties map[string]any) *apiError {
 	identity, address, proxy := textOf(properties["identity"]), textOf(properties["address"]), textOf(properties["proxy_address"])
 	if conversation == nil || identity == "" && (address == "" || proxy == "") {
@@ -153,6 +170,10 @@ func (c *call) joinInteraction(conversation *record, properties map[string]any) 
 
 // invite makes the task that a routing asks for, for an invite to a channel. It
 // returns nil if the workspace does not exist.
+//
+// The task goes through the checks of a request for a task, so a workflow that
+// does not exist refuses the interaction. Its SID is noted with the channel,
+// for when that closes.
 func (c *call) invite(routing map[string]any, channel, invite *record) (*record, *apiError) {
 	properties, _ := routing["properties"].(map[string]any)
 	workspace := textOf(properties["workspace_sid"])
@@ -189,7 +210,8 @@ func (c *call) invite(routing map[string]any, channel, invite *record) (*record,
 }
 
 // taskAttributes are the attributes of an invite's task: those that Flex adds
-// unless the routing has them, and the SIDs of the interaction.
+// unless the routing has them, and the SIDs of the interaction. conversationSid
+// leads from the task to the chat.
 func taskAttributes(given any, channel, invite *record) map[string]any {
 	direction := "inbound"
 	if channel.text("_initiated_by") == "agent" {
@@ -210,7 +232,8 @@ func taskAttributes(given any, channel, invite *record) map[string]any {
 	return attributes
 }
 
-// routed returns a routing as an answer shows it, with its task.
+// routed returns a routing as an answer shows it, with its task. Dates are
+// seconds since 1970, in contrast to the task's own.
 func routed(task *record) map[string]any {
 	at := func(name string) any {
 		if t, err := time.Parse(time.RFC3339, task.text(name)); err == nil {
@@ -234,11 +257,15 @@ func routed(task *record) map[string]any {
 	return m
 }
 
+// textOf returns v if it is a string, and "" otherwise. Values of JSON objects
+// have any type; what is not a string counts as missing.
 func textOf(v any) string {
 	s, _ := v.(string)
 	return s
 }
 
+// createInvite makes the task of an invite. A channel that is inactive can
+// still invite; one that is closed cannot.
 func createInvite(c *call, rec *record) *apiError {
 	routing, _ := rec.get("routing").(map[string]any)
 	if routing == nil {
@@ -256,7 +283,7 @@ func createInvite(c *call, rec *record) *apiError {
 }
 
 // createInteractionParticipant adds a participant, also to the conversation if
-// there is one.
+// there is one. 45376 is for a channel that is closed or failed.
 func createInteractionParticipant(c *call, rec *record) *apiError {
 	media, _ := rec.get("media_properties").(map[string]any)
 	if media == nil {
@@ -269,10 +296,13 @@ func createInteractionParticipant(c *call, rec *record) *apiError {
 }
 
 // leaves maps how a worker leaves a channel to the status of the reservation.
+// wrapup keeps the agent at work on the task after the conversation; closed
+// ends both.
 var leaves = map[string]string{"wrapup": "wrapping", "closed": "completed"}
 
 // updateInteractionParticipant removes a participant from the conversation and,
-// for a worker, ends the reservation.
+// for a worker, ends the reservation. The reservation is found by the SIDs in
+// routing_properties; one that is not at that point is left alone.
 func updateInteractionParticipant(c *call, rec *record) *apiError {
 	status := rec.text("status")
 	properties, _ := rec.get("routing_properties").(map[string]any)
@@ -298,6 +328,9 @@ func updateInteractionParticipant(c *call, rec *record) *apiError {
 // tasks that nobody has taken are canceled, the others are wrapped up, or
 // completed if Routing has the status closed; everyone leaves, and the
 // conversation closes.
+//
+// A closed channel stays closed (45359). The body of Routing is an order for
+// the tasks and not a field, so it is dropped.
 func updateInteractionChannel(c *call, rec *record) *apiError {
 	next := rec.text("status")
 	talk := c.one("conversations", map[string]any{"sid": rec.text("_conversation")})

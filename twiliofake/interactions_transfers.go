@@ -7,8 +7,9 @@ import (
 
 // interactionTransferRows are the transfers of an interaction from one agent to
 // another. A transfer begins active and ends completed or failed, once. When a
-// cold one completes, the agent who began it leaves the channel. Whom Flex would
-// invite, the fake does not: a test does.
+// cold one completes, the agent who began it leaves the channel. Whom Flex
+// would invite, the fake does not: a test does. Bodies are JSON. from and to
+// are SIDs of participants of the channel.
 func interactionTransferRows() []resource {
 	return []resource{{
 		name: "interaction_transfers", host: "flex-api", prefix: "UX", json: true,
@@ -35,6 +36,8 @@ func (c *call) participant(sid string) *record {
 	return c.parent.child("Participants").find(sid, nil)
 }
 
+// createTransfer checks a transfer and begins it. The channel must be active,
+// and from, if given, must take part in it.
 func createTransfer(c *call, rec *record) *apiError {
 	if !slices.Contains([]string{"cold", "warm", "external"}, rec.text("type")) {
 		return invalid("Invalid value for type: %.40q is neither cold, warm nor external", rec.text("type"))
@@ -54,6 +57,9 @@ func createTransfer(c *call, rec *record) *apiError {
 	return nil
 }
 
+// updateTransfer ends a transfer. Type and beginner are fixed. Only an active
+// transfer can change, so a second completion is refused. In a warm transfer
+// the first agent leaves by a request of its own.
 func updateTransfer(c *call, rec *record) *apiError {
 	was, next := c.before.text("status"), rec.text("status")
 	if rec.text("type") != c.before.text("type") || rec.text("from") != c.before.text("from") {
@@ -108,7 +114,7 @@ var interactionEvents = []string{
 }
 
 // instance returns the SID of the account's Flex instance; "" if the
-// configuration has none.
+// configuration has none. It comes from the Flex configuration.
 func (c *call) instance() string {
 	conf := c.one("flex_configuration", nil)
 	if conf == nil {
@@ -117,7 +123,8 @@ func (c *call) instance() string {
 	return conf.text("flex_instance_sid")
 }
 
-// checkInstance refuses an instance that is not the account's.
+// checkInstance refuses an instance that is not the account's. Without a
+// configuration any instance is taken.
 func (c *call) checkInstance() *apiError {
 	if own := c.instance(); own != "" && own != c.vars["instance_sid"] {
 		return notFound(c.path)
@@ -125,6 +132,9 @@ func (c *call) checkInstance() *apiError {
 	return nil
 }
 
+// createInteractionWebhook adds a webhook to the account's instance. Its
+// identity is called ttid and has a prefix of words, so the SID that the engine
+// made becomes that.
 func createInteractionWebhook(c *call, rec *record) *apiError {
 	if err := c.checkInstance(); err != nil {
 		return err
@@ -137,6 +147,8 @@ func createInteractionWebhook(c *call, rec *record) *apiError {
 	return saveInteractionWebhook(c, rec)
 }
 
+// saveInteractionWebhook checks the events, the method and the URL. The method
+// is GET or POST, in capitals.
 func saveInteractionWebhook(_ *call, rec *record) *apiError {
 	events, _ := rec.get("webhook_events").([]string)
 	for _, e := range events {
@@ -151,7 +163,8 @@ func saveInteractionWebhook(_ *call, rec *record) *apiError {
 }
 
 // checkInteractionWebhook refuses an interaction whose webhook is not one for
-// interactions.
+// interactions. A webhook of type global is called for every interaction, so
+// naming it for one would be a mistake.
 func checkInteractionWebhook(c *call, rec *record) *apiError {
 	ttid := rec.text("webhook_ttid")
 	if ttid == "" || !c.form.Has("WebhookTtid") {

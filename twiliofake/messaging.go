@@ -7,14 +7,17 @@ import (
 	"strings"
 )
 
-// messagingRows are the messaging services and their senders. A service can send
-// only once it has a sender; see createMessage.
+// messagingRows are the messaging services and their senders. A service can
+// send only once it has a sender; see createMessage. See
+// https://www.twilio.com/docs/messaging/api/service-resource.
 func messagingRows() []resource {
 	const service = "/v1/Services/{service_sid}"
 	// A number's or short code's SID also identifies it as a sender.
 	once := []unique{{field: "sid", code: alreadySender}}
 	return []resource{
 		{
+			// All settings but validity_period are stored as they are and have
+			// no effect.
 			name: "messaging_services", host: "messaging", prefix: "MG", table: true, can: all,
 			paths: []string{"/v1/Services/{sid}"},
 			fields: []field{
@@ -73,6 +76,8 @@ const alreadySender = 21710
 // maxValidity is how long, in seconds, a message can be valid at most.
 const maxValidity = 36000
 
+// saveMessagingService checks the validity period. The bounds are from
+// twilio-go's comment on ValidityPeriod.
 func saveMessagingService(_ *call, rec *record) *apiError {
 	if n := rec.number("validity_period"); n < 1 || n > maxValidity {
 		return invalid("ValidityPeriod must be from 1 to %d seconds, not %d", maxValidity, n)
@@ -80,7 +85,9 @@ func saveMessagingService(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// addPhoneNumber adds one of the account's numbers to a service's senders.
+// addPhoneNumber adds one of the account's numbers to a service's senders. Its
+// capabilities and its country follow from the number: the country is that of
+// the longest calling code it begins with.
 func addPhoneNumber(c *call, rec *record) *apiError {
 	number, err := c.joinService(rec, "api/IncomingPhoneNumbers")
 	if err != nil {
@@ -112,6 +119,8 @@ func leaveServices(c *call, before, after *record) {
 	}
 }
 
+// addShortCode adds one of the account's short codes to a service's senders.
+// Short codes have no row of their own; the generic layer keeps them.
 func addShortCode(c *call, rec *record) *apiError {
 	code, err := c.joinService(rec, "api/SMS/ShortCodes")
 	if err == nil {
@@ -120,8 +129,9 @@ func addShortCode(c *call, rec *record) *apiError {
 	return err
 }
 
-// joinService returns the account's item that becomes a sender. It can be in one
-// service only.
+// joinService returns the account's item that becomes a sender. It can be in
+// one service only. 404 is for one that the account does not have, 21712 for
+// one in another service.
 func (c *call) joinService(rec *record, collection string) (*record, *apiError) {
 	item := c.account.child(collection).find(rec.id, nil)
 	if item == nil {
@@ -133,8 +143,12 @@ func (c *call) joinService(rec *record, collection string) (*record, *apiError) 
 	return item, nil
 }
 
+// alphaSender matches the characters of an alphanumeric sender. The characters
+// and the length are those in twilio-go's comment on AlphaSender.
 var alphaSender = regexp.MustCompile(`^[A-Za-z0-9 &+_-]{1,11}$`)
 
+// checkAlphaSender checks an alphanumeric sender. A name of digits alone would
+// look like a number.
 func checkAlphaSender(_ *call, rec *record) *apiError {
 	name := rec.text("alpha_sender")
 	if !alphaSender.MatchString(name) || !strings.ContainsFunc(name, func(r rune) bool { return r >= 'A' && r != '_' }) {
@@ -144,7 +158,8 @@ func checkAlphaSender(_ *call, rec *record) *apiError {
 }
 
 // hasSender reports whether a messaging service can send. A service that is not
-// in the state can.
+// in the state can. Tests often name a service without describing it, so one
+// that is unknown is trusted.
 func (c *call) hasSender(service string) bool {
 	rec := c.account.child("messaging/v1/Services").find(service, nil)
 	return rec == nil || slices.ContainsFunc([]string{"PhoneNumbers", "ShortCodes", "AlphaSenders", "ChannelSenders", "DestinationAlphaSenders"},

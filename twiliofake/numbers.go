@@ -7,7 +7,9 @@ import (
 	"strings"
 )
 
-// dialingRows are the resources of voice.twilio.com.
+// dialingRows are the resources of voice.twilio.com. They say which countries
+// an account may call. Countries come from the state, since Twilio's list is
+// long and changes. The bodies have no SIDs and no dates.
 func dialingRows() []resource {
 	return []resource{
 		{
@@ -43,7 +45,8 @@ func dialingRows() []resource {
 	}
 }
 
-// lookupRows are the resources of lookups.twilio.com.
+// lookupRows are the resources of lookups.twilio.com. See
+// https://www.twilio.com/docs/lookup/v2-api.
 func lookupRows() []resource {
 	return []resource{
 		{
@@ -71,7 +74,8 @@ func lookupRows() []resource {
 }
 
 // lookup answers from the format of a number and the countries of the dialing
-// permissions. An item in the state overrides both.
+// permissions. An item in the state overrides both. Packages that cost money at
+// Twilio answer null, unless the state has them.
 func lookup(c *call) (*response, *apiError) {
 	answer, err := c.lookUpNumber()
 	if err != nil {
@@ -81,6 +85,8 @@ func lookup(c *call) (*response, *apiError) {
 }
 
 // lookupV1 answers in the format of v1, which only has numbers that exist.
+// carrier and caller-name are what Type can ask for, according to twilio-go;
+// both can be asked for at once.
 func lookupV1(c *call) (*response, *apiError) {
 	known, err := c.lookUpNumber()
 	if err != nil {
@@ -114,6 +120,11 @@ func lookupV1(c *call) (*response, *apiError) {
 }
 
 // lookUpNumber returns what is known about the number in the path.
+//
+// A number is valid if it is in E.164, has 8 to 15 digits and begins with the
+// calling code of a country in the state. Of North American numbers (code 1)
+// the length is known exactly. A field that the row lacks is 501: an answer
+// without it would say that Twilio knows nothing.
 func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	if f := c.query.Get("Fields"); f != "" && f != "validation" {
 		for name := range strings.SplitSeq(f, ",") {
@@ -164,7 +175,8 @@ func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	return answer, nil
 }
 
-// country returns the country whose calling code the digits start with.
+// country returns the country whose calling code the digits start with. Codes
+// overlap: 1 is North America and 1242 the Bahamas, so the longest one counts.
 func (c *call) country(digits string) (*record, string) {
 	var best *record
 	longest := ""
@@ -180,7 +192,8 @@ func (c *call) country(digits string) (*record, string) {
 }
 
 // updateCountries answers POST /v1/DialingPermissions/BulkCountryUpdates. It
-// changes all the countries or none.
+// changes all the countries or none. Values in the array may be JSON booleans
+// or the texts "true" and "false", as in twilio-go's example.
 func updateCountries(c *call) (*response, *apiError) {
 	var updates []map[string]any
 	if err := json.Unmarshal([]byte(c.form.Get("UpdateRequest")), &updates); err != nil {

@@ -7,7 +7,10 @@ import (
 )
 
 // queueRows are the queues in which calls wait. The fake enqueues nothing:
-// members come from the state, and "Front" is the one that joined first.
+// members come from the state, and "Front" is the one that joined first. The
+// rows use the table, so their parameters and types follow twilio-go.
+// recording_transcriptions are here because they, too, only come from the
+// state.
 func queueRows() []resource {
 	const account = "/2010-04-01/Accounts/{account_sid}"
 	return []resource{
@@ -55,6 +58,8 @@ func queueRows() []resource {
 	}
 }
 
+// saveQueue checks the size of a queue. The upper bound is that of twilio-go's
+// comment on MaxSize.
 func saveQueue(_ *call, rec *record) *apiError {
 	if n := rec.number("max_size"); n < 1 || n > 5000 {
 		return refuse(http.StatusBadRequest, 20001, "MaxSize must be from 1 to 5000, not %d", n)
@@ -70,6 +75,9 @@ func removeQueue(c *call, rec *record) *apiError {
 	return nil
 }
 
+// viewQueue adds the current size and the average wait. Size and average wait
+// are counted for each answer, so they are right whatever the state document
+// says of them. The wait is in seconds.
 func viewQueue(c *call, rec *record, m map[string]any) {
 	members := rec.child("Members")
 	m["current_size"] = members.len()
@@ -94,6 +102,8 @@ func (c *call) waited(member *record) int {
 	return max(int(c.now.Sub(t)/time.Second), 0)
 }
 
+// viewMember adds the position of a call in its queue, and how long it has
+// waited. Positions start at 1.
 func viewMember(c *call, rec *record, m map[string]any) {
 	m["wait_time"] = c.waited(rec)
 	if rec.get("date_enqueued") == nil {
@@ -108,7 +118,9 @@ func viewMember(c *call, rec *record, m map[string]any) {
 	m["position"] = position
 }
 
-// frontMember returns the call that has waited longest.
+// frontMember returns the call that has waited longest. Twilio gives the member
+// at the head of the queue this name, so that a caller need not list the queue
+// first.
 func frontMember(c *call, id string) *record {
 	if id == "Front" {
 		for member := range c.collection().all() {
@@ -118,7 +130,9 @@ func frontMember(c *call, id string) *record {
 	return nil
 }
 
-// dequeue takes a call out of its queue and redirects it.
+// dequeue takes a call out of its queue and redirects it. An update of a member
+// is Twilio's way to take the call off the queue: it goes on with the TwiML at
+// Url.
 func dequeue(c *call, rec *record) *apiError {
 	if call := c.one("calls", map[string]any{"sid": rec.id}); call != nil {
 		c.set(call, map[string]any{"_url": c.form.Get("Url")})
@@ -128,6 +142,7 @@ func dequeue(c *call, rec *record) *apiError {
 }
 
 // silence returns a silent MPEG-1 layer III frame: 128 kbit/s, 44.1 kHz, mono.
+// Its length is 144 × 128000 / 44100 bytes, rounded down.
 func silence() []byte {
 	frame := make([]byte, 417)
 	copy(frame, []byte{0xff, 0xfb, 0x90, 0xc4})
@@ -135,6 +150,8 @@ func silence() []byte {
 }
 
 // recordingMedia answers with the sound of a recording: one second of silence.
+// A recording that is not finished has no file yet, and neither has one under
+// another extension. WAV is 16-bit mono at 8 kHz.
 func recordingMedia(_ *call, rec *record, extension string) (*response, *apiError) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" || s == "processing" {
 		return nil, notFound("Recordings/" + rec.id + extension)

@@ -11,6 +11,10 @@ import (
 // serverlessRows are the resources of serverless.twilio.com. Nothing is run: a
 // build is completed as soon as it is read, and logs come from the state. New
 // versions of functions and assets are uploaded to serverless-upload.twilio.com.
+//
+// Domains and statuses follow the requests, so a deployment tool runs through
+// against the fake: create a service, upload versions, build, poll the build,
+// deploy it to an environment. Names that must be unique are 20409.
 func serverlessRows() []resource {
 	const service = "/v1/Services/{service_sid}"
 	const environment = service + "/Environments/{environment_sid}"
@@ -22,6 +26,8 @@ func serverlessRows() []resource {
 	content := map[string]string{"Content": "_content"}
 	return []resource{
 		{
+			// domain_base is the unique name and a random number, as
+			// twilio-go's comment says.
 			name: "serverless_services", host: "serverless", prefix: "ZS", table: true, can: all,
 			paths: []string{"/v1/Services/{sid}"}, alias: []string{"unique_name"},
 			unique: []unique{{field: "unique_name", code: 20409}},
@@ -93,6 +99,8 @@ func serverlessRows() []resource {
 			params: content, create: uploadVersion, view: viewVersion,
 		},
 		{
+			// The answer to the create says building, and every later one
+			// completed: clients poll until that changes.
 			name: "serverless_builds", host: "serverless", prefix: "ZB", table: true, can: create | fetch | remove | list,
 			paths: []string{service + "/Builds/{sid}"},
 			fields: []field{
@@ -117,6 +125,8 @@ func serverlessRows() []resource {
 	}
 }
 
+// createEnvironment gives an environment its domain. The domain is that of the
+// service, with the suffix if there is one.
 func createEnvironment(c *call, rec *record) *apiError {
 	name := c.parent.text("domain_base")
 	if suffix := rec.text("domain_suffix"); suffix != "" {
@@ -126,8 +136,8 @@ func createEnvironment(c *call, rec *record) *apiError {
 	return nil
 }
 
-// deploy puts a completed build into an environment, or takes it out if there is
-// no BuildSid.
+// deploy puts a completed build into an environment, or takes it out if there
+// is no BuildSid. The environment shows what is deployed in it in build_sid.
 func deploy(c *call, rec *record) *apiError {
 	if sid := rec.text("build_sid"); sid != "" {
 		build := c.parent.owner.child("Builds").find(sid, nil)
@@ -143,7 +153,7 @@ func deploy(c *call, rec *record) *apiError {
 }
 
 // uploadVersion checks an upload, which serverless-upload.twilio.com alone
-// accepts.
+// accepts. The upload is a form in parts; its Content is kept as _content.
 func uploadVersion(c *call, rec *record) *apiError {
 	if c.node.product != "serverless-upload" {
 		return refuse(http.StatusMethodNotAllowed, 20004, "Method POST is not allowed on %s; upload to serverless-upload.twilio.com", c.path)
@@ -157,6 +167,9 @@ func uploadVersion(c *call, rec *record) *apiError {
 	return nil
 }
 
+// viewVersion shows a version as it is read from serverless.twilio.com. A
+// version never changes, so it has no date of an update. Its URL is on the host
+// that reads, and not on the one that takes uploads.
 func viewVersion(c *call, _ *record, m map[string]any) {
 	delete(m, "date_updated")
 	if _, ok := m["asset_sid"]; ok {
@@ -167,6 +180,8 @@ func viewVersion(c *call, _ *record, m map[string]any) {
 	}
 }
 
+// functionContent answers with the source of a function's version. Assets have
+// no such path.
 func functionContent(c *call) (*response, *apiError) {
 	rec := c.parent.clone()
 	rec.set("content", rec.text("_content"))
@@ -174,7 +189,8 @@ func functionContent(c *call) (*response, *apiError) {
 }
 
 // createBuild puts versions of functions and assets together. The build fails
-// if two of them have the same path.
+// if two of them have the same path. Versions are named by SID and must belong
+// to the service. A failed build cannot be deployed.
 func createBuild(c *call, rec *record) *apiError {
 	paths := map[string]bool{}
 	for _, of := range []struct{ param, field, collection, item string }{
@@ -210,7 +226,8 @@ func createBuild(c *call, rec *record) *apiError {
 	return nil
 }
 
-// versionIn returns a version of one of the functions or assets.
+// versionIn returns a version of one of the functions or assets. A SID does not
+// say which function it belongs to, so all are searched.
 func versionIn(items *collection, sid string) *record {
 	for item := range items.all() {
 		if version := item.child("Versions").find(sid, nil); version != nil {
@@ -221,6 +238,7 @@ func versionIn(items *collection, sid string) *record {
 }
 
 // since and until keep what was created not earlier and not later than a time.
+// Both bounds are inclusive.
 func since(_ *call, values []string) (func(*record) bool, *apiError) {
 	return created(values[0], func(at, bound time.Time) bool { return !at.Before(bound) })
 }
@@ -229,6 +247,8 @@ func until(_ *call, values []string) (func(*record) bool, *apiError) {
 	return created(values[0], func(at, bound time.Time) bool { return !at.After(bound) })
 }
 
+// created keeps the records whose date stands in a relation to a bound. A
+// record whose date does not parse is never kept.
 func created(bound string, keep func(at, bound time.Time) bool) (func(*record) bool, *apiError) {
 	t, err := parseTime(bound)
 	if err != nil {

@@ -6,7 +6,10 @@ import (
 )
 
 // studioRows are Studio's flows and their executions. The fake runs no widgets:
-// an execution stays active until a request ends it.
+// an execution stays active until a request ends it. Versions 1 and 2 of the
+// API show the same flows. See
+// https://www.twilio.com/docs/studio/rest-api/flow. A definition is stored
+// without a look inside, so every flow is valid.
 func studioRows() []resource {
 	const flow = "/v2/Flows/{flow_sid}"
 	return []resource{
@@ -35,13 +38,16 @@ func studioRows() []resource {
 			update:  updateExecution,
 		},
 		{
+			// A revision is a copy of the flow as it was, with the number as
+			// its identity. It cannot be changed.
 			name: "studio_revisions", host: "studio", table: true, can: readOnly,
 			paths: []string{flow + "/Revisions/{revision}"},
 		},
 	}
 }
 
-// saveFlow stores a new revision of a flow.
+// saveFlow stores a new revision of a flow. The first revision is 1. Every
+// update makes one, whatever it changes.
 func saveFlow(c *call, rec *record) *apiError {
 	if c.form.Has("Definition") {
 		if _, ok := rec.get("definition").(map[string]any); !ok {
@@ -66,7 +72,9 @@ func saveFlow(c *call, rec *record) *apiError {
 }
 
 // createExecution starts a flow, unless the contact has an active execution of
-// it.
+// it. The context has what widgets would see: {{contact.channel.address}},
+// {{flow.data.…}} and {{flow.channel.address}} are documented with the
+// parameters To, Parameters and From in twilio-go.
 func createExecution(c *call, rec *record) *apiError {
 	to := c.form.Get("To")
 	for other := range c.parent.child("Executions").all() {
@@ -93,6 +101,7 @@ func createExecution(c *call, rec *record) *apiError {
 	return nil
 }
 
+// updateExecution refuses to start an ended execution again. ended is final.
 func updateExecution(c *call, rec *record) *apiError {
 	if c.before.text("status") == "ended" && rec.text("status") != "ended" {
 		return invalid("Execution %s has ended", rec.id)

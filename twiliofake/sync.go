@@ -7,7 +7,10 @@ import (
 )
 
 // syncRows are the resources of sync.twilio.com. An item's revision counts its
-// changes and makes its ETag. Items are deleted when their time to live is over.
+// changes and makes its ETag. Items are deleted when their time to live is
+// over. The SDKs for browsers reach Sync over a connection of their own, which
+// the fake does not have: it plays the REST API that functions use. Limits are
+// those of https://www.twilio.com/docs/sync/limits.
 func syncRows() []resource {
 	const service = "/v1/Services/{service_sid}"
 	initial := func(more ...field) []field {
@@ -42,6 +45,8 @@ func syncRows() []resource {
 			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
 		},
 		{
+			// Items are listed by index, which only grows: an index is never
+			// used again.
 			name: "sync_list_items", host: "sync", table: true, can: all, etag: true,
 			paths:  []string{service + "/Lists/{list_sid}/Items/{index}"},
 			fields: initial(data), create: createSyncListItem, update: saveSyncItem, view: viewSync,
@@ -53,6 +58,7 @@ func syncRows() []resource {
 			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
 		},
 		{
+			// A key that is taken is 54208.
 			name: "sync_map_items", host: "sync", table: true, can: all, etag: true,
 			paths: []string{service + "/Maps/{map_sid}/Items/{key}"}, unique: []unique{{field: "key", code: 54208}},
 			fields: initial(data), create: saveSyncItem, update: saveSyncItem, view: viewSync,
@@ -64,6 +70,8 @@ func syncRows() []resource {
 			fields: initial()[:2], create: saveSync, update: saveSync,
 		},
 		{
+			// A message is gone once it is published: there are no subscribers,
+			// and the API cannot read it.
 			name: "sync_stream_messages", host: "sync", can: update, special: publish,
 			paths: []string{service + "/Streams/{stream_sid}/Messages"},
 		},
@@ -73,9 +81,10 @@ func syncRows() []resource {
 	}
 }
 
-// syncPermissions returns the row of what identities may do with an item: the first
-// update grants it, and it goes with the item. The fake itself asks nobody for
-// permission, as Twilio does not ask the REST API's callers.
+// syncPermissions returns the row of what identities may do with an item: the
+// first update grants it, and it goes with the item. The fake itself asks
+// nobody for permission, as Twilio does not ask the REST API's callers. See
+// https://www.twilio.com/docs/sync/api/sync-permissions.
 func syncPermissions(name, item string) resource {
 	return resource{
 		name: name, host: "sync", table: true, bare: true, upsert: true, can: fetch | update | remove | list,
@@ -87,7 +96,7 @@ func syncPermissions(name, item string) resource {
 const maxStreamMessage = 4 << 10
 
 // publish answers for a message to a stream's subscribers, of whom there are
-// none.
+// none. The answer has the SID of the message, which names nothing afterwards.
 func publish(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err
@@ -102,12 +111,15 @@ func publish(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusCreated, map[string]any{"sid": "TZ" + c.store.hex32(), "data": data}), nil
 }
 
-// viewSync adds the revision to an answer.
+// viewSync adds the revision to an answer. It is a string, as twilio-go's model
+// says.
 func viewSync(_ *call, rec *record, m map[string]any) {
 	m["revision"] = strconv.Itoa(int(rec.version))
 }
 
-// saveSync checks an item's data and restarts its time to live.
+// saveSync checks an item's data and restarts its time to live. ItemTtl and Ttl
+// mean the same; twilio-go has both. CollectionTtl belongs to a list or a map
+// itself; for an item saveSyncItem handles it.
 func saveSync(c *call, rec *record) *apiError {
 	if c.form.Has("Data") {
 		v, _ := rec.raw("data")
@@ -127,7 +139,8 @@ func saveSync(c *call, rec *record) *apiError {
 }
 
 // saveSyncItem does the same for an item of a list or map. It may also set the
-// time to live of that list or map.
+// time to live of that list or map. The parent keeps its revision, since a new
+// time to live does not change its contents.
 func saveSyncItem(c *call, rec *record) *apiError {
 	if err := saveSync(c, rec); err != nil || !c.form.Has("CollectionTtl") {
 		return err
@@ -140,7 +153,9 @@ func saveSyncItem(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createSyncListItem assigns an index to an item. Indexes are never reused.
+// createSyncListItem assigns an index to an item. Indexes are never reused. The
+// parent keeps the next index in _next, so removing the last item does not free
+// its index.
 func createSyncListItem(c *call, rec *record) *apiError {
 	rec.id = strconv.Itoa(c.parent.number("_next"))
 	c.parent.set("_next", c.parent.number("_next")+1)
@@ -151,6 +166,8 @@ func createSyncListItem(c *call, rec *record) *apiError {
 const maxTTL = 31536000
 
 // expireAfter sets an item's expiry from a parameter in seconds; 0 means never.
+// What has expired is gone with the next request, and the date is what a client
+// sees before that.
 func (c *call) expireAfter(rec *record, param string) *apiError {
 	if !c.form.Has(param) {
 		return nil
@@ -169,6 +186,9 @@ func (c *call) expireAfter(rec *record, param string) *apiError {
 	return nil
 }
 
+// syncBounds are the parameters From and Bounds of a list of items. From is a
+// place in the order of the list, which Order turns around. The item itself is
+// included unless Bounds says exclusive.
 var syncBounds = map[string]func(*call, []string) (func(*record) bool, *apiError){
 	"From": func(c *call, values []string) (func(*record) bool, *apiError) {
 		bounds := c.query.Get("Bounds")

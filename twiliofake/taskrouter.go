@@ -6,10 +6,25 @@ import (
 	"time"
 )
 
-// taskRouterRows are the resources of taskrouter.twilio.com.
+// taskRouterRows are the resources of taskrouter.twilio.com. See
+// https://www.twilio.com/docs/taskrouter/api.
+//
+// The hooks of tasks and reservations are in taskrouter_tasks.go. Most rows
+// have a changed hook in taskrouter_events.go that records TaskRouter's events;
+// those of tasks and reservations also keep the two in step. The names that an
+// item repeats, such as a worker's activity_name, are stored with it and follow
+// the item that they name.
+//
+// Modelled: workflows choose a queue, statuses move as Twilio allows, capacity
+// and eligibility are counted, If-Match is honoured. Not modelled: no worker is
+// reserved, nothing times out, a workflow goes no further than its first
+// target, and no callback is called.
 func taskRouterRows() []resource {
 	return append(taskRouterStatistics(), []resource{
 		{
+			// default_activity_sid is the activity of new workers,
+			// timeout_activity_sid that of workers who let a reservation time
+			// out.
 			name: "workspaces", host: "taskrouter", prefix: "WS",
 			paths: []string{"/v1/Workspaces/{sid}"},
 			can:   all,
@@ -30,6 +45,7 @@ func taskRouterRows() []resource {
 			changed: workspaceChanged,
 		},
 		{
+			// available can only be set by the create.
 			name: "activities", host: "taskrouter", prefix: "WA",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Activities/{sid}"},
 			can:   all,
@@ -45,6 +61,8 @@ func taskRouterRows() []resource {
 			changed: activityChanged,
 		},
 		{
+			// Every worker has a worker channel for each of them; see
+			// giveChannel.
 			name: "task_channels", host: "taskrouter", prefix: "TC", alias: []string{"unique_name"}, list: "channels",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/TaskChannels/{sid}"},
 			can:   all,
@@ -60,6 +78,9 @@ func taskRouterRows() []resource {
 			changed: taskChannelChanged,
 		},
 		{
+			// A worker belongs to a queue if its attributes match
+			// target_workers. An empty expression matches no worker, according
+			// to twilio-go's comment on TargetWorkers.
 			name: "task_queues", host: "taskrouter", prefix: "WQ",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/TaskQueues/{sid}"},
 			can:   all,
@@ -86,6 +107,8 @@ func taskRouterRows() []resource {
 			changed: taskQueueChanged,
 		},
 		{
+			// configuration is JSON in a string; see workflow. The timeout is
+			// in seconds.
 			name: "workflows", host: "taskrouter", prefix: "WW",
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workflows/{sid}"},
 			can:   all,
@@ -105,6 +128,8 @@ func taskRouterRows() []resource {
 			changed: workflowChanged,
 		},
 		{
+			// available and the name of the activity follow from activity_sid.
+			// date_status_changed is when that last changed.
 			name: "workers", host: "taskrouter", prefix: "WK", etag: true,
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workers/{sid}"},
 			can:   all,
@@ -132,6 +157,8 @@ func taskRouterRows() []resource {
 			changed: workerChanged,
 		},
 		{
+			// They come and go with workers and task channels; only capacity
+			// and availability can be set.
 			name: "worker_channels", host: "taskrouter", prefix: "WC", alias: []string{"task_channel_unique_name", "task_channel_sid"},
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workers/{worker_sid}/Channels/{sid}"},
 			can:   fetch | update | list,
@@ -151,6 +178,8 @@ func taskRouterRows() []resource {
 			changed: workerChannelChanged,
 		},
 		{
+			// timeout is in seconds. virtual_start_time is what a queue would
+			// sort by; it defaults to the date of the create.
 			name: "tasks", host: "taskrouter", prefix: "WT", etag: true,
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Tasks/{sid}"},
 			can:   all,
@@ -193,6 +222,8 @@ func taskRouterRows() []resource {
 			changed: taskChanged,
 		},
 		{
+			// They come from the state, since the fake makes none. The same
+			// reservation is below its task and its worker.
 			name: "reservations", host: "taskrouter", prefix: "WR", etag: true,
 			paths: []string{
 				"/v1/Workspaces/{workspace_sid}/Tasks/{task_sid}/Reservations/{sid}",
@@ -215,7 +246,8 @@ func taskRouterRows() []resource {
 }
 
 // in returns fields for a search in the request's workspace: workspace_sid, and
-// more given as pairs of name and value.
+// more given as pairs of name and value. The workspace makes the search fast:
+// it names the parent; see store.where.
 func (c *call) in(pairs ...string) map[string]any {
 	want := map[string]any{"workspace_sid": c.vars["workspace_sid"]}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -229,6 +261,10 @@ func beside(rec *record, field, value string) map[string]any {
 	return map[string]any{"workspace_sid": rec.text("workspace_sid"), field: value}
 }
 
+// createWorkspace fills a new workspace. It gets the three activities and the
+// five task channels of a new workspace, with Offline as its default and
+// timeout activity. Template=FIFO adds a queue with a workflow, as twilio-go's
+// comment on the parameter describes.
 func createWorkspace(c *call, rec *record) *apiError {
 	c.vars["workspace_sid"] = rec.text("sid")
 	c.store.add(rec) // added first: the items below need it
@@ -264,7 +300,9 @@ func updateWorkspace(c *call, rec *record) *apiError {
 	return c.nameActivities(rec, "default", "timeout")
 }
 
-// nameActivities sets the names that accompany the SIDs of activities.
+// nameActivities sets the names that accompany the SIDs of activities. A SID
+// that names no activity of the workspace is refused; an empty one clears the
+// name.
 func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 	for _, role := range roles {
 		sid := rec.text(role + "_activity_sid")
@@ -282,7 +320,8 @@ func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 }
 
 // rename updates the stored name of rec wherever an item refers to it. Each ref
-// gives a kind, its field with the SID, and its field with the name.
+// gives a kind, its field with the SID, and its field with the name. The other
+// items do not change their version: a new name is not a change of theirs.
 func (c *call) rename(rec *record, refs ...[3]string) {
 	name := rec.text("friendly_name")
 	if name == c.before.text("friendly_name") {
@@ -299,6 +338,7 @@ func (c *call) rename(rec *record, refs ...[3]string) {
 	}
 }
 
+// updateActivity renames an activity everywhere.
 func updateActivity(c *call, rec *record) *apiError {
 	c.rename(rec,
 		[3]string{"workers", "activity_sid", "activity_name"},
@@ -309,7 +349,8 @@ func updateActivity(c *call, rec *record) *apiError {
 	return nil
 }
 
-// removeActivity refuses to delete an activity that is in use.
+// removeActivity refuses to delete an activity that is in use. A worker must
+// always be in an activity, and a workspace must have its two.
 func removeActivity(c *call, rec *record) *apiError {
 	sid := rec.text("sid")
 	if w := c.one("workers", c.in("activity_sid", sid)); w != nil {
@@ -335,6 +376,7 @@ func createTaskChannel(c *call, rec *record) *apiError {
 	return nil
 }
 
+// removeTaskChannel takes the channel from all workers.
 func removeTaskChannel(c *call, rec *record) *apiError {
 	for _, wc := range c.where("worker_channels", c.in("task_channel_sid", rec.text("sid"))) {
 		c.drop(wc)
@@ -342,6 +384,8 @@ func removeTaskChannel(c *call, rec *record) *apiError {
 	return nil
 }
 
+// giveChannel adds a task channel to a worker. Its capacity is 1, the row's
+// initial value.
 func (c *call) giveChannel(worker, channel *record) {
 	c.inWorkspace("worker_channels", map[string]any{
 		"worker_sid": worker.text("sid"), "task_channel_sid": channel.text("sid"),
@@ -349,6 +393,9 @@ func (c *call) giveChannel(worker, channel *record) {
 	})
 }
 
+// saveTaskQueue checks a queue. The bounds of MaxReservedWorkers are from
+// twilio-go's comment. A queue with an expression that does not parse could
+// never be matched, so it is refused here.
 func saveTaskQueue(c *call, rec *record) *apiError {
 	if n := rec.number("max_reserved_workers"); n < 1 || n > 50 {
 		return invalid("MaxReservedWorkers must be from 1 to 50, not %d", n)
@@ -386,6 +433,10 @@ type workflowFilter struct {
 	Targets    []workflowTarget `json:"targets"`
 }
 
+// A workflowTarget is one step of a filter: the queue that a task goes to, and
+// who may take it there. Only Queue and Priority have an effect. The
+// expressions are parsed all the same, so that a mistake in one is found when
+// the workflow is stored.
 type workflowTarget struct {
 	Queue      string      `json:"queue"`
 	Expression string      `json:"expression"`
@@ -395,7 +446,8 @@ type workflowTarget struct {
 	Timeout    json.Number `json:"timeout"`
 }
 
-// readWorkflow parses a configuration, including its expressions.
+// readWorkflow parses a configuration, including its expressions. A
+// configuration without task_routing routes nothing and is allowed.
 func readWorkflow(configuration string) (workflow, *apiError) {
 	var w workflow
 	if configuration == "" {
@@ -441,6 +493,8 @@ func readWorkflow(configuration string) (workflow, *apiError) {
 	return w, nil
 }
 
+// saveWorkflow checks a workflow's timeout and configuration. The timeout's
+// upper bound, 24 hours, is from twilio-go's comment.
 func saveWorkflow(_ *call, rec *record) *apiError {
 	if n := rec.number("task_reservation_timeout"); n < 1 || n > 86400 {
 		return invalid("TaskReservationTimeout must be from 1 to 86400, not %d", n)
@@ -458,6 +512,7 @@ func updateWorkflow(c *call, rec *record) *apiError {
 }
 
 // attributesObject refuses attributes that are too long or not a JSON object.
+// The limit is in bytes of the JSON text.
 func attributesObject(rec *record) *apiError {
 	attributes := rec.text("attributes")
 	if len(attributes) > 4096 {
@@ -469,6 +524,10 @@ func attributesObject(rec *record) *apiError {
 	return nil
 }
 
+// createWorker puts a worker in an activity and gives it all task channels.
+// Without ActivitySid the worker is in the workspace's default activity, as
+// twilio-go's comment says. The workspace may have none in a state document;
+// the worker then has no activity either.
 func createWorker(c *call, rec *record) *apiError {
 	if rec.text("activity_sid") == "" {
 		if ws := c.workspace(); ws != nil {
@@ -485,6 +544,10 @@ func createWorker(c *call, rec *record) *apiError {
 	return nil
 }
 
+// updateWorker moves a worker, renames it in its reservations and, on request,
+// rejects its pending ones. Moving to another activity sets the date; saving
+// the same one again does not. RejectPendingReservations is only valid with an
+// activity that is not available, as twilio-go's comment says.
 func updateWorker(c *call, rec *record) *apiError {
 	if rec.text("activity_sid") == c.before.text("activity_sid") {
 		if err := attributesObject(rec); err != nil {
@@ -516,7 +579,8 @@ func (c *call) saveWorker(rec *record) *apiError {
 	return c.enterActivity(rec, "ActivitySid")
 }
 
-// enterActivity moves a worker to the activity in its activity_sid.
+// enterActivity moves a worker to the activity in its activity_sid. param is
+// the parameter to blame if there is no such activity.
 func (c *call) enterActivity(rec *record, param string) *apiError {
 	sid := rec.text("activity_sid")
 	activity := c.one("activities", c.in("sid", sid))
@@ -531,6 +595,8 @@ func (c *call) enterActivity(rec *record, param string) *apiError {
 	return nil
 }
 
+// removeWorker refuses to delete a worker who is available. An available worker
+// could be reserved while it is deleted.
 func removeWorker(_ *call, rec *record) *apiError {
 	if rec.flag("available") {
 		return invalid("Worker %s cannot be deleted while it is available", rec.text("sid"))
@@ -538,6 +604,8 @@ func removeWorker(_ *call, rec *record) *apiError {
 	return nil
 }
 
+// updateWorkerChannel checks the capacity. With capacity 0 no reservation would
+// be created, according to twilio-go's comment.
 func updateWorkerChannel(_ *call, rec *record) *apiError {
 	if n := rec.number("configured_capacity"); n < 0 || n > 50 {
 		return invalid("Capacity must be from 0 to 50, not %d", n)
@@ -548,7 +616,8 @@ func updateWorkerChannel(_ *call, rec *record) *apiError {
 // load returns a worker's load on a channel: the number of accepted tasks, and
 // the percentage of capacity left. As in TaskRouter, pending and wrapping
 // reservations take up capacity too; see
-// https://www.twilio.com/docs/taskrouter/multitasking.
+// https://www.twilio.com/docs/taskrouter/multitasking. The percentage is
+// rounded down, and never negative.
 func (c *call) load(wc *record) (assigned, percentage int) {
 	held := 0
 	for _, r := range c.where("reservations", c.in("worker_sid", wc.text("worker_sid"))) {
@@ -571,6 +640,8 @@ func (c *call) load(wc *record) (assigned, percentage int) {
 	return assigned, (capacity - held) * 100 / capacity
 }
 
+// viewWorkerChannel adds the load. Both figures are counted for each answer, so
+// no change of a reservation has to update them.
 func viewWorkerChannel(c *call, rec *record, m map[string]any) {
 	m["assigned_tasks"], m["available_capacity_percentage"] = c.load(rec)
 }

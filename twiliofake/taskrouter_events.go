@@ -8,11 +8,15 @@ import (
 )
 
 // maxEvents bounds the events kept; the oldest are dropped first. Twilio keeps
-// events for thirty days.
+// events for thirty days. The bound keeps a fake that runs for days, as flexfn
+// fake does, from growing with every request.
 const maxEvents = 10000
 
 // taskRouterEvents is TaskRouter's Events resource; see
-// https://www.twilio.com/docs/taskrouter/api/event.
+// https://www.twilio.com/docs/taskrouter/api/event. Lists show the last fifteen
+// minutes unless the request says otherwise, as twilio-go's comment on Minutes
+// says. An event has event_date instead of the usual dates, which are removed
+// from answers.
 func taskRouterEvents() resource {
 	return resource{
 		name: "task_router_events", host: "taskrouter", prefix: "EV", list: "events",
@@ -54,7 +58,9 @@ func taskRouterEvents() resource {
 }
 
 // event records an event of an item. All of TaskRouter's events are recorded
-// here.
+// here. The description is in the manner of Twilio's, and not word for word.
+// The actor is always the account: the fake does not know who is behind a
+// request.
 func (c *call) event(eventType string, about *record, data map[string]any) {
 	workspace, _ := data["workspace_sid"].(string)
 	sid := about.text("sid")
@@ -81,6 +87,8 @@ func (c *call) event(eventType string, about *record, data map[string]any) {
 	}
 }
 
+// resourcePath returns the path of what an event is about. A workspace's own
+// events point at the workspace.
 func resourcePath(workspace, group, sid string) string {
 	path := "/v1/Workspaces/" + workspace
 	if collection := map[string]string{
@@ -93,7 +101,8 @@ func resourcePath(workspace, group, sid string) string {
 }
 
 // data returns the data of an event: what every event has, and more in pairs of
-// key and value. All values are strings.
+// key and value. All values are strings. Callers pass numbers and booleans as
+// they are. A nil value leaves its key out.
 func (c *call) data(workspace string, pairs ...any) map[string]any {
 	data := map[string]any{"account_sid": c.account.text("sid"), "workspace_sid": workspace}
 	if ws := c.one("workspaces", map[string]any{"sid": workspace}); ws != nil {
@@ -113,7 +122,8 @@ func (c *call) data(workspace string, pairs ...any) map[string]any {
 	return data
 }
 
-// epoch converts the date of an item to seconds since 1970.
+// epoch converts the date of an item to seconds since 1970. A date that is
+// missing or does not parse has none, so its key is left out of the data.
 func epoch(date string) any {
 	t, err := time.Parse(time.RFC3339, date)
 	if err != nil {
@@ -122,8 +132,13 @@ func epoch(date string) any {
 	return strconv.FormatInt(t.Unix(), 10)
 }
 
+// revision returns the version of an item as events show it. It is the ETag
+// without quotes.
 func revision(rec *record) string { return strings.Trim(rec.etag(), `"`) }
 
+// taskData returns what an event says about a task. The keys are those of the
+// events' EventData; see
+// https://www.twilio.com/docs/taskrouter/api/event/reference.
 func (c *call) taskData(task *record) map[string]any {
 	status := task.status()
 	reason := map[string]any{"reason": task.get("reason")}
@@ -142,6 +157,8 @@ func (c *call) taskData(task *record) map[string]any {
 		"task_completed_reason", reason["task_completed_reason"])
 }
 
+// workerData returns what an event says about a worker. more adds pairs for one
+// type of event.
 func (c *call) workerData(worker *record, more ...any) map[string]any {
 	return c.data(worker.text("workspace_sid"), append([]any{
 		"worker_sid", worker.text("sid"), "worker_name", worker.text("friendly_name"), "worker_version", revision(worker),
@@ -162,6 +179,9 @@ func (c *call) lifecycle(group string, before, after *record, data func(*record)
 	}
 }
 
+// workspaceChanged records that a workspace was created or updated. The events
+// of what a new workspace has from the start come before its own, since the
+// create hook adds those items first.
 func workspaceChanged(c *call, before, after *record) {
 	if after != nil { // a deleted workspace takes its events with it
 		c.lifecycle("workspace", before, after, func(ws *record) map[string]any { return c.data(ws.text("sid")) })
@@ -183,6 +203,8 @@ func taskChannelChanged(c *call, before, after *record) {
 	})
 }
 
+// taskQueueChanged records that a queue was created, changed or deleted. Of a
+// queue's updates only a new expression is an event.
 func taskQueueChanged(c *call, before, after *record) {
 	data := func(q *record) map[string]any {
 		return c.data(q.text("workspace_sid"), "task_queue_sid", q.text("sid"), "task_queue_name", q.text("friendly_name"),
@@ -202,6 +224,9 @@ func workflowChanged(c *call, before, after *record) {
 	})
 }
 
+// workerChanged records what happened to a worker. One update can be two
+// events: a new activity, and new attributes. The time in the previous activity
+// counts from date_status_changed, in whole seconds.
 func workerChanged(c *call, before, after *record) {
 	if before == nil || after == nil {
 		c.lifecycle("worker", before, after, func(w *record) map[string]any { return c.workerData(w) })
@@ -221,6 +246,9 @@ func workerChanged(c *call, before, after *record) {
 	}
 }
 
+// workerChannelChanged records a new capacity or availability of a worker's
+// channel. Creates and deletes come with a worker or a task channel, whose own
+// events tell of them.
 func workerChannelChanged(c *call, before, after *record) {
 	if before == nil || after == nil {
 		return
@@ -244,6 +272,10 @@ func workerChannelChanged(c *call, before, after *record) {
 }
 
 // taskChanged records the events of a changed task and updates its reservations.
+//
+// A task that its workflow routes has several events at once, in the order in
+// which it passes the workflow. A change of status is an event of its own and
+// hides that of other changes.
 func taskChanged(c *call, before, after *record) {
 	if after == nil {
 		c.event("task.deleted", before, c.taskData(before))
@@ -282,8 +314,9 @@ func taskChanged(c *call, before, after *record) {
 	}
 }
 
-// reservationChanged records the events of a changed reservation and updates its
-// task.
+// reservationChanged records the events of a changed reservation and updates
+// its task. Only a new status is an event. Its data has the task's and the
+// worker's as well.
 func reservationChanged(c *call, before, after *record) {
 	if after == nil || before != nil && before.text("reservation_status") == after.text("reservation_status") {
 		return
@@ -311,8 +344,9 @@ func everyItem(*call, []string) (func(*record) bool, *apiError) {
 	return func(*record) bool { return true }, nil
 }
 
-// period returns the period that Minutes, or StartDate and EndDate, ask for. The
-// default is the last fifteen minutes.
+// period returns the period that Minutes, or StartDate and EndDate, ask for.
+// The default is the last fifteen minutes. A StartDate without an EndDate lasts
+// until now. A date alone means its midnight, in UTC.
 func (c *call) period() (from, to time.Time, err *apiError) {
 	minutes, err := c.count("Minutes", 15)
 	if err != nil {
@@ -338,6 +372,8 @@ func (c *call) period() (from, to time.Time, err *apiError) {
 	return from, to, nil
 }
 
+// eventsInTime keeps the events of the period that the request names. It runs
+// for every list, since the period has a default.
 func eventsInTime(c *call, _ []string) (func(*record) bool, *apiError) {
 	from, to, err := c.period()
 	return func(rec *record) bool { return within(rec, from, to) }, err
@@ -351,7 +387,7 @@ func within(event *record, from, to time.Time) bool {
 }
 
 // eventsAbout keeps the events that have a value as their SID or under one of
-// the keys of their data.
+// the keys of their data. Of a repeated parameter only the first value counts.
 func eventsAbout(keys ...string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(_ *call, values []string) (func(*record) bool, *apiError) {
 		return func(rec *record) bool {

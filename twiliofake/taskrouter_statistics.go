@@ -13,6 +13,10 @@ import (
 // taskRouterStatistics are the paths of TaskRouter's statistics; see
 // https://www.twilio.com/docs/taskrouter/api/workspace-statistics. Real-time
 // figures are counted from the state, cumulative ones from the events.
+//
+// They are special rows, because no item stands behind such a path. "realtime"
+// is how things are now, whatever the period; "cumulative" is what happened in
+// the period, by default the last fifteen minutes.
 func taskRouterStatistics() []resource {
 	const workspace = "/v1/Workspaces/{workspace_sid}"
 	kinds := func(above string) []string {
@@ -29,8 +33,9 @@ func taskRouterStatistics() []resource {
 	}
 }
 
-// A tally computes the statistics of a workspace or, depending on the path, of a
-// queue, a workflow, a worker or all workers.
+// A tally computes the statistics of a workspace or, depending on the path, of
+// a queue, a workflow, a worker or all workers. splits are the thresholds of
+// SplitByWaitTime, in seconds.
 type tally struct {
 	*call
 	about string // the last collection in the path
@@ -43,6 +48,8 @@ type tally struct {
 	splits   []int
 }
 
+// tally reads the parameters of a request for statistics and collects the tasks
+// that they are about. TaskChannel can be a SID or a unique name.
 func (c *call) tally(about, by, sid string) (*tally, *apiError) {
 	t := &tally{call: c, about: about, by: by, sid: sid}
 	var err *apiError
@@ -78,7 +85,9 @@ func (c *call) tally(about, by, sid string) (*tally, *apiError) {
 }
 
 // statistics answers with both parts, or with the real-time or the cumulative
-// part alone, as the path asks.
+// part alone, as the path asks. Which part it is, and what it is about, is read
+// from the literal segments of the path, so that these rows share one function.
+// A single worker has no real-time part.
 func statistics(c *call) (*response, *apiError) {
 	about, by := "workspace", ""
 	parts := segments(c.node.path())
@@ -116,6 +125,8 @@ func statistics(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusOK, whole), nil
 }
 
+// queuesStatistics answers with the statistics of every queue, or of those with
+// a name. The page holds all queues, whatever PageSize says.
 func queuesStatistics(c *call) (*response, *apiError) {
 	list := []any{}
 	for _, q := range c.where("task_queues", c.in()) {
@@ -141,7 +152,8 @@ func queuesStatistics(c *call) (*response, *apiError) {
 	}), nil
 }
 
-// bulkStatistics answers for the queues listed in a JSON body.
+// bulkStatistics answers for the queues listed in a JSON body. SIDs that name
+// no queue are left out of the answer.
 func bulkStatistics(c *call) (*response, *apiError) {
 	var body struct {
 		Queues []string `json:"TaskQueueSids"`
@@ -170,7 +182,8 @@ func bulkStatistics(c *call) (*response, *apiError) {
 	}), nil
 }
 
-// now returns the real-time statistics.
+// now returns the real-time statistics. A workflow has tasks and no workers of
+// its own.
 func (t *tally) now() map[string]any {
 	m := map[string]any{}
 	if t.about != "Workers" {
@@ -207,8 +220,9 @@ func (t *tally) now() map[string]any {
 	return m
 }
 
-// countTasks counts the tasks by status and priority, and finds the one that has
-// waited longest.
+// countTasks counts the tasks by status and priority, and finds the one that
+// has waited longest. Canceled and completed tasks count by status only. Ages
+// are in seconds: since the create and, for a queue, since the task entered it.
 func (t *tally) countTasks(m map[string]any) {
 	statuses := map[string]any{"pending": 0, "reserved": 0, "assigned": 0, "wrapping": 0, "completed": 0, "canceled": 0}
 	priorities, total := map[string]any{}, 0
@@ -249,7 +263,8 @@ func sidOf(rec *record) any {
 	return rec.text("sid")
 }
 
-// past returns the cumulative statistics.
+// past returns the cumulative statistics. It is counted from the event log, so
+// events that the log has dropped are missing. All durations are in seconds.
 func (t *tally) past() map[string]any {
 	n := map[string]int{}
 	var accepted, canceled, queued durations
@@ -319,6 +334,8 @@ func (t *tally) past() map[string]any {
 	return m
 }
 
+// number returns a number from an event's data. All values in an event's data
+// are strings.
 func number(v any) int {
 	s, _ := v.(string)
 	n, _ := strconv.Atoi(s)
@@ -330,6 +347,8 @@ type durations []int
 
 func (d *durations) add(seconds int) { *d = append(*d, seconds) }
 
+// summary returns average, shortest, longest and sum. The average is rounded
+// down. Without any durations all figures are zero.
 func (d durations) summary() map[string]any {
 	if len(d) == 0 {
 		return map[string]any{"avg": 0, "min": 0, "max": 0, "total": 0}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Limits of a task; see https://www.twilio.com/docs/taskrouter/api/task.
+// Limits of a task; see https://www.twilio.com/docs/taskrouter/api/task. They
+// are in seconds: a day, and two weeks.
 const (
 	defaultTaskTimeout = 86400
 	maxTaskTimeout     = 1209600
@@ -14,6 +15,10 @@ const (
 
 // createTask makes a pending task and puts it in the queue that its workflow
 // chooses. The fake does not reserve workers: reservations come from the state.
+// The order matters: the workflow sees the attributes, so those are checked
+// first; the queue may come from the workflow, from RoutingTarget or from
+// TaskQueueSid. A task that its workflow cancels is created all the same, as
+// canceled.
 func createTask(c *call, rec *record) *apiError {
 	if err := attributesObject(rec); err != nil {
 		return err
@@ -38,7 +43,8 @@ func createTask(c *call, rec *record) *apiError {
 	return c.checkTask(rec)
 }
 
-// checkTask refuses numbers and times outside Twilio's limits.
+// checkTask refuses numbers and times outside Twilio's limits. The limits are
+// those in twilio-go's comments on the parameters.
 func (c *call) checkTask(rec *record) *apiError {
 	if n := rec.number("priority"); n < 0 || n > 1<<31-1 {
 		return invalid("Priority must be from 0 to 2147483647, not %d", n)
@@ -57,6 +63,8 @@ func (c *call) checkTask(rec *record) *apiError {
 
 // chooseWorkflow sets the workflow and the queue of a new task from
 // WorkflowSid, RoutingTarget or, if neither is given, the only workflow.
+// RoutingTarget names a workflow, a queue or a worker by its SID.
+// IgnoreCapacity is only valid for a worker.
 func (c *call) chooseWorkflow(rec *record) *apiError {
 	sid, target := rec.text("workflow_sid"), rec.text("routing_target")
 	switch {
@@ -94,10 +102,13 @@ func (c *call) chooseWorkflow(rec *record) *apiError {
 	return nil
 }
 
-// follow puts a task in the queue of the first filter of a workflow that matches
-// its attributes, or of the default filter. If there is neither, the task is
-// canceled, as https://www.twilio.com/docs/taskrouter/workflow-configuration
-// says.
+// follow puts a task in the queue of the first filter of a workflow that
+// matches its attributes, or of the default filter. If there is neither, the
+// task is canceled, as
+// https://www.twilio.com/docs/taskrouter/workflow-configuration says. Only the
+// first target of the filter counts: later ones are for a task that is not
+// taken in time, and nothing times out here. A target's priority wins over the
+// request's, as twilio-go's comment on Priority says.
 func (c *call) follow(workflow, task *record) *apiError {
 	w, err := readWorkflow(workflow.text("configuration"))
 	if err != nil || w.Routing == nil {
@@ -127,14 +138,17 @@ func (c *call) follow(workflow, task *record) *apiError {
 	return nil
 }
 
-// taskScope returns what a workflow's filters see of a task.
+// taskScope returns what a workflow's filters see of a task. An attribute can
+// be named with or without "task.".
 func (c *call) taskScope(task *record) scope {
 	attributes := objectOf(task.text("attributes"))
 	return scope{attributes, map[string]any{"task": attributes, "taskrouter": clock(c.now)}}
 }
 
-// workerScope returns what a queue's expression sees of a worker: its attributes
-// and some of its fields.
+// workerScope returns what a queue's expression sees of a worker: its
+// attributes and some of its fields. Attributes win over fields with the same
+// name. worker.channel has the worker's channels by their unique names, for
+// expressions about capacity.
 func (c *call) workerScope(worker *record) scope {
 	fields := map[string]any{}
 	for _, name := range []string{"sid", "friendly_name", "activity_sid", "activity_name"} {
@@ -159,7 +173,8 @@ func (c *call) workerScope(worker *record) scope {
 	return scope{attributes, fields}
 }
 
-// objectOf parses a JSON object; anything else is an empty object.
+// objectOf parses a JSON object; anything else is an empty object. Attributes
+// in a state document may be any JSON.
 func objectOf(document string) map[string]any {
 	m, err := decodeObject([]byte(document))
 	if err != nil {
@@ -168,7 +183,9 @@ func objectOf(document string) map[string]any {
 	return m
 }
 
-// chooseChannel resolves TaskChannel, a SID or a unique name, and sets both.
+// chooseChannel resolves TaskChannel, a SID or a unique name, and sets both. A
+// create without TaskChannel gets "default", as Twilio does; an update has no
+// default.
 func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
 	name := rec.text("task_channel_unique_name")
 	if name == "" {
@@ -186,7 +203,9 @@ func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
 	return nil
 }
 
-// chooseQueue puts a task in the queue it asks for, or else in the first one.
+// chooseQueue puts a task in the queue it asks for, or else in the first one. A
+// workspace without queues is possible in a state document; the task is then in
+// none.
 func (c *call) chooseQueue(rec *record) *apiError {
 	want := c.in()
 	sid := rec.text("task_queue_sid")
@@ -211,12 +230,20 @@ type move struct {
 	refusal string
 }
 
+// taskMoves are the changes of a task's status, by the new status. They are the
+// arrows of https://www.twilio.com/docs/taskrouter/lifecycle-task-state that a
+// request can follow. pending, reserved and assigned follow from reservations
+// alone. Each message begins like Twilio's.
 var taskMoves = map[string]move{
 	"canceled":  {[]string{"pending", "reserved"}, "Cannot cancel task %s because it is not pending or reserved"},
 	"wrapping":  {[]string{"assigned"}, "Cannot wrap up task %s because it is not currently assigned"},
 	"completed": {[]string{"assigned", "wrapping"}, "Cannot complete task %s because it is not currently assigned"},
 }
 
+// reservationMoves are the changes of a reservation's status, by the new
+// status. See https://www.twilio.com/docs/taskrouter/api/reservations. timeout,
+// canceled and rescinded normally come from TaskRouter; here a test can set
+// them.
 var reservationMoves = map[string]move{
 	"accepted":  {[]string{"pending"}, "Cannot accept reservation %s because it is not pending"},
 	"rejected":  {[]string{"pending"}, "Cannot reject reservation %s because it is not pending"},
@@ -240,7 +267,8 @@ func (c *call) check(moves map[string]move, param, sid, was, next string) *apiEr
 }
 
 // updateTask checks an update of a task: its change of status and its
-// attributes.
+// attributes. TaskRouter does not change a task's status and its attributes in
+// one request, so that is refused.
 func updateTask(c *call, rec *record) *apiError {
 	if c.form.Has("Attributes") {
 		if c.form.Has("AssignmentStatus") {
@@ -270,7 +298,8 @@ func updateTask(c *call, rec *record) *apiError {
 
 func viewTask(c *call, rec *record, m map[string]any) { m["age"] = c.age(rec) }
 
-// age returns how many seconds ago an item was created.
+// age returns how many seconds ago an item was created. It is zero if the date
+// is in the future, as a state document can have it.
 func (c *call) age(rec *record) int {
 	t, err := time.Parse(time.RFC3339, rec.text("date_created"))
 	if err != nil {
@@ -279,15 +308,19 @@ func (c *call) age(rec *record) int {
 	return max(int(c.now.Sub(t)/time.Second), 0)
 }
 
-// instructions maps an instruction for a reservation to the status that results.
-// The fake assumes that the called party answers at once.
+// instructions maps an instruction for a reservation to the status that
+// results. The fake assumes that the called party answers at once. An empty
+// status leaves the reservation as it is: a supervisor joins without taking it.
 var instructions = map[string]string{
 	"accept": "accepted", "reject": "rejected", "dequeue": "accepted", "call": "accepted",
 	"conference": "accepted", "redirect": "accepted", "supervise": "",
 }
 
 // updateReservation checks an update of a reservation and moves the worker to
-// the activity that results, if any.
+// the activity that results, if any. call and redirect accept the reservation
+// only with CallAccept or RedirectAccept, according to twilio-go. The
+// instruction is kept in _instruction, for tests to inspect. An explicit
+// ReservationStatus wins over what the instruction implies.
 func updateReservation(c *call, rec *record) *apiError {
 	next := ""
 	if c.form.Has("ReservationStatus") {
@@ -323,7 +356,8 @@ func updateReservation(c *call, rec *record) *apiError {
 	return nil
 }
 
-// status returns the status of a task, or "" if r is nil.
+// status returns the status of a task, or "" if r is nil. The nil case spares
+// callers a check after a search.
 func (r *record) status() string {
 	if r == nil {
 		return ""
@@ -331,7 +365,9 @@ func (r *record) status() string {
 	return r.text("assignment_status")
 }
 
-// reservationsFollow updates a task's reservations to match its new status.
+// reservationsFollow updates a task's reservations to match its new status. It
+// only moves those that may move to that status; taskFollows then finds the
+// task there already, so the two do not call each other without end.
 func (c *call) reservationsFollow(task *record) {
 	next := task.status()
 	for _, r := range c.where("reservations", beside(task, "task_sid", task.text("sid"))) {
@@ -343,7 +379,8 @@ func (c *call) reservationsFollow(task *record) {
 
 // moveWorker moves a reservation's worker after a rejection, to the activity
 // that the request names, or after a timeout, to the workspace's timeout
-// activity.
+// activity. It is done before the reservation changes, so that an activity that
+// does not exist refuses the whole request.
 func (c *call) moveWorker(rec *record, next string) *apiError {
 	sid := ""
 	switch next {
@@ -373,6 +410,11 @@ func (c *call) moveWorker(rec *record, next string) *apiError {
 
 // taskFollows updates the task of a reservation, and the task's other
 // reservations, to match the reservation's new status.
+//
+// An accepted reservation assigns the task and rescinds the other pending ones.
+// The task is wrapping or completed once no other reservation is still at work.
+// When the last pending reservation ends without being accepted, the task is
+// pending again (https://www.twilio.com/docs/taskrouter/lifecycle-task-state).
 func (c *call) taskFollows(rec *record) {
 	next := rec.text("reservation_status")
 	task := c.one("tasks", beside(rec, "sid", rec.text("task_sid")))
@@ -420,7 +462,8 @@ func (c *call) taskFollows(rec *record) {
 
 // List parameters that look at more than one field.
 
-// parseParam parses an expression in a list parameter.
+// parseParam parses an expression in a list parameter. The values of a repeated
+// parameter are joined.
 func parseParam(param string, values []string) (expression, *apiError) {
 	src := strings.Join(values, "")
 	e, err := parseExpression(src)
@@ -443,11 +486,15 @@ func tasksWithStatus(_ *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return slices.Contains(want, rec.status()) }, nil
 }
 
+// tasksMatching implements the parameter EvaluateTaskAttributes. The expression
+// sees the same scope as a workflow's filters.
 func tasksMatching(c *call, values []string) (func(*record) bool, *apiError) {
 	e, err := parseParam("EvaluateTaskAttributes", values)
 	return func(rec *record) bool { return e.matches(c.taskScope(rec)) }, err
 }
 
+// tasksWithAddons implements the parameter HasAddons. No add-on adds anything;
+// addons come from the state.
 func tasksWithAddons(_ *call, values []string) (func(*record) bool, *apiError) {
 	want, ok := boolean.parse(values)
 	if !ok {
@@ -466,13 +513,17 @@ func workersAvailable(_ *call, values []string) (func(*record) bool, *apiError) 
 	return func(rec *record) bool { return rec.flag("available") == (want == true) }, nil
 }
 
+// workersMatching implements the parameter TargetWorkersExpression. twilio-go's
+// comment on the parameter lists the fields that it can use besides attributes;
+// workerScope has them.
 func workersMatching(c *call, values []string) (func(*record) bool, *apiError) {
 	e, err := parseParam("TargetWorkersExpression", values)
 	return func(rec *record) bool { return e.matches(c.workerScope(rec)) }, err
 }
 
 // workersOfQueue keeps the workers who belong to a queue; field is the queue
-// field that the parameter holds.
+// field that the parameter holds. A queue that does not exist has no workers,
+// which is an empty list and no error.
 func workersOfQueue(field string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(c *call, values []string) (func(*record) bool, *apiError) {
 		queue := c.one("task_queues", c.in(field, values[0]))
@@ -487,6 +538,8 @@ func eligible(queue *record, worker scope) bool {
 	return err == nil && e.matches(worker)
 }
 
+// queuesOfWorker keeps the queues to which a worker belongs. A worker that does
+// not exist belongs to no queue.
 func queuesOfWorker(c *call, values []string) (func(*record) bool, *apiError) {
 	worker := c.one("workers", c.in("sid", values[0]))
 	if worker == nil {
@@ -497,7 +550,9 @@ func queuesOfWorker(c *call, values []string) (func(*record) bool, *apiError) {
 }
 
 // queuesOfWorkers keeps the queues to which a worker with the given attributes
-// would belong. The parameter can also be an expression that selects workers.
+// would belong. The parameter can also be an expression that selects workers. A
+// JSON object and an expression cannot be confused, since no expression begins
+// with a brace.
 func queuesOfWorkers(c *call, values []string) (func(*record) bool, *apiError) {
 	if attributes, err := decodeObject([]byte(values[0])); err == nil {
 		s := scope{attributes, map[string]any{"worker": attributes, "taskrouter": clock(c.now)}}

@@ -11,7 +11,8 @@ import (
 )
 
 // Limits of a verification; see
-// https://www.twilio.com/docs/verify/api/verification.
+// https://www.twilio.com/docs/verify/api/verification. Attempts to send and
+// attempts to check are counted apart.
 const (
 	verificationTTL = 10 * time.Minute
 	maxCodesSent    = 5
@@ -21,6 +22,8 @@ const (
 // verifyRows are the resources of verify.twilio.com that start and check
 // verifications. Nothing is sent. Tests read the code from the verification's
 // _code, or choose it with CustomCode.
+//
+// _checks counts the codes that were tried.
 func verifyRows() []resource {
 	const service = "/v2/Services/{service_sid}"
 	return []resource{
@@ -81,6 +84,11 @@ func verifyRows() []resource {
 
 // createVerification makes a code. While a verification of the address is
 // pending, it reuses that one's code.
+//
+// The verification keeps its SID, its count of checks and the date from which
+// it expires; the sixth code that is asked for is 60203. Every code is also an
+// item of verification_attempts. An address that is not a number is 60200,
+// except for channels that take others, such as email.
 func createVerification(c *call, rec *record) *apiError {
 	to := rec.text("to")
 	if channel := rec.text("channel"); (channel == "sms" || channel == "call" || channel == "whatsapp") && !e164.MatchString(to) {
@@ -116,7 +124,8 @@ func createVerification(c *call, rec *record) *apiError {
 	return nil
 }
 
-// newCode makes a code of the service's code length.
+// newCode makes a code of the service's code length. The shortest is four
+// digits. The digits come from the fake's seed.
 func (c *call) newCode() string {
 	var b strings.Builder
 	for range max(c.parent.number("code_length"), 4) {
@@ -125,8 +134,9 @@ func (c *call) newCode() string {
 	return b.String()
 }
 
-// pending returns the pending verification of an address or a SID, unless it has
-// expired.
+// pending returns the pending verification of an address or a SID, unless it
+// has expired. A verification that has expired is removed, so a check of its
+// code is 404.
 func (c *call) pending(id string) *record {
 	rec := c.parent.child("Verifications").find(id, []string{"_to"})
 	if rec == nil || rec.text("status") != "pending" {
@@ -139,6 +149,8 @@ func (c *call) pending(id string) *record {
 	return rec
 }
 
+// updateVerification approves or cancels a verification without its code. Only
+// a pending one can be approved or canceled.
 func updateVerification(c *call, rec *record) *apiError {
 	if c.before.text("status") != "pending" {
 		return notFound(c.path)
@@ -151,7 +163,8 @@ func updateVerification(c *call, rec *record) *apiError {
 	return nil
 }
 
-// convert marks the last attempt of an approved verification.
+// convert marks the last attempt of an approved verification. Statistics of
+// attempts are about the codes that were sent, of which the last one worked.
 func (c *call) convert(rec *record) {
 	attempts, _ := rec.get("send_code_attempts").([]any)
 	if len(attempts) == 0 {
@@ -164,7 +177,9 @@ func (c *call) convert(rec *record) {
 	}
 }
 
-// checkVerification compares a code with the verification's.
+// checkVerification compares a code with the verification's. A wrong code is an
+// answer with status pending, and not an error; the sixth try is 60202. After
+// the right one the verification is no longer found by its address.
 func checkVerification(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err
@@ -193,6 +208,7 @@ func checkVerification(c *call) (*response, *apiError) {
 }
 
 // attemptFilters are the parameters of the attempts' list and summary.
+// DateCreatedAfter and DateCreatedBefore include their bounds.
 var attemptFilters = map[string]func(*call, []string) (func(*record) bool, *apiError){
 	"ChannelData.To": func(_ *call, values []string) (func(*record) bool, *apiError) {
 		return func(rec *record) bool { return slices.Contains(values, rec.address()) }, nil
@@ -209,6 +225,8 @@ var attemptFilters = map[string]func(*call, []string) (func(*record) bool, *apiE
 	"VerifyServiceSid": attemptField("service_sid"),
 }
 
+// attemptField returns a filter for a field of attempts. Case does not matter:
+// twilio-go writes the statuses in capitals.
 func attemptField(name string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(_ *call, values []string) (func(*record) bool, *apiError) {
 		return func(rec *record) bool {
@@ -224,7 +242,8 @@ func (r *record) address() string {
 	return to
 }
 
-// summarizeAttempts counts the attempts and those that were converted.
+// summarizeAttempts counts the attempts and those that were converted. The rate
+// is in percent.
 func summarizeAttempts(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

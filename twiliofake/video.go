@@ -6,7 +6,9 @@ import (
 )
 
 // videoRows are the resources of video.twilio.com. Nobody joins a room:
-// participants and recordings come from the state.
+// participants and recordings come from the state. A room stays in progress
+// until a request ends it: empty_room_timeout and unused_room_timeout, in
+// minutes, are stored and do nothing.
 func videoRows() []resource {
 	const room = "/v1/Rooms/{room_sid}"
 	recording := []field{
@@ -76,7 +78,8 @@ func videoRows() []resource {
 	}
 }
 
-// roomsInProgress implements Twilio's default for a list without Status.
+// roomsInProgress implements Twilio's default for a list without Status. It is
+// a filter that always runs, since a missing Status means in-progress.
 func roomsInProgress(c *call, _ []string) (func(*record) bool, *apiError) {
 	want := c.query.Get("Status")
 	if want == "" {
@@ -85,6 +88,8 @@ func roomsInProgress(c *call, _ []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return rec.text("status") == want }, nil
 }
 
+// createRoom gives a room the name by which it is found. A room without a name
+// gets its SID as one.
 func createRoom(_ *call, rec *record) *apiError {
 	if rec.text("unique_name") == "" {
 		rec.set("unique_name", rec.id)
@@ -93,7 +98,8 @@ func createRoom(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// updateRoom ends a room, the only change that the API allows.
+// updateRoom ends a room, the only change that the API allows. All who are
+// connected are disconnected with it. 53112 is the code for any other status.
 func updateRoom(c *call, rec *record) *apiError {
 	if c.before.text("status") != "in-progress" || rec.text("status") != "completed" {
 		return refuse(http.StatusBadRequest, 53112, "Status is invalid")
@@ -109,7 +115,8 @@ func updateRoom(c *call, rec *record) *apiError {
 	return nil
 }
 
-// end records when something ended and its duration.
+// end records when something ended and its duration. What has no start_time
+// began when it was created.
 func (c *call) end(rec *record) {
 	rec.set("end_time", c.now.Format(time.RFC3339))
 	began := rec.text("start_time")
@@ -121,6 +128,8 @@ func (c *call) end(rec *record) {
 	}
 }
 
+// updateRoomParticipant disconnects a participant, the only change that the API
+// allows. Doing so twice is allowed, and keeps the first date.
 func updateRoomParticipant(c *call, rec *record) *apiError {
 	if !c.form.Has("Status") {
 		return nil

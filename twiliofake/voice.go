@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// e164 matches a telephone number in E.164. The number begins with + and a
+// country code, and has 7 to 15 digits
+// (https://www.twilio.com/docs/glossary/what-e164).
 var e164 = regexp.MustCompile(`^\+[1-9]\d{6,14}$`)
 
 // reachable reports whether an address can be called: a number, a SIP address or
@@ -16,8 +19,9 @@ func reachable(to string) bool {
 	return e164.MatchString(to) || strings.HasPrefix(to, "sip:") || strings.HasPrefix(to, "client:")
 }
 
-// mayCallFrom reports whether the account can use an address as the caller ID: a
-// client, a SIP address, or a number that it owns or has verified.
+// mayCallFrom reports whether the account can use an address as the caller ID:
+// a client, a SIP address, or a number that it owns or has verified. This is
+// what twilio-go's comment on the parameter From says of phone numbers.
 func (c *call) mayCallFrom(from string) bool {
 	if !e164.MatchString(from) {
 		return reachable(from)
@@ -26,7 +30,8 @@ func (c *call) mayCallFrom(from string) bool {
 	return c.one("incoming_phone_numbers", number) != nil || c.one("outgoing_caller_ids", number) != nil
 }
 
-// dial makes a call from the account. The call is answered at once.
+// dial makes a call from the account. The call is answered at once. It checks
+// nothing: mayDial comes first.
 func (c *call) dial(from, to string) *record {
 	rec := c.blank("calls", c.account)
 	c.dialled(rec, from, to)
@@ -34,6 +39,9 @@ func (c *call) dial(from, to string) *record {
 	return rec
 }
 
+// dialled fills in what follows from a call's two addresses. phone_number_sid
+// is that of the account's own number, bought or verified; a client or a SIP
+// address has none.
 func (c *call) dialled(rec *record, from, to string) {
 	rec.set("from", from)
 	rec.set("to", to)
@@ -49,7 +57,8 @@ func (c *call) dialled(rec *record, from, to string) {
 	}
 }
 
-// national formats a North American number like Twilio does.
+// national formats a North American number like Twilio does. Other numbers are
+// shown as they are.
 func national(number string) string {
 	if d, ok := strings.CutPrefix(number, "+1"); ok && len(d) == 10 {
 		return "(" + d[:3] + ") " + d[3:6] + "-" + d[6:]
@@ -57,8 +66,10 @@ func national(number string) string {
 	return number
 }
 
-// mayDial refuses a call from or to an invalid address; unreachable is the error
-// for the latter.
+// mayDial refuses a call from or to an invalid address; unreachable is the
+// error for the latter. The error codes are those of
+// https://www.twilio.com/docs/api/errors. Only unreachable differs by caller: a
+// call to an invalid number is 21211, a participant's is 13223.
 func (c *call) mayDial(from, to string, unreachable *apiError) *apiError {
 	switch {
 	case to == "":
@@ -75,6 +86,8 @@ func (c *call) mayDial(from, to string, unreachable *apiError) *apiError {
 	return nil
 }
 
+// createCall checks a call and places it. A call needs instructions: a URL,
+// TwiML or an application (21205).
 func createCall(c *call, rec *record) *apiError {
 	to, from := c.form.Get("To"), c.form.Get("From")
 	err := c.mayDial(from, to, refuse(http.StatusBadRequest, 21211, "The phone number you are attempting to call, %s, is not valid.", to))
@@ -90,7 +103,8 @@ func createCall(c *call, rec *record) *apiError {
 }
 
 // redirect records the TwiML or URL that a call was redirected to, for tests to
-// inspect.
+// inspect. _twiml and _url show what the call was last told, in the state and
+// to [Twilio.Resource].
 func (c *call) redirect(rec *record) {
 	rec.drop("_twiml")
 	rec.drop("_url")
@@ -101,11 +115,16 @@ func (c *call) redirect(rec *record) {
 	}
 }
 
-// live reports whether a call with this status can still be changed.
+// live reports whether a call with this status can still be changed. The other
+// statuses are final.
 func live(status string) bool {
 	return status == "queued" || status == "ringing" || status == "in-progress"
 }
 
+// updateCall redirects a call, completes it or cancels it. It plays 21220,
+// which plugins branch on: a call that has ended cannot be redirected, and one
+// that is not yet answered can only be canceled or completed. Redirecting takes
+// the call out of its conference, as new TwiML does.
 func updateCall(c *call, rec *record) *apiError {
 	status := c.before.text("status")
 	if !live(status) {
@@ -135,6 +154,7 @@ func updateCall(c *call, rec *record) *apiError {
 	return nil
 }
 
+// removeCall refuses to delete a call that is not over.
 func removeCall(_ *call, rec *record) *apiError {
 	if live(rec.text("status")) {
 		return refuse(http.StatusConflict, 20009, "Call is in progress and cannot be deleted")
@@ -142,7 +162,8 @@ func removeCall(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// hangUp ends a call, its recordings and its part in a conference.
+// hangUp ends a call, its recordings and its part in a conference. The duration
+// is in whole seconds, as a string.
 func (c *call) hangUp(rec *record) {
 	rec.set("status", "completed")
 	rec.set("end_time", c.now.Format(time.RFC1123Z))
@@ -161,7 +182,9 @@ func (c *call) leave(callSID string) {
 }
 
 // depart takes a participant out of its conference. That ends the conference if
-// the participant was the last one or has endConferenceOnExit set.
+// the participant was the last one or has endConferenceOnExit set. It does not
+// hang up: a participant that leaves with its call, or is taken away by new
+// instructions, ends differently. Callers hang up where they must.
 func (c *call) depart(p *record) {
 	c.store.remove(p)
 	conference := c.one("conferences", map[string]any{"sid": p.text("conference_sid"), "status": "in-progress"})
@@ -176,7 +199,9 @@ func (c *call) depart(p *record) {
 	}
 }
 
-// endConference ends a conference and its participants' calls.
+// endConference ends a conference and its participants' calls. The reason is
+// one of those of a conference's reason_conference_ended. by is the call that
+// ended it; it is empty if the API did.
 func (c *call) endConference(conference *record, reason, by string) {
 	fields := map[string]any{"status": "completed", "reason_conference_ended": reason}
 	if by != "" {
@@ -192,6 +217,8 @@ func (c *call) endConference(conference *record, reason, by string) {
 	}
 }
 
+// endCall hangs up a call if it is not over. It also counts the change, which
+// hangUp leaves to its callers.
 func (c *call) endCall(sid string) {
 	if rec := c.one("calls", map[string]any{"sid": sid}); rec != nil && live(rec.text("status")) {
 		c.hangUp(rec)
@@ -199,6 +226,8 @@ func (c *call) endCall(sid string) {
 	}
 }
 
+// updateConference ends a conference. completed is the only status that a
+// request may set.
 func updateConference(c *call, rec *record) *apiError {
 	if !c.form.Has("Status") {
 		return nil
@@ -212,7 +241,10 @@ func updateConference(c *call, rec *record) *apiError {
 
 // createParticipant calls a number and adds it to a conference, which the path
 // names by its SID or its friendly name. If no conference with that friendly
-// name is in progress, it starts one.
+// name is in progress, it starts one. The conference must be in progress to be
+// found, so the same name can be used again for a new one. A SID never starts a
+// conference. See
+// https://www.twilio.com/docs/voice/api/conference-participant-resource.
 func createParticipant(c *call, rec *record) *apiError {
 	to, from, name := c.form.Get("To"), c.form.Get("From"), c.vars["conference_sid"]
 	conference := c.one("conferences", map[string]any{"sid": name, "status": "in-progress"})
@@ -240,6 +272,8 @@ func createParticipant(c *call, rec *record) *apiError {
 	return nil
 }
 
+// checkCoach refuses coaching without a call to coach. coaching needs the call
+// that is coached, and that call must be in a conference.
 func (c *call) checkCoach(rec *record) *apiError {
 	if !rec.flag("coaching") {
 		return nil
@@ -251,6 +285,9 @@ func (c *call) checkCoach(rec *record) *apiError {
 	return nil
 }
 
+// updateParticipant holds a participant or takes it off hold. _hold_url is the
+// music on hold, for tests to inspect; taking the participant off hold forgets
+// it.
 func updateParticipant(c *call, rec *record) *apiError {
 	if rec.flag("hold") {
 		rec.set("_hold_url", c.form.Get("HoldUrl"))
@@ -260,6 +297,8 @@ func updateParticipant(c *call, rec *record) *apiError {
 	return c.checkCoach(rec)
 }
 
+// removeParticipant takes a participant out of its conference and hangs up its
+// call.
 func removeParticipant(c *call, rec *record) *apiError {
 	c.depart(rec)
 	c.endCall(rec.text("call_sid"))
@@ -280,6 +319,9 @@ func currentRecording(c *call, id string) *record {
 	return nil
 }
 
+// createRecording starts to record a call. Only a call can be recorded, and
+// only while it is in progress. If the call is in a conference, the recording
+// is listed there too.
 func createRecording(c *call, rec *record) *apiError {
 	sid := c.vars["call_sid"]
 	if sid == "" {
@@ -299,6 +341,9 @@ func createRecording(c *call, rec *record) *apiError {
 	return nil
 }
 
+// updateRecording pauses, resumes or stops a recording. A recording can be
+// paused, resumed and, for good, stopped. Its duration is known once it has
+// stopped.
 func updateRecording(c *call, rec *record) *apiError {
 	switch was := c.before.text("status"); rec.text("status") {
 	case "in-progress", "paused", "stopped":
@@ -321,6 +366,8 @@ func (c *call) inProgress(call *record) *apiError {
 	return nil
 }
 
+// stopRecording ends a recording if it is not over. A recording that ends with
+// its call is completed at once, without processing.
 func (c *call) stopRecording(rec *record) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" {
 		c.set(rec, map[string]any{
@@ -329,6 +376,9 @@ func (c *call) stopRecording(rec *record) {
 	}
 }
 
+// viewRecording shows a recording as the account's list or as a call does. Only
+// the account's list knows where the file is; below a call there is a track
+// instead.
 func viewRecording(c *call, rec *record, m map[string]any) {
 	if c.parent == c.account {
 		m["media_url"] = c.base() + strings.TrimSuffix(c.itemPath(rec), ".json")
@@ -336,6 +386,8 @@ func viewRecording(c *call, rec *record, m map[string]any) {
 	}
 }
 
+// createNumber buys a number. 21421 is for a number that is not one, 21422 for
+// one that the account has already.
 func createNumber(c *call, rec *record) *apiError {
 	number := rec.text("phone_number")
 	if !e164.MatchString(number) {
@@ -350,6 +402,9 @@ func createNumber(c *call, rec *record) *apiError {
 	return nil
 }
 
+// createMessage checks a message. What is missing comes before what is invalid.
+// A WhatsApp address is a number with a prefix. A sender that is neither a
+// number nor a service, such as an alphanumeric one, is taken as it is.
 func createMessage(c *call, rec *record) *apiError {
 	to, from := rec.text("to"), rec.text("from")
 	number := strings.TrimPrefix(to, "whatsapp:")
@@ -373,6 +428,8 @@ func createMessage(c *call, rec *record) *apiError {
 	return nil
 }
 
+// updateMessage checks a change of a message. A message can be canceled or
+// emptied of its body, and nothing else.
 func updateMessage(c *call, rec *record) *apiError {
 	if c.form.Has("Status") && rec.text("status") != "canceled" {
 		return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
@@ -383,6 +440,8 @@ func updateMessage(c *call, rec *record) *apiError {
 	return nil
 }
 
+// createAccount makes a sub-account. It needs an account's auth token; a key is
+// not enough.
 func createAccount(c *call, rec *record) *apiError {
 	if c.apiKey {
 		return refuse(http.StatusUnauthorized, 20003, "Authenticate")
@@ -392,8 +451,12 @@ func createAccount(c *call, rec *record) *apiError {
 	return nil
 }
 
+// viewAccount leaves out the field account_sid. An account's own SID is its
+// sid.
 func viewAccount(_ *call, _ *record, m map[string]any) { delete(m, "account_sid") }
 
+// createKey makes the secret of an API key. A test can read the secret in the
+// state, as _secret.
 func createKey(c *call, rec *record) *apiError {
 	rec.set("_secret", c.store.hex32())
 	return nil
@@ -408,7 +471,8 @@ func viewKey(c *call, rec *record, m map[string]any) {
 	}
 }
 
-// seconds returns the time since a date of the API of 2010, as a string.
+// seconds returns the time since a date of the API of 2010, as a string. A date
+// that does not parse counts as zero seconds ago.
 func seconds(since string, now time.Time) string {
 	t, err := time.Parse(time.RFC1123Z, since)
 	if err != nil {
