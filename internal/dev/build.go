@@ -14,6 +14,10 @@ import (
 )
 
 // A Build is one version of the functions, ready to answer.
+//
+// A build outlives its replacement: requests that started on it finish on it,
+// and only then does end stop its program. Without that, saving a file during a
+// slow request would cut the request off.
 type Build struct {
 	handler   http.Handler
 	document  []byte // OpenAPI, as the program describes itself; nil if it does not
@@ -26,7 +30,9 @@ type Build struct {
 }
 
 // newBuild returns a build that answers with handler. The build is usable even
-// if err is not nil; err says why its list of functions is unknown.
+// if err is not nil; err says why its list of functions is unknown. It allows
+// describeTime for the question, since a program that listens but does not
+// answer would otherwise hold up development for good.
 func (s *Server) newBuild(ctx context.Context, handler http.Handler) (*Build, error) {
 	b := &Build{handler: handler}
 	ctx, cancel := context.WithTimeout(ctx, describeTime)
@@ -43,6 +49,7 @@ func (s *Server) newBuild(ctx context.Context, handler http.Handler) (*Build, er
 	return b, err
 }
 
+// release ends one use of the build; see gate.acquire.
 func (b *Build) release() {
 	b.mu.Lock()
 	b.using--
@@ -50,6 +57,7 @@ func (b *Build) release() {
 	b.mu.Unlock()
 }
 
+// retire says that no new request will use the build.
 func (b *Build) retire() {
 	b.mu.Lock()
 	b.retired = true
@@ -57,6 +65,9 @@ func (b *Build) retire() {
 	b.mu.Unlock()
 }
 
+// endIfUnused ends a retired build that nothing uses. The caller holds the
+// lock; end runs on a goroutine of its own, since stopping a program can take
+// seconds.
 func (b *Build) endIfUnused() {
 	if b.retired && b.using == 0 && b.end != nil {
 		go b.end()
@@ -67,6 +78,10 @@ func (b *Build) endIfUnused() {
 // gate lets requests through to the current build. While a new build is being
 // made, new requests wait; requests under way finish on the build they started
 // on. It is safe for concurrent use.
+//
+// Requests wait because an answer from the old code right after a save is worse
+// than a late one: the developer would not know which of the two versions
+// answered.
 type gate struct {
 	mu      sync.Mutex
 	current *Build        // nil: there is none yet, or it has ended
@@ -90,7 +105,8 @@ func (g *gate) lookWith(look func()) (forget func()) {
 }
 
 // hold makes new requests wait until set or keep is called with the number that
-// it returns, or with a later one.
+// it returns, or with a later one. The numbers keep an older build, which was
+// made from files that have changed again since, from letting requests through.
 func (g *gate) hold() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -101,6 +117,8 @@ func (g *gate) hold() int {
 	return g.holds
 }
 
+// letGo ends the wait if no newer hold has been taken. The caller holds the
+// lock.
 func (g *gate) letGo(hold int) {
 	if g.making != nil && hold >= g.holds {
 		close(g.making)
@@ -108,7 +126,9 @@ func (g *gate) letGo(hold int) {
 	}
 }
 
-// set makes b the current build.
+// set makes b the current build. It is in service even if a newer hold keeps
+// new requests waiting, since their patience may end before the next build is
+// ready.
 func (g *gate) set(b *Build, hold int) {
 	g.mu.Lock()
 	old := g.current
@@ -129,7 +149,8 @@ func (g *gate) keep(fault *Fault, hold int) {
 	g.letGo(hold)
 }
 
-// drop takes b out of service.
+// drop takes b out of service. It does nothing if another build has taken its
+// place: a program that ends late must not take its successor down.
 func (g *gate) drop(b *Build, fault *Fault) {
 	g.mu.Lock()
 	dropped := g.current == b
@@ -149,7 +170,8 @@ func (g *gate) serves(b *Build) bool {
 	return g.current == b
 }
 
-// functions returns the functions of the current build.
+// functions returns the functions of the current build. It does not wait for a
+// build: the console shows what there is.
 func (g *gate) functions() []Function {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -159,7 +181,9 @@ func (g *gate) functions() []Function {
 	return g.current.functions
 }
 
-// document returns the OpenAPI document of the current build.
+// document returns the OpenAPI document of the current build. It waits like a
+// request, so a client that is generated right after a save describes the new
+// code.
 func (g *gate) document(ctx context.Context) ([]byte, error) {
 	b, err := g.acquire(ctx)
 	if err != nil {
@@ -180,12 +204,16 @@ func (g *gate) servesRoot() bool {
 	return g.current != nil && (g.current.functions == nil || slices.ContainsFunc(g.current.functions, func(f Function) bool { return f.Path == "/" }))
 }
 
-// patience is how long a request waits for a build.
+// patience is how long a request waits for a build. It is longer than most
+// rebuilds, and a browser or a curl still waits that long.
 const patience = 20 * time.Second
 
 // acquire returns the current build, which the caller must release. If a new
 // build is being made it waits for that, but at most for patience; then it
 // returns the last good build. The error is a *[Fault], or that of ctx.
+//
+// Before that it looks at the files, because the system's notice of a change
+// may come later than a request that the developer sends right after saving.
 func (g *gate) acquire(ctx context.Context) (*Build, error) {
 	g.mu.Lock()
 	look := g.look

@@ -19,7 +19,9 @@ type Pair struct {
 	Value string `json:"value"`
 }
 
-// A Call is a request to a function, as a Flex user or as Twilio.
+// A Call is a request to a function, as a Flex user or as Twilio. The console,
+// flexfn call and the tables on the terminal all make their requests from it,
+// so a curl command that is shown does what the button does.
 type Call struct {
 	Address    string // absolute URL
 	Public     string // the URL that Twilio would call and sign, if not Address
@@ -29,12 +31,18 @@ type Call struct {
 	JSON       bool   // a JSON body instead of a form
 }
 
+// The two types in which flexfn's functions take their parameters.
 const (
 	formType = "application/x-www-form-urlencoded"
 	jsonType = "application/json"
 )
 
 // wire returns the address, body and headers of the request.
+//
+// A form keeps the order of the parameters, and repeated keys. The signature is
+// made over the public URL, which Twilio would have called; a JSON body is
+// signed by its hash in the query, which therefore has to be in the address
+// too.
 func (c Call) wire() (address string, body []byte, header http.Header, err error) {
 	pairs := c.Parameters
 	if c.Token != "" {
@@ -67,7 +75,8 @@ func (c Call) wire() (address string, body []byte, header http.Header, err error
 	return address, body, header, nil
 }
 
-// Request returns the call as an HTTP request, signed if c says so.
+// Request returns the call as an HTTP request, signed if c says so. It fails if
+// the address is not a URL.
 func (c Call) Request(ctx context.Context) (*http.Request, error) {
 	address, body, header, err := c.wire()
 	if err != nil {
@@ -81,7 +90,9 @@ func (c Call) Request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// Curl returns a curl command line for a POSIX shell that makes the call.
+// Curl returns a curl command line for a POSIX shell that makes the call. It is
+// "" if the call cannot be made. The command holds the token or signature in
+// the clear: callers mask real tokens before.
 func (c Call) Curl() string {
 	address, body, header, err := c.wire()
 	if err != nil {
@@ -113,7 +124,7 @@ func (c Call) Curl() string {
 }
 
 // object returns the pairs as a JSON object, in which repeated keys become
-// lists.
+// lists. A value is always a string or a list of strings, as in a form.
 func object(pairs []Pair) map[string]any {
 	m := map[string]any{}
 	for _, p := range pairs {
@@ -130,7 +141,9 @@ func object(pairs []Pair) map[string]any {
 }
 
 // Sample returns a call that f accepts. It has the required parameters, and
-// those optional ones that have an example.
+// those optional ones that have an example. The values are examples from the
+// function's tags or, without one, the simplest value of the type. A function's
+// own checks may still refuse them.
 func Sample(f Function, base string) Call {
 	c := Call{Address: base + f.Path}
 	switch person := suitable(f); person {
@@ -149,6 +162,8 @@ func Sample(f Function, base string) Call {
 }
 
 // sampleValue returns p's example, or else a value that fits its kind or type.
+// The time is a fixed one, so that the terminal and the documents show the same
+// command every time.
 func sampleValue(p Parameter) string {
 	if fits := cmp.Or(p.Example, p.Fits); fits != "" {
 		return fits
@@ -169,7 +184,8 @@ func sampleValue(p Parameter) string {
 	return "example"
 }
 
-// Quote quotes s as one word for a POSIX shell, if it needs quoting.
+// Quote quotes s as one word for a POSIX shell, if it needs quoting. An empty
+// string is quoted too, or it would be no word at all.
 func Quote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:+,@%", r)

@@ -21,6 +21,9 @@ import (
 )
 
 // child is a running program of the user's.
+//
+// It has a process group of its own and a guard (package proc), so it ends with
+// flexfn dev even if that crashes: forgotten programs would pile up.
 type child struct {
 	cmd  *exec.Cmd
 	url  *url.URL
@@ -30,6 +33,9 @@ type child struct {
 	err  error         // how it ended; valid once done is closed
 }
 
+// Bounds of starting and stopping. A program that hangs in its main function
+// would otherwise leave the console at "building", and one that ignores the
+// signal would keep Ctrl-C waiting.
 const (
 	startTime = 20 * time.Second // how long a program may take to listen
 	stopTime  = 5 * time.Second  // how long it may take to end when asked to
@@ -37,7 +43,8 @@ const (
 
 // startChild runs binary and waits until it listens on the port it was given.
 // It returns a child even with an error, since the child has what the program
-// printed.
+// printed. That it listens is all that is checked: the answers are the
+// program's own business.
 func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env []string, out io.Writer) (*child, error) {
 	c, err := launch(guard, binary, dir, env, nil, out)
 	if err != nil {
@@ -51,7 +58,8 @@ func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env 
 }
 
 // launch starts binary. Its output goes to out, except that standard output
-// goes to stdout if that is not nil.
+// goes to stdout if that is not nil. It does not wait. The port is free when it
+// is chosen; nothing reserves it until the program listens.
 func launch(guard *proc.Guard, binary, dir string, env []string, stdout, out io.Writer) (*child, error) {
 	c := &child{done: make(chan struct{}), cmd: exec.Command(binary), said: &tail{to: out}}
 	port, err := freePort()
@@ -90,7 +98,8 @@ func launch(guard *proc.Guard, binary, dir string, env []string, stdout, out io.
 func (c *child) lastLines() string { return c.said.String() }
 
 // A tail passes on what is written to it, and keeps the end of it. It is safe
-// for concurrent use.
+// for concurrent use. A program that ends at once often says why in its last
+// lines, and by then the terminal may have scrolled on.
 type tail struct {
 	to io.Writer
 
@@ -98,6 +107,7 @@ type tail struct {
 	last []byte
 }
 
+// maxTail is how much a tail keeps, in bytes.
 const maxTail = 4 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -120,6 +130,7 @@ func (t *tail) String() string {
 	return strings.ToValidUTF8(s, "?")
 }
 
+// freePort asks the system for a port on the loopback interface.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -128,7 +139,9 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
-// awaitListening waits until the program accepts connections, or has ended.
+// awaitListening waits until the program accepts connections, or has ended. It
+// tries to connect every few milliseconds, since a program has no other way to
+// say that it is ready that works for every program.
 func (c *child) awaitListening(ctx context.Context) error {
 	address := c.url.Host
 	ctx, cancel := context.WithTimeout(ctx, startTime)
@@ -159,6 +172,7 @@ func (c *child) ending() string {
 	return "exit status 0"
 }
 
+// ended reports whether the program has ended, without waiting.
 func (c *child) ended() bool {
 	select {
 	case <-c.done:
@@ -168,7 +182,9 @@ func (c *child) ended() bool {
 	}
 }
 
-// stop ends the program and waits until it has ended.
+// stop ends the program and waits until it has ended. It asks first, so that
+// the program can finish what it is doing, and kills the whole group after
+// stopTime. It may be called more than once.
 func (c *child) stop() {
 	if c.ended() {
 		return
@@ -186,6 +202,11 @@ func (c *child) stop() {
 }
 
 // handler returns a proxy that passes requests on to the program unchanged.
+//
+// A request must arrive as it was sent, or signatures that are valid in
+// production would fail here: the query stays byte for byte, Host and the
+// forwarding headers stay, no User-Agent is invented and nothing is
+// decompressed. Answers are passed on as they come, so that streams work.
 func (c *child) handler() http.Handler {
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}
 	c.idle = transport.CloseIdleConnections

@@ -15,7 +15,8 @@ import (
 	"github.com/flexfn/flexfn/internal/sameorigin"
 )
 
-// ConsolePath begins the paths of the console.
+// ConsolePath begins the paths of the console. Functions cannot have paths
+// below it while flexfn dev runs.
 const ConsolePath = "/__flexfn/"
 
 // newConsole returns the handler of the console's page and its API.
@@ -34,6 +35,11 @@ const ConsolePath = "/__flexfn/"
 //	GET    openapi.json       the functions as an OpenAPI document
 //
 // The fake has its own control API.
+//
+// There is no password. Requests to the API must come from the console's own
+// origin and by a known name of this machine, since any page in the developer's
+// browser could otherwise read requests and call functions. The page itself may
+// be linked from anywhere. Bodies are bounded at 8 MiB.
 func (s *Server) newConsole() http.Handler {
 	mux := http.NewServeMux()
 	api := func(pattern string, h func(http.ResponseWriter, *http.Request) (any, error)) {
@@ -86,7 +92,8 @@ func (s *Server) newConsole() http.Handler {
 	})
 }
 
-// refused is an error with the status to answer it with.
+// refused is an error with the status to answer it with. Any other error is
+// answered with 400.
 type refused struct {
 	status int
 	text   string
@@ -94,7 +101,8 @@ type refused struct {
 
 func (r refused) Error() string { return r.text }
 
-// reply writes value as JSON, or err if it is not nil.
+// reply writes value as JSON, or err if it is not nil. Answers are never
+// cached, and never taken for anything but JSON.
 func reply(w http.ResponseWriter, value any, err error) {
 	status := http.StatusOK
 	if err != nil {
@@ -112,7 +120,8 @@ func reply(w http.ResponseWriter, value any, err error) {
 	_ = json.NewEncoder(w).Encode(value) // fails only if the console was closed
 }
 
-// everything returns what the console shows at first.
+// everything returns what the console shows at first. Later changes come as
+// events.
 func (s *Server) everything() any {
 	people := []Person{}
 	if s.o.Fake != nil {
@@ -125,12 +134,15 @@ func (s *Server) everything() any {
 	}
 }
 
-// Clear empties the log of requests.
+// Clear empties the log of requests. Open consoles are told to ask for
+// everything again.
 func (s *Server) Clear() {
 	s.log.clear()
 	s.hub.send("lost", struct{}{})
 }
 
+// find returns the entry that the path names. The log is bounded, so an entry
+// that the page still shows may be gone.
 func (s *Server) find(r *http.Request) (*Entry, error) {
 	if e := s.log.find(r.PathValue("id")); e != nil {
 		return e, nil
@@ -138,7 +150,9 @@ func (s *Server) find(r *http.Request) (*Entry, error) {
 	return nil, refused{http.StatusNotFound, "this request is no longer in the log"}
 }
 
-// callOrder is the console's request to call a function.
+// callOrder is the console's request to call a function. An unknown key is an
+// error, so that a page from an older flexfn, still open in a tab, fails
+// visibly.
 type callOrder struct {
 	Path       string `json:"path"`
 	Person     string `json:"person"` // empty: a person who may call the function
@@ -148,7 +162,10 @@ type callOrder struct {
 }
 
 // call sends the request that the console's form describes, as the chosen
-// person.
+// person. With the real Twilio there are no development tokens: the call needs
+// the developer's own Flex token, and the curl command shows it masked. The
+// path must be that of a function, since the console is not a proxy for other
+// addresses.
 func (s *Server) call(r *http.Request) (any, error) {
 	var order callOrder
 	d := json.NewDecoder(r.Body)
@@ -187,13 +204,15 @@ func (s *Server) call(r *http.Request) (any, error) {
 	return s.send(request), nil
 }
 
-// send sends one of the console's own requests to the functions.
+// send sends one of the console's own requests to the functions. It goes
+// through the same code as a request from outside, and so appears in the log.
 func (s *Server) send(r *http.Request) *Entry {
 	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
 	return s.answer(new(recorder.Writer), r)
 }
 
-// replay sends a recorded request again, byte for byte.
+// replay sends a recorded request again, byte for byte. Its signature and its
+// token are sent again as well, so a token that has expired since is refused.
 func (s *Server) replay(r *http.Request) (any, error) {
 	e, err := s.find(r)
 	if err != nil {
@@ -210,7 +229,9 @@ func (s *Server) replay(r *http.Request) (any, error) {
 	return s.send(again), nil
 }
 
-// events streams events until the console disconnects or the server ends.
+// events streams events until the console disconnects or the server ends. The
+// stream has no write deadline, since it lasts as long as the page is open. A
+// client that reconnects starts with the present: the hub keeps no history.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	sub := s.hub.subscribe()
 	if sub == nil {

@@ -10,7 +10,8 @@ import (
 )
 
 // AddDemo adds example functions to app, one of each kind. "flexfn dev" shows
-// them in addition to the ready-made functions.
+// them in addition to the ready-made functions. Their handlers call no API, so
+// they show what flexfn itself does.
 func AddDemo(app *flexfn.App) {
 	app.Handle("/demo/greet", flexfn.PrepareFlexFunction(greet,
 		flexfn.Doc("Greets someone on behalf of the calling worker.")))

@@ -9,7 +9,8 @@ import (
 )
 
 // addDemoEvents adds functions for "flexfn trigger": two listeners that log.
-// One of them fails on tasks with the attribute "broken".
+// One of them fails on tasks with the attribute "broken". The failing listener
+// shows in the console what a dead letter is.
 func addDemoEvents(app *flexfn.App) {
 	listeners := []flexfn.StudioOption{
 		events.On("*", func(ctx context.Context, e events.Event) error {

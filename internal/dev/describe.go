@@ -17,6 +17,11 @@ import (
 //
 // A program served by package host prints the document and ends. Any other
 // program is asked over HTTP once it listens.
+//
+// It runs the program itself, and not a second one that imports its packages:
+// what the document says cannot differ from what runs, whatever the layout of
+// the module. The program must therefore start with the settings in p.Env. It
+// is stopped as soon as it has answered.
 func (p *Program) Describe(ctx context.Context, key string, query url.Values) ([]byte, error) {
 	guard, err := proc.NewGuard()
 	if err != nil {
@@ -58,7 +63,8 @@ func (p *Program) Describe(ctx context.Context, key string, query url.Values) ([
 }
 
 // cutDocument separates the document from the output that the program printed
-// before it.
+// before it. A program may print before its main function gets to package host,
+// for example from an init function. The last match counts.
 func cutDocument(printed []byte) (before, document []byte) {
 	i := bytes.LastIndex(printed, []byte("{\n  \"openapi\": "))
 	if i < 0 {

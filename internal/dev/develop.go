@@ -16,7 +16,7 @@ import (
 )
 
 // A version is one attempt to build and start the program: the build, or why
-// there is none.
+// there is none. One that is out of date before it is ready is abandoned.
 type version struct {
 	build *Build
 	child *child
@@ -30,6 +30,10 @@ type version struct {
 // Develop builds and runs p, and does so again whenever a file that p depends
 // on changes. Each build replaces the one before in s. It returns when ctx
 // ends, or with an error if it cannot continue.
+//
+// A build is only put in service if no file has changed since it began.
+// Otherwise requests would be answered by code that was never on disk as a
+// whole. Only one Develop may run for a server.
 func (s *Server) Develop(ctx context.Context, p *Program) error {
 	guard, err := proc.NewGuard()
 	if err != nil {
@@ -72,7 +76,8 @@ func (s *Server) Develop(ctx context.Context, p *Program) error {
 	}
 }
 
-// developer is the state of one call of Develop.
+// developer is the state of one call of Develop. It belongs to one goroutine,
+// but for the build that once starts.
 type developer struct {
 	s       *Server
 	p       *Program
@@ -84,7 +89,10 @@ type developer struct {
 }
 
 // once makes a version and puts it in service, which releases hold. It reports
-// false if a file changed in the meantime and the version was abandoned.
+// false if a file changed in the meantime and the version was abandoned. The
+// build runs on a goroutine of its own, so that a change during a long build
+// can cancel it. After the build it looks at the files once more, now also at
+// inputs that only this build has told of.
 func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error) {
 	making, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
@@ -141,6 +149,8 @@ func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error
 	return true, nil
 }
 
+// sayItTakesLong is printed when waiting requests are about to be let go: after
+// patience they get the last good build, or an error.
 func (d *developer) sayItTakesLong(served bool) {
 	t := d.s.o.Terminal
 	what := "requests get an error that says so"
@@ -150,7 +160,8 @@ func (d *developer) sayItTakesLong(served bool) {
 	t.Printf("%s the build has taken %s so far; %s\n", t.paint(yellow, "flexfn dev:"), patience, what)
 }
 
-// abandon ends a version that is out of date already.
+// abandon ends a version that is out of date already. Its program ends in the
+// background, since the next build need not wait for it.
 func (d *developer) abandon(v *version) {
 	if v.child != nil {
 		d.children = append(d.children, v.child)
@@ -159,7 +170,9 @@ func (d *developer) abandon(v *version) {
 }
 
 // makeVersion builds and starts the program. While it starts, makeVersion asks
-// the go command what the build depends on.
+// the go command what the build depends on. The binary has the number n in its
+// name: Windows does not let a file be replaced that is running, and the last
+// build runs until the new one serves.
 func (d *developer) makeVersion(ctx context.Context, n int) *version {
 	start := time.Now()
 	v := &version{}
@@ -194,7 +207,9 @@ func executable(name string) string {
 	return name
 }
 
-// start runs the program in file and fills in v.
+// start runs the program in file and fills in v. A program that does not
+// describe its functions still serves; only the list of functions is unknown
+// then.
 func (d *developer) start(ctx context.Context, file string, v *version) {
 	env, err := d.p.Env()
 	if err != nil {
@@ -217,7 +232,8 @@ func (d *developer) start(ctx context.Context, file string, v *version) {
 
 // await returns when a file has changed. If the program ends by itself in the
 // meantime, await takes it out of service; if it had run for a while, it is
-// started again.
+// started again. A program that ends within two seconds would only be started
+// again and again, so that waits for a change.
 func (d *developer) await(ctx context.Context) error {
 	var ended chan struct{}
 	if d.current != nil && d.s.gate.serves(d.current.build) {
@@ -252,7 +268,8 @@ func (d *developer) await(ctx context.Context) error {
 	}
 }
 
-// end stops every program that is still running.
+// end stops every program that is still running. They end at the same time, so
+// that stopping takes stopTime at most, however many there are.
 func (d *developer) end() {
 	var all sync.WaitGroup
 	for _, c := range d.children {

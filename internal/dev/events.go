@@ -13,17 +13,24 @@ type event struct {
 
 // hub sends events to the open consoles. A console that is too slow loses
 // events; it is told that it did, and asks for everything again.
+//
+// Without that bound, one tab in the background would hold all events in
+// memory, or hold up the requests that cause them. It is safe for concurrent
+// use; the zero value is ready.
 type hub struct {
 	mu    sync.Mutex
 	subs  map[*subscriber]struct{}
 	ended bool
 }
 
+// A subscriber is an open console. The channel is closed when the server ends.
 type subscriber struct {
 	events chan event
 	lost   bool // guarded by the hub's lock
 }
 
+// maxWaiting is how many events wait for a slow console. A page that falls
+// further behind loads everything again, which is faster.
 const maxWaiting = 256 // events of one subscriber
 
 // subscribe returns a new subscriber, or nil if the server is ending.
@@ -41,6 +48,7 @@ func (h *hub) subscribe() *subscriber {
 	return s
 }
 
+// leave removes a subscriber. It may be called after end.
 func (h *hub) leave(s *subscriber) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,7 +56,7 @@ func (h *hub) leave(s *subscriber) {
 }
 
 // send sends an event to every open page. A page that does not keep up misses
-// events, and gets the event lost once it has caught up.
+// events, and gets the event lost once it has caught up. It never blocks.
 func (h *hub) send(kind string, value any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"github.com/flexfn/flexfn/internal/oas"
 )
 
-// A Function describes a function for the console and the terminal.
+// A Function describes a function for the console and the terminal. It is read
+// from the program's own OpenAPI document, so the console shows what runs.
 type Function struct {
 	Path       string      `json:"path"`
 	Source     string      `json:"source,omitempty"` // of Twilio's events; see package twilioevent
@@ -25,7 +26,8 @@ type Function struct {
 	Parameters []Parameter `json:"parameters"`
 }
 
-// A Parameter is a parameter of a function.
+// A Parameter is a parameter of a function. Example, Expected and Fits are
+// texts as a form would hold them.
 type Parameter struct {
 	Name     string `json:"name"`
 	Required bool   `json:"required"`
@@ -38,7 +40,8 @@ type Parameter struct {
 	Fits     string `json:"fits,omitempty"`
 }
 
-// A Type says what a parameter's value looks like.
+// A Type says what a parameter's value looks like. The console chooses the
+// input field by it.
 type Type string
 
 // The types.
@@ -55,6 +58,8 @@ const (
 )
 
 // functionsOf reads the functions from the OpenAPI document of their program.
+// The list is sorted by path and never nil. The order of the parameters is that
+// of the Go struct, which the document records.
 func functionsOf(document []byte) ([]Function, error) {
 	var d oas.Document
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -79,7 +84,8 @@ func functionsOf(document []byte) ([]Function, error) {
 	return list, nil
 }
 
-// resolve returns the schema that s refers to, or s itself.
+// resolve returns the schema that s refers to, or s itself. A missing schema is
+// an empty one, which has no properties.
 func resolve(d *oas.Document, s *oas.Schema) *oas.Schema {
 	if s == nil {
 		return new(oas.Schema)
@@ -107,7 +113,8 @@ func parameterOf(d *oas.Document, s *oas.Schema) Parameter {
 	return p
 }
 
-// exampleText returns an example as a form would send it.
+// exampleText returns an example as a form would send it. A list with one
+// element is that element, as in a form where a key is not repeated.
 func exampleText(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -121,6 +128,9 @@ func exampleText(v any) string {
 	return string(text)
 }
 
+// typeOf returns the type of a schema. A pointer allows null, which does not
+// change what the value looks like. A number that may also be a string is a
+// duration: flexfn accepts "1.5s" and seconds.
 func typeOf(s *oas.Schema) Type {
 	types := slices.DeleteFunc(slices.Clone(s.Type), func(t string) bool { return t == "null" })
 	switch {

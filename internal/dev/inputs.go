@@ -11,6 +11,10 @@ import (
 
 // inputs are the files that a build depends on. Where a new file would count
 // too, they are patterns, not a list of the files that exist now.
+//
+// The list comes from the go command, so that it is right with vendor folders,
+// workspaces, replaced modules and embedded files. Watching the whole module
+// instead would rebuild for every log file and miss modules next to it.
 type inputs struct {
 	files   []string            // whether they exist or not
 	folders map[string][]string // of packages, with the patterns of what each embeds
@@ -23,14 +27,17 @@ func (in *inputs) addModule(file string) {
 	in.files = append(in.files, file, sum, filepath.Join(dir, "vendor", "modules.txt"))
 }
 
-// A look is a snapshot of the inputs.
+// A look is a snapshot of the inputs. Two looks are compared by size, time and
+// identity of each file; contents are not read, since a look is taken at every
+// request.
 type look struct {
 	files   map[string]fs.FileInfo
 	folders []string  // that hold the inputs
 	newest  time.Time // when a file was last written
 }
 
-// look takes a snapshot of all inputs. It follows symbolic links.
+// look takes a snapshot of all inputs. It follows symbolic links. A file that
+// vanishes meanwhile is missing from it.
 func (in *inputs) look() *look {
 	l := &look{files: map[string]fs.FileInfo{}}
 	for _, file := range in.files {
@@ -53,6 +60,7 @@ func (in *inputs) look() *look {
 	return l
 }
 
+// add stats a file, and leaves it out if it does not exist.
 func (l *look) add(file string) {
 	info, err := os.Stat(file)
 	if err != nil || info.IsDir() {
@@ -66,7 +74,8 @@ func (l *look) add(file string) {
 
 // addEmbedded adds the files that a pattern embeds, by the rules of package
 // embed: a pattern that names a folder takes in everything below it, without
-// hidden files unless the pattern begins with "all:".
+// hidden files unless the pattern begins with "all:". Folders on the way are
+// noted, so that the watcher hears of new files in them.
 func (l *look) addEmbedded(dir, pattern string) {
 	pattern, all := strings.CutPrefix(pattern, "all:")
 	files := os.DirFS(dir)
@@ -94,7 +103,8 @@ func (l *look) addEmbedded(dir, pattern string) {
 }
 
 // isSource reports whether a file of this name in a package's folder is an
-// input of the build.
+// input of the build. The extensions are those that go build takes into a
+// package. Test files are not in the program.
 func isSource(name string) bool {
 	if name == "go.mod" { // makes the folder another module
 		return true
@@ -110,7 +120,7 @@ func isSource(name string) bool {
 }
 
 // difference returns the name of a file that differs between l and m, or "" if
-// there is none.
+// there is none. Of several it returns any one: it is only shown.
 func (l *look) difference(m *look) string {
 	for name, info := range l.files {
 		if !same(info, m.files[name]) {
@@ -125,6 +135,8 @@ func (l *look) difference(m *look) string {
 	return ""
 }
 
+// same reports whether nothing was written between two snapshots of a file. An
+// editor that saves by renaming leaves another file, which os.SameFile tells.
 func same(a, b fs.FileInfo) bool {
 	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }

@@ -2,4 +2,6 @@
 
 package dev
 
+// isWatchLimit is false: these systems do not report the limit by an error of
+// their own.
 func isWatchLimit(error) bool { return false }

@@ -10,14 +10,17 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Bounds of the log of requests. The oldest entries are dropped first.
+// Bounds of the log of requests. The oldest entries are dropped first. A
+// developer who leaves flexfn dev running for days, or uploads large files,
+// does not run out of memory.
 const (
 	maxEntries   = 500
 	maxBodyShown = 64 << 10 // of each body
 	maxLogBytes  = 16 << 20 // of all of them
 )
 
-// A Summary is a line of the log.
+// A Summary is a line of the log. Duration is in milliseconds. Attempts and
+// Retries count calls to Twilio, as the trace tells them.
 type Summary struct {
 	ID        string    `json:"id"`
 	Time      time.Time `json:"time"`
@@ -32,7 +35,8 @@ type Summary struct {
 	Origin    string    `json:"origin,omitempty"` // of the page that called
 }
 
-// An Entry is a request and its answer, with secrets masked.
+// An Entry is a request and its answer, with secrets masked. An entry does not
+// change once its request has ended, so the console can read it without a lock.
 type Entry struct {
 	Summary
 	Query      string      `json:"query,omitempty"`
@@ -45,19 +49,24 @@ type Entry struct {
 	raw *rawRequest // unmasked; only for replay
 }
 
-// A Message is the headers and the body of a request or an answer.
+// A Message is the headers and the body of a request or an answer. At most
+// maxBodyShown bytes of the body are kept.
 type Message struct {
 	Header http.Header `json:"header"`
 	Body   string      `json:"body"`
 	Cut    bool        `json:"cut,omitempty"` // the body was longer
 }
 
+// A rawRequest is a request as it came, for sending it again. It holds tokens,
+// so it is never shown.
 type rawRequest struct {
 	method, host, uri string
 	header            http.Header
 	body              []byte
 }
 
+// size estimates the memory of an entry, in bytes. It need not be exact, only
+// grow with everything that can be large.
 func (e *Entry) size() int {
 	n := 1024 + len(e.Path) + len(e.Query) + len(e.Request.Body) + len(e.Answer.Body)
 	if e.raw != nil {
@@ -78,7 +87,7 @@ func (e *Entry) size() int {
 }
 
 // requestLog holds the latest requests in bounded memory. It is safe for
-// concurrent use.
+// concurrent use. The zero value is ready.
 type requestLog struct {
 	mu      sync.Mutex
 	last    int
@@ -87,7 +96,8 @@ type requestLog struct {
 }
 
 // begin adds e, a request under way, gives it an id, and returns a copy of it
-// for end.
+// for end. The entry is there before the answer, so that a request which hangs
+// can be seen.
 func (l *requestLog) begin(e *Entry) (soFar *Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,13 +123,15 @@ func (l *requestLog) end(soFar, e *Entry) {
 	l.add(e)
 }
 
+// add appends an entry. The caller holds the lock.
 func (l *requestLog) add(e *Entry) {
 	l.entries = append(l.entries, e)
 	l.bytes += e.size()
 	l.shrink()
 }
 
-// shrink drops the oldest entries until the log is within its bounds.
+// shrink drops the oldest entries until the log is within its bounds. One entry
+// always stays, however large it is.
 func (l *requestLog) shrink() {
 	drop := 0
 	for len(l.entries)-drop > 1 && (len(l.entries)-drop > maxEntries || l.bytes > maxLogBytes) {
@@ -153,6 +165,8 @@ func (l *requestLog) list() []Summary {
 	return list
 }
 
+// clear empties the log. Ids go on from where they were, so a link to an old
+// entry does not lead to a new one.
 func (l *requestLog) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

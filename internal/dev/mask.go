@@ -16,6 +16,11 @@ import (
 const masked = "(masked)"
 
 // A masker hides secrets in what is shown.
+//
+// What is shown can end up in a screenshot or a bug report. Two things are
+// hidden: the values of names that stand for secrets (package mask has the
+// list), and the account's own secrets wherever they occur, also under other
+// names.
 type masker struct {
 	secrets []string // of the account
 }
@@ -24,7 +29,8 @@ type masker struct {
 // secrets.
 func (m masker) text(s string) string { return m.account(mask.Text(s, masked)) }
 
-// account hides the account's secrets wherever they occur.
+// account hides the account's secrets wherever they occur. An empty secret
+// hides nothing.
 func (m masker) account(s string) string {
 	for _, secret := range m.secrets {
 		if secret != "" {
@@ -34,7 +40,9 @@ func (m masker) account(s string) string {
 	return s
 }
 
-// form hides secrets in a query or a form, and keeps its order and encoding.
+// form hides secrets in a query or a form, and keeps its order and encoding. A
+// key that does not decode is masked as well, since it may be a secret's name
+// in another spelling.
 func (m masker) form(s string) string {
 	pairs := strings.Split(s, "&")
 	for i, pair := range pairs {
@@ -48,7 +56,9 @@ func (m masker) form(s string) string {
 }
 
 // body hides secrets in a body of the given type. A body that does not parse as
-// that type, such as JSON that was cut off, is searched as text.
+// that type, such as JSON that was cut off, is searched as text. Without a
+// secret the bytes are returned as they are; with one the JSON is encoded
+// again, and its keys are sorted.
 func (m masker) body(b []byte, contentType string) string {
 	kind, params, _ := mime.ParseMediaType(contentType)
 	switch {
@@ -73,7 +83,7 @@ func (m masker) body(b []byte, contentType string) string {
 }
 
 // parts hides the fields of a form in parts that hold secrets, and searches the
-// others.
+// others. A file's content is searched as text.
 func (m masker) parts(body, boundary string) string {
 	parts := strings.Split(body, boundary)
 	for i, part := range parts {
@@ -110,7 +120,9 @@ func (m masker) json(v any) (found bool) {
 	return found
 }
 
-// header returns a copy of h without secrets.
+// header returns a copy of h without secrets. The headers between flexfn's own
+// parts are left out altogether: the key would let a reader of the log talk to
+// the program.
 func (m masker) header(h http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range h {

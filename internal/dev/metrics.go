@@ -9,7 +9,8 @@ import (
 // metricsSeconds is how far back the charts reach, in seconds.
 const metricsSeconds = 300
 
-// A Second counts the requests of one second.
+// A Second counts the requests of one second. Seconds without a request have
+// none.
 type Second struct {
 	Time     int64   `json:"time"` // Unix
 	Requests int     `json:"requests"`
@@ -21,11 +22,15 @@ type Second struct {
 }
 
 // metrics counts requests by the second in a ring, and so in constant memory.
+// It is safe for concurrent use, and the zero value is ready.
 type metrics struct {
 	mu   sync.Mutex
 	ring [metricsSeconds]second
 }
 
+// second is a Second with the latencies of its requests. Keeping every latency
+// would need memory for every request; classes that grow by a constant ratio
+// keep the error of a quantile small at any size.
 type second struct {
 	Second
 	latency [64]class // by the logarithm
@@ -38,13 +43,15 @@ type class struct {
 }
 
 // step is the ratio of one class of latency to the one before: 64 classes reach
-// from 20 µs to half a minute.
+// from 20 µs to half a minute. Shorter and longer times fall into the first and
+// the last class.
 const (
 	shortest = 20 * time.Microsecond
 	step     = 1.26
 )
 
-// add counts a request in the current second.
+// add counts a request in the current second. A place in the ring that still
+// has a second of five minutes ago is cleared first.
 func (m *metrics) add(now time.Time, status, retries int, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +88,8 @@ func (m *metrics) list(now time.Time) []Second {
 }
 
 // quantile returns the time in milliseconds within which a part q of the
-// requests was answered. It is at most a quarter too long, never too short.
+// requests was answered. It is at most a quarter too long, never too short. It
+// is the longest time of the class in which the quantile falls.
 func (s *second) quantile(q float64) float64 {
 	want, seen := int(math.Ceil(q*float64(s.Requests))), 0
 	for _, c := range s.latency {

@@ -22,6 +22,12 @@ func (s *Server) ownHost(host string) bool {
 // guard refuses requests that a stranger's page could make a browser send to
 // the functions, since the development tokens are public. Pages of this
 // machine, the Flex UI and the configured origins may call.
+//
+// The danger is a page that the developer visits while flexfn dev runs: its
+// scripts could call functions with a development token and, with --live, act
+// on the real account. Host is checked because of DNS rebinding, Origin because
+// of scripts, Sec-Fetch-Site because of forms and images, which send no Origin
+// with a GET. Twilio and command lines send none of the last two.
 func (s *Server) guard(r *http.Request) error {
 	err := sameorigin.CheckHost(r.Host, func(host string) bool {
 		public, err := url.Parse(s.o.PublicURL)

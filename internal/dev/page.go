@@ -14,11 +14,14 @@ import (
 var pageFiles embed.FS
 
 // pagePolicy restricts the page to its own files, and keeps other pages from
-// framing it.
+// framing it. The console shows text that strangers have sent, so should it
+// ever be inserted as HTML, no script in it runs.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// pageHandler serves the console's page at "/".
+// pageHandler serves the console's page at "/". Files are checked for changes
+// on each load (no-cache), since an update of flexfn changes them under the
+// same names.
 func pageHandler() http.Handler {
 	page, err := fs.Sub(pageFiles, "page")
 	if err != nil {

@@ -11,19 +11,23 @@ import (
 )
 
 // A Person is a development user as whom the console and flexfn call can call.
+// The token is not in the JSON: the console names a person, and the server adds
+// the token.
 type Person struct {
 	Name  string `json:"name"`
 	Token string `json:"-"`
 }
 
 // The two callers without a Flex token: Twilio signs its requests, Nobody sends
-// no credentials.
+// no credentials. They share a namespace with the persons' names.
 const (
 	Twilio = "twilio"
 	Nobody = "nobody"
 )
 
-// People returns the persons of the fake's development state.
+// People returns the persons of the fake's development state. They include
+// those whose tokens fail, so that a developer can see what the plugin gets
+// then. The real Twilio knows none of them.
 func People() []Person {
 	var list []Person
 	for _, name := range []string{"agent", "supervisor", "admin", "guest", "expired", "invalid", "outage"} {
@@ -33,9 +37,12 @@ func People() []Person {
 }
 
 // developmentToken returns the Flex token of a person of the development state.
+// The development state has them under these names; twiliofake lists them at
+// DevelopmentState.
 func developmentToken(name string) string { return "dev-" + name }
 
-// suitable returns the name of a person who may call f.
+// suitable returns the name of a person who may call f. It is the first role
+// that the function allows and a development person has.
 func suitable(f Function) string {
 	switch {
 	case f.Studio && f.Open:
@@ -53,7 +60,8 @@ func suitable(f Function) string {
 
 // Suitable asks the server of flexfn dev at base who may call the function at
 // path. The result is empty if there is no such server or function, or if the
-// function is for users of the real Twilio.
+// function is for users of the real Twilio. It waits two seconds at most, since
+// flexfn call can do without the answer.
 func Suitable(ctx context.Context, base, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -79,7 +87,9 @@ func Suitable(ctx context.Context, base, path string) string {
 }
 
 // person returns the name of whoever sent r: Twilio, Nobody, or a person of the
-// development state. It is empty if r has any other token.
+// development state. It is empty if r has any other token. It looks for the
+// development tokens anywhere in the request, since they may be in a header, a
+// form or JSON.
 func (r *rawRequest) person() string {
 	if r.header.Get("X-Twilio-Signature") != "" {
 		return Twilio

@@ -14,6 +14,10 @@ type preset struct {
 	Doc  string           `json:"doc"`
 }
 
+// presets returns the faults that the console offers. They are the failures
+// that an app for Twilio must survive: a conflict, a limit, an outage,
+// slowness, an answer that is lost, and none at all. docs/fake.md explains the
+// fields of a rule.
 func presets() []preset {
 	tasks := twiliofake.Match{Method: http.MethodPost, Host: "taskrouter", Path: "/v1/Workspaces/*/Tasks/*"}
 	return []preset{

@@ -17,7 +17,8 @@ import (
 	"github.com/flexfn/flexfn/internal/proc"
 )
 
-// A Program is the user's main package.
+// A Program is the user's main package. The go command is run for everything
+// that depends on the module, so that no rule of it is repeated here.
 type Program struct {
 	// Dir is the package's folder or, as long as the go command cannot load the
 	// module, the folder in which to look for the package.
@@ -43,6 +44,10 @@ type Program struct {
 // comes with a Program that knows its module alone. A module that the go command cannot
 // load, say because of a typo in go.mod, is not an error: builds fail with the
 // go command's message until it is fixed.
+//
+// Symbolic links in dir are resolved, because the go command reports folders
+// without them. It looks below dir only if dir itself has no program, so that
+// naming a folder decides.
 func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -73,10 +78,13 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	return p, ctx.Err()
 }
 
-// choiceError says that there is not exactly one program to run.
+// choiceError says that there is not exactly one program to run. It is told
+// from an error of the go command, which the developer may mend while flexfn
+// dev runs.
 type choiceError struct{ error }
 
-// find looks for the main package, once.
+// find looks for the main package, once. Programs in node_modules are not the
+// user's: npm packages may ship Go code.
 func (p *Program) find(ctx context.Context, tool gotool.Tool) error {
 	if p.found {
 		return nil
@@ -116,7 +124,8 @@ func (p *Program) find(ctx context.Context, tool gotool.Tool) error {
 // root returns the module's folder.
 func (p *Program) root() string { return filepath.Dir(p.ModFile) }
 
-// make builds the program into file.
+// make builds the program into file. The module's own packages get the flags
+// and others do not, so that dependencies come from the build cache.
 func (p *Program) make(ctx context.Context, guard *proc.Guard, file string) error {
 	tool := gotool.Tool{Dir: p.Dir, Guard: guard}
 	if err := p.find(ctx, tool); err != nil {
@@ -134,7 +143,8 @@ func (p *Program) make(ctx context.Context, guard *proc.Guard, file string) erro
 	return err
 }
 
-// listedPackage is a package in the output of go list.
+// listedPackage is a package in the output of go list. Error is set if the
+// package does not load; its text is left to the build.
 type listedPackage struct {
 	Dir, ImportPath string
 	Standard        bool
@@ -147,6 +157,11 @@ type listedPackage struct {
 
 // inputs asks the go command what a build of the program depends on. If that
 // fails, the result still has the inputs that are known without the go command.
+//
+// It also has files that do not exist yet but would count if they did: a
+// go.work in any folder above, vendor/modules.txt, a package that is imported
+// and missing. Otherwise creating them would not start a build. The standard
+// library and the module cache do not change and are left out.
 func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error) {
 	in := &inputs{folders: map[string][]string{p.Dir: nil}}
 	in.files = append(in.files, p.EnvFiles...)
@@ -201,11 +216,13 @@ func (p *Program) inputs(ctx context.Context, guard *proc.Guard) (*inputs, error
 	return in, nil
 }
 
+// under reports whether dir is below another folder.
 func under(dir, above string) bool {
 	return above != "" && strings.HasPrefix(dir, above+string(filepath.Separator))
 }
 
-// Bounds of building and starting a version.
+// Bounds of building and starting a version. A build may download modules
+// first, which is why it has minutes.
 const (
 	buildTime    = 10 * time.Minute
 	describeTime = 5 * time.Second

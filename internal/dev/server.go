@@ -17,17 +17,21 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// NewKey returns a random key for a [Server] and its builds to share.
+// NewKey returns a random key for a [Server] and its builds to share. The key
+// is what tells flexfn dev from other callers of a program: with it, an answer
+// carries a trace and the program describes itself. See package link.
 func NewKey() string { return rand.Text() + rand.Text() }
 
-// Options configure a [Server].
+// Options configure a [Server]. They do not change once the server is made.
+// Terminal must be set.
 type Options struct {
 	Base string // the URL of the server
 	Key  string
 	Fake *twiliofake.Twilio // plays Twilio; nil if the real Twilio is used
 	// Account describes the real account; empty if the fake is used.
 	Account string
-	// SignWith is the auth token that signs requests sent as Twilio.
+	// SignWith is the auth token that signs requests sent as Twilio. With the
+	// real Twilio it must not be the account's own.
 	SignWith string
 	// FlexToken is a real user's Flex token; empty if the fake is used.
 	FlexToken string
@@ -53,7 +57,9 @@ type Server struct {
 	console http.Handler
 }
 
-// New returns a server without a build. Requests wait for the first build.
+// New returns a server without a build. Requests wait for the first build. Call
+// [Server.Serve] or [Server.Develop] for a build, and [Server.Run] while it
+// serves.
 func New(o Options) *Server {
 	s := &Server{o: o, mask: masker{append([]string{o.Key, o.SignWith, o.FlexToken}, o.Secrets...)}}
 	s.console = s.newConsole()
@@ -62,7 +68,8 @@ func New(o Options) *Server {
 }
 
 // Serve makes handler the current build. The handler is an app in this process
-// that was made with the server's key.
+// that was made with the server's key. An error says that the app does not
+// describe its functions, such as one without the key; it then does not serve.
 func (s *Server) Serve(handler http.Handler) error {
 	b, err := s.newBuild(context.Background(), handler)
 	if err != nil {
@@ -72,18 +79,21 @@ func (s *Server) Serve(handler http.Handler) error {
 	return nil
 }
 
+// serve puts a build in service and tells the consoles.
 func (s *Server) serve(b *Build, hold int) {
 	s.gate.set(b, hold)
 	s.setStatus(statusReady, nil)
 	s.hub.send("functions", s.functions())
 }
 
-// ShowFunctions lists the functions on the terminal.
+// ShowFunctions lists the functions on the terminal. With the fake it adds
+// commands that call them.
 func (s *Server) ShowFunctions() {
 	s.o.Terminal.functions(s.gate.functions(), s.o.Base, s.o.Fake != nil)
 }
 
-// tick sends the metrics of the last two seconds to the consoles.
+// tick sends the metrics of the last two seconds to the consoles. Two, because
+// requests of the last second may have ended since the tick before.
 func (s *Server) tick(now time.Time) {
 	list := s.metrics.list(now)
 	first := slices.IndexFunc(list, func(s Second) bool { return s.Time >= now.Unix()-1 })
@@ -94,7 +104,8 @@ func (s *Server) tick(now time.Time) {
 }
 
 // Run does the server's background work until ctx ends. It must run while the
-// server serves.
+// server serves. At the end it closes the consoles' streams, which would
+// otherwise hold up the shutdown of the HTTP server.
 func (s *Server) Run(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -110,7 +121,9 @@ func (s *Server) Run(ctx context.Context) {
 }
 
 // ServeHTTP passes requests for Twilio to the fake, those for the console to
-// the console, and all others to the functions.
+// the console, and all others to the functions. Twilio's hosts come first,
+// since the functions reach the fake through this server (FLEXFN_TWILIO_URL).
+// "/" leads to the console unless a function answers there.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.o.Fake != nil && (isTwilio(r.Host) || strings.HasPrefix(r.URL.Path, twiliofake.ControlPath)):
@@ -124,6 +137,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// isTwilio reports whether a Host header is one of Twilio's, with or without a
+// port.
 func isTwilio(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -133,6 +148,12 @@ func isTwilio(host string) bool {
 }
 
 // answer lets the current build answer r, records both, and returns the entry.
+//
+// A refusal and a wait for a build are recorded like any other request, so
+// nothing that a caller sees is missing from the log. The entry is built by
+// this goroutine and changes no more once the log has it. If the handler
+// panics, the request is logged first; the panic then goes on to net/http,
+// which cuts the connection.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 	e := &Entry{Summary: Summary{Time: time.Now(), Method: r.Method, Path: s.mask.account(r.URL.Path), Origin: r.Header.Get("Origin")}}
 	e.Query = s.mask.form(r.URL.RawQuery)
@@ -206,7 +227,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *Entry {
 }
 
 // unavailable answers when no build can. A page of any origin can read the
-// answer: its preflight is accepted too.
+// answer: its preflight is accepted too. Otherwise a browser would report a
+// CORS error instead of the reason.
 func unavailable(w http.ResponseWriter, r *http.Request, status int, message string) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -221,13 +243,15 @@ func unavailable(w http.ResponseWriter, r *http.Request, status int, message str
 	_, _ = w.Write(failureBody(message))
 }
 
+// failureBody has the form of a function's own failures, which the plugin
+// shows.
 func failureBody(message string) []byte {
 	body, _ := json.Marshal(map[string]any{"success": false, "message": message})
 	return body
 }
 
 // statusGivenUp is the status logged for a request whose caller left before the
-// answer.
+// answer. It is nginx's; no caller ever sees it.
 const statusGivenUp = 499
 
 // giveUp records that the caller left without an answer.
@@ -237,7 +261,8 @@ func giveUp(w *recorder.Writer, when string) {
 }
 
 // takeTrace removes the trace from an answer's header and returns it, or nil if
-// there is none.
+// there is none. The caller must not get it: it has details that the answer
+// hides.
 func takeTrace(h http.Header) *link.Trace {
 	text, err := base64.StdEncoding.DecodeString(h.Get(link.TraceHeader))
 	h.Del(link.TraceHeader)

@@ -15,7 +15,8 @@ import (
 )
 
 // A Terminal prints what happens for the developer. It is safe for concurrent
-// use; each method writes whole lines.
+// use; each method writes whole lines. Requests, builds and keys print at the
+// same time, and their lines must not mix.
 type Terminal struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -36,6 +37,7 @@ const (
 	bold   colour = "1"
 )
 
+// paint colours s, if the terminal shows colours.
 func (t *Terminal) paint(c colour, s string) string {
 	if !t.colour {
 		return s
@@ -50,7 +52,8 @@ func (t *Terminal) Printf(format string, args ...any) {
 	fmt.Fprintf(t.out, format, args...)
 }
 
-// Clear clears the screen, if the terminal has colours.
+// Clear clears the screen, if the terminal has colours. It clears what can be
+// scrolled back to, too.
 func (t *Terminal) Clear() {
 	if t.colour {
 		t.Printf("\x1b[H\x1b[2J\x1b[3J")
@@ -58,7 +61,8 @@ func (t *Terminal) Clear() {
 }
 
 // functions prints the table of functions, with who may call each and a command
-// that does.
+// that does. Functions that anyone may call are marked. With the real Twilio
+// there is no command for a call, since a token would be in it.
 func (t *Terminal) functions(list []Function, base string, fake bool) {
 	var b strings.Builder
 	if len(list) == 0 {
@@ -85,7 +89,8 @@ func (t *Terminal) functions(list []Function, base string, fake bool) {
 }
 
 // request prints a line for a request and, below it, what went wrong. It leaves
-// out the query, which can hold a token.
+// out the query, which can hold a token. Attempts are listed only if something
+// went wrong or was retried, so a success is one line.
 func (t *Terminal) request(e *Entry) {
 	var b strings.Builder
 	c := green
@@ -134,13 +139,15 @@ func (t *Terminal) request(e *Entry) {
 	t.Printf("%s", b.String())
 }
 
+// detail adds lines that are indented below the request's.
 func (t *Terminal) detail(b *strings.Builder, s string) {
 	for line := range strings.Lines(printable(s)) {
 		fmt.Fprintf(b, "         %s\n", t.paint(grey, strings.TrimRight(line, "\n")))
 	}
 }
 
-// readable decodes a Twilio identity: _40 is @.
+// readable decodes a Twilio identity: _40 is @. What only looks like an escape
+// is decoded as well; this is for reading.
 func readable(identity string) string {
 	return escaped.ReplaceAllStringFunc(identity, func(s string) string {
 		b, _ := hex.DecodeString(s[1:]) // two hex digits
@@ -151,7 +158,8 @@ func readable(identity string) string {
 var escaped = regexp.MustCompile("_[0-9A-F]{2}")
 
 // printable removes control characters, which could move the cursor: strangers
-// choose some of the text.
+// choose some of the text. A caller could otherwise forge lines of the log or
+// hide some.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
@@ -161,7 +169,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// attemptLine describes an attempt in one line.
+// attemptLine describes an attempt in one line. Times are those of the attempt
+// itself, then of the wait after it.
 func attemptLine(a link.Attempt) string {
 	s := fmt.Sprintf("attempt %d:", a.Number)
 	if a.Method != "" {
@@ -183,6 +192,8 @@ func attemptLine(a link.Attempt) string {
 	return s
 }
 
+// rounded rounds a time to what is worth reading: milliseconds, or hundredths
+// of one if it is short.
 func rounded(d time.Duration) time.Duration {
 	if d > 100*time.Millisecond {
 		return d.Round(time.Millisecond)
@@ -190,7 +201,8 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(10 * time.Microsecond)
 }
 
-// Faults prints the rules in force.
+// Faults prints the rules in force. Each is shown as the JSON that the control
+// API takes, so that it can be copied.
 func (t *Terminal) Faults(rules []twiliofake.Fault) {
 	if len(rules) == 0 {
 		t.Printf("No faults: Twilio behaves.\n")

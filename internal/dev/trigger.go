@@ -23,6 +23,10 @@ import (
 )
 
 // Trigger is an order to send events to the functions as Twilio does.
+//
+// It exists because Twilio delivers some events twice, late, out of order, or
+// gives up on a slow answer, and handlers must be tried against that without
+// waiting for it to happen.
 type Trigger struct {
 	// Types are the events, in the order in which they happen. All are about
 	// the same task, call and so on.
@@ -44,7 +48,8 @@ type Trigger struct {
 	Cut time.Duration `json:"cut,omitempty"`
 }
 
-// A Triggered is a delivery that was sent.
+// A Triggered is a delivery that was sent. Keys are what listeners use to
+// recognise an event: its SID or, without one, the idempotency token.
 type Triggered struct {
 	Request  string   `json:"request"` // its id in the log
 	Path     string   `json:"path"`
@@ -55,6 +60,7 @@ type Triggered struct {
 	Body     string   `json:"body,omitempty"`
 }
 
+// Bounds of a [Trigger], which is answered only once everything is delivered.
 const (
 	maxTriggered = 100 // events in one Trigger
 	maxTimes     = 20
@@ -62,7 +68,8 @@ const (
 	twilioWaits  = 15 * time.Second // at most, for any answer
 )
 
-// delivery is a request from Twilio, before it is signed.
+// delivery is a request from Twilio, before it is signed. It can be sent
+// several times with the same token, as Twilio does.
 type delivery struct {
 	path, contentType string
 	body              []byte
@@ -70,7 +77,8 @@ type delivery struct {
 	types, keys       []string
 }
 
-// trigger sends the events of a [Trigger].
+// trigger sends the events of a [Trigger]. Repetitions come after the whole
+// list, so that a second delivery of the first event follows the last event.
 func (s *Server) trigger(r *http.Request) (any, error) {
 	var o Trigger
 	d := json.NewDecoder(r.Body)
@@ -101,6 +109,7 @@ func (s *Server) trigger(r *http.Request) (any, error) {
 	return sent, nil
 }
 
+// pause waits for d and reports whether ctx is still going.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -113,6 +122,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // deliveries returns the requests that o asks for.
+//
+// All samples are of one story (package twilioevent), so they agree on SIDs,
+// and their times follow the order of Types. Events of Event Streams are
+// collected in one batch, the last delivery; each other event is a delivery of
+// its own.
 func (s *Server) deliveries(o Trigger) ([]delivery, error) {
 	switch {
 	case len(o.Types) == 0 || len(o.Types) > maxTriggered:
@@ -179,7 +193,8 @@ func (s *Server) deliveries(o Trigger) ([]delivery, error) {
 	return list, nil
 }
 
-// token returns a random token in the form of Twilio's idempotency tokens.
+// token returns a random token in the form of Twilio's idempotency tokens. It
+// is a random UUID (version 4).
 func token() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
@@ -189,7 +204,9 @@ func token() string {
 
 // taker returns the path of the function at to or, if to is empty, of the only
 // one that takes events of source. stream says whether it takes batches of
-// Event Streams.
+// Event Streams. t is the event's type, for messages. Several functions that
+// fit are an error and not a choice: sending an event to the wrong one would be
+// a riddle.
 func (s *Server) taker(to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
 	list := s.gate.functions()
 	var fit []string
@@ -214,7 +231,9 @@ func (s *Server) taker(to string, source twilioevent.Source, t string) (path str
 	return fit[0], source == twilioevent.Stream, nil
 }
 
-// deliver signs d and lets the function answer.
+// deliver signs d and lets the function answer. It does not use the network:
+// the request enters where one from outside would, so it is checked, recorded
+// and traced in the same way.
 func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (Triggered, error) {
 	address := s.o.Base + d.path
 	if d.contentType == jsonType {
@@ -243,7 +262,8 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 	return t, nil
 }
 
-// triggerCommand returns a command line that sends f an event.
+// triggerCommand returns a command line that sends f an event. The example is
+// one of the types that f takes.
 func triggerCommand(f Function, base string) string {
 	example := "task.created --stream"
 	for source, types := range twilioevent.Types {
@@ -268,7 +288,8 @@ func eventTypes() any {
 }
 
 // ledger asks the program for its deliveries and dead letters, or to replay or
-// delete a dead letter.
+// delete a dead letter. The program has the Store, so only it can do that. The
+// dev key lets it answer.
 func (s *Server) ledger(r *http.Request) (any, error) {
 	build, err := s.gate.acquire(r.Context())
 	if err != nil {

@@ -29,6 +29,12 @@ const (
 // A watcher reports when the inputs of a build have changed since the build
 // began. It decides by looking at the files; the system's notices only say when
 // to look. A request looks too, before it is answered.
+//
+// Notices alone are not enough: they are missing for some file systems, come
+// late, and report changes that are none, such as a log file next to the
+// source. Looking alone would cost a second. Together, a change is seen at once
+// where the system helps, within lookAgain where it does not, and always before
+// a request is answered.
 type watcher struct {
 	notify  *fsnotify.Watcher // nil: the system does not report changes
 	add     func(dir string) error
@@ -47,6 +53,9 @@ type watcher struct {
 	begun   int        // number of looks that have begun
 }
 
+// newWatcher returns a watcher that reports nothing until settle has set a
+// base. A system that cannot report changes at all is not an error, only
+// slower; limited is told.
 func newWatcher(in *inputs, changed func(), limited func(error)) *watcher {
 	w := &watcher{in: in, changed: changed, limited: limited, changes: make(chan string, 1)}
 	notify, err := fsnotify.NewWatcher()
@@ -59,6 +68,7 @@ func newWatcher(in *inputs, changed func(), limited func(error)) *watcher {
 	return w
 }
 
+// close ends the notices. run must have ended or be about to.
 func (w *watcher) close() {
 	if w.notify != nil {
 		_ = w.notify.Close()
@@ -66,7 +76,7 @@ func (w *watcher) close() {
 }
 
 // run looks at every notice from the system and every lookAgain, until ctx
-// ends.
+// ends. Notices that come during lookPause lead to one look after it.
 func (w *watcher) run(ctx context.Context) {
 	var events chan fsnotify.Event
 	var errs chan error // an error means that notices were lost, so look
@@ -100,7 +110,8 @@ func (w *watcher) run(ctx context.Context) {
 }
 
 // check looks at the files, unless another goroutine has taken a look that
-// began after check was called.
+// began after check was called. Many requests that arrive together thus share
+// one look, while each still sees every change made before it arrived.
 func (w *watcher) check() {
 	w.arrived.Lock()
 	before := w.begun
@@ -124,12 +135,15 @@ func (w *watcher) look() *look {
 	return l
 }
 
+// compare reports a difference between l and the base. The caller holds the
+// lock.
 func (w *watcher) compare(l *look) {
 	if file := l.difference(w.base); file != "" {
 		w.tell(file)
 	}
 }
 
+// tell reports a difference once per base. The caller holds the lock.
 func (w *watcher) tell(file string) {
 	if w.differs {
 		return
@@ -143,7 +157,8 @@ func (w *watcher) tell(file string) {
 }
 
 // settle waits until the files have not changed for a while, and makes that
-// state the base: from then on, differences from it are reported.
+// state the base: from then on, differences from it are reported. A time in the
+// future, from a wrong clock or a network drive, does not make it wait.
 func (w *watcher) settle(ctx context.Context) error {
 	for end := time.Now().Add(20 * quiet); ; { // bounded, since clocks may be wrong
 		w.mu.Lock()
@@ -189,7 +204,8 @@ func (w *watcher) learn(in *inputs) {
 }
 
 // watch asks the system for notices about the folders of the inputs, and only
-// those.
+// those. The limit of the system is the developer's to raise, so it is reported
+// once and then lived with.
 func (w *watcher) watch(l *look) {
 	if w.notify == nil {
 		return
