@@ -15,6 +15,9 @@ import (
 	"github.com/flexfn/flexfn/internal/dev"
 )
 
+// callCommand makes one request to a function. It is also for scripts, so the
+// answer's body alone goes to standard output, and the exit code tells a
+// refusal from a failure.
 type callCommand struct {
 	Path       string   `arg:"" help:"The function's path, such as /demo/greet."`
 	Parameters []string `arg:"" optional:"" help:"Parameters, each as key=value."`
@@ -33,13 +36,15 @@ func (c *callCommand) Help() string {
 }
 
 // Exit codes of a call that was answered, but without success: the function
-// refused the request (an answer from 300 to 499), or it failed.
+// refused the request (an answer from 300 to 499), or it failed. They are apart
+// so that a script can tell its own mistake from a broken function.
 const (
 	exitRefused exitCode = 4
 	exitFailed  exitCode = 5
 )
 
-// Run calls once. It fails unless the answer is a success.
+// Run calls once. It fails unless the answer is a success. It waits 30 seconds
+// at most and reads at most 32 MiB. JSON is indented for the reader.
 func (c *callCommand) Run(ctx context.Context, env environment) error {
 	base := strings.TrimSuffix(c.URL, "/")
 	c.Path = "/" + strings.TrimPrefix(c.Path, "/")
@@ -85,11 +90,15 @@ func (c *callCommand) Run(ctx context.Context, env environment) error {
 
 // identify decides who makes the call. If the command line does not say, it
 // asks the server at base, since flexfn dev knows who may call the function.
+//
+// Flags decide first. FLEX_TOKEN is not used for a function that Twilio calls,
+// or that anyone may call.
 func (c *callCommand) identify(ctx context.Context, env environment, base string, call *dev.Call) error {
 	person, token := c.As, c.Token
 	if c.Twilio {
 		person = dev.Twilio
 	}
+	// Only flexfn dev answers this; another server gives "".
 	if person == "" && token == "" {
 		person = dev.Suitable(ctx, base, c.Path)
 		if person != dev.Twilio && person != dev.Nobody {
@@ -117,7 +126,8 @@ func (c *callCommand) identify(ctx context.Context, env environment, base string
 	return nil
 }
 
-// people lists the persons other than Twilio that --as can name.
+// people lists the persons other than Twilio that --as can name. It comes from
+// package dev, so the help cannot name a person who does not exist.
 func people() string {
 	var names []string
 	for _, p := range dev.People() {

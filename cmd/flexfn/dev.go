@@ -20,6 +20,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
+// devCommand serves functions on the developer's machine; package dev has the
+// server.
 type devCommand struct {
 	Dir   string `arg:"" optional:"" type:"existingdir" help:"Folder of your program (package main), which is rebuilt when a file changes. By default, the program of the module that you are in; outside a module, example functions."`
 	Addr  string `default:"127.0.0.1:3001" help:"Address and port to listen on."`
@@ -28,10 +30,16 @@ type devCommand struct {
 	Live  bool   `help:"Use the real Twilio, with your credentials, instead of the fake."`
 }
 
-// drainDev is how long requests under way may take after ctx ends.
+// drainDev is how long requests under way may take after ctx ends. It is short,
+// because a developer who presses Ctrl-C wants the prompt back.
 const drainDev = 2 * time.Second
 
 // Run serves until ctx ends.
+//
+// Things are opened in the order in which they can fail cheaply: the flags, the
+// program, the environment files, the state's lock, the port. They end in the
+// reverse order, and the state is saved last, when no request can change it any
+// more.
 func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 	if d.Live && d.State != "" {
 		return usageError{errors.New("--state is for the fake Twilio, which --live does not use")}
@@ -119,10 +127,13 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 }
 
 // ownModule is flexfn's own module, whose programs are never the user's.
+// Without this exception, flexfn dev in a checkout of flexfn would serve flexfn
+// itself.
 const ownModule = "github.com/flexfn/flexfn"
 
 // program returns the user's program, or nil and the reason why the examples
-// are served.
+// are served. Naming a folder that is in no module is an error; without one,
+// the examples are served.
 func (d *devCommand) program(ctx context.Context) (p *dev.Program, why string, err error) {
 	p, err = dev.FindProgram(ctx, cmp.Or(d.Dir, "."))
 	switch {
@@ -138,6 +149,8 @@ func (d *devCommand) program(ctx context.Context) (p *dev.Program, why string, e
 	return p, "", nil
 }
 
+// envDir returns the folder of .env and .env.local: --env-dir, the program's
+// folder or the current one.
 func (d *devCommand) envDir() string {
 	switch {
 	case d.Env != "":
@@ -149,6 +162,10 @@ func (d *devCommand) envDir() string {
 }
 
 // server returns the dev server and, unless the real Twilio is used, the fake.
+//
+// With --live the console signs with a token that is made for this run, and the
+// functions accept it in addition to the account's: a signature that is shown
+// or logged is worthless elsewhere.
 func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *stateFile) (*dev.Server, *twiliofake.Twilio, error) {
 	o := dev.Options{Base: v.base, Key: v.key, Terminal: terminal}
 	o.PublicURL, _ = v.plain("PUBLIC_URL")
@@ -186,8 +203,9 @@ func (d *devCommand) server(v devVariables, terminal *dev.Terminal, state *state
 	return dev.New(o), fake, nil
 }
 
-// serveExamples serves the example functions and the ready-made ones,
-// in this process.
+// serveExamples serves the example functions and the ready-made ones, in this
+// process. What a ready-made function needs comes from the demo state or from
+// the developer's environment; without it, the function is left out.
 func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error {
 	config := flexfn.FromLookup(v.lookup)
 	config.Logger = log
@@ -202,7 +220,9 @@ func serveExamples(server *dev.Server, v *devVariables, log *slog.Logger) error 
 	return server.Serve(app)
 }
 
-// welcome prints the address, and who can reach it.
+// welcome prints the address, and who can reach it. --live and an address
+// beyond this machine are each warned of in a paragraph of its own, since each
+// has consequences that cannot be undone.
 func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 	with := "a fake Twilio"
 	if d.Live {
@@ -225,13 +245,16 @@ func (d *devCommand) welcome(t *dev.Terminal, addr net.Addr, v devVariables) {
 	}
 }
 
-// exposed reports whether other machines may reach a listener.
+// exposed reports whether other machines may reach a listener. An address that
+// is not TCP counts as private.
 func exposed(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && !tcp.IP.IsLoopback()
 }
 
-// reachable returns the address at which this machine reaches a listener.
+// reachable returns the address at which this machine reaches a listener. A
+// listener on all addresses has none of its own, so the loopback address stands
+// for it.
 func reachable(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
@@ -243,7 +266,8 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// colourful reports whether the terminal shows colours.
+// colourful reports whether the terminal shows colours. See
+// https://no-color.org for NO_COLOR.
 func colourful(env environment) bool {
 	no, _ := env.lookup("NO_COLOR")
 	file, ok := env.stdout.(*os.File)

@@ -16,6 +16,10 @@ import (
 // development. The environment wins over .env.local, which wins over .env.
 // Unless the real Twilio is used, the fake's account and public address replace
 // any that are set there.
+//
+// The fake's account replaces the real one so that a developer whose .env has
+// production's credentials cannot reach production by leaving out a flag. Only
+// --live does that.
 type devVariables struct {
 	dir   string // the folder of .env and .env.local
 	outer func(string) (string, bool)
@@ -36,7 +40,8 @@ type devVariables struct {
 	files map[string]string
 }
 
-// read reads the files again.
+// read reads the files again. A missing file is as good as an empty one. An
+// error keeps the values that were read before.
 func (v *devVariables) read() error {
 	files := map[string]string{}
 	for _, path := range v.paths() {
@@ -55,7 +60,8 @@ func (v *devVariables) read() error {
 	return nil
 }
 
-// paths returns the files; later ones win.
+// paths returns the files; later ones win. They are absolute, since the watcher
+// follows them whatever the current folder is.
 func (v *devVariables) paths() []string {
 	dir, err := filepath.Abs(v.dir)
 	if err != nil {
@@ -68,7 +74,8 @@ func (v *devVariables) paths() []string {
 	return paths
 }
 
-// plain looks up a variable without the fake's values.
+// plain looks up a variable without the fake's values. It is for settings of
+// flexfn dev itself, such as the address of a tunnel.
 func (v *devVariables) plain(name string) (string, bool) {
 	if value, ok := v.outer(name); ok {
 		return value, true
@@ -77,13 +84,16 @@ func (v *devVariables) plain(name string) (string, bool) {
 	return value, ok
 }
 
-// hidden lists the variables that are ignored when the fake is used.
+// hidden lists the variables that are ignored when the fake is used. Each would
+// contradict the fake's account: other credentials, keys that other instances
+// share, or an address that the console's signatures are not made for.
 var hidden = []string{
 	"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "FLEXFN_PREVIOUS_AUTH_TOKENS", "FLEXFN_SHARED_KEYS", "PUBLIC_URL",
 	"FLEXFN_ADDED_PATH_PREFIX", "FLEXFN_TRUSTED_PROXIES",
 }
 
-// set returns the variables that override the environment.
+// set returns the variables that override the environment. With --live they add
+// to the user's settings; with the fake they replace them.
 func (v *devVariables) set() map[string]string {
 	if v.live {
 		previous, _ := v.plain("FLEXFN_PREVIOUS_AUTH_TOKENS")
@@ -108,6 +118,7 @@ func (v *devVariables) set() map[string]string {
 		"TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID": "WW00000000000000000000000000000001",
 		"TWILIO_FLEX_INTERNAL_CALL_WORKFLOW_SID": "WW00000000000000000000000000000001",
 	}
+	// A description names no server but the one in its query.
 	if v.describe == "" {
 		set["PUBLIC_URL"] = v.base
 	}
@@ -120,7 +131,8 @@ func (v *devVariables) set() map[string]string {
 	return set
 }
 
-// lookup looks up a variable for flexfn.FromLookup.
+// lookup looks up a variable for flexfn.FromLookup. It is the same environment
+// as that of environ, for an app in this process.
 func (v *devVariables) lookup(name string) (string, bool) {
 	if value, ok := v.set()[name]; ok {
 		return value, true
@@ -132,6 +144,9 @@ func (v *devVariables) lookup(name string) (string, bool) {
 }
 
 // environ reads the files again and returns the whole environment of a program.
+//
+// PORT is left out, because the dev server chooses it; see package dev. The
+// list is sorted, so equal settings give an equal environment.
 func (v *devVariables) environ() ([]string, error) {
 	if err := v.read(); err != nil {
 		return nil, err

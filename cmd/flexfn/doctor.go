@@ -24,6 +24,10 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
+// doctorCommand checks settings before a server is started with them. The
+// checks are the real ones: an app is made, requests are signed and sent to it,
+// and a preflight is answered, so that a finding is what would happen and not
+// what the settings suggest.
 type doctorCommand struct {
 	EnvFile []string `name:"env-file" type:"existingfile" placeholder:"FILE" help:"Also read variables from this file; the environment takes precedence."`
 	Live    bool     `help:"Also check the credentials, the workspace and the clock with Twilio. Changes nothing there."`
@@ -32,7 +36,9 @@ type doctorCommand struct {
 	Migrate []string `sep:"none" placeholder:"URL|FILE" help:"The Flex plugin's configuration: its ui_attributes in a file, or https://flex-api.twilio.com/v1/Configuration, which is read with the account's credentials. Says which of the features that are on this server serves. Given twice, the second is merged into the first."`
 }
 
-// Run runs every check. It returns an error if any check fails.
+// Run runs every check. It returns an error if any check fails. Without an app,
+// the checks that need one are left out. Files that are named later only add
+// what is not set yet.
 func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	lookup, names := env.lookup, []string(nil)
 	for _, file := range d.EnvFile {
@@ -80,14 +86,18 @@ func (d *doctorCommand) Run(ctx context.Context, env environment) error {
 	return nil
 }
 
-// report prints findings as they are found.
+// report prints findings as they are found, since --live can take half a
+// minute.
 type report struct {
 	out    io.Writer
 	counts [4]int
 }
 
+// A severity says what a finding means for the exit code: only failed changes
+// it.
 type severity int
 
+// The severities. skipped is for what was not checked, and needs no attention.
 const (
 	fine severity = iota
 	skipped
@@ -97,7 +107,8 @@ const (
 
 func (s severity) String() string { return [...]string{"ok", "skip", "warn", "FAIL"}[s] }
 
-// say prints a finding and its remedy. Neither may contain a secret.
+// say prints a finding and its remedy. Neither may contain a secret. fix is
+// empty if there is nothing to do.
 func (r *report) say(s severity, what, finding, fix string) {
 	r.counts[s]++
 	fmt.Fprintf(r.out, "%-4s  %s: %s\n", s, what, finding)
@@ -108,7 +119,13 @@ func (r *report) say(s severity, what, finding, fix string) {
 
 // environment makes the app as a server would, and returns nil if a server
 // would not start.
+//
+// It finds misspelled settings by their prefix FLEXFN_, but only in files: the
+// environment of a server has variables of many others. What package host reads
+// is learnt from package host itself.
 func (r *report) environment(config flexfn.Config, lookup func(string) (string, bool), names []string) *flexfn.App {
+	// With the one a program answers only flexfn dev, with the other it prints
+	// its description and ends.
 	for _, name := range []string{link.KeyVariable, link.DescribeVariable} {
 		if v, _ := lookup(name); v != "" {
 			r.say(failed, "environment", name+" is set: the app would only answer flexfn's tools", "unset it; the tools set it themselves")
@@ -160,7 +177,8 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	return app
 }
 
-// unjoin lists the errors that errors.Join joined.
+// unjoin lists the errors that errors.Join joined. A fault on a line of its own
+// is easier to mend than a paragraph.
 func unjoin(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -173,6 +191,8 @@ func unjoin(err error) []error {
 	return list
 }
 
+// regions says which of Twilio's regions the settings name. The token of
+// another region is a common mistake, which only --live can prove.
 func (r *report) regions(config flexfn.Config) {
 	switch {
 	case config.Region == "" && config.Edge == "":
@@ -188,6 +208,8 @@ func (r *report) regions(config flexfn.Config) {
 	}
 }
 
+// workspace warns if no workspace is set. Whether it exists is for --live to
+// say.
 func (r *report) workspace(config flexfn.Config) {
 	if config.WorkspaceSID == "" {
 		r.say(warning, "workspace", "TWILIO_FLEX_WORKSPACE_SID is not set: functions that use TaskRouter will fail", "set it to the SID of the workspace \"Flex Task Assignment\" (WS…)")
@@ -197,7 +219,8 @@ func (r *report) workspace(config flexfn.Config) {
 }
 
 // publicURL checks that PUBLIC_URL is set, and that Twilio can call it, over
-// TLS.
+// TLS. Nothing is called: an address that Twilio cannot reach is told by its
+// form.
 func (r *report) publicURL(config flexfn.Config) {
 	const what = "public URL"
 	if config.PublicURL == "" {
@@ -222,6 +245,11 @@ func (r *report) publicURL(config flexfn.Config) {
 
 // signatures tests which requests the signature check accepts behind common
 // kinds of proxies, with these settings.
+//
+// It signs a request as Twilio would and sends it to an app with these
+// settings, as each kind of proxy would pass it on. The first kind must work.
+// The others are warnings, since they only matter to those who have such a
+// proxy.
 func (r *report) signatures(config flexfn.Config) {
 	const path = "/flexfn-doctor"
 	config.Transport = nil
@@ -277,6 +305,10 @@ func (r *report) signatures(config flexfn.Config) {
 }
 
 // cors sends what a browser would: a preflight, and a call.
+//
+// With --url it asks that server, through whatever proxies are in front of it,
+// and otherwise the app. Redirects are not followed, since a browser does not
+// follow one for a preflight either.
 func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server string) {
 	what := "CORS from " + origin
 	// Checked as a list, so that * is refused too: a page cannot have it as
@@ -336,7 +368,7 @@ func (r *report) cors(ctx context.Context, app *flexfn.App, origin, server strin
 
 // readable returns the reason why a browser would keep an answer from a page of
 // origin, or "" if it would not (Fetch standard, CORS check and CORS-preflight
-// fetch).
+// fetch). Both headers that the plugin may send are asked for.
 func readable(method string, resp *http.Response, origin string) string {
 	allowed := resp.Header.Values("Access-Control-Allow-Origin")
 	switch {
@@ -360,7 +392,8 @@ func readable(method string, resp *http.Response, origin string) string {
 }
 
 // deadlines warns if a Studio function may take longer than Studio waits, or if
-// one attempt may use up all the time of a function.
+// one attempt may use up all the time of a function. Studio gives up after ten
+// seconds.
 func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bool)) {
 	const what = "deadlines"
 	ok := true
@@ -384,10 +417,17 @@ func (r *report) deadlines(config flexfn.Config, lookup func(string) (string, bo
 }
 
 // live checks the settings with Twilio. It changes nothing there.
+//
+// Every question only reads. If Twilio refuses the credentials, later questions
+// would only repeat that, so they are skipped. An answer without one of
+// Twilio's codes came from a proxy or a login page on the way, and is reported
+// as that.
 func (r *report) live(ctx context.Context, config flexfn.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var clock string
+	// ask makes a client of its own for each question, since the credentials
+	// differ: the auth token first, then the API key.
 	admitted := true // so far
 	ask := func(what, fix string, config flexfn.Config, call func(*twilioapi.Client) (string, error)) {
 		if !admitted {
@@ -450,7 +490,9 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 	r.clock(clock, time.Now())
 }
 
-// clock compares this machine's clock with the Date header of an answer.
+// clock compares this machine's clock with the Date header of an answer. A
+// clock that is off makes tokens seem valid that have expired. A minute fails,
+// five seconds are worth a look; the answer's own way takes some.
 func (r *report) clock(date string, now time.Time) {
 	const what = "clock"
 	theirs, err := http.ParseTime(date)

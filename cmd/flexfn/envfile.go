@@ -9,7 +9,8 @@ import (
 )
 
 // readEnvFile reads a file with one NAME=value on a line. Its error names the
-// file and the line, but quotes neither.
+// file and the line, but quotes neither. A value may be a secret, and so may a
+// line in which the name is missing.
 func readEnvFile(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
+// triggerCommand sends events through a running flexfn dev, which knows the
+// functions, signs the requests and records them.
 type triggerCommand struct {
 	Events     []string      `arg:"" optional:"" help:"The events, such as reservation.accepted, and fields that replace the samples', each as Name=value."`
 	To         string        `placeholder:"PATH" help:"Path of the function; by default, the one that takes such events."`
@@ -37,7 +39,8 @@ func (c *triggerCommand) Help() string {
 	return "All events of one command are about the same task, worker, call and so on, and later ones have later times and versions. Exit codes are those of flexfn call: 4 when a delivery was refused, 5 when one failed or was cut."
 }
 
-// Run sends the events.
+// Run sends the events. It prints a line for each delivery. A delivery that was
+// cut counts as failed (exit code 5), since Twilio would have got no answer.
 func (c *triggerCommand) Run(ctx context.Context, env environment) error {
 	if c.List {
 		for source, types := range twilioevent.Types {
@@ -69,6 +72,7 @@ func (c *triggerCommand) Run(ctx context.Context, env environment) error {
 		if d.Body != "" {
 			fmt.Fprintf(env.stdout, "     %s\n", d.Body)
 		}
+		// A cut counts as worse than any status that a function can choose.
 		if d.Status == 499 { // cut
 			d.Status = 599
 		}
@@ -83,6 +87,7 @@ func (c *triggerCommand) Run(ctx context.Context, env environment) error {
 	return nil
 }
 
+// eventsCommand works on the ledger of a program's events, through flexfn dev.
 type eventsCommand struct {
 	Deliveries eventsDeliveries `cmd:"" help:"List the latest deliveries: the event's key, the listener, its tries and the outcome."`
 	List       eventsList       `cmd:"" default:"withargs" help:"List the dead letters: events that a listener could not handle."`
@@ -95,10 +100,12 @@ func (c *eventsCommand) Help() string {
 	return "It asks flexfn dev, which asks your program. With flexfn dev --live and the Store of production, the dead letters are those of production, and your program on this machine runs them again."
 }
 
+// devAddress is the flag that all of these commands share.
 type devAddress struct {
 	URL string `name:"url" default:"http://127.0.0.1:3001" help:"Address of flexfn dev."`
 }
 
+// ledger asks flexfn dev for the deliveries and dead letters of the program.
 func (a devAddress) ledger(ctx context.Context) (l link.Ledger, err error) {
 	err = askDev(ctx, a.URL, http.MethodGet, "deliveries", nil, &l)
 	return l, err
@@ -106,7 +113,7 @@ func (a devAddress) ledger(ctx context.Context) (l link.Ledger, err error) {
 
 type eventsDeliveries struct{ devAddress }
 
-// Run lists the deliveries, the newest first.
+// Run lists the deliveries, the newest first. Times are in the local time zone.
 func (c *eventsDeliveries) Run(ctx context.Context, env environment) error {
 	l, err := c.ledger(ctx)
 	if err != nil {
@@ -121,7 +128,8 @@ func (c *eventsDeliveries) Run(ctx context.Context, env environment) error {
 
 type eventsList struct{ devAddress }
 
-// Run lists the dead letters.
+// Run lists the dead letters. If the Store could not be read to its end, the
+// letters that were found are printed and the command fails.
 func (c *eventsList) Run(ctx context.Context, env environment) error {
 	l, err := c.ledger(ctx)
 	if err != nil {
@@ -137,7 +145,8 @@ func (c *eventsList) Run(ctx context.Context, env environment) error {
 	return fmt.Errorf("the list is not complete: %s", l.Error)
 }
 
-// letters selects the dead letters that a command works on.
+// letters selects the dead letters that a command works on. Neither ids nor
+// --all is a mistake, so that replaying everything takes a deliberate word.
 type letters struct {
 	devAddress
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of the dead letters, or unique prefixes of them; flexfn events lists them."`
@@ -145,7 +154,9 @@ type letters struct {
 }
 
 // each sends a request with method for each letter. After a failure, which it
-// prints, it continues with the next letter.
+// prints, it continues with the next letter. All ids are looked up before the
+// first request, so that a wrong one changes nothing. A prefix must fit exactly
+// one letter.
 func (c *letters) each(ctx context.Context, env environment, method, done string) error {
 	if c.All == (len(c.IDs) > 0) {
 		return usageError{errors.New("give the ids of dead letters, or --all")}
@@ -188,20 +199,21 @@ func (c *letters) each(ctx context.Context, env environment, method, done string
 
 type eventsReplay struct{ letters }
 
-// Run replays the letters.
+// Run replays the letters. A listener that fails again keeps its letter.
 func (c *eventsReplay) Run(ctx context.Context, env environment) error {
 	return c.each(ctx, env, http.MethodPost, "done")
 }
 
 type eventsDelete struct{ letters }
 
-// Run deletes the letters.
+// Run deletes the letters. There is no way back.
 func (c *eventsDelete) Run(ctx context.Context, env environment) error {
 	return c.each(ctx, env, http.MethodDelete, "deleted")
 }
 
 // askDev calls the console API of the flexfn dev at base. It sends order as
-// JSON, unless that is nil, and decodes the answer into answer.
+// JSON, unless that is nil, and decodes the answer into answer. An error has
+// the message of flexfn dev or, if something else answers at base, says so.
 func askDev(ctx context.Context, base, method, path string, order, answer any) error {
 	var body io.Reader
 	if order != nil {

@@ -14,10 +14,15 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
+// isTerminal reports whether f is a terminal, and not a file, a pipe or a log
+// of CI.
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// keysHelp is printed at the start and for every key that does nothing.
 const keysHelp = "Keys%s: o opens the console, f lists the faults, l the functions, c clears, h helps, q ends\n"
 
+// errNotInFront means that flexfn dev runs in the background of a shell, as
+// with "&".
 var errNotInFront = errors.New("another program has the terminal")
 
 // keyboard runs the actions of keys that the developer presses in the terminal.
@@ -33,7 +38,8 @@ type keyboard struct {
 // listen reads keys until ctx ends. The terminal is restored when ctx ends or
 // restore is called, whichever comes first. Without a terminal, listen does
 // nothing. Its goroutine lives as long as the program, since a read from a
-// terminal cannot be cancelled.
+// terminal cannot be cancelled. If the terminal cannot be switched to single
+// keys, the same keys work with Enter.
 func (k *keyboard) listen(ctx context.Context) (restore func()) {
 	restore = func() {}
 	if !isTerminal(os.Stdin) {
@@ -66,7 +72,8 @@ func (k *keyboard) listen(ctx context.Context) (restore func()) {
 }
 
 // pressed runs the actions of keys. It ignores arrows and the like, which
-// arrive as several bytes that begin with Escape.
+// arrive as several bytes that begin with Escape. Capitals are as good as small
+// letters.
 func (k *keyboard) pressed(keys []byte) {
 	if bytes.HasPrefix(keys, []byte{0x1b}) {
 		return
@@ -101,7 +108,8 @@ func (k *keyboard) pressed(keys []byte) {
 }
 
 // openBrowser opens url in the developer's browser, without waiting for it.
-// failed may be called later, on another goroutine.
+// failed may be called later, on another goroutine. It runs the system's own
+// opener, which knows the browser that is set.
 func openBrowser(url string, failed func(error)) {
 	name, args := "xdg-open", []string{url}
 	switch runtime.GOOS {

@@ -7,4 +7,5 @@ import (
 	"os"
 )
 
+// singleKeys is not supported on other systems, where keys need Enter.
 func singleKeys(*os.File) (restore func(), err error) { return nil, errors.ErrUnsupported }

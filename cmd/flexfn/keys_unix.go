@@ -11,7 +11,9 @@ import (
 
 // singleKeys makes a terminal return each key as it is pressed, without echo.
 // Signals, such as that of Ctrl-C, and output are unaffected. The result
-// restores the terminal.
+// restores the terminal. Restoring it twice is harmless, and does nothing if
+// the shell has the terminal again by then: changing it would stop this process
+// with SIGTTOU.
 func singleKeys(f *os.File) (restore func(), err error) {
 	fd := int(f.Fd())
 	// The terminal may belong to another program. Changing it would stop this

@@ -18,11 +18,14 @@ func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler
 }
 
 // warnings drops the info lines of package host: the commands print the address
-// themselves.
+// themselves. Warnings and errors pass, to standard error.
 type warnings struct{ slog.Handler }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
 
+// listen opens a TCP port before anything else is started, so that a port in
+// use is the first thing that a developer hears of. The error says which flag
+// to change.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {

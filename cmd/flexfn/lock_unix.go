@@ -12,6 +12,10 @@ import (
 
 // lockFile creates and locks the file at path. The system releases the lock
 // when the process ends, even if it crashes.
+//
+// It fails at once with errLocked if another process has the lock. The file is
+// locked and not just created, because a file alone would stay after a crash
+// and keep every later run out.
 func lockFile(path string) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -34,6 +34,10 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
+// main runs the command until it ends or a signal asks it to. The first signal
+// ends the context, and every command then finishes what it has begun; a second
+// one ends the process. SIGHUP counts too, since closing a terminal should not
+// leave a server behind.
 func main() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it is ignored
@@ -45,12 +49,15 @@ func main() {
 }
 
 // environment holds what the commands use of the outside world, so that tests
-// can replace it.
+// can replace it. Standard input is not in it: only flexfn dev reads it, for
+// keys, and a test has no terminal.
 type environment struct {
 	lookup         func(name string) (string, bool)
 	stdout, stderr io.Writer
 }
 
+// commands is the command line, as kong reads it from the tags. A command has a
+// Run method that gets what it needs by type; see the bindings in run.
 type commands struct {
 	Dev     devCommand     `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
 	Serve   serveCommand   `cmd:"" help:"Serve the functions in production, configured by the environment."`
@@ -73,7 +80,9 @@ func (versionCommand) Run(env environment) error {
 	return err
 }
 
-// version returns the module's version, as go install and go tool record it.
+// version returns the module's version, as go install and go tool record it. A
+// build from a working copy has the pseudo-version or (devel) that the go
+// command gave it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -83,15 +92,21 @@ func version() string {
 }
 
 // Exit codes other than 0: usage for mistakes on the command line,
-// [host.ExitCutOff] for requests cut off at the end, and failure for
-// everything else.
+// [host.ExitCutOff] for requests cut off at the end, and failure for everything
+// else. They are part of the interface: scripts and CI branch on them, so a
+// code that exists never changes its meaning.
 const (
 	exitFailure = host.ExitFailed
 	exitUsage   = 2
 )
 
 // run is the whole program. It returns the exit code.
+//
+// It can be called more than once in a process, as tests do: it changes no
+// global state and does not exit. Messages go to env.stderr and begin with
+// "flexfn:".
 func run(ctx context.Context, args []string, env environment) (code int) {
+	// kong calls os.Exit unless told otherwise, which would end a test.
 	type exit int // what kong asks for after printing help
 	defer func() {
 		switch e := recover().(type) {
@@ -139,10 +154,12 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 }
 
 // usageError is a mistake on the command line that the parser cannot see but
-// the command can. Its exit code is that of usage.
+// the command can. Its exit code is that of usage. A message of this type tells
+// the user what to type instead.
 type usageError struct{ error }
 
-// exitCode makes the command exit with this code, without a message.
+// exitCode makes the command exit with this code, without a message. The
+// command has printed what there is to say.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

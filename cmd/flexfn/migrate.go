@@ -18,12 +18,17 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// maxPluginConfig bounds the size of a plugin's configuration, in bytes.
+// maxPluginConfig bounds the size of a plugin's configuration, in bytes. Real
+// ones have some kilobytes.
 const maxPluginConfig = 4 << 20
 
 // migrate compares the features that the Flex plugin has switched on with those
 // that a server with these settings serves. Each source is merged into the ones
 // before it, as the template deploys its common file and then an environment's.
+//
+// What is on in the plugin and not served is a failure, since agents would see
+// it: a button that does nothing. A feature without functions of its own is
+// only mentioned.
 func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.Config, sources []string) {
 	const what = "plugin"
 	merged := json.RawMessage("{}")
@@ -48,6 +53,7 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 		return
 	}
 	for _, f := range served.Status(app.Config()) {
+		// What is left in on after the loop has no ready-made functions.
 		i := slices.Index(on, f.Name)
 		if i < 0 {
 			continue
@@ -72,7 +78,9 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 }
 
 // featuresOn lists the features that are on, sorted, by their names in the
-// paths of their functions.
+// paths of their functions. The plugin's names have underscores where paths
+// have hyphens. enabled may be the text "true", as the substitution of a
+// variable leaves it.
 func featuresOn(attributes json.RawMessage) ([]string, error) {
 	var config struct {
 		CustomData *struct {
@@ -100,7 +108,7 @@ func featuresOn(attributes json.RawMessage) ([]string, error) {
 
 // pluginConfig reads the ui_attributes from a file, from Flex's configuration
 // at Twilio, or from another URL. The account's credentials are sent only to
-// Twilio.
+// Twilio. The match is exact: https, that host and no user in the URL.
 func pluginConfig(ctx context.Context, app *flexfn.App, source string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -129,6 +137,8 @@ func pluginConfig(ctx context.Context, app *flexfn.App, source string) (json.Raw
 	return text, nil
 }
 
+// download reads a plugin's configuration from a URL other than Twilio's,
+// without credentials. It reads at most maxPluginConfig bytes.
 func download(ctx context.Context, source string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
 	if err != nil {
@@ -152,7 +162,8 @@ func download(ctx context.Context, source string) ([]byte, error) {
 	return text, err
 }
 
-// withoutUser returns source without its user, password and query.
+// withoutUser returns source without its user, password and query. Messages use
+// it, and end up in logs of CI.
 func withoutUser(source string) string {
 	u, err := url.Parse(source)
 	if err != nil || u.Host == "" {

@@ -12,11 +12,14 @@ import (
 	"github.com/flexfn/flexfn/internal/scaffold"
 )
 
+// newCommand writes files of a user's project; package scaffold has their
+// contents.
 type newCommand struct {
 	App      newAppCommand      `cmd:"" help:"Make a project: a Flex and a Studio function with tests, Dockerfile, CI."`
 	Function newFunctionCommand `cmd:"" help:"Add a function to a project: its file, its test, and its line in routes.go."`
 }
 
+// newAppCommand makes a project that builds and passes its tests as it is.
 type newAppCommand struct {
 	Dir     string `arg:"" type:"path" help:"Folder to create; an existing one must be empty."`
 	Module  string `placeholder:"PATH" help:"Path of the Go module; by default the folder's name."`
@@ -25,11 +28,17 @@ type newAppCommand struct {
 }
 
 // Run creates the project and, unless told not to, fetches its dependencies.
+//
+// Mistakes that go mod tidy would report late and in its own words are found
+// before anything is written: a build of flexfn that no proxy has, and a module
+// path that belongs to the standard library.
 func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	app := scaffold.App{Module: n.Module, Replace: n.Replace}
 	if app.Module == "" {
 		app.Module = filepath.Base(n.Dir)
 	}
+	// The project requires the release that makes it. A working copy has no
+	// version that a proxy knows; with --replace any version will do.
 	if v := generatorVersion(); v != "devel" {
 		app.Version = v
 	} else if n.Replace != "" {
@@ -56,6 +65,8 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 		}
 	}
 	fmt.Fprintf(env.stdout, "\nNext:\n  cd %s\n", dev.Quote(n.Dir))
+	// In a workspace that does not list the module, every go command in it
+	// would fail.
 	if variables, err := (gotool.Tool{Dir: n.Dir}).Env(ctx, "GOWORK"); err == nil && variables["GOWORK"] != "" && variables["GOWORK"] != "off" {
 		fmt.Fprintf(env.stdout, "  go work use .         # the workspace %s does not have it yet\n", variables["GOWORK"])
 	}
@@ -63,6 +74,8 @@ func (n *newAppCommand) Run(ctx context.Context, env environment) error {
 	return nil
 }
 
+// newFunctionCommand adds a function to a project, in the style of those that
+// are there.
 type newFunctionCommand struct {
 	Path   string `arg:"" help:"The function's path, such as /flex/hold-participant."`
 	Flex   bool   `xor:"kind" help:"For Flex plugins (the default)."`
@@ -72,6 +85,8 @@ type newFunctionCommand struct {
 	Dir    string `default:"handlers" type:"existingdir" help:"Folder of the package with func Routes."`
 }
 
+// Run writes the files and lists them. It changes routes.go and overwrites
+// nothing else.
 func (n *newFunctionCommand) Run(env environment) error {
 	written, err := scaffold.Function{Path: n.Path, Studio: n.Studio, Empty: n.Empty, Name: n.Name}.Write(n.Dir)
 	if err != nil {

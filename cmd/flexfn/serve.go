@@ -9,13 +9,18 @@ import (
 	"github.com/flexfn/flexfn/host"
 )
 
+// serveCommand serves the ready-made functions in production. A user's own
+// program does the same with package host; it is short on purpose.
 type serveCommand struct {
 	Addr        string `placeholder:"ADDRESS" help:"Address and port, or unix:PATH, to listen on, instead of what the platform or $$FLEXFN_LISTEN says, or :3001."`
 	Healthcheck bool   `help:"Serve nothing: check the health of the server on this machine, and fail if it is not healthy."`
 }
 
-// Run serves until ctx ends.
+// Run serves until ctx ends. Every function is logged at the start with who may
+// call it, and one that anyone may call as a warning: an open function should
+// never come as a surprise.
 func (s *serveCommand) Run(ctx context.Context, env environment) error {
+	// The flag wins over what the platform says.
 	serving := host.FromLookup(env.lookup)
 	if s.Addr != "" {
 		serving.Listen = s.Addr

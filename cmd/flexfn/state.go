@@ -11,7 +11,8 @@ import (
 )
 
 // A stateFile keeps a fake's state from one run to the next. It is locked for
-// this process until close.
+// this process until close. The lock is a file next to it, since saving
+// replaces the file itself, and a lock on it would go with the old one.
 type stateFile struct {
 	path string // with symbolic links resolved
 	lock *os.File
@@ -19,15 +20,17 @@ type stateFile struct {
 
 // openState locks the file at path, which need not exist. It checks that the
 // file can be written, so that a run does not fail to save its state at the
-// end.
+// end. It creates no state: a run that is stopped at once leaves none.
 func openState(path string) (*stateFile, error) {
 	path, err := behindLinks(path)
 	if err != nil {
 		return nil, fmt.Errorf("the state cannot be written: %w", err)
 	}
+	// A device or a pipe would be replaced by a file.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file: name a file for the state", path)
 	}
+	// The folder counts and not the file, since save makes a new file in it.
 	probe, err := os.CreateTemp(filepath.Dir(path), ".flexfn-state-*")
 	if err != nil {
 		return nil, fmt.Errorf("the state cannot be written to %s: %w", path, err)
@@ -43,7 +46,7 @@ func openState(path string) (*stateFile, error) {
 }
 
 // behindLinks resolves symbolic links in path. The file that they lead to need
-// not exist.
+// not exist. Otherwise saving would replace the link by a file.
 func behindLinks(path string) (string, error) {
 	for range 40 {
 		target, err := os.Readlink(path)
@@ -59,8 +62,11 @@ func behindLinks(path string) (string, error) {
 	return "", fmt.Errorf("%s leads through too many links", path)
 }
 
+// errLocked is the error of a second flexfn with the same state: the last to
+// end would overwrite what the other has saved.
 var errLocked = errors.New("another flexfn uses this state: end that one, or name another file")
 
+// close releases the lock and removes its file.
 func (s *stateFile) close() error {
 	if s.lock == nil {
 		return nil
@@ -68,7 +74,8 @@ func (s *stateFile) close() error {
 	return errors.Join(os.Remove(s.lock.Name()), s.lock.Close())
 }
 
-// load loads the state into fake, if there is one.
+// load loads the state into fake, if there is one. A file that does not exist
+// yet is no error; the fake keeps its state.
 func (s *stateFile) load(fake *twiliofake.Twilio) error {
 	err := loadState(fake, s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,6 +84,7 @@ func (s *stateFile) load(fake *twiliofake.Twilio) error {
 	return err
 }
 
+// loadState loads a state document from a file. Its errors name the file.
 func loadState(fake *twiliofake.Twilio, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -89,7 +97,9 @@ func loadState(fake *twiliofake.Twilio, path string) error {
 }
 
 // save replaces the file atomically, so that the old state survives a full disk
-// or a crash. Only the user may read the file, since it can hold tokens.
+// or a crash. Only the user may read the file, since it can hold tokens. The
+// new file is in the same folder, since a rename does not work between file
+// systems.
 func (s *stateFile) save(fake *twiliofake.Twilio) error {
 	file, err := os.CreateTemp(filepath.Dir(s.path), ".flexfn-state-*") // mode 0600
 	if err != nil {
