@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -101,26 +102,20 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 	return int(ran.Load()), errors.Join(err, freeErr)
 }
 
-// catchUp delivers the events since then, and returns the time up to which all
-// went well. It goes on after a failure. An event that fails for good becomes a
-// dead letter, which is no failure here, so one event cannot hold the cursor
-// for ever.
+// catchUp delivers the events since then, the oldest first, and returns the time
+// up to which all went well. It goes on after a failure. An event that fails for
+// good becomes a dead letter, which is no failure here, so one event cannot hold
+// the cursor for ever.
 func catchUp(ctx context.Context, workspace string, since time.Time, to []*delivery) (until time.Time, err error) {
-	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1Event, error) {
-		return taskrouter.NewApiService(client).ListEvent(workspace,
-			new(taskrouter.ListEventParams).SetStartDate(since.UTC()).SetPageSize(1000).SetLimit(maxCaughtUp))
-	})
-	if err := res.Err(); err != nil {
+	list, err := listEvents(ctx, workspace, since, maxCaughtUp)
+	if err != nil {
 		return until, fmt.Errorf("listing TaskRouter's events: %w", err)
 	}
 	var failedAt time.Time
-	for _, listed := range res.Data {
+	for _, e := range list {
 		if ctx.Err() != nil {
-			return until, ctx.Err()
-		}
-		e, ok := listedEvent(listed)
-		if !ok {
-			continue
+			err = errors.Join(err, ctx.Err())
+			break
 		}
 		for _, d := range to {
 			// As long as a callback would have.
@@ -129,19 +124,52 @@ func catchUp(ctx context.Context, workspace string, since time.Time, to []*deliv
 			cancel()
 			if deliverErr != nil {
 				err = errors.Join(err, deliverErr)
-				if failedAt.IsZero() || e.Time.Before(failedAt) {
+				if failedAt.IsZero() {
 					failedAt = e.Time
 				}
 			}
 		}
-		if e.Time.After(until) {
-			until = e.Time
-		}
+		until = e.Time
 	}
-	if !failedAt.IsZero() && failedAt.Before(until) {
+	if !failedAt.IsZero() {
 		until = failedAt
 	}
 	return until, err
+}
+
+// listEvents returns the oldest events since then, at most so many, oldest
+// first. Twilio does not say in which order it lists them. A list that is cut
+// short at its new end is continued by the next call; of one that is cut short at
+// its old end, what came before is listed, until nothing did.
+func listEvents(ctx context.Context, workspace string, since time.Time, most int) ([]Event, error) {
+	var list []Event
+	for end := (time.Time{}); ; {
+		params := new(taskrouter.ListEventParams).SetStartDate(since.UTC()).SetPageSize(min(most, 1000)).SetLimit(most)
+		if !end.IsZero() {
+			params.SetEndDate(end.UTC())
+		}
+		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1Event, error) {
+			return taskrouter.NewApiService(client).ListEvent(workspace, params)
+		})
+		if err := res.Err(); err != nil {
+			return nil, err
+		}
+		page := make([]Event, 0, len(res.Data))
+		for _, listed := range res.Data {
+			if e, ok := listedEvent(listed); ok {
+				page = append(page, e)
+			}
+		}
+		newestFirst := len(page) > 0 && page[len(page)-1].Time.Before(page[0].Time)
+		slices.SortStableFunc(page, func(a, b Event) int { return a.Time.Compare(b.Time) })
+		if len(page) > 0 {
+			list = page
+		}
+		if len(res.Data) < most || !newestFirst || !end.IsZero() && !page[0].Time.Before(end) {
+			return list, nil
+		}
+		end = page[0].Time
+	}
 }
 
 // listedEvent reads an event of the Events API: its own fields, and those in
