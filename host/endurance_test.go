@@ -329,14 +329,13 @@ func TestAppBehindMiddleware(t *testing.T) {
 	}
 	release := make(chan struct{})
 	defer func() { _ = read.Close(); close(release) }()
-	options := []flexfn.StudioOption{flexfn.OpenToAnyone(), flexfn.Deadline(50 * time.Millisecond)}
 	app.Handle("/fails", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) {
 		return nil, errors.New(strings.Repeat("why ", 1000))
-	}, options...))
+	}, flexfn.OpenToAnyone()))
 	app.Handle("/hangs", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) {
 		<-release
 		return nil, nil
-	}, options...))
+	}, flexfn.OpenToAnyone(), flexfn.Deadline(50*time.Millisecond)))
 	mux := http.NewServeMux()
 	mux.Handle("/", app)
 	s := start(t, mux, Config{Drain: 300 * time.Millisecond})
