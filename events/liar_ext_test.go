@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -133,39 +131,10 @@ func deliverOver(t *testing.T, seed uint64, broken string, lies func() liar.Lie)
 
 // TestStoresThatLie delivers events over stores of which up to a third of all
 // calls go wrong. FLEXFN_CLAIM_SEEDS sets how many seeds it tries.
-func TestStoresThatLie(t *testing.T) {
-	seeds, err := strconv.Atoi(os.Getenv("FLEXFN_CLAIM_SEEDS"))
-	if err != nil {
-		seeds = 40
-	}
-	for seed := range uint64(seeds) {
-		if fault := deliverOver(t, seed, "", liar.Random(seed, float64(seed%4)*0.1)); fault != "" {
-			t.Errorf("seed %d: %s", seed, fault)
-		}
-	}
-}
+func TestStoresThatLie(t *testing.T) { liar.Run(deliverOver).Try(t, 40) }
 
 // TestBrokenStores plants faults in the store: the test must notice each.
-func TestBrokenStores(t *testing.T) {
-	for _, broken := range []string{"left", "old", "ttl"} {
-		found := false
-		for seed := uint64(0); seed < 200 && !found; seed++ {
-			found = deliverOver(t, seed, broken, liar.Random(seed, float64(seed%4)*0.1)) != ""
-		}
-		if !found {
-			t.Errorf("a store that breaks the rule %q is not noticed", broken)
-		}
-	}
-}
+func TestBrokenStores(t *testing.T) { liar.Run(deliverOver).Notices(t, 200) }
 
 // FuzzStoreThatLies has the fuzzer choose what goes wrong with each call.
-func FuzzStoreThatLies(f *testing.F) {
-	f.Add(uint64(1), []byte{})
-	f.Add(uint64(2), []byte{byte(liar.Late), byte(liar.Unsaid), byte(liar.Stale), byte(liar.Repeats), byte(liar.Slow), byte(liar.Fails)})
-	f.Add(uint64(3), []byte{byte(liar.Honest), byte(liar.Forgets), byte(liar.Stale)})
-	f.Fuzz(func(t *testing.T, seed uint64, lies []byte) {
-		if fault := deliverOver(t, seed, "", liar.From(lies)); fault != "" {
-			t.Error(fault)
-		}
-	})
-}
+func FuzzStoreThatLies(f *testing.F) { liar.Run(deliverOver).Fuzz(f) }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -128,42 +127,13 @@ func model(t *testing.T, seed uint64, broken string, lies func() liar.Lie) (faul
 
 // TestModel runs claims over an unreliable store, in virtual time.
 // FLEXFN_CLAIM_SEEDS sets how many seeds it tries.
-func TestModel(t *testing.T) {
-	seeds, err := strconv.Atoi(os.Getenv("FLEXFN_CLAIM_SEEDS"))
-	if err != nil {
-		seeds = 200
-	}
-	for seed := range uint64(seeds) {
-		if fault := model(t, seed, "", liar.Random(seed, float64(seed%4)*0.1)); fault != "" {
-			t.Errorf("seed %d: %s", seed, fault)
-		}
-	}
-}
+func TestModel(t *testing.T) { liar.Run(model).Try(t, 200) }
 
 // TestModelFindsFaults plants faults in the store: the model must notice each.
-func TestModelFindsFaults(t *testing.T) {
-	for _, broken := range []string{"left", "old", "ttl"} {
-		found := false
-		for seed := uint64(0); seed < 300 && !found; seed++ {
-			found = model(t, seed, broken, liar.Random(seed, float64(seed%4)*0.1)) != ""
-		}
-		if !found {
-			t.Errorf("a store that breaks the rule %q is not noticed", broken)
-		}
-	}
-}
+func TestModelFindsFaults(t *testing.T) { liar.Run(model).Notices(t, 300) }
 
 // FuzzStoreThatLies has the fuzzer choose what goes wrong with each call.
-func FuzzStoreThatLies(f *testing.F) {
-	f.Add(uint64(1), []byte{})
-	f.Add(uint64(2), []byte{byte(liar.Late), byte(liar.Unsaid), byte(liar.Stale), byte(liar.Repeats), byte(liar.Slow), byte(liar.Fails)})
-	f.Add(uint64(3), []byte{byte(liar.Honest), byte(liar.Forgets), byte(liar.Stale)})
-	f.Fuzz(func(t *testing.T, seed uint64, lies []byte) {
-		if fault := model(t, seed, "", liar.From(lies)); fault != "" {
-			t.Error(fault)
-		}
-	})
-}
+func FuzzStoreThatLies(f *testing.F) { liar.Run(model).Fuzz(f) }
 
 func newClaims() *Claims {
 	return New(store.InMemory(store.NewMemory(1<<20), slog.New(slog.DiscardHandler)))
