@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/flexfn/flexfn/internal/sid"
 )
@@ -34,19 +33,13 @@ const (
 var named = []Kind{
 	{
 		Name:     "e164",
-		Check:    matches(e164),
+		Check:    regexp.MustCompile(e164).MatchString,
 		Expected: "a telephone number in E.164 form, such as " + e164Example,
 		Example:  e164Example,
 		Format:   "e164",
 		Note:     "E.164",
 		Pattern:  e164,
 	},
-}
-
-// matches returns a check that compiles pattern when it is first called.
-func matches(pattern string) func(string) bool {
-	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-	return func(s string) bool { return compiled().MatchString(s) }
 }
 
 // SID returns the kind of SIDs that begin with one of prefixes.
