@@ -58,7 +58,7 @@ func TestQueueOfAnApp(t *testing.T) {
 		t.Errorf("in production the queue is %T", q)
 	}
 	if q := testApp(t, dev).config.Queue; q == nil {
-		t.Error("in development there is no queue")
+		t.Error("an app in development has no queue")
 	}
 	own := new(memoryQueue)
 	if q := testApp(t, func(c *Config) { dev(c); c.Queue = own }).config.Queue; q != own {
@@ -95,7 +95,7 @@ func traceOf(t *testing.T, w *httptest.ResponseRecorder) (trace link.Trace) {
 	return trace
 }
 
-// The trace tells which step failed.
+// The trace shows which step failed.
 func TestTraceOfSteps(t *testing.T) {
 	key := strings.Repeat("k", shortestDevKey)
 	app := testApp(t, func(c *Config) {

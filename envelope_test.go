@@ -79,7 +79,7 @@ func TestStatusOfAResponse(t *testing.T) {
 	}
 }
 
-// A feature that is not set up is no failure for the log; a service's 501 is.
+// A feature that is not set up is not logged as a failure; a service's 501 is.
 func TestNotSetUpIsNotLogged(t *testing.T) {
 	for _, c := range []struct {
 		err    *Error

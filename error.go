@@ -61,7 +61,7 @@ type Error struct {
 // of such an error is part of the message, which the caller reads. To keep a
 // cause from the caller, make an Error and set its Err instead.
 //
-//	flexfn.Errorf(http.StatusNotFound, "There is no customer %d", in.ID)
+//	flexfn.Errorf(http.StatusNotFound, "Customer %d was not found", in.ID)
 //
 // A status outside 400 to 599 counts as 500.
 func Errorf(status int, format string, args ...any) error {

@@ -37,7 +37,7 @@ func TestHandlersOwnContextEnds(t *testing.T) {
 	}
 }
 
-// An attempt is logged without what it did not come to.
+// An attempt is logged without the fields that do not apply to it.
 func TestLogValueOfAnAttempt(t *testing.T) {
 	for want, a := range map[string]Attempt{
 		"[attempt=1 duration=0s]": {Number: 1},

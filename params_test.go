@@ -11,7 +11,7 @@ type embeddedFields struct {
 	Inner string `json:"inner"`
 }
 
-// A field that is no parameter does not hide those after it.
+// A field that is not a parameter does not hide those after it.
 func TestFieldsAfterOthers(t *testing.T) {
 	list, err := parametersOf(reflect.TypeFor[struct {
 		embeddedFields

@@ -149,7 +149,7 @@ func TestAnswerInTime(t *testing.T) {
 	}
 }
 
-// TestBusySubject: waiting for another event of the subject is no failed try.
+// TestBusySubject: waiting for another event of the subject is not a failed try.
 func TestBusySubject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := flexfntest.NewStore()

@@ -104,8 +104,8 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 
 // catchUp delivers the events since then, the oldest first, and returns the time
 // up to which all went well. It goes on after a failure. An event that fails for
-// good becomes a dead letter, which is no failure here, so one event cannot hold
-// the cursor for ever.
+// good becomes a dead letter, which does not count as a failure here, so one event
+// cannot hold the cursor forever.
 func catchUp(ctx context.Context, workspace string, since time.Time, to []*delivery) (until time.Time, err error) {
 	list, err := listEvents(ctx, workspace, since, maxCaughtUp)
 	if err != nil {

@@ -200,7 +200,7 @@ func letterTime(entry []byte) time.Time {
 // Letters that are added or deleted meanwhile may or may not appear. "flexfn
 // events" and the console list them too. It reads the Store once for each of
 // the 16 lists and once for each letter, and locks nothing. Each range over it
-// starts anew.
+// starts from the beginning.
 func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		rt, err := runtimeOf(ctx)

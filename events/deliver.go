@@ -202,7 +202,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		s step
 		e error
 	}
-	results := make(chan result, len(wanted)) // nobody waits to be recorded
+	results := make(chan result, len(wanted)) // so that no listener waits to be recorded
 	pending := 0
 	id := mine.ID()
 	for _, l := range wanted {
@@ -224,18 +224,16 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	var errs []error
 	for pending > 0 {
 		// Each is recorded at once, together with those that ended meanwhile.
-		r := <-results
+		ended := []result{<-results}
+		for range len(results) {
+			ended = append(ended, <-results)
+		}
+		pending -= len(ended)
 		var names []string
-		for more := true; more; {
-			pending--
+		for _, r := range ended {
 			names = append(names, r.l.name)
 			changed[r.l.id(d.path)] = r.s
 			errs = append(errs, r.e)
-			select {
-			case r = <-results:
-			default:
-				more = false
-			}
 		}
 		save := mine.Save
 		if pending == 0 {

@@ -101,8 +101,8 @@ type MessageStatus struct {
 }
 
 // statusEvent finds out what a status callback is about. The order matters: the
-// callback of a conference's recording has a ConferenceSid too. What is none of
-// these has a type that begins with "unknown." instead of being lost.
+// callback of a conference's recording has a ConferenceSid too. Any other
+// callback gets a type that begins with "unknown." instead of being lost.
 func statusEvent(f fields, _ string) Event {
 	e := Event{AccountSID: f.text("AccountSid"), fields: f}
 	e.Time, _ = parseTime(f.text("Timestamp"))

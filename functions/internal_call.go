@@ -47,8 +47,8 @@ type joinParams struct {
 	Conference string `json:"conferenceName" doc:"name of the conference" example:"WT00000000000000000000000000000001"`
 }
 
-// joinConference leads the called agent into the conference. Whoever of the two
-// leaves ends it.
+// joinConference leads the called agent into the conference. It ends
+// when either of the two leaves.
 func joinConference(_ context.Context, in joinParams) (*flexfn.Response, error) {
 	return intoConference(&twiml.VoiceConference{Name: in.Conference, EndConferenceOnExit: "true"})
 }

@@ -102,7 +102,7 @@ func (c *Config) unparkByAgent(ctx context.Context, in unparkByAgentParams) (unp
 	return c.unpark(ctx, in.unparkByMessageParams, bool(in.SameWorker))
 }
 
-// unparkByMessage takes a conversation up for whoever the workflow finds.
+// unparkByMessage resumes a conversation with any agent that the workflow finds.
 func (c *Config) unparkByMessage(ctx context.Context, in unparkByMessageParams) (unparkReply, error) {
 	return c.unpark(ctx, in, false)
 }

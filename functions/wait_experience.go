@@ -229,8 +229,8 @@ func (w *waiting) findTask(ctx context.Context) string {
 
 // loop plays music. The menu is offered only if the task is known; if not, the
 // task is looked for again after the music. The music is inside the menu's
-// offer, so that star works while it plays. Its end begins the loop anew, and
-// with it Twilio asks again.
+// offer, so that star works while it plays. When it ends, Twilio asks for the loop
+// again.
 func (w *waiting) loop() []twiml.Element {
 	var verbs []twiml.Element
 	if w.SkipGreeting != "true" {

@@ -118,7 +118,7 @@ type Described interface{ Describe() []Function }
 //
 //	mux.Handle("/openapi.json", openapi.Handler(app, openapi.Info{}))
 //
-// The document is made anew for each request. The method and the query do not
+// The document is built for each request. The method and the query do not
 // matter.
 func Handler(app Described, info Info) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

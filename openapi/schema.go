@@ -48,8 +48,8 @@ var (
 // typed is the schema of any value of one JSON type.
 func typed(name string) *oas.Schema { return &oas.Schema{Type: oas.Types{name}} }
 
-// nullable also admits null. A reference cannot have it beside it, so it
-// becomes an alternative.
+// nullable also admits null. A reference cannot have siblings, so null
+// becomes an alternative to it.
 func nullable(s *oas.Schema) *oas.Schema {
 	switch {
 	case s.Ref != "":

@@ -287,6 +287,6 @@ func TestFaultyQueue(t *testing.T) {
 		}
 	}
 	if _, err := New(nil, queueURL); err == nil {
-		t.Error("without a client there is no error")
+		t.Error("a missing client is not an error")
 	}
 }

@@ -206,7 +206,7 @@ func (c *eventsReplay) Run(ctx context.Context, env environment) error {
 
 type eventsDelete struct{ letters }
 
-// Run deletes the letters. There is no way back.
+// Run deletes the letters, for good.
 func (c *eventsDelete) Run(ctx context.Context, env environment) error {
 	return c.each(ctx, env, http.MethodDelete, "deleted")
 }

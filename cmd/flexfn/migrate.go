@@ -26,8 +26,8 @@ const maxPluginConfig = 4 << 20
 // that a server with these settings serves. Each source is merged into the ones
 // before it, as the template deploys its common file and then an environment's.
 //
-// What is on in the plugin and not served is a failure, since agents would see
-// it: a button that does nothing. A feature without functions of its own is
+// A feature that the plugin has on and the server lacks is a failure, since agents
+// would see a button that does nothing. A feature without functions of its own is
 // only mentioned.
 func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.Config, sources []string) {
 	const what = "plugin"

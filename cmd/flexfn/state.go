@@ -74,8 +74,8 @@ func (s *stateFile) close() error {
 	return errors.Join(os.Remove(s.lock.Name()), s.lock.Close())
 }
 
-// load loads the state into fake, if there is one. A file that does not exist
-// yet is no error; the fake keeps its state.
+// load loads the state into fake, if there is one. If the file does not
+// exist yet, the fake keeps its state.
 func (s *stateFile) load(fake *twiliofake.Twilio) error {
 	err := loadState(fake, s.path)
 	if errors.Is(err, fs.ErrNotExist) {

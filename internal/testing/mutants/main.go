@@ -3,8 +3,8 @@
 //
 //	mutants [-exec COMMAND] [-run REGEXP] [-list FILE] FOLDER...
 //
-// The changes are those of go-gremlins, one operator at a time. That builds and
-// links a package's tests anew for each; this builds all changes into one test
+// The changes are those of go-gremlins, one operator at a time. go-gremlins
+// rebuilds a package's tests for each; this builds all changes into one test
 // binary, where an environment variable turns one of them on. Each is tried with
 // the tests that cover its line, fast ones first, until one fails or hangs.
 //
