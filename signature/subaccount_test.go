@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -98,6 +99,30 @@ func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 	}
 }
 
+// A # in a request line ends the URL that is signed and not the query that a
+// server reads, so a request with one is refused.
+func TestNumberSignIsRefused(t *testing.T) {
+	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := []byte("{}")
+	hashed := AddBodyHash("/x", body)
+	for _, target := range []string{hashed, hashed + "#", hashed + "#&AccountSid=AC1", "/x#" + strings.TrimPrefix(hashed, "/x")} {
+		raw := "POST " + target + " HTTP/1.1\r\nHost: example.com\r\nContent-Type: application/json\r\n\r\n"
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mac := hmac.New(sha1.New, []byte("token"))
+		mac.Write([]byte("https://example.com" + target))
+		r.Header.Set(Header, base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+		if _, err := v.Verify(t.Context(), r, body); (err == nil) != (target == hashed) {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+}
+
 // FuzzAccount has a sub-account sign whatever a request holds: it is accepted
 // only if each account that the request names is that one. With a SharedKey, the
 // settings must name the key and the algorithm.
@@ -129,9 +154,10 @@ func FuzzAccount(f *testing.F) {
 		if isJSON {
 			contentType, target = "application/json", AddBodyHash("/x?"+query, body)
 		}
+		_, sent, _ := strings.Cut(target, "?") // as a server reads it
 		signer := own
 		for _, token := range []string{ownToken, secret, mainToken} {
-			r := &http.Request{Method: "POST", Host: "example.com", URL: &url.URL{Path: "/x", RawQuery: query}, RequestURI: target, Header: http.Header{"Content-Type": {contentType}}}
+			r := &http.Request{Method: "POST", Host: "example.com", URL: &url.URL{Path: "/x", RawQuery: sent}, RequestURI: target, Header: http.Header{"Content-Type": {contentType}}}
 			text := "https://example.com" + target
 			if !isJSON {
 				text += string(signedForm(string(body)))
@@ -157,7 +183,7 @@ func FuzzAccount(f *testing.F) {
 			if token == secret && (!strings.Contains(settings, "k") || !strings.Contains(settings, "HMAC_SHA256")) {
 				t.Fatalf("a SharedKey is accepted with the settings %q", settings)
 			}
-			for _, named := range accountsIn(query, isJSON, body) {
+			for _, named := range accountsIn(sent, isJSON, body) {
 				if named != signer {
 					t.Fatalf("signed by %s, names %q", signer, named)
 				}
