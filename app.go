@@ -26,13 +26,13 @@ import (
 // configuration, HTTP client, token cache, Store and log. Make one with [New],
 // and register functions with [App.Handle]. The zero App cannot be used.
 //
-// An App is safe for concurrent use and needs no closing; see [App.Wait] for
-// the end of a program. A program may have several, for instance one for each
-// Twilio account.
+// An App is safe for concurrent use and needs no closing; call [App.Wait]
+// before the program exits. A program may have several Apps, for instance one
+// per Twilio account.
 //
-// It can be one of several handlers of an [http.ServeMux], also below a prefix
-// that [http.StripPrefix] removes: signatures are checked over the URL as it
-// was sent. Middleware must leave the body and the query as they are.
+// An App can be mounted in an [http.ServeMux] next to other handlers, and below
+// a prefix that [http.StripPrefix] removes: signatures are checked over the URL
+// as it was sent. Middleware must leave the body and the query as they are.
 type App struct {
 	config                      Config
 	log                         *slog.Logger
@@ -58,7 +58,7 @@ type App struct {
 	overdue    overdue
 	laggards   laggards
 	deliveries deliveries
-	met        atomic.Bool // the host of the first request
+	met        atomic.Bool // whether the host of the first request was noted
 }
 
 // tokenChecker hides the generic token cache behind an interface. Otherwise each
@@ -67,11 +67,11 @@ type tokenChecker interface {
 	admit(*call, *values) (*Owner, error)
 }
 
-// New makes an App. If config is faulty, the App is nil, and the error joins
-// every fault, each with the variable's name and a remedy; it contains no
-// secret. New makes no network request, so it does not notice a wrong auth token
-// or a Store that is down: the first requests do. "flexfn doctor --live" asks
-// Twilio beforehand.
+// New makes an App. If config is faulty, the App is nil and the error joins all
+// faults, each with the name of the variable and a remedy; it contains no
+// secrets. New makes no network requests, so a wrong auth token or a Store that
+// is down shows only when requests arrive. "flexfn doctor --live" asks Twilio
+// beforehand.
 //
 // The app keeps config, so do not change its slices and maps afterwards.
 func New(config Config) (*App, error) {
@@ -93,14 +93,14 @@ func New(config Config) (*App, error) {
 	}
 	faults = append(faults, a.retry.fault)
 	var err error
-	if config.AuthToken != "" { // without it withDefaults has complained
+	if config.AuthToken != "" { // withDefaults has reported an empty one
 		a.signed, err = newVerifier(config)
 		faults = append(faults, err)
 	}
 	if err = errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	// What follows reads only what has been checked.
+	// From here on, everything that is read has been checked.
 	a.log, a.client = newLogger(config, a.lines), newHTTPClient(config)
 	if a.entries, err = newEntries(config, a.log); err != nil {
 		return nil, err
@@ -127,14 +127,14 @@ func (a *App) Config() Config { return a.config }
 // /studio/hours-today, a warning is logged; docs/security.md says why.
 //
 // It panics, as [http.ServeMux.Handle] does, if the path is malformed or taken,
-// or if the function's definition is faulty: these are mistakes in the program,
-// best found when it starts.
+// or if the function's definition is faulty. These are mistakes in the program,
+// and best found when it starts.
 //
 //	app.Handle("/flex/hold", flexfn.PrepareFlexFunction(hold))
 //	app.Handle("/studio/hours", flexfn.PrepareStudioFunction(hours))
 //
-// A function may be registered at several paths and in several apps. There is
-// no way to remove one.
+// A function may be registered at several paths and in several apps. It cannot
+// be removed.
 func (a *App) Handle(path string, f *Function) {
 	if err := link.CheckPath(path); err != nil {
 		panic("flexfn: Handle: " + err.Error())
@@ -162,13 +162,14 @@ func (a *App) Handle(path string, f *Function) {
 	}
 }
 
-// warnOfBeginnings adds path to those of signed functions, and logs which of
-// them begin with it or are its beginning. Twilio signs the URL and a form's
-// names and values one after the other, so that a request signed for the
-// longer path is also signed for the shorter one, with the rest in a form.
+// warnOfBeginnings adds path to the paths of signed functions, and logs each
+// pair of them in which one is the beginning of the other. Twilio signs the URL
+// and a form's names and values one after the other, so that a request signed
+// for the longer path is also signed for the shorter one, with the rest in a
+// form.
 func (a *App) warnOfBeginnings(path string) {
 	warn := func(shorter, longer string) {
-		a.log.Warn("a signed function's path is the beginning of another's: whoever holds a request that Twilio signed for the longer one can send it to the shorter one; give one of them another path", "path", shorter, "longer", longer)
+		a.log.Warn("a signed function's path is the beginning of another's: a request that Twilio signed for the longer path can be sent to the shorter one; give one of them another path", "path", shorter, "longer", longer)
 	}
 	at, _ := slices.BinarySearch(a.signedPaths, path)
 	a.signedPaths = slices.Insert(a.signedPaths, at, path)
@@ -185,8 +186,8 @@ func (a *App) warnOfBeginnings(path string) {
 	}
 }
 
-// byPath returns the functions by path, in a map that never changes. A request
-// takes the lock only if it is the first after [App.Handle].
+// byPath returns the functions by path, in a map that never changes. Only the
+// first request after a call of [App.Handle] takes the lock.
 func (a *App) byPath() map[string]*route {
 	if functions := a.functions.Load(); functions != nil {
 		return *functions
@@ -213,8 +214,8 @@ func (r Route) Describe() openapi.Function {
 	return d
 }
 
-// Routes lists the registered functions, sorted by path. The slice is the
-// caller's to change.
+// Routes lists the registered functions, sorted by path. The caller may change
+// the slice.
 func (a *App) Routes() []Route {
 	functions := a.byPath()
 	list := make([]Route, 0, len(functions))
@@ -224,10 +225,9 @@ func (a *App) Routes() []Route {
 	return list
 }
 
-// Describe lists what is known about the functions, by path: what
-// [openapi.Document] makes a document of, and what the console and the
-// TypeScript client are made from. It is read from the functions' definitions;
-// no handler runs.
+// Describe describes the registered functions, sorted by path.
+// [openapi.Document], the console and the TypeScript client are built from it.
+// It reads the functions' definitions and runs no handler.
 func (a *App) Describe() []openapi.Function {
 	routes := a.Routes()
 	list := make([]openapi.Function, len(routes))
@@ -237,25 +237,25 @@ func (a *App) Describe() []openapi.Function {
 	return list
 }
 
-// Wait waits for the handlers that are still running although their callers were
-// answered at the deadline, at most until ctx ends, and then for log lines that
-// are not written yet, at most a second. Events that are to be tried again in
-// this process are tried once more, at once. Call it once the server has shut down;
-// package host does. The error says that ctx ended first.
+// Wait waits for handlers that are still running after their callers were
+// answered at the deadline, until ctx ends, and then up to a second for log
+// lines that are not written yet. Events that await another attempt in this
+// process get a last one at once. Call Wait after the server has shut down;
+// package host does. It returns an error if ctx ended first.
 func (a *App) Wait(ctx context.Context) error {
 	a.laggards.hurry()
 	err := a.overdue.wait(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = a.lines.Wait(ctx) // a log that is not read must not keep the program
+	_ = a.lines.Wait(ctx) // a log that is not read must not stop the program from exiting
 	return err
 }
 
 // Ready returns nil if the app should get requests. Otherwise it returns the
 // reason why another instance should: log lines are being lost because their
 // reader has stalled. Package host answers its health check accordingly. It
-// does not ask Twilio or the Store: their outage hits all instances alike, and
-// another one would not help.
+// does not ask Twilio or the Store: an outage of theirs hits all instances
+// alike, so another instance would not help.
 func (a *App) Ready() error {
 	if n := a.lines.Lost(); n > 0 {
 		return fmt.Errorf("the log is not being read: %d lines were lost", n)
@@ -325,9 +325,9 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.answer(c, w)
 }
 
-// admit checks who calls, and then reads the parameters. Nothing of the body is
-// decoded before, and no answer says anything about parameters, so a stranger
-// neither costs memory nor learns what the function takes.
+// admit checks the caller and then reads the parameters. Until the caller is
+// accepted, the body is not decoded and no answer mentions parameters, so a
+// stranger neither costs memory nor learns what the function takes.
 func (c *call) admit(body []byte) (*values, error) {
 	if c.fn.studio {
 		return c.admitSigned(body)
@@ -351,9 +351,9 @@ func (c *call) admit(body []byte) (*values, error) {
 
 // admitSigned checks Twilio's signature, and then reads the parameters. A
 // signed request whose body cannot be read is answered 500, since Event
-// Streams drops events after a 4xx; for an open function, whose callers may be
-// anyone, the 4xx stays. A function of package events reads the body itself,
-// so a body that has no parameters is not an error there.
+// Streams drops events after a 4xx; an open function, which anyone may call,
+// keeps the 4xx. A function of package events reads the body itself, so a body
+// without parameters is not an error there.
 func (c *call) admitSigned(body []byte) (*values, error) {
 	mend := unreadable
 	var proof signature.Proof
@@ -375,7 +375,7 @@ func (c *call) admitSigned(body []byte) (*values, error) {
 		}
 		err = vs.decode()
 	}
-	if c.fn.part != nil { // which reads the body itself
+	if c.fn.part != nil { // a function of package events
 		c.body = body
 		if err != nil {
 			return new(values), nil
@@ -387,11 +387,11 @@ func (c *call) admitSigned(body []byte) (*values, error) {
 // overdue reports whether err arose because the call's deadline has passed.
 func (c *call) overdue(err error) bool { return ended(err) && c.Err() == context.DeadlineExceeded }
 
-// callerLeft reports whether err arose because the caller has left.
+// callerLeft reports whether err arose because the caller has disconnected.
 func (c *call) callerLeft(err error) bool { return ended(err) && c.Err() == context.Canceled }
 
-// ended reports whether err says that some ctx has ended. It may be one that the
-// handler made, so its callers look at the call's own ctx as well.
+// ended reports whether err says that a ctx has ended. The handler may have
+// made that ctx itself, so the callers of ended look at the call's ctx as well.
 func ended(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -18,10 +18,11 @@ import (
 //		attempts.WithLabelValues(a.Host, a.Path, strconv.Itoa(a.Status)).Observe(a.Duration.Seconds())
 //	}
 //
-// Host, Method and Path have few values each, and suit a metric's labels.
-// RequestID does not.
+// Host, Method and Path take few values each, so they suit the labels of a
+// metric. RequestID does not.
 type Attempt struct {
-	// RequestID is the id of the request being answered; empty outside one.
+	// RequestID is the id of the request being answered; empty outside a
+	// request.
 	RequestID string
 	// Function is the path of the function that made the call; empty
 	// outside a function.
@@ -32,9 +33,9 @@ type Attempt struct {
 	// sent through the app's client; empty if it sent none. Path is a template
 	// such as /v2/PhoneNumbers/{…}, without the query, because both can hold
 	// personal data. It is the request's Pattern if the callback set one;
-	// otherwise each segment that is not a fixed word is {…}: at Twilio,
-	// anything but the words of its operations' paths; elsewhere, anything
-	// but versions (v2) and words of up to 24 letters.
+	// otherwise each variable segment is replaced by {…}. For Twilio, the words
+	// that occur in the paths of its operations are kept; for other services,
+	// versions (v2) and words of up to 24 letters are.
 	Method, Host, Path string
 	// Status is the HTTP status of the answer to that request; zero if none
 	// came.
@@ -47,8 +48,8 @@ type Attempt struct {
 	// Wait is the pause before the next attempt; zero if there is none, or if
 	// it follows at once.
 	Wait time.Duration
-	// Retried reports that another attempt is due. It may still not happen, if
-	// the caller leaves during the wait.
+	// Retried reports that another attempt is due. It does not happen if the
+	// caller leaves during the wait.
 	Retried bool
 	// TwilioRequestID is the answer's Twilio-Request-Id header.
 	TwilioRequestID string
@@ -77,9 +78,9 @@ func (a Attempt) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// attemptHook returns the function to call after every attempt: the trace's, the
-// log's and the user's in one. It is nil if there are none, so that attempts
-// need no record.
+// attemptHook returns the function to call after every attempt. It combines the
+// hooks of the trace, the log and the user. It is nil if there are none;
+// attempts are then not recorded at all.
 func (c Config) attemptHook() func(context.Context, Attempt) {
 	if c.devKey != "" {
 		c.OnAttempt = alsoTraced(c.OnAttempt)
@@ -100,7 +101,7 @@ func (c Config) attemptHook() func(context.Context, Attempt) {
 }
 
 // attemptRecord is the ctx of one observed attempt. The app's transport finds
-// it there and notes what it sent.
+// the record in the ctx of a request and notes in it what was sent.
 type attemptRecord struct {
 	lazyContext
 	began time.Time
@@ -124,14 +125,14 @@ func (r *attemptRecord) Value(key any) any {
 
 // template is the path of req without its values.
 func template(req *http.Request) string {
-	if req.Pattern != "" { // which means nothing to an http.Client
+	if req.Pattern != "" { // an http.Client ignores Pattern
 		return req.Pattern
 	}
 	return mask.Path(req.URL.Hostname(), req.URL.EscapedPath())
 }
 
-// noteExchange adds a request and its answer, nil when none came, to the
-// record of the attempt that ctx belongs to.
+// noteExchange adds a request and its answer, which is nil if none came, to the
+// record of the attempt that the request's ctx belongs to.
 func noteExchange(req *http.Request, resp *http.Response) {
 	r, _ := req.Context().Value(attemptKey{}).(*attemptRecord)
 	if r == nil {
@@ -153,6 +154,6 @@ func (r *attemptRecord) report(ctx context.Context, p *retryPolicy, n int, err e
 	a.Method, a.Host, a.Path = r.method, r.host, r.path
 	a.Status, a.TwilioRequestID = r.status, r.twilioID
 	r.noting.Unlock()
-	a.RequestID, a.Function = RequestID(ctx), callFrom(ctx).path // the hook is an app's, which ctx has
+	a.RequestID, a.Function = RequestID(ctx), callFrom(ctx).path // only an app has hooks, so ctx has a call
 	p.onAttempt(ctx, a)
 }

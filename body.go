@@ -7,34 +7,35 @@ import (
 	"time"
 )
 
-// Bounds on the memory that bodies take. Anyone can send them, and the sender is
-// known only once the body is there: it holds the token, or is signed.
+// Bounds on the memory that bodies take. Anyone can send a body, and the sender
+// is known only after the body has arrived, since it holds the token or is
+// covered by the signature.
 const (
-	freeBodyBytes     = 8 << 10  // of each body: its connection takes more
-	ordinaryBodyBytes = 64 << 10 // up to which a body shares the ordinary ones' room
+	freeBodyBytes     = 8 << 10  // of each body are free: its connection takes more
+	ordinaryBodyBytes = 64 << 10 // the longest body that counts as ordinary
 	defaultBodyRoom   = 16 << 20
-	ordinaryShare     = 4 // one part in so many is for ordinary bodies alone
+	ordinaryShare     = 4 // one part in 4 is reserved for ordinary bodies
 )
 
-// How much is read of a body that nothing uses, by what reading it is for.
+// How much of an unused body is read, depending on why it is read.
 const (
-	// A browser that is still sending a body reads the answer that refuses it
-	// only if the rest is read as well; otherwise it reports a network error,
-	// which the plugin takes for a reason to try again. So this covers any upload
-	// that is a mistake rather than an attack.
+	// A browser that is still sending a body sees the refusal only if the rest
+	// of the body is read; otherwise it reports a network error, and the plugin
+	// tries again. The bound covers any upload that is a mistake rather than an
+	// attack.
 	refusedBytes = 32 << 20
-	// The connection to a web service is used again only if the answer has been
-	// read to its end. Reading more than this takes longer than a new connection;
-	// net/http's server draws the same line.
+	// The connection to a web service is reused only if the answer has been
+	// read to its end. Reading more than this takes longer than opening a new
+	// connection; net/http's server uses the same bound.
 	reuseBytes = 256 << 10
 )
 
-// discard reads up to most bytes of a body that nothing uses.
+// discard reads and drops up to most bytes of body.
 func discard(body io.Reader, most int64) { _, _ = io.CopyN(io.Discard, body, most) }
 
 // bodyRoom bounds the bytes of all bodies that are being received or used.
-// Long bodies and ordinary ones have room of their own, so that a few long
-// ones do not lock out the others.
+// Ordinary bodies have room that long ones cannot take, so a few long bodies do
+// not lock out the others.
 type bodyRoom struct {
 	mu             sync.Mutex
 	ordinary, long int64 // bytes left
@@ -74,7 +75,7 @@ func (l *bodyLease) release() {
 	}
 }
 
-// readBody reads the whole body, at most limit bytes, if lease finds room for it.
+// readBody reads the whole body, at most limit bytes, if lease has room for it.
 // Memory is taken as bytes arrive, not as Content-Length announces them. A body
 // that is too slow ends when tooLate sets the connection's read deadline. The
 // error is meant for the caller.
@@ -83,7 +84,7 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 		return nil, nil
 	}
 	refuse := func(err error) ([]byte, error) {
-		// A caller that waits for permission to send has sent nothing.
+		// A caller that waits for "100 Continue" has not sent the body.
 		if r.Header.Get("Expect") == "" {
 			discard(r.Body, refusedBytes)
 		}
@@ -98,7 +99,7 @@ func readBody(r *http.Request, limit int64, deadline time.Time, lease *bodyLease
 	} else if n > 0 {
 		most = n
 	}
-	most++ // to see its end
+	most++ // to notice a body that is too long
 	body := make([]byte, 0, min(most, freeBodyBytes))
 	for {
 		n, err := r.Body.Read(body[len(body):cap(body)])

@@ -12,11 +12,11 @@ var ErrRetryBudget = errors.New("the app's own retry budget is spent (client sid
 
 // retryBudget keeps retries in proportion to calls: a token bucket into which
 // every call puts a tenth of a token and from which every retry after a wait
-// takes one. It begins full. While a service is down and once the bucket is
-// empty, retries add a tenth to the calls; a healthy app never empties it.
-// Retries after 412 are free, since a conflict is not a sign of an outage.
+// takes one. The bucket starts full. Once it is empty during an outage, retries
+// add at most a tenth to the calls; a healthy app never empties it. Retries
+// after 412 are free, since a conflict is not a sign of an outage.
 //
-// The nil budget refuses nothing.
+// A nil budget allows every retry.
 type retryBudget struct {
 	size   int64
 	tenths atomic.Int64
@@ -27,8 +27,8 @@ const (
 	tenthsPerRetry     = 10
 )
 
-// newRetryBudget makes a budget for size retries; zero is the default size
-// and a negative size no budget.
+// newRetryBudget makes a budget for size retries. Zero is the default size; for
+// a negative size it returns nil.
 func newRetryBudget(size int) *retryBudget {
 	if size < 0 {
 		return nil

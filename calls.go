@@ -17,24 +17,24 @@ type route struct {
 	lines pace.Lines // of callers who were not admitted
 }
 
-// calls counts the calls of one function whose handlers run, those that run
-// past their deadline among them. The zero value is ready.
+// calls counts the running handlers of one function, including those past their
+// deadline. The zero value is ready to use.
 type calls struct {
 	running atomic.Int64
-	refused atomic.Int64 // when one was last refused, in Unix nanoseconds; 0: not lately
+	refused atomic.Int64 // when a call was last refused, in Unix nanoseconds; 0: not lately
 }
 
-// calmAfter is how long no call must have been refused before the log says
-// that a function is called again: at the bound, calls are admitted and refused
-// in turn.
+// calmAfter is how long a function must go without refusing a call before the
+// log says that it is called again. Near the bound, calls are admitted and
+// refused in turn, and each change would be logged.
 const calmAfter = 10 * time.Second
 
-// errTooManyCalls is the cause in the trace of a refused call. No handler sees
-// it.
+// errTooManyCalls is the error that the trace of a refused call shows. Handlers
+// never see it.
 var errTooManyCalls = errors.New("too many calls of the function are running")
 
-// begin takes one of the function's places for a handler, which end gives
-// back. It reports whether there was one.
+// begin takes one of the function's places and reports whether one was free.
+// Call end to give it back.
 func (c *call) begin() bool {
 	n, most := &c.fn.calls, int64(c.app.config.MaxCalls)
 	if n.running.Add(1) > most {
@@ -54,8 +54,8 @@ func (c *call) begin() bool {
 // end gives back the place that begin took.
 func (n *calls) end() { n.running.Add(-1) }
 
-// tooMany answers a call for which there was no place. The log has one line
-// for all of them.
+// tooMany answers a call for which no place was free. begin logs one line for
+// all of them.
 func (c *call) tooMany() answer {
 	c.traceFailure(errTooManyCalls)
 	ans := refuse(http.StatusServiceUnavailable, "Too many calls of this function are running; try again")

@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// advice is what to do after a failure. The order does not matter; the zero
-// value is the safe one.
+// advice is what to do after a failure. The zero value is the safe choice.
 type advice int
 
 const (
@@ -25,18 +24,18 @@ const (
 	retryLater
 )
 
-// classify decides whether a call is tried again after err. No other code decides
-// which failures are retried.
+// classify decides whether a call is tried again after err. It is the only
+// place that decides which failures are retried.
 //
-// A status decides before the kind of the error does: a 503 that arrived is an
-// answer, even if its body was cut short. What is unknown is final, since
-// repeating it might do harm.
+// A status takes precedence over the kind of error: a 503 that arrived is an
+// answer, even if its body was cut short. Unknown errors are final, since a
+// retry might do harm.
 func classify(err error, repeatable bool) advice {
 	status := 0
 	if e, ok := errors.AsType[*Error](err); ok {
 		switch {
 		case e.OutcomeUnknown && repeatable:
-			return retryLater // no answer came, whatever the cause is called
+			return retryLater // no answer came, whatever status the error names
 		case e.OutcomeUnknown:
 			return giveUp
 		}
@@ -48,7 +47,7 @@ func classify(err error, repeatable bool) advice {
 		return a
 	}
 	if status != 0 && status < 500 {
-		return giveUp // an answer, whatever caused it
+		return giveUp // an answer came, whatever caused it
 	}
 	if noAnswer(err) {
 		return retryLater
@@ -56,8 +55,8 @@ func classify(err error, repeatable bool) advice {
 	return giveUp
 }
 
-// harmless reports whether what failed with err is known to have done nothing
-// that doing it again would do twice.
+// harmless reports whether the call that failed with err is known to have
+// changed nothing, so that repeating it cannot take effect twice.
 func harmless(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.harmless
@@ -65,8 +64,8 @@ func harmless(err error) bool {
 	return dialFailed(err)
 }
 
-// doubtful is err, of a call that must not happen twice, as one whose outcome
-// is unknown.
+// doubtful marks err, the error of a call that must not happen twice, as one
+// with an unknown outcome.
 func doubtful(err error) error {
 	var e *Error
 	if told, ok := errors.AsType[*Error](err); ok {
@@ -84,9 +83,10 @@ func doubtful(err error) error {
 	return e
 }
 
-// adviceFor lists the statuses of an answer after which a call is tried again,
-// whatever it does: with each of them the service says that it did nothing.
-// Other answers of 500 and above may come after the change was made.
+// adviceFor returns the advice for an answer with status. The statuses that
+// allow a retry of any call are those with which a service says that it did
+// nothing. Other answers of 500 and above may be sent after the change was
+// made.
 func adviceFor(status int) advice {
 	switch status {
 	case http.StatusPreconditionFailed:
@@ -97,13 +97,13 @@ func adviceFor(status int) advice {
 	return giveUp
 }
 
-// statusError is what any error implements to be classified by its status.
+// statusError is implemented by errors that are classified by an HTTP status.
 type statusError interface {
 	error
 	HTTPStatus() int
 }
 
-// delayError is what any error implements to ask for a longer wait.
+// delayError is implemented by errors that ask for a longer wait.
 type delayError interface {
 	error
 	RetryDelay() time.Duration
@@ -117,9 +117,8 @@ func retryDelay(err error) time.Duration {
 	return 0
 }
 
-// lostError marks a request that got no whole answer, so that an error which
-// was classified once is not taken for something else when it comes back
-// wrapped.
+// lostError marks the error of a request that got no complete answer, so that
+// it is classified the same way when it comes back wrapped.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
@@ -129,7 +128,7 @@ func (e *lostError) Unwrap() error { return e.err }
 // answer came on it.
 func noAnswer(err error) bool {
 	if badCertificate(err) {
-		return false // it stays wrong until a person acts
+		return false // it stays wrong until someone replaces it
 	}
 	if errors.Is(err, context.Canceled) {
 		return false
@@ -167,8 +166,8 @@ func noAnswer(err error) bool {
 	return lostByText(err)
 }
 
-// lostByText recognises the failures of net/http that have neither a type nor a
-// value of their own, by their text.
+// lostByText recognises, by their text, failures of net/http that have neither
+// a type nor an exported value.
 //
 // A new version of Go may change the texts; such a failure would then be final
 // rather than repeated.
@@ -207,19 +206,20 @@ func dialFailed(err error) bool {
 }
 
 // badCertificate reports whether the service's certificate was not accepted.
-// Waiting does not mend it, and going on without the check would send
-// credentials to whoever answers.
+// Waiting does not help, and going on without the check would send credentials
+// to an unknown server.
 func badCertificate(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 
-// timedOut reports whether err says that time ran out, whoever's.
+// timedOut reports whether err says that a time limit passed, no matter which.
 func timedOut(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
-	// The outermost one may not know: a url.Error asks only the error within it.
+	// The outermost error may not know: a url.Error asks only the error it
+	// wraps directly.
 	for e, ok := errors.AsType[net.Error](err); ok; e, ok = errors.AsType[net.Error](errors.Unwrap(e)) {
 		if e.Timeout() {
 			return true
@@ -228,9 +228,9 @@ func timedOut(err error) bool {
 	return false
 }
 
-// lost makes the error of a request to host that got no answer. sent reports
-// that the service may have begun to act on it, and changes that acting on it
-// twice would do something twice; with both, the outcome is unknown.
+// lost makes the error of a request to host that got no answer. sent says that
+// the service may have begun to act on the request, and changes that acting on
+// it twice would take effect twice. If both are true, the outcome is unknown.
 func lost(err error, host string, sent, changes bool) *Error {
 	if host == "" {
 		host = "the service"
@@ -256,7 +256,7 @@ func lost(err error, host string, sent, changes bool) *Error {
 }
 
 // unknownOutcome ends the message of a failure whose outcome is unknown. The
-// caller may be a person at a plugin, who must decide what to do.
+// reader may be a plugin's user, who has to decide what to do.
 const unknownOutcome = "; the request was sent, so what it asked for may have happened: check before you try again"
 
 // gaveUpError is the error of a call that ended before its retries were used up.
@@ -266,7 +266,7 @@ func (e *gaveUpError) Error() string {
 	return fmt.Sprintf("not tried again, %v: %v", e.reason, e.last)
 }
 
-// Unwrap gives the last failure first, so that its *Error is the one found.
+// Unwrap returns the last failure first, so that errors.As finds its *Error.
 func (e *gaveUpError) Unwrap() []error { return []error{e.last, e.reason} }
 
 // gaveUp is the error of a call that ended for reason, after the failure last
@@ -281,8 +281,8 @@ func gaveUp(reason, last error) error {
 	return &gaveUpError{reason, last}
 }
 
-// endedBy gives an error that was caused by the end of ctx a message for the
-// caller.
+// endedBy wraps err, which arose because a ctx ended, in an *Error with a
+// message for the caller.
 func endedBy(reason, err error) error {
 	if _, ok := errors.AsType[*Error](err); ok || !errors.Is(err, reason) {
 		return err

@@ -40,7 +40,7 @@ type Config struct {
 	// (ACCOUNT_SID)
 	AccountSID string
 	// AuthToken is the account's auth token. Required, even with an API key:
-	// only with it can Flex tokens and Twilio's signatures be checked.
+	// Flex tokens and Twilio's signatures cannot be checked without it.
 	// (AUTH_TOKEN)
 	AuthToken string
 	// APIKeySID (SK and 32 hex digits) and APIKeySecret are used for REST
@@ -55,7 +55,7 @@ type Config struct {
 	// functions that use TaskRouter. (TWILIO_FLEX_WORKSPACE_SID)
 	WorkspaceSID string
 	// TwilioURL is the base URL of a fake or proxy that receives every request
-	// for *.twilio.com, the credentials included; the Host header keeps the
+	// for *.twilio.com, including its credentials; the Host header keeps the
 	// original name. Empty sends them to Twilio. (FLEXFN_TWILIO_URL)
 	TwilioURL string
 
@@ -90,21 +90,21 @@ type Config struct {
 	// the URL that Twilio called. Nil trusts none. (FLEXFN_TRUSTED_PROXIES:
 	// networks separated by commas, or "anyone")
 	ProxyTrust signature.ProxyTrust
-	// PreviousAuthTokens are auth tokens with which Twilio may sign besides
-	// AuthToken, while the account's token is being rotated. Remove them
-	// afterwards. (FLEXFN_PREVIOUS_AUTH_TOKENS, separated by commas)
+	// PreviousAuthTokens are tokens that Twilio may still sign with, in
+	// addition to AuthToken, while the account's token is being rotated. Remove
+	// them afterwards. (FLEXFN_PREVIOUS_AUTH_TOKENS, separated by commas)
 	PreviousAuthTokens []string
 	// SharedKeys are the secrets of the account's SharedKeys, by their ids.
 	// Twilio signs webhooks with them by HMAC-SHA256 instead of with the auth
-	// token. That of a sub-account stands under its SID, a slash and the id.
-	// (FLEXFN_SHARED_KEYS: id=secret, separated by commas)
+	// token. The key of a sub-account's secret is its account SID, a slash and
+	// the id. (FLEXFN_SHARED_KEYS: id=secret, separated by commas)
 	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of the sub-account that a
 	// request names in AccountSid: each sub-account signs with its own. For an
-	// account that may not call it must return none. It is called
+	// account that must not call the app, it must return none. It is called
 	// concurrently, and before the signature is checked, so it must be cheap.
-	// An error is answered with 503. Nil admits AccountSID only. It has no
-	// variable.
+	// An error is answered with 503. Nil admits AccountSID only. There is no
+	// variable for it.
 	SubaccountAuthTokens func(ctx context.Context, accountSID string) ([]string, error)
 
 	// FlexDeadline and StudioDeadline bound the time of one request, from 1 ms
@@ -113,12 +113,11 @@ type Config struct {
 	// function. (FLEXFN_FLEX_DEADLINE, FLEXFN_STUDIO_DEADLINE)
 	FlexDeadline, StudioDeadline time.Duration
 	// MaxCalls is how many calls of one function may run at once in this
-	// process, each from the start of its handler to its end, past its
-	// deadline if the handler ignores its ctx. While there are as many,
-	// further calls of that function are answered 503 with Retry-After, so
-	// that no handler takes all memory and file descriptors. From 1 to
-	// 1,000,000; zero is 1,000, or half of what the limit of open files
-	// leaves, if that is less. (FLEXFN_MAX_CALLS)
+	// process. A call counts until its handler returns, even if that is after
+	// the deadline. Further calls of the function are answered 503 with
+	// Retry-After, so that a handler that hangs cannot use up memory and file
+	// descriptors. From 1 to 1,000,000; zero is 1,000, or half of what the
+	// limit of open files leaves, if that is less. (FLEXFN_MAX_CALLS)
 	MaxCalls int
 	// MaxBodyBytes bounds a request body; a longer one is answered 413. Zero
 	// is 6 MiB. The most is 2 GiB - 1. (FLEXFN_MAX_BODY_BYTES)
@@ -127,19 +126,18 @@ type Config struct {
 	// received or used at once; beyond it a request is answered 503 with
 	// Retry-After. A quarter of it is reserved for bodies of up to 64 KiB, so
 	// that a few long ones cannot lock out the others. The first 8 KiB of each
-	// body do not count. Once decoded, a body takes up to three times its
-	// bytes. It must be at least one and a half times MaxBodyBytes. Zero is 16
-	// MiB, or three times MaxBodyBytes if that is more.
-	// (FLEXFN_MAX_BODIES_BYTES)
+	// body do not count. A decoded body takes up to three times as much. It
+	// must be at least one and a half times MaxBodyBytes. Zero is 16 MiB, or
+	// three times MaxBodyBytes if that is more. (FLEXFN_MAX_BODIES_BYTES)
 	MaxBodiesBytes int64
 	// TokenTTL is how long an accepted Flex token is trusted before Twilio is
-	// asked again: from 1 s to 10 min. Zero is 1 min. For as long, a worker
+	// asked again: from 1 s to 10 min. Zero is 1 min. During that time a worker
 	// who was logged out or locked out can still call. (FLEXFN_TOKEN_TTL)
 	TokenTTL time.Duration
 
-	// Store is what the instances of the app share; nil is this process's
-	// memory. See [Store]. Without one, instances do not share what [Once] has
-	// done, so a second instance runs the handler again.
+	// Store holds what the instances of the app share; nil is this process's
+	// memory. See [Store]. Without a Store, instances do not know what [Once]
+	// has done elsewhere, so a second instance runs the handler again.
 	Store Store
 	// StoreSecret is the secret from which the keys that encrypt the Store's
 	// entries and their names are derived; at least 32 characters. All
@@ -147,8 +145,8 @@ type Config struct {
 	// every entry unreadable. (FLEXFN_STORE_SECRET)
 	StoreSecret string
 
-	// Queue runs jobs that outlast an answer; see [Queue]. With nil there is
-	// none, except under flexfn dev, which provides one in memory.
+	// Queue runs jobs that outlast an answer; see [Queue]. Nil means none,
+	// except under flexfn dev, which provides one in memory.
 	Queue Queue
 
 	// Retry is the policy of every web-service call of this app; options given
@@ -156,11 +154,11 @@ type Config struct {
 	// TWILIO_SERVICE_MIN_BACKOFF, TWILIO_SERVICE_MAX_BACKOFF,
 	// FLEXFN_ATTEMPT_TIMEOUT)
 	Retry []RetryOption
-	// RetryBudget is how many retries an outage may cost before they are held
-	// to a tenth of the calls, so that retries do not multiply it. Calls
-	// beyond the budget fail with [ErrRetryBudget] instead of being retried.
-	// Zero is 100; a negative number sets no limit. (FLEXFN_RETRY_BUDGET;
-	// "off" sets no limit)
+	// RetryBudget is how many retries an outage may cause before they are
+	// limited to a tenth of the calls, so that retries do not make it worse.
+	// Calls beyond the budget fail with [ErrRetryBudget] instead of being
+	// retried. Zero is 100; a negative number sets no limit.
+	// (FLEXFN_RETRY_BUDGET; "off" sets no limit)
 	RetryBudget int
 
 	// Development shows the text of unexpected errors to the caller. Never
@@ -245,8 +243,8 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 	return c
 }
 
-// setters has the function that sets each variable of package setting, by the
-// variable's first name. A test holds the two lists to each other.
+// setters maps the first name of each variable of package setting to the
+// function that sets its field. A test keeps the two lists in step.
 var setters = map[string]func(*Config, string) error{
 	"ACCOUNT_SID":               func(c *Config, v string) error { c.AccountSID = v; return nil },
 	"AUTH_TOKEN":                func(c *Config, v string) error { c.AuthToken = v; return nil },
@@ -281,7 +279,7 @@ var setters = map[string]func(*Config, string) error{
 		return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return maxBackoff(time.Duration(ms) * time.Millisecond) })
 	},
 	"FLEXFN_ATTEMPT_TIMEOUT": func(c *Config, v string) (err error) {
-		var d time.Duration // 0: without bound, as AttemptTimeout has it
+		var d time.Duration // 0: no timeout, as for AttemptTimeout
 		if v != "0" {
 			d, err = parseDuration(v)
 		}
@@ -299,7 +297,7 @@ var setters = map[string]func(*Config, string) error{
 	link.DescribeVariable:         (*Config).setDescribing,
 }
 
-// maxSecretBytes bounds a file with a secret.
+// maxSecretBytes bounds the size of a file with a secret.
 const maxSecretBytes = 64 << 10
 
 // readSecret reads a secret from a file, as container platforms mount them,
@@ -323,8 +321,8 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// splitList splits a list at commas. It drops empty items, so that a comma at
-// the end does no harm; the result is never nil.
+// splitList splits a list at commas. It drops empty items, so a trailing comma
+// does no harm. The result is never nil.
 func splitList(v string) []string {
 	list := []string{}
 	for item := range strings.SplitSeq(v, ",") {
@@ -335,7 +333,7 @@ func splitList(v string) []string {
 	return list
 }
 
-// parseSharedKeys reads FLEXFN_SHARED_KEYS. Its faults show no secret.
+// parseSharedKeys reads FLEXFN_SHARED_KEYS. Its errors contain no secrets.
 func parseSharedKeys(c *Config, v string) error {
 	c.SharedKeys = map[string]string{}
 	for i, item := range splitList(v) {
@@ -348,7 +346,8 @@ func parseSharedKeys(c *Config, v string) error {
 	return nil
 }
 
-// parseProxyTrust reads FLEXFN_TRUSTED_PROXIES; the trust reports its faults.
+// parseProxyTrust reads FLEXFN_TRUSTED_PROXIES. The ProxyTrust keeps what is
+// wrong with the list until New checks it.
 func parseProxyTrust(v string) signature.ProxyTrust {
 	if v == "anyone" {
 		return signature.TrustXForwardedFromAnyone()
@@ -356,7 +355,7 @@ func parseProxyTrust(v string) signature.ProxyTrust {
 	return signature.TrustXForwarded(splitList(v)...)
 }
 
-// parseBytes reads a size in bytes; it takes no unit such as MiB.
+// parseBytes reads a size in bytes, without a unit such as MiB.
 func parseBytes(v string) (int64, error) {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < 1 {
@@ -387,8 +386,8 @@ const (
 )
 
 // withDefaults checks c and fills in the defaults. Each fault names the field's
-// variable and the remedy, and never the value of a secret. Fields that only one
-// part of the app reads (Retry, and those about signatures) are checked by it.
+// variable and the remedy, and never the value of a secret. Retry and the
+// fields about signatures are checked by the parts of the app that read them.
 func (c Config) withDefaults() (Config, []error) {
 	faults := c.faults
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -445,7 +444,7 @@ func (c Config) withDefaults() (Config, []error) {
 	}
 	for _, token := range c.PreviousAuthTokens {
 		if !authToken.MatchString(token) {
-			fault("FLEXFN_PREVIOUS_AUTH_TOKENS has one with characters other than letters and digits: copy it again, without quotes or spaces")
+			fault("FLEXFN_PREVIOUS_AUTH_TOKENS has a token with characters other than letters and digits: copy it again, without quotes or spaces")
 			break
 		}
 	}
@@ -484,7 +483,7 @@ func (c Config) withDefaults() (Config, []error) {
 func parseBaseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		// What it is may hold a password.
+		// The error leaves out the URL, since it may hold a password.
 		return nil, fmt.Errorf("this is not a base URL: write one such as http://127.0.0.1:8080, without a user, a query or a fragment")
 	}
 	return u, nil

@@ -14,8 +14,8 @@ import (
 )
 
 // call is one request on its way through a function. It is also the ctx that
-// the handler gets, from which the accessors below read: one allocation instead
-// of a context.WithValue for each.
+// the handler gets; the accessors below read from it. That costs one
+// allocation, instead of a context.WithValue for each value.
 type call struct {
 	lazyContext
 
@@ -27,8 +27,8 @@ type call struct {
 	limit    time.Duration          // from start to the deadline
 	owner    *Owner                 // nil unless a Flex token was accepted
 	signedBy string                 // the account whose signature was checked
-	token    atomic.Pointer[string] // that came with the request, to be kept out of logs
-	trace    *trace                 // nil but under flexfn dev
+	token    atomic.Pointer[string] // the Flex token of the request, to mask in logs
+	trace    *trace                 // nil except under flexfn dev
 	claim    *claim.Claim           // of a guarded call
 	body     []byte                 // for package events; nil otherwise
 
@@ -37,12 +37,12 @@ type call struct {
 	id atomic.Pointer[string] // made when it is first asked for
 }
 
-// callKey finds the innermost call: a ctx of [App.Context] that was derived
-// from a handler's carries its own app.
+// callKey finds the innermost call. A ctx of [App.Context] that was derived
+// from a handler's ctx carries its own app.
 type callKey struct{}
 
-// Value implements [context.Context]. The keys of package link are those by
-// which other packages of flexfn find the app without importing its internals.
+// Value implements [context.Context]. Other packages of flexfn find the app by
+// the keys of package link, without importing its internals.
 func (c *call) Value(key any) any {
 	switch key {
 	case callKey{}:
@@ -96,9 +96,9 @@ func (a *App) Context(parent context.Context) context.Context {
 }
 
 // TokenOwner returns the owner of the Flex token that came with the request, as
-// Twilio reported it, at most [Config].TokenTTL ago. The result is the caller's to
-// change. It is false outside a Flex function. In a Flex function it is always
-// true, since the handler does not run without a valid token:
+// Twilio reported it, at most [Config].TokenTTL ago. The caller may change the
+// Owner. The boolean is false outside a Flex function. In a Flex function it is
+// always true, since the handler does not run without a valid token:
 //
 //	owner, _ := flexfn.TokenOwner(ctx)
 //	if owner.WorkerSID != in.WorkerSID {
@@ -107,16 +107,16 @@ func (a *App) Context(parent context.Context) context.Context {
 func TokenOwner(ctx context.Context) (Owner, bool) {
 	if c := callFrom(ctx); c != nil && c.owner != nil {
 		owner := *c.owner
-		owner.Roles = slices.Clone(owner.Roles) // the caller's to change
+		owner.Roles = slices.Clone(owner.Roles) // the caller may change it
 		return owner, true
 	}
 	return Owner{}, false
 }
 
 // RequestHeader returns the headers of the request; empty outside a function.
-// Anyone can write them, so do not base permissions on them: Twilio's signature
-// covers the URL and the body, not the headers. Do not change them, since other
-// goroutines of the request read them.
+// Do not base permissions on them, since a caller can send any: Twilio's
+// signature covers the URL and the body, not the headers. Do not change them,
+// since other goroutines of the request may read them.
 func RequestHeader(ctx context.Context) http.Header {
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		return c.request.Header
@@ -125,10 +125,11 @@ func RequestHeader(ctx context.Context) http.Header {
 }
 
 // RequestID returns the id of this request, 26 letters and digits drawn at
-// random. The log has it, and the answer's X-Request-Id header if the id was
-// used. It is empty outside a function. Calls of the same request, from any
-// goroutine, get the same id. A function that is retried by its caller gets a new
-// id each time, so it is an idempotency key for retries within the function only.
+// random. It is in the request's log lines and, if it was used, in the answer's
+// X-Request-Id header. It is empty outside a function. Calls of the same
+// request, from any goroutine, get the same id. A caller that tries again gets
+// a new id, so the id is an idempotency key only for retries within the
+// function.
 func RequestID(ctx context.Context) string {
 	if c := callFrom(ctx); c != nil && c.request != nil {
 		return c.requestID()
@@ -144,8 +145,8 @@ func (c *call) requestID() string {
 	return *c.id.Load()
 }
 
-// usedID returns the request id if it was ever asked for, and otherwise "". Most
-// requests leave no trace in the log, and need none.
+// usedID returns the request id if it was asked for, and otherwise "". Most
+// requests log nothing and need no id.
 func (c *call) usedID() string {
 	if id := c.id.Load(); id != nil {
 		return *id
@@ -154,9 +155,9 @@ func (c *call) usedID() string {
 }
 
 // Logger returns the app's logger with the attributes function, the path, and
-// request_id. In what it writes, the app's secrets, the request's Flex token and
-// telephone numbers are masked; docs/security.md says what cannot be. For a ctx
-// of [App.Context] it is the app's logger, and without an app slog's default,
+// request_id. It masks the app's secrets, the request's Flex token and
+// telephone numbers; docs/security.md says what it cannot mask. For a ctx of
+// [App.Context] it returns the app's logger, and without an app slog's default,
 // which masks nothing.
 //
 //	flexfn.Logger(ctx).InfoContext(ctx, "callback requested", "queue", in.Queue)

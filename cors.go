@@ -9,8 +9,8 @@ import (
 
 const allowMethods = "GET, HEAD, POST, OPTIONS"
 
-// headers sets headers whose values are in one allocation. Nothing of them is
-// shared with another answer, since what is around the app may change them.
+// headers sets headers and puts their values in one allocation. Answers share
+// no values, since a wrapper around the app may change them.
 type headers struct {
 	h      http.Header
 	n      int
@@ -24,8 +24,8 @@ func (s *headers) set(name, value string) {
 }
 
 // cors sets the headers that every answer has, and reports whether the origin
-// may call. By default any may: the Flex token is the credential, not a
-// cookie, so another web page has nothing to ride on.
+// may call. By default any may: the Flex token is the credential, not a cookie,
+// so another web page cannot borrow it.
 //
 // Source: the Fetch standard, section "CORS protocol"; Private Network Access
 // (WICG) for the preflight of a page that calls into a private network, which
@@ -82,7 +82,7 @@ func originSet(list []string) map[string]bool {
 	return set
 }
 
-// checkOrigins refuses what no browser would ever send as its Origin.
+// checkOrigins refuses origins that no browser would ever send.
 func checkOrigins(list []string) (faults []error) {
 	if list != nil && len(list) == 0 {
 		return []error{fmt.Errorf("FLEXFN_ALLOWED_ORIGINS is empty: list the origins that may call, or unset it to allow any")}
@@ -98,9 +98,9 @@ func checkOrigins(list []string) (faults []error) {
 	return faults
 }
 
-// originFault returns what is wrong with an allowed origin, as a remedy; empty
-// if nothing is. An origin that no browser sends would never match, and the
-// owner would look for the fault elsewhere.
+// originFault returns the remedy for an allowed origin that no browser sends,
+// and "" for a good one. A bad one would never match, and the operator would
+// look for the cause elsewhere.
 func originFault(origin string) (remedy string) {
 	u, err := url.Parse(origin)
 	switch {

@@ -15,8 +15,8 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// grace is how long after its deadline a handler may still return: one that
-// honours its ctx has a better answer to give than a bare 504. It is short,
+// grace is how long after its deadline a handler may still return. A handler
+// that honours its ctx has a better answer than a bare 504. The grace is short
 // because the caller has a deadline too, often the same.
 const grace = 100 * time.Millisecond
 
@@ -30,12 +30,12 @@ const (
 	handling
 )
 
-// exchange decides who answers a call: the goroutine that runs it, or the timer
-// that fires after the deadline. The first one to take mu does.
+// exchange decides which goroutine answers a call: the one that runs it, or the
+// timer's after the deadline. The first to take mu does.
 //
 // Three things may end a call: the handler returns, the deadline passes, or
-// the caller leaves. Only the first two answer. Whoever answers also decides
-// what the log says, so that one call is not reported twice.
+// the caller leaves. Only the first two produce an answer. The goroutine that
+// answers also writes the log line, so that a call is not reported twice.
 type exchange struct {
 	w     http.ResponseWriter
 	timer *time.Timer
@@ -43,18 +43,18 @@ type exchange struct {
 
 	mu       sync.Mutex
 	phase    phase
-	hurried  bool // the body was told to hurry
+	hurried  bool // the connection's read deadline was set
 	answered bool
 	late     bool // answered by the timer
 }
 
-// answer runs c's function and answers on w, by the deadline at the latest,
-// whatever the handler does.
+// answer runs c's function and answers on w by the deadline, whatever the
+// handler does.
 //
-// If the server sends an answer when it is flushed, as package host's does, the
-// call runs on its connection's goroutine, and the timer's goroutine writes a
-// late answer. Otherwise an answer ends only when ServeHTTP returns, so the call
-// runs on a second goroutine, which ServeHTTP can leave behind.
+// If the server sends an answer as soon as it is flushed, as package host's
+// does, the call runs on the connection's goroutine, and the timer's goroutine
+// writes a late answer. Otherwise an answer ends only when ServeHTTP returns,
+// so the call runs on a second goroutine, and ServeHTTP returns without it.
 func (a *App) answer(c *call, w http.ResponseWriter) {
 	limit := c.fn.deadline
 	switch {
@@ -132,7 +132,7 @@ func (c *call) finish(ans answer) {
 func (c *call) tell(ans answer) {
 	if c.trace != nil {
 		c.writeTrace(c.w.Header())
-		ans.requestID = c.requestID() // in development every answer has one
+		ans.requestID = c.requestID() // in development every answer has an id
 	}
 	if ans.last && c.request.ProtoMajor == 1 {
 		c.w.Header().Set("Connection", "close")
@@ -151,9 +151,9 @@ func (c *call) tell(ans answer) {
 // goroutine.
 //
 // While the body is being received, it first only sets the connection's read
-// deadline: the reader then fails at once, and answers with a status of its
-// own. A read that does not heed the deadline, as under some test servers, is
-// answered for a grace later.
+// deadline: readBody then fails at once, and answers with a status of its own.
+// If the read ignores the deadline, as under some test servers, tooLate answers
+// one grace later.
 func (c *call) tooLate() {
 	c.mu.Lock()
 	if c.answered {
@@ -161,7 +161,7 @@ func (c *call) tooLate() {
 		return
 	}
 	if c.phase == receiving && !c.hurried && http.NewResponseController(c.w).SetReadDeadline(time.Now()) == nil {
-		c.hurried = true // the reader of the body answers; if it does not, tooLate does
+		c.hurried = true // readBody answers; if it does not, the next tooLate does
 		time.AfterFunc(grace, c.tooLate)
 		c.mu.Unlock()
 		return
@@ -175,7 +175,7 @@ func (c *call) tooLate() {
 	}
 	c.mu.Unlock()
 
-	// An answer does not wait for a log line.
+	// The answer must not wait for a log line.
 	what := "the handler is still running after its deadline; it should honour its ctx"
 	switch phase {
 	case admitted:
@@ -188,14 +188,15 @@ func (c *call) tooLate() {
 	c.logFrom(phase, slog.LevelError, what, "deadline", c.limit)
 }
 
-// lingering is how long a connection stays open for its client to read the
-// late answer: closed with something unread, it would be reset.
+// lingering is how long a connection stays open after a late answer. Closing it
+// while it has unread bytes would reset it, and the client could lose the
+// answer.
 const lingering = 500 * time.Millisecond
 
 // hangUp takes the connection from the server, which would keep it open as
 // long as the handler runs.
 //
-// HTTP/2 has no connection to take: the stream ends with the answer, and
+// On HTTP/2 the stream ends with the answer, so there is nothing to take, and
 // Hijack fails.
 func (c *call) hangUp() {
 	conn, _, err := http.NewResponseController(c.w).Hijack()
@@ -228,8 +229,8 @@ func (c *call) lateAnswer() answer {
 	return ans
 }
 
-// lateMessage tells the caller which limit was passed. It does not say that
-// nothing was done: the handler may still finish.
+// lateMessage tells the caller which limit was exceeded. It does not say that
+// nothing was done, since the handler may still finish.
 func lateMessage(limit time.Duration) string {
 	if limit <= 0 {
 		return "No time was left for the function"
@@ -238,7 +239,7 @@ func lateMessage(limit time.Duration) string {
 }
 
 // tokenLate is the answer if the deadline passes while Twilio is asked about the
-// Flex token. It is a 503 rather than a 504, which invites the plugin to retry.
+// Flex token. It is a 503 rather than a 504, so that the plugin tries again.
 func tokenLate(err error) *Error {
 	return &Error{
 		Status:  http.StatusServiceUnavailable,
@@ -246,15 +247,15 @@ func tokenLate(err error) *Error {
 	}
 }
 
-// slowBody is the answer if the body came too slowly. err is for the log, or
-// nil.
+// slowBody is the answer if the body came too slowly. err is for the log and
+// may be nil.
 func slowBody(err error) *Error {
 	return &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time", Err: err}
 }
 
 // enter notes that the call has reached phase p, and reports whether it may go
-// on. It may not if the caller has been answered: the handler must not start
-// after its caller was told that it did not finish.
+// on. It may not if the caller has been answered, since the handler must not
+// start after its caller was told that it did not finish.
 func (c *call) enter(p phase) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -264,9 +265,9 @@ func (c *call) enter(p phase) bool {
 
 // run reads the body, checks the caller and runs the handler. It never panics.
 //
-// The order is by cost to a stranger: a missing signature is noticed before
-// the body is read, a body is read before Twilio is asked about the token in
-// it, and parameters are decoded last.
+// Cheap checks come first, so that strangers cost little: a missing signature
+// is noticed before the body is read, the body is read before Twilio is asked
+// about the token in it, and parameters are decoded last.
 func (c *call) run() (ans answer) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -276,7 +277,7 @@ func (c *call) run() (ans answer) {
 		}
 	}()
 	if c.fn.studio && !c.fn.open && c.request.Header.Get(signature.Header) == "" {
-		_, err := c.checkSignature(nil) // whatever the body is
+		_, err := c.checkSignature(nil) // before the body is read
 		return c.failed(err)
 	}
 	lease := bodyLease{room: c.app.bodies}
@@ -284,10 +285,10 @@ func (c *call) run() (ans answer) {
 	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.at, &lease)
 	if err != nil {
 		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
-			err = unreadable(err) // a stranger learns nothing from the status
+			err = unreadable(err) // the status tells a stranger nothing
 		}
 		ans = c.failed(err)
-		ans.last = true // the server is not to wait for the rest of the body
+		ans.last = true // the server must not wait for the rest of the body
 		return ans
 	}
 	c.enter(admitting)
@@ -300,14 +301,13 @@ func (c *call) run() (ans answer) {
 }
 
 // errPanic is answered as an unexpected error. The panic's value goes to the
-// log and not to the caller, since it may hold anything.
+// log only, since it may hold anything.
 var errPanic = errors.New("the handler panicked")
 
 // handle runs the handler, unless the call's ctx has ended or its caller was
 // answered. The error is the one that the answer was made from.
 //
-// A place for the call is taken last, so that callers who are refused occupy
-// none.
+// A place is taken last, so that refused callers occupy none.
 func (c *call) handle(in any) (answer, error) {
 	if err := c.Err(); err != nil {
 		return c.failed(err), err
@@ -340,13 +340,13 @@ func remaining(ctx context.Context, d time.Duration) time.Duration {
 	return d
 }
 
-// log writes a line of flexfn's own about the call.
+// log writes one of flexfn's own lines about the call.
 func (c *call) log(level slog.Level, message string, args ...any) {
 	c.logger().Log(c, level, message, args...)
 }
 
-// logFrom is log for a line that arose in phase p. Anyone can send requests that
-// are not admitted, so their lines are bounded.
+// logFrom is log for an event in phase p. Anyone can send requests that are
+// then refused, so the lines about those are limited.
 func (c *call) logFrom(p phase, level slog.Level, message string, args ...any) {
 	if p >= admitted {
 		c.log(level, message, args...)
@@ -355,8 +355,8 @@ func (c *call) logFrom(p phase, level slog.Level, message string, args ...any) {
 	c.logSparsely(level, message, args...)
 }
 
-// logSparsely writes a line that anyone can cause: for each function a burst of
-// them, and then one in a while, which says how many were left out.
+// logSparsely writes a line that any stranger can cause. Each function gets a
+// burst of them, and then an occasional one that says how many were left out.
 func (c *call) logSparsely(level slog.Level, message string, args ...any) {
 	leftOut, ok := c.fn.lines.Next()
 	if !ok {
@@ -369,7 +369,7 @@ func (c *call) logSparsely(level slog.Level, message string, args ...any) {
 }
 
 // overdue counts the calls whose callers were answered at the deadline and that
-// have not ended. The zero value is ready.
+// have not ended. The zero value is ready to use.
 type overdue struct {
 	mu   sync.Mutex
 	n    int
@@ -382,14 +382,14 @@ func (c *call) outlives() {
 	c.app.overdue.enter()
 }
 
-// enter counts one more.
+// enter adds a call.
 func (o *overdue) enter() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.n++
 }
 
-// leave counts one less, and wakes those who wait for the last.
+// leave removes a call, and wakes waiters if it was the last one.
 func (o *overdue) leave() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -399,7 +399,7 @@ func (o *overdue) leave() {
 	}
 }
 
-// wait waits until there are none, or ctx ends.
+// wait waits until no call is left or ctx ends.
 func (o *overdue) wait(ctx context.Context) error {
 	o.mu.Lock()
 	if o.n == 0 {

@@ -11,14 +11,14 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// deliveries are the latest events and what became of them, kept for flexfn dev
-// alone. The zero value is ready.
+// deliveries keeps the latest events and their outcomes, for flexfn dev only.
+// The zero value is ready to use.
 type deliveries struct {
 	mu   sync.Mutex
 	list []link.Delivery // the newest last
 }
 
-// add keeps one more delivery, and forgets the oldest beyond the bound.
+// add appends a delivery, and drops the oldest beyond the bound.
 func (d *deliveries) add(one link.Delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -28,7 +28,7 @@ func (d *deliveries) add(one link.Delivery) {
 	d.list = append(d.list, one)
 }
 
-// serveEvents answers the dev server about events.
+// serveEvents answers the dev server's requests about events.
 func (a *App) serveEvents(w http.ResponseWriter, r *http.Request) {
 	ctx := a.Context(r.Context())
 	letters := a.letters()
@@ -70,7 +70,7 @@ func (a *App) serveEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 // letters returns the app's dead letters; nil if no function keeps any. All
-// functions of package events share one set, so any of them will do.
+// functions of package events share one set, so it asks the first one.
 func (a *App) letters() link.Letters {
 	for _, at := range a.parts() {
 		if l, ok := at.Part.(link.Letters); ok {

@@ -19,9 +19,9 @@ import (
 )
 
 // This file is the app's side of "flexfn dev" and "flexfn gen"; see package
-// link. Its code runs only if FLEXFN_DEV or FLEXFN_DESCRIBE is set. The app then
-// answers only to these tools: set in production by mistake, the variable closes
-// the app rather than opens it.
+// link. Its code runs only if FLEXFN_DEV or FLEXFN_DESCRIBE is set. The app
+// then answers these tools only, so a variable that is set in production by
+// mistake closes the app rather than opening it.
 
 var errDevKey = errors.New("it is set by flexfn dev for the program that it runs: unset it")
 
@@ -29,8 +29,8 @@ var errDevKey = errors.New("it is set by flexfn dev for the program that it runs
 // twice as many.
 const shortestDevKey = 26
 
-// setDevKey puts the app under flexfn dev, which alone knows the key. A short
-// one was written by a person, and is refused.
+// setDevKey makes the app serve flexfn dev, which drew the key. A short key was
+// not drawn by it, and is refused.
 func (c *Config) setDevKey(key string) error {
 	if len(key) < shortestDevKey {
 		return errDevKey
@@ -39,17 +39,17 @@ func (c *Config) setDevKey(key string) error {
 	return nil
 }
 
-// setDescribing has the app describe its functions, and do nothing else.
+// setDescribing makes the app describe its functions and do nothing else.
 func (c *Config) setDescribing(string) error {
 	c.describing = true
 	return nil
 }
 
-// developed reports whether the app works for a tool of flexfn's.
+// developed reports whether the app runs under flexfn dev or flexfn gen.
 func (c *Config) developed() bool { return c.devKey != "" || c.describing }
 
-// forDescription is c without what may be missing or wrong. Its
-// account and credentials are made up.
+// forDescription returns c with a made-up account and credentials, and without
+// the fields that may be missing or wrong.
 func (c *Config) forDescription() Config {
 	return Config{
 		AccountSID:   "AC00000000000000000000000000000000",
@@ -61,7 +61,7 @@ func (c *Config) forDescription() Config {
 }
 
 // serveDev refuses r if it does not come from one of the tools, and answers it
-// if it asks for the document of the functions. Otherwise done is false.
+// if it asks for the OpenAPI document. Otherwise done is false.
 func (a *App) serveDev(w http.ResponseWriter, r *http.Request) (done bool) {
 	key := r.Header.Get(link.KeyHeader)
 	fromServer := a.config.devKey != "" && subtle.ConstantTimeCompare([]byte(key), []byte(a.config.devKey)) == 1
@@ -98,10 +98,10 @@ type trace struct {
 	link.Trace
 }
 
-// since is the time since the call began, in which the trace counts.
+// since is the time since the call began; the trace measures in it.
 func (c *call) since() time.Duration { return time.Since(c.start) }
 
-// span notes the beginning of a part of the work; the result notes its end.
+// span notes the start of a part of the work. Call the result at its end.
 func (c *call) span(name string) (end func(failed bool)) {
 	if c.trace == nil {
 		return func(bool) {}
@@ -118,7 +118,7 @@ func (c *call) span(name string) (end func(failed bool)) {
 	}
 }
 
-// traceCaller notes whose token was accepted.
+// traceCaller notes the owner of the accepted token.
 func (c *call) traceCaller() {
 	if c.trace == nil || c.owner == nil {
 		return

@@ -12,16 +12,16 @@
 //	func hold(ctx context.Context, in HoldParams) (HoldReply, error)
 //
 // [PrepareFlexFunction] and [PrepareStudioFunction] wrap it: they check who
-// calls, read and check the parameters, keep the deadline, and put whatever
-// comes of it into one JSON envelope with the headers that browsers ask for.
-// An [App] runs the functions; it is a [net/http.Handler].
+// calls, read and check the parameters, enforce the deadline, and answer in one
+// JSON envelope with the headers that browsers need. An [App] runs the
+// functions; it is a [net/http.Handler].
 //
-// Calls from a handler to web services go through [ExecuteWithRetry], and to
-// Twilio through ExecuteTwilio of package twilioapi: they are tried again when
-// that is safe and useful, and never beyond the caller's deadline.
+// A handler calls web services through [ExecuteWithRetry], and Twilio through
+// ExecuteTwilio of package twilioapi. Both try again when that is safe and
+// useful, and never beyond the caller's deadline.
 //
 // A program makes an app, registers its functions and serves them, here with
-// package host, which finds out what platform it runs on:
+// package host, which detects the platform it runs on:
 //
 //	app, err := flexfn.New(flexfn.FromEnv())
 //	if err != nil {
@@ -34,8 +34,8 @@
 //
 // A function is called with GET or POST at its exact path. Its parameters come
 // from the query and from a body of type application/x-www-form-urlencoded or
-// application/json; the body's win over the query's. A body of any other type is
-// not read as parameters. Who calls is checked before anything is decoded: a
+// application/json; the body wins over the query. A body of any other type is
+// not read as parameters. The caller is checked before anything is decoded: a
 // Flex function asks Twilio about the Flex token, a Studio function checks
 // Twilio's signature over the URL and the body.
 //
@@ -51,22 +51,22 @@
 // # Errors
 //
 // An [*Error] has fields for the caller and a cause for the log; [Errorf] makes
-// one in a line. Any other error is answered as 500 with a generic message and a
-// request id, under which the log has the text.
+// one in a line. Any other error is answered as 500 with a generic message and
+// a request id, by which the error's text can be found in the log.
 //
 // # Deadlines
 //
 // A request has a deadline: 10 s for a Flex function and 8 s for a Studio
-// function, unless [Config] or [Deadline] says otherwise. Then the handler's ctx
-// ends, and the caller is answered 504 a tenth of a second later even if the
-// handler goes on. A handler must honour its ctx, as every call that takes one
-// does.
+// function, unless [Config] or [Deadline] says otherwise. At the deadline the
+// handler's ctx ends, and a tenth of a second later the caller is answered 504
+// even if the handler goes on. A handler must honour its ctx, as library calls
+// that take one do.
 //
 // # Duplicates
 //
 // Plugins, browsers and Twilio repeat requests. A handler that must not run
-// twice is prepared with [Once] or [Deduplicate]. Several instances of an app
-// share what was done in a [Store].
+// twice is prepared with [Once] or [Deduplicate]. The instances of an app share
+// the record of what was done in a [Store].
 //
 // # Concurrency
 //
@@ -76,7 +76,7 @@
 //
 // # Options
 //
-// There are four kinds, told apart by type and by what they are given to:
+// There are four kinds, each with its own type:
 //   - [Option], to any function: [Deadline], [Deduplicate], [Doc], [Once],
 //     [Require];
 //   - [FlexOption], to [PrepareFlexFunction]: [AdmitGuests], [Roles];
@@ -88,6 +88,6 @@
 //
 // Package twilioapi calls Twilio, events receives its events, functions has the
 // ready-made functions of Twilio's template, and host serves an app on any
-// platform. Package twiliofake is a Twilio in memory; with it and flexfntest
-// everything runs and is tested without an account.
+// platform. Package twiliofake is an in-memory Twilio; with it and flexfntest,
+// programs run and are tested without an account.
 package flexfn

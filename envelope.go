@@ -25,15 +25,15 @@ import (
 //		Body:   csv,
 //	}, nil
 //
-// A failure is better returned as an [Error], which has a side for the log. The
-// body is held in memory and sent at once; a stream cannot be sent.
+// Return failures as an [Error] instead, which also carries a cause for the
+// log. The body is held in memory and sent at once; a stream cannot be sent.
 type Response struct {
 	// Status is the HTTP status, from 200 to 599; zero is 200.
 	Status int
 	// Header replaces flexfn's headers of the same names, such as Content-Type
-	// and Cache-Control; Vary and Access-Control-Expose-Headers are added to.
-	// The other CORS headers (Access-Control-*) and Content-Length are ignored,
-	// since flexfn sets them.
+	// and Cache-Control; Vary and Access-Control-Expose-Headers are extended
+	// instead. The other CORS headers (Access-Control-*) and Content-Length are
+	// ignored, since flexfn sets them.
 	Header http.Header
 	// Body is the answer. A string or []byte is sent unchanged, as text/plain
 	// unless Header says otherwise. Anything else becomes the JSON envelope;
@@ -42,20 +42,21 @@ type Response struct {
 	Body any
 }
 
-// answer is an answer as it is sent, except for the CORS headers.
+// answer is an answer, complete except for the CORS headers.
 type answer struct {
 	status      int
 	contentType string // empty is JSON
 	header      http.Header
 	body        []byte
-	requestID   string // when the logs have one
-	last        bool   // on its connection, and complete at once
+	requestID   string // empty if no log line has it
+	last        bool   // close the connection after it
 }
 
 const jsonType = "application/json" // exactly: Studio parses nothing else
 
-// success encodes what a handler returned. Its error is the handler's mistake:
-// a value that cannot be JSON, an impossible status, or a key "status".
+// success encodes what a handler returned. An error means that the handler is
+// wrong: it returned a value that JSON cannot express, an impossible status, or
+// a key "status".
 func (c *call) success(out any) (answer, error) {
 	a := answer{status: http.StatusOK}
 	r, ok := out.(*Response)
@@ -93,8 +94,8 @@ func (c *call) success(out any) (answer, error) {
 }
 
 // envelope encodes v as a JSON object that has a key "success". An object
-// keeps its own "success"; anything that is not an object goes under "data". keys is
-// what is known of v's type.
+// keeps its own "success"; anything that is not an object goes under "data".
+// keys is what v's type says about the envelope's keys; nil if it does not say.
 func envelope(success bool, v any, keys *answerKeys) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -143,13 +144,13 @@ func keysOfType(t reflect.Type) *answerKeys {
 	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
-		case within(t, f.Index): // not a key of the answer
+		case within(t, f.Index): // it is not a top-level key
 		case f.Anonymous && name == "" && f.Type.Kind() != reflect.Struct:
-			return nil // what it adds shows only when encoded
+			return nil // its keys are known only once it is encoded
 		case !f.IsExported():
 		case name == "success" || name == "status":
 			if options != "" || keys.success && name == "success" || keys.status && name == "status" {
-				return nil // whether it is sent, too
+				return nil // so is whether the field is sent
 			}
 			keys.success = keys.success || name == "success"
 			keys.status = keys.status || name == "status"
@@ -178,9 +179,9 @@ func keysOf(body []byte) (*answerKeys, error) {
 	return &answerKeys{success: object["success"] != nil, status: object["status"] != nil}, err
 }
 
-// failureBody is the failure envelope. Empty fields are left out, except for
-// "data" in a parameter fault, where the Node.js template (the reference) has a
-// null too.
+// failureBody is the failure envelope. Empty fields are left out, except "data"
+// in a parameter fault, which is null there as in the Node.js template (the
+// reference).
 type failureBody struct {
 	Success         bool             `json:"success"`
 	Data            *json.RawMessage `json:"data,omitempty"`
@@ -196,7 +197,7 @@ type failureBody struct {
 func failure(status int, body failureBody) answer {
 	b, err := json.Marshal(body)
 	if err != nil {
-		b = []byte(`{"success":false}`) // cannot be: every field has a JSON form
+		b = []byte(`{"success":false}`) // cannot happen: every field has a JSON form
 	}
 	return answer{status: status, body: b}
 }
@@ -207,16 +208,17 @@ func refuse(status int, format string, args ...any) answer {
 	return failure(status, failureBody{Message: fmt.Sprintf(format, args...)})
 }
 
-// statusCallerGone is nginx's status for its log; no one is left to read it.
+// statusCallerGone is the status that nginx logs when the caller has left. It
+// is logged and traced only.
 const statusCallerGone = 499
 
 var jsonNull = json.RawMessage("null")
 
 // failed makes the answer to a call that failed with err. Answers of 500 and above
 // are logged as errors with the whole err, since the caller sees only a part of
-// it; others are the caller's doing, and logged at debug level. So is a handler's
-// own 501: the server is not set up for what was asked, and every call would say
-// so again.
+// it; others are the caller's fault and logged at debug level. So is a
+// handler's own 501: the server is not set up for what was asked, and every
+// call would log that again.
 func (c *call) failed(err error) answer {
 	c.traceFailure(err)
 	if p, ok := errors.AsType[*parameterError](err); ok {
@@ -225,7 +227,7 @@ func (c *call) failed(err error) answer {
 	}
 	told, ok := errors.AsType[*Error](err)
 	switch v, invalid := errors.AsType[*validationError](err); {
-	case c.callerLeft(err) && !(ok && told.OutcomeUnknown): // also in the middle of a call to a service
+	case c.callerLeft(err) && !(ok && told.OutcomeUnknown): // including during a call to a service
 		told = &Error{Status: statusCallerGone, Message: "The caller went away"}
 	case ok:
 	case invalid:
@@ -246,7 +248,7 @@ func (c *call) failed(err error) answer {
 	if status >= 500 {
 		body.RequestID = c.requestID()
 	}
-	notSetUp := status == http.StatusNotImplemented && told.TwilioErrorCode == 0 && told.Err == nil // not a service's 501
+	notSetUp := status == http.StatusNotImplemented && told.TwilioErrorCode == 0 && told.Err == nil // rather than a service's 501
 	if status >= 500 && !notSetUp {
 		c.logFrom(c.phase, slog.LevelError, "function failed", "status", status, "error", err, "duration", time.Since(c.start))
 	} else {
@@ -264,10 +266,10 @@ func retryAfter(d time.Duration) http.Header {
 	return http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(d.Seconds())))}}
 }
 
-// write sends a, after ServeHTTP has set the headers that every answer has. a's
-// headers replace those, except for the CORS headers and Content-Length, which
-// are left alone, and Vary, which grows: caches must still heed Origin. Neither
-// a HEAD request nor a 204 or 304 gets a body.
+// write sends a, after ServeHTTP has set the headers that every answer has. The
+// headers of a replace those, except the CORS headers and Content-Length, which
+// stay, and Vary, which is extended so that caches still heed Origin. Neither a
+// HEAD request nor a 204 or 304 gets a body.
 func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	to := &headers{h: h}
@@ -294,6 +296,6 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	to.set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body) // on an error the caller has gone
+		_, _ = w.Write(a.body) // an error means that the caller has left
 	}
 }

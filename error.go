@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Error is a failure with two sides: what the caller of a function reads, and
-// what is logged. A handler returns one to choose the answer; calls to Twilio
-// and to other web services fail with one.
+// Error is a failure with a message for the caller of a function and a cause
+// for the log. A handler returns one to choose the answer; calls to Twilio and
+// to other web services fail with one.
 //
 // Every exported field except Err is for the caller. If a handler's error
 // neither is nor wraps an *Error, the answer is a 500 with a generic message,
-// and the error's text goes to the log only. Of several wrapped ones, the
-// outermost decides, as for [errors.As]. An *Error must not be changed after it
-// was returned.
+// and the error's text goes to the log only. If several are wrapped, the
+// outermost decides, as for [errors.As]. Do not change an *Error after
+// returning it.
 //
 //	return nil, &flexfn.Error{
 //		Status:     http.StatusConflict,
@@ -23,10 +23,10 @@ import (
 //		Err:        err, // for the log
 //	}
 //
-// Answers of 500 and above are logged as errors and carry a request id, by which
-// the caller's report can be found in the log; others are the caller's doing and
-// are logged at debug level. A status of 501 without a cause counts among the
-// latter: the function is not set up.
+// Answers of 500 and above are logged as errors and carry a request id, by
+// which the log line for a user's report can be found. Others are the caller's
+// fault and are logged at debug level. So is a 501 without a cause, which says
+// that the function is not set up.
 type Error struct {
 	// Status is the HTTP status of the answer, from 400 to 599. Anything
 	// else, zero included, counts as 500.
@@ -50,8 +50,8 @@ type Error struct {
 	// Err is the cause, for the log. The caller never sees it.
 	Err error
 
-	// harmless says that the request which failed is known to change nothing
-	// that matters, or not to have been sent.
+	// harmless says that the failed request is known to change nothing that
+	// matters, or not to have been sent.
 	harmless bool
 }
 
@@ -97,8 +97,8 @@ func (e *Error) HTTPStatus() int {
 	return e.Status
 }
 
-// RetryDelay returns RetryAfter. [ExecuteWithRetry] waits at least as long, and
-// does so for any error that has this method.
+// RetryDelay returns RetryAfter. [ExecuteWithRetry] waits at least as long as
+// the RetryDelay of an error; any error type can have this method.
 func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 
 // message returns what the caller reads: Message, or the name of the status.

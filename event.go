@@ -12,8 +12,8 @@ import (
 // From a query or a form, a value is a string, or a []any of strings if the key
 // was repeated. From a JSON body it is a string, bool, nil, [json.Number], []any
 // or map[string]any, as it was sent. The body wins over the query. The Flex
-// token is left out. The values are the caller's and unchecked; for the caller's
-// identity use [TokenOwner]. The handler may change its Event.
+// token is left out. The caller chose the values and nothing has checked them;
+// use [TokenOwner] for the caller's identity. The handler may change its Event.
 //
 //	func echo(ctx context.Context, event flexfn.Event) (map[string]any, error) {
 //		sid := event.String("taskSid")
@@ -22,14 +22,14 @@ import (
 //		}
 //		…
 //
-// It suits functions that pass on whatever they get, and code that is moved over
-// from JavaScript. A struct as input is checked, described and generated a client
-// for; prefer it otherwise.
+// It suits functions that pass on whatever they get, and code ported from
+// JavaScript. Otherwise prefer a struct: its fields are checked, described, and
+// typed in the generated client.
 type Event map[string]any
 
-// String returns the parameter as text: a string unchanged, a number or a boolean
-// as it was written. For any other value, and an absent one, it returns "": of a
-// key that was repeated it returns no value rather than one of them.
+// String returns the parameter as text: a string unchanged, a number or a
+// boolean as it was written. It returns "" for any other value, for an absent
+// one, and for a key that was repeated.
 func (e Event) String(key string) string {
 	switch v := e[key].(type) {
 	case string:
@@ -45,9 +45,9 @@ func (e Event) String(key string) string {
 	return ""
 }
 
-// event collects all parameters but the one named in without. A body's parameter
-// replaces the query's of the same name as a whole; only values from the same
-// place become a list.
+// event collects all parameters except the one named in without. A parameter of
+// the body replaces the query's of the same name; only values from the same
+// place form a list.
 func (vs *values) event(without string) Event {
 	e := make(Event, len(vs.query)+len(vs.form)+len(vs.json))
 	for _, pairs := range [][]form.Pair{vs.query, vs.form} {

@@ -10,15 +10,16 @@ import (
 )
 
 // HandleFiles answers GET and HEAD requests below prefix, such as "/features/",
-// from files, to anyone: the pages, pictures and sounds that a Flex plugin shows.
-// The name of a file is its whole path without the leading slash; a directory
-// stands for its index.html. A function at the same path comes first. A path
-// without a file is answered with a page if a browser asks for one, and with JSON
-// otherwise.
+// from files, for anyone: pages, pictures and sounds that a Flex plugin uses.
+// The name of a file in files is the whole request path without the leading
+// slash; a directory is answered with its index.html. A function at the same
+// path takes precedence. If there is no such file, a browser that asks for a
+// page gets an HTML page, and others get JSON.
 //
-// Names that begin with a dot, and those that Twilio Functions would not give to
-// anyone either, with ".private." or ".protected." in them, count as missing. A
-// later call replaces the prefix and the files of an earlier one.
+// Names that begin with a dot count as missing, and so do names that contain
+// ".private." or ".protected.", which Twilio Functions does not serve to
+// everyone either. A later call replaces the prefix and the files of an earlier
+// one.
 func (a *App) HandleFiles(prefix string, files fs.FS) { a.files.Store(&fileTree{prefix, files}) }
 
 type fileTree struct {
@@ -71,7 +72,7 @@ func sendFile(w http.ResponseWriter, r *http.Request, files fs.FS, name string) 
 		}
 		content = bytes.NewReader(all)
 	}
-	w.Header().Set("Cache-Control", "no-cache") // to be asked for again, and not sent again
+	w.Header().Set("Cache-Control", "no-cache") // clients revalidate, and get 304 if it has not changed
 	http.ServeContent(w, r, info.Name(), info.ModTime(), content)
 	return true
 }

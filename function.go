@@ -32,7 +32,8 @@ type Function struct {
 	open bool
 	once *onceRule // nil: each call runs the handler
 	part any       // of package events; see link.Definition
-	// source says which of Twilio's deliveries it takes; empty for others.
+	// source says which of Twilio's deliveries it takes; empty for functions
+	// that take none.
 	source string
 
 	required []openapi.Parameter // of Require
@@ -48,9 +49,9 @@ type FlexOption interface{ applyFlex(*Function) }
 type StudioOption interface{ applyStudio(*Function) }
 
 // Option adjusts a function of either kind: one of [Deadline], [Deduplicate],
-// [Doc], [Once] and [Require]. An option may be given to several functions. Of
-// options that set the same thing, the last one wins, unless its documentation
-// says otherwise.
+// [Doc], [Once] and [Require]. An option may be given to several functions. If
+// options set the same thing, the last one wins, unless its documentation says
+// otherwise.
 type Option interface {
 	FlexOption
 	StudioOption
@@ -62,8 +63,9 @@ func (o option) applyFlex(f *Function)   { o(f) }
 func (o option) applyStudio(f *Function) { o(f) }
 
 // Require makes a parameter of an untyped function, one whose input is [Event],
-// required. purpose says what it is for, and is part of the 400 if it is missing.
-// Give it once for each parameter. Typed functions use the purpose tag instead.
+// required. purpose says what the parameter is for, and is part of the 400 if
+// it is missing. Give Require once for each parameter. Typed functions use the
+// purpose tag instead.
 //
 //	flexfn.Require("taskSid", "unique ID of the task to update")
 //
@@ -77,12 +79,12 @@ func Require(key, purpose string) Option {
 }
 
 // Deadline sets how long one request of this function may take, instead of the
-// app's FlexDeadline or StudioDeadline. The handler's ctx ends then, and the
-// caller gets a 504. d must be above zero. A platform's shorter limit still
-// holds; see host.Config.RequestLimit. So does the patience of the caller: Studio
-// and voice webhooks wait 10 s and 15 s, TaskRouter's assignment callback 5 s. The
-// time runs from the end of the request's headers, so a slow body and the check of
-// the caller are part of it.
+// app's FlexDeadline or StudioDeadline. At the deadline the handler's ctx ends
+// and the caller gets a 504. d must be above zero. A shorter limit of the
+// platform still applies; see host.Config.RequestLimit. Callers have limits of
+// their own: Studio waits 10 s, voice webhooks 15 s, and TaskRouter's
+// assignment callback 5 s. The time runs from the end of the request's headers,
+// so a slow body and the check of the caller are part of it.
 func Deadline(d time.Duration) Option {
 	return option(func(f *Function) {
 		f.deadline = d
@@ -100,7 +102,7 @@ func Doc(sentence string) Option {
 
 // Roles restricts a Flex function to callers whose token has at least one of
 // roles, such as "supervisor" or "admin", spelt as in Flex. Others get a 403.
-// Given twice, the lists add up: either role will do.
+// If it is given twice, the lists are joined.
 //
 // Twilio reports the roles when it is asked about the token, at most
 // [Config].TokenTTL ago. For anything finer than roles, ask [TokenOwner] in the
@@ -108,7 +110,7 @@ func Doc(sentence string) Option {
 func Roles(roles ...string) FlexOption {
 	return option(func(f *Function) {
 		if len(roles) == 0 || slices.Contains(roles, "") {
-			f.fail("Roles names no role, or an empty one")
+			f.fail("Roles was given no role, or an empty one")
 		}
 		f.roles = append(f.roles, roles...)
 	})
@@ -116,9 +118,9 @@ func Roles(roles ...string) FlexOption {
 
 // AdmitGuests also admits callers whose token does not belong to a worker.
 // Legacy web chat hands such tokens to anyone who asks, so the function is then
-// open to the internet. In the handler [Owner.Guest] tells guests from workers.
-// Without this option they get a 403. With [Roles] a guest needs one of the roles
-// as well.
+// open to the internet. In the handler, [Owner.Guest] tells guests from
+// workers. Without this option guests get a 403. With [Roles] a guest needs one
+// of the roles as well.
 func AdmitGuests() FlexOption {
 	return option(func(f *Function) { f.guests = true })
 }
@@ -132,8 +134,8 @@ func OpenToAnyone() StudioOption {
 	return option(func(f *Function) { f.open = true })
 }
 
-// fail notes a fault of the definition. Options cannot return errors, and New
-// makes no Function, so [App.Handle] reports it.
+// fail notes a fault in the definition. Neither options nor the Prepare
+// functions return errors, so [App.Handle] reports it.
 func (f *Function) fail(format string, args ...any) {
 	f.fault = errors.Join(f.fault, fmt.Errorf(format, args...))
 }
@@ -144,10 +146,10 @@ func (f *Function) fail(format string, args ...any) {
 //
 // In is a struct whose fields are the parameters, or [Event]. A field with a
 // purpose tag is required; docs/parameters.md has the tags and types. Out is a
-// struct or map, whose fields become those of the answer, in addition to
-// "success": true; anything else goes under "data". With *[Response] as Out the
-// handler chooses status, headers and body. An error is answered as a failure;
-// see [Error].
+// struct or map, whose fields become fields of the answer next to "success":
+// true; anything else goes under "data". With *[Response] as Out the handler
+// chooses status, headers and body. An error is answered as a failure; see
+// [Error].
 //
 // If In has a method Validate() error, it is called once all parameters have
 // been read. Its error is answered as 400 with the error's text, so it must be
@@ -180,8 +182,8 @@ func PrepareFlexFunction[In, Out any](handler func(context.Context, In) (Out, er
 // Studio's HTTP Request widget and Twilio's webhooks send the parameters as a form
 // or as JSON; both are signed. A flow reads the fields of the answer as
 // widgets.NAME.parsed.field, and takes its Failed branch for a status of 400 and
-// above. For a webhook that wants TwiML, use *[Response] as Out, and TwiML of
-// package twilioapi to make it. The default deadline is 8 s, since Studio gives up
+// above. For a webhook that wants TwiML, use *[Response] as Out, and make it
+// with twilioapi.TwiML. The default deadline is 8 s, since Studio gives up
 // after 10 s.
 //
 // Package events makes Studio functions for the events that Twilio sends.
@@ -204,9 +206,9 @@ func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, 
 	return f
 }
 
-// prepare makes a function without options. Everything that depends on the
-// types is worked out here, once, so that a request neither inspects types nor
-// can fail because of the definition.
+// prepare makes a function without options. It works out everything that
+// depends on the types, so that a request neither inspects types nor fails
+// because of the definition.
 func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Function {
 	f := &Function{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
 	if handler == nil {
@@ -235,7 +237,7 @@ func prepare[In, Out any](handler func(context.Context, In) (Out, error)) *Funct
 		f.fail("%w", err)
 	}
 	f.bind = func(c *call, vs *values) (any, error) {
-		in := new(In) // fresh for each request, so that no value of another one can stay in it
+		in := new(In) // new for each request, so that no value is left over from another one
 		if err := bind(c.path, f.parameters, vs, reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
 		}
@@ -271,7 +273,8 @@ func (f *Function) finish() {
 	}
 }
 
-// tokenKey is the parameter that is kept from the handler.
+// tokenKey returns the parameter that the handler does not get: the Flex
+// token's.
 func (f *Function) tokenKey() string {
 	if f.studio {
 		return ""
@@ -279,7 +282,7 @@ func (f *Function) tokenKey() string {
 	return "Token"
 }
 
-// checkRequired returns the error for what Require asked for and the request
+// checkRequired returns an error for the parameters of Require that the request
 // lacks.
 func (f *Function) checkRequired(path string, vs *values) error {
 	var faults *parameterFaults
@@ -325,7 +328,7 @@ func (f *Function) describeParameters() []openapi.Parameter {
 	return list
 }
 
-// access says in words who may call.
+// access describes who may call.
 func (f *Function) access() string {
 	switch {
 	case f.open:

@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// lazyContext is context.WithDeadline(parent, at), except that its timer and its
-// entry in the parent are made only when something waits for it. Most handlers and
-// attempts end before anything does, which saves a request eight allocations, and
-// an attempt most of its cost (BenchmarkServed and BenchmarkInApp).
+// lazyContext is context.WithDeadline(parent, at), except that the timer and
+// the registration with the parent are made only when something waits for it.
+// Most handlers and attempts end before anything does. That saves a request
+// eight allocations, and an attempt most of its cost (BenchmarkServed and
+// BenchmarkInApp).
 //
-// Err needs no timer: it compares the clock. Once the standard context exists,
-// everything comes from it, so that what it has reported cannot change.
+// Err needs no timer, since it looks at the clock. Once the standard context
+// exists, all answers come from it, so that they cannot change.
 type lazyContext struct {
 	parent context.Context
-	at     time.Time // zero for no deadline but the parent's
+	at     time.Time // zero: only the parent's deadline, if any
 
-	made   atomic.Bool // std is there
+	made   atomic.Bool // std is set
 	making sync.Mutex
 	std    context.Context
 	cancel context.CancelFunc
@@ -29,15 +30,16 @@ type lazyContext struct {
 // lazyKey is the key of the innermost lazyContext.
 type lazyKey struct{}
 
-// endedContext is shared by all that end before anything has waited for them.
+// endedContext is shared by all lazyContexts that end before anything has
+// waited for them.
 var endedContext = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }()
 
-// within makes l, a new lazyContext, end after d, or at parent's deadline if that
-// comes first.
+// within makes l, which must be new, end after d, or at parent's deadline if
+// that comes first.
 func (l *lazyContext) within(parent context.Context, d time.Duration) {
 	l.parent, l.at = parent, time.Now().Add(d)
 	if at, ok := parent.Deadline(); ok && at.Before(l.at) {
@@ -45,7 +47,7 @@ func (l *lazyContext) within(parent context.Context, d time.Duration) {
 	}
 }
 
-// standard returns the standard context, and makes it the first time.
+// standard returns the standard context, making it on the first call.
 func (l *lazyContext) standard() context.Context {
 	switch {
 	case l.at.IsZero():
@@ -77,12 +79,12 @@ func (l *lazyContext) end() {
 	l.made.Store(true)
 }
 
-// Done makes the standard context: whoever asks for the channel wants to wait
-// for it.
+// Done makes the standard context, since a caller that asks for the channel
+// wants to wait for it.
 func (l *lazyContext) Done() <-chan struct{} { return l.standard().Done() }
 
-// Err reports the end as the standard context would, without making it as long
-// as nothing has ended.
+// Err reports the end as the standard context would. While nothing has ended,
+// it does not make one.
 func (l *lazyContext) Err() error {
 	if l.at.IsZero() {
 		return l.parent.Err()

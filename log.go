@@ -18,23 +18,25 @@ import (
 // bits, so that it can be an idempotency key.
 func newRequestID() string { return rand.Text() }
 
-// redactor is the handler of the app's logger, and of those that [Logger]
+// redactor is the handler of the app's logger and of the loggers that [Logger]
 // returns. It masks the app's secrets, the request's Flex token and telephone
-// numbers in messages, group names, keys and values, whether flexfn or a handler
-// wrote them. Values are judged in the form in which they will be written.
+// numbers in messages, group names, keys and values, whether flexfn or a
+// handler wrote them. Values are judged in the form in which they will be
+// written.
 //
 // It cannot mask a number that is logged as an integer, a secret shorter than
-// eight characters, or one that is encoded in another way than package mask
-// knows. Other loggers, such as slog's default, do not pass through it.
+// eight characters, or a secret in an encoding that package mask does not know.
+// Other loggers, such as slog's default, do not use it.
 type redactor struct {
 	next    slog.Handler
 	secrets []string // of the app's Config, and the credentials made from them
 	call    *call    // whose token is masked too; nil outside a request
 }
 
-// newLogger returns the app's logger: it masks, hands the line to the queue, and
-// the queue writes it with c.Logger. The report of lost lines goes to c.Logger
-// directly, since the queue is what lost them; it has nothing to mask.
+// newLogger returns the app's logger. It masks each line and hands it to the
+// queue, which writes it with c.Logger. The report of lost lines goes to
+// c.Logger directly, since it is the queue that lost them; it has nothing to
+// mask.
 func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 	next := c.Logger.Handler()
 	lines.Report(func(lost int) {
@@ -60,7 +62,7 @@ func basic(user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
-// of returns the handler for one request, whose token it masks too.
+// of returns the handler for the request of c, which masks its token too.
 func (r *redactor) of(c *call) *redactor {
 	return &redactor{next: r.next, secrets: r.secrets, call: c}
 }
@@ -95,9 +97,9 @@ func (r *redactor) WithGroup(name string) slog.Handler {
 	return &redactor{next: r.next.WithGroup(r.text(name)), secrets: r.secrets, call: r.call}
 }
 
-// attr masks the key and the value of an attribute. A value that slog does not
-// format as a string keeps its structure, unless what a handler would write of
-// it contains something to mask.
+// attr masks the key and the value of an attribute. A value of another type
+// than string keeps its structure, unless its written form contains something
+// to mask.
 func (r *redactor) attr(a slog.Attr) slog.Attr {
 	a.Key, a.Value = r.text(a.Key), a.Value.Resolve()
 	switch a.Value.Kind() {
@@ -110,7 +112,7 @@ func (r *redactor) attr(a slog.Attr) slog.Attr {
 		}
 		a.Value = slog.GroupValue(group...)
 	case slog.KindAny:
-		// Only a value that would give something away loses its structure.
+		// Only a value with something to mask becomes a string.
 		for _, text := range written(a.Value.Any()) {
 			if clean := r.text(text); clean != text {
 				a.Value = slog.StringValue(clean)
@@ -121,8 +123,8 @@ func (r *redactor) attr(a slog.Attr) slog.Attr {
 	return a
 }
 
-// written returns v as slog's handlers write it: as text and as JSON. Both are
-// needed, because JSON follows pointers, which the text prints as addresses.
+// written returns v as slog's handlers write it, as text and as JSON. Both are
+// needed: JSON follows pointers, which the text shows as addresses.
 func written(v any) []string {
 	switch v := v.(type) {
 	case error:
@@ -139,8 +141,9 @@ func written(v any) []string {
 	return texts
 }
 
-// text masks secrets, the request's token and telephone numbers in s, secrets
-// first: a number within a secret must not hide it from the search.
+// text masks secrets, the request's token and telephone numbers in s. Secrets
+// come first, since masking a number within a secret would hide the secret from
+// the search.
 func (r *redactor) text(s string) string {
 	for _, secret := range r.secrets {
 		s = mask.Secret(s, secret, "(secret)")

@@ -30,13 +30,13 @@ import (
 // Keys belong to the function and to the caller: another worker who sends the
 // same parameters gets 409, and an Idempotency-Key that is sent again with other
 // parameters gets 422. In Studio functions, parameters also belong to the account
-// that signed them, and Twilio's token to its signature.
+// that signed them, and Twilio's token belongs to its signature.
 //
-// Kept are successes, refusals (4xx), and failures whose outcome is unknown
-// ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a panic) are
-// answered to those who already wait, and the next call runs the handler again.
-// The result of a handler that runs past its deadline is recorded too. An answer
-// longer than 256 KiB goes to the first caller only; later ones get 409.
+// Once keeps successes, refusals (4xx), and failures whose outcome is unknown
+// ([Error].OutcomeUnknown). Other failures (408, 425, 429, 5xx, a panic) go to
+// the callers that are already waiting, and the next call runs the handler
+// again. The result of a handler that runs past its deadline is kept too. An
+// answer longer than 256 KiB goes to the first caller only; later ones get 409.
 //
 // If an instance dies during a call, the next call with the key runs the handler
 // again once the rest of the first one's deadline and 2 s have passed. What the
@@ -45,8 +45,8 @@ import (
 // on to a service that refuses duplicates: the parameters' values, or the
 // request's header, from [RequestHeader].
 //
-// The first call runs to its end even if its caller leaves. Others wait until
-// their own deadline at most, and then get 503.
+// The first call runs to its end even if its caller leaves. Others wait for it
+// at most until their own deadline, and then get 503.
 //
 // While the Store fails, guarded calls get 503 with Retry-After and the handler
 // does not run; [Deduplicate] does the opposite. If the Store fails after the
@@ -56,7 +56,7 @@ import (
 //
 // Once cannot be combined with [OpenToAnyone].
 //
-// A click on a button, however often the plugin sends it, makes one callback:
+// However often a plugin sends the click on a button, it makes one callback:
 //
 //	flexfn.PrepareFlexFunction(requestCallback, flexfn.Once(time.Hour, "taskSid"))
 func Once(keep time.Duration, parameters ...string) Option {
@@ -65,36 +65,37 @@ func Once(keep time.Duration, parameters ...string) Option {
 
 // Deduplicate is [Once] for handlers that must answer even if that means
 // running twice, such as those that return TwiML: while the Store fails, it
-// relies on this instance's memory alone.
+// uses this instance's memory alone.
 //
 //	flexfn.PrepareStudioFunction(greetCaller, flexfn.Deduplicate(time.Minute))
 //
-// Without parameters it catches what Twilio itself redelivers, which carries
-// the same I-Twilio-Idempotency-Token. Use Once where running twice is worse
-// than not running, such as for a payment.
+// Without parameters it catches Twilio's own redeliveries, which carry the same
+// I-Twilio-Idempotency-Token. Use Once where running twice is worse than not
+// running, such as for a payment.
 func Deduplicate(keep time.Duration, parameters ...string) Option {
 	return onceOption("Deduplicate", onceRule{keep: keep, parameters: parameters, alone: true})
 }
 
-// onceRule is what Once and Deduplicate say about a function.
+// onceRule is how Once or Deduplicate guards a function.
 type onceRule struct {
 	name       string // of the option
 	keep       time.Duration
 	parameters []string
 	index      [][]int // of the parameters in In; nil for an untyped function
-	alone      bool    // runs handlers while the Store fails
+	alone      bool    // handlers run while the Store fails
 }
 
 const (
 	longestKeep    = 30 * 24 * time.Hour // a day less than the Store's longest ttl
-	leaseMargin    = 2 * time.Second     // beyond the deadline, to record the answer in
+	leaseMargin    = 2 * time.Second     // after the deadline, to record the answer
 	maxKeptAnswer  = 256 << 10           // sealed, it fits a Store's value
 	maxHeaderKey   = 255                 // longer than any random id
 	idempotencyKey = "Idempotency-Key"
 	twilioKey      = "I-Twilio-Idempotency-Token"
 )
 
-// onceOption makes the option of a rule, and refuses one that cannot be kept.
+// onceOption makes the option that sets rule. It refuses a keep that is out of
+// range.
 func onceOption(name string, rule onceRule) Option {
 	rule.name, rule.parameters = name, slices.Clone(rule.parameters)
 	return option(func(f *Function) {
@@ -125,13 +126,13 @@ func (o *onceRule) finish(f *Function) {
 	}
 }
 
-// carriedOn reports whether the call runs on if its caller leaves, so that the
-// next call finds its answer.
+// carriedOn reports whether the call continues if its caller leaves, so that
+// the next call finds its answer.
 func (c *call) carriedOn() bool {
 	return c.fn.once != nil && (len(c.fn.once.parameters) > 0 || c.headerKey() != "")
 }
 
-// headerKey is the key that came with the request.
+// headerKey returns the key that came with the request.
 func (c *call) headerKey() string {
 	if c.fn.studio {
 		return c.request.Header.Get(twilioKey)
@@ -139,12 +140,12 @@ func (c *call) headerKey() string {
 	return c.request.Header.Get(idempotencyKey)
 }
 
-// guard returns the claim that the call needs, and whether it needs one.
+// guard returns the claim that the call must get, and whether it must get one.
 //
 // A key is made of the path, the account that signed, and the parameters'
-// values or the caller's own key; package claim hashes it. The check tells
-// apart callers who may share a key from those who may not: with parameters it
-// is the caller, with an Idempotency-Key the parameters.
+// values or the caller's own key; package claim hashes it. The claim's check
+// must equal the recorded one for a call to share the answer: with parameters
+// it is the caller, with an Idempotency-Key it is the parameters.
 func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err error) {
 	o := c.fn.once
 	if o == nil {
@@ -198,8 +199,8 @@ func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err e
 	return req, guarded, nil
 }
 
-// sumOf is the checksum by which a claim's record knows a caller or
-// parameters.
+// sumOf is the checksum of a caller or of parameters that a claim's record
+// holds.
 func sumOf(s string) (sum claim.Sum) {
 	var room [128]byte // for the caller's SID and identity
 	full := sha256.Sum256(append(room[:0], s...))
@@ -254,7 +255,7 @@ func (c *call) guarded(vs *values) answer {
 }
 
 // once runs the handler if this call gets the claim for its key. Otherwise it
-// waits for the one that has it, and gives its answer.
+// waits for the call that has it, and returns that call's answer.
 func (c *call) once(req claim.Request, in any) answer {
 	req.Lease = max(time.Until(c.at), 0) + leaseMargin
 	claims := c.app.claims
@@ -263,7 +264,7 @@ func (c *call) once(req claim.Request, in any) answer {
 		claims = c.app.alone
 		mine, kept, err = claims.Take(c, req)
 		if err != nil && !errors.Is(err, claim.ErrOther) && !errors.Is(err, claim.ErrBusy) {
-			c.logger().Warn("nothing can be remembered of this call: it may run twice", "error", err)
+			c.logger().Warn("this call cannot be recorded: it may run twice", "error", err)
 			ans, _ := c.handle(in)
 			return ans
 		}
@@ -288,7 +289,7 @@ func (c *call) once(req claim.Request, in any) answer {
 	var handlerErr error
 	settled := false
 	defer func() {
-		if !settled { // the handler panicked: one of those who wait runs it
+		if !settled { // the handler panicked: a waiting call runs it
 			c.settle(mine, nil, false)
 		}
 	}()
@@ -302,8 +303,8 @@ func (c *call) once(req claim.Request, in any) answer {
 	return ans
 }
 
-// lasting reports whether an answer with this status is kept: calling again would
-// give the same.
+// lasting reports whether an answer with this status is kept, because another
+// call would get the same.
 func lasting(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, statusCallerGone:
@@ -313,12 +314,12 @@ func lasting(status int) bool {
 }
 
 // settle records the call's answer, or frees the claim if the answer is not to be
-// kept. It returns another call's answer if that was recorded first, because this
-// one's claim had ended. If the Store fails, a goroutine keeps trying until the
-// claim ends; App.Wait waits for it.
+// kept. If this call's claim had ended and another call's answer was recorded
+// first, it returns that answer. If the Store fails, a goroutine keeps trying
+// until the claim ends; App.Wait waits for it.
 //
-// The answer is sent either way: the work was done, and a caller who was told
-// otherwise would try again.
+// The answer is sent even if it could not be recorded: the work was done, and a
+// caller who was told otherwise would try again.
 func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) {
 	record := func() ([]byte, error) {
 		ctx := context.WithoutCancel(c)
@@ -349,7 +350,7 @@ func (c *call) settle(mine *claim.Claim, data []byte, keep bool) (other []byte) 
 	return nil
 }
 
-// keptAnswer reads an answer that was recorded.
+// keptAnswer reads a recorded answer.
 func (c *call) keptAnswer(data []byte) answer {
 	if len(data) == 0 {
 		return c.failed(Errorf(http.StatusConflict, "The call was made; its answer was too long to be kept"))
@@ -361,7 +362,7 @@ func (c *call) keptAnswer(data []byte) answer {
 	return a
 }
 
-// encode writes a for the Store; nothing if it is too long.
+// encode writes a for the Store. It returns nil if a is too long.
 func (a answer) encode() []byte {
 	n := len(a.body) + len(a.contentType) + 16
 	for name, values := range a.header {

@@ -20,8 +20,8 @@ import (
 	"github.com/flexfn/flexfn/openapi"
 )
 
-// validator is implemented by inputs with rules that tags cannot say. The
-// method may be that of the struct or of its pointer.
+// validator is implemented by inputs with rules that tags cannot express. The
+// struct or its pointer may have the method.
 type validator interface{ Validate() error }
 
 // parameter is a parameter with its field in the struct, and how to set it.
@@ -32,13 +32,13 @@ type parameter struct {
 }
 
 // setter sets field to v. If v does not fit, it returns the end of the sentence
-// "expected …" for the caller, and field may be half set: the handler then does
-// not run. Setters are made once, when a function is defined, so that a request
-// does not inspect types.
+// "expected …" for the caller; field may then be half set, but the handler does
+// not run. Setters are made when a function is defined, so that a request does
+// not inspect types.
 type setter func(field reflect.Value, v value) (expected string)
 
 // parametersOf reads the fields of a struct type, embedded structs included.
-// The error is about the struct's definition.
+// An error means that the struct's definition is faulty.
 func parametersOf(t reflect.Type) ([]parameter, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("the input is %s: it must be a struct or flexfn.Event", t)
@@ -48,7 +48,7 @@ func parametersOf(t reflect.Type) ([]parameter, error) {
 	return d.list, errors.Join(d.faults...)
 }
 
-// definition collects the parameters of a type, and everything that is wrong
+// definition collects the parameters of a type and everything that is wrong
 // with them, so that one run of the program shows all faults.
 type definition struct {
 	list   []parameter
@@ -57,7 +57,7 @@ type definition struct {
 }
 
 // add adds the fields of struct type t, which is at index parent within the
-// input. It goes on after a fault, so that all of them are reported together.
+// input. It continues after a fault, so that all of them are reported together.
 func (d *definition) add(t reflect.Type, parent []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -112,8 +112,8 @@ func (d *definition) add(t reflect.Type, parent []int) {
 	}
 }
 
-// checkTag refuses unknown keys, such as a misspelt one, and tags that
-// reflect.StructTag could not read: it would silently ignore them.
+// checkTag refuses tags that reflect.StructTag would silently ignore: unknown
+// keys, such as a misspelt one, and tags that it cannot parse.
 func checkTag(tag reflect.StructTag) error {
 	for rest := strings.TrimLeft(string(tag), " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		key, after, _ := strings.Cut(rest, ":")
@@ -134,8 +134,8 @@ func checkTag(tag reflect.StructTag) error {
 var knownTags = [...]string{"json", "purpose", "doc", "example", "kind"}
 
 // containsItself reports whether t consists of itself through lists, maps and
-// pointers alone, as type L []L does: setterFor would never return. A struct
-// in between ends the search, because encoding/json decodes it.
+// pointers alone, as type L []L does: setterFor would never return. A struct in
+// between ends the search, because encoding/json decodes structs.
 func containsItself(t reflect.Type) bool {
 	seen := map[reflect.Type]bool{}
 	for !seen[t] {
@@ -159,13 +159,13 @@ var (
 	jsonUnmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 )
 
-// setterFor returns the setter for type t with the kind tag. The error says why
-// there is none.
+// setterFor returns the setter for type t with the given kind tag. The error
+// says why t cannot be a parameter.
 //
 // The order of the cases is the order of precedence: a kind tag, then flexfn's
-// own types, then what the type says about itself, then its kind in Go. A type
-// that reads its own text is preferred to one that reads its own JSON, since
-// forms have text.
+// own types, then what the type says about itself, then its kind in Go. For a
+// type that can decode itself from both text and JSON, text wins, since forms
+// hold text.
 func setterFor(t reflect.Type, tag string) (setter, error) {
 	if t.Kind() == reflect.Pointer {
 		set, err := setterFor(t.Elem(), tag)
@@ -231,24 +231,24 @@ func setterFor(t reflect.Type, tag string) (setter, error) {
 }
 
 // ValidSID reports whether s is one of prefixes, two capital letters each,
-// followed by 32 hex digits in lower case, as every SID of Twilio is. Check what
-// callers send before you put it into the path of an API URL; the kind tag does
-// so for parameters. Without prefixes it is false.
+// followed by 32 hex digits in lower case, as every SID of Twilio is. Check
+// what callers send before you put it into the path of an API URL; the kind tag
+// does so for parameters. Without prefixes the result is false.
 //
 //	if !flexfn.ValidSID(in.Sid, "CH", "CA") {
 //		return nil, flexfn.Errorf(http.StatusBadRequest, "sid is neither a conversation's nor a call's")
 //	}
 //
-// It looks at the form only: the resource need not exist, or may belong to
-// another account that the credentials reach.
+// It checks the form only: the resource may not exist, or may belong to another
+// account that the credentials reach.
 func ValidSID(s string, prefixes ...string) bool {
 	return len(prefixes) > 0 && sid.Valid(s, prefixes...)
 }
 
 // got says what was sent, to follow "expected …". It repeats values of up to 24
-// bytes, so it is called only where a boolean, a number or a time was expected;
-// for strings, setString calls it after it has made sure that v is an object or
-// a list. A string that may be personal is therefore never repeated.
+// bytes, so it is called only where a boolean, a number or a time was expected.
+// For strings, setString calls it only if v is an object or a list, so text
+// that may be personal is never repeated.
 func got(v value) string {
 	switch v.kind {
 	case listValue:
@@ -265,9 +265,8 @@ func got(v value) string {
 	return ""
 }
 
-// isText reports whether v is one value that can be written as text. Forms
-// have only strings, so for each type a number in a string is as good as a
-// number.
+// isText reports whether v is a single value with a textual form. Forms have
+// only strings, so every type accepts a number in a string as well as a number.
 func (v value) isText() bool {
 	return v.kind == stringValue || v.kind == numberValue || v.kind == boolValue
 }
@@ -282,8 +281,8 @@ func setString(field reflect.Value, v value) string {
 	return ""
 }
 
-// setBool takes true and false alone: "1", "yes" and "on" are as often a
-// mistake as meant.
+// setBool takes true and false only, since "1", "yes" and "on" are as often
+// mistakes as intended.
 func setBool(field reflect.Value, v value) string {
 	switch {
 	case !v.isText(), v.kind == numberValue, v.text != "true" && v.text != "false":
@@ -293,8 +292,8 @@ func setBool(field reflect.Value, v value) string {
 	return ""
 }
 
-// setInt takes decimal digits with an optional sign, and what fits the field's
-// type: neither 1.0 nor 1e3.
+// setInt takes decimal digits with an optional sign that fit the field's type;
+// 1.0 and 1e3 are refused.
 func setInt(field reflect.Value, v value) string {
 	n, err := strconv.ParseInt(v.text, 10, field.Type().Bits())
 	if err != nil || !v.isText() {
@@ -304,7 +303,7 @@ func setInt(field reflect.Value, v value) string {
 	return ""
 }
 
-// setUint is [setInt] without negative numbers.
+// setUint is setInt without negative numbers.
 func setUint(field reflect.Value, v value) string {
 	n, err := strconv.ParseUint(v.text, 10, field.Type().Bits())
 	if err != nil || !v.isText() {
@@ -314,8 +313,8 @@ func setUint(field reflect.Value, v value) string {
 	return ""
 }
 
-// limits adds the size of t to what was expected, if the number was out of
-// range.
+// limits returns the size of t, to follow what was expected, if the number was
+// out of range.
 func limits(err error, t reflect.Type) string {
 	if errors.Is(err, strconv.ErrRange) {
 		return fmt.Sprintf(" of at most %d bits", t.Bits())
@@ -323,8 +322,9 @@ func limits(err error, t reflect.Type) string {
 	return ""
 }
 
-// setFloat takes a number as JSON writes it, so neither NaN nor hexadecimal.
-// One that is too large for the field is refused rather than infinite.
+// setFloat takes a number as JSON writes it, so neither NaN nor hexadecimal. A
+// number that is too large for the field is refused rather than stored as
+// infinity.
 func setFloat(field reflect.Value, v value) string {
 	n, err := strconv.ParseFloat(v.text, field.Type().Bits())
 	if err != nil || !v.isText() || !isNumber(v.text) || math.IsInf(n, 0) {
@@ -334,7 +334,7 @@ func setFloat(field reflect.Value, v value) string {
 	return ""
 }
 
-// setNumber keeps the digits as they were sent, whatever their size.
+// setNumber keeps the digits as they were sent, however many there are.
 func setNumber(field reflect.Value, v value) string {
 	if !v.isText() || !isNumber(v.text) {
 		return "a number" + got(v)
@@ -390,8 +390,8 @@ func setText(field reflect.Value, v value) string {
 }
 
 // jsonText returns the JSON that v holds. A string must itself be JSON, since
-// plugins send nested values with JSON.stringify; its bounds were not checked
-// with the body's.
+// plugins send nested values with JSON.stringify. It checks the bounds of such
+// a string, which the check of the body did not see.
 func (v value) jsonText() (text string, ok bool) {
 	if v.kind == listValue {
 		return "", false
@@ -429,8 +429,8 @@ func setJSON(field reflect.Value, v value) string {
 	return ""
 }
 
-// describe says which JSON value a nested field of type t needs, to follow
-// "is".
+// describe returns the JSON value that a nested field of type t needs, to
+// follow "is".
 func describe(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -528,11 +528,11 @@ func sliceSetter(t reflect.Type, tag string) (setter, error) {
 	}, nil
 }
 
-// bind fills in, a struct, from vs. The error lists all faults of the request,
+// bind fills the struct in from vs. The error lists all faults of the request
 // and is meant for the caller.
 //
-// It goes on after a fault, so that a developer sees all of them at once.
-// Hints are made only for parameters that are missing altogether.
+// It continues after a fault, so that a developer sees all of them at once.
+// Hints are given only for parameters that are absent.
 func bind(path string, list []parameter, vs *values, in reflect.Value) error {
 	var faults *parameterFaults
 	for i := range list {
@@ -573,7 +573,7 @@ type invalidParameter struct {
 	Expected string `json:"expected"`
 }
 
-// missing adds a parameter that is required and was not sent; f may be nil.
+// missing adds a required parameter that was not sent; f may be nil.
 func (f *parameterFaults) missing(key, purpose string) *parameterFaults {
 	if f == nil {
 		f = new(parameterFaults)
@@ -593,7 +593,7 @@ func (f *parameterFaults) invalid(key, purpose, expected string) *parameterFault
 
 // answer returns the error for the faults; nil if there are none. If the body
 // was ignored because of its content type, it says so: that is the usual reason
-// why everything is missing.
+// for everything being missing.
 func (f *parameterFaults) answer(path string, vs *values) error {
 	if f == nil {
 		return nil

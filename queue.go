@@ -11,19 +11,19 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// Queue hands jobs to an engine that runs them after the answer, in any process of
-// the app, by calling [App.RunJob]. riverflexfn implements it. An engine may run
-// a job twice, and jobs in any order; the Store makes each take effect once. Under
-// flexfn dev an app without a Queue gets one in memory. A Queue must be safe for
-// concurrent use.
+// Queue stores jobs that an engine runs after the answer, in any process of the
+// app, by calling [App.RunJob]. riverflexfn implements it. An engine may run a
+// job twice, and may run jobs in any order; the Store makes each take effect
+// once. Under flexfn dev an app without a Queue gets one in memory. A Queue
+// must be safe for concurrent use.
 //
-// Package events uses it; nothing else does. Without a Queue, [App.Handle]
-// panics if a listener has events.AfterAnswer, and events.Later fails.
+// Only package events uses it. Without a Queue, [App.Handle] panics if a
+// listener has events.AfterAnswer, and events.Later fails.
 type Queue interface {
-	// Add stores job durably, to run no earlier than due. With an error, the
-	// job may have been stored nevertheless. job is JSON of at most 200 KiB,
-	// not encrypted: operators can read it. Jobs with equal keys are the same
-	// job; an engine may drop all but one.
+	// Add stores job durably, to run at due or later. If it returns an error,
+	// the job may have been stored all the same. job is JSON of at most 200 KiB
+	// and is not encrypted, so operators can read it. Jobs with equal keys are
+	// the same job; an engine may drop all but one.
 	Add(ctx context.Context, key string, job []byte, due time.Time) error
 }
 
@@ -49,7 +49,7 @@ func (a *App) RunJob(ctx context.Context, job []byte) error {
 	return runner.RunJob(&call{lazyContext: lazyContext{parent: ctx}, app: a, fn: f, path: to.Path}, job)
 }
 
-// runtime returns the parts of the app and the call that package events uses.
+// runtime returns what package events uses of the app and the call.
 func (c *call) runtime() *link.Runtime {
 	rt := c.app.runtime()
 	rt.Path, rt.Body, rt.Again = c.path, c.body, c.tryAgain
@@ -66,12 +66,13 @@ const (
 	laggardTime  = 15 * time.Minute // for all tries
 )
 
-// laggards are what failed and is tried again in this process, after the
-// answer, because nothing else does so. The zero value is ready.
+// laggards are tasks that failed and are tried again in this process after the
+// answer, because nothing else would retry them. The zero value is ready to
+// use.
 //
-// They are lost when the process ends, but for one last try; a Queue keeps
-// them. Their number is bounded, so that an outage of what listeners call
-// cannot exhaust memory.
+// They get one last try when the process ends, and are then lost; a Queue would
+// keep them. Their number is bounded, so that an outage of a service that
+// listeners call cannot exhaust memory.
 type laggards struct {
 	mu    sync.Mutex
 	n     int
@@ -79,7 +80,7 @@ type laggards struct {
 	end   chan struct{} // closed when there is no time left for another wait
 }
 
-// enter takes one more, unless there are too many or the app is ending.
+// enter adds one, unless there are too many or the app is ending.
 func (l *laggards) enter() (end <-chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,14 +94,14 @@ func (l *laggards) enter() (end <-chan struct{}, ok bool) {
 	return l.end, true
 }
 
-// leave takes one off: it succeeded, or was given up.
+// leave removes one that succeeded or was given up.
 func (l *laggards) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.n--
 }
 
-// hurry gives each its last try.
+// hurry gives each laggard its last try.
 func (l *laggards) hurry() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,10 +114,10 @@ func (l *laggards) hurry() {
 	}
 }
 
-// tryAgain runs work later, until it returns nil. It reports whether it will:
-// not when too much is waiting already.
+// tryAgain runs work later, until it returns nil. It returns false, and does
+// nothing, if too much is waiting already.
 func (c *call) tryAgain(work func(context.Context) error) bool {
-	a, path := c.app, c.path // c has the request
+	a, path := c.app, c.path // keeping c would keep the request
 	end, ok := a.laggards.enter()
 	if !ok {
 		return false
@@ -149,7 +150,7 @@ func (c *call) tryAgain(work func(context.Context) error) bool {
 	return true
 }
 
-// runtime returns the parts of the app that package events uses.
+// runtime returns what package events uses of the app.
 func (a *App) runtime() *link.Runtime {
 	rt := &link.Runtime{Claims: a.claims, Workspace: a.config.WorkspaceSID, Parts: a.parts}
 	if a.config.devKey != "" {
@@ -161,8 +162,8 @@ func (a *App) runtime() *link.Runtime {
 	return rt
 }
 
-// parts lists the functions of package events, which look for each other: a
-// replay of dead letters needs the function that made them.
+// parts lists the functions of package events. They look for each other, since
+// a replay of dead letters needs the function that wrote them.
 func (a *App) parts() (list []link.Part) {
 	for _, r := range a.Routes() {
 		if r.Function.part != nil {

@@ -13,11 +13,12 @@ import (
 	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
-// values holds the parameters of one request as they were sent. The body's win
-// over the query's. The body is decoded only once the caller is known.
+// values holds the parameters of one request as they were sent. The body wins
+// over the query. It is decoded only after the caller has been accepted.
 //
-// Between readValues and decode only the Flex token is read, by peek, which
-// allocates for nothing else: until then the sender may be anyone.
+// Between readValues and decode, only peek reads from the body, to find the
+// Flex token. It allocates for the token alone, since until then anyone may be
+// the sender.
 type values struct {
 	query, form []form.Pair
 	few         [8]form.Pair // room for most forms, to spare an allocation
@@ -26,7 +27,7 @@ type values struct {
 	formBody, jsonBody []byte
 	// ignored is the content type of a body that was not read as parameters.
 	ignored string
-	// hints tell a caller about parameters that were not read.
+	// hints tell the caller about parameters that were not read.
 	hints []string
 }
 
@@ -64,8 +65,8 @@ func (v value) missing() bool {
 	return false
 }
 
-// get returns the parameter key: the body's if it has one, and otherwise the
-// query's.
+// get returns the parameter key: the body's if the body has it, and otherwise
+// the query's.
 func (vs *values) get(key string) value {
 	if raw, ok := vs.json[key]; ok {
 		return jsonValue(raw)
@@ -77,11 +78,11 @@ func (vs *values) get(key string) value {
 	return v
 }
 
-// notRead is for callers whose body was ignored.
+// notRead tells callers that their body was ignored.
 const notRead = "the request body was not read: send it as application/x-www-form-urlencoded or application/json"
 
-// hint notes it when key, which is absent, was given as key[] or key[0], as PHP
-// and jQuery write lists.
+// hint adds a hint if key, which is absent, was given as key[] or key[0], as
+// PHP and jQuery write lists.
 func (vs *values) hint(key string) {
 	for _, pairs := range [][]form.Pair{vs.query, vs.form} {
 		for _, p := range pairs {
@@ -135,15 +136,15 @@ func jsonValue(raw json.RawMessage) value {
 }
 
 // readValues reads the parameters of the query, and decides from the headers
-// whether the body has parameters. It checks the body's bounds but does not
-// decode it, so that a stranger's body takes no further memory.
+// whether the body has parameters. It checks the bounds of the body but does
+// not decode it, so that a stranger's body takes no more memory.
 func readValues(r *http.Request, body []byte) (*values, error) {
 	vs := new(values)
 	var err error
 	if vs.query, err = form.Append(nil, r.URL.RawQuery); err != nil {
 		return nil, Errorf(http.StatusBadRequest, "The query has more than %d parameters", form.MaxPairs)
 	}
-	// Without a key there is no parameter; a form may have an empty one.
+	// A form may have an empty key, which cannot be a parameter.
 	vs.query = deleteEmptyKeys(vs.query)
 	form.Text(vs.query)
 	if len(body) == 0 {
@@ -195,7 +196,7 @@ func (vs *values) peek(key string) (v value) {
 	return vs.get(key)
 }
 
-// takeForm takes the form that Twilio's signature was checked over.
+// takeForm uses the form that Twilio's signature was checked over.
 func (vs *values) takeForm(signed iter.Seq2[string, string]) {
 	if vs.formBody == nil {
 		return
@@ -208,7 +209,7 @@ func (vs *values) takeForm(signed iter.Seq2[string, string]) {
 	vs.formBody = nil
 }
 
-// decode decodes the body, once the caller may call.
+// decode decodes the body. Call it only after the caller has been accepted.
 func (vs *values) decode() (err error) {
 	if vs.formBody != nil {
 		if vs.form, err = form.Append(vs.few[:0], string(vs.formBody)); err != nil {
@@ -223,7 +224,7 @@ func (vs *values) decode() (err error) {
 	return err
 }
 
-// deleteEmptyKeys removes the parameters without a name, in place.
+// deleteEmptyKeys removes parameters without a name, in place.
 func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 	for i := 0; i < len(pairs); i++ {
 		if pairs[i].Key == "" {
@@ -234,8 +235,8 @@ func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 	return pairs
 }
 
-// checkObject returns body without surrounding space and byte order mark, if it is
-// a JSON object within the bounds; nil if it is empty.
+// checkObject returns body without surrounding space and byte order mark if it
+// is a JSON object within the bounds, and nil if it is empty.
 //
 // The bounds are checked before json.Valid, which takes longer, and before
 // anything is decoded, which takes memory.
@@ -270,8 +271,8 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// isName reports whether name, a JSON string in its quotes, is key. A name that is
-// too long to be key, even if each letter is escaped, is not decoded.
+// isName reports whether name, a quoted JSON string, is key. It does not decode
+// a name that would be too long even if each letter were escaped.
 func isName(name []byte, key string) bool {
 	if !bytes.ContainsRune(name, '\\') {
 		return string(name[1:len(name)-1]) == key

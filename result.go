@@ -12,14 +12,14 @@ import (
 // if it is true. The zero value is a failure without an error; only
 // ExecuteWithRetry makes useful ones.
 //
-// A handler either treats the call as an ordinary Go call:
+// A handler can treat the call as an ordinary Go call:
 //
 //	task, err := res.Get()
 //	if err != nil {
 //		return Reply{}, err // answered with the service's status and message
 //	}
 //
-// or looks at the outcome, as the Node.js template's functions do:
+// or look at the outcome, as the Node.js template's functions do:
 //
 //	if res.TwilioErrorCode == 20404 {
 //		return Reply{Found: false}, nil
@@ -34,9 +34,9 @@ type Result[T any] struct {
 	Status int
 	// Data is what the callback returned; the zero value after a failure.
 	Data T
-	// Message describes the failure in words that the caller may read. Of an
-	// error that is not an [*Error] it says only the name of Status; Err has
-	// the text.
+	// Message describes the failure in words that the caller may read. For an
+	// error that is not an [*Error] it is only the name of Status; Err has the
+	// text.
 	Message string
 	// TwilioErrorCode and TwilioDocPage are the code and the page that
 	// explains it, if Twilio refused; otherwise zero.
@@ -54,9 +54,9 @@ type Result[T any] struct {
 
 // Err returns the failure with all its causes; nil after a success. A handler
 // that returns it answers with the Result's status, message and Twilio code.
-// There are two exceptions: an error that is not an [*Error] is answered as 500
-// with a generic message and a request id, and one that arose because the
-// request itself has ended as 504, or 499 if the caller left.
+// There are two exceptions. An error that is not an [*Error] is answered as 500
+// with a generic message and a request id. An error that arose because the
+// request itself has ended is answered as 504, or 499 if the caller left.
 func (r Result[T]) Err() error { return r.err }
 
 // Get returns Data and Err, for handlers that treat the call as an ordinary one.
@@ -83,8 +83,9 @@ func (r Result[T]) MarshalJSON() ([]byte, error) {
 }
 
 // failed returns the Result of a call that ended with err. An error without a
-// status gets one here, so that the Result and its error agree; one that is
-// neither an HTTP answer nor a network failure stays as it is, and is a 500.
+// status gets one here, so that the Result and its error agree. An error that
+// is neither an HTTP answer nor a network failure is kept as it is, and the
+// Result's status is 500.
 func failed[T any](err error, attempts int) Result[T] {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -95,7 +96,7 @@ func failed[T any](err error, attempts int) Result[T] {
 			e = lost(err, "", !dialFailed(err), false)
 			err = e
 		} else {
-			e = &Error{Status: http.StatusInternalServerError} // err stays as it is
+			e = &Error{Status: http.StatusInternalServerError} // for the Result; err is kept as it is
 		}
 	}
 	return Result[T]{

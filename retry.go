@@ -23,32 +23,33 @@ import (
 // RetryDelay() time.Duration it asks for a longer wait. The whole callback is
 // repeated; it can turn a failure into a success by returning nil.
 //
-// A request that changes something, was sent through [App.HTTPClient] and got
-// no answer may have taken effect. Result.OutcomeUnknown is then true, and
+// If a request that changes something was sent through [App.HTTPClient] and got
+// no answer, it may have taken effect. Result.OutcomeUnknown is then true, and
 // callback is not run again unless the call is [Repeatable]. Other HTTP clients
-// do not report whether a request was sent: after their failures callback is
+// do not report whether a request was sent, so after their failures callback is
 // run again, whatever it does.
 //
-// An answer of 429 or 503 is taken for the service's word that it did
-// nothing, and callback is run again even if it creates something. A service,
-// or a gateway in front of it, that answers so after it has done the work makes
-// this create twice; a call that must not risk it says Repeatable(false). Only
-// a 503 for Twilio that is not JSON, and so did not come from Twilio, counts as
-// no answer for every call.
+// An answer of 429 or 503 means that the service did nothing, so callback is
+// run again even if it creates something. If a service, or a gateway in front
+// of it, answers so after doing the work, two things are created; a call that
+// must not risk that sets Repeatable(false). A 503 from Twilio's address that
+// is not JSON did not come from Twilio, and always counts as no answer.
 //
-// Each attempt has a ctx of its own, which ends with the attempt. So callback
-// reads what it receives; only where its result is itself an [*http.Response]
-// or an [io.ReadCloser] can that be read afterwards, until it is closed or the
-// attempt timeout has passed since the attempt began. One inside another value
-// cannot; the error of reading it says so if [App.HTTPClient] brought it.
+// Each attempt has its own ctx, which ends with the attempt, so callback must
+// read the body of an answer before it returns. The exception is a result that
+// is itself an [*http.Response] or an [io.ReadCloser]: it can be read until it
+// is closed, or until the attempt timeout has passed since the attempt began. A
+// body inside another value cannot be read afterwards; if it came through
+// [App.HTTPClient], the read error says so.
 //
 // The policy is that of the app that ctx carries, changed by opts. Without an
 // app it is five retries, waits of 100 to 300 ms, no attempt timeout and no
 // budget. Waits are random and grow. They last at least as long as the service
-// asks; if it asks for more than a minute, the call fails at once. No wait runs
-// past ctx's deadline: the call gives up at once, with an error that wraps both
-// the last failure and [context.DeadlineExceeded]. If ctx is done at the start,
-// callback does not run. A panic of callback is not caught.
+// asks; if it asks for more than a minute, the call fails at once. If a wait
+// would run past ctx's deadline, the call gives up at once, with an error that
+// wraps both the last failure and [context.DeadlineExceeded]. If ctx is done at
+// the start, callback does not run. ExecuteWithRetry does not recover a panic
+// in callback.
 //
 // A callback uses the ctx that it gets, the app's client, and a helper that turns
 // answers into errors with a status:
@@ -141,8 +142,8 @@ func runAttempt[T any](ctx context.Context, attempt *lazyContext, callback func(
 	return data, err
 }
 
-// readable is data such that attempt ends when it has been read, and whether
-// there is anything to read.
+// readable wraps data so that attempt ends when it has been read, and reports
+// whether there is anything to read.
 func readable[T any](data T, attempt *lazyContext) (T, bool) {
 	if resp, ok := any(data).(*http.Response); ok {
 		if resp == nil || resp.Body == nil || resp.StatusCode == http.StatusSwitchingProtocols {
@@ -158,13 +159,14 @@ func readable[T any](data T, attempt *lazyContext) (T, bool) {
 	return data, false
 }
 
-// attemptBody is a body that is read after the attempt which brought it.
+// attemptBody is a body that is read after the callback that received it has
+// returned.
 type attemptBody struct {
 	io.ReadCloser
 	attempt *lazyContext
 }
 
-// Read ends the attempt at the body's end, or when reading fails.
+// Read ends the attempt at the end of the body, or when reading fails.
 func (b *attemptBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
@@ -173,17 +175,17 @@ func (b *attemptBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the attempt, read to its end or not.
+// Close ends the attempt, whether or not the body was read to its end.
 func (b *attemptBody) Close() error {
 	defer b.attempt.end()
 	return b.ReadCloser.Close()
 }
 
 // RetryOption adjusts how one call, or every call of an app, is retried. Later
-// options win over earlier ones, and a call's over the app's. An impossible
-// value is an error of [New], or fails the call before its first attempt. The
-// options are [AttemptTimeout], [Backoff], [Repeatable] and [RetryLimit]; nil is
-// ignored.
+// options win over earlier ones, and a call's options over the app's. An
+// impossible value makes [New] fail, or the call before its first attempt. The
+// options are [AttemptTimeout], [Backoff], [Repeatable] and [RetryLimit]; nil
+// is ignored.
 type RetryOption interface{ applyRetry(*retryPolicy) }
 
 type retryOption func(*retryPolicy)
@@ -191,9 +193,9 @@ type retryOption func(*retryPolicy)
 func (o retryOption) applyRetry(p *retryPolicy) { o(p) }
 
 // RetryLimit sets how many retries may follow the first attempt; zero means
-// none. The default is 5, or TWILIO_SERVICE_RETRY_LIMIT. Retries after 412 count
-// too, except within the safe updates of package twilioapi, which have a limit of
-// their own for them. The deadline usually ends a call first.
+// none. The default is 5, or TWILIO_SERVICE_RETRY_LIMIT. Retries after 412
+// count too, except within the safe updates of package twilioapi, which count
+// them apart. The deadline usually ends a call first.
 func RetryLimit(n int) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.limit = n })
 }
@@ -222,36 +224,35 @@ func maxBackoff(d time.Duration) RetryOption {
 
 // AttemptTimeout bounds the time of each attempt: the ctx that callback gets
 // ends after d. An attempt that takes longer counts as one that got no answer.
-// Zero sets no bound but ctx's own deadline. The default is 5 s in an app, or
-// FLEXFN_ATTEMPT_TIMEOUT, and zero without an app. A handler with a deadline of 10
-// s and one call thus has time for a second attempt; with several calls in a row,
-// set it lower. d must not be negative.
+// Zero means no bound other than ctx's deadline. The default is 5 s in an app,
+// or FLEXFN_ATTEMPT_TIMEOUT, and zero without an app. A handler with a deadline
+// of 10 s and one call thus has time for a second attempt; with several calls
+// in a row, set it lower. d must not be negative.
 func AttemptTimeout(d time.Duration) RetryOption {
 	return retryOption(func(p *retryPolicy) { p.timeout = d })
 }
 
-// conflictPause is the longest pause after a conflict but the first. It is
-// random, so that writers that collided do not collide again.
+// conflictPause is the longest pause after the second and later conflicts.
+// Pauses are random, so that writers that collided do not collide again.
 const conflictPause = 50 * time.Millisecond
 
-// Repeatable declares that the callback may take effect twice without harm, so
-// that it is run again even after a failure whose outcome is unknown. Use it
-// for requests with an idempotency key that the service honours.
+// Repeatable declares that callback may take effect twice without harm, so it
+// is run again even after a failure whose outcome is unknown. Use it for
+// requests with an idempotency key that the service honours.
 //
-// Repeatable(false) declares that it must not take effect twice, whatever the
-// service says: callback is not run again after 429 and 503 either, nor after a lost
-// answer, unless the request is known to change nothing, or not to have been
-// sent. Result.OutcomeUnknown is then true. A conflict (412) is retried. What
-// is known of a request comes from [CheckResponse] and [App.HTTPClient].
+// Repeatable(false) declares that callback must not take effect twice. It is
+// then not run again after 429, 503 or a lost answer, and Result.OutcomeUnknown
+// is true, unless [CheckResponse] or [App.HTTPClient] knows that the request
+// changes nothing or was not sent. A conflict (412) is retried all the same.
 func Repeatable(may ...bool) RetryOption {
 	repeatable := len(may) == 0 || may[0]
 	return retryOption(func(p *retryPolicy) { p.repeatable, p.once = repeatable, !repeatable })
 }
 
-// retryPolicy is how calls are retried. It does not change once made.
+// retryPolicy is how calls are retried. It is never changed after it is made.
 type retryPolicy struct {
 	limit             int
-	conflicts         int // the limit of conflicts, if they are counted apart
+	conflicts         int // the limit of conflicts, if counted apart
 	conflictsApart    bool
 	shortest, longest time.Duration
 	timeout           time.Duration
@@ -259,7 +260,7 @@ type retryPolicy struct {
 	once              bool         // not even after 429 and 503
 	budget            *retryBudget // nil: none
 	onAttempt         func(context.Context, Attempt)
-	fault             error // why a call with it cannot begin
+	fault             error // why calls with this policy fail at once
 }
 
 const (
@@ -268,15 +269,15 @@ const (
 	defaultMaxBackoff     = 300 * time.Millisecond
 	defaultAttemptTimeout = 5 * time.Second
 	// longestWait is the longest Retry-After that a call waits for. If a
-	// service asks for more, the call fails, and the caller learns the delay.
+	// service asks for more, the call fails and the caller is told the delay.
 	longestWait = time.Minute
 )
 
-// defaultPolicy is for a ctx without an app. It is never written to.
+// defaultPolicy is the policy without an app.
 var defaultPolicy = retryPolicy{limit: defaultRetryLimit, shortest: defaultMinBackoff, longest: defaultMaxBackoff}
 
-// newRetryPolicy makes an app's policy. What is wrong with c is in its fault,
-// since New reports all faults together.
+// newRetryPolicy makes an app's policy. Its fault field says what is wrong with
+// c, since New reports all faults together.
 func newRetryPolicy(c Config) *retryPolicy {
 	base := defaultPolicy
 	base.timeout = defaultAttemptTimeout
@@ -285,7 +286,8 @@ func newRetryPolicy(c Config) *retryPolicy {
 	return base.with(c.Retry)
 }
 
-// policyFor is the policy of ctx's app, or the default one, changed by opts.
+// policyFor returns the policy of ctx's app, or the default one, changed by
+// opts.
 func policyFor(ctx context.Context, opts []RetryOption) *retryPolicy {
 	p := &defaultPolicy
 	if c := callFrom(ctx); c != nil && c.app != nil && c.app.retry != nil {
@@ -316,8 +318,9 @@ func (p *retryPolicy) with(opts []RetryOption) *retryPolicy {
 }
 
 // check returns what is wrong with the policy as a whole, after all options:
-// the shortest and the longest backoff may come from different ones. The texts
-// name both the variable and the option, since either may have set the value.
+// the shortest and the longest backoff may come from different ones. The
+// messages name both the variable and the option, since either may have set the
+// value.
 func (p *retryPolicy) check() error {
 	switch {
 	case p.limit < 0:
@@ -325,20 +328,20 @@ func (p *retryPolicy) check() error {
 	case p.shortest < 0 || p.longest < 0:
 		return fmt.Errorf("the backoff is %s to %s (TWILIO_SERVICE_MIN_BACKOFF and TWILIO_SERVICE_MAX_BACKOFF, or Backoff): neither may be negative", p.shortest, p.longest)
 	case p.shortest > p.longest:
-		return fmt.Errorf("the shortest backoff, %s, is above the longest, %s: set TWILIO_SERVICE_MIN_BACKOFF (100 ms when unset) and TWILIO_SERVICE_MAX_BACKOFF (300 ms when unset), or Backoff, so that it is not", p.shortest, p.longest)
+		return fmt.Errorf("the shortest backoff, %s, is above the longest, %s: set TWILIO_SERVICE_MIN_BACKOFF (100 ms when unset) and TWILIO_SERVICE_MAX_BACKOFF (300 ms when unset), or Backoff, so that the shortest is not above the longest", p.shortest, p.longest)
 	case p.timeout < 0:
-		return fmt.Errorf("the attempt timeout is %s (FLEXFN_ATTEMPT_TIMEOUT or AttemptTimeout): it must not be negative; 0 leaves an attempt as long as its call has", p.timeout)
+		return fmt.Errorf("the attempt timeout is %s (FLEXFN_ATTEMPT_TIMEOUT or AttemptTimeout): it must not be negative; 0 lets an attempt run as long as its call may", p.timeout)
 	}
 	return nil
 }
 
-// plain reports whether attempts need neither a ctx nor a record of their own,
-// so that they cost nothing extra.
+// plain reports whether attempts need neither a ctx nor a record of their own;
+// they then cost nothing extra.
 func (p *retryPolicy) plain() bool { return p.timeout == 0 && p.onAttempt == nil }
 
 // next decides what follows the failure of attempt n: a wait and another
-// attempt, or the end with the final error. It counts conflicts that are
-// counted apart.
+// attempt, or the final error. It also counts conflicts, if they are counted
+// apart.
 func (p *retryPolicy) next(ctx context.Context, n int, conflicts *int, err error) (wait time.Duration, final error) {
 	advice := classify(err, p.repeatable)
 	if p.once && advice == retryLater && !harmless(err) {
@@ -380,10 +383,10 @@ func (p *retryPolicy) next(ctx context.Context, n int, conflicts *int, err error
 	return wait, nil
 }
 
-// backoff is the wait before retry n, from 1; r is random in [0, 1). It is
-// drawn from a window that doubles with every retry until it reaches the
-// longest wait, and begins at half its end: long enough to help, spread
-// enough that callers who failed together do not come back together.
+// backoff is the wait before retry n, from 1; r is random in [0, 1). The wait
+// is drawn from a window that begins at half its end and doubles with every
+// retry until it reaches the longest wait. That is long enough to help, and
+// spreads callers that failed together.
 func (p *retryPolicy) backoff(n int, r float64) time.Duration {
 	first := max(p.shortest, p.longest/16) // four doublings at most
 	end := min(p.longest, first<<min(n, 5))
@@ -391,7 +394,7 @@ func (p *retryPolicy) backoff(n int, r float64) time.Duration {
 	return begin + time.Duration(r*float64(end-begin+1))
 }
 
-// pause waits; its error says that ctx ended first.
+// pause waits for d. It returns an error if ctx ends first.
 func pause(ctx context.Context, wait time.Duration, last error) error {
 	if wait <= 0 {
 		return nil

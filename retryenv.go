@@ -20,8 +20,8 @@ func addRetry(c *Config, v, unit string, option func(int) RetryOption) error {
 	return nil
 }
 
-// parseBudget reads FLEXFN_RETRY_BUDGET. Zero is refused: it would read as "no
-// retries", and means the default in [Config].
+// parseBudget reads FLEXFN_RETRY_BUDGET. It refuses zero, which would read as
+// "no retries" but means the default in [Config].
 func parseBudget(v string) (int, error) {
 	if v == "off" {
 		return -1, nil
@@ -33,8 +33,7 @@ func parseBudget(v string) (int, error) {
 	return n, nil
 }
 
-// parseSwitch reads a boolean as [strconv.ParseBool] does: 1, t, true and
-// their opposites.
+// parseSwitch reads a boolean as [strconv.ParseBool] does.
 func parseSwitch(v string) (bool, error) {
 	on, err := strconv.ParseBool(v)
 	if err != nil {

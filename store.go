@@ -10,10 +10,10 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// Store is what the instances of an app share: accepted Flex tokens, what
-// [Once] has done, which events were handled. redisflexfn and pgflexfn
-// implement it. When [Config].Store is nil, the app uses its own memory, at
-// most 64 MiB of it, and shares no tokens.
+// Store holds what the instances of an app share: accepted Flex tokens, what
+// [Once] has done, and which events were handled. redisflexfn and pgflexfn
+// implement it. If [Config].Store is nil, the app uses up to 64 MiB of its own
+// memory and shares no tokens.
 //
 // A Store maps keys to values for a limited time. Keys are printable ASCII, at
 // most 128 bytes, and start with "flexfn:1:" and the account SID. Values are at
@@ -29,26 +29,27 @@ import (
 //     been deleted yet.
 //   - Get and Swap return when ctx ends, and are safe for concurrent use.
 //
-// An error means that the store failed and that a Swap may have happened;
-// flexfn checks before it continues. All errors are treated alike.
+// An error means that the store failed, and that a Swap may have happened
+// nevertheless; flexfn checks before it continues. All errors are treated
+// alike.
 //
 // flexfn waits at most 250 ms for a call. After three failures in a row it
-// calls once a second until the store works again; the log says so once, and
-// once more when it does.
+// calls once a second until the store works again. The log says so once, and
+// once more when the store works again.
 //
 //	db, err := redisflexfn.New("rediss://user:password@cache.example.com:6379")
 //	…
 //	config := flexfn.FromEnv()
 //	config.Store = db
 //
-// Whoever made the Store closes it, after [App.Wait]. An app does not.
+// The app does not close its Store; close it after [App.Wait].
 type Store interface {
 	// Get returns the value at key and how much of its ttl is left. The value
 	// is nil if there is no entry.
 	Get(ctx context.Context, key string) (value []byte, left time.Duration, err error)
 	// Swap replaces old with new for ttl (1 ms to 31 days) and reports whether
-	// it did: it does nothing when the value at key is not old. A nil old means
-	// that there must be no entry; a nil new deletes the entry.
+	// it did: it does nothing if the value at key is not old. A nil old means
+	// that the entry must not exist; a nil new deletes the entry.
 	Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (swapped bool, err error)
 }
 
@@ -58,7 +59,7 @@ const (
 	shortestSecret   = 32       // of random characters: more than 128 bits
 )
 
-// newEntries opens the app's part of its Store.
+// newEntries returns the app's part of its Store.
 func newEntries(c Config, log *slog.Logger) (*store.Entries, error) {
 	if c.Store == nil {
 		return store.InMemory(store.NewMemory(memoryStoreBytes), log), nil
@@ -70,9 +71,8 @@ func newEntries(c Config, log *slog.Logger) (*store.Entries, error) {
 	return store.In(c.Store, c.AccountSID, secret, log)
 }
 
-// checkStoreSecret refuses a secret that could be guessed by whoever can read
-// the Store: its entries are encrypted with a key derived from it, without
-// stretching.
+// checkStoreSecret refuses a secret that someone who can read the Store could
+// guess: the key of its entries is derived from the secret without stretching.
 func checkStoreSecret(secret string) error {
 	if secret != "" && len(secret) < shortestSecret {
 		return fmt.Errorf("FLEXFN_STORE_SECRET has %d characters: it must have at least %d, drawn at random", len(secret), shortestSecret)
@@ -84,18 +84,18 @@ func checkStoreSecret(secret string) error {
 type sharedTokens struct {
 	entries  *store.Entries
 	most     time.Duration // how long a token is trusted
-	upstream [2]string     // who was asked: a fake's answer must not count as Twilio's
+	upstream [2]string     // which service was asked: a fake's answer must not count as Twilio's
 }
 
-// sharedVerdict is the entry of an accepted token. Refused ones are not shared: a
-// stranger could fill the Store with them.
+// sharedVerdict is the entry of an accepted token. Refusals are not shared,
+// since strangers could fill the Store with them.
 type sharedVerdict struct {
 	Owner Owner
 	Until time.Time
 }
 
-// newSharedTokens shares the answers of the service at url. It returns nil without
-// a Store.
+// newSharedTokens makes a sharedTokens for the service at url, or nil without a
+// Store.
 func newSharedTokens(a *App, url string) *sharedTokens {
 	if a.entries.Private() {
 		return nil
@@ -103,8 +103,8 @@ func newSharedTokens(a *App, url string) *sharedTokens {
 	return &sharedTokens{a.entries, a.config.TokenTTL, [2]string{url, a.config.TwilioURL}}
 }
 
-// get returns another instance's verdict about token, if it is still trusted. If
-// the Store fails, or s is nil, there is none.
+// get returns another instance's verdict about token, if it is still trusted.
+// It finds none if the Store fails or s is nil.
 func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, ok bool) {
 	if s == nil {
 		return v, false
@@ -114,7 +114,7 @@ func (s *sharedTokens) get(ctx context.Context, token string) (v tokenVerdict, o
 	if err != nil || !e.Exists() || json.Unmarshal(e.Value, &shared) != nil {
 		return v, false
 	}
-	// By the store's clock, which does not depend on the other instance's.
+	// The store's clock does not depend on that of the other instance.
 	ttl := min(e.Left, s.most)
 	return newVerdict(&shared.Owner, "", max(ttl, 0)), ttl > 0
 }
@@ -128,11 +128,12 @@ func (s *sharedTokens) set(ctx context.Context, token string, v tokenVerdict) {
 	if err != nil {
 		return
 	}
-	_, _, _ = s.entries.Swap(ctx, s.key(token), store.Entry{}, text, v.ttl.Truncate(time.Millisecond)) // best effort; the log has an outage
+	_, _, _ = s.entries.Swap(ctx, s.key(token), store.Entry{}, text, v.ttl.Truncate(time.Millisecond)) // best effort; an outage is logged elsewhere
 }
 
-// key returns the entry's key. Who was asked is part of it, so that a token
-// which a fake accepted is unknown to an app that asks Twilio.
+// key returns the key of the token's entry. It depends on the service that was
+// asked, so that an app that asks Twilio does not trust a token that a fake
+// accepted.
 func (s *sharedTokens) key(token string) string {
 	return s.entries.Key("token", s.upstream[0], s.upstream[1], token)
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/flexfn/flexfn/internal/pace"
 )
 
-// Owner is the user a Flex token belongs to, as Twilio reported it;
+// Owner is the user that a Flex token belongs to, as Twilio reported it;
 // [TokenOwner] returns it. The zero Owner counts as a guest.
 type Owner struct {
 	// Identity is the user's identity in Twilio's encoding, such as
-	// "agent_40example_2Ecom"; RealmUserID is the name at the single
+	// "agent_40example_2Ecom"; RealmUserID is the user's name at the single
 	// sign-on provider.
 	Identity, RealmUserID string
 	// WorkerSID is the SID of the TaskRouter worker, WK and 32 hex digits;
@@ -33,7 +33,7 @@ type Owner struct {
 }
 
 // HasRole reports whether the owner has at least one of roles. Case matters.
-// Without roles it is false.
+// Without roles the result is false.
 func (o Owner) HasRole(roles ...string) bool {
 	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(o.Roles, r) })
 }
@@ -51,32 +51,32 @@ const (
 
 // tokenValidator asks Twilio about Flex tokens and remembers the answers.
 //
-// An answer goes through three stages: this process's cache, the Store,
-// Twilio. What is found in a later one is kept in those before it, but for
-// refusals, which stay in this process for ten seconds.
+// It looks in this process's cache, then in the Store, and then asks Twilio. It
+// keeps an accepted token in the stages before the one that knew it, and a
+// refusal in this process only, for ten seconds.
 type tokenValidator struct {
 	app   *App
 	url   string
 	cache *otter.Cache[tokenKey, tokenVerdict]
-	// shared is asked before Twilio; nil without one.
+	// shared is asked before Twilio; nil without a Store.
 	shared *sharedTokens
 
-	budget    *retryBudget  // of these questions alone
+	budget    *retryBudget  // of these questions only
 	strangers chan struct{} // a place for each question about a token never seen valid
-	known     chan struct{} // and for each about one that was
+	known     chan struct{} // and for each about a token that was
 	pace      pace.Pace     // of the former
 
 	mu     sync.Mutex
 	asking map[tokenKey]*question
 }
 
-// tokenKey is the hash of a token, by which the cache finds it without holding
-// it.
+// tokenKey is the hash of a token, so that the cache need not hold the token
+// itself.
 type tokenKey [sha256.Size]byte
 
 // tokenVerdict is Twilio's answer about a token, and for how long it is trusted.
-// Two clocks measure that: the monotonic one cannot be set back, and the wall
-// clock runs on while an instance is frozen.
+// Its age is measured with two clocks: the monotonic clock cannot be set back,
+// and the wall clock runs on while an instance is frozen.
 type tokenVerdict struct {
 	owner   *Owner
 	refusal string // for the caller, when owner is nil
@@ -87,9 +87,9 @@ type tokenVerdict struct {
 	renew       time.Duration // the age at which Twilio is asked again
 }
 
-// newVerdict returns a verdict that is trusted for ttl from now. It is renewed at
-// a random time before its end, so that tokens that were first seen together are
-// not renewed together.
+// newVerdict returns a verdict that is trusted for ttl from now. It is renewed
+// at a random time before that, so that tokens first seen together are not
+// renewed together.
 func newVerdict(owner *Owner, refusal string, ttl time.Duration) tokenVerdict {
 	now := time.Now()
 	return tokenVerdict{
@@ -98,7 +98,7 @@ func newVerdict(owner *Owner, refusal string, ttl time.Duration) tokenVerdict {
 	}
 }
 
-// age returns how long ago Twilio answered, by the clock that ran faster.
+// age returns how long ago Twilio answered, by whichever clock says longer.
 func (v tokenVerdict) age() time.Duration {
 	now := time.Now()
 	return max(now.Sub(v.asked), now.Round(0).Sub(v.askedByWall))
@@ -136,7 +136,7 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 // admit finds the request's token and decides whether its owner may call.
 //
 // The parameter wins over the header, because gateways put credentials of
-// their own into Authorization. Each refusal has a sentence for the developer,
+// their own into Authorization. Each refusal tells the developer what is wrong,
 // and none says whether another token would do.
 func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 	token := vs.peek("Token")
@@ -171,15 +171,15 @@ func (t *tokenValidator) admit(c *call, vs *values) (*Owner, error) {
 	return v.owner, nil
 }
 
-// bearer is the credential of the request's Authorization header.
+// bearer returns the token of the request's Authorization header.
 func bearer(r *http.Request) (credential string, ok bool) {
 	scheme, credential, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.TrimSpace(credential), strings.EqualFold(scheme, "Bearer")
 }
 
 // possibleToken reports whether s has only characters that a token has (RFC
-// 6750, section 2.1, b64token). Flex tokens are JWE of five parts today, which
-// Twilio does not promise.
+// 6750, section 2.1, b64token). Flex tokens are JWEs today, but Twilio does not
+// promise that.
 func possibleToken(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -191,12 +191,11 @@ func possibleToken(s string) bool {
 	return true
 }
 
-// verdict returns Twilio's answer about token: a recent one, or a new one. For all
-// requests that wait for the same token, Twilio is asked once.
+// verdict returns Twilio's answer about token, from the cache if it is recent.
+// If several requests wait for the same token, Twilio is asked once.
 //
-// A worker's verdict that has passed half to three quarters of its time is
-// renewed in the background, so that workers who call all day never wait for
-// Twilio.
+// A worker's verdict is renewed in the background after half to three quarters
+// of its time, so that workers who call all day never wait for Twilio.
 func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdict, error) {
 	key := tokenKey(sha256.Sum256([]byte(token)))
 	old, found := t.cache.GetIfPresent(key)

@@ -14,16 +14,16 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// Bounds on what strangers can make this instance ask Twilio. Anyone can send any
-// number of tokens, and each unknown one costs a request with the account's
-// credentials, of which Twilio answers only so many at once. Tokens that were
-// valid when Twilio was last asked have places of their own, which a stranger
+// Bounds on the requests to Twilio that strangers can cause. Anyone can send
+// any number of tokens, and each unknown one costs a request with the account's
+// credentials; Twilio limits how many of those run at once. Tokens that were
+// valid when Twilio was last asked have their own places, which strangers
 // cannot take.
 const (
-	strangersAtOnce = 10               // of Twilio's concurrent requests, which the account shares
-	strangersEach   = time.Second / 20 // once the burst is used up
-	strangersBurst  = 200              // at once after a quiet time, as when a shift begins
-	strangersWait   = 2 * time.Second  // for their turn, at most
+	strangersAtOnce = 10               // of the concurrent requests that Twilio allows the account
+	strangersEach   = time.Second / 20 // between two, once the burst is used up
+	strangersBurst  = 200              // after a quiet time, as when a shift begins
+	strangersWait   = 2 * time.Second  // the longest wait for a turn
 	knownAtOnce     = 10
 
 	iamTimeout = 3 * time.Second // of one attempt
@@ -33,30 +33,30 @@ const (
 	minTokenBytes   = 20  // of Twilio's tokens; they have hundreds
 )
 
-// question is a request to Twilio about one token, shared by all who wait for it.
-// Its goroutine ends soon after the last waiter has left.
+// question is a request to Twilio about one token, shared by all requests that
+// wait for the answer. Its goroutine ends soon after the last of them has left.
 //
-// Each waiter has a deadline of its own, and leaves when it passes. The
-// question's own ctx belongs to no request: one caller who goes away must not
-// fail the others.
+// Each waiter has its own deadline, and leaves when it passes. The question's
+// ctx does not derive from a request's, so a caller who goes away does not fail
+// the others.
 type question struct {
 	waiting int // guarded by the validator's mu
 	cancel  context.CancelFunc
 
-	done    chan struct{} // closed when the rest is there
+	done    chan struct{} // closed when verdict and err are set
 	verdict tokenVerdict
 	err     error
 }
 
-// join joins the waiters of the question about a token, and asks it if it is
-// not being asked. A caller that gives up leaves.
+// join adds a waiter to the question about a token, and asks the question if it
+// is not being asked yet. A waiter that gives up must call leave.
 func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, known bool) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q := t.asking[key]
 	if q == nil {
-		// Asked on behalf of all who wait: if the first one leaves, the others
-		// must still get the answer.
+		// The question is asked for all waiters: if the first one leaves, the
+		// others must still get the answer.
 		q = t.begin(context.WithoutCancel(ctx), key, func(ctx context.Context) (tokenVerdict, error) {
 			return t.find(ctx, token, known)
 		})
@@ -77,9 +77,9 @@ func (t *tokenValidator) leave(key tokenKey, q *question) {
 	}
 }
 
-// renew asks again about a token whose verdict is still trusted, in the background
-// and only if there is a place at once. After a failure it is due again an eighth
-// of the ttl later.
+// renew asks again about a token whose verdict is still trusted. It does so in
+// the background, and only if a place is free. After a failure the renewal is
+// due again an eighth of the ttl later.
 func (t *tokenValidator) renew(key tokenKey, token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,10 +102,10 @@ func (t *tokenValidator) renew(key tokenKey, token string) {
 		}
 		return v, err
 	})
-	q.waiting++ // so that it does not end when a waiter leaves; iamTotal ends it
+	q.waiting++ // so that it goes on when all waiters leave; iamTotal ends it
 }
 
-// begin asks on a new goroutine, and caches the answer. The caller holds mu.
+// begin asks on a new goroutine and caches the answer. The caller holds mu.
 func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(context.Context) (tokenVerdict, error)) *question {
 	ctx, cancel := context.WithCancel(ctx)
 	q := &question{cancel: cancel, done: make(chan struct{}), err: errPanic}
@@ -133,9 +133,9 @@ func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(cont
 
 // find asks the shared cache, and then Twilio when it is this token's turn.
 //
-// The order of the gates matters. A stranger's token first waits for its turn
-// and then for a place, so that the turns, which are cheap, bound how many
-// wait for places. Tokens that were valid lately have places of their own and
+// The order of the gates matters. A stranger's token waits for its turn first
+// and then for a place, so that turns, which are cheap to wait for, bound how
+// many wait for places. Tokens that were valid lately have their own places and
 // need no turn.
 func (t *tokenValidator) find(ctx context.Context, token string, known bool) (tokenVerdict, error) {
 	if v, ok := t.shared.get(ctx, token); ok {
@@ -165,11 +165,11 @@ func (t *tokenValidator) find(ctx context.Context, token string, known bool) (to
 	return t.ask(ctx, token, RetryLimit(2))
 }
 
-// ask asks Twilio, and tells other instances what it said.
+// ask asks Twilio, and shares an accepted token with other instances.
 //
-// A refusal of the app's own credentials is an error of the configuration. It
-// is answered 500 and not 403, which would tell every worker that they are
-// logged out.
+// If Twilio refuses the app's own credentials, the configuration is wrong. The
+// answer is 500 and not 403, which would tell every worker that they are logged
+// out.
 func (t *tokenValidator) ask(ctx context.Context, token string, retries RetryOption) (tokenVerdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, iamTotal)
 	defer cancel()
@@ -187,7 +187,7 @@ func (t *tokenValidator) ask(ctx context.Context, token string, retries RetryOpt
 }
 
 // notAsked makes the answer if it is unknown whether the token is valid: 503,
-// never 403, which would log the worker out. It hides err's type, so that a
+// since a 403 would log the worker out. It hides the type of err, so that a
 // deadline in it does not decide the answer.
 func notAsked(what string, err error) error {
 	e := &Error{
@@ -207,8 +207,8 @@ type logOnly struct{ err error }
 
 func (e *logOnly) Error() string { return e.err.Error() }
 
-// iamAnswer is Twilio's answer. Fields that decide are kept raw, so that one of an
-// unexpected type makes the answer invalid instead of zero.
+// iamAnswer is Twilio's answer. The deciding fields are kept raw, so that an
+// unexpected type makes the answer invalid instead of leaving a zero value.
 type iamAnswer struct {
 	Valid       json.RawMessage `json:"valid"`
 	Message     json.RawMessage `json:"message"`
@@ -247,7 +247,8 @@ func (t *tokenValidator) askOnce(ctx context.Context, token string) (tokenVerdic
 		owner := &Owner{Identity: said.Identity, RealmUserID: said.RealmUserID, WorkerSID: said.WorkerSID, Roles: said.Roles}
 		ttl := t.app.config.TokenTTL
 		if e := &owner.Expiration; json.Unmarshal(said.Expiration, e) == nil && !e.IsZero() {
-			// Twilio has just said that it is valid, whatever this clock says.
+			// Twilio has just said that the token is valid. If it seems to have
+			// expired, this machine's clock is wrong.
 			ttl = max(min(ttl, time.Until(e.Round(0))), shortestTTL)
 		}
 		return newVerdict(owner, "", ttl), nil
@@ -257,7 +258,8 @@ func (t *tokenValidator) askOnce(ctx context.Context, token string) (tokenVerdic
 	return tokenVerdict{}, badAnswer(resp, "did not say whether the Flex token is valid", errors.New(`no boolean "valid"`))
 }
 
-// refusalText is Twilio's message if it is short and does not repeat the token.
+// refusalText returns Twilio's message if it is short and does not repeat the
+// token, and otherwise a general one.
 func refusalText(raw json.RawMessage, token string) string {
 	var message string
 	if json.Unmarshal(raw, &message) != nil || message == "" || len(message) > maxRefusalBytes || len(token) >= minTokenBytes && strings.Contains(message, token) {

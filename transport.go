@@ -17,10 +17,11 @@ import (
 )
 
 // HTTPClient returns the app's client for web services. It is safe for
-// concurrent use; do not change it. In addition to what [http.Client] does:
+// concurrent use; do not change it. It differs from [http.DefaultClient] as
+// follows:
 //
-//   - It sends each request at most once. Go's own transport repeats some if a
-//     reused connection turns out to be dead.
+//   - It sends each request at most once. Go's transport repeats some requests
+//     if a reused connection turns out to be dead.
 //   - A request that gets no answer fails with an [*Error]. Its OutcomeUnknown
 //     is true if the request was sent, and was a POST or PATCH. Requests with
 //     an Idempotency-Key header do not count, nor do those that update an
@@ -30,13 +31,12 @@ import (
 //   - It does not follow redirects from Twilio, and at most ten elsewhere.
 //   - It obeys [Config].TwilioURL, and reports to [Config].OnAttempt.
 //
-// It has no timeout of its own: the ctx of the request bounds it, so make
-// requests with [http.NewRequestWithContext] and the ctx of the handler or
-// callback. It follows the environment's proxy settings, unless
-// [Config].Transport is set.
+// It sets no timeout: make requests with [http.NewRequestWithContext] and the
+// ctx of the handler or callback, which bounds them. It follows the
+// environment's proxy settings, unless [Config].Transport is set.
 func (a *App) HTTPClient() *http.Client { return a.client }
 
-// newHTTPClient makes the app's client. c has been checked.
+// newHTTPClient makes the app's client. c must have been checked.
 func newHTTPClient(c Config) *http.Client {
 	t := &transport{base: c.Transport}
 	switch base := c.Transport.(type) {
@@ -52,7 +52,7 @@ func newHTTPClient(c Config) *http.Client {
 }
 
 // checkRedirect stops at redirects from Twilio, whose API does not use them,
-// and after ten others. The redirect itself then is the answer.
+// and after ten others. The redirect itself is then the answer.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if isTwilio(via[len(via)-1].URL.Hostname()) || len(via) >= 10 {
 		return http.ErrUseLastResponse
@@ -61,9 +61,9 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 }
 
 // newBaseTransport returns the transport for a nil Config.Transport. It speaks
-// HTTP/1.1 only: with one request at a time on a connection it is certain
+// HTTP/1.1 only: with one request at a time on a connection, it is certain
 // whether any part of a request was written, and a connection that died in a
-// freeze takes no other request with it.
+// freeze fails one request only.
 func newBaseTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
 	protocols := new(http.Protocols)
@@ -83,7 +83,7 @@ func newBaseTransport() *http.Transport {
 // counting returns a copy of base whose connections count the bytes they write.
 func counting(base *http.Transport) *http.Transport {
 	base = base.Clone()
-	//lint:ignore SA1019 a transport of the user's may still have one
+	//lint:ignore SA1019 a user's transport may still have one
 	if dial := base.Dial; base.DialContext == nil && dial != nil {
 		base.DialContext = func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
 	}
@@ -95,8 +95,8 @@ func counting(base *http.Transport) *http.Transport {
 }
 
 // frozenAfter is the gap between two requests, by the wall clock, after which
-// idle connections are not trusted. A host that freezes an instance stops its
-// monotonic clock and its timers, but not the other end's.
+// idle connections are not trusted. A host that freezes an instance stops the
+// monotonic clock and the timers of this side, but not of the other.
 const frozenAfter = 4 * time.Second
 
 // transport is the http.RoundTripper of [App.HTTPClient].
@@ -115,7 +115,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
+// CloseIdleConnections is called by [http.Client.CloseIdleConnections].
 func (t *transport) CloseIdleConnections() {
 	if b, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		b.CloseIdleConnections()
@@ -126,19 +126,19 @@ func (t *transport) CloseIdleConnections() {
 // the wall clock: the instance may have been frozen in between, and the other
 // end may have closed them.
 func (t *transport) distrustIdle() {
-	now := time.Now().UnixNano() // no monotonic clock in it
+	now := time.Now().UnixNano() // by the wall clock
 	last := t.lastUse.Swap(now)
 	if gap := time.Duration(now - last).Abs(); last != 0 && gap > frozenAfter {
 		t.CloseIdleConnections()
 	}
 }
 
-// exchange sends req once. When a reused connection fails before anything of
-// the request was written to it, nothing was sent, and it is tried once more
-// on a new one.
+// exchange sends req once. If a reused connection fails before any part of the
+// request was written, nothing was sent, and the request is tried once more on
+// a new connection.
 func (t *transport) exchange(req *http.Request) (*http.Response, error) {
-	// A transport of the user's may not look at the context, and then endless
-	// pages would run past the deadline.
+	// A user's transport may ignore the ctx; reading endless pages would then
+	// run past the deadline.
 	if err := req.Context().Err(); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
@@ -159,8 +159,9 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		if w.reused.Load() && timedOut(err) {
-			// The other end may be gone without a word, and then so it is for
-			// the idle ones: the next attempt gets a new connection.
+			// The other end may have gone without closing the connection. The
+			// idle connections are then dead too, so the next attempt must open
+			// a new one.
 			t.CloseIdleConnections()
 		}
 		traced := w.traced.Load()
@@ -177,8 +178,8 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// answerBody is the body of an answer to a request with ctx. If it is read too
-// late, its error says so.
+// answerBody is the body of an answer to a request with ctx. Reading it after
+// ctx has ended fails with an error that says so.
 type answerBody struct {
 	io.ReadCloser
 	ctx context.Context
@@ -194,8 +195,8 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readLateError is the error of a body that was read after the attempt or the
-// handler had ended.
+// readLateError is the error of reading a body after the attempt or the handler
+// has ended.
 type readLateError struct{ err error }
 
 func (e *readLateError) Error() string {
@@ -203,13 +204,13 @@ func (e *readLateError) Error() string {
 }
 func (e *readLateError) Unwrap() error { return e.err }
 
-// send sends req with body once, so that net/http does not repeat it on its own,
-// and reports what was written of it.
+// send sends req with body such that net/http does not repeat it. The result
+// watches how much of it was written.
 func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response, *writeWatch, error) {
 	w := &writeWatch{}
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), w.trace()))
-	// Go's transport repeats a request on its own only when it can rewind
-	// its body, or when there is none.
+	// Go's transport repeats a request only if it can rewind the body, or there
+	// is none.
 	out.GetBody = nil
 	out.Body = body
 	if (body == nil || body == http.NoBody) && goRepeats(req) {
@@ -236,13 +237,13 @@ func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response,
 func goRepeats(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodDelete:
-		return true // DELETE only on HTTP/2
+		return true // a DELETE only on HTTP/2
 	}
 	return hasIdempotencyKey(req)
 }
 
-// hasIdempotencyKey reports whether req has one of the headers by which
-// net/http, too, knows that a request may be repeated.
+// hasIdempotencyKey reports whether req has one of the headers that make
+// net/http, too, treat a request as repeatable.
 func hasIdempotencyKey(req *http.Request) bool {
 	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }
@@ -263,7 +264,7 @@ func changesOnce(req *http.Request) bool {
 // updatesInstance reports whether a POST to this path of Twilio's API updates a
 // resource that exists, so that it may be repeated. Such a path ends in a SID, in
 // a name within a collection whose members have names, or in one of a few words.
-// Every other POST counts as a create.
+// Every other POST counts as one that creates something.
 func updatesInstance(path string) bool {
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "/"), ".json")
 	parts := strings.Split(path, "/")
@@ -295,9 +296,9 @@ func isTwilio(host string) bool {
 // compares the bytes that the connection has written; on HTTP/2, whose
 // connections are shared, it relies on net/http's word that it wrote the headers.
 //
-// The question it answers is whether a request that failed may have reached
-// the service. A wrong yes costs a retry; a wrong no makes a create happen
-// twice. So every doubt counts as written.
+// It tells whether a failed request may have reached the service. A wrong yes
+// costs a retry, while a wrong no creates something twice, so every doubt
+// counts as written.
 type writeWatch struct {
 	traced  atomic.Bool // the transport calls the hooks
 	reused  atomic.Bool
@@ -316,7 +317,7 @@ func (w *writeWatch) trace() *httptrace.ClientTrace {
 			conn := info.Conn
 			if c, ok := conn.(*tls.Conn); ok {
 				if c.ConnectionState().NegotiatedProtocol == "h2" {
-					return // shared: what it writes need not be ours
+					return // shared: the bytes it writes may belong to another request
 				}
 				conn = c.NetConn()
 			}
@@ -344,7 +345,7 @@ type countedConn struct {
 	written atomic.Int64
 }
 
-// Write counts what the operating system took, also if it then fails.
+// Write counts the bytes that the operating system took, even if it then fails.
 func (c *countedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxAnswerBytes bounds an answer that is read whole.
+	// maxAnswerBytes bounds an answer that is read into memory.
 	maxAnswerBytes = 32 << 20
 	// maxErrorBytes bounds what is kept of an error's body.
 	maxErrorBytes = 64 << 10
@@ -31,12 +31,12 @@ const (
 //	user, err := flexfn.ReadJSON[User](client.Do(req))
 //
 // It fails as [CheckResponse] and [ReadBody] do, and with an [*Error] of status
-// 502 if the body is not JSON that fits T. An empty body gives T's zero value if
-// the status is 201 to 299, and is an error with status 200. The body is always
-// closed.
+// 502 if the body is not JSON that fits T. An empty body is an error with
+// status 200, and T's zero value with status 201 to 299. ReadJSON always closes
+// the body.
 //
-// Fields that T lacks are ignored, as [json.Unmarshal] does. If T is any,
-// numbers become float64, which rounds those beyond 2^53; use a struct or
+// Fields that T lacks are ignored, as by [json.Unmarshal]. If T is any, numbers
+// become float64, which rounds those beyond 2^53; use a struct or
 // [json.Number].
 func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	var data T
@@ -58,8 +58,8 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 	return data, nil
 }
 
-// CheckResponse turns anything but a success into an [*Error]. Its arguments are
-// the results of [http.Client.Do]:
+// CheckResponse turns any answer other than a success into an [*Error]. Its
+// arguments are the results of [http.Client.Do]:
 //
 //	resp, err := flexfn.CheckResponse(client.Do(req))
 //
@@ -73,12 +73,12 @@ func ReadJSON[T any](resp *http.Response, err error) (T, error) {
 // After an error, the body is closed. After a success the caller must close it;
 // [ReadBody] and [ReadJSON] do.
 //
-// Use it where the body is not JSON, or is to be streamed; [ReadJSON] includes
-// it. If resp came from another client than [App.HTTPClient], it is unknown
-// whether a failed request was sent, so OutcomeUnknown is false.
+// Use it if the body is not JSON, or is to be streamed; ReadJSON calls it. If
+// resp came from another client than [App.HTTPClient], it is unknown whether a
+// failed request was sent, so OutcomeUnknown is false.
 func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	if err != nil {
-		if resp != nil { // a failed CheckRedirect leaves both
+		if resp != nil { // a failed CheckRedirect leaves both set
 			resp.Body.Close()
 		}
 		if e, ok := errors.AsType[*Error](err); ok {
@@ -94,7 +94,7 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 			}
 		}
 		e := lost(err, host, !dialFailed(err), false)
-		e.harmless = dialFailed(err) // another client's request may be a change
+		e.harmless = dialFailed(err) // what another client sent is unknown
 		return nil, e
 	}
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
@@ -114,10 +114,10 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 	}
 	if isTwilio(hostOf(resp)) {
 		if e.readTwilio(body) {
-			e.Err = nil // Message and code have it all
+			e.Err = nil // Message and code say it all
 		} else if resp.StatusCode == http.StatusServiceUnavailable && changesOnce(resp.Request) && !json.Valid(body) {
-			// The 503 comes from a proxy in between, not from Twilio, and says
-			// nothing about whether Twilio acted.
+			// The 503 comes from a proxy in between, not from Twilio, so Twilio
+			// may have acted.
 			e.OutcomeUnknown = true
 			e.Message += unknownOutcome
 		}
@@ -142,7 +142,7 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 	defer closeBody(resp)
 	body, err := readAll(io.LimitReader(resp.Body, maxAnswerBytes+1), resp.ContentLength)
 	if late, ok := errors.AsType[*readLateError](err); ok {
-		return nil, late // a mistake in the program, not the service's doing
+		return nil, late // a mistake in the program, not a fault of the service
 	}
 	switch {
 	case err != nil:
@@ -161,8 +161,9 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// readAll is [io.ReadAll] for a reader that announces length bytes, negative if
-// it does not. It believes no more than 64 KiB of it beforehand.
+// readAll is [io.ReadAll] for a reader that announces length bytes; length is
+// negative if it announces none. Up to 64 KiB of the memory is allocated
+// beforehand.
 func readAll(r io.Reader, length int64) ([]byte, error) {
 	if length < 0 || length > 64<<10 {
 		return io.ReadAll(r)
@@ -172,9 +173,9 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// readTwilio reads code, message and page from the body of Twilio's error, either
-// in Twilio's own form or as RFC 9457 has it. It reports whether code and message
-// were there.
+// readTwilio reads code, message and page from the body of an error of Twilio,
+// in Twilio's own format or that of RFC 9457. It reports whether the body had a
+// code and a message.
 func (e *Error) readTwilio(body []byte) bool {
 	var told struct {
 		Code                   any
@@ -202,7 +203,7 @@ func (e *Error) readTwilio(body []byte) bool {
 	return e.TwilioErrorCode != 0 && words != ""
 }
 
-// firstText is the first of values that is a string and not empty.
+// firstText returns the first of values that is a non-empty string.
 func firstText(values ...any) string {
 	for _, v := range values {
 		if s, _ := v.(string); s != "" {
@@ -212,8 +213,8 @@ func firstText(values ...any) string {
 	return ""
 }
 
-// badAnswer is the error for an answer that came but cannot be used: 502,
-// since the service is at fault and another attempt would get the same.
+// badAnswer is the error for an answer that cannot be used. Its status is 502,
+// since the service is at fault; another attempt would get the same answer.
 func badAnswer(resp *http.Response, what string, err error) *Error {
 	return &Error{Status: http.StatusBadGateway, Message: hostOf(resp) + " " + what, Err: err}
 }
@@ -246,8 +247,8 @@ func closeBody(resp *http.Response) {
 	resp.Body.Close()
 }
 
-// dateOf returns the time of the answer by the service's own clock, against which
-// a Retry-After date is meant; this machine's may be wrong.
+// dateOf returns the time of the answer by the service's clock. A Retry-After
+// date is relative to that; this machine's clock may be wrong.
 func dateOf(resp *http.Response) time.Time {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		return at
@@ -256,8 +257,8 @@ func dateOf(resp *http.Response) time.Time {
 }
 
 // parseRetryAfter reads a number of seconds, which it rounds up, or a date (RFC
-// 9110, section 10.2.3). Anything else, and a date in the past, is zero. The
-// result is at most a day.
+// 9110, section 10.2.3). For anything else, and for a date in the past, it
+// returns zero. The result is at most a day.
 func parseRetryAfter(v string, now time.Time) time.Duration {
 	v = strings.TrimSpace(v)
 	whole, fraction, _ := strings.Cut(v, ".")
