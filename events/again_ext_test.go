@@ -18,8 +18,8 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// TestAgain: what Twilio does not deliver again is tried again in the process,
-// a number of times and then no more.
+// TestAgain: an event that Twilio does not redeliver is tried again in the
+// process, a limited number of times.
 func TestAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c counter
@@ -53,8 +53,8 @@ func TestAgain(t *testing.T) {
 	})
 }
 
-// TestAgainAtTheEnd: an app that ends gives what failed a last try at once, and
-// begins no more.
+// TestAgainAtTheEnd: an app that ends gives each failed event a last try at
+// once, and starts no others.
 func TestAgainAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries atomic.Int64
@@ -66,7 +66,7 @@ func TestAgainAtTheEnd(t *testing.T) {
 		send("SM1")
 		begin := time.Now()
 		if err := app.Wait(t.Context()); err != nil || time.Since(begin) > 500*time.Millisecond || tries.Load() != 4 {
-			t.Errorf("after %s and %d tries: %v", time.Since(begin), tries.Load(), err)
+			t.Errorf("it ended after %s and %d tries: %v", time.Since(begin), tries.Load(), err)
 		}
 		send("SM2")
 		time.Sleep(time.Hour)
@@ -76,8 +76,9 @@ func TestAgainAtTheEnd(t *testing.T) {
 	})
 }
 
-// TestStoreFailsBetween has the store fail between what a listener does and
-// its record, for less long than the claim lasts: nothing is done again.
+// TestStoreFailsBetween: the store fails after a listener has run and before
+// its success is recorded, and recovers before the claim ends. The listener
+// does not run again.
 func TestStoreFailsBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c counter
@@ -101,9 +102,9 @@ func TestStoreFailsBetween(t *testing.T) {
 	})
 }
 
-// TestAnswerInTime: a delivery of an event that another instance has in hand, or
-// had when it died, is answered soon. What is not delivered again is then done
-// by this process, when the other's claim has ended.
+// TestAnswerInTime: a delivery is answered soon when another instance is
+// handling its event, or died while handling it. If the source does not
+// redeliver, this process handles the event once the other's claim has ended.
 func TestAnswerInTime(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -149,7 +150,8 @@ func TestAnswerInTime(t *testing.T) {
 	}
 }
 
-// TestBusySubject: waiting for another event of the subject is not a failed try.
+// TestBusySubject: waiting for another event of the subject does not count as a
+// try.
 func TestBusySubject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := flexfntest.NewStore()
@@ -219,6 +221,6 @@ func TestCatchUpAlone(t *testing.T) {
 		c.want(t, sid, 1)
 	}
 	if total.Load() != 20 || most.Load() != 1 {
-		t.Errorf("%d events were counted, %d were handled at once", total.Load(), most.Load())
+		t.Errorf("counted %d events, and handled up to %d at once", total.Load(), most.Load())
 	}
 }

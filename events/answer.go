@@ -32,11 +32,12 @@ type Offer struct {
 }
 
 // Instruction answers an [Offer]: [Accept], [Reject], [Dequeue], [Call],
-// [Redirect] or [Conference]. Each is checked before it is sent. An
-// instruction with a fault is answered 500, and the log says what is wrong
-// with it. Only this package has instructions.
+// [Redirect] or [Conference]. Each is checked before it is sent. If an
+// instruction is invalid, the answer is 500 and the log says why. Only this
+// package can implement it.
 type Instruction interface {
-	// instruction returns the JSON, or what is wrong with the fields.
+	// instruction returns the JSON object, or an error that names every invalid
+	// field.
 	instruction() (map[string]any, error)
 }
 
@@ -48,8 +49,8 @@ type Accept struct{}
 // alert 40100, so it is refused here.
 type Reject struct{ ActivitySID string }
 
-// Dequeue connects the waiting call to the worker. It is for tasks of TwiML's
-// Enqueue only. Source of the fields and bounds: as for [Offer].
+// Dequeue connects the waiting call to the worker. It works only for tasks that
+// TwiML's Enqueue made. Source of the fields and bounds: as for [Offer].
 type Dequeue struct {
 	// To is the worker's number or address; empty is the contact_uri in the
 	// worker's attributes. From is the caller id; empty is the number dialled.
@@ -102,9 +103,8 @@ type Conference struct {
 	StatusCallbackURL   string
 }
 
-// checks collects what is wrong with an instruction. All faults are collected,
-// so that one line of the log names them. A field that is empty is left out,
-// which leaves Twilio's default.
+// checks collects the faults of an instruction, so that one log line names them
+// all. An empty field is left out, so Twilio's default applies.
 type checks struct {
 	kind string
 	m    map[string]any
@@ -132,8 +132,7 @@ func (c *checks) sid(key, v string, required bool, prefix string) {
 	c.text(key, v, required)
 }
 
-// url accepts any http or https URL with a host; an empty one is text's
-// business.
+// url accepts any http or https URL with a host. An empty one is left to text.
 func (c *checks) url(key, v string, required bool) {
 	if u, err := url.Parse(v); v != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 		c.errs = append(c.errs, fmt.Errorf("%s: %s is not an http or https URL", c.kind, key))
@@ -154,7 +153,7 @@ func (c *checks) record(v bool) {
 	}
 }
 
-// timeout refuses what it would have to round. Zero is left out.
+// timeout refuses values that it would have to round. Zero is left out.
 func (c *checks) timeout(d time.Duration) {
 	switch {
 	case d == 0:
@@ -245,11 +244,11 @@ func (f Conference) instruction() (map[string]any, error) {
 //		}))
 //
 // Flex itself needs no assignment callback: its workflows leave reservations to
-// the agent. handler is called concurrently. options may be any of a Studio
-// function's but [flexfn.OpenToAnyone]. Instructions are remembered for an hour
-// by [flexfn.Deduplicate], failures are not: the fallback runs handler again.
-// Without a shared Store an instance that gets the fallback makes an
-// instruction of its own.
+// the agent. handler is called concurrently. options may be any option of a
+// Studio function except [flexfn.OpenToAnyone]. [flexfn.Deduplicate] remembers
+// instructions for an hour, but not failures: the fallback runs handler again.
+// Without a shared Store, another instance that gets the fallback also runs
+// handler again.
 func Assignment(handler func(context.Context, Offer) (Instruction, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		// The reservation is the key, not the request: callback and fallback
@@ -258,8 +257,8 @@ func Assignment(handler func(context.Context, Offer) (Instruction, error), optio
 		e.Key, e.Type = e.Field("ReservationSid"), "assignment"
 		e.Try = 1
 		var offer Offer
-		// Not strict, so it never fails: a field that has changed at Twilio
-		// must not cost the caller the offer.
+		// Not strict, so it never fails: a field that Twilio has changed must
+		// not cost the caller the offer.
 		_ = e.fields.fill(valueOf(&offer), "twilio", false)
 		offer.Event = e
 		instruction, err := handler(ctx, offer)
@@ -281,9 +280,9 @@ func Assignment(handler func(context.Context, Offer) (Instruction, error), optio
 	}, options...)...)
 }
 
-// failed makes a 500 of any error, since TaskRouter calls the fallback only
-// then. Only the text of err is kept, so that nothing within it, such as a
-// cancellation, gives the answer another status.
+// failed turns any error into a 500, since TaskRouter calls the fallback only
+// then. Only the text of err is kept, so that a wrapped error, such as a
+// cancellation, cannot give the answer another status.
 func failed(err error) error {
 	return &flexfn.Error{Status: http.StatusInternalServerError, Message: "No instruction was made for this reservation", Err: fmt.Errorf("%s", err)}
 }
@@ -298,7 +297,7 @@ func raw(v map[string]any) (*flexfn.Response, error) {
 }
 
 // Verdict decides about a change in a conversation: [Publish], [Edit] or
-// [Block]. Only this package has verdicts.
+// [Block]. Only this package can implement it.
 type Verdict interface {
 	verdict() (*flexfn.Response, error)
 }
@@ -308,19 +307,19 @@ type Publish struct{}
 
 // Edit lets the change happen with other values. Nil fields stay as they are.
 // Source: https://www.twilio.com/docs/conversations/conversations-webhooks. An
-// Edit without any field is a [Publish]. A value that Conversations does not
-// accept is an error for the author of the change.
+// Edit without any field is a [Publish]. If Conversations does not accept a
+// value, the author of the change gets an error.
 type Edit struct {
-	// Body, Author and Attributes are of onMessageAdd and onMessageUpdate. An
+	// Body, Author and Attributes are for onMessageAdd and onMessageUpdate. An
 	// empty string is sent, and so are empty Attributes that are not nil.
 	Body, Author *string
 	Attributes   Attributes
-	// FriendlyName is of onConversationAdd and onConversationUpdate.
+	// FriendlyName is for onConversationAdd and onConversationUpdate.
 	FriendlyName *string
 }
 
-// Block prevents the change; its author gets an error. It is answered 403,
-// which is what Conversations takes for a refusal.
+// Block prevents the change, and its author gets an error. The answer is 403,
+// which Conversations takes as a refusal.
 type Block struct{}
 
 func (Publish) verdict() (*flexfn.Response, error) { return raw(map[string]any{}) }
@@ -355,9 +354,9 @@ const beforeTime = 4 * time.Second
 
 // Before makes the function for the webhooks that Conversations sends before a
 // change. handler returns the Verdict. otherwise is the verdict if handler
-// fails, panics, returns nil or takes longer than 4 s. Use [Publish] so that
-// an outage of yours does not stop conversations, or [Block] so that nothing
-// passes unchecked. If Twilio gets no answer within 5 s, it publishes.
+// fails, panics, returns nil or takes longer than 4 s. Use [Publish] if
+// conversations must go on while your handler fails, or [Block] if nothing may
+// pass unchecked. If Twilio gets no answer within 5 s, it publishes.
 //
 //	app.Handle("/events/before", events.Before(events.Publish{},
 //		func(ctx context.Context, e events.ConversationEvent) (events.Verdict, error) {
@@ -368,9 +367,9 @@ const beforeTime = 4 * time.Second
 //			return events.Publish{}, nil
 //		}))
 //
-// Its ctx ends after 4 s; a handler that goes on changes nothing. It is called
-// concurrently, and for a delivery that is repeated once more. An Edit whose
-// Attributes cannot be JSON counts as no verdict.
+// Its ctx ends after 4 s; the result of a handler that runs longer is ignored.
+// handler is called concurrently, and again when a delivery is repeated. An
+// Edit whose Attributes cannot be encoded as JSON counts as a failure.
 func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) (Verdict, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := conversationEvent(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))

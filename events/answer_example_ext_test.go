@@ -34,8 +34,8 @@ func ExampleAssignment() {
 	// 200 {"instruction":"accept"}
 }
 
-// The instruction depends on the task's channel. With nil, the reservation
-// stays pending.
+// The instruction depends on the task's channel. A nil instruction leaves the
+// reservation pending.
 func ExampleInstruction() {
 	t := exampletb.T{} // in a test: t *testing.T
 

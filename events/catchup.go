@@ -24,15 +24,15 @@ const (
 	cursorsKept = 30 * 24 * time.Hour
 )
 
-// CatchUp fetches from TaskRouter's Events API what has happened since its
-// last call, or in the last 15 minutes the first time, and delivers it to the
-// app's [TaskRouter] functions. Listeners that have succeeded for an event do
-// not run again. It returns the number of events for which a listener ran.
+// CatchUp fetches from TaskRouter's Events API what has happened since its last
+// call, or in the last 15 minutes the first time, and delivers it to the app's
+// [TaskRouter] functions. Listeners that have succeeded for an event do not run
+// again. CatchUp returns the number of events for which a listener ran.
 //
-// Call it every minute on every instance, with a ctx from
-// [flexfn.App.Context]. One instance works at a time; on the others it returns
-// at once. It works for a minute at most, and continues there the next time.
-// After an outage of more than 23 hours, older events are left out.
+// Call it every minute on every instance, with a ctx from [flexfn.App.Context].
+// Only one instance works at a time; on the others, CatchUp returns at once. It
+// works for at most a minute, and the next call continues where it stopped.
+// Events older than 23 hours are not fetched.
 //
 //	for range time.Tick(time.Minute) {
 //		if n, err := events.CatchUp(app.Context(ctx)); err != nil {
@@ -42,14 +42,14 @@ const (
 //		}
 //	}
 //
-// It needs flexfn.Config.WorkspaceSID, and fails if the app has no
-// [TaskRouter] function. One call delivers at most 10,000 events. What was
-// listed is remembered in the Store, so without one every instance, and every
-// start, begins 15 minutes back.
+// It needs flexfn.Config.WorkspaceSID, and fails if the app has no [TaskRouter]
+// function. One call delivers at most 10,000 events. The Store remembers how
+// far the last call got; without one, every instance begins 15 minutes back
+// after each start.
 //
-// The error joins what could not be listed or delivered; newEvents counts what
-// ran nevertheless. It is safe for concurrent use: a second call in the process
-// returns 0 at once.
+// The error joins the failures to list and to deliver; newEvents counts the
+// events that ran in spite of them. CatchUp is safe for concurrent use: a
+// second call in the process returns 0 at once.
 func CatchUp(ctx context.Context) (newEvents int, err error) {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -81,12 +81,12 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 	}
 	now := time.Now()
 	cursor := now.Add(-firstLook)
-	// The cursor is in the claim's data, in milliseconds since 1970, so that
-	// reading it and holding the claim are one.
+	// The cursor, in milliseconds since 1970, is the claim's data, so that only
+	// the holder of the claim reads it.
 	if b := mine.Data(); len(b) >= 8 {
 		cursor = time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
 	}
-	// Beyond this, what was done is forgotten, and listeners would run a second
+	// Records of older events have expired, so listeners would run a second
 	// time.
 	if oldest := now.Add(-longestLook); cursor.Before(oldest) {
 		cursor = oldest
@@ -102,10 +102,10 @@ func CatchUp(ctx context.Context) (newEvents int, err error) {
 	return int(ran.Load()), errors.Join(err, freeErr)
 }
 
-// catchUp delivers the events since then, the oldest first, and returns the time
-// up to which all went well. It goes on after a failure. An event that fails for
-// good becomes a dead letter, which does not count as a failure here, so one event
-// cannot hold the cursor forever.
+// catchUp delivers the events after since, the oldest first, and returns the
+// time up to which every event succeeded. It goes on after a failure. An event
+// that fails for good becomes a dead letter, which does not count as a failure
+// here, so one event cannot hold the cursor back forever.
 func catchUp(ctx context.Context, workspace string, since time.Time, to []*delivery) (until time.Time, err error) {
 	list, err := listEvents(ctx, workspace, since, maxCaughtUp)
 	if err != nil {
@@ -137,10 +137,11 @@ func catchUp(ctx context.Context, workspace string, since time.Time, to []*deliv
 	return until, err
 }
 
-// listEvents returns the oldest events since then, at most so many, oldest
-// first. Twilio does not say in which order it lists them. A list that is cut
-// short at its new end is continued by the next call; of one that is cut short at
-// its old end, what came before is listed, until nothing did.
+// listEvents returns the oldest events after since, at most most of them,
+// oldest first. Twilio does not document the order of its list. If the list is
+// cut short at its newer end, the next call of CatchUp continues there. If it
+// is cut short at its older end, listEvents lists the time before it, until
+// nothing is missing.
 func listEvents(ctx context.Context, workspace string, since time.Time, most int) ([]Event, error) {
 	var list []Event
 	for end := (time.Time{}); ; {

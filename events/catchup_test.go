@@ -16,7 +16,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// lists plays an Events API that lists one event a second.
+// lists is an Events API with one event for each second.
 type lists struct {
 	begin       time.Time
 	events      int
@@ -55,8 +55,8 @@ func (l lists) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// TestListEvents: whatever the order of the list, the oldest events come first,
-// and none is left out where the list is cut short.
+// TestListEvents: the oldest events come first in whatever order Twilio lists
+// them, and none is missing where the list is cut short.
 func TestListEvents(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, newestFirst := range []bool{false, true} {
@@ -73,20 +73,20 @@ func TestListEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n > 0 && (len(list) == 0 || !list[0].Time.Equal(begin)) {
-				t.Errorf("newest first %t, %d events: the first of %d is %v", newestFirst, n, len(list), list)
+				t.Errorf("newestFirst=%t n=%d: the first of %d events is %v", newestFirst, n, len(list), list)
 				continue
 			}
 			for i, e := range list {
 				if !e.Time.Equal(begin.Add(time.Duration(i) * time.Second)) {
-					t.Errorf("newest first %t, %d events: at %d is that of %s", newestFirst, n, i, e.Time)
+					t.Errorf("newestFirst=%t n=%d: the event at index %d is from %s", newestFirst, n, i, e.Time)
 				}
 			}
 		}
 	}
 }
 
-// TestCatchUpIsCutShort: where it begins the next time, an event that has failed
-// counts even if there was no time for the others.
+// TestCatchUpIsCutShort: a call that runs out of time still begins the next one
+// at the event that failed.
 func TestCatchUpIsCutShort(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	app, err := flexfn.New(flexfn.Config{
@@ -114,6 +114,6 @@ func TestCatchUpIsCutShort(t *testing.T) {
 	}
 	until, err := catchUp(ctx, twiliofake.DevelopmentWorkspaceSID, begin, to)
 	if err == nil || !until.Equal(begin.Add(2*time.Second)) {
-		t.Errorf("up to %s, %v", until, err)
+		t.Errorf("caught up to %s, error %v", until, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // ConversationEvent is a webhook of Twilio Conversations, before or after a
-// change. Its type is such as "onMessageAdd" (before) or "onMessageAdded"
+// change. Types are, for example, "onMessageAdd" (before) and "onMessageAdded"
 // (after). Source:
 // https://www.twilio.com/docs/conversations/conversations-webhooks.
 //
@@ -23,17 +23,16 @@ type ConversationEvent struct {
 	UniqueName      string `twilio:"UniqueName"`
 	// Attributes belong to the resource that the event is about.
 	Attributes Attributes `twilio:"Attributes"`
-	// State is active, inactive or closed; StateFrom and StateTo are those of a
-	// change, and Reason is why: API, EVENT or TIMER.
+	// State is active, inactive or closed. A change of state has StateFrom and
+	// StateTo, and its Reason: API, EVENT or TIMER.
 	State     string `twilio:"State"`
 	StateFrom string `twilio:"StateFrom"`
 	StateTo   string `twilio:"StateTo"`
 	Reason    string `twilio:"Reason"`
 
 	MessageSID string `twilio:"MessageSid"`
-	// These five are zero unless the event is about a message; a zero Index
-	// alone does not say so. A message that is about to be added has no
-	// MessageSID.
+	// These five are zero unless the event is about a message; a first message
+	// has Index 0, too. A message that is about to be added has no MessageSID.
 	// Index is the message's place in the conversation, from 0.
 	Index  int    `twilio:"Index"`
 	Body   string `twilio:"Body"`
@@ -53,7 +52,8 @@ type ConversationEvent struct {
 	LastReadIndex int    `twilio:"LastReadMessageIndex"`
 
 	// Status is sent, delivered, read, undelivered or failed; ErrorCode is
-	// Twilio's, and zero unless delivery failed. Both are of onDeliveryUpdated.
+	// Twilio's, and zero unless delivery failed. Both come with
+	// onDeliveryUpdated.
 	DeliveryReceiptSID string `twilio:"DeliveryReceiptSid"`
 	Status             string `twilio:"Status"`
 	ErrorCode          int    `twilio:"ErrorCode"`
@@ -71,11 +71,11 @@ func conversationSubject(f fields) string {
 	return f.first("MessageSid", "DeliveryReceiptSid", "ParticipantSid", "UserSid", "ConversationSid")
 }
 
-// conversationEvent reads a webhook. Its key is the idempotency token;
-// Conversations documents no id. Without it, the key is made of what tells two
-// events of one subject apart. A receipt changes its status without a new SID,
-// so the status is in it. Without a time, equal events would pass for one, and
-// all fields are the key.
+// conversationEvent reads a webhook. Its key is the idempotency token, since
+// Conversations documents no id. Without a token, the key consists of what
+// distinguishes two events of one subject, including the status, since a
+// receipt changes it without a new SID. If there is no time either, the key is
+// a hash of all fields.
 func conversationEvent(f fields, token string) Event {
 	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
 	when := f.first("DateRemoved", "StateUpdated", "DateUpdated", "DateCreated")
@@ -97,8 +97,8 @@ func conversationOrder(e Event) (string, order) {
 // Source:
 // https://www.twilio.com/docs/flex/developer/conversations/register-interactions-webhooks.
 // Twilio sends neither an id nor a time, so Event.Time is zero. ErrorCode and
-// ErrorMessage are of onChannelCreateFailed. An interaction's own webhook and a
-// global one both fire.
+// ErrorMessage come with onChannelCreateFailed. An interaction's own webhook
+// and a global one both fire.
 type InteractionEvent struct {
 	Event
 	InstanceSID     string `twilio:"InstanceSid"`
@@ -114,8 +114,8 @@ type InteractionEvent struct {
 	ErrorMessage    string `twilio:"ErrorMessage"`
 }
 
-// interactionEvent reads a webhook. Without a token, a channel that is closed
-// twice counts as closed once.
+// interactionEvent reads a webhook. Without a token, two closings of one
+// channel count as the same event.
 func interactionEvent(f fields, token string) Event {
 	e := Event{Type: f.text("EventType"), AccountSID: f.text("AccountSid"), fields: f, Key: token}
 	if e.Key == "" {
@@ -126,8 +126,9 @@ func interactionEvent(f fields, token string) Event {
 	return e
 }
 
-// interactionOrder has neither number nor time to go by: with NewestOnly, the
-// events of a subject are handled one at a time, and none is skipped.
+// interactionOrder has neither a number nor a time to order by. So with
+// NewestOnly, the events of a subject are handled one at a time, and none is
+// skipped.
 func interactionOrder(e Event) (string, order) {
 	return e.fields.first("ParticipantSid", "ChannelSid", "InteractionSid"), order{}
 }

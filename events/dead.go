@@ -20,11 +20,9 @@ import (
 // handle. It is kept for 30 days in the Store, in one of 16 lists for the
 // account; each list keeps its newest 1,000.
 //
-// Its methods read and write the Store, with a ctx of a function or of
+// Its methods read and write the Store. Their ctx is a function's, or one from
 // [flexfn.App.Context]. A DeadLetter is a copy: it does not change when the
 // letter is replayed elsewhere.
-//
-// When a list is full, its oldest letter is no longer listed.
 type DeadLetter struct {
 	// ID identifies the letter: 40 hex digits.
 	ID string
@@ -53,8 +51,8 @@ type letter struct {
 }
 
 const (
-	// There is a list for each first hex digit of an id. At 28 bytes an entry,
-	// a list has 28 KB at most, of the 300 KiB that a value may have.
+	// There is a list for each first hex digit of an id. At 28 bytes per entry,
+	// a list has at most 28 KB; a value may have 300 KiB.
 	lettersKept  = 30 * 24 * time.Hour
 	letterShards = 16
 	shardLetters = 1000
@@ -64,11 +62,11 @@ const (
 
 // bury stores a dead letter, and calls the hooks.
 //
-// The letter is written before it is listed: one that is not listed expires,
-// and one that is listed and gone is skipped. Its name comes from the event and
-// the listener, so that a second attempt replaces the first. The deadline does
-// not apply, since the event would be lost. An event that is too long is logged
-// and given up: trying again would not make it shorter.
+// The letter is written before it is listed: if listing fails, the letter
+// expires, and a listed letter that is gone is skipped. Its name derives from
+// the event and the listener, so that a second attempt replaces the first. The
+// deadline does not apply, since the event would be lost. An event that is too
+// long is logged and given up, since another attempt would not make it shorter.
 func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, cause error) error {
 	text, err := d.job(e, l)
 	if err != nil {
@@ -106,7 +104,7 @@ func (d *delivery) bury(ctx context.Context, e Event, l *listener, tries int, ca
 }
 
 // replace writes value, whatever the entry holds; nil deletes the entry. It
-// reads and swaps until nobody has written in between.
+// reads and swaps until no other write comes in between.
 func replace(ctx context.Context, entries *store.Entries, key string, value []byte) error {
 	for range 10 {
 		old, err := entries.Get(ctx, key)
@@ -130,8 +128,8 @@ func shardKey(entries *store.Entries, id string) string {
 
 // editShard adds id to its list, or removes it when at is nil.
 //
-// It also drops the entries that have expired. In an outage of another system
-// every instance adds letters to the same few lists, hence the many tries.
+// It also drops expired entries. It tries often, since in an outage of another
+// system every instance adds letters to the same few lists.
 func editShard(ctx context.Context, entries *store.Entries, id string, at *time.Time) error {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != letterIDSize {
@@ -197,10 +195,10 @@ func letterTime(entry []byte) time.Time {
 //		fmt.Println(letter.Time, letter.Listener, letter.Event.Type, letter.Error)
 //	}
 //
-// Letters that are added or deleted meanwhile may or may not appear. "flexfn
-// events" and the console list them too. It reads the Store once for each of
-// the 16 lists and once for each letter, and locks nothing. Each range over it
-// starts from the beginning.
+// Letters that are added or deleted meanwhile may or may not appear. The
+// command "flexfn events" and the console list them too. It reads the Store
+// once for each of the 16 lists and once for each letter, and locks nothing.
+// Each range over it starts from the beginning.
 func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		rt, err := runtimeOf(ctx)
@@ -229,7 +227,7 @@ func DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 }
 
 // letterName returns the key of a letter's entry. The id is the end of that
-// key, an HMAC, so it says nothing of the event.
+// key, an HMAC, so it reveals nothing about the event.
 func letterName(entries *store.Entries, id string) string {
 	name := entries.Key("dead")
 	return name[:len(name)-2*letterIDSize] + id
@@ -254,9 +252,9 @@ func readLetter(ctx context.Context, entries *store.Entries, id string) (d DeadL
 // Replay runs the listener again, in this process. If the listener succeeds,
 // Replay deletes the letter and returns nil; otherwise the letter stays. ctx is
 // as for [DeadLetters]. The error is the listener's or the Store's, or says
-// that the app no longer has the listener. It takes a minute at most, waiting
-// included while the event is handled elsewhere. Of two calls at once, the
-// second finds what the first has done.
+// that the app no longer has the listener. It takes at most a minute, including
+// the wait while another instance handles the event. If two calls run at once,
+// the second returns what the first has done.
 func (d DeadLetter) Replay(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -307,7 +305,8 @@ func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error
 }
 
 // Delete removes the letter. The listener does not run again for the event,
-// even if it is delivered again. Deleting a letter that is gone succeeds.
+// even if it is delivered again. Deleting a letter that no longer exists
+// succeeds.
 func (d DeadLetter) Delete(ctx context.Context) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

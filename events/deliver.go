@@ -56,8 +56,8 @@ const (
 // listener that it lacks has not run. It is keyed by [listener.id].
 type progress map[string]step
 
-// readProgress reads an event's entry. What cannot be read counts as no
-// progress: running a listener twice is better than never.
+// readProgress reads an event's entry. An unreadable entry counts as no
+// progress: it is better to run a listener twice than never.
 func readProgress(b []byte) progress {
 	p := progress{}
 	for len(b) > 0 {
@@ -77,9 +77,9 @@ func readProgress(b []byte) progress {
 	return p
 }
 
-// encode writes, for each listener, its name with the length before it, its
-// tries and its state. Another instance may run another version of the program,
-// so names that this one does not know are kept by merge.
+// encode writes each listener's name, prefixed with its length, its tries and
+// its state. Another instance may run another version of the program, so merge
+// keeps names that this one does not know.
 func (p progress) encode() []byte {
 	var b []byte
 	for name, s := range p {
@@ -89,8 +89,8 @@ func (p progress) encode() []byte {
 	return b
 }
 
-// merge combines the steps with those that other instances recorded. The
-// furthest of each listener counts.
+// merge combines the steps with those that other instances recorded. For each
+// listener, the furthest step wins.
 func (p progress) merge(recorded []byte) []byte {
 	all := readProgress(recorded)
 	for name, s := range p {
@@ -100,8 +100,9 @@ func (p progress) merge(recorded []byte) []byte {
 	return all.encode()
 }
 
-// family is part of keys. A TaskRouter event from Event Streams has that of the
-// callback, so that the two count as one.
+// family is part of an event's key in the Store. A TaskRouter event from Event
+// Streams has the same family as its callback, so that the two count as one
+// event.
 func (d *delivery) family(e Event) string {
 	if strings.HasPrefix(e.fields.text(streamType), taskRouterIn) {
 		return "taskrouter"
@@ -128,10 +129,9 @@ func (d *delivery) wanted(e Event) (list []*listener) {
 	return list
 }
 
-// again goes on trying e after the answer, since its source does not deliver it
-// again by itself. A listener runs once each time. It copies what it needs,
-// since the request is over by then. The work ends with the process; see
-// [link.Runtime].
+// again tries e again after the answer, since its source does not redeliver it.
+// Each time, a listener runs once. again copies what it needs, since the
+// request is over by then. It stops when the process ends; see [link.Runtime].
 func (d *delivery) again(ctx context.Context, e Event) {
 	if d.rt.Again == nil {
 		return
@@ -152,15 +152,15 @@ func (d *delivery) again(ctx context.Context, e Event) {
 // run claims e and runs its listeners, so that no other instance runs them at
 // the same time. A job runs only the one that was queued.
 //
-// The claim is on the event, not on a listener: one entry of the Store tells of
-// all, and a redelivery that finds everything settled costs no more than that.
-// It returns the errors of the listeners that must run again.
+// The claim is on the event, not on a listener, so that one entry of the Store
+// describes all listeners, and a redelivery that finds everything settled reads
+// only that entry. run returns the errors of the listeners that must run again.
 func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job bool) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	// A queued listener is settled for a delivery, whose work is done, but not
-	// for the job that is to run it.
+	// A queued listener is settled for a delivery, but not for the job that is
+	// to run it.
 	settled := func(data []byte) bool {
 		steps := readProgress(data)
 		for _, l := range wanted {
@@ -177,7 +177,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	mine, _, err := d.rt.Claims.Take(ctx, req)
 	switch {
 	case err != nil && d.rt.Queue != nil && !job:
-		// Whether it was handled before is unknown: the jobs will check.
+		// It is not known whether e was handled before; the jobs will check.
 		for _, l := range wanted {
 			if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
 				return err
@@ -218,12 +218,13 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 			results <- r
 		}()
 	}
-	// The loop goes on after the deadline: what a late listener did is recorded
-	// too. The last record also gives up the claim.
+	// The loop goes on after the deadline, so that the success of a late
+	// listener is recorded too. The last record also gives up the claim.
 	changed := progress{}
 	var errs []error
 	for pending > 0 {
-		// Each is recorded at once, together with those that ended meanwhile.
+		// Record each result at once, together with those that arrived
+		// meanwhile.
 		ended := []result{<-results}
 		for range len(results) {
 			ended = append(ended, <-results)
@@ -240,7 +241,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 			save = mine.Free
 		}
 		if err := record(ctx, mine, save, changed.merge); err != nil {
-			// What succeeded is not recorded: it may run again.
+			// Listeners that succeeded may run again.
 			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listeners", names, "key", e.Key, "error", err)
 			errs = append(errs, err)
 		}
@@ -248,8 +249,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 	return errors.Join(errs...)
 }
 
-// note tells flexfn dev what became of e. Without it, as in production, this
-// does nothing.
+// note tells flexfn dev what became of e. In production it does nothing.
 func (d *delivery) note(e Event, l *listener, s step, outcome link.Outcome, err error) {
 	if d.rt.Note == nil {
 		return
@@ -261,10 +261,10 @@ func (d *delivery) note(e Event, l *listener, s step, outcome link.Outcome, err 
 	d.rt.Note(n)
 }
 
-// record saves what was done. While the Store fails it tries again until the
-// claim ends: what is not recorded by then may run again. It does not stop with
-// ctx, which the deadline may have ended, nor if another has taken over: its
-// record and this one are merged.
+// record saves what was done. While the Store fails, it tries until the claim
+// ends; a result that is not recorded by then may be repeated. It goes on after
+// ctx has ended, as at the deadline, and after another instance has taken over:
+// the two records are merged.
 func record(ctx context.Context, mine *claim.Claim, save func(context.Context, func([]byte) []byte) error, merge func([]byte) []byte) error {
 	for {
 		err := save(context.WithoutCancel(ctx), merge)
@@ -276,9 +276,9 @@ func record(ctx context.Context, mine *claim.Claim, save func(context.Context, f
 	}
 }
 
-// lease is what is left of the deadline, and some. Within the margin a listener
-// that reacts to its ctx has returned and is recorded; only one that ignores it
-// can still run when another instance takes over.
+// lease returns what is left of the deadline, plus a margin. A listener that
+// heeds its ctx returns and is recorded within the margin; only one that
+// ignores its ctx can still be running when another instance takes over.
 func lease(ctx context.Context) time.Duration {
 	left := jobTime
 	if at, ok := ctx.Deadline(); ok {
@@ -287,11 +287,11 @@ func lease(ctx context.Context) time.Duration {
 	return left + leaseMargin
 }
 
-// step runs a listener until it succeeds, gives up or is queued. An error means
-// that it must run again, which the caller has to bring about. A delivery tries
-// three times, 200 and 400 ms apart, if a second is left for the next try. It
-// does not try more, so that a short outage cannot use up a listener's tries. A
-// job tries once: its engine waits between tries.
+// step runs a listener until it succeeds, gives up or is queued. After an error
+// it must run again, which is up to the caller. A delivery tries three times,
+// 200 and 400 ms apart, if a second is left for the next try. It does not try
+// more often, so that a short outage cannot use up a listener's tries. A job
+// tries once, since its engine waits between tries.
 func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s step, job bool) (step, error) {
 	if l.after && !job {
 		if err := d.enqueue(ctx, e, l, time.Now()); err != nil {
@@ -336,9 +336,9 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 	}
 }
 
-// leave gives what failed to the Queue, if there is one. It becomes due in 5 s,
-// which outlasts most restarts. If the Queue refuses it too, the error goes to
-// the caller.
+// leave gives a failed listener to the Queue, if there is one. The job is due
+// in 5 s, which is longer than most restarts take. If the Queue fails too,
+// leave returns the error.
 func (d *delivery) leave(ctx context.Context, e Event, l *listener, s step, job bool, err error) (step, error) {
 	if d.rt.Queue != nil && !job && d.enqueue(ctx, e, l, time.Now().Add(5*time.Second)) == nil {
 		s.state = queued
@@ -351,7 +351,7 @@ func (d *delivery) leave(ctx context.Context, e Event, l *listener, s step, job 
 var errNotTried = errors.New("the listener did not run")
 
 // try runs the listener once. With [NewestOnly] it holds a claim on the subject
-// meanwhile, which orders the events of all instances.
+// meanwhile, so that all instances handle its events one at a time.
 func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -374,8 +374,9 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 		return nil
 	}
 	err = l.run(ctx, e)
-	// Only a success moves the position on: a failed event must not be skipped
-	// by its own next try. If it cannot be recorded, the listener runs again.
+	// Only a success moves the position on, so that a failed event does not
+	// skip its own next try. If the position cannot be recorded, the listener
+	// runs again.
 	recordErr := mine.Free(context.WithoutCancel(ctx), func(recorded []byte) []byte {
 		if err != nil || readOrder(recorded).after(at) {
 			return recorded
@@ -389,8 +390,8 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 type order struct{ version, time int64 }
 
 // after reports whether o is later than p: by version if both have one,
-// otherwise by time. TaskRouter's versions are exact; times of one subject can
-// be equal.
+// otherwise by time. Versions are exact, while two events of a subject can have
+// the same time.
 func (o order) after(p order) bool {
 	if o.version > 0 && p.version > 0 && o.version != p.version {
 		return o.version > p.version
@@ -402,7 +403,7 @@ func (o order) encode() []byte {
 	return binary.AppendVarint(binary.AppendVarint(nil, o.version), o.time)
 }
 
-// readOrder reads a position; without one, everything is later.
+// readOrder reads a position. Every event is later than an absent one.
 func readOrder(b []byte) (o order) {
 	v, n := binary.Varint(b)
 	if n <= 0 {
@@ -412,10 +413,10 @@ func readOrder(b []byte) (o order) {
 	return order{v, t}
 }
 
-// final reports whether another try would not help, or might do harm. A
-// conflict (409, 412) may pass when the listener reads again; 408, 425 and 429
-// ask for another try. After an unknown outcome, a second try could do the work
-// twice, so a person decides.
+// final reports whether another try would be useless or harmful. A conflict
+// (409, 412) may be gone when the listener reads again; 408, 425 and 429 ask
+// for another try. After an unknown outcome, another try could do the work
+// twice, so a person must decide.
 func final(err error) bool {
 	e, ok := errors.AsType[*flexfn.Error](err)
 	if !ok {
@@ -457,7 +458,7 @@ type job struct {
 	Fields   fields    `json:"fields"`
 }
 
-// maxJob is the bound in bytes that [flexfn.Queue] promises its engines.
+// maxJob is the longest job in bytes that [flexfn.Queue] promises its engines.
 const maxJob = 200 << 10
 
 func (d *delivery) job(e Event, l *listener) ([]byte, error) {
@@ -469,7 +470,8 @@ func (d *delivery) job(e Event, l *listener) ([]byte, error) {
 }
 
 // enqueue adds a job for one listener. Its key is the same each time, so an
-// engine may drop a second one; if it does not, the Store does.
+// engine may drop a duplicate; if it does not, the Store's record keeps the
+// duplicate from running.
 func (d *delivery) enqueue(ctx context.Context, e Event, l *listener, due time.Time) error {
 	b, err := d.job(e, l)
 	if err != nil {
@@ -478,9 +480,9 @@ func (d *delivery) enqueue(ctx context.Context, e Event, l *listener, due time.T
 	return d.rt.Queue.Add(ctx, d.rt.Claims.Entries().Key("job", d.family(e), e.Key, l.id(d.path)), b, due)
 }
 
-// RunJob implements [link.JobRunner]. A job that cannot be read, or whose
-// listener is not here, is an error and not a dead letter: an instance of
-// another version may know it.
+// RunJob implements [link.JobRunner]. An unreadable job, or one for an unknown
+// listener, is an error and not a dead letter, since an instance of another
+// version may know it.
 func (p *part) RunJob(ctx context.Context, text []byte) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {

@@ -10,10 +10,11 @@
 //		events.On("*", toWarehouse, events.Named("warehouse"), events.AfterAnswer()),
 //	))
 //
-// Twilio delivers events late, twice and out of order. Each listener succeeds or
-// fails by itself, and runs until it has succeeded once, on any instance: a
-// redelivery runs only the listeners that have not succeeded. The app remembers
-// for a day what it has done, in its [flexfn.Store].
+// Twilio's deliveries can be late, repeated and out of order. Each listener
+// succeeds or fails independently of the others, and runs until it has
+// succeeded once, on any instance: a redelivery runs only the listeners that
+// have not succeeded. The app remembers for a day what it has done, in its
+// [flexfn.Store].
 //
 // A listener may still run twice for an event: if its instance dies after the
 // effect and before it is recorded, or if it outlives its function's deadline by
@@ -30,17 +31,18 @@
 //
 // # Failures
 //
-// What a listener returns decides what happens: nil is success, an error is
-// tried again, and an [flexfn.Error] with a status such as 404 is final. What
-// failed for good, or 10 times, is a dead letter: see [DeadLetters] and
-// [OnDeadLetter].
+// A listener that returns nil has succeeded. One that returns an error is tried
+// again, unless the error is a [flexfn.Error] with a status such as 404, which
+// is final. After a final error, or 10 failures, the event becomes a dead
+// letter: see [DeadLetters] and [OnDeadLetter].
 //
 // # Stores and queues
 //
-// With one instance, memory will do, until it ends. Several instances need a
-// Store that they share. Without a Queue a failed listener depends on Twilio's
-// delivering again, which TaskRouter does not; the app then tries again for 15
-// minutes in its own process.
+// A single instance can keep its records in memory, where they are lost when it
+// ends. Several instances need a shared Store. Without a Queue, a failed
+// listener runs again when Twilio delivers the event again. Most sources, such
+// as TaskRouter, never do; for these the app tries again for 15 minutes in its
+// own process.
 //
-// docs/events.md says what is guaranteed, and has recipes.
+// docs/events.md lists the guarantees, and has recipes.
 package events

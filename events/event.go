@@ -18,12 +18,13 @@ import (
 // Event has the fields that all events have. [TaskRouterEvent], [CallStatus]
 // and the other types embed it, and so can structs of your own.
 //
-// A listener gets its own copy. Key is what to give to a system that refuses
-// duplicates, since a listener may run twice for an event. Time is Twilio's,
-// and events do not come in its order.
+// Each listener gets its own copy. A listener may run twice for an event, so
+// pass Key to systems that can refuse duplicates. Events do not arrive in the
+// order of Time.
 type Event struct {
-	// Key identifies the event. It is the same on every delivery, and for a
-	// TaskRouter event by callback, by Event Streams and by the Events API.
+	// Key identifies the event. It is the same on every delivery. A TaskRouter
+	// event has the same key whether it comes by callback, by Event Streams or
+	// from the Events API.
 	Key string
 	// Type is the event's name, such as "reservation.accepted". For TaskRouter
 	// events from Event Streams it is the type without
@@ -58,8 +59,8 @@ func (e Event) Field(name string) string { return e.fields.text(name) }
 //	}
 //	err := e.Decode(&change)
 //
-// Fields of a form are strings; they are read as the field's type has it, so
-// "3" fits an int.
+// Fields of a form are strings, and are converted to the type of the struct's
+// field, so "3" fits an int.
 func (e Event) Decode(v any) error {
 	p := reflect.ValueOf(v)
 	if p.Kind() != reflect.Pointer || p.IsNil() || p.Elem().Kind() != reflect.Struct {
@@ -107,7 +108,7 @@ func formFields(form map[string]any) fields {
 	return f
 }
 
-// objectFields reads a JSON object, or one within a JSON string.
+// objectFields reads a JSON object, or a JSON string that contains one.
 func objectFields(raw json.RawMessage) fields {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(unquote(raw), &object) != nil {
@@ -147,8 +148,8 @@ func (f fields) text(name string) string {
 	return string(raw)
 }
 
-// sum identifies an event that has no id of its own: it is the same when all
-// fields are.
+// sum identifies an event that has no id: events with equal fields have equal
+// sums.
 func (f fields) sum() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(f)) {
@@ -157,7 +158,7 @@ func (f fields) sum() string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-// first returns the first of names that has a text.
+// first returns the text of the first of names that is not empty.
 func (f fields) first(names ...string) string {
 	for _, n := range names {
 		if s := f.text(n); s != "" {
@@ -185,7 +186,7 @@ func (f fields) fill(v reflect.Value, tag string, strict bool) error {
 		switch {
 		case sf.Type == eventType || name == "-" || !sf.IsExported():
 			continue
-		// Parts such as Task, and embedded structs, have their fields among
+		// The fields of parts such as Task, and of embedded structs, are among
 		// those of the event itself.
 		case name == "" && sf.Type.Kind() == reflect.Struct && sf.Type != timeType && (sf.Anonymous || tag != "json"):
 			if err := f.fill(v.Field(i), tag, strict); err != nil {
@@ -197,7 +198,7 @@ func (f fields) fill(v reflect.Value, tag string, strict bool) error {
 		case name == "":
 			name = sf.Name
 		}
-		// An empty string is how forms say that there is no number or time.
+		// A form sends an empty string for an absent number or time.
 		raw, ok := f[fold(name)]
 		if !ok || string(raw) == "null" || string(raw) == `""` && sf.Type.Kind() != reflect.String {
 			continue
@@ -221,8 +222,8 @@ func set(v reflect.Value, raw json.RawMessage) error {
 		v.Set(reflect.ValueOf(at))
 		return nil
 	case t == durationType:
-		// Twilio's durations are seconds. The bounds keep them within an int64
-		// of nanoseconds.
+		// Twilio's durations are in seconds. The limits keep them within an
+		// int64 of nanoseconds.
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || seconds < -1e9 || seconds > 1e9 {
 			return errors.New("it is not a number of seconds")

@@ -20,7 +20,7 @@ import (
 	"github.com/flexfn/flexfn/flexfntest"
 )
 
-// counter counts what listeners did, by listener and event.
+// counter counts how often listeners succeeded, by listener and event.
 type counter struct {
 	mu   sync.Mutex
 	done map[string]int
@@ -40,7 +40,7 @@ func (c *counter) want(t *testing.T, what string, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done[what] != n {
-		t.Errorf("%s was done %d times, want %d", what, c.done[what], n)
+		t.Errorf("%s ran %d times, want %d", what, c.done[what], n)
 	}
 }
 
@@ -67,8 +67,9 @@ var formEvent = flexfntest.Params{
 	"NewField": "of tomorrow", "transfer_mode": "WARM",
 }
 
-// TestTaskRouterForms sends one event in its three forms: each has the same
-// key, type and parts, and a listener of both ways runs once.
+// TestTaskRouterForms sends one event in its three forms. Each has the same
+// key, type and parts, and a listener that gets it by callback and by Event
+// Streams runs once.
 func TestTaskRouterForms(t *testing.T) {
 	check := func(t *testing.T, e events.TaskRouterEvent) {
 		t.Helper()
@@ -116,7 +117,8 @@ func TestTaskRouterForms(t *testing.T) {
 		newApp(t, "/es", events.Stream(listen(t))).StreamEvent("/es", streamed, data).OK() // as the first way
 	}
 	c.want(t, "run", 3)
-	// Data that is a string, and a batch whose elements are not all events.
+	// Event data in a JSON string, and a batch with elements that are not
+	// events.
 	only := newApp(t, "/es", events.Stream(listen(t)))
 	text := flexfntest.CloudEvent("EZ1", streamed, mustJSON(t, map[string]any{"payload": mustJSON(t, snake)}))
 	only.CallStudioJSON("/es", []any{text, 7, "x", map[string]any{}, flexfntest.CloudEvent("EZ2", "com.twilio.eventstreams.test-event", map[string]string{"test_id": "x"})}).OK()
@@ -126,7 +128,7 @@ func TestTaskRouterForms(t *testing.T) {
 	}
 }
 
-// TestListenersAreAlone: one listener fails, the others are done once.
+// TestListenersAreAlone: one listener fails, and the others run once.
 func TestListenersAreAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c counter
@@ -161,14 +163,14 @@ func TestListenersAreAlone(t *testing.T) {
 	})
 }
 
-// TestBatch has one of 100 fail.
+// TestBatch: one of 100 events fails.
 func TestBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c counter
 		broken := true
 		app := newApp(t, "/es", events.Stream(events.On("com.twilio.studio.*", func(_ context.Context, e events.Event) error {
 			if e.Key == "EZ42" && broken {
-				return errors.New("not this one")
+				return errors.New("this one fails")
 			}
 			c.add(e.Key)
 			return nil
@@ -189,8 +191,8 @@ func TestBatch(t *testing.T) {
 	})
 }
 
-// TestDeliveries delivers 1,000 events, each 1 to 5 times, in any order, to
-// three instances over one Store whose listeners fail now and then.
+// TestDeliveries delivers 1,000 events, each 1 to 5 times and in any order, to
+// three instances with one Store. Their listeners fail now and then.
 func TestDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := flexfntest.NewStore()
@@ -338,7 +340,7 @@ func TestDeadLetters(t *testing.T) {
 			t.Errorf("%+v", crm)
 		}
 		if err := crm.Replay(ctx); err == nil || len(list()) != 2 {
-			t.Errorf("a replay that fails: %v, %d letters", err, len(list()))
+			t.Errorf("a failing replay returned %v and left %d letters", err, len(list()))
 		}
 		broken = false
 		if err := crm.Replay(ctx); err != nil || len(list()) != 1 {
@@ -356,8 +358,8 @@ func TestDeadLetters(t *testing.T) {
 	})
 }
 
-// TestQueue: what fails, what comes after the answer, and what comes while the
-// Store is down goes through the Queue.
+// TestQueue: failed listeners, AfterAnswer listeners, and events that come
+// while the Store is down go through the Queue.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c counter
@@ -409,7 +411,7 @@ func TestQueue(t *testing.T) {
 		c.want(t, "after", 2)
 		c.want(t, "direct", 2)
 		if err := app.RunJob(t.Context(), []byte(`{"path":"/nowhere"}`)); err == nil {
-			t.Error("a job for no function is done")
+			t.Error("a job without a function succeeded")
 		}
 	})
 }
@@ -444,7 +446,7 @@ func TestLater(t *testing.T) {
 				return struct{}{}, err
 			}
 			if runs == 1 {
-				return struct{}{}, errors.New("after the job was asked for")
+				return struct{}{}, errors.New("failed after adding the job")
 			}
 			return struct{}{}, nil
 		}, once))

@@ -37,8 +37,8 @@ func ExampleTaskRouter() {
 	// 204
 }
 
-// An Event Streams sink takes events of any product. Those of TaskRouter have
-// the names that they have in callbacks.
+// An Event Streams sink takes events of any product. TaskRouter's events are
+// named as in callbacks.
 func ExampleStream() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -137,8 +137,8 @@ func ExampleInteractions() {
 	// Output: sms UO1 is closed
 }
 
-// The key of an event is the same on each delivery: a system that refuses
-// duplicates can do so by it. A field that no type has is read by its name.
+// An event has the same key on each delivery, so a system that refuses
+// duplicates can go by it. Field reads a field that the Go type lacks.
 func ExampleEvent() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -154,7 +154,7 @@ func ExampleEvent() {
 	// Output: EV1 task.created 7
 }
 
-// A listener may take a struct of its own, which names the fields it needs.
+// A listener can take a struct of your own, with the fields that it needs.
 func ExampleOn() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -176,8 +176,8 @@ func ExampleOn() {
 	// Output: task.canceled WT1 hung up
 }
 
-// Listeners of the same name are one: an event that comes by callback and by
-// Event Streams is handled once.
+// Listeners with the same name count as one: an event that comes by callback
+// and by Event Streams is handled once.
 func ExampleNamed() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -273,7 +273,7 @@ func ExampleListenerOption() {
 	// Output: Bob is Offline
 }
 
-// An error from 400 to 499 is final. The hook alerts somebody.
+// An error with a status from 400 to 499 is final. The hook alerts an operator.
 func ExampleOnDeadLetter() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -293,7 +293,7 @@ func ExampleOnDeadLetter() {
 	// 204
 }
 
-// When the fault has been mended, the dead letters are replayed.
+// Once the cause is fixed, the dead letters are replayed.
 func ExampleDeadLetters() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -327,7 +327,7 @@ func ExampleDeadLetters() {
 	// a ticket for WT1
 }
 
-// createTask makes a task in the fake, of which TaskRouter keeps an event.
+// createTask makes a task in the fake; its Events API keeps the event.
 func createTask(app *flexfntest.App) {
 	res := twilioapi.ExecuteTwilio(app.Context(context.Background()), func(client *twilioapi.Client) (*taskrouter.TaskrouterV1Task, error) {
 		return taskrouter.NewApiService(client).CreateTask(app.Config().WorkspaceSID, new(taskrouter.CreateTaskParams).SetAttributes("{}"))
@@ -337,7 +337,7 @@ func createTask(app *flexfntest.App) {
 	}
 }
 
-// Each instance catches up every minute; one of them works.
+// Every instance calls CatchUp each minute; one of them does the work.
 func ExampleCatchUp() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -380,7 +380,7 @@ func ExampleJob() {
 	// jobs done: 1
 }
 
-// A listener that runs again does not add its job again.
+// A listener that runs again does not add the same job again.
 func ExampleLater() {
 	t := exampletb.T{} // in a test: t *testing.T
 

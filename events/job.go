@@ -15,12 +15,13 @@ import (
 )
 
 // Job makes the function that runs the jobs that [Later] adds: work that
-// outlasts an answer, now or at a later time, from the app's Queue. Register
-// it at a path, which is its name; requests from outside get 404. An app can
-// have one Job for each type In.
+// outlasts an answer, now or at a later time, from the app's Queue. Register it
+// at a path, which serves as its name; requests from outside get 404. An app
+// can have one Job for each type In.
 //
-// The handler's error counts as a listener's does; see [On]. A run has a
-// minute, unless [flexfn.Deadline] sets another time, and a job ten tries.
+// The handler's errors have the same effect as a listener's; see [On]. Each run
+// has a minute, unless [flexfn.Deadline] sets another time, and each job ten
+// tries.
 //
 //	app.Handle("/jobs/transcribe", events.Job(func(ctx context.Context, in Recording) error {
 //		return transcribe(ctx, in.SID)
@@ -35,8 +36,8 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 	if len(p.listeners) > 0 {
 		def.err = errors.New("events.Job takes no listeners")
 	}
-	// A job is an event with one listener, so that it is claimed, counted and
-	// buried as any other.
+	// A job is an event with one listener, so that it is claimed, counted and,
+	// after the last failure, kept as a dead letter like any other event.
 	l := &listener{name: "job", in: reflect.TypeFor[In](), tries: 10}
 	l.run = func(ctx context.Context, e Event) error {
 		var in In
@@ -56,19 +57,19 @@ func Job[In any](handler func(context.Context, In) error, options ...flexfn.Stud
 
 // Later hands in to the app's [Job] with that input, to run after delay, which
 // may be zero. If it returns nil, the app's Queue has stored the job, and some
-// process will run it. Without a Queue, or a Job for In, it fails.
+// process will run it. It fails if the app has no Queue, or no Job for In.
 //
 // Within a listener, a job, or a function with [flexfn.Once] or
-// [flexfn.Deduplicate], equal values of in are one job, however often the
-// handler runs again. Elsewhere each call adds a job. in is stored as JSON, at
-// most 200 KiB, which anyone with access to the Queue can read.
+// [flexfn.Deduplicate], calls with equal values of in add one job, even if the
+// handler runs again. Elsewhere each call adds a job. in is stored as at most
+// 200 KiB of JSON, which anyone with access to the Queue can read.
 //
 //	err := events.Later(ctx, Recording{SID: e.RecordingSID}, time.Minute)
 //
 // ctx is a handler's, or one from [flexfn.App.Context]; it bounds the storing,
 // not the job. A negative delay counts as zero. Do not put secrets into in.
-// Errors of the Queue are returned as they are; the job may have been stored
-// nevertheless.
+// Errors of the Queue are returned unchanged; the job may have been stored all
+// the same.
 func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -99,8 +100,8 @@ func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 		scope = rand.Text()
 	}
 	// The scope belongs to the work under way, not to its key, so that the same
-	// work in a later period adds a job of its own. Only the HMAC at the end is
-	// used: the Queue's operators can read keys.
+	// work adds another job in a later period. Only the HMAC at the end is
+	// used, since the Queue's operators can read keys.
 	key := rt.Claims.Entries().Key("job", scope, to, string(text))
 	key = key[len(key)-40:]
 	due := time.Now().Add(max(delay, 0))

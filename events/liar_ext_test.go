@@ -44,8 +44,8 @@ func (u *unrecorded) Handle(_ context.Context, r slog.Record) error {
 
 // deliverOver delivers events to three instances whose store lies, until each
 // delivery is answered 200. It returns what went wrong, or "". No event may be
-// lost, and none done twice, but after a record that failed and was logged, or
-// if the store has undone what it had acknowledged.
+// lost. None may be handled twice, unless recording it failed and was logged,
+// or the store lost a write that it had acknowledged.
 func deliverOver(t *testing.T, seed uint64, broken string, lies func() liar.Lie) (fault string) {
 	synctest.Test(t, func(t *testing.T) {
 		store := liar.New(seed, lies)
@@ -110,7 +110,7 @@ func deliverOver(t *testing.T, seed uint64, broken string, lies func() liar.Lie)
 		all.Wait()
 		store.Reform()
 		status := 0
-		for n := 0; status != http.StatusOK && n < 3; n++ { // an app that had given the store up asks it once at first
+		for n := 0; status != http.StatusOK && n < 3; n++ { // an app that has given up on the store tries it once at first
 			time.Sleep(time.Minute)
 			status = send(apps[0], 0, 1, 2, 3)
 		}
@@ -129,8 +129,8 @@ func deliverOver(t *testing.T, seed uint64, broken string, lies func() liar.Lie)
 	return fault
 }
 
-// TestStoresThatLie delivers events over stores of which up to a third of all
-// calls go wrong. FLEXFN_CLAIM_SEEDS sets how many seeds it tries.
+// TestStoresThatLie delivers events over stores that mishandle up to a third of
+// all calls. FLEXFN_CLAIM_SEEDS sets the number of seeds.
 func TestStoresThatLie(t *testing.T) { liar.Run(deliverOver).Try(t, 40) }
 
 // TestBrokenStores plants faults in the store: the test must notice each.

@@ -18,13 +18,13 @@ import (
 // E is the source's event type, such as [TaskRouterEvent], or [Event], or a
 // struct of your own with json tags, which may embed Event.
 //
-// Each listener succeeds or fails by itself, and runs until it has succeeded
-// once. The listeners of an event run concurrently. After an error the
-// listener runs again: within the function's deadline, then from the app's
-// Queue, if there is one, and otherwise when Twilio delivers the event again.
-// An [flexfn.Error] with a status from 400 to 499 other than 408, 409, 412,
-// 425 and 429, or whose outcome is unknown, is final: the event becomes a dead
-// letter. A panic counts as an error.
+// Each listener succeeds or fails independently of the others, and runs until
+// it has succeeded once. The listeners of an event run concurrently. After an
+// error the listener runs again: within the function's deadline, then from the
+// app's Queue, if there is one, and otherwise when Twilio delivers the event
+// again. An [flexfn.Error] with a status from 400 to 499 other than 408, 409,
+// 412, 425 and 429, or whose outcome is unknown, is final: the event becomes a
+// dead letter. A panic counts as an error.
 //
 // [flexfn.App.Handle] panics on a type that TaskRouter does not have, on an E
 // of another source, and on two listeners with the same name.
@@ -66,29 +66,29 @@ func On[E any](types string, handler func(context.Context, E) error, options ...
 // [Tries].
 type ListenerOption func(*listener)
 
-// Named sets the listener's name in the Store. Without it, the name consists
-// of the function's path and the types, and changes with them. A listener
-// whose name changes runs again for events that are then redelivered.
-// Listeners with the same name in different functions count as one: an event
-// that comes both ways runs it once.
+// Named sets the listener's name in the Store. Without it, the name consists of
+// the function's path and the types, and changes with them. A listener whose
+// name changes runs again for events that are then redelivered. Listeners with
+// the same name in different functions count as one: it runs once for an event
+// that both functions receive.
 func Named(name string) ListenerOption { return func(l *listener) { l.name, l.named = name, true } }
 
 // NewestOnly skips events that are older than the newest one handled for the
-// same subject. A reservation, task or worker is ordered by version and time,
-// a call or conference by sequence number, a message or recording by its
-// status. Events of one subject are handled one at a time. A skipped event
-// counts as done. Use it for listeners that store a state, not for those that
-// count or that act on each event.
+// same subject. A reservation, task or worker is ordered by version and time, a
+// call or conference by sequence number, a message or recording by its status.
+// Events of one subject are handled one at a time. A skipped event counts as
+// done. Use it for listeners that store the latest state, not for those that
+// count, or act on every event.
 func NewestOnly() ListenerOption { return func(l *listener) { l.newest = true } }
 
 // AfterAnswer runs the listener from the app's Queue: Twilio is answered as
 // soon as the Queue has the event. The app must have a Queue. Use it for work
-// that takes longer than Twilio waits. If the Queue does not take the event,
-// Twilio is answered with a failure.
+// that takes longer than Twilio waits. If the Queue refuses the event, the
+// answer is a failure.
 func AfterAnswer() ListenerOption { return func(l *listener) { l.after = true } }
 
-// Tries sets after how many failed runs the event becomes a dead letter, from
-// 1 to 100. The default is 10.
+// Tries sets the number of failed runs, from 1 to 100, after which the event
+// becomes a dead letter. The default is 10.
 func Tries(n int) ListenerOption {
 	return func(l *listener) {
 		if l.tries = n; n < 1 || n > 100 {
@@ -115,7 +115,7 @@ type listener struct {
 
 var _ link.Definition = (*listener)(nil)
 
-// Define refuses functions that are not of this package.
+// Define refuses functions that this package did not make.
 func (l *listener) Define() (any, error) {
 	return nil, errors.New("events.On is an option of events.TaskRouter, Stream, Status, Conversations and Interactions")
 }
@@ -146,7 +146,7 @@ func matches(pattern, t string) bool {
 	return pattern == t && t != ""
 }
 
-// ours are the event types of this package, by source.
+// ours maps the event types of this package to their sources.
 var ours = map[reflect.Type]string{
 	reflect.TypeFor[TaskRouterEvent]():   "TaskRouter",
 	reflect.TypeFor[CallStatus]():        "Status",
@@ -157,10 +157,10 @@ var ours = map[reflect.Type]string{
 	reflect.TypeFor[InteractionEvent]():  "Interactions",
 }
 
-// decodeInto makes an E of e. A struct of the program's own is decoded
-// strictly: a field that does not fit is a mistake in it, and a dead letter
-// shows it. The types of this package are not, since Twilio may change what it
-// sends.
+// decodeInto decodes e into an E. The program's own structs are decoded
+// strictly: a field that does not fit is the program's mistake, and a dead
+// letter shows it. This package's types are not, since Twilio may change what
+// it sends.
 func decodeInto[E any](e Event) (E, error) {
 	var v E
 	rv := reflect.ValueOf(&v).Elem()

@@ -9,7 +9,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/exampletb"
 )
 
-// A TaskRouterEvent has the parts that it concerns; the others are zero.
+// The parts that a TaskRouterEvent does not concern are zero.
 func ExampleTaskRouterEvent() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -54,8 +54,8 @@ func ExampleTaskRouterEvent() {
 	// Lunch is available: false
 }
 
-// String returns numbers and booleans as they were written. A value of another
-// kind is read from the map.
+// String returns numbers and booleans as they were written. Other values are
+// read from the map.
 func ExampleAttributes() {
 	t := exampletb.T{} // in a test: t *testing.T
 

@@ -9,8 +9,8 @@ import (
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
-// TestSamples reads what "flexfn trigger" sends: each sample is the event that
-// it is named after, both ways that it can come, and has a key of its own.
+// TestSamples reads what "flexfn trigger" sends. Each sample is the event that
+// it is named after, by callback and by Event Streams, and has a distinct key.
 func TestSamples(t *testing.T) {
 	story := twilioevent.Story{Account: "AC1", Workspace: "WS1", Time: time.Now(), ID: strings.Repeat("0af1", 8)}
 	for source, types := range twilioevent.Types {
@@ -48,8 +48,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestStrangersHaveKeys: events that say nothing of what is known are not taken
-// for one another.
+// TestStrangersHaveKeys: events without any known field are not mistaken for
+// one another.
 func TestStrangersHaveKeys(t *testing.T) {
 	for name, s := range sources {
 		if s.batch {

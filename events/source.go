@@ -18,8 +18,8 @@ import (
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
-// source is a kind of delivery. Deadlines are what Twilio waits, 15 s or 5 s,
-// less time for the answer on its way.
+// source is a kind of delivery. Its deadline is the time that Twilio waits, 15
+// s or 5 s, less the time for the answer to get there.
 type source struct {
 	name     string
 	family   string // of keys: an event that comes two ways has one
@@ -50,9 +50,9 @@ var sources = map[string]*source{
 // [CatchUp] fetches what was lost. The deadline is 12 s unless
 // [flexfn.Deadline] sets another; Twilio waits 15 s.
 //
-// The answer is 204. Put its URL into the workspace's EventCallbackUrl, and the
-// types that listeners take into EventsFilter. After a failed listener it is
-// 503, which does not make TaskRouter deliver again.
+// Put its URL into the workspace's EventCallbackUrl, and the types that
+// listeners take into EventsFilter. The answer is 204, or 503 after a failed
+// listener, although that does not make TaskRouter deliver again.
 func TaskRouter(options ...flexfn.StudioOption) *flexfn.Function {
 	return prepare("TaskRouter", options)
 }
@@ -72,7 +72,7 @@ func Stream(options ...flexfn.StudioOption) *flexfn.Function { return prepare("S
 // and [MessageStatus]. Twilio does not deliver them again, unless the URL's
 // connection overrides (#rc=2&rp=all) ask for it. The deadline is 12 s unless
 // [flexfn.Deadline] sets another. The types begin with call., conference.,
-// recording. and message.; one URL will do for all.
+// recording. and message.; one URL can serve all of them.
 func Status(options ...flexfn.StudioOption) *flexfn.Function { return prepare("Status", options) }
 
 // Conversations makes the function for the webhooks that Conversations sends
@@ -105,8 +105,8 @@ func (d *definition) Source() string { return string(d.source) }
 // panic.
 func (d *definition) Define() (any, error) { return d.part, d.err }
 
-// part is what such a function adds to a flexfn.Function. It does not change
-// once the function is made.
+// part is what a function of this package adds to a flexfn.Function. It does
+// not change once the function is made.
 type part struct {
 	source    *source
 	listeners []*listener
@@ -161,18 +161,18 @@ func (p *part) split(options []flexfn.StudioOption) (rest []flexfn.StudioOption)
 }
 
 // OnDeadLetter has a function called for each dead letter, once it is stored.
-// Use it for alerts: if the call fails or the process ends, there is no second
-// one. A panic in it is logged. The answer waits for it, so it should return
-// soon. It may be given several times; the calls are made one after another,
-// with the ctx of the delivery or job, which then does not end at its deadline.
-// If what was done cannot be recorded, the letter is stored again, and the call
-// is made again.
+// Use it for alerts: if the call fails or the process ends, the call is not
+// repeated. A panic in it is logged. The answer waits for it, so it should
+// return quickly. It may be given several times; the calls are made one after
+// another, with the ctx of the delivery or job, which then does not end at its
+// deadline. If what was done cannot be recorded, the letter is stored again,
+// and the call is made again.
 func OnDeadLetter(call func(context.Context, DeadLetter)) flexfn.StudioOption {
 	return &hook{flexfn.Doc(""), call}
 }
 
-// check refuses what could never match. Event Streams carry events of all
-// products, so a Stream takes any type of listener.
+// check refuses listeners that could never match. Event Streams carry events of
+// all products, so a Stream takes any type of listener.
 func (s *source) check(l *listener) (err error) {
 	if of := ours[l.in]; of != "" && of != s.name && !s.batch {
 		err = fmt.Errorf("events.On(%q) takes %s, which belongs to events.%s", l.name, l.in, of)
@@ -207,9 +207,8 @@ func runtimeOf(ctx context.Context) (*link.Runtime, error) {
 
 const maxAtOnce = 32 // events of a batch
 
-// serve answers a delivery. The events of a batch succeed or fail each by
-// itself; any failure fails the answer, and the next delivery finds what is
-// done.
+// serve answers a delivery. Each event of a batch succeeds or fails by itself.
+// Any failure fails the answer, and the next delivery runs only what is left.
 func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 	rt, err := runtimeOf(ctx)
 	if err != nil {
@@ -232,7 +231,7 @@ func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, er
 		all.Go(func() {
 			defer func() { <-slots }()
 			// Event Streams delivers a batch again after a 503. The other
-			// sources do not, so the process tries.
+			// sources do not, so the process tries again by itself.
 			if errs[i] = d.deliver(ctx, e); errs[i] != nil && !p.source.batch {
 				d.again(ctx, e)
 			}
@@ -265,8 +264,8 @@ type cloudEvent struct {
 }
 
 // streamEvents reads a batch: a JSON array, or one event on its own. An element
-// that cannot be read will not be readable on the next delivery either, so it
-// is skipped. The test event comes from Twilio's check of a sink, and no
+// that cannot be read now will not be readable on the next delivery either, so
+// it is skipped. The test event comes from Twilio's check of a sink, and no
 // listener waits for it.
 func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
 	body = bytes.TrimSpace(form.TrimBOM(body))
@@ -286,7 +285,7 @@ func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
 		}
 		e := streamEvent(ce)
 		if ce.Type == testEventType {
-			flexfn.Logger(ctx).Info("a test event came", "test_id", e.Field("test_id"))
+			flexfn.Logger(ctx).Info("received a test event", "test_id", e.Field("test_id"))
 			continue
 		}
 		list = append(list, e)
@@ -301,7 +300,7 @@ func streamEvent(ce cloudEvent) Event {
 	if f == nil {
 		f = fields{}
 	}
-	// For TaskRouter the payload is what the callback would have been, so its
+	// For TaskRouter the payload has what the callback would have had, so its
 	// names win.
 	for name, v := range objectFields(f["payload"]) {
 		if _, ok := f[name]; !ok || strings.HasPrefix(ce.Type, taskRouterIn) {

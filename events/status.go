@@ -27,8 +27,8 @@ type CallStatus struct {
 	Direction      string        `twilio:"Direction"`
 	CallDuration   time.Duration `twilio:"CallDuration"`
 	SequenceNumber int           `twilio:"SequenceNumber"`
-	// AnsweredBy is what machine detection heard: human, fax, unknown, or one
-	// that begins with machine_; empty without it.
+	// AnsweredBy is what machine detection found: human, fax, unknown, or a
+	// value that begins with machine_; empty without machine detection.
 	AnsweredBy        string `twilio:"AnsweredBy"`
 	DetectionDuration int    `twilio:"MachineDetectionDuration"` // milliseconds
 	RecordingSID      string `twilio:"RecordingSid"`
@@ -86,12 +86,12 @@ type RecordingStatus struct {
 // status, such as "message.delivered".
 //
 // ErrorCode is Twilio's, such as 30003; zero if the message has not failed.
-// ChannelSID and ChannelSay are of WhatsApp and other channels.
+// ChannelSID and ChannelSay come from WhatsApp and other channels.
 type MessageStatus struct {
 	Event
 	MessageSID string `twilio:"MessageSid"`
-	// Status is queued, sending, sent, delivered, undelivered, failed or, of
-	// channels that tell, read.
+	// Status is queued, sending, sent, delivered, undelivered, failed or, on
+	// channels that report it, read.
 	Status     string `twilio:"MessageStatus"`
 	ErrorCode  int    `twilio:"ErrorCode"`
 	From       string `twilio:"From"`
@@ -130,8 +130,8 @@ func statusEvent(f fields, _ string) Event {
 	case f.text("TranscriptionSid") != "":
 		what := f.first("TranscriptionEvent", "TranscriptionStatus")
 		say("transcription", strings.TrimPrefix(what, "transcription-"), f.text("TranscriptionSid"), f.first("SequenceId", "TranscriptionEvent", "TranscriptionStatus"))
-	// Asynchronous machine detection has a callback of its own, without the
-	// number that progress callbacks have.
+	// Asynchronous machine detection has a separate callback, without the
+	// sequence number of progress callbacks.
 	case f.text("AnsweredBy") != "" && f.text("SequenceNumber") == "" && f.text("CallbackSource") == "":
 		say("call", "amd", f.text("CallSid"), "amd")
 	case f.text("CallSid") != "":
@@ -143,7 +143,7 @@ func statusEvent(f fields, _ string) Event {
 }
 
 // statusOrder ranks statuses, so that a late one does not undo a later one.
-// Statuses of one rank go by time, and so does one that is not listed. Where
+// Statuses of the same rank, and unknown ones, are ordered by time. Where
 // Twilio sends no time, both are handled.
 func statusOrder(e Event) (subject string, at order) {
 	kind, status, _ := strings.Cut(e.Type, ".")

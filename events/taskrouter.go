@@ -13,7 +13,8 @@ import (
 // event does not concern are zero. Its fields are those of
 // https://www.twilio.com/docs/taskrouter/api/event/reference; [Event.Field]
 // returns others that Twilio sends, now or in future. ResourceType is
-// documented in capitals and seen in lower case, hence one form here.
+// documented in capitals but seen in lower case; here it is always in lower
+// case.
 type TaskRouterEvent struct {
 	Event
 	Description      string `twilio:"EventDescription"`
@@ -37,8 +38,8 @@ type TaskRouterEvent struct {
 // Task is a TaskRouter task, as events and assignment callbacks describe it.
 // Age and AgeInQueue are whole seconds. Attributes are as they were when the
 // event happened; read the task to know what they are now. The previous
-// priority and queue come with Event Streams; that callbacks have them too is
-// assumed.
+// priority and queue come with Event Streams, and are assumed to come with
+// callbacks too.
 type Task struct {
 	SID        string        `twilio:"TaskSid"`
 	Attributes Attributes    `twilio:"TaskAttributes"`
@@ -84,11 +85,12 @@ type Worker struct {
 	PreviousActivitySID  string        `twilio:"WorkerPreviousActivitySid"`
 	PreviousActivityName string        `twilio:"WorkerPreviousActivityName"`
 	InPreviousActivity   time.Duration `twilio:"WorkerTimeInPreviousActivity"`
-	// InPreviousActivityMs is more exact: milliseconds. An int32 would overflow
+	// InPreviousActivityMs is the same in milliseconds. An int32 would overflow
 	// after 25 days.
 	InPreviousActivityMs int64 `twilio:"WorkerTimeInPreviousActivityMs"`
 
-	// Of worker.capacity.update and worker.channel.availability.update.
+	// These come with worker.capacity.update and
+	// worker.channel.availability.update.
 	ChannelAvailable         bool `twilio:"WorkerChannelAvailable"`
 	ChannelAvailableCapacity int  `twilio:"WorkerChannelAvailableCapacity"` // percent
 	ChannelPreviousCapacity  int  `twilio:"WorkerChannelPreviousCapacity"`
@@ -120,15 +122,15 @@ type TaskChannel struct {
 	OptimizedRouting bool   `twilio:"TaskChannelOptimizedRouting"`
 }
 
-// Activity is a TaskRouter activity, of activity.* events.
+// Activity is a TaskRouter activity, in activity.* events.
 type Activity struct {
 	SID       string `twilio:"ActivitySid"`
 	Name      string `twilio:"ActivityName"`
 	Available bool   `twilio:"ActivityAvailable"`
 }
 
-// Transfer is a task's transfer. The fields are those of Event Streams; that
-// callbacks have them too is assumed.
+// Transfer is a task's transfer. The fields are those of Event Streams, and are
+// assumed to come with callbacks too.
 type Transfer struct {
 	Started                  time.Time `twilio:"transfer_started"`
 	Status                   string    `twilio:"transfer_status"`
@@ -142,17 +144,17 @@ type Transfer struct {
 }
 
 // knownTaskRouterType reports whether any type that TaskRouter documents
-// matches. It catches typing errors; an event of a type that is not among them
-// still reaches the listeners of "*".
+// matches. It catches typos; an event of an unknown type still reaches the
+// listeners of "*".
 func knownTaskRouterType(pattern string) bool {
 	return slices.ContainsFunc(twilioevent.TaskRouterTypes(), func(t string) bool { return matches(pattern, t) })
 }
 
 // taskRouterEvent reads an event of TaskRouter from any of its sources. The key
-// is the event's own SID, which callbacks have though it is not documented.
-// Next best is token, an id of the delivery, and then what makes the event: its
-// type, its resource and the time. Without a time, two events might have one
-// key, so all fields are it.
+// is the event's own SID, which callbacks have although it is not documented;
+// otherwise token, an id of the delivery; otherwise the type, the resource and
+// the time. Without a time, two events might get the same key, so it is a hash
+// of all fields.
 func taskRouterEvent(f fields, token string) Event {
 	e := Event{Type: strings.ToLower(f.text("EventType")), AccountSID: f.text("AccountSid"), fields: f}
 	e.Time, _ = parseTime(f.first("TimestampMs", "Timestamp"))
@@ -169,8 +171,9 @@ func taskRouterEvent(f fields, token string) Event {
 }
 
 // taskRouterOrder returns the subject of the event, and its position among that
-// subject's events. Only reservations, tasks and workers have versions; the
-// rest goes by time. Callbacks have milliseconds, so equal times are rare.
+// subject's events. Only reservations, tasks and workers have versions; other
+// events are ordered by time. Callbacks have milliseconds, so equal times are
+// rare.
 func taskRouterOrder(e Event) (subject string, at order) {
 	kind, _, _ := strings.Cut(e.Type, ".")
 	subject = e.fields.text("ResourceSid")
