@@ -8,8 +8,8 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// adminUI changes the plugin's settings for an administrator. Flex keeps them
-// in its configuration's ui_attributes, which Twilio does not version. Changes
+// adminUI lets administrators change the plugin's settings. Flex keeps them in
+// its configuration's ui_attributes, which Twilio does not version. Changes
 // within one program therefore take turns, and each reads before it writes.
 // Another program, or Twilio's console, can still overwrite a change in
 // between.
@@ -57,11 +57,11 @@ func updateConfig(ctx context.Context, in updateConfigParams) (configReply, erro
 	return configReply{res.Data}, res.Err()
 }
 
-// emptyNamed returns an update that empties what an update of custom_data
-// names: the common settings and each feature. Deep in an object,
-// MergeAttributes stores a null instead of removing the key, and the update
-// then replaces it. An update of anything else empties nothing: then there is
-// nothing to replace.
+// emptyNamed returns an update that empties the parts of custom_data that
+// customData names: the common settings and each feature. Deep in an object,
+// MergeAttributes stores a null instead of removing the key, and the caller's
+// update then replaces the null. If customData has no such parts, the update
+// empties nothing.
 func emptyNamed(customData json.RawMessage) json.RawMessage {
 	var named struct {
 		Common   json.RawMessage            `json:"common"`

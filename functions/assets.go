@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// own are the pages that are served when the user's folder has none.
+// own has the pages that are served when the user's folder lacks them.
 //
 //go:embed assets
 var own embed.FS
@@ -26,9 +26,9 @@ type assets struct {
 	own   fs.FS
 }
 
-// Open implements [fs.FS]. A file of the user's that cannot be read is an
-// error, and not replaced by ours, which would hide the fault. Hidden and
-// private names are refused before, by [flexfn.App.HandleFiles].
+// Open implements [fs.FS]. An unreadable file in the user's folder is an error;
+// serving ours instead would hide the fault. [flexfn.App.HandleFiles] has
+// already refused hidden and private names.
 func (a assets) Open(name string) (fs.File, error) {
 	if a.users != nil {
 		file, err := a.users.Open(name)
@@ -55,7 +55,7 @@ func (c *Config) assets() fs.FS {
 }
 
 // openAssets opens the user's folder. Links that lead out of it are not
-// followed. It stays open as long as the process.
+// followed. It stays open as long as the process runs.
 func (c *Config) openAssets() (err error) {
 	if c.AssetsDir != "" {
 		c.assetsRoot, err = os.OpenRoot(c.AssetsDir)
@@ -80,12 +80,11 @@ func (*sound) ModTime() time.Time { return time.Time{} }
 func (*sound) IsDir() bool        { return false }
 func (*sound) Sys() any           { return nil }
 
-// ringTone returns a ring of a second and a pause of two, as a WAV file with 8
-// bits a sample: the two tones of North America's ringing signal (ITU-T E.180
+// ringTone returns a one-second ring and a two-second pause, as a WAV file with
+// 8 bits a sample: the two tones of North America's ringing signal (ITU-T E.180
 // supplement 2), faded in and out. Browsers look at the content, not at the
-// name. It is made once, on the first request, and takes 24 KB. The level
-// leaves a quarter of the range unused, and the fades of 400 samples (50 ms)
-// avoid clicks.
+// name. It is made once, on the first request, and takes 24 KB. Fades of 400
+// samples (50 ms) avoid clicks.
 var ringTone = sync.OnceValue(func() []byte {
 	const rate, ring, whole = 8000, 8000, 3 * 8000
 	var b bytes.Buffer

@@ -27,7 +27,7 @@ func get(app *flexfntest.App, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-// TestAssets: a pane of the plugin shows a page of ours, or the user's own, and
+// TestAssets: a pane of the plugin shows a page of ours, or the user's own, but
 // never JSON.
 func TestAssets(t *testing.T) {
 	app := newAppWith(t, functions.Config{})
@@ -37,7 +37,7 @@ func TestAssets(t *testing.T) {
 		}
 	}
 	if w := get(app, "/features/nothing/index.html"); w.Code != 404 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-		t.Errorf("a page that is missing: %d %s", w.Code, w.Header().Get("Content-Type"))
+		t.Errorf("a missing page: %d %s", w.Code, w.Header().Get("Content-Type"))
 	}
 	if body := get(app, ringTone).Body.String(); !strings.HasPrefix(body, "RIFF") || body[8:12] != "WAVE" {
 		t.Errorf("the ring tone begins with %q", body[:12])
@@ -70,6 +70,6 @@ func TestAssets(t *testing.T) {
 	}
 	err := functions.Config{AssetsDir: filepath.Join(dir, "missing")}.Add(flexfntest.New(t).App)
 	if err == nil || !strings.Contains(err.Error(), "FLEXFN_ASSETS_DIR") {
-		t.Errorf("a folder that is missing: %v", err)
+		t.Errorf("a missing folder: %v", err)
 	}
 }

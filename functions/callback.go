@@ -35,15 +35,16 @@ type voicemailReply struct {
 
 // fetchVoicemail answers with the sound in base64, since the plugin expects
 // JSON. [twilioapi.RecordingMedia] bounds it to 32 MiB. The SID becomes part of
-// a path, so its kind is checked; whose recording it is is not.
+// a path, so its form is checked. Any worker can fetch any recording of the
+// account.
 func fetchVoicemail(ctx context.Context, in voicemailParams) (voicemailReply, error) {
 	res := twilioapi.RecordingMedia(ctx, in.Recording, "mp3")
 	return voicemailReply{base64.StdEncoding.EncodeToString(res.Data.Body), res.Data.Type}, res.Err()
 }
 
 // callback is a request for a callback: from a flow, from a caller, or from an
-// agent who tries again. What is empty or nil is taken from the old task, or
-// has the default of [Config.createCallbackTask].
+// agent who tries again. Empty and nil fields come from the old task, or have
+// the default of [Config.createCallbackTask].
 type callback struct {
 	Number, From                                  string // of the customer, and to call from
 	Workflow, Channel, FlowExecution, LinkID      string
@@ -51,8 +52,8 @@ type callback struct {
 	Received                                      string
 	Deleted                                       bool
 	Recording, RecordingURL, TranscriptSID, Words string
-	// inTurn keeps the old task's place in the queue. Without it the new task
-	// waits from now on, as for an agent who did not reach the customer.
+	// inTurn keeps the old task's place in the queue. Otherwise the new task
+	// goes to the end, as after an agent did not reach the customer.
 	inTurn bool
 }
 
@@ -94,8 +95,9 @@ func trimQuotes(raw []byte) []byte {
 // or nil; its attributes, queue and priority are kept, except for attributes
 // that describe the call itself. Without an old task, it is a voice task of the
 // configured workflow with priority 0, canceled after a day (86400 s). If the
-// old task was itself a callback, this is one attempt more. The create is not
-// repeated if its outcome is unknown. If it fails, nothing has changed.
+// old task was itself a callback, the number of attempts grows by one. The
+// create is not repeated if its outcome is unknown. If it fails, nothing has
+// changed.
 func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskrouter.TaskrouterV1Task) (*taskrouter.TaskrouterV1Task, error) {
 	data := callbackData{TimeZone: c.timeZone(), Received: isoNow()}
 	attributes := json.RawMessage("{}")
@@ -171,8 +173,8 @@ func (c *Config) createCallbackTask(ctx context.Context, b callback, old *taskro
 }
 
 // conversationLink returns the attribute conversations, which reports use,
-// without the fields that say how the call ended. How a call ended belongs to
-// the old task alone.
+// without the fields that say how the call ended. Only the old task says how
+// the call ended.
 func conversationLink(old json.RawMessage, linkID string) map[string]json.RawMessage {
 	link := attributesOf(new(string(old)))
 	if link == nil {
@@ -250,10 +252,10 @@ type requeueParams struct {
 	Task string `json:"taskSid" purpose:"the callback task SID to requeue" kind:"WT"`
 }
 
-// requeueCallback creates a new task from the old one, or fails if it cannot
-// read that one. The plugin completes the old task only after a success. So a
-// customer has two callbacks at worst, if that completion fails, and never
-// none.
+// requeueCallback creates a new task from the old one, and fails if it cannot
+// read the old one. The plugin completes the old task only after a success. At
+// worst, if that completion fails, a customer has two callbacks; a callback is
+// never lost.
 func (c *Config) requeueCallback(ctx context.Context, in requeueParams) (taskReply, error) {
 	old := twilioapi.FetchTask(ctx, in.Task)
 	if err := old.Err(); err != nil {

@@ -8,7 +8,7 @@ import (
 
 // cannedResponses are messages that agents send often. They come from the file
 // in FLEXFN_CANNED_RESPONSES_FILE. The file is read when the program starts, so
-// a change takes effect with the next start. All agents get the same list.
+// a change takes effect at the next start. All agents get the same list.
 func cannedResponses(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/canned-responses/flex/chat-responses",

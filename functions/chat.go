@@ -10,9 +10,9 @@ import (
 )
 
 // updateChannelAttributes replaces all attributes of a channel of Programmable
-// Chat. Twilio has no If-Match for channels: the last change wins. What
-// attributes does not have is lost. Without a chat service it answers 500 and
-// names the setting.
+// Chat. Twilio has no If-Match for channels: the last change wins. Attributes
+// that the caller does not send are lost. Without a chat service it answers 500
+// and names the setting.
 func (c *Config) updateChannelAttributes() *flexfn.Function {
 	return flexfn.PrepareFlexFunction(func(ctx context.Context, in channelParams) (done, error) {
 		service, err := configured(c.ChatServiceSID, "TWILIO_FLEX_CHAT_SERVICE_SID")
@@ -26,8 +26,8 @@ func (c *Config) updateChannelAttributes() *flexfn.Function {
 	}, flexfn.Doc("Replaces the attributes of a chat channel."))
 }
 
-// channelParams name a channel by its SID or by its unique name: Twilio takes
-// both, so only what cannot stand in a path is refused.
+// channelParams name a channel by its SID or by its unique name. Twilio takes
+// both, so only names that are not a single path segment are refused.
 type channelParams struct {
 	Channel    string          `json:"channelSid" purpose:"channel to be updated" example:"CH00000000000000000000000000000001"`
 	Attributes json.RawMessage `json:"attributes" purpose:"new attributes"`

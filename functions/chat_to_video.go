@@ -23,10 +23,10 @@ import (
 
 // chatToVideo moves a chat to a video room, for an agent.
 //
-// The room is created before the task is marked with it, and closed again if the
-// task cannot be marked. The customer's page gets its access token without a
-// Flex token, so anyone who knows the name of an existing room can enter it.
-// Names are therefore random, and each address gets only a few tokens a minute.
+// The room is created before the task is marked with it, and closed again if
+// the task cannot be marked. The customer's page gets its access token without
+// a Flex token, so anyone who knows the name of an existing room can enter it.
+// So names are random, and each address gets only a few tokens a minute.
 func chatToVideo(c *Config) []flexfn.Route {
 	const path = "/features/chat-to-video-escalation/"
 	return []flexfn.Route{
@@ -56,9 +56,9 @@ type videoTokenReply struct {
 }
 
 // Limits on the tokens given out in a minute: to one address, and through one
-// proxy or a peer that claims to be one. A customer needs one, and one more
-// after each lost connection, but many can come through one proxy. Each
-// instance counts for itself.
+// peer that is, or claims to be, a proxy. A customer needs one token, and
+// another after each lost connection, but many customers can share a proxy.
+// Each instance counts separately.
 const (
 	tokensPerMinute = 20
 	tokensPerPeer   = 1000
@@ -66,9 +66,9 @@ const (
 
 // addresses returns the peer's address and, if the peer is a proxy, the
 // caller's address that it reports. A peer that makes up addresses still counts
-// as one peer. Of X-Forwarded-For only the last entry counts, which the peer
-// has added; 64 bytes of it are enough for any address, and bound what is
-// remembered.
+// as one peer. Only the last entry of X-Forwarded-For counts, which the peer
+// added. It is cut to 64 bytes, which hold any address and limit the memory
+// used.
 func addresses(ctx context.Context) (peer, caller string) {
 	peer, _ = ctx.Value(link.PeerKey{}).(string)
 	if host, _, err := net.SplitHostPort(peer); err == nil {
@@ -84,9 +84,9 @@ func addresses(ctx context.Context) (peer, caller string) {
 }
 
 // videoTokens returns the handler that hands out tokens to customers, with its
-// own rate limits. The limits come before Twilio is asked, so that a stranger
-// cannot use up the account's own. A name that does not exist and one that
-// cannot be looked up are told apart: 404 and 503.
+// own rate limits. They apply before Twilio is asked, so that strangers cannot
+// use up the account's own limits. An unknown name is answered 404, and one
+// that cannot be looked up 503.
 func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTokenReply, error) {
 	callers, peers := newRateLimit(tokensPerMinute, time.Minute), newRateLimit(tokensPerPeer, time.Minute)
 	return func(ctx context.Context, in videoTokenParams) (videoTokenReply, error) {
@@ -114,7 +114,8 @@ func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTok
 // videoToken returns a Twilio access token for one room: a JSON Web Token (RFC
 // 7519) with HMAC SHA-256, valid for an hour. It is made here, without a
 // request to Twilio, from the app's API key; Twilio checks it when the customer
-// connects. The hour bounds connecting, not the conversation.
+// connects. The hour limits when the customer can connect, not how long they
+// can talk.
 func videoToken(app flexfn.Config, identity, room string, now time.Time) string {
 	at := now.Unix()
 	header := object(map[string]string{"alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1"})
@@ -130,8 +131,8 @@ func videoToken(app flexfn.Config, identity, room string, now time.Time) string 
 }
 
 // rateLimit counts by caller in fixed windows of time. Its memory is bounded;
-// see mostCallers. At the border of two windows twice the limit can pass, which
-// these limits can bear.
+// see mostCallers. Around the border of two windows twice the limit can pass,
+// which is acceptable here.
 type rateLimit struct {
 	most int
 	per  time.Duration
@@ -141,8 +142,8 @@ type rateLimit struct {
 	counts map[string]int
 }
 
-// mostCallers bounds the callers counted apart; all others share one count. At
-// that number they take about two megabytes.
+// mostCallers limits the callers that are counted separately; all others share
+// one count. 10,000 take about two megabytes.
 const mostCallers = 10_000
 
 func newRateLimit(most int, per time.Duration) *rateLimit { return &rateLimit{most: most, per: per} }
@@ -179,8 +180,8 @@ type createRoomReply struct {
 
 // createRoom creates the room and marks the task with it. If the task cannot be
 // marked, the room is closed. VideoCodeTTL counts from when the last
-// participant leaves. A room that nobody enters ends after Twilio's own time
-// for that.
+// participant leaves. A room that stays empty ends after a time that Twilio
+// sets.
 func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
 	var undo steps.Undo
 	defer func() { undo.Unless(ctx, err) }()
@@ -203,8 +204,9 @@ func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createR
 	return reply, marked.Err()
 }
 
-// randomName returns n random letters and digits. There are 62 of them: 7, the
-// least that a Config allows, are 41 bits, and the usual 32 are 190.
+// randomName returns n random letters and digits. With 62 characters to choose
+// from, 7 of them, the least that a Config allows, are 41 bits, and the usual
+// 32 are 190.
 func randomName(n int) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	name := make([]byte, 0, n)
@@ -227,8 +229,8 @@ func completeRoom(ctx context.Context, in completeRoomParams) (done, error) {
 	return done{}, endRoom(ctx, in.Room)
 }
 
-// endRoom closes a room. Twilio's error 53112 means that it is already closed.
-// So that two agents, or an agent twice, can close a room.
+// endRoom closes a room. Twilio's error 53112, which means that it is already
+// closed, counts as success, so that a room can be closed twice.
 func endRoom(ctx context.Context, sid string) error {
 	return twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (done, error) {
 		_, err := video.NewApiService(client).UpdateRoom(sid, &video.UpdateRoomParams{Status: new("completed")})

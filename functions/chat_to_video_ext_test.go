@@ -11,9 +11,9 @@ import (
 	"github.com/flexfn/flexfn/functions"
 )
 
-// TestVideoTokensPerAddress: a caller that asks for many tokens has to wait
-// until the minute is over. Other callers do not, unless they share a peer that
-// makes up addresses.
+// TestVideoTokensPerAddress: an address that asks for many tokens has to wait
+// until the minute is over. Others do not, unless they share a peer that makes
+// up addresses.
 func TestVideoTokensPerAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newAppWith(t, functions.Config{VideoAllowCreate: true}, func(c *flexfn.Config) { makeKey(t, c) })
@@ -28,7 +28,7 @@ func TestVideoTokensPerAddress(t *testing.T) {
 		if wait := ask("192.0.2.1").Refused(429, "Too many tokens").Header.Get("Retry-After"); wait != "40" {
 			t.Errorf("Retry-After %q, want the rest of the minute", wait)
 		}
-		ask("198.51.100.9, 192.0.2.1").Refused(429, "") // what the caller wrote before the proxy's own word
+		ask("198.51.100.9, 192.0.2.1").Refused(429, "") // the first entry is the caller's, the second the proxy's
 		ask("192.0.2.2").OK()
 		time.Sleep(40 * time.Second)
 		ask("192.0.2.1").OK()

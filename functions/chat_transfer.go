@@ -17,10 +17,10 @@ import (
 // chatTransfer transfers a Programmable Chat chat to another worker or queue
 // with a second task, and completes the first task without closing the chat.
 //
-// The second task is created before the chat's channel is marked with it. If the
-// mark cannot be written, that is logged and the transfer stands. Completing the
-// first task marks the channel before the task loses its channel, so the chat
-// always has a mark.
+// The second task is created before the chat's channel is marked with it. If
+// the mark cannot be written, that is logged and the transfer goes ahead.
+// Completing the first task marks the channel before the task loses its
+// channel, so the chat always has a mark.
 func chatTransfer(c *Config) []flexfn.Route {
 	const path = "/features/chat-transfer/"
 	return []flexfn.Route{
@@ -61,8 +61,9 @@ type taskReply struct {
 
 // createTransferTask creates the second task, and marks the chat's channel with
 // it. The create is not repeated if its outcome is unknown. The first task
-// keeps the chat until the plugin completes it. The workflow routes by the
-// attributes that this adds: the target, its type, and the worker to leave out.
+// keeps the chat until the plugin completes it. The attributes added here tell
+// the workflow where to route: the target, its type, and the worker to leave
+// out.
 func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) (taskReply, error) {
 	target := "worker"
 	if strings.HasPrefix(in.Target, "WQ") {
@@ -90,8 +91,8 @@ func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) 
 }
 
 // markChannel writes the state of a task into a channel's attributes: inflight,
-// or completed. It merges, so that marks of other tasks stay. The service is
-// set: the feature is off without it.
+// or completed. It merges, so that other tasks' marks stay. ChatServiceSID is
+// set, since the feature is off without it.
 func (c *Config) markChannel(ctx context.Context, channel, task, state string) error {
 	update := object(map[string]any{"associatedTasks": map[string]string{task: state}})
 	return rewriteAttributes(ctx, channel,
@@ -109,8 +110,8 @@ func (c *Config) markChannel(ctx context.Context, channel, task, state string) e
 		})
 }
 
-// completeTransferParams name the task that is over. Type only goes into the
-// reason that reports show.
+// completeTransferParams name the first task. Type appears only in the reason
+// that reports show.
 type completeTransferParams struct {
 	Task    string   `json:"taskSid" purpose:"task sid to remove the chat channel from" kind:"WT"`
 	Type    string   `json:"transferType" purpose:"COLD or WARM transfer" example:"COLD"`
@@ -127,15 +128,15 @@ func (p completeTransferParams) Validate() error {
 
 // completeTaskForTransfer marks the channel as completed by the task, takes the
 // channel from the task, so that its end does not close the chat, and completes
-// the task. A mark that cannot be written is logged. After any other failure, a
-// repetition goes on from there.
+// the task. If the mark cannot be written, that is logged. After any other
+// failure, calling again continues where it failed.
 func (c *Config) completeTaskForTransfer(ctx context.Context, in completeTransferParams) (done, error) {
 	if in.Channel != "" {
 		if err := c.markChannel(ctx, string(in.Channel), in.Task, "completed"); err != nil {
 			flexfn.Logger(ctx).Warn("the channel of a transferred chat is not marked with the completed task", "task", in.Task, "channel", in.Channel, "error", err)
 		}
-		// A task that is gone has no channel to let go, and cannot be
-		// completed: that counts as done.
+		// A task that no longer exists has no channel and cannot be completed,
+		// which counts as success.
 		res := twilioapi.UpdateTaskAttributes(ctx, in.Task, json.RawMessage(`{"channelSid":null}`))
 		if err := res.Err(); err != nil && res.Status != http.StatusNotFound {
 			return done{}, err
@@ -154,8 +155,8 @@ type markChannelParams struct {
 }
 
 // markChannelFromStudio marks the channel of a chat that a flow has given a
-// task. Unlike in a transfer, a mark that cannot be written is a failure, on
-// which the flow can act.
+// task. Unlike in a transfer, it fails if the mark cannot be written, so that
+// the flow can react.
 func (c *Config) markChannelFromStudio(ctx context.Context, in markChannelParams) (done, error) {
 	return done{}, c.markChannel(ctx, in.Channel, in.Task, "inflight")
 }

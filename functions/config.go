@@ -71,14 +71,14 @@ type Config struct {
 	// PromptsFile, CannedResponsesFile and SchedulesFile are paths of JSON
 	// files: what callers hear in the queue, responses for agents, and opening
 	// hours; see docs/features.md. The first two have defaults; the plugin
-	// writes the third. All are read at the start, and the schedules again on
+	// writes the third. All are read at the start; schedules are read again on
 	// every request.
 	PromptsFile, CannedResponsesFile, SchedulesFile string
 
-	// AssetsDir is a folder with the plugin's pages, pictures and sounds, such as
-	// the template's folder assets: what is below its features/ is served to
-	// anyone below /features/. What it lacks is answered with pages of flexfn's
-	// own. It is read as requests come.
+	// AssetsDir is a folder with the plugin's pages, pictures and sounds, such
+	// as the template's folder assets. Files below its features/ are served to
+	// anyone at /features/. flexfn has its own pages for those that the folder
+	// lacks. It is read on each request.
 	AssetsDir string
 
 	// describing is set while "flexfn gen" describes the functions, which needs
@@ -101,7 +101,7 @@ func FromEnv() Config { return FromLookup(os.LookupEnv) }
 
 // FromLookup reads a Config from the variables that lookup returns, as
 // [os.LookupEnv] does; docs/configuration.md lists them. It never fails:
-// [Config.Add] reports everything that is wrong in one error.
+// [Config.Add] reports every fault in one error.
 func FromLookup(lookup func(name string) (string, bool)) Config {
 	var c Config
 	if v, _ := lookup(link.DescribeVariable); v != "" {
@@ -225,9 +225,9 @@ func splitList(v string) []string {
 	return list
 }
 
-// fault returns everything that is wrong with c in one error. Every check runs,
-// whether the program or the environment set the field. Some also read a file
-// into c.
+// fault returns every fault of c in one error. Every check runs, whether the
+// program or the environment set the field. Some checks also read a file into
+// c.
 func (c *Config) fault() error {
 	faults := slices.Clone(c.faults)
 	for _, s := range settings {
@@ -254,8 +254,8 @@ func (c *Config) checkDisabled() error {
 }
 
 // checkFeatures refuses unknown names in Features, which are probably typos.
-// The one word none stands for an empty list, which an environment variable
-// cannot say: empty counts as unset.
+// The single word none means an empty list, since an empty environment variable
+// counts as unset.
 func (c *Config) checkFeatures() error {
 	var names []string
 	for _, f := range features() {
@@ -280,8 +280,8 @@ func (c *Config) checkTimeZone() error {
 	return nil
 }
 
-// loadPrompts reads the prompts over the defaults, so that a file need only
-// have what differs.
+// loadPrompts reads the prompts over the defaults, so that a file needs only
+// those that differ.
 func (c *Config) loadPrompts() error {
 	if c.words = defaultPrompts(); c.PromptsFile == "" {
 		return nil
@@ -298,7 +298,7 @@ func (c *Config) loadCanned() error {
 }
 
 // checkSchedules reads the file only to report what is wrong with it: each
-// request reads it again. One that does not exist yet is right.
+// request reads it again. The file need not exist yet.
 func (c *Config) checkSchedules() error {
 	if c.SchedulesFile == "" {
 		return nil

@@ -30,7 +30,8 @@ func conversationTransfer(c *Config) []flexfn.Route {
 }
 
 // inviteParams are the plugin's. Attributes and Ignore become attributes of the
-// new task, in this order; those of the transfer itself come last and win.
+// new task. Ignore wins over Attributes, and the attributes of the transfer
+// itself win over both.
 type inviteParams struct {
 	Task         string                     `json:"taskSid" purpose:"task sid of transferring task" kind:"WT"`
 	LinkID       string                     `json:"conversationId" purpose:"for linking transfer task in insights (CHxxx or WTxxx sid)" example:"WT00000000000000000000000000000001"`
@@ -58,10 +59,10 @@ type inviteReply struct {
 }
 
 // inviteParticipant invites a worker or a queue to a conversation and, in a
-// cold transfer, removes the inviting agent. The steps are in this order
-// because each leaves the customer with an agent: a conversation has one too
-// many rather than none. Neither the invite nor its effects are undone: the
-// invited worker may have accepted by then.
+// cold transfer, removes the inviting agent. The order of the steps makes sure
+// that the customer always has an agent, and at worst one too many. The invite
+// and its effects are not undone, since the invited worker may have accepted by
+// then.
 func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (inviteReply, error) {
 	target, name := "worker", string(in.WorkerName)
 	if strings.HasPrefix(in.Target, "WQ") {
@@ -100,8 +101,8 @@ func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (invite
 }
 
 // openInvite is an entry of a conversation's attribute invites, which the
-// plugin shows. The key is the SID of the invited one's task, so that an entry
-// can be found by the task.
+// plugin shows. The key is the SID of the invited worker's or queue's task, so
+// that the entry can be found by task.
 type openInvite struct {
 	Task    string `json:"invitesTaskSid"`
 	Target  string `json:"targetSid"`
@@ -111,7 +112,7 @@ type openInvite struct {
 }
 
 // invitedTask returns the SID of the task that an invite created. It is "" if
-// Twilio does not say, and then the invite cannot be written down.
+// Twilio does not say; then the invite cannot be stored.
 func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
 	if i.Routing == nil {
 		return ""
@@ -144,7 +145,7 @@ func transferAttributes(old json.RawMessage, linkID string, transfer map[string]
 	return attributes, nil
 }
 
-// isoNow writes the time as JavaScript's toISOString does, and so the template.
+// isoNow formats the time as the template does, with JavaScript's toISOString.
 func isoNow() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z") }
 
 type removeFromConversationParams struct {
@@ -159,11 +160,12 @@ func (p removeFromConversationParams) Validate() error {
 	return checkSIDs("conversationSid", "CH", string(p.Conversation))
 }
 
-// removeFromConversation removes an agent from a conversation. It then reads who
-// is left and which invites are open, and closes the channel if only the customer
-// is left and no invite is open. Who is left is read last, so that of two agents
-// who leave at once one closes the channel. If a step after the first fails, the
-// answer says that the agent has left; a repetition goes on from there.
+// removeFromConversation removes an agent from a conversation. It then reads
+// who is left and which invites are open, and closes the channel if only the
+// customer is left and no invite is open. The participants are read last, so
+// that if two agents leave at once, one of them closes the channel. If a step
+// after the first fails, the answer says that the agent has left; calling again
+// continues from there.
 func removeFromConversation(ctx context.Context, in removeFromConversationParams) (done, error) {
 	if err := twilioapi.SetInteractionParticipantStatus(ctx, in.Interaction, in.Channel, in.Participant, "closed").Err(); err != nil {
 		return done{}, err
@@ -203,5 +205,5 @@ func removeFromConversation(ctx context.Context, in removeFromConversationParams
 	return done{}, nil
 }
 
-// leftOpen is what stands when an agent has left and a later step failed.
+// leftOpen is the message when an agent has left and a later step failed.
 const leftOpen = "The agent has left the conversation, which may still be open"

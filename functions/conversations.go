@@ -10,8 +10,8 @@ import (
 )
 
 // UpdateConversationAttributes replaces all attributes of a conversation.
-// Twilio has no If-Match for conversations: the last change wins. What
-// attributes does not have is lost. Its path is
+// Twilio has no If-Match for conversations: the last change wins. Attributes
+// that the caller does not send are lost. Its path is
 // /common/flex/conversations/update-attributes.
 //
 // The conversation may be named by its SID or by its unique name. To change

@@ -10,8 +10,8 @@ import (
 
 // dualChannelRecording starts a recording with each side of the call on its own
 // channel. It is not repeated if its outcome is unknown. Twilio's error 21220
-// means that the call cannot be recorded, for example because it has ended. A
-// second call makes a second recording. The plugin keeps the answer.
+// means that the call cannot be recorded, for example because it has ended.
+// Calling it again makes a second recording. The plugin keeps the answer.
 func dualChannelRecording(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/dual-channel-recording/flex/create-recording",

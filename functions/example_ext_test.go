@@ -35,13 +35,13 @@ func ExampleRoutes() {
 	// Output: /common/flex/taskrouter/update-worker-attributes is for workers who are supervisor or admin
 }
 
-// Settings in the program instead of the environment.
+// The settings come from the program instead of the environment.
 func ExampleConfig_Add() {
 	app := flexfntest.New(exampletb.T{}) // in production: flexfn.New(flexfn.FromEnv())
 	config := functions.Config{
 		ChatServiceSID: "IS00000000000000000000000000000001",
 		Features:       []string{"hang-up-by", "park-interaction"},                // and no others
-		Disabled:       []string{"/common/flex/phone-numbers/list-phone-numbers"}, // there is one of our own
+		Disabled:       []string{"/common/flex/phone-numbers/list-phone-numbers"}, // replaced by one of your own
 	}
 	if err := config.Add(app.App); err != nil {
 		log.Fatal(err)
@@ -53,7 +53,7 @@ func ExampleConfig_Add() {
 	// Output: 21 functions
 }
 
-// A ready-made function on a path of one's own.
+// A ready-made function can be served at another path.
 func ExampleHoldParticipant() {
 	app := flexfntest.New(exampletb.T{}) // in production: flexfn.New(flexfn.FromEnv())
 	app.Handle("/flex/hold", functions.HoldParticipant)

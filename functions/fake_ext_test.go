@@ -70,7 +70,7 @@ func newAppWith(t *testing.T, config functions.Config, change ...func(*flexfn.Co
 type params = flexfntest.Params
 
 // TestAgainstTheFake calls every function successfully, checks the answer and
-// the calls to Twilio, and then repeats it with an error from Twilio.
+// the calls to Twilio, and then calls it again with an error from Twilio.
 func TestAgainstTheFake(t *testing.T) {
 	participant := params{"conference": "CF" + one, "participant": "CA" + one}
 	with := func(p params, name string, value any) params {
@@ -167,7 +167,7 @@ func TestAgainstTheFake(t *testing.T) {
 			app.CallFlex(flexfntest.Expired, flex+tt.path, tt.params).Refused(403, "")
 			for _, r := range app.Twilio.Requests(twiliofake.Match{}) {
 				if !strings.HasPrefix(r.Host, "iam.") {
-					t.Errorf("for a stranger Twilio was asked %s %s%s", r.Method, r.Host, r.Path)
+					t.Errorf("without a credential Twilio was asked %s %s%s", r.Method, r.Host, r.Path)
 				}
 			}
 		})
@@ -271,8 +271,8 @@ func TestColdTransfer(t *testing.T) {
 	}
 }
 
-// TestNames: where Twilio accepts a name instead of a SID, so do the functions,
-// but only as a single path segment.
+// TestNames: functions accept a name instead of a SID where Twilio does, but
+// only if it is a single path segment.
 func TestNames(t *testing.T) {
 	app := newApp(t)
 	for _, tt := range []struct {
@@ -344,7 +344,7 @@ func TestWorkerChannels(t *testing.T) {
 	app.SawNo("", workspace+"/**")
 }
 
-// TestWholeLists reads lists that do not fit on a page.
+// TestWholeLists reads lists that are longer than a page.
 func TestWholeLists(t *testing.T) {
 	app := newApp(t)
 	for i := range 1050 {
@@ -405,7 +405,7 @@ func TestValidatePhoneNumber(t *testing.T) {
 	for _, number := range []string{"a/b", "?x", "..", "1;2", strings.Repeat("1", 513)} {
 		app.CallFlex(flexfntest.Agent, path, params{"phoneNumber": number}).Refused(400, "phoneNumber is not a name that a URL can contain")
 	}
-	// If Twilio cannot tell, the number is not valid.
+	// If Twilio does not know, the number is not valid.
 	country("US", "1", true, false)
 	if err := app.Twilio.SetFaults(twiliofake.Fault{Match: twiliofake.Match{Path: "/v1/DialingPermissions/Countries/*/HighRiskSpecialPrefixes"}, Action: twiliofake.Status, Status: 500}); err != nil {
 		t.Fatal(err)

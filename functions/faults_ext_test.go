@@ -16,33 +16,35 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// several is a function of several steps, and what it leaves in Twilio.
+// several is a function with several steps, and what they leave in Twilio.
 type several struct {
 	name, path string
 	token      string // empty: signed, as by Studio
 	params
 	before func(*flexfntest.App) // changes the demo state
-	// left counts what each step leaves behind. A success leaves each once; a
-	// failure that can be undone leaves nothing.
+	// left counts what each step leaves behind: after a success one each, and
+	// nothing after a failure that can be undone.
 	left func(*flexfntest.App) steps
-	// stays are steps that may stand after a failure, and failing steps that do
-	// not make the function fail; the function's documentation says why.
+	// stays lists steps that may remain after a failure. dispensable lists
+	// steps whose failure does not make the function fail. The function's
+	// documentation says why.
 	stays, dispensable []string
-	// needs maps a step that releases a customer to the steps that must stand
-	// whenever it does, whatever fails.
+	// needs maps a step that releases a customer to the steps that must also
+	// have been done, whatever fails.
 	needs map[string][]string
-	// done tells a success from the answer; nil: status 200.
+	// done reports whether the answer is a success; nil means status 200.
 	done func(*flexfntest.Answer) bool
-	// cleanUp: after a success a single fault costs one step at most.
+	// cleanUp: a single fault costs at most one step, even if the function
+	// succeeds.
 	cleanUp bool
-	// apart: a write that fails costs only its own step.
+	// apart: a failed write costs only its own step.
 	apart bool
-	// again: a repetition without faults finishes after any failure of known
-	// outcome.
+	// again: after any failure of known outcome, calling again without faults
+	// finishes the work.
 	again bool
 }
 
-// steps counts by step what stands.
+// steps counts what each step has left.
 type steps map[string]int
 
 const (
@@ -236,8 +238,9 @@ func severals() []several {
 	}
 }
 
-// TestFaultAtEveryCall repeats each function of several steps with a fault at
-// each of its upstream calls in turn, and checks what is left in Twilio.
+// TestFaultAtEveryCall repeats each function that has several steps, with a
+// fault at each of its upstream calls in turn, and checks what is left in
+// Twilio.
 func TestFaultAtEveryCall(t *testing.T) {
 	for _, s := range severals() {
 		t.Run(s.name, func(t *testing.T) {
@@ -302,7 +305,7 @@ func (s several) survives(t *testing.T, fault twiliofake.Fault, at int, call twi
 	}
 	if s.apart && !lasting && call.Method != "GET" || s.cleanUp && fault.Times <= 1 && s.success(got) {
 		if missing := len(left) - sum(left); missing > 1 {
-			t.Errorf("one fault cost %d steps: %v, status %d, %s", missing, left, got.Status, got.Body)
+			t.Errorf("one fault cost %d steps, left %v: status %d, %s", missing, left, got.Status, got.Body)
 		}
 	}
 	if !s.again || s.success(got) {
@@ -310,11 +313,11 @@ func (s several) survives(t *testing.T, fault twiliofake.Fault, at int, call twi
 	}
 	_ = app.Twilio.SetFaults() // no fault is always valid
 	if got := s.call(app); !s.success(got) {
-		t.Errorf("a repetition fails: status %d, %s", got.Status, got.Body)
+		t.Errorf("calling again fails: status %d, %s", got.Status, got.Body)
 	}
 	for step, n := range s.left(app) {
 		if n != 1 && !slices.Contains(s.dispensable, step) {
-			t.Errorf("after a repetition %q was done %d times", step, n)
+			t.Errorf("after calling again, %q was done %d times", step, n)
 		}
 	}
 }
@@ -329,7 +332,7 @@ func (s several) success(a *flexfntest.Answer) bool {
 	return a.Status == 200 && (s.done == nil || s.done(a))
 }
 
-// app returns an app that knows the token already, with the demo state.
+// app returns an app with the demo state that has already cached the token.
 func (s several) app(t *testing.T) *flexfntest.App {
 	app := newApp(t, func(c *flexfn.Config) { c.Logger = slog.New(slog.DiscardHandler) })
 	if err := dev.AddDemoState(app.Twilio); err != nil {

@@ -22,14 +22,14 @@ type feature struct {
 	name   string
 	needs  []need
 	routes func(*Config) []flexfn.Route
-	// voice are the routes that answer callers on the line. They are served even
+	// voice are the routes that answer telephone calls. They are served even
 	// while settings are missing, and always answer with TwiML.
 	voice func(*Config) []flexfn.Route
 }
 
-// need is a setting that a feature needs, of the app or of this package. name
-// is the variable, as an operator sets it; of returns its value, "" if it
-// lacks.
+// need is a setting that a feature needs, from the app's configuration or this
+// package's. name is its environment variable; of returns its value, "" if it
+// is not set.
 type need struct {
 	name string
 	of   func(flexfn.Config, *Config) string
@@ -46,9 +46,9 @@ var (
 	needSchedules = need{"FLEXFN_SCHEDULES_FILE", func(_ flexfn.Config, c *Config) string { return c.SchedulesFile }}
 )
 
-// features lists the template's features that have functions, by name. needs is
-// what none of a feature's functions can do without; what only one of them
-// needs is checked in that function.
+// features lists the template's features that have functions, by name. needs
+// lists the settings that all of a feature's functions need; a setting that
+// only one of them needs is checked in that function.
 func features() []feature {
 	return []feature{
 		{name: "admin-ui", routes: adminUI},
@@ -68,8 +68,8 @@ func features() []feature {
 	}
 }
 
-// missing lists the settings that the feature lacks. Nothing is looked up at
-// Twilio: a SID of something that does not exist passes.
+// missing lists the settings that the feature lacks. It does not ask Twilio, so
+// the SID of something that does not exist passes.
 func (f feature) missing(app flexfn.Config, c *Config) (names []string) {
 	for _, n := range f.needs {
 		if n.of(app, c) == "" {
@@ -103,8 +103,8 @@ func (f feature) all(c *Config) []flexfn.Route {
 
 // off returns the functions to serve while settings are missing. They check
 // their callers as usual, so strangers do not learn what is missing. The paths
-// are taken all the same, so that the plugin learns what is wrong from a 501
-// and not from a 404 that could be a typing error.
+// are registered all the same, so that the plugin learns what is wrong from a
+// 501 instead of a 404, which could be a typo.
 func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	answer := func(context.Context, struct{}) (done, error) {
 		return done{}, flexfn.Errorf(http.StatusNotImplemented, "The feature %s is off: the server lacks %s", f.name, strings.Join(missing, ", "))
@@ -127,9 +127,9 @@ func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	return list
 }
 
-// optional is a parameter that may be missing. The plugin may send the words
-// undefined or null for a missing one. The plugin builds its forms from
-// JavaScript values, hence the words.
+// optional is a parameter that may be missing. The plugin builds its forms from
+// JavaScript values, so it may send the words undefined or null for a missing
+// one.
 type optional string
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -145,8 +145,8 @@ func (o *optional) UnmarshalText(text []byte) error {
 func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
 
 // optionalInt is a whole number that may be missing, as an optional may. A
-// value that is not a whole number is refused with 400. The bounds are
-// Twilio's.
+// value that is not a whole number is refused with 400. Twilio checks the
+// range.
 type optionalInt struct{ n *int }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -172,8 +172,9 @@ func (o optionalInt) or(standIn int) *int {
 	return o.n
 }
 
-// optionalBool is true, or false, also if it is missing, as an optional may be.
-// Any other word is refused with 400: a typing error must not count as false.
+// optionalBool is true or false. It may be missing, as an optional may, which
+// means false. Any other word is refused with 400, since a typo must not count
+// as false.
 type optionalBool bool
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -189,7 +190,7 @@ func (o *optionalBool) UnmarshalText(text []byte) error {
 
 // checkSIDs refuses values that are neither empty nor SIDs. Each value follows
 // its parameter's name and the prefix of its SIDs. It stops at the first fault.
-// The SID that is wrong may come from anywhere, so it is not repeated.
+// The error does not repeat the value, which may come from anyone.
 func checkSIDs(parameters ...string) error {
 	for ; len(parameters) >= 3; parameters = parameters[3:] {
 		if name, prefix, value := parameters[0], parameters[1], parameters[2]; value != "" && !sid.Valid(value, prefix) {
@@ -208,9 +209,9 @@ func object(v any) json.RawMessage {
 	return b
 }
 
-// attributesOf decodes a resource's attributes; anything but an object counts
-// as none. Attributes that someone has broken in Twilio's console must not stop
-// a function that can do without them; one that cannot checks for nil.
+// attributesOf decodes a resource's attributes, and returns nil for anything
+// but an object. Attributes that someone broke in Twilio's console must not
+// stop a function that can do without them; one that cannot checks for nil.
 func attributesOf(text *string) map[string]json.RawMessage {
 	if text == nil {
 		return nil
@@ -230,7 +231,7 @@ func textOf(raw json.RawMessage) (s string) {
 	return s
 }
 
-// value returns *s, or "" if s is nil. Nil is how twilio-go shows a field that
+// value returns *s, or "" if s is nil. twilio-go uses nil for a field that
 // Twilio left out.
 func value(s *string) string {
 	if s == nil {
@@ -241,9 +242,9 @@ func value(s *string) string {
 
 // rewriteAttributes changes attributes that Twilio does not version. Changes
 // take turns within the app, and each reads the attributes right before it
-// writes them. An attempt that is repeated begins with reading, so change may
-// run more than once. key is the resource's SID. Turns hold within the process;
-// a change by another process in between is lost.
+// writes them. A repeated attempt begins with reading, so change may run more
+// than once. key is the resource's SID. Only changes within the process take
+// turns; a change that another process makes in between is lost.
 func rewriteAttributes(ctx context.Context, key string, change func(json.RawMessage) (json.RawMessage, error),
 	read func(*twilioapi.Client) (*string, error), write func(client *twilioapi.Client, attributes string) error,
 ) error {

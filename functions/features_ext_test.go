@@ -36,12 +36,12 @@ func TestFeatureOff(t *testing.T) {
 	}
 	app.CallFlex(flexfntest.Guest, path, nil).Refused(403, "guest")
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "chat-transfer needs ") {
-		t.Errorf("%d lines, want the one about what is off: %s", n, &log)
+		t.Errorf("%d lines, want one that lists the features that are off: %s", n, &log)
 	}
 
 	err := functions.Config{Features: []string{"chat-transfer"}}.Add(flexfntest.New(t).App)
 	if err == nil || !strings.Contains(err.Error(), "FLEXFN_FEATURES names chat-transfer, which needs TWILIO_FLEX_CHAT_TRANSFER_WORKFLOW_SID") {
-		t.Errorf("a feature that is asked for and cannot be on: %v", err)
+		t.Errorf("FLEXFN_FEATURES with a feature that lacks a setting: %v", err)
 	}
 }
 

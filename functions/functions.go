@@ -8,15 +8,15 @@
 // too much, write your own function instead.
 //
 // They need the app's setting TWILIO_FLEX_WORKSPACE_SID (for tasks, queues and
-// workers), and those of [Config]. A common function whose setting is missing says
-// so when it is called. A feature whose settings are missing is off.
+// workers), and the settings in [Config]. A common function whose setting is
+// missing fails and names it. A feature whose settings are missing is off.
 //
-// A function with several steps finishes, undoes its steps, or says which of them
-// were done, so that no customer is lost midway. Parking stores how to return
-// before the agent leaves, a callback exists before the caller leaves the queue,
-// and a transfer's invite is stored before the agent leaves. A caller on the line
-// always gets TwiML with a next step. A create whose outcome is unknown is neither
-// repeated nor reported as done.
+// A function with several steps finishes, undoes its steps, or says which of
+// them were done, so that no customer is lost midway. Parking stores how to
+// return before the agent leaves, a callback exists before the caller leaves
+// the queue, and a transfer's invite is stored before the agent leaves. Someone
+// who calls by telephone always gets TwiML with a next step. A create whose
+// outcome is unknown is neither repeated nor reported as done.
 //
 //	app, err := flexfn.New(flexfn.FromEnv())
 //	…
@@ -28,10 +28,10 @@
 //
 // The variables of this package, such as [HoldParticipant], are the template's
 // common functions. Their descriptions name the path, and the field of the
-// answer with the result; resources in it have the names that Twilio's Node.js
-// library gives them. A refusal by Twilio is answered with Twilio's own
-// status, message and code. The parameters are in the console, and in the
-// document that "flexfn gen openapi" prints.
+// answer that holds the result. The fields of resources are named as in
+// Twilio's Node.js library. If Twilio refuses a request, the answer has
+// Twilio's status, message and code. The console, and the document that "flexfn
+// gen openapi" prints, list the parameters.
 //
 // To change one function, disable it and register your own at its path:
 //
@@ -53,9 +53,9 @@ import (
 )
 
 // Routes lists the ready-made functions at the template's paths, which plugins
-// call. Use it for documentation, or to serve functions at other paths. Its
-// functions do not have the settings of a [Config]; [Config.Add] serves them
-// with those.
+// call. Use it for documentation, or to serve functions at other paths. These
+// functions lack the settings of a [Config]; only [Config.Add] serves them with
+// settings.
 //
 // It returns a new list each time. It includes features whose settings are
 // missing.
@@ -68,9 +68,9 @@ func Routes() []flexfn.Route {
 	return list
 }
 
-// common lists the functions that the features share. Only functions with
-// settings of their own are methods; the others are variables, so that a
-// program can serve them at other paths.
+// common lists the common functions. Only those that need a Config's settings
+// are methods; the others are variables, so that a program can serve them at
+// other paths.
 func (c *Config) common() []flexfn.Route {
 	const flex = "/common/flex/"
 	return []flexfn.Route{
@@ -96,20 +96,20 @@ func (c *Config) common() []flexfn.Route {
 }
 
 // Add registers the ready-made functions with app, with settings from the
-// environment: it is FromEnv().Add(app). A program that changes settings calls
-// [Config.Add] itself.
+// environment. It is short for FromEnv().Add(app). To change settings in code,
+// call [Config.Add].
 func Add(app *flexfn.App) error { return FromEnv().Add(app) }
 
 // Add registers the functions of [Routes] with app, except those that c
-// disables, and the files of AssetsDir. If anything is wrong with c, it registers none, and the error
-// joins every fault. Features that are off because settings are missing are
-// logged once, to the app's logger.
+// disables, and the files of AssetsDir. If c has a fault, Add registers none of
+// them, and the error joins every fault. Features that are off because settings
+// are missing are logged once, to the app's logger.
 //
 // Like [flexfn.App.Handle], it panics if a path is taken: disable the
 // ready-made function to register another at its path.
 //
 // Call it once for an app, before it serves. A missing setting of a common
-// function is not a fault: the function says so when it is called.
+// function is not a fault: the function fails and names it.
 func (c Config) Add(app *flexfn.App) error {
 	if err := c.fault(); err != nil && !c.describing {
 		return err
@@ -150,11 +150,10 @@ type FeatureStatus struct {
 	Name string
 	// Chosen reports that Features names it, or is nil.
 	Chosen bool
-	// Missing are the settings that it lacks. They are named by their
-	// variables.
+	// Missing lists the environment variables of the settings that it lacks.
 	Missing []string
-	// Disabled are the paths of its functions that the configuration's
-	// Disabled switches off.
+	// Disabled lists the paths of its functions that [Config].Disabled switches
+	// off.
 	Disabled []string
 
 	feature feature
@@ -171,10 +170,10 @@ func (s FeatureStatus) String() string {
 	return s.Name
 }
 
-// Status reports for every feature whether it is on in an app with this
-// configuration. Nothing is registered, and Twilio is not asked. Features that
-// are off come too, sorted by name. It may be called at any time, from any
-// goroutine.
+// Status reports, for every feature, whether it is on in an app with this
+// configuration. The list is sorted by name, and includes features that are
+// off. Status registers nothing and does not ask Twilio. It may be called at
+// any time, from any goroutine.
 func (c Config) Status(app flexfn.Config) []FeatureStatus { return c.status(app) }
 
 func (c *Config) status(app flexfn.Config) []FeatureStatus {
@@ -187,9 +186,9 @@ func (c *Config) status(app flexfn.Config) []FeatureStatus {
 	return list
 }
 
-// checkNames refuses names that Twilio could not look up. Each name follows its
-// parameter's name. All faults are reported in one error, which is answered
-// 400.
+// checkNames refuses names that cannot be a segment of a path. Each name
+// follows its parameter's name. All faults are reported in one error, which is
+// answered 400.
 func checkNames(parametersAndNames ...string) error {
 	var faults []error
 	for pair := range slices.Chunk(parametersAndNames, 2) {

@@ -44,7 +44,7 @@ func TestRoutes(t *testing.T) {
 			}
 		}
 		want = strings.NewReplacer("\n", "", `": "`, `":"`, `, {`, `,{`, `, "`, `,"`).Replace(want)
-		// It may be empty, says the purpose.
+		// Its purpose says that it may be empty.
 		want = strings.Replace(want, `{"key":"transferQueueName","purpose":"name of the queue if transfering to a queue, otherwise empty string"},`, "", 1)
 		if "["+strings.Join(got, ",")+"]" != want {
 			t.Errorf("%s requires %s, recorded %s", r.Path, got, want)
@@ -72,7 +72,7 @@ func TestDisabled(t *testing.T) {
 	if w.Code != 404 {
 		t.Errorf("status %d", w.Code)
 	}
-	app.Handle(path, functions.GetQueues) // one's own instead
+	app.Handle(path, functions.GetQueues) // replaces the ready-made one
 
 	env := map[string]string{
 		"FLEXFN_DISABLED_FUNCTIONS":    path + ", taskrouter/get-queues",

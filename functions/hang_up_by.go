@@ -8,9 +8,9 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// hangUpBy tells the plugin who hung up first: the one whose participant is no
-// longer connected. The plugin reads nothing but the status, "connected" or
-// another. For a participant who has left Twilio answers 404, and so does this.
+// hangUpBy lets the plugin find out who hung up first: the participant who is
+// no longer connected. The plugin reads only the status, which is "connected"
+// or another. For a participant who has left, the answer is Twilio's 404.
 func hangUpBy(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/hang-up-by/flex/fetch-conference-participant",

@@ -20,11 +20,11 @@ import (
 //
 // The caller joins a conference named after the SID of their task. Once they
 // have joined, the called agent gets a task that leads there. Twilio may report
-// the join twice, so the caller's task records what the first report did. If
-// the called agent's task cannot be created, the conference ends, so that the
-// caller does not wait in it alone. Turns are taken within one instance. Two
-// that get the report at the same moment could both create a task; later ones
-// see the mark.
+// the join twice, so the caller's task is marked with what the first report
+// did. If the called agent's task cannot be created, the conference ends, so
+// that the caller does not wait in it alone. Reports take turns only within one
+// instance: two instances that get the report at the same moment could both
+// create a task. Later reports see the mark.
 func internalCall(c *Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -33,8 +33,8 @@ func internalCall(c *Config) []flexfn.Route {
 	}
 }
 
-// internalCallVoice has the functions that Twilio asks for TwiML. They need no
-// setting and ask Twilio for nothing, so that they always answer.
+// internalCallVoice has the functions that Twilio asks for TwiML. They need
+// neither settings nor calls to Twilio, so they always answer.
 func internalCallVoice(*Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -47,8 +47,8 @@ type joinParams struct {
 	Conference string `json:"conferenceName" doc:"name of the conference" example:"WT00000000000000000000000000000001"`
 }
 
-// joinConference leads the called agent into the conference. It ends
-// when either of the two leaves.
+// joinConference leads the called agent into the conference, which ends when
+// either of the two leaves.
 func joinConference(_ context.Context, in joinParams) (*flexfn.Response, error) {
 	return intoConference(&twiml.VoiceConference{Name: in.Conference, EndConferenceOnExit: "true"})
 }
@@ -57,8 +57,8 @@ type joinOutboundParams struct {
 	Task string `json:"taskSid" doc:"the task, whose SID names the conference" example:"WT00000000000000000000000000000001"`
 }
 
-// joinOutbound leads the caller. Only their leg asks for reports. Their address
-// is relative to this function's own.
+// joinOutbound leads the calling agent into the conference. Only this leg asks
+// for status callbacks, at a URL relative to this function's.
 func joinOutbound(_ context.Context, in joinOutboundParams) (*flexfn.Response, error) {
 	return intoConference(&twiml.VoiceConference{
 		Name: in.Task, EndConferenceOnExit: "true", StatusCallback: "call-outbound-join", StatusCallbackEvent: "join end",
@@ -98,7 +98,7 @@ func (c *Config) conferenceEvent(ctx context.Context, in conferenceEventParams) 
 }
 
 // internalTask holds the attributes of the caller's task. The plugin writes
-// them when it makes the task; TaskRouter adds worker_call_sid when it calls
+// them when it creates the task; TaskRouter adds worker_call_sid when it calls
 // the agent.
 type internalTask struct {
 	To         string `json:"to"`
@@ -113,18 +113,18 @@ type internalTask struct {
 	} `json:"conference"`
 }
 
-// participantJoined runs when a participant joins the conference of an internal
-// call. If it is the calling agent, it creates the called agent's task and marks
-// the caller's task with it; ending the call later relies on that mark. Twilio
-// reports a participant more than once, so calls for one conference take turns,
-// and a marked task is left alone. If a step fails, the conference ends, so that
-// the caller does not wait in silence.
+// participantJoined handles a participant who joined the conference of an
+// internal call. If it is the calling agent, it creates the called agent's
+// task, and marks the caller's task with it so that the call can be ended
+// later. Twilio reports a participant more than once, so calls for one
+// conference take turns, and a marked task is left alone. If a step fails, the
+// conference ends, so that the caller does not wait in silence.
 func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams) error {
 	if err := required("CallSid", "CA", in.Call, "FriendlyName", "WT", in.Name, "ConferenceSid", "CF", in.Conference); err != nil {
 		return err
 	}
-	// The call is looked up first: a call that is not an agent's needs no turn
-	// and no task.
+	// Look the call up first: one that is not an agent's needs neither a turn
+	// nor a task.
 	call := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Call, error) {
 		return api.NewApiService(client).FetchCall(in.Call, nil)
 	})
@@ -153,7 +153,8 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	if task.To == "" {
 		return c.abandon(ctx, in, flexfn.Errorf(http.StatusBadRequest, "the task does not say who to call: its attribute \"to\" is missing"))
 	}
-	// The template's names and values; "true" and "false" are texts there too.
+	// The template's names and values; "true" and "false" are strings there
+	// too.
 	attributes := map[string]any{
 		"to": task.To, "name": task.FromName, "from": task.From, "autoAnswer": "false", "conferenceSid": in.Name,
 		"conference": map[string]string{"sid": in.Conference, "friendlyName": in.Name}, "internal": "true", "client_call": true,
@@ -168,8 +169,8 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 		Timeout: new(86400), Priority: new(0),
 	})
 	switch err := created.Err(); {
-	// Ending the conference would leave that agent with a task that leads
-	// nowhere.
+	// The called agent may have the task: ending the conference would make it
+	// lead nowhere.
 	case created.OutcomeUnknown:
 		return err // the called agent may already have the task
 	case err != nil:
@@ -180,7 +181,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 		"sid": in.Conference, "participants": map[string]string{"worker": in.Call, "taskSid": sid},
 	}}))
 	if err := marked.Err(); err != nil {
-		// Nothing would end the second task without the mark.
+		// Without the mark, nothing would end the called agent's task.
 		var undo steps.Undo
 		undo.Add("the task "+sid+" of the called one", func(ctx context.Context) error {
 			return twilioapi.SetTaskStatus(ctx, sid, "canceled", "Internal call failed").Err()
@@ -191,9 +192,9 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	return nil
 }
 
-// abandon ends a conference that no one will join. It has its own few seconds,
-// since the cause may be that the request's are over, and returns the cause for
-// Twilio's log.
+// abandon ends a conference that no one will join, and returns cause for
+// Twilio's log. It has its own deadline of a few seconds, since the request's
+// may have passed.
 func (c *Config) abandon(ctx context.Context, in conferenceEventParams, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), steps.UndoTime)
 	defer cancel()
@@ -209,10 +210,10 @@ func endConference(ctx context.Context, sid string) error {
 	}).Err()
 }
 
-// endInternalTasks ends the caller's and the called agent's task, each even if
-// the other cannot be ended. Only if the caller's task cannot be read is the
-// other one unknown. Twilio can report the end twice, and SetTaskStatus counts
-// a task that has ended as done.
+// endInternalTasks ends the caller's and the called agent's task. If one cannot
+// be ended, it still ends the other, unless the caller's task, which names it,
+// cannot be read. Twilio can report the end twice; SetTaskStatus succeeds for a
+// task that has ended.
 func endInternalTasks(ctx context.Context, sid string) error {
 	if err := required("FriendlyName", "WT", sid); err != nil {
 		return err
@@ -240,8 +241,8 @@ func endInternalTask(ctx context.Context, sid string) (other string, err error) 
 	if flexfn.ValidSID(task.Conference.Participants.Task, "WT") {
 		other = task.Conference.Participants.Task
 	}
-	// An agent who has accepted the task finishes it; one that still waits is
-	// canceled.
+	// A task that an agent has accepted goes to wrapping; one that still waits
+	// is canceled.
 	next := map[string]string{"assigned": "wrapping", "pending": "canceled", "reserved": "canceled"}[value(fetched.Data.AssignmentStatus)]
 	if next == "" {
 		return other, nil
@@ -265,9 +266,9 @@ type cleanUpParams struct {
 	Conference string `json:"conferenceSid" purpose:"unique ID of conference to clean up" example:"CF00000000000000000000000000000005"`
 }
 
-// cleanUpRejected takes both steps even if the first fails. The plugin sends
-// the word undefined if there is no conference yet. Both errors are reported.
-// Each step can be repeated.
+// cleanUpRejected takes both steps even if the first fails, and reports both
+// errors. Each step can be repeated. The plugin sends the word undefined if
+// there is no conference yet.
 func cleanUpRejected(ctx context.Context, in cleanUpParams) (done, error) {
 	var conference optional
 	_ = conference.UnmarshalText([]byte(in.Conference)) // never fails

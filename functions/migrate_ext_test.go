@@ -16,7 +16,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// What follows is the code of docs/migrate.md.
+// The code of docs/migrate.md begins here.
 
 type priorityParams struct {
 	Task string `json:"taskSid" purpose:"task to look at" kind:"WT"`
@@ -57,7 +57,7 @@ func TestTaskPriority(t *testing.T) {
 	app.Saw("GET", "/v1/Workspaces/*/Tasks/*", nil)
 }
 
-// Here it ends.
+// The code of docs/migrate.md ends here.
 
 func Example() {
 	app := newMigratedApp(flexfntest.New(exampletb.T{}).Config()) // in production: flexfn.FromEnv()
@@ -65,8 +65,8 @@ func Example() {
 	// Output: 54 functions
 }
 
-// TestMigrateDocument holds the code in docs/migrate.md against what is
-// compiled and run here.
+// TestMigrateDocument checks that the code in docs/migrate.md is compiled and
+// run here.
 func TestMigrateDocument(t *testing.T) {
 	doc, err := os.ReadFile("../docs/migrate.md")
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 
 // parkInteraction lets an agent set a conversation aside until the customer
 // writes again, or until the agent picks it from a list.
-// [twilioapi.ParkInteraction] and [twilioapi.UnparkInteraction] say in which
-// order they take their steps. The plugin's button and the customer's next
-// message come to different functions: an agent brings a Flex token, and
-// Twilio's webhook a signature.
+// [twilioapi.ParkInteraction] and [twilioapi.UnparkInteraction] document the
+// order of their steps. Two functions unpark: one for the plugin, which sends
+// an agent's Flex token, and one for Twilio's webhook about the customer's next
+// message, which is signed.
 func parkInteraction(c *Config) []flexfn.Route {
 	const path = "/features/park-interaction/"
 	return []flexfn.Route{
@@ -25,12 +25,12 @@ func parkInteraction(c *Config) []flexfn.Route {
 	}
 }
 
-// unparkPath is also the address that Twilio is given when a conversation is
-// parked, so conversations parked before a change of it could not come back.
+// unparkPath is also part of the URL that Twilio gets when a conversation is
+// parked. If it changed, conversations parked before could not be unparked.
 const unparkPath = "/features/park-interaction/common/unpark-interaction"
 
-// parkParams are the plugin's. It knows all of this from the task that the
-// agent has open, so nothing need be looked up.
+// parkParams are the plugin's. It knows all of them from the agent's open task,
+// so nothing has to be looked up.
 type parkParams struct {
 	Channel      string                     `json:"channelSid" purpose:"interaction channel sid" kind:"UO"`
 	Interaction  string                     `json:"interactionSid" purpose:"interaction sid" kind:"KD"`
@@ -51,10 +51,10 @@ type parkReply struct {
 	Webhook twilioapi.Resource `json:"webhook"`
 }
 
-// park sets a conversation aside. It fails with 501 if the agent wants it on a
-// list and there is no Sync service: an agent who could not find it again must
-// not lose it. Any other failure leaves the conversation with the agent, or
-// says that this is unknown.
+// park sets a conversation aside. If the agent wants it on a list and there is
+// no Sync service, it fails with 501, since the agent could not find the
+// conversation again. After any other failure the agent still has the
+// conversation, or the error says that this is unknown.
 func (c *Config) park(ctx context.Context, in parkParams) (parkReply, error) {
 	service := ""
 	if in.List == "true" {
@@ -80,8 +80,8 @@ type unparkByMessageParams struct {
 	Webhook      optional `json:"WebhookSid" doc:"the webhook that unparks; the one that parking wrote down when left out"`
 }
 
-// unparkByAgentParams are what the plugin adds: a customer's message cannot ask
-// for the same worker.
+// unparkByAgentParams has what only the plugin sends: a customer's message
+// cannot ask for the same worker.
 type unparkByAgentParams struct {
 	unparkByMessageParams
 	SameWorker optionalBool `json:"RouteToSameWorker" doc:"whether to ask the agent who parked it; false when left out"`
@@ -96,8 +96,8 @@ type unparkReply struct {
 	Invite twilioapi.Resource `json:"participantInvite"`
 }
 
-// unparkByAgent takes a conversation up for the agent who parked it, if the
-// plugin asks for that, and otherwise for any.
+// unparkByAgent resumes a conversation with the agent who parked it, if the
+// plugin asks for that, and otherwise with any agent.
 func (c *Config) unparkByAgent(ctx context.Context, in unparkByAgentParams) (unparkReply, error) {
 	return c.unpark(ctx, in.unparkByMessageParams, bool(in.SameWorker))
 }
@@ -107,8 +107,8 @@ func (c *Config) unparkByMessage(ctx context.Context, in unparkByMessageParams) 
 	return c.unpark(ctx, in, false)
 }
 
-// unpark answers without an invite, and without an error, if the conversation
-// is not parked any more: a second message and a second click are usual.
+// unpark succeeds, without an invite, if the conversation is no longer parked:
+// second messages and second clicks are common.
 func (c *Config) unpark(ctx context.Context, in unparkByMessageParams, sameWorker bool) (unparkReply, error) {
 	invited, err := twilioapi.UnparkInteraction(ctx, twilioapi.Unparking{
 		ConversationSID: in.Conversation, WebhookSID: string(in.Webhook), ListServiceSID: c.SyncServiceSID, SameWorker: sameWorker,

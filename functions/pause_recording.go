@@ -26,7 +26,7 @@ type recordingReply struct {
 	Recording twilioapi.Resource `json:"recording"`
 }
 
-// pauseOptions say which recording to pause and what is heard in its place.
+// pauseOptions say which recording to pause, and what is recorded meanwhile.
 // With silence the recording stays as long as the call; with skip it becomes
 // shorter.
 type pauseOptions struct {
@@ -87,8 +87,8 @@ func resumeConference(ctx context.Context, in resumeConferenceParams) (recording
 	return updateConferenceRecording(ctx, in.Conference, in.Recording, &api.UpdateConferenceRecordingParams{Status: new("in-progress")})
 }
 
-// updateCallRecording answers with the recording as it then is, or with
-// Twilio's own refusal: the plugin looks for the code 21220 in it.
+// updateCallRecording answers with the updated recording, or with Twilio's own
+// error, in which the plugin looks for the code 21220.
 func updateCallRecording(ctx context.Context, call, recording string, params *api.UpdateCallRecordingParams) (recordingReply, error) {
 	res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010CallRecording, error) {
 		return api.NewApiService(client).UpdateCallRecording(call, recording, params)

@@ -18,8 +18,9 @@ import (
 // verified caller IDs follow. The list is complete or the call fails. Its path
 // is /common/flex/phone-numbers/list-phone-numbers.
 //
-// A request of Twilio takes 1,000 numbers, so the answer of a large account can
-// be long. Numbers that change meanwhile may be missing or listed twice.
+// Each request to Twilio returns at most 1,000 numbers, so a large account
+// takes several, and a long answer. Numbers that change meanwhile may be
+// missing or listed twice.
 var ListPhoneNumbers = flexfn.PrepareFlexFunction(listPhoneNumbers, flexfn.Doc("Lists the account's telephone numbers."))
 
 type numbersParams struct {
@@ -30,8 +31,8 @@ type numbersReply struct {
 	Numbers []number `json:"phoneNumbers"`
 }
 
-// number has pointers, so that what Twilio leaves out is null, as in the
-// template.
+// number has pointers, so that fields that Twilio leaves out are null, as in
+// the template.
 type number struct {
 	FriendlyName *string `json:"friendlyName"`
 	PhoneNumber  *string `json:"phoneNumber"`
@@ -59,8 +60,8 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 }
 
 // ValidatePhoneNumber reports whether the account can call a number: whether
-// the number exists, and whether Voice dialing permissions allow it. If that
-// cannot be found out, it fails.
+// the number exists, and whether Voice dialing permissions allow it. It fails
+// if Twilio does not answer that.
 //
 // The answer has valid and, if that is false, invalidReason: COUNTRY_UNKNOWN,
 // COUNTRY_DISABLED, HIGH_RISK_SPECIAL_NUMBER_DISABLED, or Twilio Lookup's own
@@ -105,11 +106,11 @@ func validatePhoneNumber(ctx context.Context, in validateParams) (validateReply,
 func invalid(reason string) validateReply { return validateReply{InvalidReason: &reason} }
 
 // dialingPermission checks a number that exists against the account's Voice
-// dialing permissions. Low-risk numbers are the ordinary ones of a country;
-// without them the country counts as disabled. High-risk special numbers are
-// told by their prefixes, which are asked for only if the country does not
-// allow them. It runs within the caller's ExecuteTwilio, so an attempt that is
-// repeated begins with Lookup again.
+// dialing permissions. Low-risk numbers are the ordinary ones of a country; a
+// country that does not allow them counts as disabled. High-risk special
+// numbers are recognised by their prefixes, which are fetched only if the
+// country does not allow such numbers. It runs within the caller's
+// ExecuteTwilio, so a repeated attempt begins with Lookup again.
 func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) (validateReply, error) {
 	if found.CallingCountryCode == nil || found.PhoneNumber == nil {
 		return validateReply{}, errNoCountry
@@ -154,8 +155,8 @@ func dialingPermission(client *twilioapi.Client, found *lookups.LookupResponse) 
 	return validateReply{Valid: true}, nil
 }
 
-// errNoCountry is a failure and not a verdict: whether the number can be called
-// is unknown.
+// errNoCountry is an error rather than a result, since it is unknown whether
+// the number can be called.
 var errNoCountry = flexfn.Errorf(http.StatusBadGateway, "Twilio did not say which country the number belongs to")
 
 func allowed(yes *bool) bool { return yes != nil && *yes }

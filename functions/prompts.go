@@ -13,7 +13,7 @@ import (
 
 // prompts are the texts that callers hear in the queue, from the JSON file in
 // FLEXFN_PROMPTS_FILE. Missing keys keep their defaults. All callers hear the
-// same, in one language. The file is read when the program starts.
+// same texts, in one language. The file is read when the program starts.
 type prompts struct {
 	// Voice and Language are Twilio's names, such as "Polly.Joanna" and "en-US".
 	Voice    string `json:"voice"`
@@ -36,13 +36,13 @@ type prompts struct {
 	LeaveMessage string `json:"leaveMessage"` // before the beep; star ends the message
 	NoMessage    string `json:"noMessage"`
 	MessageSaved string `json:"messageSaved"` // then the call ends
-	Goodbye      string `json:"goodbye"`      // after no message, again and again
+	Goodbye      string `json:"goodbye"`      // after repeated silence
 
-	Failed string `json:"failed"` // what was asked for did not work; the caller waits on
+	Failed string `json:"failed"` // a request failed; the caller keeps waiting
 }
 
-// defaultPrompts returns flexfn's own words. Language is left out, so that the
-// voice's own counts. The music is a sample of Twilio's.
+// defaultPrompts returns flexfn's own texts. Language is empty, so that Twilio
+// uses the voice's. The music is one of Twilio's samples.
 func defaultPrompts() prompts {
 	return prompts{
 		Voice: "Polly.Joanna",
@@ -70,8 +70,8 @@ func defaultPrompts() prompts {
 }
 
 // check returns an error for prompts that Twilio could not play. It goes
-// through all fields, so that a prompt added later is checked too. Only
-// language may be empty.
+// through all fields by reflection, so that a prompt added later is checked
+// too. Only language may be empty.
 func (p prompts) check() error {
 	var faults []error
 	v := reflect.ValueOf(p)
@@ -107,7 +107,7 @@ func defaultCanned() canned {
 }
 
 // check returns an error for responses that agents could not use. It reports
-// all faults, counted from 1 as a person counts.
+// all faults, with positions counted from 1.
 func (c canned) check() error {
 	var faults []error
 	if len(c.Categories) == 0 {
@@ -131,9 +131,9 @@ func (c canned) check() error {
 const maxFile = 1 << 20
 
 // readFile reads a JSON file into into, which holds the defaults. Unknown keys
-// are errors, since they are probably typos. Something after the object is
-// refused too: it would be ignored otherwise. into may be changed even if it
-// fails.
+// are errors, since they are probably typos. Anything after the object is
+// refused too, since it would be ignored otherwise. into may be changed even if
+// it fails.
 func readFile(path string, into interface{ check() error }) error {
 	file, err := os.Open(path)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// What follows is the code of README.md.
+// The code of README.md begins here.
 
 type HoldParams struct {
 	Conference  string `json:"conference"  kind:"CF" purpose:"unique ID of conference to update"`

@@ -24,11 +24,12 @@ import (
 // functions and compares status, headers, body and upstream calls. Any
 // difference must be in the list of deliberate differences.
 //
-// Before that, it edits the recordings so that each still proves the rest. Short
-// ids such as WC1 or CAmissing, which no Twilio account has and the functions
-// refuse, become full SIDs. create-task's "_solution", the inside of a
-// JavaScript object that leaked into the answer, is removed. Where the reference
-// failed before it called Twilio, the upstream comes from another case.
+// Before that, it edits the recordings, so that each can still be compared.
+// Short ids such as WC1 or CAmissing, which no Twilio account has and the
+// functions refuse, become full SIDs. create-task's "_solution", a private
+// field of a JavaScript object that leaked into the answer, is removed. Where
+// the reference failed before it called Twilio, the upstream comes from another
+// case.
 func TestReplay(t *testing.T) {
 	cases, err := contract.Load("functions", lengthenIDs, withoutSolution)
 	if err != nil {
@@ -62,7 +63,7 @@ func TestReplay(t *testing.T) {
 }
 
 // goesOn maps cases in which flexfn calls Twilio more often than the reference
-// to the case whose upstream answers.
+// did to the cases that provide the further upstream answers.
 var goesOn = map[string]string{
 	"fn-cold-transfer-json-number":      "fn-cold-transfer",
 	"fn-task-attrs-object":              "fn-task-attrs",
@@ -120,8 +121,8 @@ func replay(t *testing.T, c contract.Case) (got []contract.Response, fault strin
 	return got, contract.Compare(c, got, player.Seen())
 }
 
-// send sends r. A request for a Studio function gets Twilio's signature, which
-// the reference's local server did not ask for.
+// send sends r. A request to a Studio function is signed as by Twilio, which
+// the reference's local server did not require.
 func send(t *testing.T, app *flexfn.App, r contract.Request) contract.Response {
 	base := "http://127.0.0.1"
 	if public := app.Config().PublicURL; public != "" {

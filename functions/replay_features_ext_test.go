@@ -34,8 +34,8 @@ import (
 //   - "status" is taken out of unpark-interaction's answer: it is the HTTP
 //     status.
 //
-// Where flexfn asks Twilio more than the reference did, the upstream is that
-// of another case.
+// Where flexfn calls Twilio more often than the reference did, the upstream
+// comes from another case.
 func TestReplayFeatures(t *testing.T) {
 	cases, err := contract.Load("features", withoutStatus)
 	if err != nil {
@@ -65,8 +65,8 @@ func TestReplayFeatures(t *testing.T) {
 				}
 				got, fault := replayFeature(t, c)
 				if len(c.ConcurrentRequests) > 0 {
-					// The order is any, and all must succeed; TestConcurrentFeatures
-					// shows that none is lost.
+					// They may come in any order, and all must succeed;
+					// TestConcurrentFeatures shows that none is lost.
 					for _, r := range got {
 						if r.Status != 200 {
 							t.Errorf("status %d, %s", r.Status, r.Body)
@@ -106,8 +106,8 @@ func replayFeature(t *testing.T, c contract.Case) (got []contract.Response, faul
 	return got, contract.Compare(c, got, seen)
 }
 
-// alike replaces random and signed values by the recorded ones if they mean the
-// same.
+// alike replaces random and signed values with the recorded ones if they mean
+// the same.
 func alike(t *testing.T, got *contract.Response, want contract.Response, seen []contract.Seen) {
 	var g, w struct {
 		Room  string `json:"roomName"`
@@ -152,7 +152,8 @@ func withoutStatus(text []byte) []byte {
 	return bytes.ReplaceAll(text, []byte(`"{\"status\":200,`), []byte(`"{`))
 }
 
-// raised are the functions that flexfn allows to fewer roles than the reference.
+// raised lists the functions for which flexfn requires a role and the reference
+// does not.
 var raised = []string{"participant-mute-and-coach", "update-reservation", "fetch-config"}
 
 func edit(c *contract.Case) {
@@ -184,7 +185,8 @@ func edit(c *contract.Case) {
 	}
 }
 
-// further returns the upstream calls beyond the recording, in the case's region.
+// further returns the upstream calls that the recording lacks, in the case's
+// region.
 func further(c contract.Case, byID map[string]contract.Case) (calls []contract.UpstreamCall) {
 	product := func(host string) string { name, _, _ := strings.Cut(host, "."); return name }
 	hosts := map[string]string{}

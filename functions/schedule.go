@@ -12,8 +12,8 @@ import (
 )
 
 // schedules says when a contact centre is open. The names are those of the
-// template's schedule-manager, so that the plugin can edit the file. check has
-// to pass before at is asked.
+// template's schedule-manager, so that the plugin can edit the file. Call at
+// only after check has passed.
 type schedules struct {
 	Rules     []scheduleRule `json:"rules"`
 	Schedules []schedule     `json:"schedules"`
@@ -25,7 +25,7 @@ type scheduleRule struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	IsOpen bool   `json:"isOpen"`
-	// ClosedReason is what a flow gets as the reason, such as "holiday".
+	// ClosedReason is the reason that a flow gets, such as "holiday".
 	ClosedReason string `json:"closedReason,omitempty"`
 	// DateRRule is a recurrence of days (RFC 5545, section 3.3.10), such as
 	// "FREQ=WEEKLY;BYDAY=MO,TU". Empty means every day.
@@ -65,9 +65,9 @@ func (s schedules) at(name string, now time.Time) (scheduleStatus, bool) {
 }
 
 // status checks a manual close first, then the rules that close, then those
-// that open. The default is closed. So a holiday wins over opening hours, in
-// whatever order the rules stand. Of several rules that close, the first one in
-// the file gives the reason.
+// that open. The default is closed. So a holiday wins over opening hours,
+// whatever the order of the rules. If several rules close, the first one in the
+// file gives the reason.
 func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 	if of.ManualClose {
 		return scheduleStatus{ClosedReason: "manual"}
@@ -95,8 +95,8 @@ func (s schedules) status(of schedule, now time.Time) scheduleStatus {
 
 // holds compares wall-clock times, so an hour that daylight saving skips or
 // repeats needs no special case. Texts such as 08:30 sort as their times do. A
-// rule through midnight belongs to the day on which it begins: of the hours
-// after midnight, the day before decides.
+// rule that runs through midnight belongs to the day on which it begins, so the
+// day before decides about the hours after midnight.
 func (r scheduleRule) holds(local time.Time) bool {
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
 	clock := local.Format("15:04")
@@ -108,8 +108,8 @@ func (r scheduleRule) holds(local time.Time) bool {
 }
 
 // on reports whether the rule applies on day. Both ends are included. A
-// recurrence that cannot be evaluated does not apply, which check has made sure
-// of.
+// recurrence that cannot be evaluated does not apply; check has refused such
+// rules.
 func (r scheduleRule) on(day time.Time) bool {
 	date := day.Format(time.DateOnly)
 	if r.StartDate != "" && date < r.StartDate || r.EndDate != "" && date > r.EndDate {
@@ -124,8 +124,8 @@ func (r scheduleRule) on(day time.Time) bool {
 
 // recurrence returns the rule's recurrence, in days of UTC. Without a StartDate
 // it starts on January 1 shortly before day, unless an interval needs an
-// anchor. Starting close to day keeps the search short: a daily rule from years
-// ago would be gone through day by day.
+// anchor. Starting close to day keeps the search short: the library would go
+// through a daily rule from years ago day by day.
 func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 	option, err := rrule.StrToROption(strings.TrimPrefix(r.DateRRule, "RRULE:"))
 	if err != nil {
@@ -142,7 +142,7 @@ func (r scheduleRule) recurrence(day time.Time) (*rrule.RRule, error) {
 	case option.Count > 0 || option.Interval > 1:
 		return nil, errors.New("COUNT and INTERVAL count from a day: give the rule a startDate")
 	// The library would take the day of the month, or of the week, from a start
-	// that nobody has chosen.
+	// that the user did not choose.
 	case option.Freq != rrule.DAILY && len(option.Byweekday)+len(option.Bymonthday)+len(option.Byyearday)+len(option.Byeaster) == 0:
 		return nil, errors.New("it does not say on which days: add BYDAY or the like, or give the rule a startDate")
 	default:

@@ -22,12 +22,12 @@ import (
 // Administrators edit them in the plugin, and flows ask for their status.
 //
 // The version of the file is a hash of its bytes. An update names the version
-// that it is based on, and is refused with 409 if the file has another one by
-// then. It replaces the whole file and takes effect at once, so the plugin's
-// build and publish steps have nothing left to do. Only one program should
-// write the file; any number may read it. The paths are the template's, which
-// lie outside /features/. Anyone with a worker's token can list the schedules;
-// changing them takes the role admin.
+// that it is based on, and is refused with 409 if the file has changed since.
+// It replaces the whole file and takes effect at once, so the plugin's build
+// and publish steps have nothing left to do. Only one program should write the
+// file; any number may read it. The paths are the template's, which lie outside
+// /features/. Anyone with a worker's token can list the schedules; changing
+// them takes the role admin.
 func scheduleManager(c *Config) []flexfn.Route {
 	return []flexfn.Route{
 		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
@@ -63,9 +63,9 @@ type checkScheduleParams struct {
 	Simulate optional `json:"simulate" doc:"the time to ask for, such as 2026-12-24T12:00, in the schedule's time zone unless it has one; now when left out" example:"2026-12-24T12:00"`
 }
 
-// checkSchedule answers 404 for an unknown name, with a body that says open: a
-// flow that ignores the status must not turn callers away. It fails only if the
-// file cannot be read (500), or simulate is not a time (400).
+// checkSchedule answers 404 for an unknown name, with a body that says open,
+// since a flow that ignores the status must not turn callers away. It fails
+// only if the file cannot be read (500), or simulate is not a time (400).
 func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flexfn.Response, error) {
 	all, _, err := c.loadSchedules()
 	if err != nil {
@@ -87,8 +87,8 @@ func (c *Config) checkSchedule(_ context.Context, in checkScheduleParams) (*flex
 	return &flexfn.Response{Body: status}, nil
 }
 
-// simulated parses a time. Without a zone it is in the schedule's. An unknown
-// schedule has UTC; the caller then answers 404 anyway.
+// simulated parses a time. A time without a zone is in the schedule's, or in
+// UTC if the schedule is unknown, which the caller answers with 404 anyway.
 func (s schedules) simulated(name, text string) (time.Time, error) {
 	zone := time.UTC
 	for _, each := range s.Schedules {
@@ -111,8 +111,8 @@ type listedSchedule struct {
 	Status scheduleStatus `json:"status"`
 }
 
-// schedulesReply has the plugin's fields. Deployed is always true here: what is
-// in the file is in effect.
+// schedulesReply has the plugin's fields. Deployed is always true, since the
+// file is always in effect.
 type schedulesReply struct {
 	Data struct {
 		Rules     []scheduleRule   `json:"rules"`
@@ -142,12 +142,12 @@ type updateSchedulesParams struct {
 	Version string    `json:"version" purpose:"the version that they were made from" example:"0"`
 }
 
-// Validate implements [flexfn.Validator]. A fault is answered 400, with all
-// that is wrong, and nothing is written.
+// Validate implements [flexfn.Validator]. If there is a fault, nothing is
+// written, and the answer is a 400 that lists every fault.
 func (p updateSchedulesParams) Validate() error { return p.Data.check() }
 
-// buildReply names the version in the file as the build that the plugin then
-// asks about.
+// buildReply gives the file's version as the build that the plugin then asks
+// about.
 type buildReply struct {
 	Build string `json:"buildSid"`
 }
@@ -176,10 +176,10 @@ func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) 
 }
 
 // storeSchedules replaces the file atomically, so that readers see either the
-// old or the new one. The new file is written beside the old one, on the same
-// file system, and is on the disk before it takes the old one's name: after a
-// crash there is one of the two, whole. Its mode is that of a temporary file,
-// for the program's user alone.
+// old or the new one. The new file is written in the same folder, and so on the
+// same file system, and is synced before it is renamed. After a crash one of
+// the two is there, complete. Like any temporary file, only the program's user
+// can read it.
 func (c *Config) storeSchedules(s schedules) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -208,8 +208,8 @@ type buildStatusReply struct {
 	Status string `json:"buildStatus"` // completed, or failed when another update came after it
 }
 
-// schedulesBuilt answers the plugin, which waits for a build. There is none
-// here, so an update is complete, or another one has replaced it.
+// schedulesBuilt answers the plugin, which waits for a build. There are no
+// builds here: an update is complete, or another one has replaced it.
 func (c *Config) schedulesBuilt(_ context.Context, in buildParams) (buildStatusReply, error) {
 	_, version, err := c.loadSchedules()
 	if err != nil {
@@ -226,8 +226,8 @@ type publishReply struct {
 }
 
 // publishSchedules answers the plugin's last step, which changes nothing here.
-// It fails with 409 if another update has come in between, so that nobody
-// believes that their version is in effect.
+// It fails with 409 if another update has come in between, so that users learn
+// that their version is not in effect.
 func (c *Config) publishSchedules(_ context.Context, in buildParams) (publishReply, error) {
 	_, version, err := c.loadSchedules()
 	if err != nil {

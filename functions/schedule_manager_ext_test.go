@@ -57,7 +57,7 @@ func TestSchedules(t *testing.T) {
 		{"New York", "2026-11-02T13:30:00Z", ""},
 		{"New York", "2026-11-02T13:29:00Z", "closed"},
 
-		// Nights of an hour less and an hour more.
+		// Nights that are an hour shorter and an hour longer.
 		{"Support", "2026-03-29T00:59:00Z", ""},       // 01:59
 		{"Support", "2026-03-29T01:00:00Z", "closed"}, // 03:00: 02:00 does not exist
 		{"Support", "2026-10-25T00:30:00Z", ""},       // 02:30, the first time
@@ -84,7 +84,8 @@ func TestSchedules(t *testing.T) {
 	app.CallStudio("/check-schedule", params{"name": "Support", "simulate": "noon"}).Refused(400, "simulate is not a time")
 }
 
-// TestStaleSchedules: of two who edit one version, the second is told.
+// TestStaleSchedules: if two people edit the same version, the second one to
+// save gets 409.
 func TestStaleSchedules(t *testing.T) {
 	app := newScheduleApp(t)
 	version := app.CallFlex(flexfntest.Agent, "/admin/list", nil).OK().Field("version")
@@ -108,8 +109,8 @@ func TestStaleSchedules(t *testing.T) {
 	app.CallFlex(flexfntest.Admin, "/admin/update", params{"data": officeHours, "version": version}).Refused(409, "load them again")
 }
 
-// TestFaultySchedules: what could not be evaluated is refused whole, with
-// every fault named.
+// TestFaultySchedules: an update that could not be evaluated is refused as a
+// whole, and the answer names every fault.
 func TestFaultySchedules(t *testing.T) {
 	app := newScheduleApp(t)
 	version := app.CallFlex(flexfntest.Agent, "/admin/list", nil).OK().Field("version")

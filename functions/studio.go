@@ -10,10 +10,11 @@ import (
 )
 
 // CreateTask creates a task, for Studio flows, and answers with it as task and
-// with its SID as taskSid. Without a priority it is 0; without a timeout the
-// task is canceled after a day. The create is not repeated if its outcome is
-// unknown; the flow then takes its Failed branch, with outcomeUnknown in the
-// answer. Its path is /common/studio/taskrouter/create-task.
+// with its SID as taskSid. The priority is 0 unless given; unless given a
+// timeout, the task is canceled after a day. The create is not repeated if its
+// outcome is unknown; the flow then takes its Failed branch, with
+// outcomeUnknown in the answer. Its path is
+// /common/studio/taskrouter/create-task.
 //
 // Attributes must be a JSON object; other parameters are checked by Twilio,
 // whose refusal has its own code. In the answer the task's attributes are an
@@ -56,7 +57,7 @@ func createTask(ctx context.Context, in createTaskParams) (createTaskReply, erro
 	if sid := res.Data.Sid; sid != nil {
 		reply.SID = *sid
 	}
-	// Text that is not JSON, which Twilio does not send, would break the whole
+	// Text that is not JSON, which Twilio never sends, would break the whole
 	// answer.
 	if text, ok := reply.Task["attributes"].(string); ok && json.Valid([]byte(text)) {
 		reply.Task["attributes"] = json.RawMessage(text)

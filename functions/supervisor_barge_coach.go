@@ -9,9 +9,9 @@ import (
 )
 
 // supervisorBargeCoach allows a supervisor who listens in to speak to everyone
-// (barge), or to the agent only (coach). The template lets any worker do so;
-// here it takes one of the two roles, since an agent could listen to, and speak
-// in, any conference.
+// (barge), or to the agent only (coach). The template lets any worker do so.
+// Here the caller must be a supervisor or an administrator; otherwise an agent
+// could listen to, and speak in, any conference.
 func supervisorBargeCoach(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/supervisor-barge-coach/flex/participant-mute-and-coach",
@@ -20,8 +20,8 @@ func supervisorBargeCoach(*Config) []flexfn.Route {
 	}}
 }
 
-// muteAndCoachParams name the conference by its SID or by its task's, which is
-// its friendly name in Flex.
+// muteAndCoachParams name the conference by its SID or by its task's SID, which
+// is its friendly name in Flex.
 type muteAndCoachParams struct {
 	Conference  string   `json:"conferenceSid" purpose:"conference sid to target for changes" kind:"CF|WT"`
 	Participant string   `json:"participantSid" purpose:"participant sid to target for conference changes" kind:"CA"`
@@ -33,9 +33,8 @@ type muteAndCoachParams struct {
 // Validate implements [flexfn.Validator].
 func (p muteAndCoachParams) Validate() error { return checkSIDs("agentSid", "CA", string(p.Agent)) }
 
-// muteAndCoach changes both in one request, so that nobody hears the supervisor
-// in between. Without an agent there is no one to coach, and coaching is not
-// sent.
+// muteAndCoach changes both in one request, so that the supervisor is not heard
+// in between. Without an agent to coach, it does not send coaching.
 func muteAndCoach(ctx context.Context, in muteAndCoachParams) (done, error) {
 	params := &api.UpdateParticipantParams{Muted: &in.Muted}
 	if in.Agent != "" {

@@ -10,7 +10,7 @@ import (
 
 // supervisorCompleteReservation completes an agent's reservation for a
 // supervisor, if the agent does not. The template lets any worker do so; here
-// it takes the role supervisor or admin.
+// the caller must be a supervisor or an administrator.
 func supervisorCompleteReservation(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: "/features/supervisor-complete-reservation/flex/update-reservation",
@@ -35,14 +35,13 @@ func (p reservationParams) Validate() error {
 }
 
 type reservationReply struct {
-	// Reservation is the reservation, or a sentence if there was nothing left
-	// to change, which counts as success.
+	// Reservation is the reservation. If there was nothing left to change,
+	// which counts as success, it is a sentence that says so.
 	Reservation any `json:"reservation"`
 }
 
-// updateReservation takes Twilio's codes 20001 and 20404 for a reservation that
-// needs no change, as [twilioapi.SetReservationStatus] does: the agent may have
-// been faster.
+// updateReservation succeeds after Twilio's codes 20001 and 20404, as
+// [twilioapi.SetReservationStatus] does: the agent may have been faster.
 func updateReservation(ctx context.Context, in reservationParams) (reservationReply, error) {
 	res := twilioapi.SetReservationStatus(ctx, in.Task, in.Reservation, in.Status)
 	if res.Success && res.Data == nil {

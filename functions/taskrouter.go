@@ -10,8 +10,8 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// workspace is the Flex workspace's SID. Only what asks TaskRouter directly
-// needs it here: the helpers of twilioapi look it up themselves.
+// workspace returns the Flex workspace's SID, for direct requests to
+// TaskRouter. The helpers of twilioapi look it up themselves.
 func workspace(ctx context.Context) (string, error) {
 	return configured(flexfn.FromContext(ctx).Config().WorkspaceSID, "TWILIO_FLEX_WORKSPACE_SID")
 }
@@ -62,10 +62,10 @@ func getQueues(ctx context.Context, _ struct{}) (queuesReply, error) {
 // pageSize is the largest page that Twilio sends.
 const pageSize = 1000
 
-// GetWorkerChannels lists the channels of a worker, of any worker, as
-// workerChannels. Its path is /common/flex/taskrouter/get-worker-channels.
+// GetWorkerChannels lists the channels of any worker as workerChannels. Its
+// path is /common/flex/taskrouter/get-worker-channels.
 //
-// A worker that does not exist is Twilio's 404.
+// If the worker does not exist, the answer is Twilio's 404.
 var GetWorkerChannels = flexfn.PrepareFlexFunction(getWorkerChannels, flexfn.Doc("Lists the channels of a worker."))
 
 type workerParams struct {
@@ -92,8 +92,8 @@ func getWorkerChannels(ctx context.Context, in workerParams) (workerChannelsRepl
 // by index, and a null at the top removes its key. Concurrent changes are all
 // kept. Its path is /common/flex/taskrouter/update-task-attributes.
 //
-// Answers only say whether it succeeded. An update that is not an object is
-// answered 400. A task that does not exist is Twilio's 404.
+// The answer only says whether it succeeded: 400 if the update is not an
+// object, and Twilio's 404 if the task does not exist.
 var UpdateTaskAttributes = flexfn.PrepareFlexFunction(updateTaskAttributes, flexfn.Doc("Merges an object into the attributes of a task."))
 
 type taskAttributesParams struct {
@@ -106,8 +106,8 @@ func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, e
 }
 
 // UpdateTaskAssignmentStatus changes a task's status, as
-// [twilioapi.SetTaskStatus] does. A task that is gone, or can no longer change
-// to that status, counts as success. Its path is
+// [twilioapi.SetTaskStatus] does. It succeeds for a task that no longer exists
+// or can no longer change to that status. Its path is
 // /common/flex/taskrouter/update-task-assignment-status.
 //
 // An unknown status is answered 400. No reason is sent, although Twilio's
@@ -126,7 +126,7 @@ func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done,
 // UpdateWorkerAttributes sets each key of attributesUpdate in a worker's
 // attributes, as [twilioapi.UpdateWorkerAttributes] does, and answers with the
 // worker. It is for supervisors and administrators, since attributes decide
-// what a worker is given. Its path is
+// which tasks a worker gets. Its path is
 // /common/flex/taskrouter/update-worker-attributes.
 //
 // Unlike the attributes of tasks, a list or an object is replaced as a whole,
@@ -154,8 +154,8 @@ func updateWorkerAttributes(ctx context.Context, in workerAttributesParams) (wor
 // channel. The answer has it as workerChannelCapacity. Its path is
 // /common/flex/taskrouter/update-worker-channel.
 //
-// Capacity is a number of tasks. Any other worker's channel is answered 403 for
-// an agent. Twilio refuses a capacity that is not allowed.
+// Capacity is a number of tasks. For another worker's channel, an agent gets
+// 403. Twilio checks the capacity.
 var UpdateWorkerChannel = flexfn.PrepareFlexFunction(updateWorkerChannel, flexfn.Doc("Sets capacity and availability of a worker's channel."))
 
 type workerChannelParams struct {

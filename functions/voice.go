@@ -13,8 +13,8 @@ import (
 
 // participantParams identify a conference by its SID or its friendly name,
 // which in Flex is the SID of its task, and a participant by the SID of its
-// call or its label. Names that cannot stand in a path are refused with 400;
-// all others are Twilio's to judge.
+// call or its label. Names that are not a single path segment are refused with
+// 400; Twilio checks all others.
 type participantParams struct {
 	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000001"`
@@ -24,8 +24,8 @@ func (p participantParams) Validate() error {
 	return checkNames("conference", p.Conference, "participant", p.Participant)
 }
 
-// participantReply has the participant under the template's key, which all its
-// functions about participants share.
+// participantReply has the participant under the template's key, which is the
+// same for all functions about participants.
 type participantReply struct {
 	Participant twilioapi.Resource `json:"participantsResponse"`
 }
@@ -116,15 +116,15 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 }
 
 // RemoveParticipant takes a participant out of a conference, which ends its
-// call, and answers with participantsResponse: true. One who has left already
-// is answered 404. Its path is
+// call, and answers with participantsResponse: true. If they have already left,
+// the answer is 404. Its path is
 // /common/flex/programmable-voice/remove-participant.
 //
 // The conference itself goes on, unless it ends with this participant.
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
-// removeParams are participantParams with another example: the console suggests
-// someone who can be spared.
+// removeParams are participantParams with another example, so that the console
+// suggests a participant whom no other example needs.
 type removeParams struct {
 	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000004"`
@@ -167,15 +167,16 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 }
 
 // ColdTransfer connects a call to someone else: a telephone number, a SIP
-// address ("sip:…"), or a TwiML application with parameters ("app:AP…?a=b").
-// In those a plus sign is a plus sign, as in telephone numbers; a space is %20.
+// address ("sip:…"), or a TwiML application with parameters ("app:AP…?a=b"). In
+// those parameters a plus sign stays a plus sign, since telephone numbers have
+// one; write a space as %20.
 //
 // The call leaves its conference, and so the agent. Its path is
 // /common/flex/programmable-voice/cold-transfer.
 //
 // The other party sees from as the caller ID, or the call's own. Success means
-// that Twilio has taken the new instructions, not that anyone has answered. It
-// does not check that the agent may call that number: see
+// that Twilio has accepted the new instructions, not that anyone has answered.
+// It does not check that the agent may call that number: see
 // [ValidatePhoneNumber].
 var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to someone else."))
 
@@ -187,7 +188,8 @@ type transferParams struct {
 
 // coldTransfer updates the call with TwiML that dials the other party. TwiML
 // escapes the address, so that it cannot become a verb. The address is not
-// checked: Twilio judges it when it runs the TwiML, after this has answered.
+// checked here; Twilio checks it when it runs the TwiML, after this function
+// has answered.
 func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 	dial := &twiml.VoiceDial{CallerId: in.From}
 	scheme, rest, _ := strings.Cut(in.To, ":")
@@ -211,7 +213,7 @@ func coldTransfer(ctx context.Context, in transferParams) (done, error) {
 
 // application splits an application's SID from its parameters, which are as in
 // a URL. A parameter without a name is skipped. The SID is not checked: it is
-// text in the TwiML, and Twilio's to judge.
+// only text in the TwiML, which Twilio checks.
 func application(to string) twiml.Element {
 	sid, query, _ := strings.Cut(to, "?")
 	app := &twiml.VoiceApplication{InnerElements: []twiml.Element{&twiml.VoiceApplicationSid{Sid: sid}}}

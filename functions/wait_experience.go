@@ -25,10 +25,10 @@ import (
 // It always answers with TwiML that has a next step: the queue, a callback, a
 // voicemail, or the end of the call. A caller who asks for a callback leaves
 // the queue only once the callback exists, and one who asks for a voicemail
-// only once the call has been redirected to it. If that cannot be done, the
-// caller hears so and keeps waiting. It is deduplicated for a minute: a request
-// that Twilio repeats, because the answer was lost, gets the same TwiML and
-// does not create a second callback.
+// only once the call has been redirected to it. If that fails, the caller is
+// told so and keeps waiting. It is deduplicated for a minute: a request that
+// Twilio repeats, because the answer was lost, gets the same TwiML and does not
+// create a second callback.
 func waitExperience(c *Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path: waitPath,
@@ -47,8 +47,8 @@ const (
 	waitUpstream = 11 * time.Second
 )
 
-// The modes are states; each link leads to one. Their names are the template's,
-// since flows and running calls have links with them.
+// The modes are states; each link leads to one. They have the template's names,
+// since flows and running calls contain such links.
 const (
 	waitFind           = "initialize"
 	waitLoop           = "main-wait-loop"
@@ -64,9 +64,9 @@ const (
 	mostSilentMessages = 3
 )
 
-// waitParams come from three sides: the flow that enqueues the call, Twilio,
-// and the links that this function has made itself. Nothing is required, so
-// that no request is answered with an error that a caller would hear.
+// waitParams come from the flow that enqueues the call, from Twilio, and from
+// the links that this function makes. None is required, so that a caller never
+// hears an error because one is missing.
 type waitParams struct {
 	Mode          string   `json:"mode" doc:"what comes next; the beginning when left out"`
 	Call          optional `json:"CallSid" doc:"the call"`
@@ -87,9 +87,9 @@ type waitParams struct {
 	Transcript    optional `json:"TranscriptionText" doc:"what the transcription says"`
 }
 
-// sane drops values that are not SIDs: a bad link must not cost callers their
-// place. What depends on a value that was dropped is then not offered, and the
-// music plays on.
+// sane drops values that are not SIDs, since a bad link must not cost callers
+// their place. Choices that need a dropped value are not offered, and the music
+// plays on.
 func (p waitParams) sane() waitParams {
 	for prefix, sid := range map[string]*optional{"CA": &p.Call, "QU": &p.Queue, "WT": &p.Task, "RE": &p.Recording} {
 		if !flexfn.ValidSID(string(*sid), prefix) {
@@ -100,18 +100,17 @@ func (p waitParams) sane() waitParams {
 	return p
 }
 
-// waiting is one request on behalf of a caller who waits. base is this
-// function's own URL: links are absolute, as Twilio needs them when it updates
-// a call.
+// waiting is one request for a waiting caller. base is this function's own URL:
+// links are absolute, since Twilio needs that when a call is updated.
 type waiting struct {
 	*Config
 	waitParams
 	base string
 }
 
-// answer returns the TwiML for the mode. A voicemail is the exception: Twilio
-// reports its transcription when the caller has gone. A panic on the way to the
-// TwiML costs the caller what was asked for, and not their place.
+// answer returns the TwiML for the mode. The exception is a voicemail, whose
+// transcription Twilio reports after the caller has hung up. After a panic the
+// caller does not get what they asked for, but keeps their place.
 func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err error) {
 	w.base = publicURL(ctx, waitPath)
 	upstream, cancel := context.WithTimeout(ctx, waitUpstream)
@@ -121,7 +120,7 @@ func (w *waiting) answer(ctx context.Context) (answer *flexfn.Response, err erro
 	}
 	app := flexfn.FromContext(ctx).Config()
 	if app.PublicURL == "" || app.WorkspaceSID == "" || w.CallbackWorkflowSID == "" {
-		// Without these nothing can be offered, and a link might lead nowhere.
+		// Without these, nothing can be offered, and links might lead nowhere.
 		return twilioapi.TwiML(w.say(w.words.Notice), &twiml.VoicePlay{Url: w.words.Music, Loop: "0"})
 	}
 	defer func() {
@@ -187,7 +186,8 @@ func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 	return []twiml.Element{w.back()}
 }
 
-// greeted is part of links, so that a caller is greeted once.
+// greeted returns the parameters of links that keep a caller from being greeted
+// twice.
 func (w *waiting) greeted() []string {
 	if w.SkipGreeting == "true" {
 		return []string{"skipGreeting", "true"}
@@ -198,9 +198,8 @@ func (w *waiting) greeted() []string {
 // findTask finds the task of the call: the newest with its SID, in the workflow
 // that the queue is named after. It is "" if there is none yet, or if it cannot
 // be found. Twilio may ask for TwiML before the task exists; loop then looks
-// again. It looks at the 50 newest tasks that wait, as the template does. A
-// caller whose task cannot be found only waits: a failure is logged, and not
-// heard.
+// again. Like the template, it looks at the 50 newest waiting tasks. A caller
+// whose task cannot be found just waits; a failure is only logged.
 func (w *waiting) findTask(ctx context.Context) string {
 	queue := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Queue, error) {
 		if w.Queue == "" || w.Call == "" {
@@ -228,9 +227,9 @@ func (w *waiting) findTask(ctx context.Context) string {
 }
 
 // loop plays music. The menu is offered only if the task is known; if not, the
-// task is looked for again after the music. The music is inside the menu's
-// offer, so that star works while it plays. When it ends, Twilio asks for the loop
-// again.
+// task is looked for again after the music. The music is inside the Gather that
+// offers the menu, so that star works while it plays. When it ends, Twilio asks
+// for the loop again.
 func (w *waiting) loop() []twiml.Element {
 	var verbs []twiml.Element
 	if w.SkipGreeting != "true" {
@@ -247,7 +246,7 @@ func (w *waiting) loop() []twiml.Element {
 // requestCallback creates the callback, and then removes the call's own task
 // from the queue. If the first step fails, or the second, in which case the
 // first is undone, the caller keeps waiting. In this order, a failure in
-// between leaves a caller with two places rather than with none. The callback
+// between leaves the caller with two places rather than none. The callback
 // keeps the caller's place; see callback.inTurn.
 func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 	if !validNumber(string(w.To)) {
@@ -263,22 +262,24 @@ func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 	}
 	if err := w.cancel(ctx, "Opted to request a callback"); err != nil {
 		sid := value(created.Sid)
-		// What is left of waitDeadline, less a second for the answer.
+		// Use what is left of waitDeadline, less a second for the answer.
 		undone, end := context.WithTimeout(context.WithoutCancel(ctx), waitDeadline-waitUpstream-time.Second)
 		defer end()
 		if failed := twilioapi.SetTaskStatus(undone, sid, "canceled", "The caller still waits").Err(); failed == nil {
 			return w.goOn(ctx, "the call's task cannot be canceled", err)
 		} else {
-			// Both exist: the caller will be called, and the task ends with the call.
+			// Both exist now: the caller will be called back, and the task ends
+			// with the call.
 			flexfn.Logger(ctx).Error("a caller who asked for a callback has a task in the queue too", "callback", sid, "task", w.Task, "cause", err, "error", failed)
 		}
 	}
 	return []twiml.Element{w.say(w.words.CallbackRequested), &twiml.VoiceHangup{}}
 }
 
-// queued reads the call's task. If it cannot be read or has left the queue, it
-// returns nil and what the caller hears then. An agent may be taking the call
-// at this moment; the caller then hears music until they are connected.
+// queued reads the call's task. If the task cannot be read or has left the
+// queue, queued returns nil, and what the caller hears instead. An agent may be
+// taking the call at this moment; the caller then hears music until they are
+// connected.
 func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []twiml.Element) {
 	if w.Task == "" {
 		return nil, []twiml.Element{w.back()}
@@ -295,9 +296,9 @@ func (w *waiting) queued(ctx context.Context) (*taskrouter.TaskrouterV1Task, []t
 
 // cancel removes the call's task from the queue. It first writes the attributes
 // that reports read, and ignores a failure to do so. Twilio no longer changes
-// attributes and status in one request. A task that is gone, or ended already,
-// counts as canceled. Twilio's code 20001 has several reasons, so the task is
-// read again after it.
+// attributes and status in one request. A task that no longer exists, or has
+// already ended, counts as canceled. Twilio's code 20001 has several causes, so
+// the task is read again after it.
 func (w *waiting) cancel(ctx context.Context, reason string) error {
 	sid := string(w.Task)
 	noted := twilioapi.UpdateTaskAttributes(ctx, sid, json.RawMessage(`{"conversations":{"abandoned":"Follow-Up"}}`))
@@ -322,7 +323,7 @@ func (w *waiting) cancel(ctx context.Context, reason string) error {
 
 // toVoicemail redirects the call to the voicemail, and then cancels its task. A
 // call that cannot be redirected stays in the queue. The task is canceled last,
-// so that the call always has a place: the queue or the voicemail.
+// so that the call always has a place in the queue or in the voicemail.
 func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 	if task, verbs := w.queued(ctx); task == nil {
 		return verbs
@@ -342,9 +343,9 @@ func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 	return nil // the call is elsewhere by now
 }
 
-// record asks for the message. After some silence the caller has hung up or
-// does not want to. Three prompts are enough; the template asked for ever.
-// Record ends a message after 10 s of silence, or with star.
+// record asks for the message. It gives up after three prompts, since a silent
+// caller has hung up or has changed their mind; the template never gives up.
+// Twilio's Record ends a message after 10 s of silence, or with star.
 func (w *waiting) record() []twiml.Element {
 	silences, err := strconv.Atoi(w.Silences)
 	if err != nil || silences < 0 {
@@ -365,10 +366,9 @@ func (w *waiting) record() []twiml.Element {
 }
 
 // saveVoicemail creates the task of a recorded message. The caller has hung up,
-// so a failure is answered as one, for Twilio's log. If the call's task cannot
-// be read, the message gets a task nevertheless. The new task keeps the place
-// of the call's own. Twilio calls when it has the transcription, or could not
-// make one.
+// so a failure is answered as a failure, for Twilio's log. The new task keeps
+// the place of the call's task. If that one cannot be read, the message still
+// gets a task. Twilio calls this once the transcription is done or has failed.
 func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
 	var old *taskrouter.TaskrouterV1Task
 	if w.Task != "" {
@@ -389,8 +389,8 @@ func (w *waiting) saveVoicemail(ctx context.Context) (*flexfn.Response, error) {
 	return twilioapi.TwiML()
 }
 
-// goOn tells the caller that it did not work, and returns them to the queue.
-// The log says why; the caller hears the same words whatever it was.
+// goOn tells the caller that something did not work, and returns them to the
+// queue. The log says why; the caller always hears the same text.
 func (w *waiting) goOn(ctx context.Context, what string, err error) []twiml.Element {
 	flexfn.Logger(ctx).Error("a caller keeps waiting: "+what, "task", w.Task, "call", w.Call, "error", err)
 	return w.sorry()
@@ -400,8 +400,8 @@ func (w *waiting) sorry() []twiml.Element { return []twiml.Element{w.say(w.words
 
 // international returns a number that the caller entered in E.164 form. A
 // number that looks like a national one of North America gets the caller's own
-// country code; any other gets a plus sign. It is "" if that is not a number.
-// Seven digits are the least that can be meant; E.164 itself would allow one.
+// country code; any other gets a plus sign. It returns "" if the result is not
+// a number. It needs at least seven digits, although E.164 would allow fewer.
 func (w *waiting) international(digits string) string {
 	digits = strings.TrimPrefix(digits, "+")
 	if len(digits) == 10 && strings.HasPrefix(string(w.Caller), "+1") {
@@ -414,16 +414,16 @@ func (w *waiting) international(digits string) string {
 }
 
 // validNumber reports whether s is a telephone number in E.164 form (ITU-T
-// E.164, section 6). That is a plus sign, a country code that does not begin
-// with 0, and 15 digits in all at most.
+// E.164, section 6). Such a number has a plus sign, a country code that does
+// not begin with 0, and at most 15 digits in all.
 func validNumber(s string) bool {
 	digits, ok := strings.CutPrefix(s, "+")
 	return ok && len(digits) >= 2 && len(digits) <= 15 && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
 }
 
-// link returns the URL of a mode, with more parameters as pairs. A parameter
-// that is empty is left out. The call and its task are in every link, so that
-// no answer depends on what an instance remembers.
+// link returns the URL of a mode, with more parameters as pairs. Empty
+// parameters are left out. Every link names the call and its task, so that
+// instances need not remember anything.
 func (w *waiting) link(mode string, more ...string) string {
 	query := url.Values{"mode": {mode}}
 	for i, pairs := 0, append([]string{"CallSid", string(w.Call), "enqueuedTaskSid", string(w.Task)}, more...); i < len(pairs); i += 2 {
@@ -445,9 +445,9 @@ func (w *waiting) say(text string) *twiml.VoiceSay {
 	return &twiml.VoiceSay{Message: text, Voice: w.words.Voice, Language: w.words.Language}
 }
 
-// gather says text and asks for a number of digits; zero for any. timeout is
-// how many seconds Twilio waits for the next key. If no key comes, the verbs
-// after it run.
+// gather says text and asks for digits digits, or any number if digits is zero.
+// timeout is how many seconds Twilio waits for the next key. If no key comes,
+// Twilio continues with the verb after it.
 func (w *waiting) gather(timeout, digits int, action, text string) *twiml.VoiceGather {
 	g := &twiml.VoiceGather{
 		Input: "dtmf", Timeout: strconv.Itoa(timeout), Action: action, InnerElements: []twiml.Element{w.say(text)},
@@ -474,7 +474,7 @@ func (w *waiting) sayNumber(number string) twiml.Element {
 	return s
 }
 
-// sayAs is SSML's say-as, which twilio-go writes in another way.
+// sayAs is SSML's say-as, which twilio-go writes differently.
 type sayAs struct{ number string }
 
 func (sayAs) GetName() string                   { return "say-as" }

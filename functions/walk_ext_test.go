@@ -22,10 +22,10 @@ import (
 
 var walks = flag.Int("walks", 200, "how many callers walk through the wait experience")
 
-// TestWalks has callers press random keys in the wait experience while
-// Twilio's API fails at random. However they walk, TwiML leads them on, to an
-// agent, a callback, a voicemail or the end of the call. For 100,000 of them, in a
-// few minutes: go test ./functions -run TestWalks -walks 100000 -timeout 60m.
+// TestWalks has callers press random keys in the wait experience while Twilio's
+// API fails at random. Whatever they press, TwiML leads them on, to an agent, a
+// callback, a voicemail or the end of the call. For 100,000 callers, in a few
+// minutes: go test ./functions -run TestWalks -walks 100000 -timeout 60m.
 func TestWalks(t *testing.T) {
 	if *walks > 1000 {
 		defer debug.SetGCPercent(debug.SetGCPercent(400)) // a third of the time otherwise
@@ -66,7 +66,7 @@ func TestWalks(t *testing.T) {
 type upstream struct {
 	random              *rand.Rand
 	status              string // of the call's task
-	moved               string // where the call was led
+	moved               string // where the call was redirected
 	callbacks, messages int
 }
 
@@ -117,7 +117,7 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer(200, task())
 }
 
-// walk is one caller's way, until it ends.
+// walk follows one caller to the end of the call.
 func walk(t *testing.T, app *flexfntest.App, u *upstream) string {
 	t.Helper()
 	u.status, u.moved, u.callbacks, u.messages = "pending", "", 0, 0
@@ -175,7 +175,7 @@ func ask(t *testing.T, app *flexfntest.App, u string, form url.Values) string {
 	return w.Body.String()
 }
 
-// listen carries out TwiML as Twilio does, with a caller who presses random keys.
+// listen runs TwiML as Twilio does, with a caller who presses random keys.
 func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next string, form url.Values, end string) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(text))
@@ -209,7 +209,7 @@ func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next s
 				req := httptest.NewRequest(http.MethodPost, saved, strings.NewReader(r.Encode()))
 				req.Header.Set("Content-Type", kind)
 				req.Header.Set("X-Twilio-Signature", signature.Sign(app.Config().AuthToken, saved, kind, []byte(r.Encode())))
-				app.ServeHTTP(httptest.NewRecorder(), req) // no one is on the line: it may fail
+				app.ServeHTTP(httptest.NewRecorder(), req) // the caller has hung up, so it may fail
 				return attribute(e, "action"), url.Values{}, ""
 			}
 		case "Redirect":
