@@ -56,8 +56,8 @@ func apiRows() []resource {
 			update:  updateConference,
 		},
 		{
-			// A participant is found by its call's SID or by its label. It is
-			// added by placing a call; see createParticipant.
+			// A participant is found by its call's SID or by its label. Adding
+			// one places a call; see createParticipant.
 			name: "participants", host: "api", alias: []string{"label"}, founding: true,
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Conferences/{conference_sid}/Participants/{call_sid}.json"},
 			can:   all,
@@ -114,8 +114,8 @@ func apiRows() []resource {
 			remove:  removeCall,
 		},
 		{
-			// A recording has its home below the account and is listed below
-			// its call and its conference too, by the SIDs in its fields.
+			// A recording belongs to the account, and is also listed below its
+			// call and its conference, by the SIDs in its fields.
 			name: "recordings", host: "api", prefix: "RE",
 			paths: []string{
 				"/2010-04-01/Accounts/{account_sid}/Recordings/{sid}.json",
@@ -161,8 +161,8 @@ func apiRows() []resource {
 			},
 		},
 		{
-			// Buying a number needs none in stock: any number in E.164 that the
-			// account does not have can be had.
+			// Any number in E.164 form that the account does not have can be
+			// bought.
 			name: "incoming_phone_numbers", host: "api", prefix: "PN",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/IncomingPhoneNumbers/{sid}.json"},
 			can:   all,
@@ -216,8 +216,8 @@ func apiRows() []resource {
 		},
 		{
 			// Nothing is sent. A message stays queued, or accepted if a
-			// messaging service is to choose its sender, until a state changes
-			// it.
+			// messaging service chooses its sender, until a test changes its
+			// status.
 			name: "messages", host: "api", prefix: "SM",
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Messages/{sid}.json"},
 			can:   all,

@@ -21,8 +21,8 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-// A caller sends the same request again and again through the client in memory,
-// and reads the answer.
+// A caller sends the same request repeatedly through the in-memory client, and
+// reads the answers.
 type caller struct {
 	client *http.Client
 	form   string
@@ -105,7 +105,7 @@ func BenchmarkMany(b *testing.B) {
 			each := float64(time.Since(started).Nanoseconds()) / float64(*many)
 			bytesEach := float64(heap()-before) / float64(*many)
 			b.Run("op=create", func(b *testing.B) {
-				for b.Loop() { // it was measured above
+				for b.Loop() { // measured above
 				}
 				b.ReportMetric(each, "ns/op")
 				b.ReportMetric(bytesEach, "B/resource")

@@ -5,7 +5,7 @@ package twiliofake
 // documented at https://www.twilio.com/docs/chat/rest/service-resource and its
 // neighbours. The rows list their own parameters, and the hosts chat and
 // ip-messaging share them. Counts are computed for each answer. Nothing is
-// pushed, no webhook is called, and roles grant and forbid nothing.
+// pushed, no webhook is called, and roles have no effect.
 func chatRows() []resource {
 	return []resource{
 		{
@@ -34,8 +34,8 @@ func chatRows() []resource {
 			},
 		},
 		{
-			// A channel is found by its unique name too, which no other channel
-			// of the service may have.
+			// A channel is also found by its unique name, which no other
+			// channel of the service may have.
 			name: "chat_channels", host: "chat", prefix: "CH", alias: []string{"unique_name"},
 			paths: []string{"/v2/Services/{service_sid}/Channels/{sid}"},
 			can:   all,
@@ -111,8 +111,8 @@ func chatRows() []resource {
 	}
 }
 
-// saveChannel checks the type, which no update can set. A channel is public or
-// private from its create on.
+// saveChannel checks the type. A channel is public or private from its creation
+// on; no update can change that.
 func saveChannel(c *call, rec *record) *apiError {
 	if t := rec.text("type"); t != "public" && t != "private" {
 		return invalid("Invalid value for parameter Type: %.100q", t)
@@ -125,9 +125,9 @@ func viewChannel(c *call, rec *record, m map[string]any) {
 	m["messages_count"] = c.countIn("chat_messages", "channel_sid", rec.text("sid"))
 }
 
-// createChatMessage numbers a message. An index follows the highest one in the
-// channel, so that of a deleted last message is used again. twilio-go's comment
-// only promises that later messages have higher ones.
+// createChatMessage numbers a message. Its index is one more than the highest
+// in the channel, so the index of a deleted last message is used again.
+// twilio-go's comment only promises that later messages have higher indexes.
 func createChatMessage(c *call, rec *record) *apiError {
 	rec.set("to", c.vars["channel_sid"])
 	rec.set("index", c.nextIndex("chat_messages", "channel_sid", c.vars["channel_sid"]))

@@ -33,8 +33,9 @@ import (
 //	                               body; the answer is {"token": …}
 //
 // Errors are {"error": …}. The API is meant for the developer's own machine and
-// takes no credentials. To keep web pages out, it refuses cross-origin requests,
-// and any Host that is not an address, localhost or Twilio's (DNS rebinding).
+// takes no credentials. To keep web pages out, it refuses cross-origin
+// requests, and any Host that is not an IP address, localhost or Twilio's (DNS
+// rebinding).
 //
 // Paths are exact: a trailing slash or another method is 404. A command that
 // fails is 400, and changes nothing. A body larger than 64 MiB is 413. Changes
@@ -70,16 +71,16 @@ func (t *Twilio) control(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client left
 }
 
-// maxState bounds the body of a control request. It is far larger than that of
-// Twilio's requests, since a whole state is one body. It exists so that a stray
-// upload cannot fill the memory of a long-running flexfn fake.
+// maxState bounds the body of a control request, so that a stray upload cannot
+// fill the memory of a long-running flexfn fake. It is much larger than the
+// bound for Twilio's requests, since a whole state is one body.
 const maxState = 64 << 20
 
 var errNoCommand = errors.New("the control API has no such command")
 
 // command runs one operation of the control API and returns its result. Most
-// commands are one exported method, so what the API does and what Go code does
-// cannot differ.
+// commands call one exported method, so the API and Go code cannot differ in
+// what they do.
 func (t *Twilio) command(r *http.Request) (any, error) {
 	done := struct{}{}
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, ControlPath) {
@@ -129,9 +130,9 @@ type kindInfo struct {
 	Modelled bool   `json:"modelled"`
 }
 
-// theKinds returns the kinds of which there can be items, by name. The console
-// offers them as a choice. The list does not change while the process runs, so
-// it is made once; making it decodes the table of operations.
+// theKinds returns the kinds that can have items, by name. The console offers
+// them as a choice. The list never changes, so it is made once; making it
+// decodes the table of operations.
 var theKinds = sync.OnceValue(func() []kindInfo {
 	var kinds []kindInfo
 	w := theWorld()
@@ -148,8 +149,8 @@ var theKinds = sync.OnceValue(func() []kindInfo {
 	return kinds
 })
 
-// decode reads one JSON value and refuses keys that T does not have. Like the
-// state document, so that a misspelled key of a fault is an error here too.
+// decode reads one JSON value and refuses keys that T does not have, so that a
+// misspelled key of a fault is an error, as in a state document.
 func decode[T any](r io.Reader) (v T, err error) {
 	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()

@@ -64,7 +64,6 @@ func TestControl(t *testing.T) {
 	ask(t, fake, "PATCH", control+"state", "").want(t, 404)
 }
 
-// TestControlGuard sends requests that a stranger's web page could send.
 // TestKinds lists the kinds of resources, each once and with its layer, and puts
 // an item of a generic one into the state.
 func TestKinds(t *testing.T) {
@@ -101,6 +100,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestControlGuard sends requests that a stranger's web page could send.
 func TestControlGuard(t *testing.T) {
 	fake := newFake(t)
 	for _, c := range []struct {
@@ -136,7 +136,7 @@ func TestControlGuard(t *testing.T) {
 				t.Errorf("%s %+v: %d", method, c, w.Code)
 			}
 			if w.Header().Get("Access-Control-Allow-Origin") != "" {
-				t.Error("the control API lets pages in")
+				t.Error("the control API accepts requests from web pages")
 			}
 		}
 	}
@@ -193,8 +193,8 @@ func TestStateDocument(t *testing.T) {
 	}
 }
 
-// TestCopies changes values that the fake returned; the fake's own stay the
-// same.
+// TestCopies changes values that the fake returned, and checks that the fake's
+// own stay the same.
 func TestCopies(t *testing.T) {
 	fake := newFake(t)
 	before := ask(t, fake, "GET", api+"/IncomingPhoneNumbers.json", "").text
@@ -205,7 +205,7 @@ func TestCopies(t *testing.T) {
 	s.Resources["incoming_phone_numbers"][0]["capabilities"].(map[string]any)["voice"] = "no"
 	s.Tokens["dev-agent"].Roles[0] = "admin"
 	if after := ask(t, fake, "GET", api+"/IncomingPhoneNumbers.json", "").text; after != before {
-		t.Error("a copy is not a copy")
+		t.Error("the fake shares its roles with the caller")
 	}
 	a := ask(t, fake, "POST", "https://iam.twilio.com/v1/Accounts/"+account+"/Tokens/validate", `{"token":"dev-agent"}`, "Content-Type", "application/json")
 	if roles := fmt.Sprint(a.body["roles"]); roles != "[agent]" {
@@ -230,11 +230,11 @@ func TestResources(t *testing.T) {
 	}
 	ask(t, fake, "GET", taskrouter+"/Tasks/WT1", "").want(t, 200, "priority", 5)
 	if !fake.RemoveResource("tasks", "WT1") || fake.RemoveResource("tasks", "WT1") {
-		t.Error("a task is not removed exactly once")
+		t.Error("RemoveResource did not remove the task exactly once")
 	}
 	ask(t, fake, "GET", taskrouter+"/Tasks/WT1", "").want(t, 404)
 	if _, ok := fake.Resource("tasks", "WT1"); ok {
-		t.Error("a removed task is there")
+		t.Error("a removed task still exists")
 	}
 }
 

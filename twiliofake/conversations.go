@@ -13,22 +13,22 @@ import (
 // paths: below /v1/Services/{chat_service_sid}, and without it for the account's
 // default service. See https://www.twilio.com/docs/conversations/api.
 //
-// Modelled: who may be where (services, identities, addresses, roles' kinds),
-// states and timers, what follows from a participant (its user) and from a
-// message (an SMS and its receipt for everybody who is not in the chat), and the
-// documented limits. Not modelled: permissions are stored, not enforced, and
-// nothing is sent, so webhooks are never called and receipts stay "sent".
+// Modelled: who may take part where (services, identities, addresses, kinds of
+// roles), states and timers, the user that a participant implies, the SMS and
+// the receipt for each participant outside of the chat, and the documented
+// limits. Not modelled: permissions are stored, not enforced, and nothing is
+// sent, so webhooks are never called and receipts stay "sent".
 //
 // The rows are in one file each for services, settings, users, participants,
 // messages and media. All use the table of operations, so parameters and fields
-// follow twilio-go. The default service shows what is below it at the short
-// paths too; see inDefaultService.
+// follow twilio-go. The default service's items are also at the short paths;
+// see inDefaultService.
 func conversationRows() []resource {
 	return slices.Concat(conversationServiceRows(), conversationSettingRows(), conversationUserRows(), conversationParticipantRows(), conversationMessageRows(), mediaRows(), []resource{
 		{
-			// timers has the dates that answers show, and _timers the durations
-			// behind them, for when activity restarts them. A conversation
-			// lapses at those dates.
+			// timers has the dates that answers show, at which a conversation
+			// changes state. _timers has the durations, from which activity
+			// restarts them.
 			name: "conversations", host: "conversations", prefix: "CH", table: true, alias: []string{"unique_name"},
 			paths: []string{"/v1/Conversations/{sid}", "/v1/Services/{chat_service_sid}/Conversations/{sid}"},
 			can:   all,
@@ -90,7 +90,7 @@ func (c *call) service() *record {
 }
 
 // defaultService returns the account's default service, or nil; see service. It
-// makes none; see needService.
+// does not make one; see needService.
 func defaultService(account *record) *record {
 	services := account.child(servicesPath)
 	if conf := account.child("conversations/v1/Configuration").find("", nil); conf != nil {
@@ -104,9 +104,9 @@ func defaultService(account *record) *record {
 	return nil
 }
 
-// needService returns the path's service. An account without services gets its
-// default one, which takes in what has none. It is made when it is first
-// needed, so a state without conversations stays free of it.
+// needService returns the path's service. An account without services gets a
+// default one, which takes in items without a service. It is made when it is
+// first needed, so a state without conversations does not have one.
 func (c *call) needService() *record {
 	s := c.service()
 	if s != nil {
@@ -126,7 +126,7 @@ func (c *call) needService() *record {
 
 // inDefaultService makes a path without a service show what is below the
 // default one. It is a scope hook; see resource.scope. A path with a service
-// keeps its own collection.
+// shows that service's collection.
 func inDefaultService(path string) func(*call) *collection {
 	return func(c *call) *collection {
 		if _, ok := c.vars["chat_service_sid"]; ok {
@@ -150,9 +150,9 @@ func loadIntoService(_ *store, account, rec *record) {
 	}
 }
 
-// viewInService adds the service to what is below a conversation, where the
-// answer has a field for it. Items below a conversation do not store it: they
-// follow their conversation.
+// viewInService adds the service to an item below a conversation, if the answer
+// has a field for it. Such items do not store it, since they follow their
+// conversation.
 func viewInService(_ *call, rec *record, m map[string]any) {
 	if _, ok := m["chat_service_sid"]; ok {
 		for o := rec.owner; o != nil; o = o.owner {
@@ -200,9 +200,8 @@ func checkText(rec *record, attributes int, fields ...string) *apiError {
 	return nil
 }
 
-// open refuses changes of a conversation that is closed, which is final. The
-// code is 50377, and nothing opens the conversation again
-// (https://www.twilio.com/docs/conversations/states-timers).
+// open refuses changes to a closed conversation with code 50377. Nothing opens
+// it again (https://www.twilio.com/docs/conversations/states-timers).
 func open(conversation *record) *apiError {
 	if conversation.text("state") == "closed" {
 		return refuse(http.StatusBadRequest, 50377, "Conversation %s is in the final state closed", conversation.id)
@@ -231,8 +230,7 @@ func createConversation(c *call, rec *record) *apiError {
 }
 
 // updateConversation refuses any change of a closed conversation. It looks at
-// the conversation before the update, so closing it is allowed and changing it
-// afterwards is not.
+// the conversation as it was before the update, so a request can close it.
 func updateConversation(c *call, rec *record) *apiError {
 	if err := open(c.before); err != nil {
 		return err
@@ -250,7 +248,7 @@ func (c *call) newConversation(fields map[string]any) *record {
 }
 
 // removeConversation deletes the media of all messages with a conversation.
-// Media is kept below the service and not below the message, so it would stay.
+// Media is kept below the service, so it would stay.
 func removeConversation(c *call, rec *record) *apiError {
 	for message := range rec.child("Messages").all() {
 		c.detach(message)
@@ -279,7 +277,7 @@ var timerParameters = map[string]time.Duration{"inactive": time.Minute, "closed"
 // setTimers reads the timers that a request sets and restarts them. _timers
 // holds their durations, timers the dates that answers show. An empty value
 // removes a timer. They also restart when the state changes, since a
-// conversation that becomes active again has all its time.
+// conversation that becomes active again starts afresh.
 func (c *call) setTimers(rec *record) *apiError {
 	timers, _ := rec.get("timers").(map[string]any)
 	durations := map[string]any{}
@@ -481,8 +479,8 @@ func checkConversationWebhook(c *call, rec *record) *apiError {
 	return checkURL("Configuration.Url", textOf(configuration["url"]))
 }
 
-// checkURL refuses a webhook's URL that Twilio could not call. An empty URL is
-// none, and allowed.
+// checkURL refuses a webhook's URL that Twilio could not call. An empty URL
+// means none, and is allowed.
 func checkURL(param, s string) *apiError {
 	if s != "" && !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") {
 		return invalid("Invalid value for parameter %s: %.100q is not a URL", param, s)

@@ -79,7 +79,7 @@ func TestConversationServices(t *testing.T) {
 	}
 	must[*conversations.ConversationsV1ServiceUser](t)(api.FetchServiceUser(service, "grace"))
 
-	// What the state puts into no service is in the default one.
+	// Items of the state without a service are in the default one.
 	const seeded = "CH00000000000000000000000000000009"
 	if err := fake.SetResource("conversations", twiliofake.Resource{"sid": seeded}); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestConversationServices(t *testing.T) {
 	if list := must[[]conversations.ConversationsV1Conversation](t)(api.ListConversation(nil)); len(list) != 1 || *list[0].Sid != *other.Sid {
 		t.Errorf("the new default service has %d conversations", len(list))
 	}
-	// With a service goes all that it has.
+	// Deleting a service deletes everything in it.
 	if err := api.DeleteService(service); err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +118,8 @@ func TestConversationServices(t *testing.T) {
 	}
 }
 
-// TestNoConversationService starts from an account without services: it gets its
-// default one, with what the state document put into none.
+// TestNoConversationService starts from an account without services. It gets a
+// default one, with the items of the state document that name none.
 func TestNoConversationService(t *testing.T) {
 	fake, err := twiliofake.New(twiliofake.Config{State: &twiliofake.State{Resources: map[string][]twiliofake.Resource{
 		"accounts":      {{"sid": account, "auth_token": authToken}},
@@ -235,7 +235,8 @@ func TestConversationDates(t *testing.T) {
 	})
 }
 
-// TestClosedConversation shows that closed is final, and frees the addresses.
+// TestClosedConversation checks that closed is final, and that closing frees
+// the addresses.
 func TestClosedConversation(t *testing.T) {
 	api := conversations.NewApiService(newClient(newFake(t)))
 	sms := new(conversations.CreateConversationParticipantParams).SetMessagingBindingAddress("whatsapp:+15550001111").SetMessagingBindingProxyAddress("whatsapp:+15550002222")
@@ -269,8 +270,8 @@ func TestClosedConversation(t *testing.T) {
 	}
 }
 
-// TestConversationTimers lets a conversation become inactive and close. A message
-// puts it off.
+// TestConversationTimers lets a conversation become inactive and close. A
+// message postpones both.
 func TestConversationTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
@@ -382,7 +383,7 @@ func TestConversationWebhooks(t *testing.T) {
 	must[*conversations.ConversationsV1ConversationScopedWebhook](t)(api.CreateConversationScopedWebhook(talk, create()))
 	_, err = api.CreateConversationScopedWebhook("CH00000000000000000000000000000002", create())
 	if got := code(t, err); got != "404 20404" {
-		t.Errorf("a webhook of no conversation: %s", got)
+		t.Errorf("a webhook of an unknown conversation: %s", got)
 	}
 	other := must[*conversations.ConversationsV1Conversation](t)(api.CreateConversation(nil))
 	_, err = api.CreateConversationScopedWebhook(*other.Sid, new(conversations.CreateConversationScopedWebhookParams).SetTarget("studio"))

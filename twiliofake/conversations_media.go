@@ -73,8 +73,8 @@ func viewMedia(c *call, rec *record, m map[string]any) {
 }
 
 // mediaContent answers with the bytes of a file, under the media type of its
-// upload. A state document can hold content that is not base64; that is an
-// error of the request which reads it.
+// upload. A state document can hold content that is not base64; a request that
+// reads it fails.
 func mediaContent(c *call) (*response, *apiError) {
 	b, err := base64.StdEncoding.DecodeString(c.parent.text("_content"))
 	if err != nil {

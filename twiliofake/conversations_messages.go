@@ -1,9 +1,9 @@
 package twiliofake
 
 // conversationMessageRows are the messages of a conversation and their delivery
-// receipts. A message reaches chat participants at once. To everybody else it
-// goes as a message of their channel, with a receipt that stays "sent" until a
-// test changes it. See
+// receipts. A message reaches chat participants at once. Everyone else gets it
+// as a message of their channel, with a receipt that stays "sent" until a test
+// changes it. See
 // https://www.twilio.com/docs/conversations/api/conversation-message-resource.
 func conversationMessageRows() []resource {
 	const (
@@ -46,8 +46,9 @@ func conversationMessageRows() []resource {
 	}
 }
 
-// Longest bodies, in characters: in chat, and for a conversation that an SMS or
-// the like leaves. The second is the limit in twilio-go's comment on Body.
+// The longest bodies, in characters: in chat, and for messages that also leave
+// the chat, such as by SMS. The latter is the limit in twilio-go's comment on
+// Body.
 const (
 	maxBodyChat    = 32 << 10
 	maxBodyChannel = 1600
@@ -56,7 +57,7 @@ const (
 // createConversationMessage numbers a message and delivers it. An author who is
 // a participant, by identity or by address, is noted with participant_sid and
 // gets no copy. The message makes an inactive conversation active again, and
-// restarts the timers of any.
+// restarts its timers.
 func createConversationMessage(c *call, rec *record) *apiError {
 	conversation := c.parent
 	if err := open(conversation); err != nil {
@@ -113,8 +114,8 @@ func lastIndex(conversation *record) int {
 }
 
 // checkMessage refuses a body that is too long, and attributes that are not
-// JSON. leaves says whether the message also goes to an address outside of the
-// chat.
+// JSON. leaves reports whether the message also goes to an address outside of
+// the chat.
 func checkMessage(rec *record, leaves bool) *apiError {
 	most := maxBodyChat
 	if leaves {
@@ -142,7 +143,7 @@ func (c *call) deliver(message, p *record) {
 }
 
 // updateConversationMessage checks an edited message. A message with receipts
-// has left the chat, so the shorter limit holds.
+// has left the chat, so the shorter limit applies.
 func updateConversationMessage(c *call, rec *record) *apiError {
 	if err := open(c.parent); err != nil {
 		return err
@@ -169,7 +170,7 @@ func viewConversationMessage(c *call, rec *record, m map[string]any) {
 	for r := range receipts.all() {
 		status := r.text("status")
 		counts[status]++
-		switch status { // what was read was delivered, and what was delivered was sent
+		switch status { // a message that was read was also delivered, and one that was delivered was also sent
 		case "read":
 			counts["delivered"]++
 			counts["sent"]++

@@ -11,8 +11,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// TestReceipts sends a message to two participants outside of the chat. Each has
-// a receipt, and the message sums them up.
+// TestReceipts sends a message to two participants outside of the chat. Each
+// has a receipt, and the message has a summary.
 func TestReceipts(t *testing.T) {
 	fake := newFake(t)
 	api := conversations.NewApiService(newClient(fake))
@@ -92,12 +92,12 @@ func TestReceipts(t *testing.T) {
 		order = append(order, m.Index)
 	}
 	if fmt.Sprint(order) != "[6 4 3 1 0]" {
-		t.Errorf("downwards the messages are %v", order)
+		t.Errorf("in descending order the messages are %v", order)
 	}
 }
 
-// TestConversationMedia uploads a file, sends it and reads it. It goes with its
-// message.
+// TestConversationMedia uploads a file, sends it and reads it. Deleting the
+// message deletes the file.
 func TestConversationMedia(t *testing.T) {
 	fake := newFake(t)
 	api := conversations.NewApiService(newClient(fake))

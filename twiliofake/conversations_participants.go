@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// conversationParticipantRows are who takes part in a conversation: a user by
-// identity, or somebody outside of the chat by a pair of addresses. See
+// conversationParticipantRows are the participants of conversations: a user by
+// identity, or someone outside of the chat by a pair of addresses. See
 // https://www.twilio.com/docs/conversations/api/conversation-participant-resource.
 func conversationParticipantRows() []resource {
 	return []resource{
@@ -41,7 +41,7 @@ func conversationParticipantRows() []resource {
 }
 
 // createConversationParticipant adds a participant to the conversation in the
-// path. A closed conversation takes no more.
+// path. A closed conversation does not take more.
 func createConversationParticipant(c *call, rec *record) *apiError {
 	if err := open(c.parent); err != nil {
 		return err
@@ -54,7 +54,7 @@ func createConversationParticipant(c *call, rec *record) *apiError {
 // A participant has an identity, an address or, in group texting, a projected
 // address. The limits are 50417 for all participants, and 50422 for those
 // outside of the chat. A pair of addresses that is in use is 50416. Without a
-// role the service's default one is given.
+// role it gets the service's default one.
 func (c *call) saveParticipant(conversation, rec *record) *apiError {
 	service := c.account.child(servicesPath).find(conversation.text("chat_service_sid"), nil)
 	identity := rec.text("identity")
@@ -106,8 +106,8 @@ func (c *call) saveParticipant(conversation, rec *record) *apiError {
 
 // bound returns the conversation in which a pair of addresses is in use: each
 // pair leads an incoming message to one conversation that is not closed. It
-// searches all conversations of the account, since a message that comes in
-// names only the two addresses.
+// searches all conversations of the account, since an incoming message names
+// only the two addresses.
 func (c *call) bound(address, proxy string) *record {
 	for p := range c.store.where(c.rows.byName["conversation_participants"], c.account, nil) {
 		b, _ := p.get("messaging_binding").(map[string]any)
@@ -180,9 +180,9 @@ func (c *call) read(rec *record) *apiError {
 }
 
 // conversationWithParticipants creates a conversation together with up to ten
-// participants, or neither. 50426 is for more than ten. If one cannot be added,
-// the conversation is removed again, so a client sees all or nothing. The
-// answer has the URL of the conversation and not of this path.
+// participants, or nothing. 50426 is for more than ten. If one cannot be added,
+// the conversation is removed again. The answer has the conversation's URL, not
+// that of this path.
 func conversationWithParticipants(c *call) (*response, *apiError) {
 	values, err := c.parameters()
 	if err != nil {

@@ -89,10 +89,8 @@ func conversationServiceRows() []resource {
 	}
 }
 
-// oneOfAKind returns a singleton that nothing has changed yet. It joins the
-// state only when it is changed. It is a find hook: a fetch of a setting that
-// was never changed shows the initial values without leaving a trace in the
-// state.
+// oneOfAKind returns a singleton that was never changed. It is a find hook:
+// fetching it shows the initial values, and only a change adds it to the state.
 func oneOfAKind(c *call, _ string) *record {
 	rec := c.blank(c.kind.name, c.parent)
 	if c.method != http.MethodGet {
@@ -101,9 +99,9 @@ func oneOfAKind(c *call, _ string) *record {
 	return rec
 }
 
-// removeConversationService deletes what a service shares with the paths that
-// name none. Conversations, users and roles have their home below the account,
-// so the tree alone would keep them.
+// removeConversationService deletes the service's conversations, users and
+// roles. They are stored below the account, since they are also at paths
+// without a service, so the tree would keep them.
 func removeConversationService(c *call, rec *record) *apiError {
 	for _, path := range []string{"Conversations", "Users", "Roles"} {
 		for _, item := range slices.Collect(rec.child(path).all()) {
@@ -136,8 +134,8 @@ var permissions = map[string][]string{
 	},
 }
 
-// defaultRoles are the roles of a new service, by the settings that point at
-// them. The role without a setting is not a default.
+// defaultRoles are the roles of a new service, by the settings that name them.
+// The role without a setting is not a default.
 var defaultRoles = []struct {
 	name, kind, setting string
 	permissions         []string
@@ -172,9 +170,9 @@ func (c *call) addDefaultRoles(service *record) {
 // service from a state document need not have one.
 func settings(service *record) *record { return service.child("Configuration").find("", nil) }
 
-// role checks the role of a user or participant, or gives it the one that a
-// setting of the service names. An empty setting gives no default, which is
-// right for an update.
+// role checks the role of a user or participant. Without one, it gives the role
+// that a setting of the service names; an update passes an empty setting, which
+// gives none.
 func (c *call) role(service, rec *record, kind, setting string) *apiError {
 	sid := rec.text("role_sid")
 	if sid == "" {
@@ -228,7 +226,7 @@ func createRole(c *call, rec *record) *apiError {
 }
 
 // saveRole replaces a role's permissions. Permission is repeated in the
-// request, and the role has exactly those afterwards.
+// request; afterwards the role has exactly those permissions.
 func saveRole(c *call, rec *record) *apiError {
 	for _, p := range c.form["Permission"] {
 		if !slices.Contains(permissions[rec.text("type")], p) {

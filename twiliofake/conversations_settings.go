@@ -43,7 +43,7 @@ func conversationSettingRows() []resource {
 			update: updateWebhookSettings,
 		},
 		{
-			// An address is found by itself too. See
+			// An address is also found by the address itself. See
 			// https://www.twilio.com/docs/conversations/api/address-configuration-resource.
 			name: "conversation_addresses", host: "conversations", prefix: "IG", table: true, can: all, list: "address_configurations",
 			paths: []string{"/v1/Configuration/Addresses/{sid}"}, alias: []string{"address"},
@@ -99,9 +99,9 @@ func saveCredential(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// Events of webhooks. Those after a change have names in the past; only
-// webhooks of the account and of a service hear those before it. See
-// https://www.twilio.com/docs/conversations/conversations-webhooks.
+// Events of webhooks. Events after a change have names in the past tense;
+// events before a change are only for webhooks of the account and of services.
+// See https://www.twilio.com/docs/conversations/conversations-webhooks.
 var (
 	postEvents = []string{
 		"onConversationAdded", "onConversationRemoved", "onConversationStateUpdated", "onConversationUpdated", "onDeliveryUpdated",
@@ -131,9 +131,9 @@ func updateWebhookSettings(c *call, rec *record) *apiError {
 	return checkURL("PostWebhookUrl", rec.text("post_webhook_url"))
 }
 
-// saveAddress checks what happens to messages for an address that belong to no
-// conversation. Types webhook and studio each need where to send them; the
-// default type needs nothing.
+// saveAddress checks what happens to messages to an address that do not belong
+// to a conversation. The types webhook and studio need a target; the default
+// type does not.
 func saveAddress(c *call, rec *record) *apiError {
 	auto, _ := rec.get("auto_creation").(map[string]any)
 	if auto["enabled"] == true {

@@ -9,8 +9,8 @@ import (
 
 // conversationUserRows are the users of chat, and the conversations in which a
 // user or an address takes part, which follow from the participants. See
-// https://www.twilio.com/docs/conversations/api/user-resource. A user comes
-// into being with the first participant of its identity, or by a request.
+// https://www.twilio.com/docs/conversations/api/user-resource. A user is
+// created by the first participant with its identity, or by a request.
 func conversationUserRows() []resource {
 	const service = "/v1/Services/{chat_service_sid}"
 	return []resource{
@@ -36,8 +36,8 @@ func conversationUserRows() []resource {
 			view:   viewConversationUser,
 		},
 		{
-			// Its items are participants seen from their user, so nothing is
-			// stored for it: scope collects them for each request.
+			// Its items are a user's participants, so nothing is stored: scope
+			// collects them for each request.
 			name: "user_conversations", host: "conversations", table: true, alias: []string{"unique_name"}, list: "conversations",
 			paths:  []string{"/v1/Users/{user_sid}/Conversations/{conversation_sid}", service + "/Users/{user_sid}/Conversations/{conversation_sid}"},
 			can:    fetch | update | remove | list,
@@ -97,9 +97,9 @@ func removeConversationUser(c *call, rec *record) *apiError {
 }
 
 // viewConversationUser shows whether a user is online, if the service tracks
-// that. Nobody connects to the fake. Whether they can be reached is null unless
-// the service's reachability_enabled is set, according to twilio-go's comment
-// on is_online.
+// that. Users never connect to the fake, so they are never online. is_online is
+// null unless the service's reachability_enabled is set, according to
+// twilio-go's comment.
 func viewConversationUser(c *call, rec *record, m map[string]any) {
 	service := c.account.child(servicesPath).find(rec.text("chat_service_sid"), nil)
 	if service == nil {
@@ -231,7 +231,7 @@ func needParticipant(c *call, _ []string) (func(*record) bool, *apiError) {
 
 // viewParticipantConversation shows a participant p together with its
 // conversation. The fields have the prefix conversation_ or participant_, by
-// whose they are.
+// what they belong to.
 func viewParticipantConversation(c *call, p *record, m map[string]any) {
 	talk := p.owner
 	m["chat_service_sid"], m["conversation_sid"] = talk.get("chat_service_sid"), talk.id

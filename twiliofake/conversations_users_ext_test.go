@@ -8,8 +8,8 @@ import (
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 )
 
-// TestConversationUsers follows a user who is made by taking part in a
-// conversation until it is deleted, and with it all its participants.
+// TestConversationUsers follows a user from the first participant, which
+// creates it, until it is deleted with all its participants.
 func TestConversationUsers(t *testing.T) {
 	api := conversations.NewApiService(newClient(newFake(t)))
 	p := must[*conversations.ConversationsV1ConversationParticipant](t)(api.CreateConversationParticipant(talk,
@@ -102,7 +102,7 @@ func TestUserConversations(t *testing.T) {
 		t.Errorf("after leaving one, the conversations are %v, want %v", got, want)
 	}
 	if _, err := api.FetchConversationParticipant(sids[1], "grace"); code(t, err) != "404 20404" {
-		t.Errorf("who left still takes part: %v", err)
+		t.Errorf("a user who left still takes part: %v", err)
 	}
 	user := must[*conversations.ConversationsV1User](t)(api.FetchUser("grace"))
 	got := must[[]conversations.ConversationsV1ParticipantConversation](t)(api.ListParticipantConversation(

@@ -12,7 +12,8 @@ import (
 
 var updateFiles = flag.Bool("update", false, "write COVERAGE.md")
 
-// leastModelled is how many operations have rows at least. Raise it with them.
+// leastModelled is the least number of operations that have rows. Raise it when
+// you add some.
 const leastModelled = 520
 
 // TestCoverage checks that COVERAGE.md is up to date, and that the number of

@@ -1,17 +1,18 @@
 // Package twiliofake is an in-memory Twilio for development and tests without an
 // account. It can be told to misbehave.
 //
-// A [Twilio] is an [http.Handler] that plays every operation of twilio-go. The
-// Host header of a request selects the product; regional hosts such as
-// taskrouter.dublin.ie1.twilio.com work too. It checks credentials, keeps state,
-// honours If-Match, pages lists and returns Twilio's error codes. What matters
-// to Flex is modelled by hand. The rest is played from the names and types in
-// twilio-go alone. The response header [Fidelity] says which of the two
-// answered, COVERAGE.md counts both, and [Config].Strict turns the second off.
+// A [Twilio] is an [http.Handler] that answers every operation of twilio-go.
+// The Host header of a request selects the product; regional hosts such as
+// taskrouter.dublin.ie1.twilio.com work too. It checks credentials, keeps
+// state, honours If-Match, pages lists and returns Twilio's error codes. What
+// matters to Flex is modelled by hand. The rest is answered by a generic layer,
+// from the names and types in twilio-go alone. The response header [Fidelity]
+// says which of the two answered, COVERAGE.md counts both, and [Config].Strict
+// turns the second off.
 //
-// The fake rings no phones and reserves no workers. Calls are answered at once,
-// a task goes to the queue that its workflow chooses, and reservations come from
-// the state.
+// The fake does not ring phones or reserve workers. Calls are answered at once,
+// a task goes to the queue that its workflow chooses, and reservations come
+// from the state.
 //
 // [Fault] rules make it fail, hang, slow down or drop connections. A log records
 // the requests. State and faults are one JSON document that can be loaded, saved

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// How a request is played. [Twilio.ServeHTTP] asks the faults first (fault.go),
-// reads the body and calls carryOut, which holds the fake's lock from here on.
-// run then goes through these steps, each of which may refuse the request; the
-// first three are in engine_request.go:
+// How a request is answered. [Twilio.ServeHTTP] asks the faults first
+// (fault.go), reads the body and calls carryOut, which holds the fake's lock
+// from here on. run then goes through these steps, each of which may refuse the
+// request; the first three are in engine_request.go:
 //
 //   - authenticate finds the account of the credentials.
 //   - route walks the tree of paths (tree.go) to a node. A node has the
@@ -22,10 +22,9 @@ import (
 //     path, that row.
 //   - resolve walks the state (store.go) along the same path, so that the
 //     request knows the item above what it asks for.
-//   - A row that plays the method takes the request: fetch, page, create,
+//   - A row that has the method takes the request: fetch, page, create,
 //     update and remove in this file and in paging.go do what all resources
-//     have in common, and the row's hooks add the rules of its product. Without
-//     such a row, generic.go plays the operation by its class.
+//     have in common, and the row's hooks add the rules of its product. Without // such a row, generic.go answers the operation by its class.
 //   - render.go writes the item by the model of the operation.
 //
 // The product files (taskrouter.go, conversations.go and so on) are rows and
@@ -71,8 +70,8 @@ type call struct {
 // Twiliofake-Ignored names them.
 const Fidelity = "Twiliofake-Fidelity"
 
-// carryOut plays Twilio for one request. One lock for everything is enough for
-// a fake, and no request sees what another has half done.
+// carryOut answers one request. A single lock is enough for a fake, and no
+// request sees the half-done work of another.
 func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -172,8 +171,8 @@ func (c *call) identity() string {
 	return c.vars[c.node.vars[len(c.node.vars)-1]]
 }
 
-// target returns the item that the path names. A ghost does not count: it can
-// only be passed through. find has the last word, for names such as
+// target returns the item that the path names. A ghost does not count: a path
+// can only pass through it. The row's find hook comes last, for names such as
 // Twilio.CURRENT.
 func (c *call) target() (*record, *apiError) {
 	id := c.identity()
@@ -190,15 +189,15 @@ func (c *call) target() (*record, *apiError) {
 	return rec, nil
 }
 
-// tagged reports whether the item has an ETag. Rows say so themselves; for the
-// generic layer the table does.
+// tagged reports whether the item has an ETag, according to its row or, in the
+// generic layer, the table.
 func (c *call) tagged() bool {
 	return c.resource != nil && c.resource.etag || c.op != nil && c.op.etag
 }
 
 // precondition compares If-Match with the item's ETag. Like Twilio, it also
 // accepts the tag without quotes, which is how the Flex project template sends
-// it. An update without If-Match is unconditional, and so is one of an item
+// it. An update without If-Match is unconditional, and so is one to an item
 // without an ETag.
 func (c *call) precondition(rec *record) *apiError {
 	want := c.header.Get("If-Match")
@@ -240,8 +239,8 @@ func (c *call) free(rec *record) *apiError {
 
 // hook runs a row's hook. It checks unique fields before and after, since the
 // hook may change them and other items. If the hook refuses, the engine drops
-// the record, but changes that the hook made to other items stay: hooks check
-// first and change last.
+// the record, but changes that the hook has made to other items stay. So hooks
+// check first and change last.
 func (c *call) hook(h func(*call, *record) *apiError, rec *record) *apiError {
 	if err := c.free(rec); err != nil || h == nil {
 		return err
@@ -293,8 +292,8 @@ func (c *call) create() (*response, *apiError) {
 }
 
 // vacant refuses a new record if its collection already has that identity. Only
-// a row whose identity comes from the client, such as a Sync map item's key,
-// can meet one that is taken.
+// identities that the client chooses, such as a Sync map item's key, can be
+// taken.
 func vacant(rec *record) *apiError {
 	if rec.id == "" || rec.owner == nil || rec.owner.child(rec.kind.home()).find(rec.id, nil) == nil {
 		return nil
@@ -331,9 +330,8 @@ func (c *call) take(rec *record, on setting) *apiError {
 	return c.assign(rec, c.form, on)
 }
 
-// status returns the operation's success status, or otherwise if the row does
-// not use the table. Without the table it is what the caller expects: 201 for a
-// create, 200 for an update.
+// status returns the operation's success status. If the row does not use the
+// table, it returns otherwise: 201 for a create, 200 for an update.
 func (c *call) status(otherwise int) int {
 	if c.op != nil && c.table {
 		return c.op.status
@@ -369,7 +367,7 @@ func (c *call) commit(rec, next *record) {
 }
 
 // tell runs the changed hook of a record's kind. It runs after the state has
-// changed, so it sees the item in its place, or no longer there.
+// changed, so the item is already in its place, or already gone.
 func (c *call) tell(before, after *record) {
 	if r := cmp.Or(before, after).kind.row; r != nil && r.changed != nil {
 		r.changed(c, before, after)
@@ -378,9 +376,9 @@ func (c *call) tell(before, after *record) {
 
 // make makes a record of a modelled kind and does not add it to the tree. The
 // fields must include the parents that are not in the request's path. It does
-// not run the kind's create hook: whoever makes an item on Twilio's behalf
-// knows what belongs in it. A parent that does not exist is skipped, and the
-// record is then added one level higher; hooks check their parents first.
+// not run the kind's create hook: the caller acts for Twilio, and knows what
+// belongs in the item. A parent that does not exist is skipped, and the record
+// is then added one level higher; hooks check their parents first.
 func (c *call) make(kind string, fields map[string]any) *record {
 	at := c.account
 	home := c.rows.byName[kind].paths[0]
@@ -399,8 +397,8 @@ func (c *call) make(kind string, fields map[string]any) *record {
 }
 
 // homeOwner returns the parent of a new item at its kind's first path,
-// whichever path the request used. An item can be created at a second path,
-// such as a call's recording, and still has its home below the account.
+// whichever path the request used. An item that is created at a second path,
+// such as a call's recording, still has its home below the account.
 func (c *call) homeOwner() *record {
 	home := c.kind.paths[0]
 	if home.root {
@@ -495,15 +493,14 @@ func (c *call) touch(rec *record) {
 }
 
 // where returns the account's records of a kind whose fields equal all of want.
-// It is fast if want names the parents, as in {"workspace_sid": …}. Without the
-// parents it goes through all of them, which is still fine for the sizes of a
-// test's state.
+// It is fast if want names the parents, as in {"workspace_sid": …}. Otherwise
+// it goes through all parents, which is fast enough for a test's state.
 func (c *call) where(kind string, want map[string]any) []*record {
 	return slices.Collect(c.store.where(c.rows.byName[kind], c.account, want))
 }
 
-// one returns the first record that where would return, or nil. Hooks use it to
-// follow a reference: nil means that the reference leads nowhere, or into
+// one returns the first record that where would return, or nil. Hooks follow
+// references with it: nil means that the item does not exist, or belongs to
 // another account.
 func (c *call) one(kind string, want map[string]any) *record {
 	for rec := range c.store.where(c.rows.byName[kind], c.account, want) {
@@ -536,7 +533,7 @@ func (c *call) merge(rec *record) *apiError {
 
 // remove deletes an item and everything below it. The hook can refuse, or
 // delete what belongs to the item elsewhere. A generic DELETE that has a model
-// answers with the item as it was.
+// answers with the deleted item.
 func (c *call) remove() (*response, *apiError) {
 	rec, err := c.target()
 	if err != nil {

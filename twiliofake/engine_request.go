@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// The steps that come before anything is done: who calls, what the path
+// The steps before a request is carried out: who calls, what the path
 // addresses, and the parameters.
 
 // authenticate checks the credentials: an account SID and auth token, or the
-// SID and secret of an API key. An empty password never matches, or an account
-// whose auth_token is missing in a state document would be open to everyone.
+// SID and secret of an API key. An empty password never matches; otherwise an
+// account without auth_token in a state document would be open to everyone.
 func (c *call) authenticate(r *http.Request) *apiError {
 	user, password, _ := r.BasicAuth()
 	accounts := c.store.accounts()
@@ -42,8 +42,8 @@ const keysPath = "api/Keys"
 // route finds the path's node, and the row or operation for the method. The
 // escaped path is split, and its segments decoded afterwards, since an identity
 // such as a Sync key may contain a slash (%2F). Paths of the API of 2010 end in
-// .json; without it Twilio answers in XML, which the fake does not have.
-// Another extension asks for a media file.
+// .json; without it Twilio answers in XML, which the fake cannot. Any other
+// extension asks for a media file.
 func (c *call) route(top *node, u *url.URL) *apiError {
 	path := segments(u.EscapedPath())
 	for i := range path {
@@ -120,8 +120,8 @@ func (c *call) owns(acc *record) bool {
 	return acc == c.account || acc.text("owner_account_sid") == c.account.id
 }
 
-// parseForm reads the parameters in the body. A GET has none there. For JSON
-// operations the body is read by merge or by jsonParameters.
+// parseForm reads the parameters in the body, which a GET does not have. For
+// JSON operations the body is read by merge or by jsonParameters.
 func (c *call) parseForm() *apiError {
 	if c.method == http.MethodGet || c.resource != nil && c.json || c.op != nil && !c.op.body.none() {
 		return nil
@@ -173,9 +173,9 @@ func readParts(body []byte, boundary string) (url.Values, error) {
 // resolve finds the items above the one requested, by SID or alias, and replaces
 // aliases by SIDs.
 //
-// Where no operation could have created the item above, a ghost stands in for
-// it: it is remembered if the request changes something, and forgotten if it
-// only reads. Everything else that is missing is 404.
+// If no operation could have created the item above, a ghost takes its place:
+// it is kept if the request changes something, and dropped if it only reads.
+// Everything else that is missing is 404.
 func (c *call) resolve() *apiError {
 	c.parent = c.account
 	if c.root {

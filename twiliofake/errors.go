@@ -6,15 +6,16 @@ import (
 	"strconv"
 )
 
-// An apiError is an error response of Twilio's API. It is not a Go error in
-// signatures: a nil *apiError in an error variable would not be nil.
+// An apiError is an error response of Twilio's API. Functions return *apiError
+// instead of error, since a nil *apiError in an error variable would not be
+// nil.
 type apiError struct {
 	status, code int
 	message      string
 }
 
-// Error implements the error interface. It serves tests and messages of the
-// fake itself; the wire has response.
+// Error implements the error interface. It is for tests and for the fake's own
+// messages; clients get response.
 func (e *apiError) Error() string { return fmt.Sprintf("%d (%d): %s", e.status, e.code, e.message) }
 
 // refuse returns an error with one of Twilio's codes
@@ -29,9 +30,9 @@ func invalid(format string, args ...any) *apiError {
 	return refuse(http.StatusBadRequest, 20001, format, args...)
 }
 
-// notFound returns Twilio's 404 for a path. It is the same for an item that
-// does not exist and for one of another account, so that a caller cannot tell
-// them apart.
+// notFound returns Twilio's 404 for a path. An item of another account gets the
+// same answer as one that does not exist, so that a caller cannot tell them
+// apart.
 func notFound(path string) *apiError {
 	return refuse(http.StatusNotFound, 20404, "The requested resource %s was not found", path)
 }

@@ -5,8 +5,8 @@ import "net/http"
 // eventStreamRows are the sinks and subscriptions of events.twilio.com. The
 // fake never delivers events to them. Apps test their handlers with package
 // flexfntest or with flexfn trigger, which make the events that Twilio would
-// send. A sink can be used as soon as it exists, while Twilio wants it active
-// first.
+// send. A sink can be used as soon as it exists, while at Twilio it must be
+// active first.
 func eventStreamRows() []resource {
 	return []resource{
 		{
@@ -62,8 +62,8 @@ func removeSink(c *call, rec *record) *apiError {
 	return nil
 }
 
-// validateSink activates a sink. Any test ID is accepted. Twilio would have
-// sent the test ID to the sink; here nothing arrives anywhere.
+// validateSink activates a sink. Any test ID is accepted, since the fake does
+// not send one to the sink as Twilio does.
 func validateSink(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err
@@ -72,8 +72,8 @@ func validateSink(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusCreated, map[string]any{"result": "valid"}), nil
 }
 
-// createSubscription adds the event types of a subscription. Each of its types
-// becomes an item below it, with version 1 of the schema unless the type says
+// createSubscription adds the event types of a subscription. Each type becomes
+// an item below it, with version 1 of the schema unless the type says
 // otherwise.
 func createSubscription(c *call, rec *record) *apiError {
 	if sid := rec.text("sink_sid"); c.one("event_sinks", map[string]any{"sid": sid}) == nil {

@@ -59,7 +59,7 @@ func TestLookupsV1(t *testing.T) {
 		t.Errorf("the number is %+v", n)
 	}
 	if _, err := api.FetchPhoneNumber("+1555", nil); code(t, err) != "404 20404" {
-		t.Errorf("a number that cannot be: %v", err)
+		t.Errorf("an impossible number: %v", err)
 	}
 }
 

@@ -81,7 +81,7 @@ func ExampleTwilio_ServeHTTP() {
 	// Output: 200 OK
 }
 
-// In memory or on a port.
+// Use the fake in memory or on a port.
 func ExampleNew() {
 	fake, err := twiliofake.New(twiliofake.Config{}) // the development state
 	if err != nil {
@@ -120,7 +120,7 @@ func ExampleTwilio_SetFaults() {
 	// 200
 }
 
-// The call is made, and the answer is lost.
+// The call is made, but its answer is lost.
 func ExampleFault_apply() {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
@@ -211,7 +211,7 @@ func ExampleTwilio_Save() {
 	// Output: 7 1
 }
 
-// A state of one's own holds what a test needs and no more.
+// Your own state can hold exactly what a test needs.
 func ExampleState() {
 	fake, err := twiliofake.New(twiliofake.Config{State: &twiliofake.State{
 		Resources: map[string][]twiliofake.Resource{
@@ -233,7 +233,7 @@ func ExampleState() {
 	// twiliofake: the state is not valid: accounts: there must be one, with sid and auth_token
 }
 
-// The control API changes a fake that runs, from a terminal or a script.
+// The control API changes a running fake, from a terminal or a script.
 func Example_control() {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
@@ -255,7 +255,7 @@ func Example_control() {
 	// Output: 200 OK 5
 }
 
-// What a client sees of each action.
+// What a client sees with each action.
 func ExampleAction() {
 	for _, action := range []twiliofake.Action{twiliofake.HTML, twiliofake.Cut, twiliofake.Reset, twiliofake.ResetAfter, twiliofake.Slow} {
 		fake, err := twiliofake.New(twiliofake.Config{})
@@ -290,7 +290,7 @@ func ExampleAction() {
 	// slow 200 application/json <nil>
 }
 
-// Which requests a rule strikes: the second, or a share of them, which is the
+// A rule can strike only the second request, or a share of them, which is the
 // same each time for one seed.
 func ExampleFault_skip() {
 	state := twiliofake.DevelopmentState()
@@ -317,8 +317,8 @@ func ExampleFault_skip() {
 	// [200 200 200 503]
 }
 
-// One fake for several cases of a test: each begins with the same state, and
-// an empty log.
+// One fake can serve several cases of a test. Each begins with the same state
+// and an empty log.
 func ExampleTwilio_SetState() {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {

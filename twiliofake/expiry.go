@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// An expiry says when an item lapses. The fake has no timers: what is due is
-// found on the next request, by a look at the top of the heap.
+// An expiry says when an item lapses. The fake has no timers: each request
+// looks at the top of the heap for items that are due.
 type expiry struct {
 	at  string // RFC 3339 in UTC, which sorts by time
 	rec *record

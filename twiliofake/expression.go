@@ -42,7 +42,7 @@ type condition struct {
 	left, right operand
 }
 
-// An operand is a constant or, if path is set, a reference.
+// An operand is a constant or, if path is set, a reference to a value.
 type operand struct {
 	constant any // nil, bool, float64, string or []any of those
 	path     []step
@@ -108,8 +108,8 @@ func parseExpression(src string) (expression, error) {
 	return expression{root}, err
 }
 
-// matches evaluates the expression. It never fails: what cannot be compared
-// does not match.
+// matches evaluates the expression. It never fails: values that cannot be
+// compared do not match.
 func (e expression) matches(s scope) bool { return e.root.holds(s) }
 
 func (c condition) holds(s scope) bool {

@@ -16,7 +16,7 @@ type expressionVectors struct {
 		Attributes       map[string]any
 		Names            map[string]any
 		Matches, Differs []string
-		Refused          map[string]string // what the error says in part
+		Refused          map[string]string // a part of the error
 	}
 	Orderings []struct {
 		Source  string
@@ -102,8 +102,8 @@ func TestOrderings(t *testing.T) {
 	}
 }
 
-// TestExpressionBounds parses hostile expressions: nesting and length are
-// bounded, and parsing takes linear time within the bounds.
+// TestExpressionBounds parses hostile expressions. Nesting and length are
+// limited, and within the limits parsing takes linear time.
 func TestExpressionBounds(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("(", n) + "1==1" + strings.Repeat(")", n) }
 	if _, err := parseExpression(nested(maxNesting)); err != nil {
@@ -113,7 +113,7 @@ func TestExpressionBounds(t *testing.T) {
 		t.Errorf("the error is %v, want one about nesting", err)
 	}
 	if _, err := parseExpression(strings.Repeat("(", maxExpression)); err == nil {
-		t.Error("parentheses without end were read")
+		t.Error("unclosed parentheses were accepted")
 	}
 	if _, err := parseExpression("1 == 1" + strings.Repeat(" ", maxExpression)); err == nil || !strings.Contains(err.Error(), "longer") {
 		t.Errorf("the error is %v, want one about the length", err)

@@ -17,8 +17,9 @@ import (
 // An Action is the effect of a fault on a request. In JSON it is the string.
 type Action string
 
-// The actions. A request that is struck is not carried out unless Apply is set.
-// Slow never stops a request; RateLimit only stops those beyond its rate.
+// The actions. A request that a fault strikes is not carried out unless Apply
+// is set. Slow only delays requests, and RateLimit only stops those beyond its
+// rate.
 const (
 	// Slow waits for Delay and does nothing else. All other actions wait for
 	// Delay first.
@@ -55,7 +56,7 @@ func (a Action) silent() bool { return a == Reset || a == ResetAfter || a == Han
 //		Status: 412,
 //	})
 //
-//	// A create whose answer is lost: it happened, and the client does not know.
+//	// A create whose answer is lost: it took effect, but the client does not know.
 //	err = fake.AddFault(twiliofake.Fault{
 //		Match:  twiliofake.Match{Method: "POST", Path: "/v1/Workspaces/*/Tasks"},
 //		Times:  1,
@@ -89,8 +90,8 @@ type Fault struct {
 	Action Action `json:"action,omitempty"`
 	// Apply carries the request out even though its answer is lost or replaced:
 	// the call takes effect, but the client does not learn about it. Cut always
-	// carries it out. With HTML it plays a proxy in front of Twilio that fails
-	// after the fact.
+	// carries it out. With HTML it acts like a proxy in front of Twilio that
+	// fails after the request went through.
 	Apply bool `json:"apply,omitempty"`
 	// Delay is how long to wait first. In JSON it is a string such as "250ms".
 	// It ends early if the client leaves or the fake is closed.
@@ -221,8 +222,8 @@ func checkFaults(rules []Fault) error {
 // spoil turns the real answer into the fault's. res is nil if the request was
 // not carried out. The body of a cut answer is halved while Content-Length
 // stays, so the client sees io.ErrUnexpectedEOF and not a short but valid
-// answer. RateLimit says Retry-After: 1, since from one request a second
-// upwards the next token is there by then.
+// answer. RateLimit sends Retry-After: 1, since at one request a second or more
+// the next token is available by then.
 func (f *Fault) spoil(res *response) *response {
 	status := f.Status
 	if status == 0 {
@@ -270,9 +271,8 @@ func abort(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-// faults are the rules in force, with their counts. They have a lock of their
-// own, since a request asks for its stroke before it waits, and must not hold
-// the state's lock meanwhile.
+// faults are the rules in force, with their counts. They have a separate lock,
+// since a request that a rule delays must not hold the state's lock.
 type faults struct {
 	mu    sync.Mutex
 	rules []rule
@@ -296,8 +296,8 @@ type stroke struct {
 	names []string
 }
 
-// set replaces the rules. The dice start again, so setting the same rules again
-// repeats the same choices.
+// set replaces the rules, and restarts the dice, so that setting the same rules
+// again repeats the same choices.
 func (f *faults) set(rules []Fault, seed uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -352,8 +352,8 @@ func (f *faults) strike(r *http.Request, now time.Time) stroke {
 }
 
 // hits counts a matching request and reports whether the rule strikes it. The
-// order matters: a request outside of the period does not use up Skip, and one
-// that the dice spare does not use up Times.
+// order matters: a request outside of the period does not count towards Skip,
+// and one that the dice spare does not count towards Times.
 func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 	if !r.From.IsZero() && now.Before(r.From) || !r.Until.IsZero() && !now.Before(r.Until) {
 		return false
@@ -373,8 +373,8 @@ func (r *rule) hits(now time.Time, dice *rand.Rand) bool {
 }
 
 // allow takes a token from the rate limit's bucket, which holds one second's
-// worth. The first request finds it full. A rate below one a second still has
-// room for one token, or nothing would ever pass.
+// worth. The first request finds it full. With a rate below one a second the
+// bucket still holds one token, or nothing would ever pass.
 func (r *rule) allow(now time.Time) bool {
 	burst := math.Max(r.PerSecond, 1)
 	if r.filled.IsZero() {
@@ -391,7 +391,7 @@ func (r *rule) allow(now time.Time) bool {
 }
 
 // Faults returns the rules in order, with how often each has struck. The slice
-// is a copy. Spent rules are in it.
+// is a copy, and includes spent rules.
 func (t *Twilio) Faults() []Fault {
 	f, _ := t.faults.list()
 	return f

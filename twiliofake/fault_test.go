@@ -59,7 +59,7 @@ func TestStatusFault(t *testing.T) {
 	if rule := fake.Faults()[0]; rule.Struck != 2 || !rule.Spent() {
 		t.Errorf("the rule is listed as %+v", rule)
 	}
-	// A rule that is set as Faults returned it continues where it was.
+	// A rule that Faults returned continues where it was when it is set again.
 	again := fake.Faults()[0]
 	setFaults(t, fake, again)
 	ask(t, fake, "POST", task, form).want(t, 200)
@@ -100,10 +100,10 @@ func TestProbability(t *testing.T) {
 	}
 	a, n := run(1)
 	if b, _ := run(1); a != b {
-		t.Error("the same seed strikes differently")
+		t.Error("the same seed strikes other requests")
 	}
 	if b, _ := run(2); a == b {
-		t.Error("another seed strikes equally")
+		t.Error("another seed strikes the same requests")
 	}
 	if n < 60 || n > 120 {
 		t.Errorf("struck %d of 300 at 0.3", n)
@@ -185,7 +185,8 @@ func TestLostAnswers(t *testing.T) {
 					before, _ := fake.Resource("tasks", "WT00000000000000000000000000000001")
 					setFaults(t, fake, twiliofake.Fault{Action: action, Apply: apply})
 					_, err := client.Do(request(t, "POST", plain(task), "Attributes=%7B%7D"))
-					// Writing a request that nobody reads may fail first.
+					// Writing a request that the server does not read may fail
+					// first.
 					unread := action == twiliofake.Reset && !apply && errors.Is(err, syscall.EPIPE)
 					if !errors.Is(err, syscall.ECONNRESET) && !unread {
 						t.Errorf("%s: %v, want a reset", action, err)
@@ -241,7 +242,7 @@ func TestCutWithoutBody(t *testing.T) {
 		t.Errorf("%v, want a reset", err)
 	}
 	if _, ok := fake.Resource("tasks", "WT00000000000000000000000000000001"); ok {
-		t.Error("the task is still there: cut carries out")
+		t.Error("the task is still there, although cut carries the request out")
 	}
 }
 
@@ -296,7 +297,7 @@ func TestFaultRules(t *testing.T) {
 		t.Errorf("%s became %+v, %v", b, back, err)
 	}
 	if !strings.Contains(string(b), `"delay":"250ms"`) {
-		t.Errorf("the delay is not readable in %s", b)
+		t.Errorf("the delay is not a readable string in %s", b)
 	}
 	for _, bad := range []string{`{"delay":"soon"}`, `{"dealy":"1s"}`, `{"delay":5}`, `[]`} {
 		if err := json.Unmarshal([]byte(bad), &back); err == nil {

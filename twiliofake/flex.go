@@ -9,11 +9,11 @@ import (
 // flexRows are the resources of flex-api.twilio.com.
 //
 // Modelled: the configuration, users with their workers, interactions (in
-// interactions.go) and web chats. A configuration has no version: of concurrent
-// writers of one key the last one wins, and those of different keys do not
-// touch each other. Not modelled: Flex Flows with their channels, plugins and
-// Insights. The configuration comes from the state: there is one for each
-// account, and none is made until a request changes it.
+// interactions.go) and web chats. A configuration has no version: if several
+// requests write one key, the last one wins, but writes to different keys do
+// not affect each other. Not modelled: Flex Flows with their channels, plugins
+// and Insights. Each account has one configuration, which comes from the state,
+// or is made when a request first changes it.
 func flexRows() []resource {
 	return slices.Concat(flexUserRows(), []resource{
 		{
@@ -85,8 +85,7 @@ func flexRows() []resource {
 	})
 }
 
-// updateFlexConfiguration refuses the configuration of another account, which a
-// body can name.
+// updateFlexConfiguration refuses a body that names another account.
 func updateFlexConfiguration(c *call, _ *record) *apiError {
 	body, err := decodeObject(c.body)
 	if sid, ok := body["account_sid"]; err == nil && ok && sid != c.account.id {
@@ -102,8 +101,8 @@ func updateFlexConfiguration(c *call, _ *record) *apiError {
 // and in which service. 45744 is an address that does not exist, 45761 one
 // without automatic creation, 45745 data that is not an object. What the
 // customer filled in before the chat is under pre_engagement_data in the
-// conversation's attributes. If the customer cannot join, no conversation
-// stays.
+// conversation's attributes. If the customer cannot join, the conversation is
+// removed again.
 func createWebChat(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

@@ -22,7 +22,8 @@ const (
 )
 
 // TestFlexConfigurationWriters has twenty writers change the configuration at
-// once. Those of different keys lose nothing; of those of one key, one wins.
+// once. Writes to different keys are all kept; of the writes to one key, one
+// wins.
 func TestFlexConfigurationWriters(t *testing.T) {
 	fake := newFake(t)
 	api := flex.NewApiService(newClient(fake))
@@ -118,7 +119,7 @@ func TestFlexUsers(t *testing.T) {
 	deprovision(made.body["flex_user_sid"].(string)).want(t, 204)
 	deprovision("FU00000000000000000000000000000009").want(t, 404)
 	if _, err := router.FetchWorker(workspace, workerSID); code(t, err) != "404 20404" {
-		t.Errorf("the worker of a user who is gone: %v", err)
+		t.Errorf("the worker of a deprovisioned user: %v", err)
 	}
 	ask(t, fake, "GET", users+"/"+made.body["flex_user_sid"].(string), "").want(t, 200, "deactivated", true, "worker_sid", nil)
 	_, err := api.UpdateFlexUser(instance, made.body["flex_user_sid"].(string), new(flexv2.UpdateFlexUserParams).SetLocale("en-US"))

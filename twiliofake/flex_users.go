@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// flexUserRows are the users of Flex, each above a worker of TaskRouter. twilio-go
-// fetches and updates them (version 2); versions 1 and 4 also list them and
-// provision them. See
+// flexUserRows are the users of Flex, each above a worker of TaskRouter.
+// twilio-go fetches and updates them (version 2); versions 1 and 4 also list
+// them and provision them. See
 // https://www.twilio.com/docs/flex/developer/user-management/flex-users-api.
-// A user without a worker, a team and Flex Insights are not modelled, nor is a
-// user who comes by signing in.
+// Not modelled: users without a worker, teams, Flex Insights, and users who are
+// created by signing in.
 //
 // Users have no dates under the usual names and count their own versions, so
 // the row is bare.
@@ -90,8 +90,8 @@ func (c *call) changeUser(rec *record) {
 	rec.set("updated_date", c.now.Format(time.RFC3339))
 }
 
-// viewFlexUser adds what only the versions outside of twilio-go show. An
-// operation of twilio-go, version 2, has none of these fields.
+// viewFlexUser adds the fields that only versions 1 and 4, which twilio-go does
+// not have, show.
 func viewFlexUser(c *call, rec *record, m map[string]any) {
 	delete(m, "links")
 	if c.op == nil {
@@ -103,7 +103,7 @@ func viewFlexUser(c *call, rec *record, m map[string]any) {
 // flexRoles are the roles that a user can have. Guests are not users.
 var flexRoles = []string{"agent", "supervisor", "admin"}
 
-// provision creates or updates the user of a name and its worker.
+// provision creates or updates a user and its worker.
 //
 // The body is JSON: username, full_name, email, roles and a worker with
 // attributes. The user of that name is updated or, if there is none, created
@@ -224,8 +224,8 @@ func (c *call) provisionWorker(body map[string]any, roles []string, attributes m
 
 // clientIdentity returns the identity under which Flex registers a user for
 // voice and chat: _ and two hex digits for all but letters and digits. For
-// example, ada@example.com is ada_40example_2Ecom. It is the escape that
-// Token.identity plays for IAM.
+// example, ada@example.com is ada_40example_2Ecom. Token.identity does the same
+// for IAM.
 func clientIdentity(name string) string {
 	var b strings.Builder
 	for i := range len(name) {

@@ -13,8 +13,8 @@ import (
 )
 
 // assign stores form parameters in a record. Like Twilio, it ignores parameters
-// that are not a field. Parameters are taken in the order of their names, so
-// that of several invalid ones the same one is reported each time.
+// that are not a field. Parameters are read in the order of their names, so
+// that if several are invalid, the same one is reported each time.
 func (r *resource) assign(rec *record, form url.Values, on setting) *apiError {
 	for _, param := range slices.Sorted(maps.Keys(form)) {
 		f, ok := r.field(param)
@@ -56,7 +56,7 @@ func (r *resource) param(name string) string {
 	return pascal(name)
 }
 
-// parse parses the values of a form parameter. Of a repeated parameter the
+// parse parses the values of a form parameter. If a parameter is repeated, the
 // first value counts, except for many. An empty document is allowed, and clears
 // the field.
 func (k valueKind) parse(values []string) (any, bool) {

@@ -14,7 +14,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// forms are paths that accept a form, each with semantics of its own.
+// forms are paths that accept a form, each with different semantics.
 var forms = []string{
 	task, taskrouter + "/Tasks", taskrouter + "/TaskQueues", taskrouter + "/Workers", taskrouter + "/Workers/WK00000000000000000000000000000001",
 	taskrouter + "/Workers/WK00000000000000000000000000000001/Channels/voice",
@@ -81,10 +81,10 @@ func checkLoads(t *testing.T, fake, again *twiliofake.Twilio) {
 		t.Fatal(err)
 	}
 	if err := again.Load(bytes.NewReader(saved)); err != nil {
-		t.Fatalf("what the fake accepted it cannot load: %v", err)
+		t.Fatalf("the fake cannot load a state that it saved: %v", err)
 	}
 	if loaded, err := json.Marshal(again.State()); err != nil || !bytes.Equal(loaded, saved) {
-		t.Fatalf("what the fake saved, %s, it reads as %s, %v", saved, loaded, err)
+		t.Fatalf("the fake saved %s, and loaded it as %s, %v", saved, loaded, err)
 	}
 }
 
@@ -95,7 +95,7 @@ func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
 		t.Fatal(err)
 	}
 	if have := fake.State(); !reflect.DeepEqual(have, state) {
-		t.Fatalf("a state became another one when it was put in place%s", difference(state, have))
+		t.Fatalf("SetState changed the state%s", difference(state, have))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The generic layer plays the operations that have no row, by their class in the
-// table of operations. It knows names, types and the tree of paths; it knows no
+// The generic layer answers the operations that have no row, by their class in
+// the table of operations. It knows names, types and the tree of paths, but not
 // business rules or life cycles.
 
 // generic answers an operation that has no row. The classes are explained at
@@ -43,8 +43,8 @@ func (c *call) generic() (*response, *apiError) {
 			return c.answer(c.op.status, rec), nil
 		}
 	}
-	// A view, a verb, an oracle (such as a price) or a setting that was never
-	// changed shows an item that is not in the tree.
+	// Views, verbs, oracles (such as prices) and settings that were never
+	// changed show an item that is not in the tree.
 	rec := c.fresh(c.identity())
 	if c.method != http.MethodGet {
 		if rec.id == "" {
@@ -144,7 +144,8 @@ func (c *call) identify(values []argument) string {
 }
 
 // genericUpdate changes an item; an upsert creates it if needed. POST and PATCH
-// leave alone what they do not name, and PATCH merges objects. PUT replaces.
+// keep fields that they do not name, and PATCH merges objects. PUT replaces
+// every field that its body can set.
 func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 	rec := c.collection().find(c.identity(), c.kind.alias)
 	if rec != nil && c.root && !c.owns(rec) {
@@ -200,10 +201,10 @@ func merged(was, now any) any {
 	return object
 }
 
-// fill stores parameters in a record. It keeps those without a field too, for
-// tests to inspect. Dotted names nest: Configuration.Url sets url in
-// configuration. A later parameter adds to an object that an earlier one, or an
-// earlier request, has begun.
+// fill stores parameters in a record. Parameters without a field are kept too,
+// so that tests can read them. Dotted names nest: Configuration.Url sets url in
+// configuration. A parameter adds to the object that an earlier parameter or
+// request has made.
 func (c *call) fill(rec *record, values []argument) {
 	for _, v := range values {
 		top, rest, dotted := strings.Cut(v.name, ".")

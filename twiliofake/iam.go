@@ -21,8 +21,8 @@ func iamRows() []resource {
 	}
 }
 
-// A Token describes a Flex token that IAM knows. The zero value is a token that
-// never expires, for a user without roles and without a worker.
+// A Token describes a Flex token that IAM knows. The zero value never expires,
+// and belongs to a user without roles and without a worker.
 type Token struct {
 	// User is the realm user id, such as "agent@example.com".
 	User string `json:"user,omitempty"`
@@ -35,16 +35,16 @@ type Token struct {
 	// WorkerSID is the SID of the user's worker; empty for a guest.
 	WorkerSID string `json:"worker_sid,omitempty"`
 	// Expires is when the token expires. If it is zero, IAM always answers that
-	// the token expires in an hour. The token is refused from that moment on,
-	// by the process's clock.
+	// the token expires in an hour. The token is refused from then on, by the
+	// process's clock.
 	Expires time.Time `json:"expires,omitzero"`
 	// Invalid is the reason why IAM refuses the token; empty accepts it. The
 	// answer is still 200, with valid false, code 40001 and this text as its
 	// message.
 	Invalid string `json:"invalid,omitempty"`
 	// Outage makes IAM answer 503 when asked about the token. The code is
-	// 20503. It comes before Invalid and Expires, since an outage says nothing
-	// about the token.
+	// 20503. It takes precedence over Invalid and Expires, since an outage says
+	// nothing about the token.
 	Outage bool `json:"outage,omitempty"`
 }
 
@@ -55,7 +55,7 @@ type Token struct {
 //		User: "grace@example.com", Roles: []string{"supervisor"}, WorkerSID: worker,
 //	})
 //
-// The worker need not be in the state: IAM does not ask TaskRouter.
+// The worker need not be in the state, since IAM does not ask TaskRouter.
 //
 // Tokens begin with "fake-", so a real one cannot be mistaken for one of them
 // in a log. They come from the fake's seed: equal seeds and sequences of calls
@@ -93,10 +93,9 @@ func copyTokens(tokens map[string]Token) map[string]Token {
 }
 
 // validateToken answers POST /v1/Accounts/{sid}/Tokens/validate. An API key is
-// refused, because Twilio demands the auth token here: apps that authenticate
-// everything else with a key find out in a test. A token that does not count is
-// an answer with status 200 and valid false, not an HTTP error; only an outage
-// is one.
+// refused, since Twilio requires the auth token here; apps that use a key for
+// everything find out in a test. For an invalid token the answer has status 200
+// and valid false. Only an outage is an HTTP error.
 func validateToken(c *call) (*response, *apiError) {
 	if c.apiKey {
 		return nil, refuse(http.StatusUnauthorized, 20003, "Authenticate: tokens are validated with the account's auth token, not with an API key")

@@ -1,9 +1,8 @@
 package twiliofake
 
 // initialFields are the statuses that Twilio gives new items of the generic
-// layer, by kind. In each comment is the page of
-// https://www.twilio.com/docs that lists them, or the model of twilio-go whose
-// comments or constants do.
+// layer, by kind. Each comment names the page of https://www.twilio.com/docs
+// that lists them, or the model of twilio-go whose comments or constants do.
 var initialFields = map[string][]fieldValue{
 	// voice/api/siprec-resource, voice/api/stream-resource
 	"api/Calls/Siprec":  {{"status", "in-progress"}},

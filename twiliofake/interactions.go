@@ -11,11 +11,12 @@ import (
 
 // interactionRows are Flex's interactions: a conversation with a customer, its
 // channels, participants, invites and transfers. An invite creates a TaskRouter
-// task. See https://www.twilio.com/docs/flex/developer/conversations/interactions-api.
-// Nobody is offered the task: an agent joins when a test reserves and accepts it
-// and adds the participant.
+// task. See
+// https://www.twilio.com/docs/flex/developer/conversations/interactions-api.
+// The task is not offered to anyone: an agent joins when a test reserves and
+// accepts the task and adds the participant.
 //
-// What an answer does not show is kept with a leading underscore: a channel's
+// Fields that answers do not show have a leading underscore: a channel's
 // conversation (_conversation), its tasks (_tasks) and who began it
 // (_initiated_by).
 func interactionRows() []resource {
@@ -56,7 +57,8 @@ func interactionRows() []resource {
 			create: createInvite,
 		},
 		{
-			// A participant of a text channel is one of the conversation, too.
+			// A participant of a text channel is also a participant of the
+			// conversation.
 			name: "interaction_participants", host: "flex-api", prefix: "UT", table: true, list: "participants",
 			paths: []string{channel + "/Participants/{sid}"}, can: create | update | list,
 			fields: []field{
@@ -69,21 +71,21 @@ func interactionRows() []resource {
 	})
 }
 
-// What Twilio accepts as the type of a channel, and as who began an
-// interaction. The empty string is for a body that does not say who.
+// The types of channels that Twilio accepts, and the values that say who began
+// an interaction. The empty string is for a body that does not say.
 var (
 	channelTypes = []string{"chat", "email", "gbm", "messenger", "sms", "voice", "web", "whatsapp"}
 	initiators   = []string{"", "agent", "api", "customer"}
 )
 
-// createInteraction makes an interaction with one channel, the conversation of a
-// text channel, its participants, and the task that its routing asks for, by a
-// first invite. As with Twilio, what goes wrong with the conversation only shows
-// in the channel, which has then failed.
+// createInteraction makes an interaction with one channel, the conversation of
+// a text channel, its participants, and the task that its routing asks for, by
+// a first invite. As with Twilio, a problem with the conversation only shows in
+// the channel, which is then failed.
 //
-// A conversation that the body brings along in media_channel_sid is used as it
-// is; otherwise a text channel gets a new one, named after the interaction.
-// Voice has none. If the routing is refused, a new conversation is removed
+// If the body names a conversation in media_channel_sid, it is used unchanged;
+// otherwise a text channel gets a new one, named after the interaction. Voice
+// channels have none. If the routing is refused, a new conversation is removed
 // again.
 func createInteraction(c *call, rec *record) *apiError {
 	channel, _ := rec.get("channel").(map[string]any)
@@ -171,9 +173,9 @@ func (c *call) joinInteraction(conversation *record, properties map[string]any) 
 // invite makes the task that a routing asks for, for an invite to a channel. It
 // returns nil if the workspace does not exist.
 //
-// The task goes through the checks of a request for a task, so a workflow that
-// does not exist refuses the interaction. Its SID is noted with the channel,
-// for when that closes.
+// The task goes through the checks of a request for a task, so an unknown
+// workflow refuses the interaction. The channel keeps the task's SID for when
+// it closes.
 func (c *call) invite(routing map[string]any, channel, invite *record) (*record, *apiError) {
 	properties, _ := routing["properties"].(map[string]any)
 	workspace := textOf(properties["workspace_sid"])
@@ -258,7 +260,7 @@ func routed(task *record) map[string]any {
 }
 
 // textOf returns v if it is a string, and "" otherwise. Values of JSON objects
-// have any type; what is not a string counts as missing.
+// have any type; anything but a string counts as missing.
 func textOf(v any) string {
 	s, _ := v.(string)
 	return s
@@ -324,13 +326,13 @@ func updateInteractionParticipant(c *call, rec *record) *apiError {
 	return nil
 }
 
-// updateInteractionChannel makes a channel inactive or closes it. When it closes,
-// tasks that nobody has taken are canceled, the others are wrapped up, or
-// completed if Routing has the status closed; everyone leaves, and the
-// conversation closes.
+// updateInteractionChannel makes a channel inactive or closes it. When it
+// closes, tasks that no worker has accepted are canceled, and the others go to
+// wrapping, or to completed if Routing has the status closed. Everyone leaves,
+// and the conversation closes.
 //
-// A closed channel stays closed (45359). The body of Routing is an order for
-// the tasks and not a field, so it is dropped.
+// A closed channel stays closed (45359). Routing in the body is an instruction
+// for the tasks, not a field, so it is dropped.
 func updateInteractionChannel(c *call, rec *record) *apiError {
 	next := rec.text("status")
 	talk := c.one("conversations", map[string]any{"sid": rec.text("_conversation")})

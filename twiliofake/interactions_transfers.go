@@ -7,9 +7,9 @@ import (
 
 // interactionTransferRows are the transfers of an interaction from one agent to
 // another. A transfer begins active and ends completed or failed, once. When a
-// cold one completes, the agent who began it leaves the channel. Whom Flex
-// would invite, the fake does not: a test does. Bodies are JSON. from and to
-// are SIDs of participants of the channel.
+// cold one completes, the agent who began it leaves the channel. The fake does
+// not invite the other agent as Flex does; a test does that. Bodies are JSON.
+// from and to are SIDs of participants of the channel.
 func interactionTransferRows() []resource {
 	return []resource{{
 		name: "interaction_transfers", host: "flex-api", prefix: "UX", json: true,
@@ -57,9 +57,9 @@ func createTransfer(c *call, rec *record) *apiError {
 	return nil
 }
 
-// updateTransfer ends a transfer. Type and beginner are fixed. Only an active
-// transfer can change, so a second completion is refused. In a warm transfer
-// the first agent leaves by a request of its own.
+// updateTransfer ends a transfer. Its type and its initiator are fixed. Only an
+// active transfer can change, so a second completion is refused. In a warm
+// transfer the first agent leaves by a separate request.
 func updateTransfer(c *call, rec *record) *apiError {
 	was, next := c.before.text("status"), rec.text("status")
 	if rec.text("type") != c.before.text("type") || rec.text("from") != c.before.text("from") {
@@ -87,7 +87,7 @@ func updateTransfer(c *call, rec *record) *apiError {
 // interactionWebhookRows are the webhooks of interactions, which twilio-go does
 // not have: global ones, and those that an interaction names by their ttid. See
 // https://www.twilio.com/docs/flex/developer/conversations/register-interactions-webhooks.
-// The fake calls none.
+// The fake does not call them.
 func interactionWebhookRows() []resource {
 	return []resource{{
 		name: "interaction_webhooks", host: "flex-api", prefix: "flex_interactionwebhook_", can: all, bare: true,
@@ -124,7 +124,7 @@ func (c *call) instance() string {
 }
 
 // checkInstance refuses an instance that is not the account's. Without a
-// configuration any instance is taken.
+// configuration any instance is accepted.
 func (c *call) checkInstance() *apiError {
 	if own := c.instance(); own != "" && own != c.vars["instance_sid"] {
 		return notFound(c.path)
@@ -133,8 +133,7 @@ func (c *call) checkInstance() *apiError {
 }
 
 // createInteractionWebhook adds a webhook to the account's instance. Its
-// identity is called ttid and has a prefix of words, so the SID that the engine
-// made becomes that.
+// identity is called ttid, so the SID that the engine made is kept as that.
 func createInteractionWebhook(c *call, rec *record) *apiError {
 	if err := c.checkInstance(); err != nil {
 		return err

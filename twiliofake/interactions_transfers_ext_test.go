@@ -35,8 +35,8 @@ func assist(t *testing.T, fake *twiliofake.Twilio) assisted {
 	return a
 }
 
-// TestInteractionTransfers begins and ends transfers. The agent who began a cold
-// one leaves.
+// TestInteractionTransfers begins and ends transfers. In a cold one, the agent
+// who began it leaves.
 func TestInteractionTransfers(t *testing.T) {
 	for kind, want := range map[string]string{"cold": "completed", "warm": "assigned"} {
 		fake := newFake(t)
@@ -87,8 +87,8 @@ func TestInteractionTransfers(t *testing.T) {
 	}
 }
 
-// TestInteractionChannels closes channels: what becomes of the task depends on the
-// routing, and what comes after is refused.
+// TestInteractionChannels closes channels. The routing decides what happens to
+// the task, and later changes are refused.
 func TestInteractionChannels(t *testing.T) {
 	for _, c := range []struct {
 		routing any

@@ -10,7 +10,7 @@ import (
 
 // appendJSON appends v as [json.Marshal] writes it. It knows the types that
 // records hold, which takes a third of the time that reflection does. Any other
-// type goes to json.Marshal, so a new type is slow but not wrong.
+// type goes to json.Marshal, so that a new type is slow but correct.
 func appendJSON(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -38,8 +38,8 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 	return append(b, other...), err
 }
 
-// appendObject appends an object. The keys are sorted, as json.Marshal sorts
-// them, so equal answers are equal bytes.
+// appendObject appends an object. Like json.Marshal it sorts the keys, so that
+// equal answers are equal bytes.
 func appendObject(b []byte, m map[string]any) ([]byte, error) {
 	var room [48]string // most objects have fewer keys
 	keys := slices.AppendSeq(room[:0], maps.Keys(m))
@@ -95,9 +95,9 @@ func appendText(b []byte, s string) ([]byte, error) {
 	return append(b, '"'), nil
 }
 
-// packed is an object or a list, as JSON. Records hold them so: a map takes ten
-// times the memory, and an answer sends them as they are. It is written once
-// and never changed, so records and their copies share it.
+// packed is an object or a list, as JSON. Records hold these as JSON because a
+// map takes ten times the memory, and answers can send them unchanged. A packed
+// value never changes, so records and their copies share it.
 type packed string
 
 // pack packs objects and lists, and returns anything else unchanged.

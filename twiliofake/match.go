@@ -16,9 +16,9 @@ type Match struct {
 	// Method is an HTTP method, such as "POST". Case does not matter.
 	Method string `json:"method,omitempty"`
 	// Host is a product, such as "taskrouter", or a full host name, such as
-	// "taskrouter.ie1.twilio.com". A product is in lower case and stands for
-	// all its regions and edges. Case does not matter in a full name, and a
-	// port is part of it.
+	// "taskrouter.ie1.twilio.com". A product is in lower case and matches all
+	// its regions and edges. Case does not matter in a full name, and a port is
+	// part of it.
 	Host string `json:"host,omitempty"`
 	// Path is a pattern for the whole path. * matches one segment or part of
 	// one; ** as the last segment matches the rest. "/v1/Workspaces/*/Tasks/*"

@@ -16,8 +16,8 @@ func messagingRows() []resource {
 	once := []unique{{field: "sid", code: alreadySender}}
 	return []resource{
 		{
-			// All settings but validity_period are stored as they are and have
-			// no effect.
+			// All settings except validity_period are only stored, and have no
+			// effect.
 			name: "messaging_services", host: "messaging", prefix: "MG", table: true, can: all,
 			paths: []string{"/v1/Services/{sid}"},
 			fields: []field{
@@ -85,9 +85,9 @@ func saveMessagingService(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// addPhoneNumber adds one of the account's numbers to a service's senders. Its
-// capabilities and its country follow from the number: the country is that of
-// the longest calling code it begins with.
+// addPhoneNumber adds one of the account's numbers to a service's senders. It
+// takes over the number's capabilities. Its country is that of the longest
+// calling code that the number begins with.
 func addPhoneNumber(c *call, rec *record) *apiError {
 	number, err := c.joinService(rec, "api/IncomingPhoneNumbers")
 	if err != nil {
@@ -147,8 +147,8 @@ func (c *call) joinService(rec *record, collection string) (*record, *apiError) 
 // and the length are those in twilio-go's comment on AlphaSender.
 var alphaSender = regexp.MustCompile(`^[A-Za-z0-9 &+_-]{1,11}$`)
 
-// checkAlphaSender checks an alphanumeric sender. A name of digits alone would
-// look like a number.
+// checkAlphaSender checks an alphanumeric sender. A name that has only digits
+// would look like a number.
 func checkAlphaSender(_ *call, rec *record) *apiError {
 	name := rec.text("alpha_sender")
 	if !alphaSender.MatchString(name) || !strings.ContainsFunc(name, func(r rune) bool { return r >= 'A' && r != '_' }) {
@@ -158,8 +158,7 @@ func checkAlphaSender(_ *call, rec *record) *apiError {
 }
 
 // hasSender reports whether a messaging service can send. A service that is not
-// in the state can. Tests often name a service without describing it, so one
-// that is unknown is trusted.
+// in the state can, since tests often name a service without describing it.
 func (c *call) hasSender(service string) bool {
 	rec := c.account.child("messaging/v1/Services").find(service, nil)
 	return rec == nil || slices.ContainsFunc([]string{"PhoneNumbers", "ShortCodes", "AlphaSenders", "ChannelSenders", "DestinationAlphaSenders"},

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// dialingRows are the resources of voice.twilio.com. They say which countries
+// dialingRows are the resources of voice.twilio.com, which say which countries
 // an account may call. Countries come from the state, since Twilio's list is
 // long and changes. The bodies have no SIDs and no dates.
 func dialingRows() []resource {
@@ -75,7 +75,7 @@ func lookupRows() []resource {
 
 // lookup answers from the format of a number and the countries of the dialing
 // permissions. An item in the state overrides both. Packages that cost money at
-// Twilio answer null, unless the state has them.
+// Twilio are null, unless the state has them.
 func lookup(c *call) (*response, *apiError) {
 	answer, err := c.lookUpNumber()
 	if err != nil {
@@ -123,8 +123,8 @@ func lookupV1(c *call) (*response, *apiError) {
 //
 // A number is valid if it is in E.164, has 8 to 15 digits and begins with the
 // calling code of a country in the state. Of North American numbers (code 1)
-// the length is known exactly. A field that the row lacks is 501: an answer
-// without it would say that Twilio knows nothing.
+// the length is known exactly. A field that the row lacks is answered 501,
+// since an answer without it would mean that Twilio knows nothing.
 func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	if f := c.query.Get("Fields"); f != "" && f != "validation" {
 		for name := range strings.SplitSeq(f, ",") {
@@ -192,8 +192,8 @@ func (c *call) country(digits string) (*record, string) {
 }
 
 // updateCountries answers POST /v1/DialingPermissions/BulkCountryUpdates. It
-// changes all the countries or none. Values in the array may be JSON booleans
-// or the texts "true" and "false", as in twilio-go's example.
+// changes either all the countries or none. Values in the array may be JSON
+// booleans or the strings "true" and "false", as in twilio-go's example.
 func updateCountries(c *call) (*response, *apiError) {
 	var updates []map[string]any
 	if err := json.Unmarshal([]byte(c.form.Get("UpdateRequest")), &updates); err != nil {

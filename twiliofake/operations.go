@@ -13,7 +13,7 @@ import (
 // operationsGzip is the table of operations, which internal/twiliogen generates
 // from the source of twilio-go. Its format is documented at writeTable there.
 // It is compressed, since the text is six times as long and every program that
-// imports this package has it.
+// imports this package contains it.
 //
 //go:embed operations.gz
 var operationsGzip []byte
@@ -30,8 +30,8 @@ var operations = sync.OnceValue(func() []*operation {
 
 // An operation is one method on one path, as twilio-go calls it. It knows what
 // the source of twilio-go and internal/twiliogen/facts.txt say: names, types,
-// which parameters are required, the prefix of SIDs. What Twilio's documents
-// say beyond that is in rows.
+// which parameters are required, the prefix of SIDs. Anything more from
+// Twilio's documentation is in rows.
 type operation struct {
 	*apiPackage
 	method, path, name string
@@ -173,7 +173,7 @@ func (r *tableReader) model(line string) {
 }
 
 // operation reads a line of an operation. Words are separated by single spaces,
-// and "-" is an empty one.
+// and "-" stands for an empty one.
 func (r *tableReader) operation(line string) error {
 	word := func() string {
 		w, rest, _ := strings.Cut(line, " ")
@@ -229,8 +229,8 @@ func (op *operation) param(name string) *param {
 // same field, and so are createdAt and date_created. A leading underscore is
 // kept.
 //
-// The path without a capital or a separator is the common one, and does not
-// allocate.
+// A name without capitals or separators, the common case, is returned without
+// an allocation.
 func key(name string) string {
 	clean := true
 	for i := range len(name) {

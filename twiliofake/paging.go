@@ -72,8 +72,8 @@ func (c *call) page() (*response, *apiError) {
 }
 
 // A sequence is a collection in the order of a list. In the usual order it is a
-// view of the collection and copies nothing, so a page of a long list is as
-// cheap as one of a short list.
+// view of the collection and copies nothing, so a page of a long list costs no
+// more than one of a short list.
 type sequence struct {
 	len  int
 	at   func(i int) *record // nil where a record was removed
@@ -87,8 +87,8 @@ type sequence struct {
 }
 
 // sequence returns the collection in the order that the request asks for.
-// Ordering sorts by fields that change, so its pages are numbered: a token
-// could not find its place again.
+// Ordering sorts by fields that can change, which would make tokens useless, so
+// its pages are numbered.
 func (c *call) sequence() (sequence, *apiError) {
 	in := cmp.Or(c.collection(), &collection{})
 	if c.resource != nil && c.orders != nil && c.query.Has("Ordering") {
@@ -170,8 +170,8 @@ func (s sequence) reversed() sequence {
 // fill finds the records of the page. With a token it takes the same time at any
 // depth, and without a filter also by number.
 //
-// A token wins over a page number, as with Twilio, whose clients send both. If
-// the token is nonsense the number counts. The last loop only runs for pages
+// As with Twilio, whose clients send both, a token wins over a page number. If
+// the token is invalid, the number counts. The last loop only runs for pages
 // after the first, and looks back by one page and one item.
 func (w *window) fill(in sequence, keep func(*record) bool) {
 	start, skip, ok := 0, w.number*w.size, false
@@ -257,9 +257,9 @@ func (c *call) ordering() (func(a, b *record) int, *apiError) {
 	}, nil
 }
 
-// envelope wraps a page the way the API does. Links repeat the query of the
-// request, so that its filters hold for all pages. In the API of 2010 they are
-// paths; elsewhere they are URLs.
+// envelope wraps a page the way the API does. Links repeat the request's query,
+// so that its filters apply to all pages. In the API of 2010 they are paths;
+// elsewhere they are URLs.
 func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	key := c.listName()
 	link := func(number int, token string) string {
@@ -330,7 +330,7 @@ func (c *call) listName() string {
 	return c.listKey()
 }
 
-// count reads a number from the query. The bound keeps the index of an item,
+// count reads a number from the query. The limit keeps the index of an item,
 // page times size, from overflowing.
 func (c *call) count(param string, otherwise int) (int, *apiError) {
 	s := c.query.Get(param)
@@ -346,8 +346,9 @@ func (c *call) count(param string, otherwise int) (int, *apiError) {
 
 // filters returns a test for the query's filters; nil keeps everything.
 // Repeated values of a parameter are alternatives. A parameter that Twilio
-// knows but no field answers has no effect, and the answer says so. A row's own
-// filters come first, then those that follow from an operation's model.
+// knows but that matches no field has no effect, and the answer says so. A
+// row's own filters come first, then those that follow from an operation's
+// model.
 func (c *call) filters() (func(*record) bool, *apiError) {
 	var tests []func(*record) bool
 	if c.resource != nil && c.narrow[""] != nil {

@@ -19,11 +19,11 @@ type argument struct {
 }
 
 // parameters reads the request's parameters and checks them against the table:
-// unknown, missing and ill-typed ones are refused. It also checks a query that
-// does not belong to a list.
+// unknown, missing and ill-typed ones are refused. It also checks the query,
+// unless the request is for a list.
 //
-// The order of the result is that of the names, so that of several faults the
-// same one is reported each time. Headers among the operation's parameters,
+// The result is in the order of the names, so that if there are several faults,
+// the same one is reported each time. Headers among the operation's parameters,
 // such as If-Match, are read elsewhere.
 func (c *call) parameters() ([]argument, *apiError) {
 	if !c.op.body.none() {
@@ -62,8 +62,8 @@ func isPaging(name string) bool {
 	return slices.Contains([]string{"Page", "PageSize", "PageToken", "pageSize", "pageToken"}, name)
 }
 
-// parse parses the values of a form parameter. An empty value is allowed for an
-// enumeration, since it clears the field.
+// parse parses the values of a form parameter. An enumeration may be empty,
+// which clears the field.
 func (p *param) parse(values []string) (any, bool) {
 	if p.shape.code[0] == 'l' {
 		out := make([]any, 0, len(values))
@@ -92,8 +92,8 @@ func (p *param) allows(s string) bool {
 }
 
 // parse converts the text of a parameter. The result has a type that records
-// hold. A parameter of any type is JSON if it parses as that, and text
-// otherwise.
+// hold. If the shape allows any type, text that parses as JSON becomes that
+// value, and other text a string.
 func (s shape) parse(text string) (any, bool) {
 	switch s.code[0] {
 	case 'i':
@@ -153,8 +153,8 @@ func (c *call) jsonParameters() ([]argument, *apiError) {
 
 // misfit describes how a JSON value differs from the shape; "" if it does not.
 // where names the value, in dots and brackets, as in "the
-// body.channels[0].type". null fits everything: whether a field may be missing
-// is checked at the object.
+// body.channels[0].type". null fits everything; misfitObject checks whether a
+// field may be missing.
 func (s shape) misfit(v any, where string) string {
 	wrong := func(want string) string { return "Invalid value for " + where + ": expected " + want }
 	if v == nil {
@@ -205,8 +205,8 @@ func (s shape) misfit(v any, where string) string {
 	return ""
 }
 
-// misfitObject is misfit for an object. The count of known keys spares a body
-// without unknown ones the sorting.
+// misfitObject is misfit for an object. It counts the known keys, so that only
+// a body with unknown ones has to be sorted.
 func (s shape) misfitObject(m map[string]any, where string) string {
 	model := s.model()
 	if model == nil {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// queueRows are the queues in which calls wait. The fake enqueues nothing:
-// members come from the state, and "Front" is the one that joined first. The
-// rows use the table, so their parameters and types follow twilio-go.
-// recording_transcriptions are here because they, too, only come from the
+// queueRows are the queues in which calls wait. The fake does not enqueue
+// calls: members come from the state, and "Front" is the one that joined first.
+// The rows use the table, so their parameters and types follow twilio-go.
+// recording_transcriptions are here because they, too, come only from the
 // state.
 func queueRows() []resource {
 	const account = "/2010-04-01/Accounts/{account_sid}"
@@ -75,9 +75,9 @@ func removeQueue(c *call, rec *record) *apiError {
 	return nil
 }
 
-// viewQueue adds the current size and the average wait. Size and average wait
-// are counted for each answer, so they are right whatever the state document
-// says of them. The wait is in seconds.
+// viewQueue adds the current size and the average wait. Both are computed for
+// each answer, so they are right whatever the state document says. The wait is
+// in seconds.
 func viewQueue(c *call, rec *record, m map[string]any) {
 	members := rec.child("Members")
 	m["current_size"] = members.len()
@@ -118,9 +118,8 @@ func viewMember(c *call, rec *record, m map[string]any) {
 	m["position"] = position
 }
 
-// frontMember returns the call that has waited longest. Twilio gives the member
-// at the head of the queue this name, so that a caller need not list the queue
-// first.
+// frontMember returns the call that has waited longest. It is the find hook for
+// the name "Front", with which a client need not list the queue first.
 func frontMember(c *call, id string) *record {
 	if id == "Front" {
 		for member := range c.collection().all() {
@@ -130,9 +129,8 @@ func frontMember(c *call, id string) *record {
 	return nil
 }
 
-// dequeue takes a call out of its queue and redirects it. An update of a member
-// is Twilio's way to take the call off the queue: it goes on with the TwiML at
-// Url.
+// dequeue takes a call out of its queue and redirects it. At Twilio, updating a
+// member takes the call out of the queue; it continues with the TwiML at Url.
 func dequeue(c *call, rec *record) *apiError {
 	if call := c.one("calls", map[string]any{"sid": rec.id}); call != nil {
 		c.set(call, map[string]any{"_url": c.form.Get("Url")})
@@ -150,7 +148,7 @@ func silence() []byte {
 }
 
 // recordingMedia answers with the sound of a recording: one second of silence.
-// A recording that is not finished has no file yet, and neither has one under
+// A recording that is not finished does not have a file yet, nor does one under
 // another extension. WAV is 16-bit mono at 8 kHz.
 func recordingMedia(_ *call, rec *record, extension string) (*response, *apiError) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" || s == "processing" {

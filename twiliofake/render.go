@@ -12,8 +12,7 @@ import (
 )
 
 // answer returns a response with the item as its body. An operation without a
-// model answers with an empty body. The ETag is that of the state after the
-// request.
+// model answers with an empty body. The ETag is the item's after the request.
 func (c *call) answer(status int, rec *record) *response {
 	if c.resource == nil && c.op.model.none() {
 		return &response{status: status, header: http.Header{}}
@@ -27,8 +26,8 @@ func (c *call) answer(status int, rec *record) *response {
 
 // render makes the body of an item: the fields of the operation's model and,
 // for a row, those that the model lacks. The model comes from twilio-go, so its
-// structs decode every answer. Without an operation, the row's fields are all
-// there is. The row's view hook has the last word.
+// structs decode every answer. Without an operation, it has only the row's
+// fields. The row's view hook comes last.
 func (c *call) render(rec *record) any {
 	var m map[string]any
 	if c.op != nil {
@@ -73,7 +72,7 @@ func (c *call) render(rec *record) any {
 }
 
 // value returns the value of a model's field in an item. A field that twilio-go
-// declares without a pointer cannot be null, and gets the zero value of its
+// declares without a pointer cannot be null, so it gets the zero value of its
 // type.
 func (c *call) value(rec *record, f *modelField) any {
 	switch f.key {
@@ -137,7 +136,7 @@ func (s shape) zero(depth int) any {
 // convert converts a parameter's value to the shape of a field; nil if it
 // cannot. Parameters are strings where an answer may have a number, and a JSON
 // document in a parameter may be an object in the answer. An object that is
-// sent as it is stays packed.
+// sent unchanged stays packed.
 func (s shape) convert(v any) any {
 	if p, ok := v.(packed); ok {
 		if s.code == "o" || s.code == "m" && p[0] == '{' {
@@ -208,7 +207,7 @@ func (s shape) convert(v any) any {
 		text, _ := v.(string)
 		if s.code == "t" && len(text) == len("2006-01-02T15:04:05Z") && text[19] == 'Z' ||
 			s.code == "d" && len(text) == len(time.RFC1123Z) && strings.HasSuffix(text, " +0000") {
-			return v // as it should be
+			return v // already the right type
 		}
 		t, err := parseTime(text)
 		if err != nil {
@@ -248,9 +247,9 @@ func (s shape) convert(v any) any {
 	return v
 }
 
-// complete returns a copy of an object with all fields of its model.
-// twilio-go's users rely on every field being there, even where the parameter
-// that set the object left some out.
+// complete returns a copy of an object with all fields of its model. Users of
+// twilio-go rely on every field, even if the parameter that set the object left
+// some out.
 func (s shape) complete(m map[string]any) map[string]any {
 	model := s.model()
 	if model == nil {
@@ -291,7 +290,7 @@ func (c *call) base() string { return "https://" + c.host }
 func (c *call) itemURL(rec *record) string { return c.base() + c.itemPath(rec) }
 
 // itemPath returns the path of an item. It repeats the path of the request, so
-// an item that is listed at two paths has the URL of the one that was asked.
+// an item that is listed at two paths has a URL at the requested one.
 func (c *call) itemPath(rec *record) string {
 	var b strings.Builder
 	c.writePath(&b, c.node, rec)

@@ -34,11 +34,11 @@ type Request struct {
 	// masked.
 	Header http.Header `json:"header,omitempty"`
 	// Form holds the parameters of a form body. A form larger than 16 KiB is in
-	// Body.
+	// Body instead.
 	Form url.Values `json:"form,omitempty"`
 	// Body is a body that is not a form. It is cut at 16 KiB. A body that
-	// cannot be masked by its keys, but contains the word token, is "***" as a
-	// whole. It is empty if a fault struck before the body was read.
+	// cannot be masked by its keys, but contains the word token, is replaced
+	// with "***". It is empty if a fault struck before the body was read.
 	Body string `json:"body,omitempty"`
 	// Status is the answer's status; zero if no answer was sent.
 	Status int `json:"status"`
@@ -69,8 +69,8 @@ type logEntry struct {
 	masked       bool
 }
 
-// requestLog is a ring of the last requests; start is the oldest. Its lock is
-// not the state's: a request is logged before it waits for its turn.
+// requestLog is a ring of the last requests; start is the oldest. It has its
+// own lock, since a request is logged before it waits for the state's.
 type requestLog struct {
 	mu      sync.Mutex
 	max     int
@@ -80,8 +80,8 @@ type requestLog struct {
 }
 
 // begin adds an entry for a request that has just arrived. The ID comes from a
-// generator of its own. It would otherwise depend on how many SIDs were made,
-// and a fault that stops requests would shift the SIDs of later items.
+// separate generator. Otherwise it would depend on how many SIDs were made, and
+// a fault that stops requests would shift the SIDs of later items.
 func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *logEntry {
 	e := &logEntry{
 		Request: Request{Time: now.UTC(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Faults: faults},
@@ -133,7 +133,7 @@ func (e *logEntry) read() Request {
 	}
 	e.masked = true
 	e.Header = maskHeader(e.header)
-	if q, _ := url.ParseQuery(e.query); len(q) > 0 { // what can be read of it
+	if q, _ := url.ParseQuery(e.query); len(q) > 0 { // the part that parses
 		e.Query = maskForm(q)
 	}
 	if e.body != nil {
@@ -151,15 +151,15 @@ func (e *logEntry) read() Request {
 	return e.Request
 }
 
-// Requests returns the logged requests that match m, oldest first. The log has
-// those that were refused or never answered, too. A request that is still
-// under way has no status yet.
+// Requests returns the logged requests that match m, oldest first. The log
+// includes requests that were refused or never answered. A request that is
+// still under way has no status yet.
 //
 //	tries := len(fake.Requests(twiliofake.Match{Method: "POST", Host: "iam"}))
 //
 // The entries share their maps and slices with the log: do not change them. A
-// malformed pattern in m matches nothing. The order is that of arrival, not
-// that in which requests were carried out.
+// malformed pattern in m matches nothing. They are in the order of arrival, not
+// the order in which they were carried out.
 func (t *Twilio) Requests(m Match) []Request {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
@@ -173,8 +173,8 @@ func (t *Twilio) Requests(m Match) []Request {
 	return out
 }
 
-// ClearRequests empties the request log. A request that is under way is no
-// longer in it when it ends. State, faults and their counts stay.
+// ClearRequests empties the request log. A request that is under way does not
+// appear in it when it ends. State, faults and their counts stay.
 func (t *Twilio) ClearRequests() {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 
 // A resource is one row of the table of modelled resources: it tells the engine
 // how one kind of Twilio resource behaves. Adding a kind means adding a row.
-// What a row leaves out, such as a verb or a sub-path, falls through to the
-// generic layer (generic.go).
+// Anything that a row leaves out, such as a verb or a sub-path, falls through
+// to the generic layer (generic.go).
 //
 // The zero value of every column is the common case, so a row reads as a list
 // of what is special about its resource. Rows never change, and all fakes share
@@ -29,7 +29,7 @@ type resource struct {
 	// is a singleton. The first path is the item's home and makes its url; any
 	// others list the same items elsewhere, such as a worker's reservations.
 	paths []string
-	// can is the set of operations that the row plays.
+	// can is the set of operations that the row answers.
 	can verbs
 	// prefix starts the SIDs of new items, such as "WT".
 	prefix string
@@ -47,8 +47,8 @@ type resource struct {
 	// TaskRouter's workers, tasks and reservations have it, and Sync's
 	// documents and items.
 	etag bool
-	// bare items have no SID, account or dates in their body. Their API has
-	// none, or names them otherwise.
+	// bare items have no SID, account or dates in their body. Their API lacks
+	// them, or gives them other names.
 	bare bool
 	// upsert lets an update create the item. Sync's permissions are granted
 	// this way.
@@ -65,9 +65,9 @@ type resource struct {
 	table bool
 	// fields are the fields of an item's body, except those that every item of
 	// its API has: sid, account_sid, date_created, date_updated, and url and
-	// links (uri and subresource_uris in the API of 2010). A name with an
-	// underscore is for the hooks alone: it is kept in the state document,
-	// where a test can read it, and never sent.
+	// links (uri and subresource_uris in the API of 2010). A name that begins
+	// with an underscore is only for hooks: it is kept in the state document,
+	// where a test can read it, but never sent.
 	fields []field
 	// filters lists the fields that a list can be filtered by.
 	filters []string
@@ -89,22 +89,23 @@ type resource struct {
 	// not the one at the path: /v1/Conversations shows the conversations of the
 	// default service. Nil means the one at the path.
 	scope func(*call) *collection
-	// load completes an item of a state document that the account then gets. It
-	// fills in what a request would have been given by default.
+	// load completes an item of a state document with the defaults that a
+	// request would have given it.
 	load func(s *store, account, rec *record)
-	// due returns when an item lapses, as RFC 3339; "" is never. lapse then
-	// changes a copy of it. Without lapse, the item is deleted. It is asked
-	// again after each change of the item. A field date_expires in the row
-	// implies it.
+	// due returns when an item lapses, in RFC 3339; "" means never. It is
+	// called after each change of the item. lapse then changes a copy of the
+	// item; without lapse, the item is deleted. A field date_expires in the row
+	// implies due.
 	due   func(*record) string
 	lapse func(next *record, at string)
 	// view changes the body of an answer before it is sent, for fields that are
 	// computed rather than stored. It must not change the record.
 	view func(*call, *record, map[string]any)
 	// changed runs after every change of an item, whichever request caused it;
-	// TaskRouter's events and the links between tasks and reservations hang off
+	// TaskRouter's events and the links between tasks and reservations rely on
 	// it. before is nil for a new item, after is nil for a deleted one. It also
-	// runs for the changes that it makes itself, so those must come to an end.
+	// runs for changes that it makes itself, so it must not change items
+	// endlessly.
 	changed func(c *call, before, after *record)
 	// narrow handles list parameters that are more than the value of a field.
 	// Each function gets the parameter's values and returns which items to
@@ -124,8 +125,8 @@ type resource struct {
 	special func(*call) (*response, *apiError)
 }
 
-// verbs is a set of operations. A verb that is missing from a row goes to the
-// generic layer, and with Config.Strict is refused.
+// verbs is a set of operations. A verb that a row lacks goes to the generic
+// layer, or is refused with Config.Strict.
 type verbs uint8
 
 const (
@@ -253,8 +254,7 @@ func collectionOf(path string) string {
 }
 
 // verbOf returns the operation that a method means on an item or a collection.
-// Twilio updates with POST. PUT and PATCH belong to operations that only the
-// generic layer plays.
+// Twilio updates with POST. PUT and PATCH occur only in the generic layer.
 func verbOf(method string, item bool) verbs {
 	switch {
 	case method == http.MethodGet && item:

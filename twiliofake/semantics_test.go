@@ -343,7 +343,7 @@ func TestNumbersAndMessages(t *testing.T) {
 	ask(t, fake, "POST", api+"/IncomingPhoneNumbers.json", "PhoneNumber=12").want(t, 400, "code", 21421)
 	ask(t, fake, "POST", api+"/IncomingPhoneNumbers/"+a.sid(t)+".json", "FriendlyName=New&VoiceUrl=u").want(t, 200, "friendly_name", "New", "voice_url", "u")
 	if n := len(ask(t, fake, "GET", api+"/IncomingPhoneNumbers.json?PhoneNumber=%2B12125550000", "").items(t, "incoming_phone_numbers")); n != 1 {
-		t.Errorf("%d numbers of that number, want 1", n)
+		t.Errorf("the number was bought %d times, want once", n)
 	}
 	ask(t, fake, "POST", api+"/OutgoingCallerIds/PN00000000000000000000000000000003.json", "FriendlyName=Mine").want(t, 200, "friendly_name", "Mine")
 

@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// serverlessRows are the resources of serverless.twilio.com. Nothing is run: a
+// serverlessRows are the resources of serverless.twilio.com. No code runs: a
 // build is completed as soon as it is read, and logs come from the state. New
-// versions of functions and assets are uploaded to serverless-upload.twilio.com.
+// versions of functions and assets are uploaded to
+// serverless-upload.twilio.com.
 //
-// Domains and statuses follow the requests, so a deployment tool runs through
-// against the fake: create a service, upload versions, build, poll the build,
-// deploy it to an environment. Names that must be unique are 20409.
+// Domains and statuses follow the requests, so a deployment tool works against
+// the fake: create a service, upload versions, build, poll the build, deploy it
+// to an environment. A name that is taken is 20409.
 func serverlessRows() []resource {
 	const service = "/v1/Services/{service_sid}"
 	const environment = service + "/Environments/{environment_sid}"
@@ -99,8 +100,8 @@ func serverlessRows() []resource {
 			params: content, create: uploadVersion, view: viewVersion,
 		},
 		{
-			// The answer to the create says building, and every later one
-			// completed: clients poll until that changes.
+			// The answer to the create says building, and every later one says
+			// completed, since clients poll until it does.
 			name: "serverless_builds", host: "serverless", prefix: "ZB", table: true, can: create | fetch | remove | list,
 			paths: []string{service + "/Builds/{sid}"},
 			fields: []field{
@@ -152,8 +153,8 @@ func deploy(c *call, rec *record) *apiError {
 	return nil
 }
 
-// uploadVersion checks an upload, which serverless-upload.twilio.com alone
-// accepts. The upload is a form in parts; its Content is kept as _content.
+// uploadVersion checks an upload, which only serverless-upload.twilio.com
+// accepts. The upload is a multipart form; its Content is kept as _content.
 func uploadVersion(c *call, rec *record) *apiError {
 	if c.node.product != "serverless-upload" {
 		return refuse(http.StatusMethodNotAllowed, 20004, "Method POST is not allowed on %s; upload to serverless-upload.twilio.com", c.path)
@@ -168,8 +169,8 @@ func uploadVersion(c *call, rec *record) *apiError {
 }
 
 // viewVersion shows a version as it is read from serverless.twilio.com. A
-// version never changes, so it has no date of an update. Its URL is on the host
-// that reads, and not on the one that takes uploads.
+// version never changes, so it does not have date_updated. Its URL is on the
+// host for reading, not on the one for uploads.
 func viewVersion(c *call, _ *record, m map[string]any) {
 	delete(m, "date_updated")
 	if _, ok := m["asset_sid"]; ok {
@@ -188,9 +189,9 @@ func functionContent(c *call) (*response, *apiError) {
 	return c.answer(http.StatusOK, rec), nil
 }
 
-// createBuild puts versions of functions and assets together. The build fails
-// if two of them have the same path. Versions are named by SID and must belong
-// to the service. A failed build cannot be deployed.
+// createBuild makes a build of versions of functions and assets. The build
+// fails if two of them have the same path. Versions are named by SID and must
+// belong to the service. A failed build cannot be deployed.
 func createBuild(c *call, rec *record) *apiError {
 	paths := map[string]bool{}
 	for _, of := range []struct{ param, field, collection, item string }{
@@ -227,7 +228,7 @@ func createBuild(c *call, rec *record) *apiError {
 }
 
 // versionIn returns a version of one of the functions or assets. A SID does not
-// say which function it belongs to, so all are searched.
+// say which function it belongs to, so it searches all of them.
 func versionIn(items *collection, sid string) *record {
 	for item := range items.all() {
 		if version := item.child("Versions").find(sid, nil); version != nil {
@@ -247,7 +248,7 @@ func until(_ *call, values []string) (func(*record) bool, *apiError) {
 	return created(values[0], func(at, bound time.Time) bool { return !at.After(bound) })
 }
 
-// created keeps the records whose date stands in a relation to a bound. A
+// created keeps the records for which keep accepts their date and the bound. A
 // record whose date does not parse is never kept.
 func created(bound string, keep func(at, bound time.Time) bool) (func(*record) bool, *apiError) {
 	t, err := parseTime(bound)

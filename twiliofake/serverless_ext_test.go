@@ -99,7 +99,7 @@ func TestServerless(t *testing.T) {
 		t.Errorf("%d deployments, want 2", n)
 	}
 
-	// What cannot be built or deployed.
+	// These cannot be built or deployed.
 	twice := build(nil, []string{config1, config2})
 	if got := status(*twice.Sid); got != "failed" {
 		t.Errorf("a build with two files at one path is %s", got)
@@ -112,7 +112,7 @@ func TestServerless(t *testing.T) {
 	}
 	_, err := api.CreateBuild(*service.Sid, new(serverless.CreateBuildParams).SetAssetVersions([]string{"ZN404"}))
 	if got := code(t, err); got != "400 20001" {
-		t.Errorf("a build of nothing: %s", got)
+		t.Errorf("an empty build: %s", got)
 	}
 
 	// Variables and logs.

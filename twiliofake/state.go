@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// State is everything that a fake holds: a JSON document made to be read and
-// edited.
+// State is everything that a fake holds, as a JSON document that people can
+// read and edit.
 //
-// A document holds auth tokens, API secrets and Flex tokens in the clear. Those
-// of the fake are worthless elsewhere; keep real ones out of it.
+// A document holds auth tokens, API secrets and Flex tokens in the clear. The
+// fake's are worthless elsewhere; do not put real ones into it.
 type State struct {
 	// Resources are the items by kind, such as "tasks" or "workers", in the
 	// order in which lists show them. Missing fields get their initial values.
@@ -58,7 +58,7 @@ const (
 // dev-expired, dev-invalid and dev-outage.
 //
 // Each call decodes it again, so the caller may change the result. Adding to it
-// is the usual way to a state of one's own:
+// is the usual way to make your own state:
 //
 //	state := twiliofake.DevelopmentState()
 //	state.Tokens["t"] = twiliofake.Token{Roles: []string{"agent"}}
@@ -73,7 +73,7 @@ func DevelopmentState() State {
 
 // readState reads a state document. Unknown keys are errors. Numbers keep their
 // digits, since a float64 would change long ones. A second value after the
-// document is an error too: it is usually a file that was written twice.
+// document is an error too, since such a file was usually written twice.
 func readState(r io.Reader) (State, error) {
 	d := json.NewDecoder(r)
 	d.UseNumber()
@@ -118,7 +118,7 @@ func (t *Twilio) kindNamed(name string) *kind {
 }
 
 // SetState replaces the whole state. If s is invalid, nothing changes, and the
-// error joins everything that is wrong with it.
+// error joins every fault.
 //
 // Requests that a fault is holding meet the new state when they continue. The
 // request log stays. New items get their SIDs from the start of the seed's
@@ -219,9 +219,9 @@ func (s *store) review(k *kind) {
 // load adds an item of a state document. It replaces an item with the same
 // identity and parents.
 //
-// A field of the path, such as workspace_sid, is kept apart: it is a place in
-// the tree and not a value of the record. Values are checked against the row's
-// kinds here, since hooks rely on them.
+// A field of the path, such as workspace_sid, is not stored as a value of the
+// record, but decides its place in the tree. Values are checked against the
+// row's kinds here, since hooks rely on them.
 func (s *store) load(k *kind, item Resource, account string, now time.Time) error {
 	rec := s.record(k, nil, "")
 	date := now.Format(time.RFC3339)
@@ -324,7 +324,8 @@ func (s *store) parentKind(k *kind, i int) *kind {
 }
 
 // field returns the kind of value that a field of a state document holds. A
-// name with an underscore is private to a hook and can hold anything.
+// name that begins with an underscore is private to hooks and can hold
+// anything.
 func (k *kind) field(name string) (valueKind, bool) {
 	if strings.HasPrefix(name, "_") || k.row == nil {
 		return value, true
@@ -396,7 +397,7 @@ func (t *Twilio) mainAccount() string {
 
 // Load reads a state document from r and replaces the whole state, as
 // [Twilio.SetState] does. Unknown keys are errors. It reads r to its end and
-// does not close it. If it fails, the state is what it was.
+// does not close it. If it fails, the state does not change.
 func (t *Twilio) Load(r io.Reader) error {
 	s, err := readState(r)
 	if err != nil {

@@ -226,7 +226,8 @@ func (r *record) account() *record {
 	return r
 }
 
-// child returns the collection at a path below the item, or nil if it is empty.
+// child returns the collection at a path below the item, or nil if there is
+// none.
 func (r *record) child(path string) *collection { return r.below[path] }
 
 // childOrNone is child for an item that may not exist.
@@ -305,16 +306,16 @@ func (c *collection) len() int {
 	return len(c.order) - c.gone
 }
 
-// after returns the index of the first slot after a sequence number. Slots are
-// in ascending order of seq, so a binary search finds it.
+// after returns the index of the first slot after a sequence number, by binary
+// search.
 func (c *collection) after(seq int) int {
 	i, _ := slices.BinarySearchFunc(c.order, seq+1, func(s slot, seq int) int { return cmp.Compare(s.seq, seq) })
 	return i
 }
 
 // put adds a record to the collection and its indexes. Usually it goes to the
-// end. A record with an older seq comes back to its old slot: a change takes it
-// out of a second path's list and puts it in again.
+// end. A record with an older seq goes back to its old slot, since a change
+// takes it out of a second path's list and puts it in again.
 func (c *collection) put(rec *record) {
 	if c.byID == nil {
 		c.byID = map[string]*record{}
@@ -324,7 +325,7 @@ func (c *collection) put(rec *record) {
 	if i > 0 && c.order[i-1].seq >= rec.seq {
 		i = c.after(rec.seq - 1)
 	}
-	if i < len(c.order) && c.order[i].seq == rec.seq { // it is back
+	if i < len(c.order) && c.order[i].seq == rec.seq { // it had been taken out
 		if c.order[i].rec == nil {
 			c.gone--
 		}
@@ -359,7 +360,7 @@ func (c *collection) take(rec *record) {
 		c.first++
 	}
 	if c.gone > len(c.order)/8+16 {
-		kept := make([]slot, 0, len(c.order)-c.gone) // a copy: all may be under way
+		kept := make([]slot, 0, len(c.order)-c.gone) // a copy, since all may be iterating
 		for _, s := range c.order {
 			if s.rec != nil {
 				kept = append(kept, s)
@@ -375,7 +376,7 @@ func (c *collection) take(rec *record) {
 }
 
 // inOrder returns the records in the order of their identities. The order is
-// kept until a record is put in elsewhere than at the end.
+// cached until a record is put in anywhere but at the end.
 func (c *collection) inOrder() []*record {
 	if c.sorted == nil && c.len() > 0 {
 		c.sorted = slices.AppendSeq(make([]*record, 0, c.len()), c.all())
@@ -423,9 +424,9 @@ func (c *collection) unname(rec *record) {
 	}
 }
 
-// A store holds the state. It is not safe for concurrent use. The fake's lock
-// guards it. SetState fills a new one and swaps it in, so that a document with
-// an error changes nothing.
+// A store holds the state. It is not safe for concurrent use; the fake's lock
+// guards it. SetState fills a new store and swaps it in, so that an invalid
+// document changes nothing.
 type store struct {
 	root  *record
 	kinds map[*kind]*columns
@@ -478,8 +479,8 @@ func (s *store) record(k *kind, owner *record, id string) *record {
 }
 
 // add adds a record at every path of its kind whose parents exist. Its seq is
-// the order of creation. Adding a record that is there already changes nothing,
-// so a hook may add the record before the engine does.
+// the order of creation. Adding a record twice changes nothing, so a hook may
+// add the record before the engine does.
 func (s *store) add(rec *record) {
 	home := rec.owner.makeChild(rec.kind.home())
 	if home.byID[rec.id] == rec {
@@ -543,10 +544,10 @@ func (s *store) commit(rec, next *record) {
 	s.schedule(rec)
 }
 
-// remove deletes a record, and everything below it. What is below is
-// unreachable as soon as the record is out of its collection, and is left to
-// the garbage collector. Only records that are also listed elsewhere have to be
-// taken out of those lists.
+// remove deletes a record, and everything below it. Everything below is
+// unreachable once the record is out of its collection, and is garbage
+// collected. Only records that are also listed elsewhere have to be taken out
+// of those lists.
 func (s *store) remove(rec *record) {
 	rec.owner.child(rec.kind.home()).take(rec)
 	for _, c := range rec.views {
@@ -569,7 +570,7 @@ func (s *store) remove(rec *record) {
 // where yields the records of a kind below an item, usually the account, whose
 // fields equal all of want. It searches the path whose parents want names, and
 // only the collection there. A field that is part of the path narrows the
-// search at its level; all others are compared with each record.
+// search at its level; the others are compared with each record's.
 func (s *store) where(k *kind, from *record, want map[string]any) iter.Seq[*record] {
 	best, most := k.paths[0], 0
 	for _, p := range k.paths {
@@ -653,8 +654,8 @@ func (r *record) matches(want map[string]any) bool {
 	return true
 }
 
-// hex32 returns 32 random hex digits. It draws from the seeded generator: SIDs,
-// tokens and codes of equal runs are equal.
+// hex32 returns 32 random hex digits. It uses the seeded generator, so that
+// equal runs make equal SIDs, tokens and codes.
 func (s *store) hex32() string {
 	var b [16]byte
 	for i := range b {
@@ -663,8 +664,9 @@ func (s *store) hex32() string {
 	return hex.EncodeToString(b[:])
 }
 
-// newSID returns a SID that no item of a collection has. One can have it if the
-// state was saved and loaded. The generator starts again with each new store.
+// newSID returns a SID that no item of the collection has. The generator starts
+// again with each new store, so after a save and a load an item can have the
+// next SID.
 func (s *store) newSID(prefix string, in *collection) string {
 	for {
 		if sid := prefix + s.hex32(); in.find(sid, nil) == nil {
@@ -673,8 +675,8 @@ func (s *store) newSID(prefix string, in *collection) string {
 	}
 }
 
-// ghost adds an item that no request created, because something is created below
-// it. A ghost can be found by its identity but is not listed.
+// ghost adds an item that no request can create, because something is created
+// below it. A ghost can be found by its identity but is not listed.
 func (s *store) ghost(rec *record) {
 	c := rec.owner.makeChild(rec.kind.home())
 	if c.byID == nil {

@@ -9,7 +9,7 @@ import (
 // an execution stays active until a request ends it. Versions 1 and 2 of the
 // API show the same flows. See
 // https://www.twilio.com/docs/studio/rest-api/flow. A definition is stored
-// without a look inside, so every flow is valid.
+// unchecked, so every flow is valid.
 func studioRows() []resource {
 	const flow = "/v2/Flows/{flow_sid}"
 	return []resource{
@@ -47,7 +47,7 @@ func studioRows() []resource {
 }
 
 // saveFlow stores a new revision of a flow. The first revision is 1. Every
-// update makes one, whatever it changes.
+// update makes one.
 func saveFlow(c *call, rec *record) *apiError {
 	if c.form.Has("Definition") {
 		if _, ok := rec.get("definition").(map[string]any); !ok {
@@ -101,7 +101,8 @@ func createExecution(c *call, rec *record) *apiError {
 	return nil
 }
 
-// updateExecution refuses to start an ended execution again. ended is final.
+// updateExecution refuses to start an ended execution again, since ended is
+// final.
 func updateExecution(c *call, rec *record) *apiError {
 	if c.before.text("status") == "ended" && rec.text("status") != "ended" {
 		return invalid("Execution %s has ended", rec.id)

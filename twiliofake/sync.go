@@ -8,16 +8,16 @@ import (
 
 // syncRows are the resources of sync.twilio.com. An item's revision counts its
 // changes and makes its ETag. Items are deleted when their time to live is
-// over. The SDKs for browsers reach Sync over a connection of their own, which
-// the fake does not have: it plays the REST API that functions use. Limits are
-// those of https://www.twilio.com/docs/sync/limits.
+// over. The SDKs for browsers use a different protocol, which the fake does not
+// have; it has the REST API that functions use. Limits are those of
+// https://www.twilio.com/docs/sync/limits.
 func syncRows() []resource {
 	const service = "/v1/Services/{service_sid}"
 	initial := func(more ...field) []field {
 		return append([]field{
 			{"created_by", text, "system", never},
 			{"date_expires", instant, nil, never},
-			{"revision", text, "0", never}, // the last: streams have none
+			{"revision", text, "0", never}, // the last field, since streams do not have it
 		}, more...)
 	}
 	data := field{"data", value, map[string]any{}, never}
@@ -58,7 +58,7 @@ func syncRows() []resource {
 			fields: initial(), create: saveSync, update: saveSync, view: viewSync,
 		},
 		{
-			// A key that is taken is 54208.
+			// If a key is taken, the code is 54208.
 			name: "sync_map_items", host: "sync", table: true, can: all, etag: true,
 			paths: []string{service + "/Maps/{map_sid}/Items/{key}"}, unique: []unique{{field: "key", code: 54208}},
 			fields: initial(data), create: saveSyncItem, update: saveSyncItem, view: viewSync,
@@ -70,8 +70,8 @@ func syncRows() []resource {
 			fields: initial()[:2], create: saveSync, update: saveSync,
 		},
 		{
-			// A message is gone once it is published: there are no subscribers,
-			// and the API cannot read it.
+			// A published message is not kept: there are no subscribers, and
+			// the API cannot read messages.
 			name: "sync_stream_messages", host: "sync", can: update, special: publish,
 			paths: []string{service + "/Streams/{stream_sid}/Messages"},
 		},
@@ -82,8 +82,8 @@ func syncRows() []resource {
 }
 
 // syncPermissions returns the row of what identities may do with an item: the
-// first update grants it, and it goes with the item. The fake itself asks
-// nobody for permission, as Twilio does not ask the REST API's callers. See
+// first update grants it, and it is deleted with the item. The fake does not
+// enforce permissions, and neither does Twilio's REST API. See
 // https://www.twilio.com/docs/sync/api/sync-permissions.
 func syncPermissions(name, item string) resource {
 	return resource{
@@ -95,8 +95,8 @@ func syncPermissions(name, item string) resource {
 // maxStreamMessage is how large the data of a stream's message can be, in bytes.
 const maxStreamMessage = 4 << 10
 
-// publish answers for a message to a stream's subscribers, of whom there are
-// none. The answer has the SID of the message, which names nothing afterwards.
+// publish answers a message to a stream, which has no subscribers. The SID in
+// the answer cannot be looked up afterwards.
 func publish(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err
@@ -166,8 +166,8 @@ func createSyncListItem(c *call, rec *record) *apiError {
 const maxTTL = 31536000
 
 // expireAfter sets an item's expiry from a parameter in seconds; 0 means never.
-// What has expired is gone with the next request, and the date is what a client
-// sees before that.
+// An expired item is deleted with the next request; until then clients see the
+// date.
 func (c *call) expireAfter(rec *record, param string) *apiError {
 	if !c.form.Has(param) {
 		return nil
@@ -186,9 +186,9 @@ func (c *call) expireAfter(rec *record, param string) *apiError {
 	return nil
 }
 
-// syncBounds are the parameters From and Bounds of a list of items. From is a
-// place in the order of the list, which Order turns around. The item itself is
-// included unless Bounds says exclusive.
+// syncBounds are the parameters From and Bounds of a list of items. From names
+// an item at which the list begins, in the order that Order chooses. That item
+// is included unless Bounds is exclusive.
 var syncBounds = map[string]func(*call, []string) (func(*record) bool, *apiError){
 	"From": func(c *call, values []string) (func(*record) bool, *apiError) {
 		bounds := c.query.Get("Bounds")

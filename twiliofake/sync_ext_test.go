@@ -147,8 +147,8 @@ func TestSyncLists(t *testing.T) {
 	}
 }
 
-// TestSyncExpiry waits until items expire: each is deleted exactly when its time
-// to live ends, with everything below it.
+// TestSyncExpiry waits until items expire. Each is deleted exactly when its
+// time to live ends, with everything below it.
 func TestSyncExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, api, service := newSync(t)
@@ -190,12 +190,12 @@ func TestSyncExpiry(t *testing.T) {
 	})
 }
 
-// TestSyncPermissions grants, changes and withdraws what an identity may do.
+// TestSyncPermissions grants, changes and withdraws an identity's permissions.
 func TestSyncPermissions(t *testing.T) {
 	_, api, service := newSync(t)
 	must[*tsync.SyncV1Document](t)(api.CreateDocument(service, new(tsync.CreateDocumentParams).SetUniqueName("d")))
 	if _, err := api.FetchDocumentPermission(service, "d", "ada"); code(t, err) != "404 20404" {
-		t.Errorf("a permission that nobody granted: %v", err)
+		t.Errorf("a permission that was never granted: %v", err)
 	}
 	grant := func(read, write bool) *tsync.SyncV1DocumentPermission {
 		return must[*tsync.SyncV1DocumentPermission](t)(api.UpdateDocumentPermission(service, "d", "ada",

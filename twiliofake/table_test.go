@@ -28,7 +28,7 @@ func TestTable(t *testing.T) {
 		for _, f := range r.fields {
 			if f.initial != nil {
 				if _, ok := f.kind.fits(f.initial); !ok {
-					t.Errorf("%s: %s cannot begin as %v", r.name, f.name, f.initial)
+					t.Errorf("%s: %s cannot have the initial value %v", r.name, f.name, f.initial)
 				}
 			}
 			if f.set != never && r.special == nil && !r.bare {
@@ -36,7 +36,7 @@ func TestTable(t *testing.T) {
 					t.Errorf("%s: no parameter sets %s", r.name, f.name)
 				}
 				if f.set&onCreate != 0 && r.can&create == 0 || f.set&onUpdate != 0 && r.can&update == 0 {
-					t.Errorf("%s: %s is set by a request that cannot be made", r.name, f.name)
+					t.Errorf("%s: %s is set by a request that the row does not have", r.name, f.name)
 				}
 			}
 		}
@@ -107,7 +107,7 @@ func TestParameters(t *testing.T) {
 		delete(params, r.name)
 		check := func(what, param string, in any) {
 			if in == nil {
-				t.Errorf("%s: %s has the parameter %s, and twilio-go no such request", r.name, what, param)
+				t.Errorf("%s: %s has the parameter %s, but twilio-go has no such request", r.name, what, param)
 			} else if _, ok := reflect.TypeOf(in).FieldByName(param); !ok {
 				t.Errorf("%s: twilio-go's %T has no %s", r.name, in, param)
 			}

@@ -11,14 +11,14 @@ import (
 //
 // The hooks of tasks and reservations are in taskrouter_tasks.go. Most rows
 // have a changed hook in taskrouter_events.go that records TaskRouter's events;
-// those of tasks and reservations also keep the two in step. The names that an
-// item repeats, such as a worker's activity_name, are stored with it and follow
-// the item that they name.
+// the hooks of tasks and reservations also keep the two consistent. Names of
+// other items, such as a worker's activity_name, are stored with the item, and
+// change when those are renamed.
 //
 // Modelled: workflows choose a queue, statuses move as Twilio allows, capacity
-// and eligibility are counted, If-Match is honoured. Not modelled: no worker is
-// reserved, nothing times out, a workflow goes no further than its first
-// target, and no callback is called.
+// and eligibility are counted, If-Match is honoured. Not modelled: the fake
+// does not reserve workers, let anything time out, go beyond a workflow's first
+// target, or make callbacks.
 func taskRouterRows() []resource {
 	return append(taskRouterStatistics(), []resource{
 		{
@@ -129,7 +129,7 @@ func taskRouterRows() []resource {
 		},
 		{
 			// available and the name of the activity follow from activity_sid.
-			// date_status_changed is when that last changed.
+			// date_status_changed is when activity_sid last changed.
 			name: "workers", host: "taskrouter", prefix: "WK", etag: true,
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workers/{sid}"},
 			can:   all,
@@ -157,8 +157,8 @@ func taskRouterRows() []resource {
 			changed: workerChanged,
 		},
 		{
-			// They come and go with workers and task channels; only capacity
-			// and availability can be set.
+			// They are created and deleted with workers and task channels; only
+			// capacity and availability can be set.
 			name: "worker_channels", host: "taskrouter", prefix: "WC", alias: []string{"task_channel_unique_name", "task_channel_sid"},
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Workers/{worker_sid}/Channels/{sid}"},
 			can:   fetch | update | list,
@@ -178,8 +178,8 @@ func taskRouterRows() []resource {
 			changed: workerChannelChanged,
 		},
 		{
-			// timeout is in seconds. virtual_start_time is what a queue would
-			// sort by; it defaults to the date of the create.
+			// timeout is in seconds. A queue would sort by virtual_start_time,
+			// which defaults to the date of the create.
 			name: "tasks", host: "taskrouter", prefix: "WT", etag: true,
 			paths: []string{"/v1/Workspaces/{workspace_sid}/Tasks/{sid}"},
 			can:   all,
@@ -246,8 +246,8 @@ func taskRouterRows() []resource {
 }
 
 // in returns fields for a search in the request's workspace: workspace_sid, and
-// more given as pairs of name and value. The workspace makes the search fast:
-// it names the parent; see store.where.
+// more given as pairs of name and value. The workspace names the parent, which
+// makes the search fast; see store.where.
 func (c *call) in(pairs ...string) map[string]any {
 	want := map[string]any{"workspace_sid": c.vars["workspace_sid"]}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -256,7 +256,7 @@ func (c *call) in(pairs ...string) map[string]any {
 	return want
 }
 
-// beside returns fields for a search in the same workspace as rec.
+// beside returns fields for a search in rec's workspace.
 func beside(rec *record, field, value string) map[string]any {
 	return map[string]any{"workspace_sid": rec.text("workspace_sid"), field: value}
 }
@@ -321,7 +321,7 @@ func (c *call) nameActivities(rec *record, roles ...string) *apiError {
 
 // rename updates the stored name of rec wherever an item refers to it. Each ref
 // gives a kind, its field with the SID, and its field with the name. The other
-// items do not change their version: a new name is not a change of theirs.
+// items keep their version, since they have not changed themselves.
 func (c *call) rename(rec *record, refs ...[3]string) {
 	name := rec.text("friendly_name")
 	if name == c.before.text("friendly_name") {
@@ -350,7 +350,7 @@ func updateActivity(c *call, rec *record) *apiError {
 }
 
 // removeActivity refuses to delete an activity that is in use. A worker must
-// always be in an activity, and a workspace must have its two.
+// always have an activity, and a workspace its default and timeout activities.
 func removeActivity(c *call, rec *record) *apiError {
 	sid := rec.text("sid")
 	if w := c.one("workers", c.in("activity_sid", sid)); w != nil {
@@ -394,8 +394,8 @@ func (c *call) giveChannel(worker, channel *record) {
 }
 
 // saveTaskQueue checks a queue. The bounds of MaxReservedWorkers are from
-// twilio-go's comment. A queue with an expression that does not parse could
-// never be matched, so it is refused here.
+// twilio-go's comment. A queue whose expression does not parse could never
+// match, so it is refused here.
 func saveTaskQueue(c *call, rec *record) *apiError {
 	if n := rec.number("max_reserved_workers"); n < 1 || n > 50 {
 		return invalid("MaxReservedWorkers must be from 1 to 50, not %d", n)
@@ -435,8 +435,8 @@ type workflowFilter struct {
 
 // A workflowTarget is one step of a filter: the queue that a task goes to, and
 // who may take it there. Only Queue and Priority have an effect. The
-// expressions are parsed all the same, so that a mistake in one is found when
-// the workflow is stored.
+// expressions are still parsed, so that a mistake in one is found when the
+// workflow is stored.
 type workflowTarget struct {
 	Queue      string      `json:"queue"`
 	Expression string      `json:"expression"`
@@ -526,8 +526,8 @@ func attributesObject(rec *record) *apiError {
 
 // createWorker puts a worker in an activity and gives it all task channels.
 // Without ActivitySid the worker is in the workspace's default activity, as
-// twilio-go's comment says. The workspace may have none in a state document;
-// the worker then has no activity either.
+// twilio-go's comment says. In a state document the workspace may lack one;
+// then so does the worker.
 func createWorker(c *call, rec *record) *apiError {
 	if rec.text("activity_sid") == "" {
 		if ws := c.workspace(); ws != nil {
@@ -545,8 +545,8 @@ func createWorker(c *call, rec *record) *apiError {
 }
 
 // updateWorker moves a worker, renames it in its reservations and, on request,
-// rejects its pending ones. Moving to another activity sets the date; saving
-// the same one again does not. RejectPendingReservations is only valid with an
+// rejects its pending ones. Moving to another activity sets the date; naming
+// the current one does not. RejectPendingReservations is only valid with an
 // activity that is not available, as twilio-go's comment says.
 func updateWorker(c *call, rec *record) *apiError {
 	if rec.text("activity_sid") == c.before.text("activity_sid") {
@@ -595,8 +595,8 @@ func (c *call) enterActivity(rec *record, param string) *apiError {
 	return nil
 }
 
-// removeWorker refuses to delete a worker who is available. An available worker
-// could be reserved while it is deleted.
+// removeWorker refuses to delete a worker who is available, since such a worker
+// could be reserved meanwhile.
 func removeWorker(_ *call, rec *record) *apiError {
 	if rec.flag("available") {
 		return invalid("Worker %s cannot be deleted while it is available", rec.text("sid"))
@@ -604,8 +604,8 @@ func removeWorker(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// updateWorkerChannel checks the capacity. With capacity 0 no reservation would
-// be created, according to twilio-go's comment.
+// updateWorkerChannel checks the capacity. According to twilio-go's comment, a
+// channel with capacity 0 would not get reservations.
 func updateWorkerChannel(_ *call, rec *record) *apiError {
 	if n := rec.number("configured_capacity"); n < 0 || n > 50 {
 		return invalid("Capacity must be from 0 to 50, not %d", n)
@@ -640,8 +640,8 @@ func (c *call) load(wc *record) (assigned, percentage int) {
 	return assigned, (capacity - held) * 100 / capacity
 }
 
-// viewWorkerChannel adds the load. Both figures are counted for each answer, so
-// no change of a reservation has to update them.
+// viewWorkerChannel adds the load. Both figures are computed for each answer,
+// so changes of reservations need not update them.
 func viewWorkerChannel(c *call, rec *record, m map[string]any) {
 	m["assigned_tasks"], m["available_capacity_percentage"] = c.load(rec)
 }

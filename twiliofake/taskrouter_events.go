@@ -9,7 +9,7 @@ import (
 
 // maxEvents bounds the events kept; the oldest are dropped first. Twilio keeps
 // events for thirty days. The bound keeps a fake that runs for days, as flexfn
-// fake does, from growing with every request.
+// fake may, from growing with every request.
 const maxEvents = 10000
 
 // taskRouterEvents is TaskRouter's Events resource; see
@@ -58,9 +58,8 @@ func taskRouterEvents() resource {
 }
 
 // event records an event of an item. All of TaskRouter's events are recorded
-// here. The description is in the manner of Twilio's, and not word for word.
-// The actor is always the account: the fake does not know who is behind a
-// request.
+// here. The description resembles Twilio's, but is not the same. The actor is
+// always the account, since the fake does not know who sent the request.
 func (c *call) event(eventType string, about *record, data map[string]any) {
 	workspace, _ := data["workspace_sid"].(string)
 	sid := about.text("sid")
@@ -88,7 +87,7 @@ func (c *call) event(eventType string, about *record, data map[string]any) {
 }
 
 // resourcePath returns the path of what an event is about. A workspace's own
-// events point at the workspace.
+// events have the workspace's path.
 func resourcePath(workspace, group, sid string) string {
 	path := "/v1/Workspaces/" + workspace
 	if collection := map[string]string{
@@ -100,9 +99,9 @@ func resourcePath(workspace, group, sid string) string {
 	return path
 }
 
-// data returns the data of an event: what every event has, and more in pairs of
-// key and value. All values are strings. Callers pass numbers and booleans as
-// they are. A nil value leaves its key out.
+// data returns the data of an event: the keys that every event has, and pairs
+// of further keys and values. All values are strings. Callers pass numbers and
+// booleans as they are. A nil value leaves its key out.
 func (c *call) data(workspace string, pairs ...any) map[string]any {
 	data := map[string]any{"account_sid": c.account.text("sid"), "workspace_sid": workspace}
 	if ws := c.one("workspaces", map[string]any{"sid": workspace}); ws != nil {
@@ -122,8 +121,8 @@ func (c *call) data(workspace string, pairs ...any) map[string]any {
 	return data
 }
 
-// epoch converts the date of an item to seconds since 1970. A date that is
-// missing or does not parse has none, so its key is left out of the data.
+// epoch converts the date of an item to seconds since 1970. For a date that is
+// missing or does not parse it returns nil, so the key is left out of the data.
 func epoch(date string) any {
 	t, err := time.Parse(time.RFC3339, date)
 	if err != nil {
@@ -132,8 +131,8 @@ func epoch(date string) any {
 	return strconv.FormatInt(t.Unix(), 10)
 }
 
-// revision returns the version of an item as events show it. It is the ETag
-// without quotes.
+// revision returns an item's version as events show it: the ETag without
+// quotes.
 func revision(rec *record) string { return strings.Trim(rec.etag(), `"`) }
 
 // taskData returns what an event says about a task. The keys are those of the
@@ -180,8 +179,8 @@ func (c *call) lifecycle(group string, before, after *record, data func(*record)
 }
 
 // workspaceChanged records that a workspace was created or updated. The events
-// of what a new workspace has from the start come before its own, since the
-// create hook adds those items first.
+// of a new workspace's first items come before its own, since the create hook
+// adds those items first.
 func workspaceChanged(c *call, before, after *record) {
 	if after != nil { // a deleted workspace takes its events with it
 		c.lifecycle("workspace", before, after, func(ws *record) map[string]any { return c.data(ws.text("sid")) })
@@ -203,8 +202,8 @@ func taskChannelChanged(c *call, before, after *record) {
 	})
 }
 
-// taskQueueChanged records that a queue was created, changed or deleted. Of a
-// queue's updates only a new expression is an event.
+// taskQueueChanged records that a queue was created, changed or deleted. The
+// only update that is an event is a new expression.
 func taskQueueChanged(c *call, before, after *record) {
 	data := func(q *record) map[string]any {
 		return c.data(q.text("workspace_sid"), "task_queue_sid", q.text("sid"), "task_queue_name", q.text("friendly_name"),
@@ -247,8 +246,8 @@ func workerChanged(c *call, before, after *record) {
 }
 
 // workerChannelChanged records a new capacity or availability of a worker's
-// channel. Creates and deletes come with a worker or a task channel, whose own
-// events tell of them.
+// channel. Creates and deletes come with a worker or a task channel, which has
+// its own events.
 func workerChannelChanged(c *call, before, after *record) {
 	if before == nil || after == nil {
 		return
@@ -274,8 +273,8 @@ func workerChannelChanged(c *call, before, after *record) {
 // taskChanged records the events of a changed task and updates its reservations.
 //
 // A task that its workflow routes has several events at once, in the order in
-// which it passes the workflow. A change of status is an event of its own and
-// hides that of other changes.
+// which it passes the workflow. A change of status has its own event, which
+// replaces the event of other changes.
 func taskChanged(c *call, before, after *record) {
 	if after == nil {
 		c.event("task.deleted", before, c.taskData(before))
@@ -315,8 +314,8 @@ func taskChanged(c *call, before, after *record) {
 }
 
 // reservationChanged records the events of a changed reservation and updates
-// its task. Only a new status is an event. Its data has the task's and the
-// worker's as well.
+// its task. Only a new status is an event. Its data includes the task's and the
+// worker's.
 func reservationChanged(c *call, before, after *record) {
 	if after == nil || before != nil && before.text("reservation_status") == after.text("reservation_status") {
 		return
@@ -387,7 +386,8 @@ func within(event *record, from, to time.Time) bool {
 }
 
 // eventsAbout keeps the events that have a value as their SID or under one of
-// the keys of their data. Of a repeated parameter only the first value counts.
+// the keys of their data. If a parameter is repeated, only the first value
+// counts.
 func eventsAbout(keys ...string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(_ *call, values []string) (func(*record) bool, *apiError) {
 		return func(rec *record) bool {

@@ -76,8 +76,8 @@ func reserve(t *testing.T, fake *twiliofake.Twilio, task string, workers ...stri
 	return sids
 }
 
-// TestReservationsMoveTheirTask updates reservations in every order that matters
-// and checks the status of the task and the other reservations.
+// TestReservationsMoveTheirTask updates reservations in every order that
+// matters, and checks the status of the task and of the other reservations.
 func TestReservationsMoveTheirTask(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -125,8 +125,9 @@ func TestReservationsMoveTheirTask(t *testing.T) {
 	}
 }
 
-// TestTransfers gives an assigned task a second reservation, as a transfer does.
-// Whatever happens to it, the task stays assigned while a worker has it.
+// TestTransfers gives an assigned task a second reservation, as a transfer
+// does. Whatever happens to that reservation, the task stays assigned while a
+// worker has it.
 func TestTransfers(t *testing.T) {
 	for _, status := range []string{"accepted", "rejected", "timeout", "canceled"} {
 		fake := newFake(t)
@@ -275,7 +276,8 @@ func TestWorkflowChoosesQueue(t *testing.T) {
 	refused(t, err, "TargetWorkers")
 }
 
-// TestTaskRouterLists filters and orders lists by more than fields.
+// TestTaskRouterLists filters and orders lists by more than the values of
+// fields.
 func TestTaskRouterLists(t *testing.T) {
 	fake := newFake(t)
 	api := tr.NewApiService(newClient(fake))

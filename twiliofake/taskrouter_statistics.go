@@ -14,9 +14,9 @@ import (
 // https://www.twilio.com/docs/taskrouter/api/workspace-statistics. Real-time
 // figures are counted from the state, cumulative ones from the events.
 //
-// They are special rows, because no item stands behind such a path. "realtime"
-// is how things are now, whatever the period; "cumulative" is what happened in
-// the period, by default the last fifteen minutes.
+// They are special rows, since their paths do not have items. "realtime"
+// describes the present, whatever the period; "cumulative" counts what happened
+// in the period, by default the last fifteen minutes.
 func taskRouterStatistics() []resource {
 	const workspace = "/v1/Workspaces/{workspace_sid}"
 	kinds := func(above string) []string {
@@ -85,9 +85,9 @@ func (c *call) tally(about, by, sid string) (*tally, *apiError) {
 }
 
 // statistics answers with both parts, or with the real-time or the cumulative
-// part alone, as the path asks. Which part it is, and what it is about, is read
-// from the literal segments of the path, so that these rows share one function.
-// A single worker has no real-time part.
+// part alone, as the path asks. The literal segments of the path say which
+// parts, and what about, so that these rows share one function. A single worker
+// does not have a real-time part.
 func statistics(c *call) (*response, *apiError) {
 	about, by := "workspace", ""
 	parts := segments(c.node.path())
@@ -182,8 +182,7 @@ func bulkStatistics(c *call) (*response, *apiError) {
 	}), nil
 }
 
-// now returns the real-time statistics. A workflow has tasks and no workers of
-// its own.
+// now returns the real-time statistics. A workflow has tasks, but not workers.
 func (t *tally) now() map[string]any {
 	m := map[string]any{}
 	if t.about != "Workers" {

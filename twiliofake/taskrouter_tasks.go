@@ -15,10 +15,9 @@ const (
 
 // createTask makes a pending task and puts it in the queue that its workflow
 // chooses. The fake does not reserve workers: reservations come from the state.
-// The order matters: the workflow sees the attributes, so those are checked
-// first; the queue may come from the workflow, from RoutingTarget or from
-// TaskQueueSid. A task that its workflow cancels is created all the same, as
-// canceled.
+// Attributes are checked first, since the workflow sees them. The queue may
+// come from the workflow, from RoutingTarget or from TaskQueueSid. A task that
+// its workflow cancels is still created, as canceled.
 func createTask(c *call, rec *record) *apiError {
 	if err := attributesObject(rec); err != nil {
 		return err
@@ -106,9 +105,9 @@ func (c *call) chooseWorkflow(rec *record) *apiError {
 // matches its attributes, or of the default filter. If there is neither, the
 // task is canceled, as
 // https://www.twilio.com/docs/taskrouter/workflow-configuration says. Only the
-// first target of the filter counts: later ones are for a task that is not
-// taken in time, and nothing times out here. A target's priority wins over the
-// request's, as twilio-go's comment on Priority says.
+// first target of the filter counts: later ones are for tasks that are not
+// accepted in time, and nothing times out here. A target's priority wins over
+// the request's, as twilio-go's comment on Priority says.
 func (c *call) follow(workflow, task *record) *apiError {
 	w, err := readWorkflow(workflow.text("configuration"))
 	if err != nil || w.Routing == nil {
@@ -173,8 +172,8 @@ func (c *call) workerScope(worker *record) scope {
 	return scope{attributes, fields}
 }
 
-// objectOf parses a JSON object; anything else is an empty object. Attributes
-// in a state document may be any JSON.
+// objectOf parses a JSON object; anything else gives an empty object.
+// Attributes in a state document may be any JSON.
 func objectOf(document string) map[string]any {
 	m, err := decodeObject([]byte(document))
 	if err != nil {
@@ -203,9 +202,9 @@ func (c *call) chooseChannel(rec *record, otherwise string) *apiError {
 	return nil
 }
 
-// chooseQueue puts a task in the queue it asks for, or else in the first one. A
-// workspace without queues is possible in a state document; the task is then in
-// none.
+// chooseQueue puts a task in the queue it asks for, or else in the first one.
+// In a state document a workspace may have no queues; then the task is not in
+// one.
 func (c *call) chooseQueue(rec *record) *apiError {
 	want := c.in()
 	sid := rec.text("task_queue_sid")
@@ -232,8 +231,8 @@ type move struct {
 
 // taskMoves are the changes of a task's status, by the new status. They are the
 // arrows of https://www.twilio.com/docs/taskrouter/lifecycle-task-state that a
-// request can follow. pending, reserved and assigned follow from reservations
-// alone. Each message begins like Twilio's.
+// request can follow. Only reservations make a task pending, reserved or
+// assigned. Each message begins like Twilio's.
 var taskMoves = map[string]move{
 	"canceled":  {[]string{"pending", "reserved"}, "Cannot cancel task %s because it is not pending or reserved"},
 	"wrapping":  {[]string{"assigned"}, "Cannot wrap up task %s because it is not currently assigned"},
@@ -299,7 +298,7 @@ func updateTask(c *call, rec *record) *apiError {
 func viewTask(c *call, rec *record, m map[string]any) { m["age"] = c.age(rec) }
 
 // age returns how many seconds ago an item was created. It is zero if the date
-// is in the future, as a state document can have it.
+// is in the future, as it can be in a state document.
 func (c *call) age(rec *record) int {
 	t, err := time.Parse(time.RFC3339, rec.text("date_created"))
 	if err != nil {
@@ -356,8 +355,8 @@ func updateReservation(c *call, rec *record) *apiError {
 	return nil
 }
 
-// status returns the status of a task, or "" if r is nil. The nil case spares
-// callers a check after a search.
+// status returns the status of a task, or "" if r is nil, so that callers need
+// not check the result of a search.
 func (r *record) status() string {
 	if r == nil {
 		return ""
@@ -367,7 +366,7 @@ func (r *record) status() string {
 
 // reservationsFollow updates a task's reservations to match its new status. It
 // only moves those that may move to that status; taskFollows then finds the
-// task there already, so the two do not call each other without end.
+// task already there, so the two do not call each other endlessly.
 func (c *call) reservationsFollow(task *record) {
 	next := task.status()
 	for _, r := range c.where("reservations", beside(task, "task_sid", task.text("sid"))) {
@@ -379,8 +378,8 @@ func (c *call) reservationsFollow(task *record) {
 
 // moveWorker moves a reservation's worker after a rejection, to the activity
 // that the request names, or after a timeout, to the workspace's timeout
-// activity. It is done before the reservation changes, so that an activity that
-// does not exist refuses the whole request.
+// activity. It runs before the reservation changes, so that an unknown activity
+// refuses the whole request.
 func (c *call) moveWorker(rec *record, next string) *apiError {
 	sid := ""
 	switch next {
@@ -493,8 +492,8 @@ func tasksMatching(c *call, values []string) (func(*record) bool, *apiError) {
 	return func(rec *record) bool { return e.matches(c.taskScope(rec)) }, err
 }
 
-// tasksWithAddons implements the parameter HasAddons. No add-on adds anything;
-// addons come from the state.
+// tasksWithAddons implements the parameter HasAddons. Add-ons do nothing here;
+// the field addons comes from the state.
 func tasksWithAddons(_ *call, values []string) (func(*record) bool, *apiError) {
 	want, ok := boolean.parse(values)
 	if !ok {
@@ -506,8 +505,8 @@ func tasksWithAddons(_ *call, values []string) (func(*record) bool, *apiError) {
 	}, nil
 }
 
-// workersAvailable treats true, 1 and yes as true and all else as false, as
-// Twilio does.
+// workersAvailable treats true, 1 and yes as true and everything else as false,
+// as Twilio does.
 func workersAvailable(_ *call, values []string) (func(*record) bool, *apiError) {
 	want, _ := boolean.parse(values)
 	return func(rec *record) bool { return rec.flag("available") == (want == true) }, nil
@@ -522,8 +521,8 @@ func workersMatching(c *call, values []string) (func(*record) bool, *apiError) {
 }
 
 // workersOfQueue keeps the workers who belong to a queue; field is the queue
-// field that the parameter holds. A queue that does not exist has no workers,
-// which is an empty list and no error.
+// field that the parameter holds. A queue that does not exist gives an empty
+// list, not an error.
 func workersOfQueue(field string) func(*call, []string) (func(*record) bool, *apiError) {
 	return func(c *call, values []string) (func(*record) bool, *apiError) {
 		queue := c.one("task_queues", c.in(field, values[0]))

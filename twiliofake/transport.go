@@ -19,9 +19,9 @@ import (
 // is an error that is syscall.ECONNRESET, a body cut short ends in
 // io.ErrUnexpectedEOF, and a hang lasts until the request's context ends.
 //
-// The client's Transport can be used on its own. It has no timeout of its own;
-// a request's context is the only limit. It is safe for concurrent use, and
-// needs no closing.
+// The client's Transport can be used on its own. It does not have a timeout; a
+// request's context is the only limit. It is safe for concurrent use, and needs
+// no closing.
 func (t *Twilio) Client() *http.Client { return &http.Client{Transport: memory{t}} }
 
 // memory is an [http.RoundTripper] that calls a handler. It keeps nothing

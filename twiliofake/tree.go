@@ -42,7 +42,7 @@ func (p *place) pattern() string {
 
 // shared maps products whose versions show the same items to a common name.
 // Chat has a second host, ip-messaging. Uploads to Serverless also have a host
-// of their own. Without it, an item created on one version or host would be
+// of their own. Otherwise an item created on one version or host would be
 // missing on the other.
 var shared = map[string]string{
 	"chat": "chat", "ip-messaging": "chat", "studio": "studio", "content": "content",
@@ -89,13 +89,13 @@ func placeOf(product, path string) *place {
 }
 
 // A kind describes the items of a collection, or a singleton, under all the
-// paths and API versions that show them. A row makes one, with the row's own
-// paths; every other collection of the table of operations gets one of its own.
-// A kind never changes once the world is built.
+// paths and API versions that show them. Each row makes one, with the row's
+// paths, and so does every other collection in the table of operations. A kind
+// never changes once the world is built.
 type kind struct {
 	name      string
 	product   string
-	row       *resource // nil if only the generic layer plays it
+	row       *resource // nil if there is only the generic layer
 	paths     []*place  // the first is the home
 	vars      []string  // variables of the home, the identity last
 	root      bool
@@ -142,8 +142,8 @@ func (k *kind) index() {
 type rowIndex struct{ byName, byPattern map[string]*kind }
 
 // indexRows makes the kinds of the rows. It fails if two rows claim the same
-// name or place. A row that took another's place would hide it without a word,
-// so that is an error of New, and a test sees it.
+// name or place. A row that took another's place would silently hide it, so New
+// fails, which a test would notice.
 func indexRows(rows []*resource) (*rowIndex, error) {
 	x := &rowIndex{map[string]*kind{}, map[string]*kind{}}
 	for _, r := range rows {
@@ -240,8 +240,7 @@ func (n *node) has(classes ...string) bool {
 }
 
 // rowVerb returns the operation of the node's row for a method, or 0 if the row
-// does not play it. A row that answers everything itself (special) plays only
-// the exact paths that it names.
+// does not have it. A special row has only the exact paths that it names.
 func (n *node) rowVerb(method string) verbs {
 	if n.kind == nil || n.kind.row == nil || n.kind.row.special != nil && !n.asRow {
 		return 0
@@ -373,8 +372,8 @@ func (w *world) node(product, path string) *node {
 // collections can have the same path without variables; the second one is named
 // by its pattern.
 //
-// A node becomes a ghost if the items that its variable names can be made by no
-// operation: then requests below may name any such item.
+// A node becomes a ghost if no operation can create the items that its variable
+// names: then requests below may name any such item.
 func (n *node) settle(w *world, byPattern map[string]*kind) {
 	n.item = n.variable && !n.has("list", "list-only", "create")
 	if n.parent != nil && (n.variable || n.asRow || len(n.ops) > 0 || n.wild != nil) {
@@ -454,9 +453,9 @@ func (n *node) collects() bool {
 		n.wild != nil && !n.wild.has("list", "list-only", "create") && !n.has("view")
 }
 
-// derive completes a kind from its operations. A string parameter UniqueName or
-// Identity of a create that the answer repeats is taken for a name that is
-// unique in its collection and also works in the path.
+// derive completes a kind from its operations. If a create has a string
+// parameter UniqueName or Identity that the answer repeats, it is assumed to be
+// a name that is unique in its collection and also works in the path.
 func (k *kind) derive(ops []*operation) {
 	for _, op := range ops {
 		if op.class != "create" && op.class != "create-at" {
@@ -504,8 +503,8 @@ func (m *model) field(key string) *modelField {
 	return nil
 }
 
-// conflictCode returns a product's error code for a name that is taken. Where
-// no code of the product is known it is 20000 plus the status.
+// conflictCode returns a product's error code for a name that is taken. If the
+// product's code is not known, it is 20000 plus the status.
 func conflictCode(product string) int {
 	return cmp.Or(map[string]int{"sync": 54301, "video": 53113, "chat": 50307, "ip-messaging": 50307, "conversations": 50353}[product], 20409)
 }

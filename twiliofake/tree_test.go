@@ -68,7 +68,8 @@ func TestRowsDoNotCollide(t *testing.T) {
 	}
 }
 
-// TestSubtreeGoes deletes a parent with children in both layers.
+// TestSubtreeGoes checks that deleting a parent deletes its children in both
+// layers.
 func TestSubtreeGoes(t *testing.T) {
 	fake := freshFake(t)
 	const chat = "chat.twilio.com/v2/Services/" + DevelopmentChatServiceSID
@@ -142,7 +143,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	if missing < 150 || unknown < 200 || illTyped < 35 {
-		t.Errorf("only %d, %d and %d operations were looked at", missing, unknown, illTyped)
+		t.Errorf("only %d, %d and %d operations were tested", missing, unknown, illTyped)
 	}
 }
 
@@ -211,10 +212,10 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-// TestInitialStatuses finds creates of the generic layer whose items would have
-// no status, and facts that no create needs.
+// TestInitialStatuses finds creates of the generic layer whose items would lack
+// a status, and initial values that no create needs.
 func TestInitialStatuses(t *testing.T) {
-	// Nothing public says how these begin.
+	// No public source documents their initial values.
 	undocumented := map[string]bool{
 		"iam/v1/Account/OAuthApps status":                                                      true,
 		"messaging/v1/a2p/BrandRegistrations identity_status":                                  true,
@@ -255,8 +256,8 @@ func TestInitialStatuses(t *testing.T) {
 	}
 }
 
-// TestPutAndPatch changes a part of an item: PUT replaces all that its body can
-// hold, PATCH merges, in objects below too.
+// TestPutAndPatch changes part of an item. PUT replaces every field that its
+// body can set; PATCH merges, even nested objects.
 func TestPutAndPatch(t *testing.T) {
 	fake := freshFake(t)
 	send := func(method, path, body string) map[string]any {
@@ -345,7 +346,7 @@ func TestNullOutlives(t *testing.T) {
 }
 
 // TestCountersOutlive saves and loads a list. The next item gets the next index
-// and a SID of its own, although the SIDs begin again.
+// and a new SID, although the generator of SIDs starts again.
 func TestCountersOutlive(t *testing.T) {
 	fake := freshFake(t)
 	create := func(path, form string) map[string]any {

@@ -8,8 +8,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// TestFaultPaths refuses patterns that would never match, or match more than they
-// say, as a rule and in a state document.
+// TestFaultPaths checks that patterns which would never match, or match more
+// than they seem to, are refused in rules and in state documents.
 func TestFaultPaths(t *testing.T) {
 	fake := newFake(t)
 	for path, want := range map[string]string{
@@ -37,7 +37,7 @@ func TestFaultPaths(t *testing.T) {
 }
 
 // TestDeletedConversation deletes a conversation with children in both layers.
-// None of them is in any list, log of the state, or reachable.
+// None of them is listed, in the state, or reachable.
 func TestDeletedConversation(t *testing.T) {
 	fake := newFake(t)
 	const (
@@ -74,8 +74,8 @@ func TestDeletedConversation(t *testing.T) {
 	}
 }
 
-// TestIsolation looks at the state of one account with the credentials of
-// another: nothing of it shows, in either layer, and names do not collide.
+// TestIsolation reads the state of one account with the credentials of another.
+// Nothing of it is visible, in either layer, and names do not collide.
 func TestIsolation(t *testing.T) {
 	fake := newFake(t)
 	const trunks = "https://trunking.twilio.com/v1/Trunks"
@@ -113,7 +113,7 @@ func TestIsolation(t *testing.T) {
 	}
 	ask(t, fake, "POST", "https://serverless.twilio.com/v1/Services", "UniqueName=u&FriendlyName=x", "Authorization", own).want(t, 201)
 
-	// A key opens its own account, and not with another account's secret.
+	// A key gives access only to its own account, and only with its own secret.
 	secret := key.body["secret"].(string)
 	ask(t, fake, "GET", trunks+"/"+trunk, "", "Authorization", basic(key.sid(t), secret)).want(t, 200)
 	ask(t, fake, "GET", trunks, "", "Authorization", basic(key.sid(t), sub.body["auth_token"].(string))).want(t, 401, "code", 20003)
@@ -131,8 +131,8 @@ func TestIsolation(t *testing.T) {
 	ask(t, fake, "GET", trunks+"/"+trunk, "").want(t, 200)
 }
 
-// TestPageAndDelete removes what each page shows, in every order that a list can
-// have: nothing is skipped.
+// TestPageAndDelete removes the items of each page, in every order that a list
+// can have. No item is skipped.
 func TestPageAndDelete(t *testing.T) {
 	for _, query := range []string{"", "Order=desc&"} {
 		fake := newFake(t)

@@ -23,23 +23,23 @@ type Config struct {
 	// changing it afterwards does not change the fake.
 	State *State
 	// Seed seeds the SIDs of created resources. The same seed and the same
-	// sequence of requests make the same SIDs. Zero is a seed like any other.
+	// sequence of requests make the same SIDs. Zero is a valid seed.
 	Seed uint64
 	// MaxRequests bounds the request log; when it is full, the oldest entry is
-	// dropped. Zero means 1000. So does a negative number. An entry keeps at
-	// most 16 KiB of the request's body, and as much of the answer's.
+	// dropped. Zero or less means 1000. An entry keeps at most 16 KiB of the
+	// request's body, and as much of the answer's.
 	MaxRequests int
 	// Strict turns off the generic layer: operations that are not modelled by
-	// hand are answered 501. A test of an app that must not depend on guesses
-	// sets it. Code 20501 tells such a refusal from an error that Twilio would
-	// send.
+	// hand are answered 501. Set it in tests that must not depend on guesses
+	// about Twilio. Its code, 20501, distinguishes such an answer from Twilio's
+	// errors.
 	Strict bool
 }
 
-// A Twilio is an in-memory fake of Twilio. As an [http.Handler] it plays the
-// product in the request's Host header. It is safe for concurrent use: requests
-// are carried out one at a time, so each sees all effects of earlier ones. A
-// request that a [Fault] delays or holds does not keep others waiting.
+// A Twilio is an in-memory fake of Twilio. As an [http.Handler] it answers for
+// the product in the request's Host header. It is safe for concurrent use:
+// requests are carried out one at a time, so each sees all effects of earlier
+// ones. A request that a [Fault] delays or holds does not keep others waiting.
 //
 // Its clock is the process's, so in a testing/synctest bubble tasks age, timers
 // run out and tokens expire in virtual time. The zero value is not usable; make
@@ -60,12 +60,11 @@ type Twilio struct {
 	closed  <-chan struct{}
 }
 
-// New makes a fake. If the state is invalid, the error joins everything that is
-// wrong with it.
+// New makes a fake. If the state is invalid, the error joins every fault.
 //
-// A fake listens on no port and starts no goroutine. It costs little until a
-// product is used whose operations are played from the generated table, which
-// is then decoded, once for the process.
+// A fake listens on no port and starts no goroutine. It costs little until the
+// first request to an operation of the generic layer, whose table is then
+// decoded once for the process.
 //
 // There is nothing to release: [Twilio.Close] is for fakes whose faults hold
 // requests.
@@ -103,9 +102,9 @@ func (t *Twilio) Close() { t.closing() }
 const maxBody = 4 << 20
 
 // ServeHTTP answers like Twilio. Paths under [ControlPath] go to the control
-// API. Requests to the control API meet no faults and do not appear in the
-// request log. All others do both, even those with a wrong host or wrong
-// credentials.
+// API. Faults do not affect requests to the control API, which do not appear in
+// the request log either. Both apply to all other requests, even those with a
+// wrong host or wrong credentials.
 //
 // If a fault drops the connection, ServeHTTP panics with
 // [http.ErrAbortHandler], which net/http expects of a handler that aborts.
@@ -165,8 +164,8 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait waits for d and reports whether the client is still there. It holds no
-// lock, so other requests go on.
+// wait waits for d and reports whether the client is still there. It does not
+// hold a lock, so other requests continue.
 func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -213,12 +212,12 @@ type Resource = map[string]any
 //
 // Integer fields are int, and numbers inside an object or a list are
 // [encoding/json.Number]. Dates are strings: RFC 3339 in UTC or, in the API of
-// 2010, RFC 1123 with a numeric zone. It also deletes what has expired by now,
-// as a request would.
+// 2010, RFC 1123 with a numeric zone. Like a request, it first deletes items
+// that have expired.
 //
 // If several items of the kind have that identity, in different accounts or
 // under different parents, it returns the first that it finds, account by
-// account. A kind that does not exist has no items.
+// account. An unknown kind does not have items.
 func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -231,7 +230,7 @@ func (t *Twilio) Resource(kind, id string) (Resource, bool) {
 
 // lookUp returns an item of any account, or nil. The tree has an account level
 // that callers of [Twilio.Resource] do not name, so it searches every account.
-// A singleton has no identity of its own: the first one found counts.
+// Singletons do not have identities, so the first one found counts.
 func (t *Twilio) lookUp(kind, id string) *record {
 	k := t.kindNamed(kind)
 	if k == nil {
@@ -264,13 +263,13 @@ func (t *Twilio) lookUp(kind, id string) *record {
 //
 // [Twilio.State] shows the names of the kinds.
 //
-// The identity must be given: SetResource makes no SIDs. An item without
-// account_sid goes to the first account. Replacing an item drops the fields
-// that the new one lacks and restarts its ETag at the given _version, or at 0;
-// what is below it stays. The fake copies the item.
+// The identity must be given, since SetResource does not make SIDs. An item
+// without account_sid goes to the first account. Replacing an item drops the
+// fields that the new one lacks and restarts its ETag at the given _version, or
+// at 0; what is below it stays. The fake copies the item.
 //
-// It is a way to arrange a test, not a request: no rule of a request is
-// checked, no TaskRouter event is recorded and the request log has no entry.
+// It sets up a test, and is not a request: the rules for requests are not
+// checked, and neither a TaskRouter event nor a log entry is recorded.
 func (t *Twilio) SetResource(kind string, item Resource) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -290,7 +289,7 @@ func (t *Twilio) SetResource(kind string, item Resource) error {
 // RemoveResource deletes an item and everything below it, without the side
 // effects of a DELETE request. It reports whether the item existed. For
 // example, it removes an available worker, which TaskRouter would refuse, and
-// records no event.
+// does not record an event.
 func (t *Twilio) RemoveResource(kind, id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

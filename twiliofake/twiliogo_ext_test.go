@@ -257,7 +257,7 @@ func TestPaging(t *testing.T) {
 	if err := <-errs; err != nil || n != 122 {
 		t.Errorf("%d numbers, %v, want 122", n, err)
 	}
-	// A task deleted between two pages does not make the list skip another.
+	// Deleting an item between two pages does not make the list skip another.
 	first := ask(t, fake, "GET", taskrouter+"/TaskQueues?PageSize=10", "")
 	ask(t, fake, "DELETE", taskrouter+"/TaskQueues/"+first.items(t, "task_queues")[4]["sid"].(string), "").want(t, 204)
 	second := ask(t, fake, "GET", first.body["meta"].(map[string]any)["next_page_url"].(string), "")

@@ -12,7 +12,7 @@ import (
 
 // Limits of a verification; see
 // https://www.twilio.com/docs/verify/api/verification. Attempts to send and
-// attempts to check are counted apart.
+// attempts to check are counted separately.
 const (
 	verificationTTL = 10 * time.Minute
 	maxCodesSent    = 5
@@ -135,8 +135,7 @@ func (c *call) newCode() string {
 }
 
 // pending returns the pending verification of an address or a SID, unless it
-// has expired. A verification that has expired is removed, so a check of its
-// code is 404.
+// has expired. An expired verification is removed, so checking its code is 404.
 func (c *call) pending(id string) *record {
 	rec := c.parent.child("Verifications").find(id, []string{"_to"})
 	if rec == nil || rec.text("status") != "pending" {
@@ -164,7 +163,8 @@ func updateVerification(c *call, rec *record) *apiError {
 }
 
 // convert marks the last attempt of an approved verification. Statistics of
-// attempts are about the codes that were sent, of which the last one worked.
+// attempts are about the codes that were sent; the last one was the one that
+// worked.
 func (c *call) convert(rec *record) {
 	attempts, _ := rec.get("send_code_attempts").([]any)
 	if len(attempts) == 0 {
@@ -177,9 +177,9 @@ func (c *call) convert(rec *record) {
 	}
 }
 
-// checkVerification compares a code with the verification's. A wrong code is an
-// answer with status pending, and not an error; the sixth try is 60202. After
-// the right one the verification is no longer found by its address.
+// checkVerification compares a code with the verification's. A wrong code is
+// not an error: the answer has the status pending. The sixth try is 60202.
+// After the right one the verification is no longer found by its address.
 func checkVerification(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

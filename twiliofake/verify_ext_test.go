@@ -66,7 +66,7 @@ func TestVerify(t *testing.T) {
 		}
 		must[*verify.VerifyV2Verification](t)(api.UpdateVerification(service, *third.Sid, new(verify.UpdateVerificationParams).SetStatus("canceled")))
 		if _, err := check(to, "4711"); code(t, err) != "404 20404" {
-			t.Errorf("a canceled one: %v", err)
+			t.Errorf("a canceled verification: %v", err)
 		}
 		if _, err := start("nobody"); code(t, err) != "400 60200" {
 			t.Errorf("to nobody: %v", err)
@@ -93,7 +93,7 @@ func TestStudio(t *testing.T) {
 		t.Errorf("the execution is %+v", run)
 	}
 	if _, err := api.CreateExecution(*flow.Sid, start); code(t, err) != "409 20409" {
-		t.Errorf("a second one for the same contact: %v", err)
+		t.Errorf("a second execution for the same contact: %v", err)
 	}
 	context := must[*studio.StudioV2ExecutionContext](t)(api.FetchExecutionContext(*flow.Sid, *run.Sid))
 	if got := fmt.Sprint((*context.Context).(map[string]any)["flow"].(map[string]any)["data"]); got != "map[name:Ada]" || *context.ExecutionSid != *run.Sid {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// videoRows are the resources of video.twilio.com. Nobody joins a room:
+// videoRows are the resources of video.twilio.com. Rooms cannot be joined:
 // participants and recordings come from the state. A room stays in progress
 // until a request ends it: empty_room_timeout and unused_room_timeout, in
-// minutes, are stored and do nothing.
+// minutes, are stored but have no effect.
 func videoRows() []resource {
 	const room = "/v1/Rooms/{room_sid}"
 	recording := []field{
@@ -79,7 +79,8 @@ func videoRows() []resource {
 }
 
 // roomsInProgress implements Twilio's default for a list without Status. It is
-// a filter that always runs, since a missing Status means in-progress.
+// a filter that always runs, since without Status only rooms in progress are
+// listed.
 func roomsInProgress(c *call, _ []string) (func(*record) bool, *apiError) {
 	want := c.query.Get("Status")
 	if want == "" {
@@ -98,8 +99,8 @@ func createRoom(_ *call, rec *record) *apiError {
 	return nil
 }
 
-// updateRoom ends a room, the only change that the API allows. All who are
-// connected are disconnected with it. 53112 is the code for any other status.
+// updateRoom ends a room, the only change that the API allows. Everyone in the
+// room is disconnected. 53112 is the code for any other status.
 func updateRoom(c *call, rec *record) *apiError {
 	if c.before.text("status") != "in-progress" || rec.text("status") != "completed" {
 		return refuse(http.StatusBadRequest, 53112, "Status is invalid")
@@ -115,7 +116,7 @@ func updateRoom(c *call, rec *record) *apiError {
 	return nil
 }
 
-// end records when something ended and its duration. What has no start_time
+// end records when something ended and its duration. Without a start_time, it
 // began when it was created.
 func (c *call) end(rec *record) {
 	rec.set("end_time", c.now.Format(time.RFC3339))

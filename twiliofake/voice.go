@@ -20,8 +20,8 @@ func reachable(to string) bool {
 }
 
 // mayCallFrom reports whether the account can use an address as the caller ID:
-// a client, a SIP address, or a number that it owns or has verified. This is
-// what twilio-go's comment on the parameter From says of phone numbers.
+// a client, a SIP address, or a number that it owns or has verified.
+// twilio-go's comment on the parameter From says this about phone numbers.
 func (c *call) mayCallFrom(from string) bool {
 	if !e164.MatchString(from) {
 		return reachable(from)
@@ -30,8 +30,8 @@ func (c *call) mayCallFrom(from string) bool {
 	return c.one("incoming_phone_numbers", number) != nil || c.one("outgoing_caller_ids", number) != nil
 }
 
-// dial makes a call from the account. The call is answered at once. It checks
-// nothing: mayDial comes first.
+// dial makes a call from the account. The call is answered at once. It does not
+// check anything; mayDial does that first.
 func (c *call) dial(from, to string) *record {
 	rec := c.blank("calls", c.account)
 	c.dialled(rec, from, to)
@@ -68,8 +68,8 @@ func national(number string) string {
 
 // mayDial refuses a call from or to an invalid address; unreachable is the
 // error for the latter. The error codes are those of
-// https://www.twilio.com/docs/api/errors. Only unreachable differs by caller: a
-// call to an invalid number is 21211, a participant's is 13223.
+// https://www.twilio.com/docs/api/errors. Only unreachable differs: for a call
+// to an invalid number it is 21211, for a participant 13223.
 func (c *call) mayDial(from, to string, unreachable *apiError) *apiError {
 	switch {
 	case to == "":
@@ -103,8 +103,8 @@ func createCall(c *call, rec *record) *apiError {
 }
 
 // redirect records the TwiML or URL that a call was redirected to, for tests to
-// inspect. _twiml and _url show what the call was last told, in the state and
-// to [Twilio.Resource].
+// inspect. _twiml and _url hold the latest, in the state and in
+// [Twilio.Resource].
 func (c *call) redirect(rec *record) {
 	rec.drop("_twiml")
 	rec.drop("_url")
@@ -121,8 +121,8 @@ func live(status string) bool {
 	return status == "queued" || status == "ringing" || status == "in-progress"
 }
 
-// updateCall redirects a call, completes it or cancels it. It plays 21220,
-// which plugins branch on: a call that has ended cannot be redirected, and one
+// updateCall redirects a call, completes it or cancels it. It returns 21220,
+// which plugins check for: a call that has ended cannot be redirected, and one
 // that is not yet answered can only be canceled or completed. Redirecting takes
 // the call out of its conference, as new TwiML does.
 func updateCall(c *call, rec *record) *apiError {
@@ -183,8 +183,8 @@ func (c *call) leave(callSID string) {
 
 // depart takes a participant out of its conference. That ends the conference if
 // the participant was the last one or has endConferenceOnExit set. It does not
-// hang up: a participant that leaves with its call, or is taken away by new
-// instructions, ends differently. Callers hang up where they must.
+// hang up, since the call may have ended already, or go on with new
+// instructions. Callers hang up where they must.
 func (c *call) depart(p *record) {
 	c.store.remove(p)
 	conference := c.one("conferences", map[string]any{"sid": p.text("conference_sid"), "status": "in-progress"})
@@ -199,9 +199,9 @@ func (c *call) depart(p *record) {
 	}
 }
 
-// endConference ends a conference and its participants' calls. The reason is
-// one of those of a conference's reason_conference_ended. by is the call that
-// ended it; it is empty if the API did.
+// endConference ends a conference and its participants' calls. reason is a
+// value of a conference's reason_conference_ended. by is the call that ended
+// it, or empty if the API did.
 func (c *call) endConference(conference *record, reason, by string) {
 	fields := map[string]any{"status": "completed", "reason_conference_ended": reason}
 	if by != "" {
@@ -217,8 +217,8 @@ func (c *call) endConference(conference *record, reason, by string) {
 	}
 }
 
-// endCall hangs up a call if it is not over. It also counts the change, which
-// hangUp leaves to its callers.
+// endCall hangs up a call if it is not over. It also updates the call's
+// version, which hangUp leaves to its callers.
 func (c *call) endCall(sid string) {
 	if rec := c.one("calls", map[string]any{"sid": sid}); rec != nil && live(rec.text("status")) {
 		c.hangUp(rec)
@@ -319,9 +319,9 @@ func currentRecording(c *call, id string) *record {
 	return nil
 }
 
-// createRecording starts to record a call. Only a call can be recorded, and
-// only while it is in progress. If the call is in a conference, the recording
-// is listed there too.
+// createRecording starts to record a call. A call can be recorded only while it
+// is in progress. If the call is in a conference, the recording is listed there
+// too.
 func createRecording(c *call, rec *record) *apiError {
 	sid := c.vars["call_sid"]
 	if sid == "" {
@@ -358,7 +358,7 @@ func updateRecording(c *call, rec *record) *apiError {
 	return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
 }
 
-// inProgress refuses what needs a call that is under way.
+// inProgress refuses a call that is not in progress.
 func (c *call) inProgress(call *record) *apiError {
 	if call.text("status") != "in-progress" {
 		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress")
@@ -366,8 +366,8 @@ func (c *call) inProgress(call *record) *apiError {
 	return nil
 }
 
-// stopRecording ends a recording if it is not over. A recording that ends with
-// its call is completed at once, without processing.
+// stopRecording ends a recording if it is not over. It is completed at once,
+// without processing.
 func (c *call) stopRecording(rec *record) {
 	if s := rec.text("status"); s == "in-progress" || s == "paused" {
 		c.set(rec, map[string]any{
@@ -377,7 +377,7 @@ func (c *call) stopRecording(rec *record) {
 }
 
 // viewRecording shows a recording as the account's list or as a call does. Only
-// the account's list knows where the file is; below a call there is a track
+// the account's list has the URL of the file; below a call there is a track
 // instead.
 func viewRecording(c *call, rec *record, m map[string]any) {
 	if c.parent == c.account {
@@ -386,8 +386,8 @@ func viewRecording(c *call, rec *record, m map[string]any) {
 	}
 }
 
-// createNumber buys a number. 21421 is for a number that is not one, 21422 for
-// one that the account has already.
+// createNumber buys a number. 21421 is for an invalid number, 21422 for one
+// that the account already has.
 func createNumber(c *call, rec *record) *apiError {
 	number := rec.text("phone_number")
 	if !e164.MatchString(number) {
@@ -402,9 +402,10 @@ func createNumber(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createMessage checks a message. What is missing comes before what is invalid.
-// A WhatsApp address is a number with a prefix. A sender that is neither a
-// number nor a service, such as an alphanumeric one, is taken as it is.
+// createMessage checks a message. Missing parameters are reported before
+// invalid ones. A WhatsApp address is a number with a prefix. A sender that is
+// neither a number nor a service, such as an alphanumeric one, is accepted
+// unchecked.
 func createMessage(c *call, rec *record) *apiError {
 	to, from := rec.text("to"), rec.text("from")
 	number := strings.TrimPrefix(to, "whatsapp:")
@@ -428,8 +429,8 @@ func createMessage(c *call, rec *record) *apiError {
 	return nil
 }
 
-// updateMessage checks a change of a message. A message can be canceled or
-// emptied of its body, and nothing else.
+// updateMessage checks a change of a message. A message can only be canceled,
+// or emptied of its body.
 func updateMessage(c *call, rec *record) *apiError {
 	if c.form.Has("Status") && rec.text("status") != "canceled" {
 		return invalid("Invalid value for parameter Status: %.100q", rec.text("status"))
