@@ -369,7 +369,9 @@ const beforeTime = 4 * time.Second
 //
 // Its ctx ends after 4 s; the result of a handler that runs longer is ignored.
 // handler is called concurrently, and again when a delivery is repeated. An
-// Edit whose Attributes cannot be encoded as JSON counts as a failure.
+// Edit whose Attributes cannot be encoded as JSON counts as a failure. Each
+// failure is logged with its reason. [flexfn.App.Handle] panics if otherwise is
+// such an Edit.
 func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) (Verdict, error), options ...flexfn.StudioOption) *flexfn.Function {
 	serve := func(ctx context.Context, in flexfn.Event) (*flexfn.Response, error) {
 		e := conversationEvent(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))
@@ -378,31 +380,18 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 		ctx, cancel := context.WithTimeout(ctx, beforeTime)
 		defer cancel()
 		// Buffered, so that the goroutine of a handler that is too late ends.
-		verdicts := make(chan Verdict, 1)
+		answers := make(chan *flexfn.Response, 1)
 		go func() {
-			var v Verdict
-			var err error
-			// net/http recovers only from panics in its own goroutine: one here
-			// would end the process.
-			defer func() {
-				if p := recover(); p != nil {
-					v, err = nil, fmt.Errorf("it panicked: %v", p)
-				}
-				if v == nil {
-					flexfn.Logger(ctx).Error("no verdict on a change in a conversation; using the default", "type", c.Type, "error", err)
-				}
-				verdicts <- v
-			}()
-			if v, err = handler(ctx, c); err != nil {
-				v = nil
+			answer, err := judge(ctx, handler, c)
+			if err != nil {
+				flexfn.Logger(ctx).Error("no verdict on a change in a conversation; using the default", "type", c.Type, "error", err)
 			}
+			answers <- answer
 		}()
 		select {
-		case v := <-verdicts:
-			if v != nil {
-				if r, err := v.verdict(); err == nil {
-					return r, nil
-				}
+		case answer := <-answers:
+			if answer != nil {
+				return answer, nil
 			}
 		case <-ctx.Done():
 			flexfn.Logger(ctx).Error("no verdict on a change in a conversation within 4s; using the default", "type", c.Type)
@@ -414,6 +403,27 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 	def := &definition{StudioOption: flexfn.Deadline(beforeTime + 500*time.Millisecond), source: twilioevent.Before}
 	if otherwise == nil || handler == nil {
 		def.err = errors.New("events.Before needs a handler, and a default verdict")
+	} else if _, err := otherwise.verdict(); err != nil {
+		def.err = fmt.Errorf("events.Before: the default verdict: %w", err)
 	}
 	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{def, flexfn.Doc("Judges changes in conversations.")}, options...)...)
+}
+
+// judge returns the answer that handler's verdict makes, or why there is none.
+func judge(ctx context.Context, handler func(context.Context, ConversationEvent) (Verdict, error), e ConversationEvent) (answer *flexfn.Response, err error) {
+	// net/http recovers only from panics in its own goroutine: one here would
+	// end the process.
+	defer func() {
+		if p := recover(); p != nil {
+			answer, err = nil, fmt.Errorf("it panicked: %v", p)
+		}
+	}()
+	v, err := handler(ctx, e)
+	switch {
+	case err != nil:
+		return nil, err
+	case v == nil:
+		return nil, errors.New("the handler returned nil")
+	}
+	return v.verdict()
 }

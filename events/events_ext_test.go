@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/events"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // counter counts how often listeners succeeded, by listener and event.
@@ -492,6 +494,7 @@ func TestDefinitions(t *testing.T) {
 		"set Config.Queue":      events.TaskRouter(events.On("task.*", ok, events.AfterAnswer())),
 		"from 1 to 100":         events.TaskRouter(events.On("task.*", ok, events.Tries(0))),
 		"not a struct":          events.TaskRouter(events.On("task.*", func(context.Context, string) error { return nil })),
+		"the default verdict":   events.Before(events.Edit{Attributes: events.Attributes{"score": math.NaN()}}, func(context.Context, events.ConversationEvent) (events.Verdict, error) { return nil, nil }),
 		"is an option of event": flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (any, error) { return nil, nil }, events.On("*", ok)),
 	} {
 		func() {
@@ -551,6 +554,7 @@ func TestAssignment(t *testing.T) {
 func TestBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clean := "clean"
+		var log syncbuf.Buffer
 		app := newApp(t, "/pre", events.Before(events.Publish{}, func(ctx context.Context, e events.ConversationEvent) (events.Verdict, error) {
 			switch e.Body {
 			case "bad":
@@ -565,12 +569,14 @@ func TestBefore(t *testing.T) {
 				time.Sleep(10 * time.Second)
 			case "nil":
 				return nil, nil
+			case "not JSON":
+				return events.Edit{Body: &clean, Attributes: events.Attributes{"score": math.NaN()}}, nil
 			}
 			return events.Publish{}, nil
-		}))
+		}), func(c *flexfn.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		for body, want := range map[string]string{
 			"fine": "200 {}", "bad": "403 {}", "dirty": `200 {"attributes":"{\"edited\":true}","body":"clean"}`,
-			"error": "200 {}", "panic": "200 {}", "slow": "200 {}", "nil": "200 {}",
+			"error": "200 {}", "panic": "200 {}", "slow": "200 {}", "nil": "200 {}", "not JSON": "200 {}",
 		} {
 			begin := time.Now()
 			a := app.CallStudio("/pre", flexfntest.Params{"EventType": "onMessageAdd", "Body": body, "ConversationSid": "CH1"})
@@ -579,6 +585,11 @@ func TestBefore(t *testing.T) {
 			}
 		}
 		time.Sleep(10 * time.Second)
+		for _, reason := range []string{"cannot judge", "it panicked: boom", "within 4s", "the handler returned nil", "the edited attributes cannot be JSON"} {
+			if n := log.Count(reason); n != 1 {
+				t.Errorf("the log has %d lines with %q:\n%s", n, reason, log.String())
+			}
+		}
 	})
 }
 
