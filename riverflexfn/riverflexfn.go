@@ -61,6 +61,11 @@ const (
 	attempts = 50          // the app counts tries itself; this outlasts an outage of days
 	jobTime  = time.Minute // of a listener; a job's is its function's
 
+	// fetchPause is the minimum between two fetches of at most n jobs. With
+	// River's own 100 ms ten workers would do 100 jobs a second, however short.
+	// A queue that is empty is asked once a second and when a job is added.
+	fetchPause = 10 * time.Millisecond
+
 	insertTime = 5 * time.Second // after which a connection counts as dead
 )
 
@@ -106,9 +111,13 @@ func (q *Queue) Migrate(ctx context.Context) error {
 // inserted together: River notifies its workers of an insert, and PostgreSQL
 // commits transactions that notify one after another.
 func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) error {
-	_, err := q.adds.Do(ctx, river.InsertManyParams{Args: jobArgs{key, job}, InsertOpts: &river.InsertOpts{
-		MaxAttempts: attempts, ScheduledAt: due, UniqueOpts: river.UniqueOpts{ByArgs: true},
-	}})
+	opts := river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true}}
+	// A job with a time, even one that has passed, waits for River's scheduler,
+	// which looks each 5 s, and not at all until a leader is elected.
+	if due.After(time.Now()) {
+		opts.ScheduledAt = due
+	}
+	_, err := q.adds.Do(ctx, river.InsertManyParams{Args: jobArgs{key, job}, InsertOpts: &opts})
 	return err
 }
 
@@ -166,6 +175,7 @@ func (q *Queue) Work(ctx context.Context, app *flexfn.App, n int) error {
 		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: n}},
 		Workers:    workers,
 		JobTimeout: timeout, RescueStuckJobsAfter: timeout,
+		FetchCooldown: fetchPause,
 	})
 	if err == nil {
 		err = client.Start(ctx)

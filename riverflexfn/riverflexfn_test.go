@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +123,28 @@ func TestAddTogether(t *testing.T) {
 	}
 }
 
+// TestDueNow adds jobs that are due and one that is not: only that one is left to
+// River's scheduler, which looks each 5 s.
+func TestDueNow(t *testing.T) {
+	q, err := New(storetest.StartPostgres(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.Close)
+	if err := q.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for due, want := range map[time.Time]string{time.Now(): "available", time.Now().Add(-time.Hour): "available", {}: "available", time.Now().Add(time.Hour): "scheduled"} {
+		if err := q.Add(t.Context(), due.String(), []byte("{}"), due); err != nil {
+			t.Fatal(err)
+		}
+		var state string
+		if err := q.pool.QueryRow(t.Context(), "SELECT state::text FROM river_job ORDER BY id DESC LIMIT 1").Scan(&state); err != nil || state != want {
+			t.Errorf("a job due at %s is %s, want %s: %v", due, state, want, err)
+		}
+	}
+}
+
 // TestDeliveries delivers events whose listeners run from the queue while
 // processes are killed. "make soak" sends a million.
 func TestDeliveries(t *testing.T) {
@@ -158,4 +181,55 @@ func TestFaultyURL(t *testing.T) {
 	if _, err := New("postgres://user:se-cret@%zz"); err == nil || strings.Contains(err.Error(), "se-cret") {
 		t.Errorf("a faulty URL: %v", err)
 	}
+}
+
+// BenchmarkJobs measures how fast jobs are added, and how fast one program with
+// ten at once then runs jobs that do nothing.
+func BenchmarkJobs(b *testing.B) {
+	server := storetest.StartPostgres(b)
+	q, err := New(server.URL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	if err := q.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	app := flexfntest.New(b, func(c *flexfn.Config) {
+		c.Queue, c.Store, c.Logger = q, flexfntest.NewStore(), slog.New(slog.DiscardHandler)
+	})
+	var done atomic.Int64
+	all := make(chan struct{})
+	app.Handle("/jobs/remind", events.Job(func(context.Context, reminder) error {
+		if done.Add(1) == int64(b.N) {
+			close(all)
+		}
+		return nil
+	}))
+	ctx, stop := context.WithCancel(b.Context())
+	begin := time.Now()
+	var adding sync.WaitGroup
+	var next atomic.Int64
+	for range 64 {
+		adding.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				if err := events.Later(app.Context(ctx), reminder{fmt.Sprint(i)}, 0); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	adding.Wait()
+	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "added/s")
+	begin = time.Now()
+	var working sync.WaitGroup
+	working.Go(func() {
+		if err := q.Work(ctx, app.App, 10); err != nil {
+			b.Error(err)
+		}
+	})
+	<-all
+	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "done/s")
+	stop()
+	working.Wait()
 }
