@@ -22,10 +22,10 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// The same function in every framework: five parameters of a form or, if a
-// framework cannot read forms into a struct, of a JSON object, and a JSON answer
-// with the headers that a browser asks for. Only flexfn checks a Flex token and
-// a SID, keeps a deadline and survives a panic.
+// The same function in every framework. It reads five parameters from a form
+// or, if a framework cannot read forms into a struct, from a JSON object, and
+// answers with JSON and the headers that a browser needs. Only flexfn checks a
+// Flex token and a SID, keeps a deadline and survives a panic.
 const (
 	form     = "Token=t&taskSid=WT00000000000000000000000000000001&hold=true&priority=5&note=called+back%2C+no+answer&url=https%3A%2F%2Fexample.com%2Fhold.mp3"
 	jsonForm = `{"taskSid":"WT00000000000000000000000000000001","hold":true,"priority":5,"note":"called back, no answer","url":"https://example.com/hold.mp3"}`
@@ -102,7 +102,7 @@ func flexfnHandler(tb testing.TB) http.Handler {
 	return app
 }
 
-// everyToken plays a Twilio that accepts every token as an agent's.
+// everyToken is a Twilio that accepts every token as an agent's.
 type everyToken struct{}
 
 func (everyToken) RoundTrip(*http.Request) (*http.Response, error) {

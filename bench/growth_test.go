@@ -19,7 +19,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// These show how costs grow. Each is a single pass: run with -benchtime 1x.
+// These benchmarks show how costs grow. Each is a single pass: run them with
+// -benchtime 1x.
 
 func heap() float64 {
 	var m runtime.MemStats
@@ -94,8 +95,8 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// BenchmarkGrowthOfWriters has writers change one task at the same time, through
-// one app or two, like one process or two.
+// BenchmarkGrowthOfWriters has several writers change one task at the same
+// time, through one app or through two, as if in two processes.
 func BenchmarkGrowthOfWriters(b *testing.B) {
 	for _, apps := range []int{1, 2} {
 		for _, writers := range []int{1, 2, 4, 16, 64} {

@@ -15,9 +15,9 @@ import (
 const formType = "application/x-www-form-urlencoded"
 
 // compared lists the cases and their servers. In the case flex, flexfn checks a
-// token and the frameworks do not. Twilio's local server answers from one
-// process in its fastest mode ("reference"). By default it starts a process for
-// each request, which takes too long for a short run.
+// token and the frameworks do not. "reference" is Twilio's local server in its
+// fastest mode, which answers from one process. By default that server starts a
+// process for each request, which takes too long for a short run.
 var compared = []struct {
 	name    string
 	servers []string
@@ -27,9 +27,9 @@ var compared = []struct {
 	{"update-task", []string{"bare", "flexfn", "reference"}},
 }
 
-// BenchmarkLoad loads servers over loopback with wrk, one pass for each
-// measurement: run with -benchtime 1x. LOADTIME is how long each takes. Servers
-// to be compared run one after another.
+// BenchmarkLoad loads servers over loopback with wrk. Each measurement is one
+// pass: run it with -benchtime 1x. LOADTIME sets how long each takes. Servers
+// that are compared run one after another.
 func BenchmarkLoad(b *testing.B) {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		b.Skip("NOT MEASURED: wrk is not installed")
@@ -63,8 +63,8 @@ func BenchmarkLoad(b *testing.B) {
 				b.Run(fmt.Sprintf("case=%s/conns=%d/lib=%s", c.name, conns, name), func(b *testing.B) {
 					s, length := running[name], length
 					if s == nil {
-						// It answers a few requests a second, and none at all
-						// after clients have left.
+						// It answers only a few requests a second, and none at
+						// all after clients have left.
 						s, length = startServer(b, name, fakeURL), max(length, 10*time.Second)
 					}
 					before := s.cpu(b)

@@ -19,8 +19,8 @@ import (
 
 // service is an upstream that can do a limited amount of work a second. An
 // answer is one unit of work; a refusal (503) is a fifth of one, since refusing
-// costs too. Refusals beyond its capacity use up the next moment's, as in an
-// overloaded server.
+// costs too. Refusals beyond its capacity use up that of the next moment, as in
+// an overloaded server.
 type service struct {
 	mu      sync.Mutex
 	perTick float64

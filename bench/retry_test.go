@@ -58,7 +58,8 @@ func libraries() []library {
 	}
 }
 
-// runBare is the floor: a loop that knows the same errors and nothing more.
+// runBare is the floor: a plain loop that retries the same errors and does
+// nothing else.
 func runBare(ctx context.Context, op operation) (int, error) {
 	for n := 0; ; n++ {
 		v, err := op(ctx)
@@ -176,7 +177,8 @@ func BenchmarkRetry(b *testing.B) {
 	}
 }
 
-// TestLibrariesDoTheSame keeps the comparison honest.
+// TestLibrariesDoTheSame checks that every library makes the same attempts with
+// the same results.
 func TestLibrariesDoTheSame(t *testing.T) {
 	for _, l := range libraries() {
 		for _, c := range cases {

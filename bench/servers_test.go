@@ -122,8 +122,8 @@ func fakeProgram(port string) error {
 	return serveProgram(port, fake)
 }
 
-// bareUpdate is the handwritten update: it reads, merges the top level, and
-// stores if nothing has changed in the meantime. It does not retry.
+// bareUpdate is an update written by hand. It reads, merges the top level, and
+// stores the result if nothing has changed in the meantime. It does not retry.
 func bareUpdate(w http.ResponseWriter, r *http.Request) {
 	var update, attributes map[string]json.RawMessage
 	var task struct{ Attributes string }

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write README.md's tables from results.txt")
 
-// results are the passes of one benchmark, by unit.
+// results holds the passes of one benchmark, by unit.
 type results map[string][]float64
 
 // readResults reads the output of run: the benchmarks by name, in order.
@@ -66,8 +66,8 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// ratio is the median of the passes' ratios: a disturbance of a pass affects
-// both sides.
+// ratio is the median of the passes' ratios, since a disturbance affects both
+// sides of a pass.
 func ratio(values, floor []float64) string {
 	var list []float64
 	for i := range min(len(values), len(floor)) {
@@ -107,7 +107,7 @@ func key(name, key string) string {
 }
 
 // TestTables writes the tables of README.md with -update. Otherwise it only
-// checks that each has its place there.
+// checks that each one has a place there.
 func TestTables(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -225,7 +225,7 @@ func buildTable(b *bytes.Buffer, names []string, all map[string]results) {
 	}
 }
 
-// startupTable makes a table of startup's output.
+// startupTable makes a table from startup's output.
 func startupTable(b *bytes.Buffer, _ []string, _ map[string]results) {
 	if text, err := os.ReadFile("startup.txt"); err == nil {
 		b.Write(text)

@@ -28,14 +28,14 @@ const Name = "github.com/flexfn/flexfn/otelflexfn"
 //   - a point of the histogram http.client.request.duration, in seconds;
 //   - one on the counter flexfn.retries, when another attempt follows.
 //
-// Names and attributes are those of OpenTelemetry's semantic conventions for
-// HTTP clients where these have them; in addition, spans have
-// flexfn.function and twilio.request_id. Nothing of what varies in a path is
-// in them: see [flexfn.Attempt].
+// Names and attributes follow OpenTelemetry's semantic conventions for HTTP
+// clients where these have them; in addition, spans have flexfn.function and
+// twilio.request_id. They contain no variable parts of paths: see
+// [flexfn.Attempt].
 //
-// Either provider may be nil, for no spans or no metrics. The error is that of a
-// provider that could not make an instrument. The function is safe for concurrent
-// use.
+// Either provider may be nil, for no spans or no metrics. OnAttempt fails if a
+// provider cannot make an instrument. The function that it returns is safe for
+// concurrent use.
 func OnAttempt(spans trace.TracerProvider, metrics metric.MeterProvider) (func(context.Context, flexfn.Attempt), error) {
 	var o observer
 	if spans != nil {
@@ -112,8 +112,8 @@ func (o observer) observe(ctx context.Context, a flexfn.Attempt) {
 	span.End(trace.WithTimestamp(ended))
 }
 
-// errorType returns the HTTP status if there is one, and otherwise one of a
-// few words, to keep the number of time series small.
+// errorType returns the HTTP status, or without one a word from a small set, to
+// keep the number of time series small.
 func errorType(a flexfn.Attempt) string {
 	var timeout interface{ Timeout() bool }
 	switch {

@@ -16,7 +16,7 @@ func Example() {
 		return
 	}
 	defer store.Close()
-	if err := store.CreateTable(context.Background()); err != nil { // when the user may
+	if err := store.CreateTable(context.Background()); err != nil { // if the database user may create tables
 		fmt.Println(err)
 		return
 	}

@@ -42,8 +42,8 @@ const Schema = `CREATE TABLE IF NOT EXISTS flexfn_store (
 // Store is a [flexfn.Store] in PostgreSQL. It is safe for concurrent use.
 type Store struct {
 	pool *pgxpool.Pool
-	// Reads go out without writes, so that they work in a database that
-	// refuses those.
+	// Reads are sent apart from writes, so that they work in a database that
+	// refuses writes.
 	reads, writes batch.Queue[call, result]
 	patience      time.Duration // with a batch
 	stop          context.CancelFunc
@@ -54,21 +54,20 @@ var _ flexfn.Store = (*Store)(nil)
 
 const (
 	dialTime   = time.Second
-	batchTime  = 2 * time.Second // beyond that of connecting, after which a connection counts as dead
+	batchTime  = 2 * time.Second // in addition to the time for connecting, after which a connection counts as dead
 	maxSenders = 2               // batches of reads, and of writes, under way at once
 	maxCalls   = 64              // in a batch
 	maxBytes   = 1 << 20         // of values in a batch, unless one call has more
 	sweepPause = time.Minute
 	sweepShare = 100 // of the time that a sweep took, the pause until the next
-	sweepPages = 256 // looked through at a time
+	sweepPages = 256 // read at a time
 )
 
 // New makes a Store in the database at url, such as
-// "postgres://user:password@db.example.com:5432/flex?pool_max_conns=4". It
-// uses four connections at most, whatever the load, and one for deleting what
-// has expired. It does not connect, so the database may start later, and
-// restart. The error says what is wrong with the url. Call Close when the app
-// has ended.
+// "postgres://user:password@db.example.com:5432/flex?pool_max_conns=4". It uses
+// at most four connections, whatever the load, and one more to delete expired
+// rows. New does not connect, so the database may start later, or restart. It
+// fails only if the url is faulty. Call Close when the app has ended.
 func New(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -78,7 +77,7 @@ func New(url string) (*Store, error) {
 		config.ConnConfig.ConnectTimeout = dialTime
 	}
 	// At this isolation level Swap is atomic. At a higher one it would fail
-	// instead of waiting for another.
+	// instead of waiting for another Swap.
 	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
@@ -108,9 +107,9 @@ func (s *Store) CreateTable(ctx context.Context) error {
 	return nil
 }
 
-// sweep deletes expired rows until ctx ends. It ignores errors: an expired row
-// counts as absent whether it is deleted or not. It looks through the whole
-// table, and takes at most a hundredth of the time for it.
+// sweep deletes expired rows until ctx ends. It ignores errors, since an
+// expired row counts as absent whether it is deleted or not. It reads the whole
+// table, but runs at most a hundredth of the time.
 func (s *Store) sweep(ctx context.Context) {
 	defer close(s.ended)
 	for pause := sweepPause; ; {
@@ -140,7 +139,7 @@ func (s *Store) sweepOnce(ctx context.Context) error {
 	return err
 }
 
-// call is a Get or Swap, and result what the database says to it.
+// call is a Get or a Swap, and result is what the database answers.
 type call struct {
 	key       string
 	swap      bool
@@ -156,7 +155,7 @@ type result struct {
 
 func (c call) bytes() int { return len(c.old) + len(c.new) }
 
-// send sends calls in one transaction, which has been committed if there is no
+// send sends calls in one transaction, which is committed if send returns no
 // error. Batches of several instances wait for each other's rows, so each locks
 // them in the order of their keys.
 func (s *Store) send(calls []call) ([]result, error) {
@@ -198,8 +197,8 @@ func (c call) queue(b *pgx.Batch, r *result) {
 	}
 	switch {
 	case c.old == nil:
-		// Neither statement writes anything if the key is taken, not even a
-		// lock: most events come again.
+		// If the key is taken, neither statement writes anything, not even a
+		// lock, since redeliveries are frequent.
 		exec(`UPDATE flexfn_store SET value = $2, expires = clock_timestamp() + $3 * interval '1 millisecond'
 			WHERE key = $1 AND expires <= clock_timestamp()`, c.key, c.new, c.ttlMillis)
 		exec(`INSERT INTO flexfn_store (key, value, expires) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')

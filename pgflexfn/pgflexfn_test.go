@@ -55,7 +55,7 @@ func TestStore(t *testing.T) {
 func TestProcesses(t *testing.T) {
 	address := ""
 	if !storetest.Child() {
-		address = start(t).URL() + "&connect_timeout=20" // eight begin at once
+		address = start(t).URL() + "&connect_timeout=20" // eight processes connect at once
 	}
 	storetest.Processes(t, address, func(url string) flexfn.Store { return open(t, url) })
 }
@@ -86,8 +86,8 @@ func BenchmarkClaims(b *testing.B) {
 	storetest.Claims(b, func() flexfn.Store { return open(b, server.URL()+"&pool_max_conns=1") })
 }
 
-// TestGivenUp: calls that are given up do not cost their connection, and what
-// waited behind a lock is done when it is free.
+// TestGivenUp: a call that is given up does not cost its connection, and calls
+// that waited for a lock succeed once it is free.
 func TestGivenUp(t *testing.T) {
 	server := start(t)
 	admin, s := open(t, server.URL()), open(t, server.URL())
@@ -118,7 +118,7 @@ func TestGivenUp(t *testing.T) {
 	}
 	for range 10 {
 		if value, _, err := s.Get(t.Context(), "first0"); err != nil || string(value) != "v" {
-			t.Errorf("a read waits for writes: %q, %v", value, err)
+			t.Errorf("a read waited for writes: %q, %v", value, err)
 		}
 	}
 	all.Wait()
@@ -133,11 +133,11 @@ func TestGivenUp(t *testing.T) {
 	}
 	var rows int
 	if err := admin.pool.QueryRow(t.Context(), "SELECT count(*) FROM flexfn_store WHERE key LIKE 'k%'").Scan(&rows); err != nil || rows == 0 || rows > maxSenders*maxCalls {
-		t.Errorf("%d of the calls that were given up were made, want those that had been sent: %v", rows, err)
+		t.Errorf("%d of the calls that were given up took effect, want those that had been sent: %v", rows, err)
 	}
 }
 
-// TestSweep deletes what has expired, and nothing else.
+// TestSweep checks that sweeping deletes expired rows, and no others.
 func TestSweep(t *testing.T) {
 	s := open(t, start(t).URL())
 	s.exec(t, `INSERT INTO flexfn_store SELECT 'old' || i, decode(repeat('00', 300), 'hex'), now() - interval '1 second' FROM generate_series(1, 20000) i`)
@@ -158,7 +158,7 @@ func TestSweep(t *testing.T) {
 	query("SELECT count(*) FROM flexfn_store", &left)
 	query("SELECT count(*) FROM flexfn_store WHERE key LIKE 'new%'", &kept)
 	if left != 10 || kept != 10 {
-		t.Errorf("%d rows are left, %d of them of the future", left, kept)
+		t.Errorf("%d rows are left, %d of them unexpired", left, kept)
 	}
 }
 

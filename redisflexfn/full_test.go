@@ -11,7 +11,7 @@ import (
 )
 
 // TestFullMemory: reads work and writes fail, as in a Redis whose memory is
-// full. The log has one line for it, however they alternate, and one when
+// full. However they alternate, the log has one line about it, and another when
 // writes work again.
 func TestFullMemory(t *testing.T) {
 	server := startRedis(t)

@@ -8,11 +8,11 @@
 //	config.Store = store
 //	app, err := flexfn.New(config)
 //
-// Redis must not evict entries: its maxmemory-policy must be noeviction, which is
-// the default and is checked when a connection is made. Entries survive a restart
-// only if Redis persists them (appendonly yes), and a failover to a replica may
-// lose the last writes. If that is not enough, use pgflexfn. Everything that
-// Redis gets is encrypted.
+// Redis must not evict entries: its maxmemory-policy must be noeviction, which
+// is the default and is checked when a connection is made. Entries survive a
+// restart only if Redis persists them (appendonly yes), and a failover to a
+// replica may lose the last writes. If that is not enough, use pgflexfn.
+// Everything that is stored in Redis is encrypted.
 package redisflexfn
 
 import (
@@ -29,19 +29,19 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// Bounds on what a Redis that does not answer may cost.
+// Limits on what a Redis that does not answer may cost.
 const (
 	dialTime  = time.Second
 	writeTime = 2 * time.Second // after which a connection counts as dead
-	retryTime = time.Second     // between two attempts to connect at first
-	maxValue  = 512 << 10       // that is read, in bytes; flexfn's own have 300 KiB, sealed
+	retryTime = time.Second     // between attempts to connect for the first time
+	maxValue  = 512 << 10       // in bytes, that is read; flexfn's own values have at most 300 KiB, sealed
 )
 
 // Store is a [flexfn.Store] in Redis. It is safe for concurrent use.
 type Store struct {
 	option rueidis.ClientOption
-	// state holds the client, or the reason why there is none. Take it to use
-	// it.
+	// state holds the client, or the reason why there is none. Receive it to
+	// use it.
 	state chan connection
 }
 
@@ -55,16 +55,16 @@ type connection struct {
 var _ flexfn.Store = (*Store)(nil)
 
 // New makes a Store in the Redis at url: redis:// or rediss:// (TLS), with
-// user, password and database as usual, or unix:// and a path. It does not
-// connect, so Redis may start later, and restart. The error says what is wrong
-// with the url. Call Close when the app has ended.
+// user, password and database as usual, or unix:// and a path. New does not
+// connect, so Redis may start later, or restart. It fails only if the url is
+// faulty. Call Close when the app has ended.
 func New(url string) (*Store, error) {
 	option, err := rueidis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("the Redis URL is faulty: write one such as redis://user:password@cache.example.com:6379/0") // its own text may hold the password
 	}
-	option.DisableCache = true // the app has its own
-	option.DisableRetry = true // the app checks what happened
+	option.DisableCache = true // the app has its own cache
+	option.DisableRetry = true // the app checks what happened before it retries
 	// One connection, which is always being read from. If Redis goes away,
 	// that is noticed at once, and the next request does not meet a dead
 	// connection.
@@ -88,7 +88,7 @@ func (s *Store) Close() {
 
 var errClosed = errors.New("redisflexfn: closed")
 
-// connect returns the client, and makes it the first time.
+// connect returns the client. The first call makes it.
 func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	var c connection
 	select {
@@ -139,7 +139,7 @@ func check(client rueidis.Client) error {
 }
 
 var (
-	// The client would read a value whole. One that is too long to be the
+	// The client would read a whole value, so one that is too long to be the
 	// app's is not fetched.
 	get = rueidis.NewLuaScriptReadOnly(`
 if redis.call('STRLEN', KEYS[1]) > tonumber(ARGV[1]) then return redis.error_reply('the value is too long to be from flexfn') end
@@ -169,7 +169,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, time.Duration, err
 		return nil, 0, err
 	}
 	if len(pair) != 2 {
-		return nil, 0, fmt.Errorf("redisflexfn: Redis answered %d values, not 2", len(pair))
+		return nil, 0, fmt.Errorf("redisflexfn: Redis returned %d values instead of 2", len(pair))
 	}
 	value, err1 := pair[0].AsBytes()
 	left, err2 := pair[1].AsInt64()

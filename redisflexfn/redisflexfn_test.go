@@ -18,7 +18,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/storetest"
 )
 
-// redis is a redis-server of this test.
+// redis is a redis-server that the test starts.
 type redis struct {
 	t       testing.TB
 	port    string
@@ -66,7 +66,8 @@ func (r *redis) kill() {
 	_ = r.process.Wait()
 }
 
-// say sends a command as text, and returns all that comes within a moment.
+// say sends a command as text, and returns everything that arrives within a
+// moment.
 func (r *redis) say(command string) string {
 	r.t.Helper()
 	c, err := net.Dial("tcp", "127.0.0.1:"+r.port)
@@ -110,8 +111,8 @@ func TestProcesses(t *testing.T) {
 	storetest.Processes(t, address, func(port string) flexfn.Store { return (&redis{port: port}).store(t) })
 }
 
-// TestDeliveries delivers events while processes are killed and Redis, which
-// persists what it has, is restarted. "make soak" sends a million.
+// TestDeliveries delivers events while processes are killed and a Redis with
+// persistence is restarted. "make soak" sends a million.
 func TestDeliveries(t *testing.T) {
 	var server *redis
 	storetest.Deliveries{
@@ -131,8 +132,8 @@ func TestDeliveries(t *testing.T) {
 	}.Run(t)
 }
 
-// TestOneInHand has each process handle one event at a time: a kill doubles
-// that one at most.
+// TestOneInHand has each process handle one event at a time, so that a kill
+// doubles at most that one.
 func TestOneInHand(t *testing.T) {
 	storetest.Deliveries{
 		OneInHand: true,
@@ -146,7 +147,7 @@ func TestOneInHand(t *testing.T) {
 }
 
 // TestFrozenProcesses freezes processes for longer than a claim on an event of
-// Event Streams lasts: others take over, and both go on.
+// Event Streams lasts. Others take over, and then both continue.
 func TestFrozenProcesses(t *testing.T) {
 	storetest.Deliveries{
 		Freeze:  8 * time.Second,
@@ -164,7 +165,8 @@ func BenchmarkClaims(b *testing.B) {
 	storetest.Claims(b, func() flexfn.Store { return server.store(b) })
 }
 
-// TestHugeValue: a value that is none of the app's is not read into memory.
+// TestHugeValue: a value that is too long to be the app's is not read into
+// memory.
 func TestHugeValue(t *testing.T) {
 	server := startRedis(t)
 	s := server.store(t)
@@ -174,7 +176,7 @@ func TestHugeValue(t *testing.T) {
 	value, _, err := s.Get(t.Context(), "huge")
 	runtime.ReadMemStats(&after)
 	if read := after.TotalAlloc - before.TotalAlloc; err == nil || value != nil || read > 8<<20 {
-		t.Errorf("%d bytes came, %d were used for it: %v", len(value), read, err)
+		t.Errorf("received %d bytes, and allocated %d for them: %v", len(value), read, err)
 	}
 }
 
@@ -247,7 +249,7 @@ func TestEvictionIsRefused(t *testing.T) {
 	}
 }
 
-// TestLater has an app start before Redis does.
+// TestLater starts an app before Redis.
 func TestLater(t *testing.T) {
 	server := startRedis(t)
 	server.kill()

@@ -40,14 +40,14 @@ import (
 // Queue is a [flexfn.Queue] in River. It is safe for concurrent use.
 type Queue struct {
 	pool   *pgxpool.Pool
-	client *river.Client[pgx.Tx] // that only inserts
+	client *river.Client[pgx.Tx] // which only inserts
 	adds   batch.Queue[river.InsertManyParams, struct{}]
-	lost   time.Duration // after which a job under way is run again; zero asks the app
+	lost   time.Duration // after which an unfinished job is run again; zero asks the app
 }
 
 var _ flexfn.Queue = (*Queue)(nil)
 
-// jobArgs is a job as River stores it. Jobs with equal keys are one, for as
+// jobArgs is a job as River stores it. Jobs with equal keys are one job, as
 // long as River keeps the first.
 type jobArgs struct {
 	Key string          `json:"key" river:"unique"`
@@ -58,7 +58,7 @@ type jobArgs struct {
 func (jobArgs) Kind() string { return "flexfn" }
 
 const (
-	attempts = 50          // the app counts tries itself; this outlasts an outage of days
+	attempts = 50          // the app counts tries itself; these are enough for an outage of days
 	jobTime  = time.Minute // of a listener; a job's is its function's
 
 	// fetchPause is the minimum between two fetches of at most n jobs. With
@@ -69,8 +69,8 @@ const (
 	insertTime = 5 * time.Second // after which a connection counts as dead
 )
 
-// New makes a Queue in the database at url. It does not connect. The error
-// says what is wrong with the url. Call Close when the app has ended.
+// New makes a Queue in the database at url. It does not connect, and fails only
+// if the url is faulty. Call Close when the app has ended.
 func New(url string) (*Queue, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -108,8 +108,8 @@ func (q *Queue) Migrate(ctx context.Context) error {
 }
 
 // Add implements [flexfn.Queue]. Jobs that are added at the same time are
-// inserted together: River notifies its workers of an insert, and PostgreSQL
-// commits transactions that notify one after another.
+// inserted together, since River notifies its workers of each insert, and
+// PostgreSQL commits transactions that notify one at a time.
 func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) error {
 	opts := river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 	// A job with a time, even one that has passed, waits for River's scheduler,
@@ -121,8 +121,9 @@ func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) 
 	return err
 }
 
-// send inserts jobs, in the order of their keys, in which several instances must
-// lock them. Of those with equal keys, which are one job, it inserts the first.
+// send inserts jobs in the order of their keys, so that several instances lock
+// them in the same order. Jobs with equal keys are one job, of which it inserts
+// the first.
 func (q *Queue) send(jobs []river.InsertManyParams) ([]struct{}, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), insertTime)
 	defer cancel()
@@ -145,11 +146,12 @@ func (w *worker) Work(ctx context.Context, job *river.Job[jobArgs]) error {
 	return w.app.RunJob(ctx, job.Args.Job)
 }
 
-// Timeout implements [river.Worker]. River runs a job that takes longer again,
-// since its worker must be gone. The app bounds its jobs itself.
+// Timeout implements [river.Worker]. After this time River assumes that the
+// worker is gone, and runs the job again. The app limits the time of its jobs
+// itself.
 func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return w.timeout }
 
-// longest is more than any job of app may take.
+// longest returns a time that is longer than any job of app may take.
 func longest(ctx context.Context, app *flexfn.App) time.Duration {
 	most := jobTime
 	if rt, ok := app.Context(ctx).Value(link.RuntimeKey{}).(*link.Runtime); ok {
@@ -160,12 +162,12 @@ func longest(ctx context.Context, app *flexfn.App) time.Duration {
 	return most + jobTime
 }
 
-// Work runs the jobs of app, at most n at once in this process, until ctx ends
-// and those under way have. What goes wrong is logged, and tried again. A job
-// whose process was killed runs again, on another one, a minute after the
-// longest time that a job of app may take: two minutes unless an events.Job
-// has a longer [flexfn.Deadline]. Add the app's functions first. The error
-// tells that it could not begin.
+// Work runs the jobs of app, at most n at once in this process, until ctx ends,
+// and then waits for the running ones. Failures are logged, and the jobs tried
+// again. If a process is killed, another one runs its jobs again, a minute
+// after the longest time that a job of app may take: after two minutes, unless
+// an events.Job has a longer [flexfn.Deadline]. Register the app's functions
+// first. Work fails only if it cannot start.
 func (q *Queue) Work(ctx context.Context, app *flexfn.App, n int) error {
 	timeout := cmp.Or(q.lost, longest(ctx, app))
 	workers := river.NewWorkers()

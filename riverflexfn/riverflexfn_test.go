@@ -19,8 +19,8 @@ import (
 
 type reminder struct{ Customer string }
 
-// TestQueue has two programs work on one queue: each job is done once, one that
-// fails is tried again, and one of the future waits.
+// TestQueue has two programs work on one queue. Each job is done once, a
+// failing one is tried again, and one that is due later waits.
 func TestQueue(t *testing.T) {
 	server := storetest.StartPostgres(t)
 	shared := flexfntest.NewStore()
@@ -91,7 +91,7 @@ func TestQueue(t *testing.T) {
 }
 
 // TestAddTogether has two programs add the same jobs at the same time, each
-// several times: each job is there once.
+// several times. Each job is stored once.
 func TestAddTogether(t *testing.T) {
 	server := storetest.StartPostgres(t)
 	var all sync.WaitGroup

@@ -19,9 +19,10 @@
 // Its visibility timeout is the wait between two tries of a job: make it longer
 // than the function's timeout.
 //
-// The app counts the tries of a job, and makes it a dead letter of its own, with
-// those of events. A redrive policy only catches messages that the app cannot
-// read; its maxReceiveCount must be above the tries of any job, say 50.
+// The app counts the tries of a job. One that fails for good becomes one of the
+// app's dead letters, like an event. A redrive policy only catches messages
+// that the app cannot read; its maxReceiveCount must be higher than the tries
+// of any job, say 50.
 package sqsflexfn
 
 import (
@@ -53,12 +54,12 @@ const (
 	keyName      = "flexfn-key"     // for operators
 )
 
-// allowed escapes what JSON may contain and SQS refuses.
+// allowed escapes characters that JSON may contain but SQS refuses.
 var allowed = strings.NewReplacer("\ufffe", `\ufffe`, "\uffff", `\uffff`)
 
-// New uses the queue at url, which client can send to: it needs the permission
-// sqs:SendMessage. The error tells of a faulty url, or of a FIFO queue, which
-// cannot delay single messages.
+// New uses the queue at url. client needs the permission sqs:SendMessage for
+// it. New fails if the url is faulty, or that of a FIFO queue, which cannot
+// delay single messages.
 func New(client *sqs.Client, url string) (*Queue, error) {
 	switch {
 	case client == nil:
@@ -71,10 +72,10 @@ func New(client *sqs.Client, url string) (*Queue, error) {
 	return &Queue{client, url}, nil
 }
 
-// Add implements [flexfn.Queue]. SQS delays a message for 15 minutes at most: a
-// job that is due later is sent on each time it comes too early, 4 messages an
-// hour. One that SQS delivers twice while it waits becomes two messages, and the
-// Store makes them one job.
+// Add implements [flexfn.Queue]. SQS delays a message for at most 15 minutes,
+// so a job that is due later is sent on each time it arrives too early, which
+// takes 4 messages an hour. If SQS delivers such a message twice, there are two
+// messages, but the Store makes sure that the job runs once.
 func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) error {
 	text := func(s string) types.MessageAttributeValue {
 		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(s)}
@@ -95,9 +96,9 @@ func (q *Queue) Add(ctx context.Context, key string, job []byte, due time.Time) 
 }
 
 // Handle returns what host.Config.SQS needs to run the jobs of app. A message
-// is deleted when its job is done, is a dead letter, or was sent on because it
-// is not due; after an error it comes again when the queue's visibility timeout
-// has passed.
+// is deleted when its job has succeeded, has become a dead letter, or was sent
+// on because it is not yet due. After an error it is delivered again once the
+// queue's visibility timeout has passed.
 func (q *Queue) Handle(app *flexfn.App) func(context.Context, events.SQSMessage) error {
 	return func(ctx context.Context, m events.SQSMessage) error {
 		attribute := func(name string) string {

@@ -28,19 +28,18 @@ import (
 
 const queueURL = "https://sqs.us-east-1.amazonaws.com/123456789012/jobs"
 
-// double is SQS, as far as a queue that invokes a Lambda function goes: its
-// JSON protocol, and the poller that hands its messages to the function.
-// Sources: SQS's API reference (SendMessage, AWS JSON 1.0), and Lambda's page on
-// SQS.
+// double stands for an SQS queue that invokes a Lambda function. It has SQS's
+// JSON protocol, and the poller that passes messages to the function. Sources:
+// SQS's API reference (SendMessage, AWS JSON 1.0), and Lambda's page on SQS.
 type double struct {
 	t          *testing.T
 	visibility time.Duration
 	receives   int // after which a message goes to dead
-	twice      int // so many messages are delivered twice
+	twice      int // how many messages are delivered twice
 
 	mu       sync.Mutex
 	down     bool
-	loses    bool // the next answer, not the message
+	loses    bool // it loses the next answer, but keeps the message
 	sent     int
 	messages []*message
 	dead     []string
@@ -103,7 +102,7 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"MessageId": m.id, "MD5OfMessageBody": hex.EncodeToString(sum[:])})
 }
 
-// due takes a message that is visible.
+// due takes a visible message.
 func (d *double) due() *message {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -122,7 +121,7 @@ func (d *double) due() *message {
 	return nil
 }
 
-// invoke hands what is visible to the function for as long as it takes.
+// invoke passes visible messages to the function until during has passed.
 func (d *double) invoke(handle func(context.Context, lambda.SQSMessage) error, during time.Duration) {
 	for end := time.Now().Add(during); time.Now().Before(end); {
 		m := d.due()
@@ -130,7 +129,7 @@ func (d *double) invoke(handle func(context.Context, lambda.SQSMessage) error, d
 			time.Sleep(time.Second)
 			continue
 		}
-		// As Lambda writes it.
+		// Attributes as Lambda writes them.
 		attributes := map[string]any{}
 		for name, a := range m.attributes {
 			attributes[name] = map[string]any{"stringValue": a.StringValue, "stringListValues": []string{}, "binaryListValues": []string{}, "dataType": a.DataType}
@@ -183,8 +182,9 @@ func newApp(t *testing.T, q *Queue) *flexfntest.App {
 
 type reminder struct{ Customer string }
 
-// TestQueue: each job is done once and not before it is due, though SQS delays
-// for a quarter of an hour at most, delivers twice, and loses an answer.
+// TestQueue: each job is done once and not before it is due, although SQS
+// delays messages for at most 15 minutes, delivers some twice, and loses an
+// answer.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, q := start(t)
@@ -200,7 +200,7 @@ func TestQueue(t *testing.T) {
 				}
 			}
 			if done[r.Customer] != 0 {
-				t.Errorf("%q is done twice", r.Customer)
+				t.Errorf("the job for %q ran twice", r.Customer)
 			}
 			done[r.Customer] = time.Since(begin)
 			return nil
@@ -221,8 +221,8 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// TestDeadLetters: what fails for good is a dead letter of the app, and not of
-// SQS, which gets what the app cannot read.
+// TestDeadLetters: a job that fails for good becomes a dead letter of the app.
+// SQS's dead letters are only messages that the app cannot read.
 func TestDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, q := start(t)
@@ -257,7 +257,7 @@ func TestDeadLetters(t *testing.T) {
 	})
 }
 
-// TestDown: what SQS did not take is not acknowledged.
+// TestDown: a job that SQS did not accept is not acknowledged.
 func TestDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, q := start(t)
@@ -287,6 +287,6 @@ func TestFaultyQueue(t *testing.T) {
 		}
 	}
 	if _, err := New(nil, queueURL); err == nil {
-		t.Error("a missing client is not an error")
+		t.Error("a nil client was accepted")
 	}
 }

@@ -73,7 +73,7 @@ func measure(runs, requests int) error {
 		return err
 	}
 
-	// The fake plays Twilio.
+	// The fake takes Twilio's place.
 	fakeAddress := "127.0.0.1:" + freePort()
 	fake := exec.Command(flexfn, "fake", "--addr", fakeAddress)
 	if err := fake.Start(); err != nil {

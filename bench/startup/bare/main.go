@@ -1,4 +1,4 @@
-// Command bare is the least that a Go program can do: net/http and one answer.
+// Command bare is a minimal Go server: net/http and one answer.
 package main
 
 import (
