@@ -12,7 +12,7 @@ import (
 	"github.com/flexfn/flexfn/functions"
 )
 
-// assets that the plugin opens in a pane or plays.
+// Assets that the plugin opens in a pane, or plays.
 const (
 	videoPage = "/features/chat-to-video-escalation/index.html"
 	crmPage   = "/features/enhanced-crm-container/index.html"

@@ -17,8 +17,9 @@ import (
 )
 
 // Config configures the ready-made functions, in addition to the app's own
-// configuration. [FromEnv] reads one from the environment. The zero value serves
-// every function that needs no setting of its own. [Config.Add] checks it.
+// configuration. [FromEnv] reads one from the environment. The zero value
+// serves every function that does not need a setting of its own. [Config.Add]
+// checks it.
 //
 // # Features
 //

@@ -15,7 +15,7 @@ import (
 func dualChannelRecording(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/dual-channel-recording/flex/create-recording",
-		Function: flexfn.PrepareFlexFunction(createRecording, flexfn.Doc("Starts to record a call, each side on a channel of its own.")),
+		Function: flexfn.PrepareFlexFunction(createRecording, flexfn.Doc("Starts to record a call, each side on its own channel.")),
 	}}
 }
 

@@ -9,8 +9,8 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// CreateTask creates a task, for Studio flows, and answers with it as task and
-// with its SID as taskSid. The priority is 0 unless given; unless given a
+// CreateTask creates a task for a Studio flow. The answer has the task as task,
+// and its SID as taskSid. The priority is 0 unless given; unless given a
 // timeout, the task is canceled after a day. The create is not repeated if its
 // outcome is unknown; the flow then takes its Failed branch, with
 // outcomeUnknown in the answer. Its path is

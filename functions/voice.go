@@ -124,7 +124,7 @@ func addParticipant(ctx context.Context, in addParams) (participantReply, error)
 var RemoveParticipant = flexfn.PrepareFlexFunction(removeParticipant, flexfn.Doc("Takes a participant out of a conference."))
 
 // removeParams are participantParams with another example, so that the console
-// suggests a participant whom no other example needs.
+// suggests a participant that other examples do not need.
 type removeParams struct {
 	Conference  string `json:"conference" purpose:"unique ID of conference to update" example:"CF00000000000000000000000000000001"`
 	Participant string `json:"participant" purpose:"unique ID of participant to update" example:"CA00000000000000000000000000000004"`

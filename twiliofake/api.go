@@ -10,7 +10,7 @@ func apiRows() []resource {
 	return []resource{
 		{
 			// The first account of the state is the main one; a create makes a
-			// sub-account of it, with an auth token of its own.
+			// sub-account of it, with its own auth token.
 			name: "accounts", host: "api", prefix: "AC",
 			paths: []string{"/2010-04-01/Accounts/{sid}.json"},
 			can:   create | fetch | update | list,

@@ -349,7 +349,7 @@ func conversationDue(rec *record) string {
 
 // lapseConversation makes a conversation inactive or, later, closes it. The
 // closing date was counted from the date of becoming inactive, so it stays. The
-// change happens at its own time, even if the request that finds it due comes
+// change is dated when it was due, even if the request that triggers it comes
 // later.
 func lapseConversation(next *record, at string) {
 	timers, _ := next.get("timers").(map[string]any)
@@ -450,8 +450,8 @@ func (c *call) nextIndex(kind, parent, sid string) int {
 var webhookNeeds = map[string]string{"webhook": "Url", "studio": "FlowSid", "trigger": "Url"}
 
 // createConversationWebhook checks the number of webhooks and the settings that
-// the target needs. A sixth webhook is 50388, which the Flex project template
-// handles; a webhook without a URL is 50369.
+// the target needs. A sixth webhook is refused with 50388, which the Flex
+// project template handles, and one without a URL with 50369.
 func createConversationWebhook(c *call, rec *record) *apiError {
 	if c.parent.child("Webhooks").len() >= maxWebhooks {
 		return refuse(http.StatusBadRequest, 50388, "Conversation webhooks limit exceeded")

@@ -176,7 +176,7 @@ func TestConversationRefusals(t *testing.T) {
 		{"a timer that is not a duration", create(conversation().SetTimersInactive("5m")), "400 20001"},
 		{"an inactive timer below a minute", create(conversation().SetTimersInactive("PT59S")), "400 20001"},
 		{"a closed timer below ten minutes", create(conversation().SetTimersClosed("PT9M59S")), "400 20001"},
-		{"a participant who is nobody", join(nil), "400 20001"},
+		{"a participant without identity or address", join(nil), "400 20001"},
 		{"a participant who is two", join(sms("+15550001112").SetIdentity("grace")), "400 20001"},
 		{"an identity that is too long", join(participant().SetIdentity(strings.Repeat("x", 257))), "400 20001"},
 		{"an identity that takes part already", join(participant().SetIdentity("customer")), "409 50433"},

@@ -33,7 +33,7 @@ func conversationParticipantRows() []resource {
 			view:   viewInService,
 		},
 		{
-			// It has no item of its own, so the row is special.
+			// It does not have an item, so the row is special.
 			name: "conversation_with_participants", host: "conversations", can: update, special: conversationWithParticipants,
 			paths: []string{"/v1/ConversationWithParticipants", "/v1/Services/{chat_service_sid}/ConversationWithParticipants"},
 		},

@@ -97,12 +97,11 @@ func updateFlexConfiguration(c *call, _ *record) *apiError {
 // createWebChat opens a conversation with a customer on a web page, as the
 // address for web chats says. The customer's identity is new.
 //
-// The address decides, by its automatic creation, whether there may be a chat
-// and in which service. 45744 is an address that does not exist, 45761 one
-// without automatic creation, 45745 data that is not an object. What the
-// customer filled in before the chat is under pre_engagement_data in the
-// conversation's attributes. If the customer cannot join, the conversation is
-// removed again.
+// The address's automatic creation decides whether a chat can begin, and in
+// which service. 45744 means an unknown address, 45761 one without automatic
+// creation, 45745 data that is not an object. The conversation's attributes
+// have the customer's answers from before the chat under pre_engagement_data.
+// If the customer cannot join, the conversation is removed again.
 func createWebChat(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err

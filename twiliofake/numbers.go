@@ -122,9 +122,9 @@ func lookupV1(c *call) (*response, *apiError) {
 // lookUpNumber returns what is known about the number in the path.
 //
 // A number is valid if it is in E.164, has 8 to 15 digits and begins with the
-// calling code of a country in the state. Of North American numbers (code 1)
-// the length is known exactly. A field that the row lacks is answered 501,
-// since an answer without it would mean that Twilio knows nothing.
+// calling code of a country in the state. North American numbers (code 1) have
+// a fixed length. A field that the row lacks is answered 501, since an answer
+// without it would mean that Twilio knows nothing.
 func (c *call) lookUpNumber() (map[string]any, *apiError) {
 	if f := c.query.Get("Fields"); f != "" && f != "validation" {
 		for name := range strings.SplitSeq(f, ",") {

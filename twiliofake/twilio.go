@@ -62,9 +62,9 @@ type Twilio struct {
 
 // New makes a fake. If the state is invalid, the error joins every fault.
 //
-// A fake listens on no port and starts no goroutine. It costs little until the
-// first request to an operation of the generic layer, whose table is then
-// decoded once for the process.
+// A fake neither listens on a port nor starts a goroutine. It costs little
+// until the first request to an operation of the generic layer, whose table is
+// then decoded once for the process.
 //
 // There is nothing to release: [Twilio.Close] is for fakes whose faults hold
 // requests.

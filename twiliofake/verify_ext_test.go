@@ -69,7 +69,7 @@ func TestVerify(t *testing.T) {
 			t.Errorf("a canceled verification: %v", err)
 		}
 		if _, err := start("nobody"); code(t, err) != "400 60200" {
-			t.Errorf("to nobody: %v", err)
+			t.Errorf("to an invalid address: %v", err)
 		}
 	})
 }
