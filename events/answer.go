@@ -394,7 +394,7 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 				return answer, nil
 			}
 		case <-ctx.Done():
-			flexfn.Logger(ctx).Error("no verdict on a change in a conversation within 4s; using the default", "type", c.Type)
+			flexfn.Logger(ctx).Error("no verdict within 4s on a change in a conversation; using the default", "type", c.Type)
 		}
 		return otherwise.verdict()
 	}

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	firstLook   = 15 * time.Minute // back, without a record of an earlier one
-	overlap     = 2 * time.Minute  // for events that TaskRouter lists late
-	longestLook = 23 * time.Hour   // back: what was done is remembered for a day
-	maxCaughtUp = 10_000           // events of one call
+	firstLook   = 15 * time.Minute // how far back the first call looks
+	overlap     = 2 * time.Minute  // how far calls overlap, for events that TaskRouter lists late
+	longestLook = 23 * time.Hour   // how far back any call looks; records last a day
+	maxCaughtUp = 10_000           // the most events of one call
 	catchUpTime = time.Minute
 	cursorsKept = 30 * 24 * time.Hour
 )

@@ -38,7 +38,7 @@ type DeadLetter struct {
 	// listener.
 	Time time.Time
 
-	text json.RawMessage // of the job
+	text json.RawMessage // the job's input
 }
 
 // letter is a dead letter in the Store. Letters outlive deployments, so the
@@ -118,7 +118,7 @@ func replace(ctx context.Context, entries *store.Entries, key string, value []by
 			return err
 		}
 	}
-	return errors.New("others keep changing it")
+	return errors.New("other instances keep changing the entry")
 }
 
 // shardKey returns the key of the list that contains id.
@@ -159,7 +159,7 @@ func editShard(ctx context.Context, entries *store.Entries, id string, at *time.
 			return err
 		}
 	}
-	return errors.New("others keep changing the list")
+	return errors.New("other instances keep changing the list")
 }
 
 // A list begins with the time it was written, so that no two lists are equal,

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	remembered  = 24 * time.Hour  // what was done of an event
-	leaseMargin = 2 * time.Second // beyond the deadline
-	jobTime     = time.Minute     // for a job, unless its function says otherwise
-	retryTime   = time.Second     // that must be left for another try
-	busyTime    = 2 * time.Second // that a delivery waits for one of the same event
-	recordPause = time.Second / 4 // between attempts to record what was done
+	remembered  = 24 * time.Hour  // how long an event's record is kept
+	leaseMargin = 2 * time.Second // how long a claim outlasts the deadline
+	jobTime     = time.Minute     // the deadline of a job, unless its function sets one
+	retryTime   = time.Second     // the least time that another try needs
+	busyTime    = 2 * time.Second // how long a delivery waits for another of its event
+	recordPause = time.Second / 4 // between attempts to record results
 )
 
 // delivery is one run of a function that handles events. It serves requests,
@@ -138,7 +138,7 @@ func (d *delivery) again(ctx context.Context, e Event) {
 	}
 	wanted := d.wanted(e)
 	rt := *d.rt
-	rt.Body = nil // not to be kept
+	rt.Body = nil // need not be kept
 	d = &delivery{part: d.part, rt: &rt, path: d.path}
 	if !rt.Again(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, d.part.source.deadline)
@@ -202,7 +202,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		s step
 		e error
 	}
-	results := make(chan result, len(wanted)) // so that no listener waits to be recorded
+	results := make(chan result, len(wanted)) // buffered, so that listeners never wait to be recorded
 	pending := 0
 	id := mine.ID()
 	for _, l := range wanted {
@@ -242,7 +242,7 @@ func (d *delivery) run(ctx context.Context, e Event, wanted []*listener, job boo
 		}
 		if err := record(ctx, mine, save, changed.merge); err != nil {
 			// Listeners that succeeded may run again.
-			flexfn.Logger(ctx).Error("what was done of an event could not be recorded", "listeners", names, "key", e.Key, "error", err)
+			flexfn.Logger(ctx).Error("the results of an event could not be recorded", "listeners", names, "key", e.Key, "error", err)
 			errs = append(errs, err)
 		}
 	}
@@ -449,7 +449,7 @@ func (s scoped) Value(key any) any {
 // job is what the Queue and dead letters store. Jobs outlive deployments, so
 // the names must stay.
 type job struct {
-	Path     string    `json:"path"` // of the function
+	Path     string    `json:"path"` // the function's
 	Listener string    `json:"listener,omitempty"`
 	Key      string    `json:"key"`
 	Type     string    `json:"type"`
@@ -464,7 +464,7 @@ const maxJob = 200 << 10
 func (d *delivery) job(e Event, l *listener) ([]byte, error) {
 	b, err := json.Marshal(job{Path: d.path, Listener: l.id(d.path), Key: e.Key, Type: e.Type, Time: e.Time, Account: e.AccountSID, Fields: e.fields})
 	if err == nil && len(b) > maxJob {
-		err = fmt.Errorf("the event has %d bytes: a job may have %d", len(b), maxJob)
+		err = fmt.Errorf("the event has %d bytes; a job may have at most %d", len(b), maxJob)
 	}
 	return b, err
 }

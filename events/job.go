@@ -110,7 +110,7 @@ func Later[In any](ctx context.Context, in In, delay time.Duration) error {
 		return fmt.Errorf("events.Later: %w", err)
 	}
 	if len(b) > maxJob {
-		return fmt.Errorf("events.Later: the job has %d bytes: it may have %d", len(b), maxJob)
+		return fmt.Errorf("events.Later: the job has %d bytes; it may have at most %d", len(b), maxJob)
 	}
 	return rt.Queue.Add(ctx, key, b, due)
 }

@@ -29,7 +29,7 @@ type unrecorded struct {
 func (u *unrecorded) Enabled(context.Context, slog.Level) bool { return true }
 func (u *unrecorded) WithAttrs([]slog.Attr) slog.Handler       { return u }
 func (u *unrecorded) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "what was done of an event could not be recorded" {
+	if r.Message == "the results of an event could not be recorded" {
 		r.Attrs(func(a slog.Attr) bool {
 			if a.Key == "key" {
 				u.mu.Lock()

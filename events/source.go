@@ -22,10 +22,10 @@ import (
 // s or 5 s, less the time for the answer to get there.
 type source struct {
 	name     string
-	family   string // of keys: an event that comes two ways has one
+	family   string // part of keys; the same for all sources of one event
 	doc      string
 	deadline time.Duration
-	status   int // of the answer
+	status   int // the answer's status
 	event    func(f fields, token string) Event
 	order    func(Event) (subject string, at order)
 	batch    bool // bodies are JSON arrays of CloudEvents

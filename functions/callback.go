@@ -46,7 +46,7 @@ func fetchVoicemail(ctx context.Context, in voicemailParams) (voicemailReply, er
 // agent who tries again. Empty and nil fields come from the old task, or have
 // the default of [Config.createCallbackTask].
 type callback struct {
-	Number, From                                  string // of the customer, and to call from
+	Number, From                                  string // the customer's number, and the one to call from
 	Workflow, Channel, FlowExecution, LinkID      string
 	Timeout, Priority, Attempts                   *int
 	Received                                      string

@@ -46,7 +46,7 @@ type videoTokenParams struct {
 // Validate implements [flexfn.Validator].
 func (p videoTokenParams) Validate() error {
 	if len(p.Identity) > 128 || len(p.Room) > 128 {
-		return errors.New("identity and roomName have 128 bytes at most")
+		return errors.New("identity and roomName must have at most 128 bytes")
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (p transferTaskParams) Validate() error {
 		return errors.New("jsonAttributes is not a JSON object: send the attributes of the task")
 	}
 	if !flexfn.ValidSID(textOf(task["channelSid"]), "CH") {
-		return errors.New("jsonAttributes has no channelSid: only the task of a chat can be transferred so")
+		return errors.New("jsonAttributes has no channelSid: only the task of a chat can be transferred this way")
 	}
 	return checkSIDs("workflowSid", "WW", string(p.Workflow))
 }

@@ -270,7 +270,7 @@ func (w *waiting) requestCallback(ctx context.Context) []twiml.Element {
 		} else {
 			// Both exist now: the caller will be called back, and the task ends
 			// with the call.
-			flexfn.Logger(ctx).Error("a caller who asked for a callback has a task in the queue too", "callback", sid, "task", w.Task, "cause", err, "error", failed)
+			flexfn.Logger(ctx).Error("a caller who asked for a callback still has a task in the queue", "callback", sid, "task", w.Task, "cause", err, "error", failed)
 		}
 	}
 	return []twiml.Element{w.say(w.words.CallbackRequested), &twiml.VoiceHangup{}}
@@ -303,7 +303,7 @@ func (w *waiting) cancel(ctx context.Context, reason string) error {
 	sid := string(w.Task)
 	noted := twilioapi.UpdateTaskAttributes(ctx, sid, json.RawMessage(`{"conversations":{"abandoned":"Follow-Up"}}`))
 	if err := noted.Err(); err != nil {
-		flexfn.Logger(ctx).Warn("the task of a caller who stopped waiting has no note of it", "task", sid, "error", err)
+		flexfn.Logger(ctx).Warn("the reason why a caller stopped waiting could not be written into their task", "task", sid, "error", err)
 	}
 	res := twilioapi.SetTaskStatus(ctx, sid, "canceled", reason)
 	if res.Success && res.Data == nil { // it was too late, or done already
@@ -338,7 +338,7 @@ func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 		return w.goOn(ctx, "the call cannot be led to the voicemail", err)
 	}
 	if err := w.cancel(ctx, "Opted to leave a voicemail"); err != nil {
-		flexfn.Logger(ctx).Error("a caller who leaves a voicemail has a task in the queue too", "task", w.Task, "error", err)
+		flexfn.Logger(ctx).Error("a caller who leaves a voicemail still has a task in the queue", "task", w.Task, "error", err)
 	}
 	return nil // the call is elsewhere by now
 }

@@ -45,7 +45,7 @@ type Store struct {
 	// Reads are sent apart from writes, so that they work in a database that
 	// refuses writes.
 	reads, writes batch.Queue[call, result]
-	patience      time.Duration // with a batch
+	patience      time.Duration // how long to wait for a batch
 	stop          context.CancelFunc
 	ended         chan struct{}
 }
@@ -54,12 +54,12 @@ var _ flexfn.Store = (*Store)(nil)
 
 const (
 	dialTime   = time.Second
-	batchTime  = 2 * time.Second // in addition to the time for connecting, after which a connection counts as dead
+	batchTime  = 2 * time.Second // plus the time for connecting: after this a connection counts as dead
 	maxSenders = 2               // batches of reads, and of writes, under way at once
-	maxCalls   = 64              // in a batch
-	maxBytes   = 1 << 20         // of values in a batch, unless one call has more
+	maxCalls   = 64              // of one batch
+	maxBytes   = 1 << 20         // of values in one batch, unless a single call has more
 	sweepPause = time.Minute
-	sweepShare = 100 // of the time that a sweep took, the pause until the next
+	sweepShare = 100 // the pause after a sweep, as a multiple of its duration
 	sweepPages = 256 // read at a time
 )
 

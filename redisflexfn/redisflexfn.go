@@ -32,9 +32,9 @@ import (
 // Limits on what a Redis that does not answer may cost.
 const (
 	dialTime  = time.Second
-	writeTime = 2 * time.Second // after which a connection counts as dead
+	writeTime = 2 * time.Second // then a connection counts as dead
 	retryTime = time.Second     // between attempts to connect for the first time
-	maxValue  = 512 << 10       // in bytes, that is read; flexfn's own values have at most 300 KiB, sealed
+	maxValue  = 512 << 10       // the longest value that is read, in bytes; flexfn's have at most 300 KiB, sealed
 )
 
 // Store is a [flexfn.Store] in Redis. It is safe for concurrent use.
@@ -102,7 +102,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	case c.client == nil && time.Since(c.tried) >= retryTime:
 		made := make(chan connection, 1)
 		go func() {
-			client, err := rueidis.NewClient(s.option) // until dialTime, whatever ctx says
+			client, err := rueidis.NewClient(s.option) // takes up to dialTime, whatever ctx says
 			if err == nil {
 				if err = check(client); err != nil {
 					client.Close()

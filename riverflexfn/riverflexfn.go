@@ -59,14 +59,14 @@ func (jobArgs) Kind() string { return "flexfn" }
 
 const (
 	attempts = 50          // the app counts tries itself; these are enough for an outage of days
-	jobTime  = time.Minute // of a listener; a job's is its function's
+	jobTime  = time.Minute // for a listener; a job has its function's deadline
 
 	// fetchPause is the minimum between two fetches of at most n jobs. With
 	// River's own 100 ms ten workers would do 100 jobs a second, however short.
 	// A queue that is empty is asked once a second and when a job is added.
 	fetchPause = 10 * time.Millisecond
 
-	insertTime = 5 * time.Second // after which a connection counts as dead
+	insertTime = 5 * time.Second // then a connection counts as dead
 )
 
 // New makes a Queue in the database at url. It does not connect, and fails only

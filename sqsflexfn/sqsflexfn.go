@@ -49,7 +49,7 @@ type Queue struct {
 var _ flexfn.Queue = (*Queue)(nil)
 
 const (
-	longestDelay = 15 * time.Minute // of a message. Source: SQS's SendMessage, DelaySeconds
+	longestDelay = 15 * time.Minute // of one message; source: SQS's SendMessage, DelaySeconds
 	dueName      = "flexfn-due"     // the attribute that says when, in RFC 3339
 	keyName      = "flexfn-key"     // for operators
 )

@@ -76,7 +76,7 @@ const (
 	accountSID       = "AC00000000000000000000000000000001"
 	callbackPath     = "/events/taskrouter"
 	streamPath       = "/events/stream"
-	notRecorded      = "what was done of an event could not be recorded"
+	notRecorded      = "the results of an event could not be recorded"
 )
 
 // inTime is how long Twilio waits for an answer.
