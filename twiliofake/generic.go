@@ -201,17 +201,19 @@ func merged(was, now any) any {
 	return object
 }
 
-// fill stores parameters in a record. Parameters without a field are kept too,
-// so that tests can read them. Dotted names nest: Configuration.Url sets url in
-// configuration. A parameter adds to the object that an earlier parameter or
-// request has made.
+// fill stores parameters in a record, under the names of their fields.
+// Parameters without a field are kept under their own names, so that tests can
+// read them. Dotted names nest: Configuration.Url sets url in configuration. A
+// parameter adds to the object that an earlier parameter or request has made.
 func (c *call) fill(rec *record, values []argument) {
 	for _, v := range values {
+		field, ok := c.fieldOf(v.name)
 		top, rest, dotted := strings.Cut(v.name, ".")
-		if m := c.op.model.model(); !dotted || m != nil && m.field(key(v.name)) != nil {
-			rec.set(v.name, v.value)
+		if ok || !dotted {
+			rec.set(field, v.value)
 			continue
 		}
+		top, _ = c.fieldOf(top)
 		nested := map[string]any{}
 		if was, ok := rec.get(top).(map[string]any); ok {
 			for k, e := range was {
@@ -236,4 +238,15 @@ func (c *call) fill(rec *record, values []argument) {
 		}
 		rec.set(top, nested)
 	}
+}
+
+// fieldOf returns the field of the operation's model that a parameter sets, or
+// the parameter's own name and false.
+func (c *call) fieldOf(param string) (string, bool) {
+	if m := c.op.model.model(); m != nil {
+		if f := m.field(key(param)); f != nil {
+			return f.name, true
+		}
+	}
+	return param, false
 }

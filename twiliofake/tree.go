@@ -461,17 +461,16 @@ func (k *kind) derive(ops []*operation) {
 		if op.class != "create" && op.class != "create-at" {
 			continue
 		}
-		for _, field := range []string{"UniqueName", "Identity"} {
-			p := op.param(field)
-			norm := key(field)
-			if p == nil || p.shape.code != "s" || len(k.vars) == 0 || key(k.vars[len(k.vars)-1]) == norm {
+		for _, field := range []string{"unique_name", "identity"} {
+			p := op.param(pascal(field))
+			if p == nil || p.shape.code != "s" || len(k.vars) == 0 || key(k.vars[len(k.vars)-1]) == p.key {
 				continue
 			}
-			if m := op.model.model(); m == nil || m.field(norm) == nil || slices.Contains(k.alias, norm) {
+			if m := op.model.model(); m == nil || m.field(p.key) == nil || slices.Contains(k.alias, field) {
 				continue
 			}
-			k.alias = append(k.alias, norm)
-			k.unique = append(k.unique, unique{field: norm, code: conflictCode(k.product)})
+			k.alias = append(k.alias, field)
+			k.unique = append(k.unique, unique{field: field, code: conflictCode(k.product)})
 		}
 	}
 	k.index()

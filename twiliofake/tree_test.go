@@ -380,6 +380,13 @@ func TestGenericState(t *testing.T) {
 	if status, _, body := callFake(t, fake, "POST", "verify.twilio.com/v2/Services/"+sid+"/RateLimits", "UniqueName=u&Description=d"); status != 201 {
 		t.Fatal(status, body)
 	}
+	// A field has its name on the wire, a parameter without a field its own.
+	if status, _, body := callFake(t, fake, "POST", "api.twilio.com/2010-04-01/Accounts/"+DevelopmentAccountSID+"/Addresses.json",
+		"CustomerName=c&Street=s&City=c&Region=r&PostalCode=1&IsoCountry=US&AutoCorrectAddress=true"); status != 201 && status != 200 {
+		t.Fatal(status, body)
+	} else if item, _ := fake.Resource("api/Addresses", body["sid"].(string)); item["customer_name"] != "c" || item["CustomerName"] != nil || item["AutoCorrectAddress"] != true {
+		t.Errorf("the address is %v", item)
+	}
 	var first, second strings.Builder
 	if err := fake.Save(&first); err != nil {
 		t.Fatal(err)
@@ -393,11 +400,14 @@ func TestGenericState(t *testing.T) {
 	if first.String() != second.String() {
 		t.Error("the state changes by save and load")
 	}
+	if _, _, body := callFake(t, fake, "POST", "verify.twilio.com/v2/Services/"+sid+"/RateLimits", "UniqueName=u"); body["message"] != `UniqueName "u" is already in use` {
+		t.Errorf("a second rate limit of that name: %v", body)
+	}
 	_, _, body := callFake(t, fake, "GET", "verify.twilio.com/v2/Services/"+sid+"/RateLimits/u", "")
 	if body["unique_name"] != "u" || body["service_sid"] != sid {
 		t.Errorf("the rate limit is %v", body)
 	}
-	if item, ok := fake.Resource("verify/v2/Services", sid); !ok || item["FriendlyName"] != "x" && item["friendly_name"] != "x" {
+	if item, ok := fake.Resource("verify/v2/Services", sid); !ok || item["friendly_name"] != "x" {
 		t.Errorf("the service is %v", item)
 	}
 }
