@@ -1,9 +1,11 @@
 package twiliofake
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 // An apiError is an error response of Twilio's API. Functions return *apiError
@@ -53,13 +55,21 @@ type response struct {
 	body   []byte
 }
 
+// jsonResponse returns a response with a JSON body. The body is no larger than
+// it must be, since the request log keeps it.
 func jsonResponse(status int, body any) *response {
-	b, err := appendJSON(make([]byte, 0, 2048), body)
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	b, err := appendJSON((*room)[:0], body)
+	*room = b
 	if err != nil { // records hold only values that came from JSON
 		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response(false)
 	}
-	return &response{status, http.Header{"Content-Type": {"application/json"}}, b}
+	return &response{status, http.Header{"Content-Type": {"application/json"}}, bytes.Clone(b)}
 }
+
+// rooms are buffers in which answers are written.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
 // response renders the error as an API of the v1.0 standard does, or as all
 // other APIs do. "Twilio API standard" responses have httpStatusCode and

@@ -45,6 +45,9 @@ func (s *store) schedule(rec *record) {
 // several were due since the last request; one that lapses into a state with
 // another timer is queued again and may lapse twice.
 func (s *store) expire(now time.Time) {
+	if len(s.expiring) == 0 {
+		return
+	}
 	for date := now.UTC().Format(time.RFC3339); len(s.expiring) > 0 && s.expiring[0].at <= date; {
 		e := heap.Pop(&s.expiring).(expiry)
 		if home := e.rec.owner.child(e.rec.kind.home()); home.find(e.rec.id, nil) != e.rec || e.rec.kind.due(e.rec) != e.at {

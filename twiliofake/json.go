@@ -81,18 +81,18 @@ func appendArray(b []byte, l []any) ([]byte, error) {
 func appendText(b []byte, s string) ([]byte, error) {
 	start := len(b)
 	b = append(b, '"')
+	done := 0 // s up to here is in b
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
+			b = append(append(b, s[done:i]...), '\\')
+			done = i
 		case c < ' ' || c > '~' || c == '<' || c == '>' || c == '&':
 			quoted, err := json.Marshal(s)
 			return append(b[:start], quoted...), err
-		default:
-			b = append(b, c)
 		}
 	}
-	return append(b, '"'), nil
+	return append(append(b, s[done:]...), '"'), nil
 }
 
 // packed is an object or a list, as JSON. Records hold these as JSON because a

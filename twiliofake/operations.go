@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	_ "embed"
+	"encoding/binary"
 	"io"
 	"strconv"
 	"strings"
@@ -109,11 +110,12 @@ func readOperations(packedTable []byte) ([]*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(z)
-	if err != nil {
+	var text strings.Builder
+	text.Grow(int(binary.LittleEndian.Uint32(packedTable[len(packedTable)-4:]))) // gzip ends with the size
+	if _, err := io.Copy(&text, z); err != nil {
 		return nil, err
 	}
-	r := tableReader{keys: map[string]string{}, text: string(b)}
+	r := tableReader{keys: make(map[string]string, 4096), text: text.String()}
 	return r.read()
 }
 

@@ -287,66 +287,78 @@ func parseTime(s string) (time.Time, error) {
 func (c *call) base() string { return "https://" + c.host }
 
 // itemURL returns the URL of an item, below the path of the request.
-func (c *call) itemURL(rec *record) string { return c.base() + c.itemPath(rec) }
+func (c *call) itemURL(rec *record) string {
+	var room [192]byte
+	return string(c.appendItem(append(room[:0], c.base()...), rec))
+}
 
 // itemPath returns the path of an item. It repeats the path of the request, so
 // an item that is listed at two paths has a URL at the requested one.
 func (c *call) itemPath(rec *record) string {
-	var b strings.Builder
-	c.writePath(&b, c.node, rec)
-	if !c.item && c.own() == 0 && !c.kind.singleton {
-		b.WriteByte('/')
-		b.WriteString(url.PathEscape(rec.id))
-	}
-	if c.product == "api" {
-		b.WriteString(".json")
-	}
-	return b.String()
+	var room [160]byte
+	return string(c.appendItem(room[:0], rec))
 }
 
-// writePath writes the path of a node with the variables of the request and,
+func (c *call) appendItem(b []byte, rec *record) []byte {
+	b = c.appendPath(b, c.node, rec)
+	if !c.item && c.own() == 0 && !c.kind.singleton {
+		b = append(append(b, '/'), url.PathEscape(rec.id)...)
+	}
+	if c.product == "api" {
+		b = append(b, ".json"...)
+	}
+	return b
+}
+
+// appendPath appends the path of a node with the variables of the request and,
 // for the last one, the identity of rec. Identities are escaped: a Sync key may
 // contain a slash.
-func (c *call) writePath(b *strings.Builder, n *node, rec *record) {
+func (c *call) appendPath(b []byte, n *node, rec *record) []byte {
 	if n.parent == nil {
-		return
+		return b
 	}
-	c.writePath(b, n.parent, rec)
-	b.WriteByte('/')
+	b = append(c.appendPath(b, n.parent, rec), '/')
 	if !n.variable {
-		b.WriteString(n.segment)
-		return
+		return append(b, n.segment...)
 	}
 	i := slices.Index(c.wilds, n)
 	switch {
 	case i < 0:
-		b.WriteString(c.account.id) // the account of the API of 2010
+		return append(b, c.account.id...) // the account of the API of 2010
 	case i == len(c.wilds)-1 && c.item:
-		b.WriteString(url.PathEscape(rec.id))
-	default:
-		b.WriteString(url.PathEscape(c.vars[c.node.vars[i]]))
+		return append(b, url.PathEscape(rec.id)...)
 	}
+	return append(b, url.PathEscape(c.vars[c.node.vars[i]])...)
 }
 
 // links returns the URLs of the resources directly below an item. Every literal
 // segment below the item becomes a link, named in snake case. Twilio's own
 // lists differ for a few resources, whose rows correct them in a view.
-func (c *call) links(rec *record) map[string]any {
+func (c *call) links(rec *record) packed {
 	n := c.node
 	if !c.item && c.own() == 0 && !c.kind.singleton {
 		n = n.wild
 	}
-	if n == nil {
-		return map[string]any{}
+	if n == nil || len(n.links) == 0 {
+		return "{}"
 	}
-	m := make(map[string]any, len(n.links))
-	path := strings.TrimSuffix(c.itemPath(rec), ".json")
-	for name, key := range n.links {
-		if c.product == "api" {
-			m[key] = path + "/" + name + ".json"
-		} else {
-			m[key] = c.base() + path + "/" + name
+	below, extension := c.itemURL(rec), ""
+	if c.product == "api" {
+		extension = ".json"
+		below = strings.TrimSuffix(c.itemPath(rec), extension)
+	}
+	quoted, err := appendText(nil, below+"/")
+	if err != nil {
+		return "{}" // cannot be: a string can always be written
+	}
+	quoted = quoted[:len(quoted)-1] // the segment follows
+	b := append(make([]byte, 0, len(n.links)*(len(quoted)+64)), '{')
+	for _, l := range n.links {
+		if len(b) > 1 {
+			b = append(b, ',')
 		}
+		b = append(append(append(b, '"'), l.name...), `":`...)
+		b = append(append(append(append(b, quoted...), l.segment...), extension...), '"')
 	}
-	return m
+	return packed(append(b, '}'))
 }

@@ -37,8 +37,9 @@ type Request struct {
 	// Body instead.
 	Form url.Values `json:"form,omitempty"`
 	// Body is a body that is not a form. It is cut at 16 KiB. A body that
-	// cannot be masked by its keys, but contains the word token, is replaced
-	// with "***". It is empty if a fault struck before the body was read.
+	// cannot be masked by its keys, but contains the word token in the part
+	// that is kept, is replaced with "***". It is empty if a fault struck before
+	// the body was read.
 	Body string `json:"body,omitempty"`
 	// Status is the answer's status; zero if no answer was sent.
 	Status int `json:"status"`
@@ -214,26 +215,24 @@ func maskForm(form url.Values) url.Values {
 }
 
 // maskBody returns a body with the values of secret keys masked. A body that is
-// not JSON, or too large to keep, is returned in part, or not at all if it might
-// contain a token.
+// not JSON, or too large to keep, is returned in part, or not at all if that
+// part might contain a token.
 func maskBody(b []byte) string {
-	if len(b) <= maxLogged {
-		if v, err := decodeJSON(bytes.NewReader(b)); err == nil {
-			if maskJSON(v) {
-				if out, err := json.Marshal(v); err == nil {
-					return string(out)
-				}
+	cut := ""
+	if len(b) > maxLogged {
+		b, cut = b[:maxLogged], "…"
+	} else if v, err := decodeJSON(bytes.NewReader(b)); err == nil {
+		if maskJSON(v) {
+			if out, err := json.Marshal(v); err == nil {
+				return string(out)
 			}
-			return string(b)
 		}
+		return string(b)
 	}
 	if strings.Contains(strings.ToLower(string(b)), "token") {
 		return masked
 	}
-	if len(b) > maxLogged {
-		return string(b[:maxLogged]) + "…"
-	}
-	return string(b)
+	return string(b) + cut
 }
 
 // maskJSON masks v itself and reports whether it masked anything.

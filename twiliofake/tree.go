@@ -75,12 +75,11 @@ func placeOf(product, path string) *place {
 		if v, ok := variable(s); ok {
 			p.keys, p.vars = append(p.keys, at), append(p.vars, snake(v))
 			at = ""
-			continue
+		} else if at == "" {
+			at = s
+		} else {
+			at += "/" + s
 		}
-		if at != "" {
-			at += "/"
-		}
-		at += s
 	}
 	if at != "" {
 		p.keys = append(p.keys, at)
@@ -220,9 +219,11 @@ type node struct {
 	// ghost items are added silently, since no operation could create them.
 	ghost bool
 	asRow bool // a row has this path
-	// links are the literal segments below, with their names in an answer.
-	links map[string]string
+	links []link
 }
+
+// A link is a literal segment below a node and its name in an answer.
+type link struct{ segment, name string }
 
 // op returns the operation of a method, or nil.
 func (n *node) op(method string) *operation {
@@ -378,10 +379,8 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 	n.item = n.variable && !n.has("list", "list-only", "create")
 	if n.parent != nil && (n.variable || n.asRow || len(n.ops) > 0 || n.wild != nil) {
 		n.place = placeOf(n.product, n.path())
-		if n.variable {
-			n.self = newKind("", n.product, n.place)
-		}
 		if n.variable && !n.item {
+			n.self = newKind("", n.product, n.place)
 			n.place = &place{append(slices.Clone(n.keys), ""), n.vars, n.root}
 		}
 		pattern := n.pattern()
@@ -411,7 +410,7 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 		if n.kind != nil {
 			w.ops[n.kind] = append(w.ops[n.kind], n.ops...)
 			for i, p := range n.kind.paths { // a row has its own names for the variables
-				if p.pattern() == n.pattern() || p.pattern() == n.pattern()+"/*" {
+				if slices.Equal(p.keys, n.keys) && p.own() >= n.own() {
 					n.place = &place{n.keys, n.kind.paths[i].vars[:len(n.vars)], n.root}
 				}
 			}
@@ -430,11 +429,11 @@ func (n *node) settle(w *world, byPattern map[string]*kind) {
 		n.ghost = !n.item || !slices.ContainsFunc(n.ops, func(op *operation) bool { return op.class != "oracle" })
 	}
 	n.ghost = n.ghost || n.product == "api" && n.segment == "{CountryCode}"
-	n.links = make(map[string]string, len(n.lit))
 	for _, name := range slices.Sorted(maps.Keys(n.lit)) {
-		n.links[name] = snake(strings.ReplaceAll(name, "-", "_"))
+		n.links = append(n.links, link{name, snake(strings.ReplaceAll(name, "-", "_"))})
 		n.lit[name].settle(w, byPattern)
 	}
+	slices.SortFunc(n.links, func(a, b link) int { return strings.Compare(a.name, b.name) })
 	if n.wild != nil {
 		n.wild.settle(w, byPattern)
 	}
