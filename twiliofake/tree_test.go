@@ -439,20 +439,3 @@ func FuzzOperations(f *testing.F) {
 		}
 	})
 }
-
-// BenchmarkDecode decodes the table of operations and joins it with the rows,
-// which the first request does.
-func BenchmarkDecode(b *testing.B) {
-	rows, err := theRows()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		ops, err := readOperations(operationsGzip)
-		if err != nil {
-			b.Fatal(err)
-		}
-		newWorld(rows, ops)
-	}
-}
