@@ -38,34 +38,34 @@ func FuzzForm(f *testing.F) {
 	} {
 		f.Add(uint8(i), body, i%2 == 0)
 	}
-	// One fake serves all inputs and is reset after a change, since making a
-	// fake takes a hundred times as long as an answer. Two items of each kind
-	// are enough.
-	fake, again := newFake(f), newFake(f)
-	before := fake.State()
-	for kind, list := range before.Resources {
-		before.Resources[kind] = list[:min(2, len(list))]
-	}
-	if err := fake.SetState(before); err != nil {
-		f.Fatal(err)
+	// Inputs share the fakes of their product, which are reset after a change:
+	// making a fake takes hundreds of times as long as an answer.
+	fakes := map[string]*fuzzed{}
+	for _, form := range forms {
+		product := strings.TrimPrefix(form[:strings.IndexByte(form, '.')], "https://")
+		if fakes[product] == nil {
+			fakes[product] = newFuzzed(f, product)
+		}
 	}
 	f.Fuzz(func(t *testing.T, place uint8, body string, isJSON bool) {
 		header := []string{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}
 		if isJSON {
 			header[1] = "application/json"
 		}
-		a := ask(t, fake, "POST", forms[int(place)%len(forms)], body, header...)
+		form := forms[int(place)%len(forms)]
+		on := fakes[strings.TrimPrefix(form[:strings.IndexByte(form, '.')], "https://")]
+		a := ask(t, on.fake, "POST", form, body, header...)
 		if a.body == nil {
 			t.Fatalf("the answer is not a JSON object: %s", a.text)
 		}
 		switch {
 		case a.status == 200 || a.status == 201:
-			defer reset(t, fake, before)
-			checkLoads(t, fake, again)
+			on.check(t)
 		case a.status >= 400 && a.status < 500 || a.status == 501 || a.status == 503:
-			if after := fake.State(); !reflect.DeepEqual(after, before) {
-				reset(t, fake, before)
-				t.Fatalf("a request that was refused with %d changed the state%s", a.status, difference(before, after))
+			if on.changed() {
+				after := on.fake.State()
+				on.reset(t)
+				t.Fatalf("a request that was refused with %d changed the state%s", a.status, difference(on.before, after))
 			}
 		default:
 			t.Fatalf("status %d", a.status)
@@ -73,30 +73,74 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
+// fuzzed is a fake that many inputs share, and a second one that loads what the
+// first one saves.
+type fuzzed struct {
+	fake, again *twiliofake.Twilio
+	before      twiliofake.State // of the fake before each input
+	print       uint64           // of before
+}
+
+// newFuzzed makes a fake with the development state of one product, of which two
+// items of each kind are enough.
+func newFuzzed(f *testing.F, product string) *fuzzed {
+	f.Helper()
+	on := &fuzzed{fake: newFake(f), again: newFake(f), before: twiliofake.DevelopmentState()}
+	for kind, list := range on.before.Resources {
+		if kind == "accounts" || twiliofake.ProductOf(kind) == product {
+			on.before.Resources[kind] = list[:min(2, len(list))]
+		} else {
+			delete(on.before.Resources, kind)
+		}
+	}
+	if err := on.fake.SetState(on.before); err != nil {
+		f.Fatal(err)
+	}
+	on.before = on.fake.State()
+	on.reset(f)
+	return on
+}
+
+func (on *fuzzed) changed() bool { return on.fake.Fingerprint() != on.print }
+
+// check resets the fake if it has changed. Before that, another fake must be
+// able to load the change.
+func (on *fuzzed) check(t *testing.T) {
+	t.Helper()
+	if !on.changed() {
+		return
+	}
+	defer on.reset(t)
+	checkLoads(t, on.fake, on.again)
+}
+
 // checkLoads loads fake's state into another fake and compares the two.
 func checkLoads(t *testing.T, fake, again *twiliofake.Twilio) {
 	t.Helper()
-	saved, err := json.Marshal(fake.State())
+	state := fake.State()
+	saved, err := json.Marshal(state)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Load(bytes.NewReader(saved)); err != nil {
 		t.Fatalf("the fake cannot load a state that it saved: %v", err)
 	}
-	if loaded, err := json.Marshal(again.State()); err != nil || !bytes.Equal(loaded, saved) {
-		t.Fatalf("the fake saved %s, and loaded it as %s, %v", saved, loaded, err)
+	if again.Fingerprint() != fake.Fingerprint() {
+		t.Fatalf("the fake loads another state than it saved%s", difference(state, again.State()))
 	}
 }
 
-// reset replaces fake's state.
-func reset(t *testing.T, fake *twiliofake.Twilio, state twiliofake.State) {
+// reset gives the fake the state that it had before.
+func (on *fuzzed) reset(t testing.TB) {
 	t.Helper()
-	if err := fake.SetState(state); err != nil {
+	if err := on.fake.SetState(on.before); err != nil {
 		t.Fatal(err)
 	}
-	if have := fake.State(); !reflect.DeepEqual(have, state) {
-		t.Fatalf("SetState changed the state%s", difference(state, have))
+	print := on.fake.Fingerprint()
+	if on.print != 0 && on.print != print {
+		t.Fatalf("SetState changed the state%s", difference(on.before, on.fake.State()))
 	}
+	on.print = print
 }
 
 // difference returns the kinds of resources that differ between two states.
@@ -128,11 +172,10 @@ func FuzzControl(f *testing.F) {
 	} {
 		f.Add(c[0], c[1], c[2])
 	}
-	fake, again := newFake(f), newFake(f)
-	if err := fake.SetFaults(twiliofake.Fault{Name: "before", Skip: 1 << 30}); err != nil {
-		f.Fatal(err)
-	}
-	before := fake.State()
+	on := newFuzzed(f, "taskrouter")
+	on.before.Faults = []twiliofake.Fault{{Name: "before", Skip: 1 << 30}}
+	on.print = 0
+	on.reset(f)
 	f.Fuzz(func(t *testing.T, method, path, body string) {
 		r := httptest.NewRequest("GET", twiliofake.ControlPath, strings.NewReader(body))
 		r.Host = "localhost"
@@ -140,19 +183,14 @@ func FuzzControl(f *testing.F) {
 		path, r.URL.RawQuery, _ = strings.Cut(path, "?")
 		r.URL.Path += path
 		w := httptest.NewRecorder()
-		fake.ServeHTTP(w, r)
+		on.fake.ServeHTTP(w, r)
 		if !json.Valid(w.Body.Bytes()) {
 			t.Fatalf("the answer is not JSON: %s", w.Body)
 		}
-		changed := !reflect.DeepEqual(fake.State(), before)
-		if changed {
-			defer reset(t, fake, before)
-		}
-		if changed && (w.Code != 200 || method == "GET") {
+		if (w.Code != 200 || method == "GET") && on.changed() {
+			on.reset(t)
 			t.Fatalf("%s, answered with %d, changed the fake", method, w.Code)
 		}
-		if changed {
-			checkLoads(t, fake, again)
-		}
+		on.check(t)
 	})
 }
