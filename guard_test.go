@@ -108,7 +108,7 @@ func TestSignatureSettings(t *testing.T) {
 		{"FLEXFN_ADDED_PATH_PREFIX", "internal", "AddedPathPrefix (FLEXFN_ADDED_PATH_PREFIX)"},
 		{"FLEXFN_ADDED_PATH_PREFIX", "/", "AddedPathPrefix (FLEXFN_ADDED_PATH_PREFIX)"},
 		{"FLEXFN_ADDED_PATH_PREFIX", "/a/b", ""},
-		{"FLEXFN_TRUSTED_PROXIES", "", "no trusted proxy is named"},
+		{"FLEXFN_TRUSTED_PROXIES", "", "the list of trusted proxies is empty"},
 		{"FLEXFN_TRUSTED_PROXIES", "all", `"all" is not an address`},
 		{"FLEXFN_TRUSTED_PROXIES", "10.0.0.1/8", "write 10.0.0.0/8"},
 		{"FLEXFN_TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "write it as IPv4"},

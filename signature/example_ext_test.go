@@ -95,7 +95,7 @@ func ExampleProxyTrust() {
 	// <nil>
 }
 
-// A list without addresses is refused rather than ignored.
+// An empty list of proxies is refused rather than ignored.
 func ExampleTrustXForwarded() {
 	_, err := signature.New(signature.Config{AuthTokens: []string{"12345"}, ProxyTrust: signature.TrustXForwarded("10.0.0.0/8", "fd00::/8")})
 	fmt.Println(err)
@@ -103,5 +103,5 @@ func ExampleTrustXForwarded() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// ProxyTrust (FLEXFN_TRUSTED_PROXIES): no trusted proxy is named: write addresses or networks such as 10.0.0.0/8
+	// ProxyTrust (FLEXFN_TRUSTED_PROXIES): the list of trusted proxies is empty: write addresses or networks such as 10.0.0.0/8
 }

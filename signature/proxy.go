@@ -9,38 +9,38 @@ import (
 )
 
 // ProxyTrust says which proxies are trusted to report the scheme and the host
-// that Twilio called. There is no default: with nil, no forwarded header is
-// trusted. Make one with [TrustXForwarded],
-// [TrustXForwardedFromAnyone] or [TrustForwarded]; pick the one that describes
-// what the proxy in front of the app sets.
+// that Twilio called. A nil ProxyTrust trusts no forwarded headers. Make one
+// with [TrustXForwarded], [TrustXForwardedFromAnyone] or [TrustForwarded]; pick
+// the one that matches the headers of the proxy in front of the app.
 //
-// A [Config].PublicURL needs none of this and is the better choice wherever
-// the public address is known.
+// Where the public address is known, [Config].PublicURL is the better choice
+// and makes a ProxyTrust unnecessary.
 //
 //	signature.Config{ProxyTrust: signature.TrustXForwarded("10.0.0.0/8")}
 //
-// A trust decides only over which URL the signature is checked; a wrong one
-// makes genuine requests fail. But a header that strangers control lets them
-// choose that URL, and so replay a request that Twilio signed for another
+// A ProxyTrust only decides which URL the signature is checked for; a wrong one
+// makes genuine requests fail. But strangers who control a trusted header
+// choose that URL, and so can replay a request that Twilio signed for another
 // server of the account.
 type ProxyTrust interface {
 	// origins appends what the proxy says about r, or nothing if the proxy is
 	// not trusted.
 	origins(to []calledOrigin, r *http.Request) []calledOrigin
-	// fault says what is wrong with the trust's own settings.
+	// fault returns what is wrong with the trust's settings; nil if nothing is.
 	fault() error
 }
 
 // TrustXForwarded trusts X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Port
 // of requests that come from one of these addresses or networks, such as
 // "10.0.0.0/8" or "::1". There must be at least one, or [New] fails. Each header
-// may be absent. Of a list, the last value counts, which the nearest proxy wrote.
+// may be absent. If a header has several values, the last one counts, which the
+// nearest proxy wrote.
 //
-// The proxy must set or delete each of the three headers. One that it passes on
-// is under the control of whoever sent the request.
+// The proxy must set or delete each of the three headers. If it passes one on,
+// the sender of the request controls it.
 //
-// Addresses are those that the server sees as the other end of the connection,
-// the nearest proxy's. Unix sockets and hosts' names are not supported.
+// The address compared is the other end of the server's connection, that is,
+// the nearest proxy. Unix sockets and host names are not supported.
 func TrustXForwarded(networks ...string) ProxyTrust {
 	t := xForwarded{}
 	t.networks, t.err = parseNetworks(networks)
@@ -49,16 +49,16 @@ func TrustXForwarded(networks ...string) ProxyTrust {
 
 // TrustXForwardedFromAnyone trusts the X-Forwarded headers as
 // [TrustXForwarded] does, whatever address the request comes from. It is for
-// platforms on which the app can be reached only through the proxy, and whose
-// proxies' addresses are unknown. Anyone else who reaches the app can choose
-// the URL that is checked.
+// platforms whose proxies have unknown addresses, and on which the app can be
+// reached only through them. Anyone who reaches the app directly can choose the
+// URL that is checked.
 func TrustXForwardedFromAnyone() ProxyTrust { return xForwarded{anyone: true} }
 
 // TrustForwarded trusts proto and host of the Forwarded header (RFC 7239) of
 // requests that come from one of these addresses or networks. There must be at
-// least one, or [New] fails. Of a list, the last element counts.
-// Few proxies send this header; most send
-// X-Forwarded-Proto and the like.
+// least one, or [New] fails. If the header has several elements, the last one
+// counts. Few proxies send this header; most send X-Forwarded-Proto and the
+// like.
 func TrustForwarded(networks ...string) ProxyTrust {
 	t := forwarded{}
 	t.networks, t.err = parseNetworks(networks)
@@ -90,11 +90,11 @@ func (p peers) include(r *http.Request) bool {
 	return false
 }
 
-// parseNetworks parses addresses and networks. It refuses spellings that would
-// match otherwise than they look, such as 10.0.0.1/8.
+// parseNetworks parses addresses and networks. It refuses spellings that match
+// something other than what they suggest, such as 10.0.0.1/8.
 func parseNetworks(list []string) ([]netip.Prefix, error) {
 	if len(list) == 0 {
-		return nil, errors.New("no trusted proxy is named: write addresses or networks such as 10.0.0.0/8")
+		return nil, errors.New("the list of trusted proxies is empty: write addresses or networks such as 10.0.0.0/8")
 	}
 	var networks []netip.Prefix
 	for _, s := range list {
@@ -123,8 +123,8 @@ type xForwarded struct {
 	anyone bool
 }
 
-// origins implements [ProxyTrust]. Without a scheme and a host the proxy says
-// nothing; a port alone is ignored.
+// origins implements [ProxyTrust]. A port without a scheme or a host is
+// ignored.
 func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	if !x.anyone && !x.include(r) {
 		return to
@@ -136,8 +136,8 @@ func (x xForwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 		return to
 	}
 	if !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one reports the scheme that the one
-		// before it used, not Twilio's. Try both.
+		// With several proxies in a row, the last one may report the scheme
+		// that the one before it used, not Twilio's. Try both.
 		proto = ""
 	}
 	if host == "" {
@@ -165,8 +165,8 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 	if !f.include(r) {
 		return to
 	}
-	var proto, host string // of the nearest proxy, which wrote the last element
-	chained := false       // the one before it says another proto
+	var proto, host string // from the last element, which the nearest proxy wrote
+	chained := false       // an earlier element has another proto
 	for _, list := range r.Header["Forwarded"] {
 		for element := range strings.SplitSeq(list, ",") {
 			before := proto
@@ -178,8 +178,8 @@ func (f forwarded) origins(to []calledOrigin, r *http.Request) []calledOrigin {
 		return to
 	}
 	if chained || !sameValues(r.Header, "X-Forwarded-Proto", proto) {
-		// Proxies in a row: the last one reports the scheme that the one
-		// before it used, not Twilio's. Try both.
+		// With several proxies in a row, the last one may report the scheme
+		// that the one before it used, not Twilio's. Try both.
 		proto = ""
 	}
 	if host == "" {

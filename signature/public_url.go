@@ -12,9 +12,9 @@ import (
 // calledOrigin is the beginning of a URL that Twilio may have called, split into
 // the parts that Twilio's services treat differently when they sign.
 //
-// They are kept as text and never parsed and formatted again, since Twilio
-// signs the bytes of the URL as it was typed: EXAMPLE.com, example.com and
-// example.com:443 have different signatures.
+// They are kept as text, since Twilio signs the bytes of the URL as it was
+// typed: EXAMPLE.com, example.com and example.com:443 have different
+// signatures.
 type calledOrigin struct {
 	scheme   string // http, https, ws or wss
 	user     string // user:password@, or empty
@@ -27,7 +27,7 @@ type calledOrigin struct {
 // calledURL is a URL that Twilio may have called.
 type calledURL struct {
 	calledOrigin
-	target string // path and query as they were sent
+	target string // path and query, as they were sent
 }
 
 // append appends the URL as text, byte for byte as it would have been signed.
@@ -110,8 +110,8 @@ func splitURL(s string) (o calledOrigin, target string, ok bool) {
 // so that a forged Host header cannot put a part of a path into the URL that is
 // checked.
 //
-// A host outside ASCII is allowed: what was typed into Twilio counts, whatever
-// a browser would make of it.
+// A host outside ASCII is allowed, since Twilio signs what was typed, which a
+// browser might rewrite.
 func splitHost(s string) (host, port string, ok bool) {
 	host = s
 	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
@@ -149,8 +149,8 @@ func validPort(s string) bool {
 }
 
 // appendOrigins appends the origins that a scheme, a host and a port describe.
-// An unknown scheme is both https and http: a scheme says nothing about which
-// function is meant.
+// An unknown scheme stands for both https and http, since the scheme does not
+// decide which function is called.
 func appendOrigins(to []calledOrigin, scheme, hostAndPort, port string) []calledOrigin {
 	o := calledOrigin{scheme: scheme}
 	var ok bool
@@ -174,7 +174,7 @@ func appendOrigins(to []calledOrigin, scheme, hostAndPort, port string) []called
 }
 
 // publicAddress finds the URLs that Twilio may have called to make a request.
-// It does not change.
+// It is immutable.
 type publicAddress struct {
 	public *calledOrigin // nil when not configured
 	added  string        // a path that the gateway adds, without a last slash
@@ -220,13 +220,13 @@ func parsePublicURL(s string) (calledOrigin, error) {
 	return o, nil
 }
 
-// findURLs sets s.urls to the URLs that Twilio may have called to make r, the
-// likeliest first.
+// findURLs sets s.urls to the URLs that Twilio may have called to make r,
+// starting with the likeliest.
 //
-// With a public URL there is no other candidate, so that a Host header cannot
-// choose what is checked. Only if a gateway lost the order of the query, as
-// its adapter notes in the request's ctx, are other orders and spellings
-// tried; each costs an HMAC over the form, so that a long one has fewer.
+// With a public URL there are no other candidates, so the Host header cannot
+// choose what is checked. Other orders and spellings of the query are tried
+// only if a gateway lost the original, which its adapter notes in the request's
+// ctx. Each costs an HMAC over the form, so fewer are tried with a long form.
 func (a publicAddress) findURLs(s *signed, r *http.Request) {
 	target := requestTarget(r)
 	if rest, ok := cutPathPrefix(target, a.added); ok {
@@ -298,8 +298,8 @@ func cutPathPrefix(target, prefix string) (string, bool) {
 // requestTarget returns the path and query of a request exactly as they were sent.
 // Parsing and formatting them would change bytes that are signed.
 //
-// [http.Request.RequestURI] has them on a server. An adapter that makes
-// requests itself, such as Lambda's, sets the URL alone.
+// On a server they are in [http.Request.RequestURI]. An adapter that makes
+// requests itself, such as Lambda's, sets only the URL.
 func requestTarget(r *http.Request) string {
 	target := r.RequestURI
 	if _, rest, ok := splitURL(target); ok { // absolute, as sent to proxies

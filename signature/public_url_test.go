@@ -110,7 +110,8 @@ func TestRequestTarget(t *testing.T) {
 	}
 }
 
-// What a trusted proxy says about a request that has the Host direct.example:81.
+// TestProxyOrigins: the origins that follow from a proxy's headers, for a request
+// with the Host direct.example:81.
 func TestProxyOrigins(t *testing.T) {
 	x, f := TrustXForwardedFromAnyone(), TrustForwarded("192.0.2.0/24")
 	for _, c := range []struct {
@@ -171,8 +172,8 @@ func TestTrustedPeers(t *testing.T) {
 	}
 }
 
-// Behind a gateway that decodes and reorders the query, what Twilio signed is
-// found, and what is tried is bounded.
+// TestLostQueryOrder: behind a gateway that decodes and reorders the query, the
+// signed query is found, and the number of tries is bounded.
 func TestLostQueryOrder(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com"})
 	if err != nil {
@@ -196,7 +197,8 @@ func TestLostQueryOrder(t *testing.T) {
 		targets = append(targets, u.target)
 	}
 	slices.Sort(targets)
-	// Two of the target itself, by its apostrophe, and six of each other order.
+	// Two spellings of the target itself, which has an apostrophe, and six of
+	// each other order.
 	if got := len(slices.Compact(targets)); got > maxQueries || got < 24*5 {
 		t.Errorf("%d queries are tried", got)
 	}

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// maxReordered bounds the parameters of a query whose order a gateway lost. Four
-// have 24 orders, each of which costs an HMAC.
+// maxReordered is the longest query, in parameters, of which other orders are
+// tried. Four parameters have 24 orders, each of which costs an HMAC.
 const maxReordered = 4
 
 // queryOrders returns target with the parameters of its query in every order,
-// the given one first. Parameters with the same name keep their order, which may
-// have a meaning and which gateways preserve.
+// the given one first. Parameters with the same name keep their order, since
+// gateways preserve it and it may matter.
 //
-// A query of more parameters is left as it is, and the request is refused if
-// that is not the order that was signed: with five there would be 120 orders, and
-// each request of a stranger would cost as many HMACs.
+// A query with more than maxReordered parameters is tried in the given order
+// only: five parameters have 120 orders, and each request of a stranger would
+// cost as many HMACs.
 func queryOrders(target string) []string {
 	path, query, _ := strings.Cut(target, "?")
 	items := strings.Split(query, "&")
@@ -35,7 +35,7 @@ func queryOrders(target string) []string {
 			return
 		}
 		for i := range items {
-			if !slices.ContainsFunc(order, func(k int) bool { return k >= i && name(k) == name(i) }) { // not taken, and none too early
+			if !slices.ContainsFunc(order, func(k int) bool { return k >= i && name(k) == name(i) }) { // unused, and in order among equal names
 				add(append(slices.Clip(order), i))
 			}
 		}
@@ -45,8 +45,8 @@ func queryOrders(target string) []string {
 }
 
 // withApostrophes returns target and, if its query has apostrophes, the variants
-// with all of them escaped and with none. Clients on the way differ in which they
-// send, whichever Twilio signed; both mean the same parameters.
+// with all of them escaped and with none. HTTP clients on the way may rewrite
+// either into the other; both mean the same parameters.
 func withApostrophes(target string) []string {
 	list := []string{target}
 	path, query, _ := strings.Cut(target, "?")
@@ -59,15 +59,15 @@ func withApostrophes(target string) []string {
 	return list
 }
 
-// maxQueries bounds how many queries are tried instead of one that a gateway
-// has decoded.
+// maxQueries bounds how many spellings are tried for a query that a gateway has
+// decoded.
 const maxQueries = 256
 
-// maxHashedBytes bounds the bytes of a form that are hashed for these queries,
-// since anyone can send a long one. Twilio's forms have a few kilobytes.
+// maxHashedBytes bounds the bytes of form that are hashed over all these tries,
+// since anyone can send a long form. Twilio's forms have a few kilobytes.
 const maxHashedBytes = 16 << 20
 
-// spelt lists the characters that a query may have plain or escaped, in both
+// spelt lists the characters that may be plain or escaped in a query, in both
 // spellings. JavaScript's encodeURIComponent leaves the first five plain.
 var spelt = [...][2]string{
 	{"%21", "!"}, {"%27", "'"}, {"%28", "("}, {"%29", ")"}, {"%2A", "*"},
@@ -80,8 +80,8 @@ var spelt = [...][2]string{
 // combination would be more than most, only those of common encoders are
 // returned.
 //
-// Trying them gives nothing away: whatever the spelling, the parameters are
-// the same, and only Twilio can sign any of them.
+// Trying them is safe: all spellings mean the same parameters, and only Twilio
+// can sign any of them.
 func querySpellings(target string, most int) []string {
 	path, query, _ := strings.Cut(target, "?")
 	var found []int

@@ -35,7 +35,7 @@ func TestQuerySpellings(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := querySpellings("/x?a=b%C3%A9", maxQueries); len(got) != 1 {
-		t.Errorf("nothing to spell otherwise: %q", got)
+		t.Errorf("a query without such characters: %q", got)
 	}
 	all := "/x?q=%20%21%24%27%28%29%2A%2C%2F%3A%3B%3F%40"
 	few := []string{
@@ -58,8 +58,8 @@ func TestQuerySpellings(t *testing.T) {
 	}
 }
 
-// TestLongFormsHaveFewCandidates: where the query's order is lost, anyone can
-// make the app hash a form many times over.
+// TestLongFormsHaveFewCandidates: fewer queries are tried with a long form,
+// which would otherwise be hashed many times.
 func TestLongFormsHaveFewCandidates(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com"})
 	if err != nil {

@@ -1,12 +1,13 @@
 // Package signature makes and checks the signatures by which Twilio proves
-// that it sent a request (the header X-Twilio-Signature), and finds out which
-// URL Twilio called if there are proxies in between. An app of package flexfn
-// does all of this; the package is for servers, tests and tools without one.
+// that it sent a request (the header X-Twilio-Signature), and finds the URL
+// that Twilio called if there are proxies in between. An app of package flexfn
+// does all of this itself; the package is for servers, tests and tools without
+// an app.
 //
 // # Checking
 //
-// A server makes one [Verifier] and asks it about each request, before it does
-// anything that the request asks for:
+// A server makes one [Verifier] and checks each request with it before acting
+// on the request:
 //
 //	verifier, err := signature.New(signature.Config{
 //		AccountSID: accountSID,
@@ -21,15 +22,14 @@
 //		return
 //	}
 //
-// Where the URL is known byte for byte, as in a test, [Valid] does without a
-// Verifier.
+// If the URL is known byte for byte, as in a test, use [Valid] instead.
 //
 // # What is signed
 //
 // Twilio signs the URL as it is written in Twilio, and either a form's
-// parameters or, by a hash in the query, the body. It does not sign the
-// method, the headers and the time. So a signed request can be sent again by
-// whoever has seen it, and a handler must not base permissions on headers.
+// parameters or, by a hash in the query, the body. It does not sign the method,
+// the headers or the time. So anyone who has seen a signed request can send it
+// again, and a handler must not base permissions on headers.
 //
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
 package signature
@@ -93,7 +93,7 @@ func Sign(authToken, url, contentType string, body []byte) string {
 //	url = signature.AddBodyHash(url, body)
 //	sum := signature.Sign(token, url, "application/json", body)
 //
-// A url that already has the parameter gets a second one, and the first one
+// If url already has the parameter, it gets a second one, and the first one
 // counts.
 func AddBodyHash(url string, body []byte) string {
 	url, fragment, hasFragment := strings.Cut(url, "#")
@@ -111,13 +111,13 @@ func AddBodyHash(url string, body []byte) string {
 
 // Valid reports whether signature is Twilio's for a request to url with this body.
 // The url is the absolute one that Twilio called, with path and query exactly as
-// they were sent. A server behind a proxy often sees another one; a [Verifier]
-// finds it out. The url is tried with and without port, since Twilio's services
-// differ in that.
+// they were sent. A server behind a proxy often sees a different URL; a
+// [Verifier] finds the right one. Valid tries the url with and without its
+// port, since Twilio's services differ in that.
 //
 // If the body is not a form, the parameter bodySHA256 in the query must match it.
-// An empty authToken or signature is never valid. The comparison takes constant
-// time.
+// With an empty authToken or signature the result is false. The comparison
+// takes constant time.
 //
 // For requests that are signed with a SharedKey, or by a sub-account, use a
 // Verifier.
@@ -144,7 +144,8 @@ const (
 	sharedLength  = 44 // base64 of SHA-256's 32 bytes
 	bodyHashName  = "bodySHA256"
 
-	// maxKeptBytes bounds the buffers that are kept for the next request.
+	// maxKeptBytes is the size above which a buffer is not kept for the next
+	// request.
 	maxKeptBytes = 64 << 10
 )
 
@@ -155,7 +156,7 @@ var (
 )
 
 // signed holds what one request's signature is computed over. It comes from a pool,
-// since its buffers are the main cost of a check after the hash.
+// since after the hash its buffers are the main cost of a check.
 type signed struct {
 	origins []calledOrigin
 	urls    []calledURL
@@ -166,11 +167,11 @@ type signed struct {
 
 var signedPool = sync.Pool{New: func() any { return new(signed) }}
 
-// takeSigned takes an empty signed from the pool; release gives it back.
+// takeSigned takes an empty signed from the pool; give it back with release.
 func takeSigned() *signed { return signedPool.Get().(*signed) }
 
-// release empties s, so that no request's data stays in it, and keeps it for
-// the next request unless its buffers are large.
+// release empties s, so that no data of the request stays in it, and returns it
+// to the pool unless its buffers are large.
 func (s *signed) release() {
 	clear(s.origins)
 	clear(s.urls)
@@ -182,10 +183,10 @@ func (s *signed) release() {
 	}
 }
 
-// read reads the part of the body that is signed, checks that the signature covers
-// the whole body, and returns a form's parameters. The content type itself is not
-// signed, so each type has exactly one rule. Otherwise a signed JSON body could be
-// sent again as a form, and text inside it would become parameters.
+// read reads the signed part of the body, checks that the signature covers the
+// whole body, and returns the parameters of a form. The content type itself is
+// not signed, so each type has exactly one rule. Otherwise a signed JSON body
+// could be sent again as a form, and text inside it would become parameters.
 func (s *signed) read(contentType, target string, body []byte) ([]form.Pair, error) {
 	want := bodyHash(target)
 	isForm := form.Is(contentType)
@@ -229,9 +230,10 @@ func (s *signed) setForm(pairs []form.Pair) {
 	}
 }
 
-// compareUTF16 orders UTF-8 texts by UTF-16 code units, as the languages of
-// Twilio's signers do. That differs from the order of bytes in one case:
-// characters beyond U+FFFF come before those from U+E000 to U+FFFF.
+// compareUTF16 orders UTF-8 texts by UTF-16 code units, as the languages in
+// which Twilio's services are written do. That differs from the order of bytes
+// in one case: characters beyond U+FFFF come before those from U+E000 to
+// U+FFFF.
 func compareUTF16(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		x, y := a[i], b[i]
@@ -250,11 +252,11 @@ func compareUTF16(a, b string) int {
 	return len(a) - len(b)
 }
 
-// bodyHash finds the first bodySHA256 in a target's query.
+// bodyHash returns the first bodySHA256 in a target's query.
 func bodyHash(target string) string { return queryValue(target, bodyHashName) }
 
-// queryValue finds the first parameter of this name in a target's query, and
-// returns its value as it was sent.
+// queryValue returns the value of the first parameter called name in a target's
+// query, as it was sent.
 func queryValue(target, name string) string {
 	target, _, _ = strings.Cut(target, "#")
 	_, query, _ := strings.Cut(target, "?")
@@ -285,8 +287,8 @@ func (k *key) matches(s *signed, signature string) bool {
 	return m.matches(s, signature)
 }
 
-// mac computes signatures with one key. Its buffers are kept with the hash, so
-// that they are not allocated for each request.
+// mac computes signatures with one key. It keeps its buffers, so that they are
+// not allocated for each request.
 type mac struct {
 	hash.Hash
 	sum    [sha256.Size]byte

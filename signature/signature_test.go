@@ -94,7 +94,7 @@ func (v signatureVector) config() Config {
 	return c
 }
 
-// request returns the request as net/http would hand it to a handler.
+// request returns the request as net/http would pass it to a handler.
 func (v signatureVector) request(t testing.TB) *http.Request {
 	origin, target, ok := splitURL(v.Request.URL)
 	if !ok {
@@ -234,7 +234,7 @@ func TestSignatureTampering(t *testing.T) {
 				t.Errorf("%s: accepted with %s changed", v.ID, what)
 			}
 		}
-		// Try at most 40 places in a long text.
+		// In a long text, at most 40 places are changed.
 		places := func(s string) []int {
 			list := random.Perm(len(s))
 			return list[:min(len(list), 40)]
@@ -343,7 +343,8 @@ func signedForm(body string) []byte {
 func FuzzSignature(f *testing.F) {
 	const token = "a0b1c2d3"
 	for i, v := range signatureVectors(f) {
-		// A quarter is enough: each seed costs time before fuzzing starts.
+		// A quarter of the vectors is enough, since each seed costs time before
+		// fuzzing starts.
 		if i%4 == 0 && v.Server.PublicURL == "" && len(v.body()) < 500 {
 			contentType := v.Request.Headers["Content-Type"]
 			form, _ := formByUTF16(contentType, v.body())
@@ -373,8 +374,8 @@ func FuzzSignature(f *testing.F) {
 			t.Fatal("accepted with another token")
 		}
 
-		// The same over HTTP: the target is the one received, and a stranger may
-		// have sent everything else.
+		// The same over HTTP: target is the one that was received, and a
+		// stranger may have sent everything else.
 		_, target, ok := splitURL(address)
 		if !ok {
 			target = address
@@ -393,8 +394,8 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// formByUTF16 computes what Twilio appends to the URL without using our code,
-// and whether the body is valid for its content type.
+// formByUTF16 computes, without the package's code, what Twilio appends to the
+// URL, and whether the body is valid for its content type.
 func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 	if media, _, _ := strings.Cut(contentType, ";"); !strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
 		return "", true
@@ -436,8 +437,8 @@ func unescape(s string) string {
 
 var escapes = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 
-// vouchedFor reports whether the signature covers the body: it is empty, a form,
-// or hashed in the query.
+// vouchedFor reports whether the signature covers the body, because it is
+// empty, a form, or hashed in the query.
 func vouchedFor(address, contentType string, body []byte) bool {
 	address, _, _ = strings.Cut(address, "#")
 	_, query, _ := strings.Cut(address, "?")
@@ -464,8 +465,8 @@ func sameFunction(a, b string) bool {
 	return x != nil && y != nil && slices.Equal(x[1:], y[1:])
 }
 
-// FuzzForm compares our form parser with net/url for everything that net/url
-// accepts.
+// FuzzForm compares the package's form parser with net/url on every input that
+// net/url accepts.
 func FuzzForm(f *testing.F) {
 	for _, v := range signatureVectors(f) {
 		if form.Is(v.Request.Headers["Content-Type"]) && len(v.body()) < 2000 {
@@ -505,7 +506,7 @@ func FuzzForm(f *testing.F) {
 func TestSignatureMustBeThere(t *testing.T) {
 	for _, tokens := range [][]string{nil, {""}, {"a0b1c2d3", ""}} {
 		if _, err := New(Config{AuthTokens: tokens}); err == nil {
-			t.Errorf("a verifier with the tokens %q was made", tokens)
+			t.Errorf("New accepted the tokens %q", tokens)
 		}
 	}
 	v, err := New(Config{AuthTokens: []string{"a0b1c2d3"}})
@@ -552,7 +553,7 @@ func TestSignatureExplains(t *testing.T) {
 		{name: "long path", change: func(r *http.Request) { r.RequestURI = "/" + strings.Repeat("x", 199) }, want: []string{`xxx", "`}},
 		{name: "longer path", change: func(r *http.Request) { r.RequestURI = "/" + strings.Repeat("x", 200) }, want: []string{`xxx…", "`}},
 		{name: "no header", change: func(r *http.Request) { r.Header.Del(Header) }, want: []string{"has no X-Twilio-Signature"}},
-		{name: "host is not a host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host's name"}},
+		{name: "host is not a host", change: func(r *http.Request) { r.Host = "a/b" }, want: []string{"not a host name"}},
 		{name: "number in the path", change: func(r *http.Request) { r.RequestURI = "/call/+15005550006" }, want: []string{"(number)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -627,7 +628,8 @@ func TestFormLimits(t *testing.T) {
 	}
 }
 
-// The parameters are the signed ones, in the order they were sent.
+// TestProofHasTheForm: the parameters are the signed ones, in the order in which they
+// were sent.
 func TestProofHasTheForm(t *testing.T) {
 	v, err := New(Config{AccountSID: "AC" + strings.Repeat("a", 32), AuthTokens: []string{"a0b1c2d3"}})
 	if err != nil {
@@ -667,7 +669,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// One verifier serves many requests at once.
+// TestVerifyConcurrently: one Verifier serves many requests at once.
 func TestVerifyConcurrently(t *testing.T) {
 	byToken := map[string]*Verifier{}
 	var all sync.WaitGroup
@@ -724,7 +726,7 @@ func TestChainedProxies(t *testing.T) {
 	}
 }
 
-// Texts are sorted as if they were compared by UTF-16 code units.
+// TestCompareUTF16: texts are sorted by UTF-16 code units.
 func TestCompareUTF16(t *testing.T) {
 	texts := []string{"", "a", "ab", "b", "é", "\u1000", "\ud7ff", "\ue000", "\uefff", "\uf000", "\uffff", "\U00010000", "\U0010ffff", "a\ue000", "a\U00010000"}
 	for _, a := range texts {
@@ -737,7 +739,8 @@ func TestCompareUTF16(t *testing.T) {
 	}
 }
 
-// One large request must not make the process keep its buffers.
+// TestLargeBuffersAreNotKept: one large request must not make the process keep
+// its buffers.
 func TestLargeBuffersAreNotKept(t *testing.T) {
 	for _, large := range []*signed{{url: make([]byte, maxKeptBytes+1)}, {form: make([]byte, maxKeptBytes+1)}, {url: make([]byte, maxKeptBytes), form: make([]byte, 1)}} {
 		large.release()
@@ -749,7 +752,7 @@ func TestLargeBuffersAreNotKept(t *testing.T) {
 	}
 }
 
-// Each fault is told once.
+// TestFaultsAreToldOnce: each fault is reported once.
 func TestFaultsAreToldOnce(t *testing.T) {
 	_, err := New(Config{AuthTokens: []string{"", ""}, SharedKeys: map[string]string{"one": "", "two": ""}})
 	if err == nil || strings.Count(err.Error(), "AuthTokens") != 1 || strings.Count(err.Error(), "SharedKeys") != 1 {

@@ -20,8 +20,8 @@ import (
 	"github.com/flexfn/flexfn/internal/form"
 )
 
-// The handler sees what a signature proves: an account's own signature is only
-// valid for requests that name that account, however and wherever they name it.
+// TestSubaccountsSignForThemselves: an account's own signature is valid only for requests that
+// name that account, however and wherever they name it.
 func TestSubaccountsSignForThemselves(t *testing.T) {
 	const mainToken, ownToken, otherToken = "maintoken", "owntoken", "othertoken"
 	mainSID, own, other := "AC"+strings.Repeat("0", 32), "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)
@@ -82,7 +82,8 @@ func TestSubaccountsSignForThemselves(t *testing.T) {
 	}
 }
 
-// With a public URL, no header decides scheme or host.
+// TestPublicURLIsTheOnlyCandidate: with a public URL, headers do not decide scheme or
+// host.
 func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com", ProxyTrust: TrustXForwardedFromAnyone()})
 	if err != nil {
@@ -99,8 +100,8 @@ func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 	}
 }
 
-// A # in a request line ends the URL that is signed and not the query that a
-// server reads, so a request with one is refused.
+// TestNumberSignIsRefused: a # in a request line ends the URL that is signed but not the
+// query that a server reads, so a request with one is refused.
 func TestNumberSignIsRefused(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com"})
 	if err != nil {
@@ -123,9 +124,9 @@ func TestNumberSignIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzAccount has a sub-account sign whatever a request holds: it is accepted
-// only if each account that the request names is that one. With a SharedKey, the
-// settings must name the key and the algorithm.
+// FuzzAccount signs arbitrary requests as a sub-account. A request may be
+// accepted only if every account that it names is that one. With a SharedKey,
+// the settings must name the key and the algorithm.
 func FuzzAccount(f *testing.F) {
 	const mainToken, ownToken, secret = "maintoken", "owntoken", "shared-secret"
 	mainSID, own, other := "AC"+strings.Repeat("0", 32), "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)

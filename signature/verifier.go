@@ -18,8 +18,8 @@ import (
 	"github.com/flexfn/flexfn/internal/sid"
 )
 
-// Config configures a [Verifier]. Its fields are those of flexfn.Config with the
-// same names. [New] checks it.
+// Config configures a [Verifier]. The fields mean the same as those of
+// flexfn.Config with the same names. [New] checks them.
 type Config struct {
 	_ [0]func()
 
@@ -37,18 +37,18 @@ type Config struct {
 	// connection overrides after a #, may be part of it.
 	PublicURL string
 	// AddedPathPrefix is a path that the gateway puts before the one that
-	// Twilio called. It begins with a slash. Requests without it are checked
-	// as they are.
+	// Twilio called. It begins with a slash. Requests without the prefix are
+	// checked as they are.
 	AddedPathPrefix string
 	// ProxyTrust says which forwarded headers are trusted; nil trusts none.
 	// PublicURL makes it unnecessary.
 	ProxyTrust ProxyTrust
 	// SharedKeys are the secrets of the account's SharedKeys, by their ids. A
 	// request that names one in [SettingsHeader] must be signed with it, by
-	// HMAC-SHA256. Neither an id nor a secret may be empty. That of a
-	// sub-account stands under its SID, a slash and the id. It counts for
-	// requests that name the sub-account in the parameter AccountSid, and the
-	// main account's keys do not.
+	// HMAC-SHA256. Neither an id nor a secret may be empty. The key of a
+	// sub-account's secret is its account SID, a slash and the id. Requests
+	// that name the sub-account in the parameter AccountSid may use only its
+	// secrets, not those of the main account.
 	SharedKeys map[string]string
 	// SubaccountAuthTokens returns the auth tokens of an account other than
 	// AccountSID; none if that account may not call. If it is set, a request
@@ -59,8 +59,8 @@ type Config struct {
 }
 
 // ErrUnavailable is wrapped by the error of [Verifier.Verify] if
-// Config.SubaccountAuthTokens failed. Whether the signature is Twilio's is then
-// unknown, and the request may be sent again.
+// Config.SubaccountAuthTokens failed. It is then unknown whether the signature
+// is Twilio's; the sender may try again.
 var ErrUnavailable = errors.New("the sub-account's auth tokens could not be read")
 
 // Verifier checks that requests carry Twilio's signature. Make one with [New];
@@ -75,14 +75,15 @@ type Verifier struct {
 }
 
 // New makes a Verifier. If c is faulty, the Verifier is nil and the error
-// joins all faults, each with the remedy; it contains no secret. Whether the
-// tokens are the account's is not known before Twilio's first request.
+// joins all faults, each with the remedy; it contains no secrets. New cannot
+// tell whether the tokens are the account's; that shows with Twilio's first
+// request.
 func New(c Config) (*Verifier, error) {
 	address, faults := newPublicAddress(c)
 	v := &Verifier{accountSID: c.AccountSID, address: address, subaccounts: c.SubaccountAuthTokens}
 	for _, token := range c.AuthTokens {
 		if token == "" {
-			faults = append(faults, errors.New("one of AuthTokens is empty: with it anyone could sign"))
+			faults = append(faults, errors.New("one of AuthTokens is empty: anyone could sign with it"))
 			break
 		}
 		v.keys = append(v.keys, &key{secret: token, hash: sha1.New})
@@ -90,7 +91,7 @@ func New(c Config) (*Verifier, error) {
 	v.shared = make(map[sharedKeyID]*key, len(c.SharedKeys))
 	for id, secret := range c.SharedKeys {
 		if id == "" || secret == "" {
-			faults = append(faults, errors.New("one of SharedKeys has an empty id or secret: with it anyone could sign"))
+			faults = append(faults, errors.New("one of SharedKeys has an empty id or secret: anyone could sign with it"))
 			break
 		}
 		v.shared[sharedKeyOf(c.AccountSID, id)] = &key{secret: secret, hash: sha256.New}
@@ -120,8 +121,9 @@ type Proof struct {
 //
 //	for name, value := range proof.Form() {
 //
-// Read the parameters from here rather than from r.PostForm: another parser
-// may decode odd input otherwise, and then what runs is not what was signed.
+// Read the parameters from here rather than from r.PostForm: another parser may
+// decode odd input differently, and the handler would then run on something
+// that was not signed.
 func (p Proof) Form() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, pair := range p.form {
@@ -133,21 +135,21 @@ func (p Proof) Form() iter.Seq2[string, string] {
 }
 
 // Verify checks that Twilio sent r with this body, which the caller has read
-// from it. The body must be as it was sent: not decompressed, decoded or
-// trimmed. It is checked whole, so its size is the caller's to bound.
+// from it. The body must be exactly as it was sent: not decompressed, decoded
+// or trimmed. Bound its size before you read it.
 //
-// Its error is for the log: it names the URLs that were tried and what to set,
-// and contains no secret, no expected signature and no parameter's value.
-// Answer 403 without it, since it would help a forger. If it wraps
-// [ErrUnavailable], the check could not be made; answer 503. Signatures are
-// compared in constant time.
+// The error is for the log: it names the URLs that were tried and what to set.
+// It contains no secret, expected signature or parameter value. Answer 403
+// without it, since it would help a forger. If it wraps [ErrUnavailable], the
+// check could not be made; answer 503. Signatures are compared in constant
+// time.
 //
 // Twilio's services do not agree on whether the port, user and password are
 // part of the signed URL, so a few forms of the same URL are tried, and up to
 // 256 spellings of a query that a gateway has decoded. All of them lead to the
 // same function.
 //
-// ctx is passed to [Config].SubaccountAuthTokens; nothing else waits.
+// ctx is passed to [Config].SubaccountAuthTokens and not used otherwise.
 func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Proof, error) {
 	signature := r.Header.Get(Header)
 	if signature == "" {
@@ -220,10 +222,10 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Pr
 // HMAC-SHA1.
 const SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
 
-// sharedKeyID is a SharedKey and whose it is.
+// sharedKeyID identifies a SharedKey and the account it belongs to.
 type sharedKeyID struct{ account, id string }
 
-// sharedKeyOf reads an id as it stands in [Config].SharedKeys.
+// sharedKeyOf parses a key of [Config].SharedKeys.
 func sharedKeyOf(main, id string) sharedKeyID {
 	if account, own, ok := strings.Cut(id, "/"); ok && sid.Valid(account, "AC") {
 		return sharedKeyID{account, own}
@@ -232,7 +234,7 @@ func sharedKeyOf(main, id string) sharedKeyID {
 }
 
 // sharedKey returns the id of the SharedKey that the settings name, and whether
-// the request is signed with one, rather than with an auth token.
+// the request is signed with a SharedKey at all rather than with an auth token.
 //
 // Source: https://www.twilio.com/docs/usage/webhooks.
 func sharedKey(settings []string) (id string, shared bool, err error) {
@@ -258,8 +260,8 @@ func sharedKey(settings []string) (id string, shared bool, err error) {
 	return found["key"], true, nil
 }
 
-// unknownKey is the error for a SharedKey that is not configured. Its id is
-// not secret: the log's reader has to find it in Twilio's console.
+// unknownKey is the error for a SharedKey that is not configured. The id is not
+// secret, and the log's reader needs it to find the key in Twilio's console.
 func (v *Verifier) unknownKey(id, account string) error {
 	owner := ""
 	if account != v.accountSID {
@@ -268,9 +270,9 @@ func (v *Verifier) unknownKey(id, account string) error {
 	return fmt.Errorf("the request is signed with HMAC_SHA256 and the SharedKey %.40q, whose secret is not known: add it as %q to Config.SharedKeys (FLEXFN_SHARED_KEYS)", id, owner+"…")
 }
 
-// errFragment refuses what no HTTP client sends. A # ends a URL's query when
-// it is signed, but not in Go's server, so the body's hash would be looked
-// for in less than the handler reads.
+// errFragment refuses a # in the request line, which HTTP clients never send.
+// Twilio's signature ends at the #, but Go's server takes the rest for a part
+// of the query, so the handler would read more than was signed.
 var errFragment = errors.New("the request line has a #, which ends a URL before it is sent: a client sends %23")
 
 var errAccounts = errors.New("the request names several accounts, or one that is not an account's SID, so the account that signed is unclear")
@@ -314,12 +316,12 @@ func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (a
 	return account, err
 }
 
-// accountParameter is how Twilio's services name the account they act for.
-// Their spelling varies, so it is compared without case.
+// accountParameter is the parameter in which Twilio's services name the account
+// they act for. Its case varies, so it is compared without case.
 const accountParameter = "AccountSid"
 
-// hint returns the account that a refused request names, for the log. It is not
-// checked, and decides nothing.
+// hint returns the account that a refused request names. It is for the log
+// only, since the request was not authenticated.
 func hint(pairs []form.Pair, target string) string {
 	account, ok := form.First(pairs, accountParameter)
 	if !ok {
@@ -347,7 +349,7 @@ func (v *Verifier) explain(r *http.Request, urls []calledURL, account string) er
 		text.WriteString(u.forLog())
 	}
 	if len(urls) == 0 {
-		text.WriteString("any URL: the Host header is not a host's name")
+		text.WriteString("any URL: the Host header is not a host name")
 	}
 	switch {
 	case account != v.accountSID && v.subaccounts == nil:

@@ -9,11 +9,12 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// checkAddress refuses a URL that twilio-go cannot have meant. twilio-go puts
-// parameters into paths unescaped, so a SID that contains "../", "?" or "%2f"
-// would reach another resource, with the account's credentials. A plain slash in a
-// SID cannot be noticed here, because the path is just longer: check SIDs where
-// they come from, and names with [CheckSegment].
+// checkAddress refuses a URL that cannot be what the caller of twilio-go meant.
+// twilio-go puts parameters into paths unescaped, so a SID that contains "../",
+// "?" or "%2f" would reach another resource, with the account's credentials. A
+// plain slash in a SID cannot be noticed here, since it only makes the path
+// longer: check SIDs where they enter the program, and names with
+// [CheckSegment].
 func checkAddress(u *url.URL, queryAllowed bool) error {
 	if u.Scheme != "https" || u.User != nil || u.Port() != "" && u.Port() != "443" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))
@@ -44,26 +45,25 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 //		return nil, flexfn.Errorf(http.StatusBadRequest, "uniqueName is %w", err)
 //	}
 //
-// For a SID use [flexfn.ValidSID], or the kind tag. What is not checked is
-// refused by [ExecuteTwilio] if it changes the address; CheckSegment says so
-// in better words.
+// For a SID use [flexfn.ValidSID] or the kind tag. [ExecuteTwilio] also refuses
+// most names that change the address, but with a less helpful message.
 func CheckSegment(name string) error {
-	const forbidden = `/\?#%;{}` // braces are twilio-go's own
+	const forbidden = `/\?#%;{}` // twilio-go uses braces for its templates
 	if len(name) > 512 || strings.ContainsAny(name, forbidden) || !plainSegment(name) {
 		return fmt.Errorf("not a name that a URL can contain: write up to 512 bytes without control characters and %s", forbidden)
 	}
 	return nil
 }
 
-// plainSegment reports whether s is one segment of a path to every server on the
-// way, however often each decodes it.
+// plainSegment reports whether every server on the way takes s for one segment
+// of a path, however often it decodes it.
 func plainSegment(s string) bool {
 	name := strings.TrimSuffix(s, ".json")
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(s, `/\?#%;`) {
 		return false
 	}
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' { // also what is not UTF-8
+		if r < ' ' || r == 0x7f || r == '\uFFFD' { // U+FFFD stands for invalid UTF-8
 			return false
 		}
 	}
@@ -73,7 +73,7 @@ func plainSegment(s string) bool {
 func bentAddress(err error) error {
 	return &flexfn.Error{
 		Status:  http.StatusBadRequest,
-		Message: "a parameter holds characters that have no place in the address of a Twilio resource",
+		Message: "a parameter contains characters that cannot be in the address of a Twilio resource",
 		Err:     err,
 	}
 }

@@ -62,8 +62,8 @@ func TestNewRequest(t *testing.T) {
 		query, body string // of the request; refused if query is "-"
 	}{
 		"next page":                 {"GET", address + "?Page=1", nil, nil, "Page=1", ""},
-		"query beside parameters":   {"GET", address + "?Page=1", url.Values{}, nil, "-", ""},
-		"query beside headers":      {"GET", address + "?Page=1", nil, jsonHeaders, "-", ""},
+		"query and parameters":      {"GET", address + "?Page=1", url.Values{}, nil, "-", ""},
+		"query and headers":         {"GET", address + "?Page=1", nil, jsonHeaders, "-", ""},
 		"parameters of a read":      {"GET", address, url.Values{"a": {"1"}}, jsonHeaders, "a=1", ""},
 		"parameters of a form":      {"POST", address, url.Values{"a": {"1"}}, nil, "", "a=1"},
 		"JSON":                      {"POST", address, nil, jsonHeaders, "", "{}"},
@@ -87,7 +87,8 @@ func TestNewRequest(t *testing.T) {
 	}
 }
 
-// A client that does not come from ExecuteTwilio has no headers to tell.
+// TestResponseHeaderOfAnotherClient: for a client that does not come from ExecuteTwilio
+// there are no headers.
 func TestResponseHeaderOfAnotherClient(t *testing.T) {
 	if got := ResponseHeader(&Client{Client: &client.Client{}}); got == nil || len(got) != 0 {
 		t.Errorf("%v", got)

@@ -14,21 +14,21 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// UpdateTaskAttributes merges update, a JSON object, into the attributes of a task
-// in the app's Flex workspace, as [MergeAttributes] does. It returns the attributes
-// that are then stored.
+// UpdateTaskAttributes merges update, a JSON object, into the attributes of a
+// task in the app's Flex workspace, as [MergeAttributes] does. It returns the
+// stored attributes.
 //
-// Concurrent updates are all kept: Twilio accepts an update only for the version
+// No concurrent update is lost: Twilio accepts an update only for the version
 // that was read (ETag and If-Match), and after a conflict UpdateTaskAttributes
-// reads, merges and sends again. Updates of one task take turns within an app. A
-// lost answer is harmless, since merging twice has the same result.
+// reads, merges and sends again. Updates of one task take turns within an app.
+// A lost answer does no harm, since merging twice gives the same result.
 //
 //	res := twilioapi.UpdateTaskAttributes(ctx, in.TaskSID, json.RawMessage(`{"callback":{"attempts":2}}`))
 //
-// An update that is not a JSON object fails with status 400. One update starts
-// again at most 60 times because others were faster; those retries come out of
-// neither the retry limit nor the budget. Deep in update a null is stored; at
-// its top it removes the key.
+// An update that is not a JSON object fails with status 400. An update starts
+// again at most 60 times because others were faster; those retries count
+// towards neither the retry limit nor the budget. A null at the top of update
+// removes the key; a nested null is stored.
 func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return updateAttributes(ctx, tasks, taskSID, func(old json.RawMessage) (json.RawMessage, error) {
 		return MergeAttributes(old, update)
@@ -36,9 +36,9 @@ func UpdateTaskAttributes(ctx context.Context, taskSID string, update json.RawMe
 }
 
 // UpdateWorkerAttributes sets each key of update, a JSON object, in a worker's
-// attributes, and returns the worker as it is then stored. Unlike
-// [UpdateTaskAttributes] it does not merge deeply: a list such as skills is
-// replaced as a whole, and a null is stored. Concurrent updates are all kept.
+// attributes, and returns the stored worker. Unlike [UpdateTaskAttributes] it
+// does not merge deeply: a list such as skills is replaced as a whole, and a
+// null is stored. No concurrent update is lost.
 //
 //	res := twilioapi.UpdateWorkerAttributes(ctx, in.WorkerSID, json.RawMessage(`{"skills":["billing"]}`))
 func UpdateWorkerAttributes(ctx context.Context, workerSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Worker] {
@@ -67,7 +67,7 @@ type attributed struct {
 	name       string
 	sid        string // prefix
 	collection string // in paths
-	// store is [attributed.storeAttributes] when nil.
+	// store stores attributes; nil means [attributed.storeAttributes].
 	store func(client *Client, workspace, sid, etag, attributes string) (*string, error)
 }
 
@@ -76,9 +76,9 @@ var (
 	workers = attributed{name: "worker", sid: workerPrefix, collection: "Workers"}
 )
 
-// exchange sends a request about a resource. Of its answer it decodes the
-// attributes alone: twilio-go's whole resource takes half of an update's time
-// (BenchmarkUpdateTaskAttributes).
+// exchange sends a request about a resource. It decodes only the attributes of
+// the answer: decoding twilio-go's whole resource would take half of an
+// update's time (BenchmarkUpdateTaskAttributes).
 func (k attributed) exchange(client *Client, method, workspace, sid string, data url.Values, headers map[string]any) (*string, error) {
 	address, err := client.BuildUrl("https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/" + k.collection + "/" + sid)
 	if err != nil {
@@ -132,8 +132,8 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	}, opts...)
 }
 
-// takeTurn waits until no other update of the same key is under way in this app.
-// Without turns, the updates of one busy task would mostly conflict.
+// takeTurn waits until no other update of the same key is running in this app.
+// Without turns, most updates of a busy task would conflict.
 func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
 	if flexfn.FromContext(ctx) == nil {
 		return nil, noApp()
@@ -143,13 +143,13 @@ func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other updates of this " + what + " took too long", RetryAfter: time.Second, Err: err}
 	case err != nil:
-		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "the request was cancelled while other updates of this " + what + " were under way", Err: err}
+		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "the request was cancelled while it waited for other updates of this " + what, Err: err}
 	}
 	return done, nil
 }
 
-// updateOnce reads, changes and stores. It fails with status 412 if another writer
-// stored in between.
+// updateOnce reads, changes and stores the attributes once. It fails with
+// status 412 if another writer stored in between.
 func updateOnce(client *Client, kind attributed, workspace, sid string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
 	old, err := kind.fetch(client, workspace, sid)
 	if err != nil {

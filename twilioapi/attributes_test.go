@@ -18,8 +18,8 @@ import (
 	"github.com/flexfn/flexfn/twilioapi"
 )
 
-// etagServer stores one resource's attributes by version, like TaskRouter, and
-// takes a while for each request.
+// etagServer stores the attributes of one resource by version, like TaskRouter,
+// and takes a while for each request.
 type etagServer struct {
 	mu         sync.Mutex
 	attributes string
@@ -146,7 +146,7 @@ func TestUpdateGivesUp(t *testing.T) {
 		}).Context(t.Context())
 		res := twilioapi.UpdateTaskAttributes(ctx, taskSID, json.RawMessage(`{}`))
 		if res.Status != 412 || res.Attempts != 61 || conflicts != 60 {
-			t.Errorf("%+v, and %d attempts were seen to be followed by another", res, conflicts)
+			t.Errorf("%+v, and %d attempts were reported as followed by another", res, conflicts)
 		}
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
@@ -184,7 +184,8 @@ func TestUpdateRefuses(t *testing.T) {
 	}
 }
 
-// What Twilio stored is returned, and what was sent if the answer does not say.
+// TestUpdateOfWhatTwilioHas: the result is what Twilio stored, or what was sent if
+// the answer does not say.
 func TestUpdateOfWhatTwilioHas(t *testing.T) {
 	for _, tt := range []struct{ has, answers, want string }{
 		{`{"attributes":null}`, `{"attributes":"{\"stored\":1}"}`, `{"stored":1}`},

@@ -13,7 +13,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// oneTask plays a Twilio that has one task and stores nothing.
+// oneTask imitates a Twilio that has one task and stores nothing.
 const oneTask = `{"account_sid":"AC00000000000000000000000000000001","age":25200,"assignment_status":"assigned",
 "attributes":"{\"name\":\"Ada\",\"type\":\"inbound\",\"conversations\":{\"conversation_id\":\"WT00000000000000000000000000000002\"},\"skills\":[\"en\",\"support\"]}",
 "date_created":"2026-05-14T10:50:02Z","date_updated":"2026-05-14T14:26:02Z","task_queue_entered_date":null,"virtual_start_time":"2026-05-14T10:50:02Z",
@@ -35,8 +35,8 @@ func (oneTaskTwilio) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"3"`}}, Body: io.NopCloser(strings.NewReader(oneTask)), ContentLength: int64(len(oneTask))}, nil
 }
 
-// BenchmarkUpdateTaskAttributes is an update without a network: flexfn's work
-// for the two requests.
+// BenchmarkUpdateTaskAttributes measures flexfn's work for the two requests of
+// an update, without a network.
 func BenchmarkUpdateTaskAttributes(b *testing.B) {
 	app, err := flexfn.New(flexfn.Config{
 		AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken,

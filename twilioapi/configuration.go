@@ -9,16 +9,18 @@ import (
 )
 
 // FlexConfiguration reads the ui_attributes of the account's Flex
-// configuration, where Flex plugins keep their settings: a JSON object, as it
-// is stored. Numbers keep their digits. An account without any has {}.
+// configuration, where Flex plugins keep their settings. The result is the
+// stored JSON object, with all digits of its numbers; {} if the account has
+// none.
 func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	return ExecuteTwilio(ctx, flexAttributes, opts...)
 }
 
 // UpdateFlexConfiguration reads the ui_attributes of the account's Flex
-// configuration, stores what change returns for them, and returns what is then
-// stored. Most changes are one [MergeAttributes]. change may run more than once, so
-// its result must depend on its argument alone; its error ends the call.
+// configuration, stores what change returns for them, and returns what was
+// stored. Most changes are one call of [MergeAttributes]. change may run more
+// than once, so its result must depend on its argument only. An error of change
+// ends the call.
 //
 // Twilio's configuration has no version (ETag). Updates take turns within an app,
 // but a change by another process, or in Twilio's console, between reading and
@@ -28,7 +30,7 @@ func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.R
 //		return twilioapi.MergeAttributes(old, json.RawMessage(`{"custom_data":{"greeting":"Hello"}}`))
 //	})
 //
-// What change returns replaces the whole, so start from old.
+// The result of change replaces the whole, so start from old.
 func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	done, err := takeTurn(ctx, "Flex configuration", "Flex configuration")
 	if err != nil {

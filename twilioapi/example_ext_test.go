@@ -15,8 +15,8 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// exampleApp returns an app whose Twilio is a small fake. In a function, ctx is
-// the handler's.
+// exampleApp returns an app whose Twilio is a small fake. In a function, use
+// the handler's ctx.
 func exampleApp() (ctx context.Context, stop func()) {
 	task := `{"name":"Ann"}`
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,7 +1,7 @@
 // Package twilioapi calls Twilio's REST API through twilio-go. It adds what that
 // library lacks: ctx and its deadline on every request, response headers, typed
-// errors, retries that do not repeat a create by accident, concurrent updates of
-// attributes, and resources under the names that plugins read.
+// errors, retries that do not repeat a create by accident, concurrent updates
+// of attributes, and resources with the names that plugins expect.
 //
 // A handler passes on its ctx, which carries the app's account, client and
 // retry policy:
@@ -11,13 +11,13 @@
 //		return api.NewApiService(client).UpdateParticipant(in.Conference, in.Participant, params)
 //	})
 //
-// For what most Flex functions do with TaskRouter there are ready calls:
-// [FetchTask], [ListTasks], [CreateTask], [UpdateTask], [SetTaskStatus],
+// The most common calls to TaskRouter have functions of their own: [FetchTask],
+// [ListTasks], [CreateTask], [UpdateTask], [SetTaskStatus],
 // [SetReservationStatus], [UpdateTaskAttributes] and [UpdateWorkerAttributes].
-// They work in the Flex workspace of flexfn.Config.WorkspaceSID, and fail if
-// it is not set. They check SIDs and statuses before anything is sent.
+// They work in the Flex workspace of flexfn.Config.WorkspaceSID, and fail if it
+// is not set. They check SIDs and statuses before anything is sent.
 //
-// All of it is safe for concurrent use but for a [Client].
+// Everything except a [Client] is safe for concurrent use.
 package twilioapi
 
 import (
@@ -48,20 +48,20 @@ type Client = client.RequestHandler
 // app that ctx carries, and with ctx's deadline. Without an app in ctx the call
 // fails; outside a function, [flexfn.App.Context] makes such a ctx.
 //
-// Each request that callback makes is sent once. Its failure is an [*flexfn.Error]
-// with Twilio's status, message, code and page. An answer of Twilio's that is cut
-// short, is not JSON, or redirects has status 502. A create (a POST to a list of
-// resources) that was sent and got no answer is not repeated, unless the call is
-// [flexfn.Repeatable]; Result.OutcomeUnknown is then true.
+// Each request that callback makes is sent once. A failure is an
+// [*flexfn.Error] with Twilio's status, message, code and page; its status is
+// 502 if Twilio's answer is cut short, is not JSON, or redirects. A create (a
+// POST to a list of resources) that was sent and got no answer is not repeated,
+// unless the call is [flexfn.Repeatable]; Result.OutcomeUnknown is then true.
 //
-// A request whose address a parameter has changed, such as a SID that contains
-// "../", is refused with status 400 and never sent.
+// If a parameter changes the address of a request, such as a SID that contains
+// "../", the request is refused with status 400 and never sent.
 //
 // callback may send several requests; all of them are repeated if one fails,
 // so do not put a create and a request that is likely to fail into the same
-// callback. Its data is what comes back in the Result, twilio-go's models with
-// nil for absent values; [View] gives them the names that plugins read. opts
-// come after those of the app.
+// callback. Its data becomes the Result's Data. twilio-go's models have nil for
+// absent values; [View] gives them the names that plugins expect. opts are
+// applied after those of the app.
 func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T, error), opts ...flexfn.RetryOption) flexfn.Result[T] {
 	return flexfn.ExecuteWithRetry(ctx, func(ctx context.Context) (T, error) {
 		client, err := newClient(ctx)
@@ -71,9 +71,9 @@ func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T,
 		}
 		data, err := callback(client)
 		if e, ok := errors.AsType[*url.Error](err); ok && e.Op == "parse" {
-			err = bentAddress(err) // found by twilio-go, before it asked us to send
+			err = bentAddress(err) // twilio-go found it before sending
 		}
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == io.EOF { // nothing, or a list, where a resource should be
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == io.EOF { // nothing or a list instead of a resource
 			err = &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent an answer without the resource", Err: err}
 		}
 		return data, err
@@ -95,7 +95,8 @@ func ResponseHeader(client *Client) http.Header {
 
 // failed returns the Result of a call that could not be made because of err.
 func failed[T any](err error) flexfn.Result[T] {
-	// Without an app: this is not an attempt, so nothing counts or reports it.
+	// The ctx has no app here, so the call is neither counted nor reported as
+	// an attempt.
 	res := flexfn.ExecuteWithRetry(context.Background(), func(context.Context) (data T, _ error) { return data, err }, flexfn.RetryLimit(0))
 	res.Attempts = 0
 	return res
@@ -104,7 +105,7 @@ func failed[T any](err error) flexfn.Result[T] {
 func noApp() error {
 	return &flexfn.Error{
 		Status:  http.StatusInternalServerError,
-		Message: "no Twilio account: call Twilio with the ctx of a handler, or with one from App.Context",
+		Message: "no Twilio account in ctx: call Twilio with the ctx of a handler, or with one from App.Context",
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// upstream records requests and answers with next, or with {}.
+// upstream records requests and answers with next, or with {} if that is nil.
 type upstream struct {
 	mu   sync.Mutex
 	seen []string
@@ -46,7 +46,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "{}")
 }
 
-// serve is for tests that need no virtual time.
+// serve is for tests that do not need virtual time.
 func serve(t *testing.T, change func(*flexfn.Config)) (*upstream, context.Context) {
 	u := &upstream{}
 	server := httptest.NewServer(u)
@@ -273,8 +273,8 @@ func TestSetTimeout(t *testing.T) {
 	})
 }
 
-// A plain slash is not among them: "WT…/Reservations" as a SID is the path of
-// another resource. SIDs are checked where they enter the program.
+// A plain slash is not in the list: with "WT…/Reservations" as a SID the path
+// is that of another resource. SIDs are checked where they enter the program.
 func TestBentAddressesAreNotSent(t *testing.T) {
 	for _, sid := range []string{
 		"", ".", "..", "../Workers/" + workerSID, `..\Workers\` + workerSID, "a//b", "/", "%2e%2e", "%2E%2E%2fWorkers",
@@ -338,9 +338,9 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// TestOddAnswers: an answer without the resource counts as Twilio's failure and
-// says so. A next page on Twilio's own port is followed, and one elsewhere is
-// not the caller's fault.
+// TestOddAnswers: an answer without the resource is reported as Twilio's
+// failure. A next page is followed if only the port differs; a next page
+// elsewhere is not reported as the caller's fault.
 func TestOddAnswers(t *testing.T) {
 	u, ctx := serve(t, nil)
 	for _, answer := range []string{"[]", ""} {

@@ -38,7 +38,7 @@ func fakeContext(parent context.Context) context.Context {
 }
 
 func ExampleFetchTask() {
-	ctx := fakeContext(context.Background()) // in a function, the handler's
+	ctx := fakeContext(context.Background()) // in a function, use the handler's ctx
 	task, err := twilioapi.FetchTask(ctx, "WT00000000000000000000000000000001").Get()
 	fmt.Println(*task.AssignmentStatus, err)
 	// Output: assigned <nil>
@@ -122,8 +122,9 @@ func ExampleRecordingMedia() {
 	// Output: audio/mpeg 3 <nil>
 }
 
-// Twilio accepts a name instead of a SID here; an agent's plugin sent it.
 // A supervisor, whose call is in the conference, coaches the agent's call.
+// Twilio accepts the conference's name, which the plugin sent, instead of its
+// SID.
 func ExampleUpdateParticipant() {
 	ctx := fakeContext(context.Background())
 	const supervisor, agent = "CA00000000000000000000000000000001", "CA00000000000000000000000000000002"
@@ -133,7 +134,7 @@ func ExampleUpdateParticipant() {
 	// Output: true <nil>
 }
 
-// A conversation gets a second agent, and the first one leaves it.
+// A second agent joins a conversation, and the first one leaves it.
 func ExampleInviteToInteraction() {
 	ctx := fakeContext(context.Background())
 	interaction, channel, agent := exampleInteraction(ctx)
@@ -239,7 +240,7 @@ func TestHelpersRefuse(t *testing.T) {
 		"a format":           {twilioapi.RecordingMedia(ctx, "RE00000000000000000000000000000001", "json").Err(), "must be one of mp3, wav"},
 		"attributes":         {twilioapi.CreateTask(ctx, &taskrouter.CreateTaskParams{Attributes: new("null")}).Err(), "the attributes are not a JSON object"},
 		"unsafe attributes":  {update(&taskrouter.UpdateTaskParams{Attributes: new("{}")}), "use UpdateTaskAttributes"},
-		"a bent conference":  {twilioapi.UpdateParticipant(ctx, "../Calls", "CA1", nil).Err(), "cannot be named so"},
+		"a bent conference":  {twilioapi.UpdateParticipant(ctx, "../Calls", "CA1", nil).Err(), "cannot have this name"},
 		"an interaction":     {twilioapi.InviteToInteraction(ctx, "KD1", "UO1", nil).Err(), "this is not the SID of an interaction"},
 		"a participant": {twilioapi.SetInteractionParticipantStatus(ctx, "KD00000000000000000000000000000001", "UO00000000000000000000000000000001", "UT1", "closed").Err(),
 			"this is not the SID of a participant"},
@@ -310,7 +311,8 @@ func TestFlexConfigurationWithoutAttributes(t *testing.T) {
 	}
 }
 
-// Twilio is sent what the caller said, and nothing for what was left out.
+// TestTaskParameters: Twilio is sent the arguments that are set, and nothing
+// for empty ones.
 func TestTaskParameters(t *testing.T) {
 	u, ctx := serve(t, nil)
 	for want, call := range map[string]func() error{

@@ -14,12 +14,12 @@ import (
 // UpdateParticipant changes a participant of a conference: puts them on hold,
 // mutes them, or lets a supervisor coach an agent (Coaching and CallSidToCoach).
 // conference is its SID or friendly name, which in Flex is the SID of its task;
-// participant is the SID of a call or a label. A name that cannot stand in a URL is
-// refused with status 400 before anything is sent; see [CheckSegment].
+// participant is the SID of a call or a label. A name that a URL cannot contain
+// is refused with status 400 before anything is sent; see [CheckSegment].
 func UpdateParticipant(ctx context.Context, conference, participant string, params *api.UpdateParticipantParams, opts ...flexfn.RetryOption) flexfn.Result[*api.ApiV2010Participant] {
 	for _, name := range []string{conference, participant} {
 		if err := CheckSegment(name); err != nil {
-			return failed[*api.ApiV2010Participant](&flexfn.Error{Status: http.StatusBadRequest, Message: "a conference or a participant cannot be named so", Err: err})
+			return failed[*api.ApiV2010Participant](&flexfn.Error{Status: http.StatusBadRequest, Message: "a conference or a participant cannot have this name", Err: err})
 		}
 	}
 	return ExecuteTwilio(ctx, func(client *Client) (*api.ApiV2010Participant, error) {
@@ -91,10 +91,10 @@ func ConversationAttributes(ctx context.Context, conversationSID string, opts ..
 }
 
 // UpdateConversationAttributes merges update, a JSON object, into the attributes of
-// a conversation, as [MergeAttributes] does, and returns the result. Twilio does not
-// version them. Updates within one app therefore take turns, and each reads right
-// before it writes; of two that other programs make at the same time, one can be
-// lost.
+// a conversation, as [MergeAttributes] does, and returns the result. Twilio
+// does not version these attributes, so updates within one app take turns, and
+// each reads right before it writes. An update that another program makes at
+// the same time can be lost.
 func UpdateConversationAttributes(ctx context.Context, conversationSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	if err := checkSID("conversation", "CH", conversationSID); err != nil {
 		return failed[json.RawMessage](err)

@@ -87,7 +87,7 @@ const (
 	attemptTimeout  = 5 * time.Second
 	askedFor        = 2 * time.Second
 	far             = time.Minute
-	near            = 250 * time.Millisecond // time for one wait, not for two
+	near            = 250 * time.Millisecond // enough for one wait but not for two
 	passed          = -time.Second
 	mostAttempts    = 6
 	firstAttempt    = 1
@@ -175,7 +175,7 @@ func meet(t *testing.T, f fault, r request, deadline time.Duration) {
 	res := twilioapi.ExecuteTwilio(ctx, r.send)
 	took := time.Since(began)
 
-	// What should have happened.
+	// Work out what should have happened.
 	tries, least, most := firstAttempt, time.Duration(0), time.Duration(0)
 	status, unknown, late := f.status, false, false
 	how := f.repeats

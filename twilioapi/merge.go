@@ -13,11 +13,11 @@ import (
 )
 
 // MergeAttributes merges update into old, two JSON objects, and returns the result.
-// Objects are merged by key, at any depth, and lists by index; for everything else
-// update's value counts. A null at the top of update removes its key. Keys that
-// update does not have stay, nulls included, in their order and with all digits of
-// their numbers. The error is an [*flexfn.Error]: 400 if update is not an object,
-// 502 if old is not, since old comes from Twilio.
+// Objects are merged by key, at any depth, and lists by index; any other value
+// of update replaces the old one. A null at the top of update removes its key.
+// Keys that update does not have stay, nulls included, in their order and with
+// all digits of their numbers. The error is an [*flexfn.Error]: 400 if update
+// is not an object, 502 if old is not, since old comes from Twilio.
 //
 // Use it for resources without a version, such as conversations. For tasks,
 // [UpdateTaskAttributes] reads, merges and stores.
@@ -54,9 +54,10 @@ func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
 	return kept.json(), nil
 }
 
-// mergeObjects is MergeAttributes for compact objects, at any depth: a null is a
-// value here. Keys stay in old's order and new ones follow. Numbers and strings are
-// copied as they are written, so no digit is lost.
+// mergeObjects merges compact objects as MergeAttributes does, except that a
+// null is a value like any other. Keys stay in old's order, and new ones
+// follow. Numbers and strings are copied as they are written, so no digit is
+// lost.
 func mergeObjects(old, update json.RawMessage) (json.RawMessage, error) {
 	old, update, err := compactObjects(old, update)
 	if err != nil {
@@ -160,7 +161,7 @@ func kind(raw json.RawMessage) byte {
 // its last value counts, at its first position.
 type object struct {
 	members []member
-	index   map[string]int // nil for one that has few
+	index   map[string]int // nil while there are few
 }
 
 type member struct {
@@ -168,10 +169,10 @@ type member struct {
 	value json.RawMessage
 }
 
-// few is how many members are found without an index.
+// few is the number of members up to which an object has no index.
 const few = 16
 
-// find is the place of the member called name; negative when there is none.
+// find returns the index of the member called name, or -1 if there is none.
 func (o *object) find(name string) int {
 	if o.index == nil {
 		return slices.IndexFunc(o.members, func(m member) bool { return m.name == name })
@@ -199,7 +200,7 @@ func (o *object) set(m member) {
 	}
 }
 
-// merge merges m into the member of its name; depth is o's.
+// merge merges m into the member with the same name; depth is that of o.
 func (o *object) merge(m member, depth int) (err error) {
 	if i := o.find(m.name); i >= 0 {
 		m.value, err = merge(o.members[i].value, m.value, depth+1)
@@ -220,7 +221,7 @@ func memberName(written []byte) (name string) {
 	if !bytes.ContainsRune(written, '\\') {
 		return string(written[1 : len(written)-1])
 	}
-	_ = json.Unmarshal(written, &name) // it is valid
+	_ = json.Unmarshal(written, &name) // written is valid
 	return name
 }
 

@@ -61,7 +61,7 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-// An object with few members, and one with many, finds each of them again.
+// TestMergeManyMembers: an object finds each of its members, whether it has few or many.
 func TestMergeManyMembers(t *testing.T) {
 	for n := range 2 * few {
 		var old, update, want []string

@@ -21,23 +21,24 @@ type Parking struct {
 	// conversation itself.
 	InteractionSID, ChannelSID, ParticipantSID, ConversationSID string
 	// TaskSID is the agent's task. WorkflowSID, TaskChannel (a unique name) and
-	// Attributes, a JSON object, are for the task of the agent who takes the
-	// conversation up.
+	// Attributes, a JSON object, are used for the task of the agent who takes
+	// up the conversation.
 	TaskSID, WorkflowSID, TaskChannel string
 	Attributes                        json.RawMessage
-	// QueueSID, QueueName and WorkerSID say who parks it.
+	// QueueSID, QueueName and WorkerSID identify the agent who parks it.
 	QueueSID, QueueName, WorkerSID string
 	// WebhookURL is where Twilio reports the customer's next message. The function
 	// there calls [UnparkInteraction].
 	WebhookURL string
 	// ListServiceSID is the Twilio Sync service with the workers' lists of parked
-	// conversations; empty for no list. ChannelType, such as "web", is shown
-	// there. An item stays for a day, and one of type "sms" until it is unparked.
+	// conversations; if it is empty, the conversation is not listed. The list
+	// shows ChannelType, such as "web". An item stays for a day, or until it is
+	// unparked if its type is "sms".
 	ListServiceSID, ChannelType string
 }
 
-// parked is stored in the attributes of a parked conversation: everything needed
-// to return to it.
+// parked is stored in the attributes of a parked conversation. It has
+// everything that unparking needs.
 type parked struct {
 	Interaction string `json:"interactionSid"`
 	Channel     string `json:"channelSid"`
@@ -62,9 +63,9 @@ var forgetParked = json.RawMessage(`{"interactionSid":null,"channelSid":null,"pa
 //
 // It creates the webhook, puts an item on the worker's list, and writes what
 // unparking needs into the conversation's attributes; the agent leaves last. If a
-// step fails, the earlier ones are undone and the agent keeps the conversation. If
-// it is unknown whether the agent left, everything stays, and the error has
-// OutcomeUnknown; the customer's next message finds an agent in either case.
+// step fails, the earlier ones are undone and the agent keeps the conversation.
+// If it is unknown whether the agent left, nothing is undone, and the error has
+// OutcomeUnknown; the customer's next message reaches an agent in either case.
 func ParkInteraction(ctx context.Context, p Parking) (webhook *conversations.ConversationsV1ConversationScopedWebhook, err error) {
 	for _, fault := range []error{
 		checkInteraction(p.InteractionSID, p.ChannelSID), checkSID("participant of an interaction", "UT", p.ParticipantSID),
@@ -125,7 +126,7 @@ func parkedBy(worker string) string { return "ParkedInteractions_" + worker }
 func encoded(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // a mistake in the program: v is made of strings and of JSON that was checked
+		panic(err) // a mistake in the program: v consists of strings and of checked JSON
 	}
 	return b
 }
@@ -148,7 +149,7 @@ func listParked(ctx context.Context, p Parking, stored parked) (mapSID string, e
 			return "", err
 		}
 		return value(m.Sid), nil
-	}, flexfn.Repeatable()) // a repetition finds the name taken
+	}, flexfn.Repeatable()) // a second attempt would find the name taken
 	m := created.Data
 	switch {
 	case created.Status == http.StatusConflict:
@@ -170,8 +171,8 @@ func listParked(ctx context.Context, p Parking, stored parked) (mapSID string, e
 			return "", err
 		}
 		return value(i.MapSid), nil
-	}, flexfn.Repeatable()) // a repetition finds the key taken
-	if item.Status == http.StatusConflict { // left over, or this one's first attempt
+	}, flexfn.Repeatable()) // a second attempt would find the key taken
+	if item.Status == http.StatusConflict { // an old item, or this call's first attempt
 		item = ExecuteTwilio(ctx, func(client *Client) (string, error) {
 			i, err := sync.NewApiService(client).UpdateSyncMapItem(p.ListServiceSID, m, p.ConversationSID, &sync.UpdateSyncMapItemParams{Data: &data, Ttl: &ttl})
 			if err != nil {
@@ -204,23 +205,24 @@ func gone(res flexfn.Result[struct{}]) error {
 	return res.Err()
 }
 
-// Unparking says how to take up a parked conversation.
+// Unparking is the argument of [UnparkInteraction].
 type Unparking struct {
 	ConversationSID string
 	// WebhookSID is the webhook that reported the message; empty means the one
 	// that [ParkInteraction] made.
 	WebhookSID string
-	// ListServiceSID is that of the [Parking].
+	// ListServiceSID is the one that the [Parking] had.
 	ListServiceSID string
-	// SameWorker asks the agent who parked the conversation, and not any.
+	// SameWorker invites the agent who parked the conversation instead of any
+	// agent.
 	SameWorker bool
 }
 
 // UnparkInteraction invites an agent to a parked conversation, and then removes the
-// marks, the item in the list, and the webhook. What cannot be removed is logged,
-// since the customer has an agent by then. Twilio reports each message, and agents
-// click twice, so for a conversation that is not parked any more the invite and the
-// error are nil.
+// marks, the item in the list, and the webhook. A failure to remove them is
+// only logged, since the customer has an agent by then. If the conversation is
+// not parked any more, as when Twilio reports a second message or an agent
+// clicks twice, the invite and the error are nil.
 func UnparkInteraction(ctx context.Context, u Unparking) (*flexapi.FlexV1InteractionChannelInvite, error) {
 	done, err := takeTurn(ctx, "unpark "+u.ConversationSID, "conversation")
 	if err != nil {
@@ -233,7 +235,7 @@ func UnparkInteraction(ctx context.Context, u Unparking) (*flexapi.FlexV1Interac
 	}
 	var p parked
 	if json.Unmarshal(stored.Data, &p) != nil || p.Interaction == "" {
-		// A second message, or a repeated click.
+		// It was a second message or a repeated click.
 		return nil, u.cleanUp(ctx, parked{Webhook: u.WebhookSID})
 	}
 	attributes, err := MergeAttributes(json.RawMessage(p.Attributes), encoded(map[string]any{
@@ -265,8 +267,9 @@ func UnparkInteraction(ctx context.Context, u Unparking) (*flexapi.FlexV1Interac
 	return invited.Data, nil
 }
 
-// cleanUp removes what parking stored. It tries every step even if one fails:
-// each that succeeds keeps a later message or click from inviting again.
+// cleanUp removes what parking stored. It tries every step even if one fails,
+// since each one that succeeds keeps a later message or click from inviting
+// again.
 func (u Unparking) cleanUp(ctx context.Context, p parked) error {
 	var faults []error
 	if p.Interaction != "" {

@@ -30,7 +30,7 @@ type Media struct {
 //	}
 //	return &flexfn.Response{Header: http.Header{"Content-Type": {media.Type}}, Body: media.Body}, nil
 //
-// The whole recording is in memory until it is sent.
+// The whole recording is held in memory until it is sent.
 func RecordingMedia(ctx context.Context, recordingSID, format string, opts ...flexfn.RetryOption) flexfn.Result[Media] {
 	kinds := map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav"}
 	if err := checkSID("recording", recordingPrefix, recordingSID); err != nil {

@@ -51,7 +51,7 @@ func TestReplayRetry(t *testing.T) {
 		delete(differences, c.ID)
 	}
 	for id := range differences {
-		t.Errorf("a difference is listed for %s, which is not a case of topic retry", id)
+		t.Errorf("differences.json lists %s, which is not a case of topic retry", id)
 	}
 }
 
@@ -129,7 +129,7 @@ func replayTogether(t *testing.T, c contract.Case) {
 }
 
 // checkWaits compares the virtual time of a case with the rule: no wait after a
-// 412, and one within the bounds after other failures.
+// 412, and a wait within the bounds after other failures.
 func checkWaits(t *testing.T, c contract.Case, took time.Duration) {
 	waits := 0
 	for i, call := range c.UpstreamCalls {
@@ -141,7 +141,7 @@ func checkWaits(t *testing.T, c contract.Case, took time.Duration) {
 		waits += fault.Times
 	}
 	if strings.Contains(string(c.Request.Path), "response503") || strings.Contains(string(c.Request.Path), "response429") {
-		return // thrown, and not from upstream
+		return // the callback threw it; it did not come from upstream
 	}
 	if least, most := time.Duration(waits)*100*time.Millisecond, time.Duration(waits)*300*time.Millisecond; took < least || took > most {
 		t.Errorf("%s for %d waits", took, waits)
@@ -183,8 +183,8 @@ var throws = map[string]error{
 	"status-1000":           &flexfn.Error{Status: 1000, Message: "m"},
 }
 
-// labReply is the recorded function's answer: how often the callback ran, and
-// the result, whole and in parts.
+// labReply is the answer of the recorded function: how often the callback ran,
+// and the result, whole and in parts.
 type labReply struct {
 	Runs     int             `json:"runs"`
 	Result   json.RawMessage `json:"result"`
@@ -192,7 +192,7 @@ type labReply struct {
 	Standard map[string]any  `json:"standard"`
 }
 
-// lab plays the recorded function in one of its modes.
+// lab does what the recorded function does in one of its modes.
 func lab(ctx context.Context, e flexfn.Event) (*flexfn.Response, error) {
 	config := flexfn.FromContext(ctx).Config()
 	sid := "WT00000000000000000000000000000001"

@@ -15,8 +15,8 @@ type roundTrip func(*http.Request) *http.Response
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
-// Retrying another status would repeat changes that were already made. Every
-// status is listed, so that this cannot happen by accident.
+// TestRetriedStatuses lists every status: retrying another one by accident
+// would repeat changes that were already made.
 func TestRetriedStatuses(t *testing.T) {
 	retried := map[int]bool{412: true, 429: true, 503: true}
 	calls := map[string]func(*taskrouter.ApiService) error{

@@ -33,11 +33,10 @@ var _ client.BaseClient = (*sender)(nil)
 
 func (s *sender) AccountSid() string { return s.config.AccountSID }
 
-// SetTimeout bounds each request, in addition to ctx and the attempt's own
-// timeout.
+// SetTimeout bounds each request, in addition to ctx and the attempt timeout.
 func (s *sender) SetTimeout(d time.Duration) { s.limit = d }
 
-// SetOauth does nothing: the app's credentials are used.
+// SetOauth does nothing, since the app's credentials are used.
 func (s *sender) SetOauth(client.OAuth) {}
 
 func (s *sender) OAuth() client.OAuth { return nil }
@@ -109,8 +108,8 @@ func newRequest(ctx context.Context, method, rawURL string, data url.Values, hea
 	// has a query.
 	nextPage := data == nil && headers == nil
 	if err := checkAddress(u, nextPage); err != nil {
-		if nextPage && u.RawQuery != "" { // Twilio's doing, not the caller's
-			return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio named a next page that is not at an address of its own", Err: err}
+		if nextPage && u.RawQuery != "" { // Twilio's fault, not the caller's
+			return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent the address of a next page that is not Twilio's", Err: err}
 		}
 		return nil, err
 	}

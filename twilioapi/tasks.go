@@ -16,8 +16,8 @@ import (
 
 // FetchTask reads a task of the app's Flex workspace.
 //
-// The Result's Data is nil after a failure; a task that does not exist is a
-// failure with TwilioErrorCode 20404. Its Attributes are JSON in a string.
+// The Result's Data is nil after a failure; if the task does not exist,
+// TwilioErrorCode is 20404. The task's Attributes are JSON in a string.
 func FetchTask(ctx context.Context, taskSID string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) (*taskrouter.TaskrouterV1Task, error) {
 		return api.FetchTask(workspace, taskSID)
@@ -43,7 +43,7 @@ func ListTasks(ctx context.Context, params *taskrouter.ListTaskParams, opts ...f
 		p.PageSize = new(mostPerPage)
 	}
 	return inWorkspace(ctx, opts, func(api *taskrouter.ApiService, workspace string) ([]taskrouter.TaskrouterV1Task, error) {
-		each := p // twilio-go writes to it
+		each := p // a copy, since twilio-go writes to it
 		return api.ListTask(workspace, &each)
 	})
 }
@@ -77,9 +77,9 @@ func CreateTask(ctx context.Context, params *taskrouter.CreateTaskParams, opts .
 // written since they were read. To change attributes, use [UpdateTaskAttributes].
 //
 // Twilio does not change status and attributes in one request; use
-// [SetTaskStatus] for the status. A version that is no longer the task's is a
-// failure with status 412, which is repeated as it stands and so does not
-// succeed: read again, or leave that to UpdateTaskAttributes.
+// [SetTaskStatus] for the status. If params.IfMatch is out of date, the call
+// fails with status 412; retrying it unchanged does not help, so read the task
+// again, or use UpdateTaskAttributes.
 func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTaskParams, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	fault := checkSID("task", taskPrefix, taskSID)
 	if params != nil && params.Attributes != nil {
@@ -87,7 +87,7 @@ func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTa
 		if params.IfMatch == nil {
 			fault = errors.Join(fault, &flexfn.Error{
 				Status:  http.StatusInternalServerError,
-				Message: "task attributes are replaced without a version (IfMatch), which loses concurrent changes: use UpdateTaskAttributes",
+				Message: "replacing task attributes without a version (IfMatch) loses concurrent changes: use UpdateTaskAttributes",
 			})
 		}
 	}
@@ -106,8 +106,8 @@ func UpdateTask(ctx context.Context, taskSID string, params *taskrouter.UpdateTa
 //
 //	res := twilioapi.SetTaskStatus(ctx, in.TaskSID, "completed", "the agent wrapped up")
 //
-// Twilio uses code 20001 for several reasons, so check what the task has
-// become if it matters. Any other status fails with 400 before anything is
+// Twilio uses code 20001 for several reasons, so check the task's status
+// afterwards if it matters. Any other status fails with 400 before anything is
 // sent.
 func SetTaskStatus(ctx context.Context, taskSID, status, reason string, opts ...flexfn.RetryOption) flexfn.Result[*taskrouter.TaskrouterV1Task] {
 	params := taskrouter.UpdateTaskParams{AssignmentStatus: &status}
@@ -131,9 +131,9 @@ func SetReservationStatus(ctx context.Context, taskSID, reservationSID, status s
 		checkStatus("the status of a reservation", status, "accepted", "rejected", "timeout", "canceled", "rescinded", "wrapping", "completed"))
 }
 
-// unlessSettled turns an error that says that there is nothing left to change into
-// a success without data. Twilio uses the same code for an unknown status, so the
-// status must be checked before.
+// unlessSettled turns an error that means that there is nothing left to change
+// into a success without data. Twilio uses the same code for an unknown status,
+// so the status must be checked before.
 func unlessSettled[T any](data *T, err error) (*T, error) {
 	if e, ok := errors.AsType[*flexfn.Error](err); ok && (e.TwilioErrorCode == 20001 || e.TwilioErrorCode == 20404) {
 		return nil, nil
@@ -141,8 +141,9 @@ func unlessSettled[T any](data *T, err error) (*T, error) {
 	return data, err
 }
 
-// inWorkspace runs callback by ExecuteTwilio with TaskRouter's API and the app's Flex
-// workspace. If there is a fault, or the app has no workspace, it fails instead.
+// inWorkspace runs callback through ExecuteTwilio, with TaskRouter's API and
+// the app's Flex workspace. It fails without running callback if faults has an
+// error or the app has no workspace.
 func inWorkspace[T any](ctx context.Context, opts []flexfn.RetryOption, callback func(api *taskrouter.ApiService, workspace string) (T, error), faults ...error) flexfn.Result[T] {
 	workspace, err := workspaceOf(ctx)
 	for _, fault := range append([]error{err}, faults...) {
@@ -167,7 +168,7 @@ func workspaceOf(ctx context.Context) (string, error) {
 	return workspace, nil
 }
 
-// The prefixes of SIDs.
+// The prefixes of the SIDs that are checked.
 const (
 	taskPrefix        = "WT"
 	workerPrefix      = "WK"

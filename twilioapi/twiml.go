@@ -9,13 +9,13 @@ import (
 
 // TwiML makes the answer of a voice or messaging webhook from verbs of twilio-go's
 // package twiml, such as [twiml.VoiceSay] or [twiml.MessagingMessage]. Text and
-// attributes are escaped, so that what a caller wrote cannot become a verb;
-// characters that XML does not allow are replaced. Attributes are sorted. An answer
-// without verbs is valid and does nothing. The answer's Body is the TwiML as a
-// string, which an update of a call can use too.
+// attributes are escaped, so text from a caller cannot become a verb;
+// characters that XML does not allow are replaced. Attributes are sorted. An
+// answer without verbs is valid and does nothing. The Body is the TwiML as a
+// string, so it can also be used to update a call.
 //
-// A handler can return the result directly: make its Out *[flexfn.Response], and
-// the function with [flexfn.PrepareStudioFunction], which admits only Twilio.
+// A handler can return the result directly if its Out is *[flexfn.Response].
+// Prepare it with [flexfn.PrepareStudioFunction], which admits only Twilio.
 // Twilio waits 15 s for a webhook.
 //
 //	return twilioapi.TwiML(

@@ -43,7 +43,8 @@ func ExampleTwiML() {
 	// <?xml version="1.0" encoding="UTF-8"?><Response><Message>You wrote: &lt;Redirect&gt;https://forged.example&lt;/Redirect&gt;</Message></Response>
 }
 
-// TestTwiMLOrder: equal verbs give equal text, regardless of map order.
+// TestTwiMLOrder: equal verbs give equal text, whatever the order of
+// twilio-go's maps.
 func TestTwiMLOrder(t *testing.T) {
 	dial := &twiml.VoiceDial{Action: "a", CallerId: "b", Method: "c", Record: "d", Timeout: "e", Trim: "f",
 		InnerElements: []twiml.Element{&twiml.VoiceNumber{PhoneNumber: "1", Url: "x", Method: "y", Byoc: "z"}}}
@@ -55,7 +56,7 @@ func TestTwiMLOrder(t *testing.T) {
 	}
 }
 
-// FuzzTwiML looks for text or attributes that change their meaning.
+// FuzzTwiML looks for text and attributes that change their meaning.
 func FuzzTwiML(f *testing.F) {
 	for _, s := range []string{"", "a", `"><Hangup/>`, "]]>", "&amp;", "\x00\x1f", "\xff\xfe", "\uFFFE", "line\r\nline", "<!--", "<?x?>", "👋"} {
 		f.Add(s)

@@ -13,13 +13,15 @@ import (
 // gives it and that Flex plugins expect: names in camelCase, times such as
 // "2024-01-02T03:04:05.000Z", absent values as null. Attributes stay the JSON
 // text that Twilio sent. A handler may add and change keys. Twilio's REST API
-// itself uses snake_case, and twilio-go's models marshal to that.
+// itself uses snake_case, and so do twilio-go's models when they are
+// marshalled.
 type Resource map[string]any
 
-// View makes the Resource of a model of twilio-go, such as
-// *api.ApiV2010Participant, or of any struct whose json tags are Twilio's
-// names. A model itself marshals to other names, so return its view from a handler.
-// Names inside a field, such as links, stay Twilio's.
+// View makes a Resource from a model of twilio-go, such as
+// *api.ApiV2010Participant, or from any struct whose json tags are Twilio's
+// names. Return the View of a model from a handler, since the model itself
+// marshals to other names. Names inside a field, such as links, stay as Twilio
+// sends them.
 //
 // Fields that hold credentials (tokens, secrets, passwords) are left out, and user
 // and password are removed from URLs, at any depth. A nil model gives a nil
@@ -78,7 +80,7 @@ func viewOf(name string, v reflect.Value) any {
 	case time.Time:
 		return isoTime(value)
 	case string:
-		// Resources of the API 2010-04-01 have their times as text (RFC 2822).
+		// Resources of the API 2010-04-01 have times as text (RFC 2822).
 		if strings.HasPrefix(name, "date_") || strings.HasSuffix(name, "_date") || strings.HasSuffix(name, "_time") {
 			if t, err := time.Parse(time.RFC1123Z, value); err == nil {
 				return isoTime(t)
@@ -153,7 +155,7 @@ func secret(name string) bool {
 	return false
 }
 
-// withoutUser takes user and password out of a URL, such as a webhook's.
+// withoutUser removes user and password from a URL, such as a webhook's.
 func withoutUser(s string) string {
 	if !strings.Contains(s, "@") {
 		return s

@@ -73,7 +73,7 @@ func TestView(t *testing.T) {
 	}
 }
 
-// TestViewOfAnAccount views a model with a secret.
+// TestViewOfAnAccount checks the View of a model with a secret.
 func TestViewOfAnAccount(t *testing.T) {
 	view := twilioapi.View(&api.ApiV2010Account{AuthToken: new("0123456789abcdef0123456789abcdef"), FriendlyName: new("x")})
 	if _, told := view["authToken"]; told || view["friendlyName"] != "x" {
