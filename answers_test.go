@@ -45,7 +45,7 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 	resp := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(mark + `{"x":4}`))}
 	if data, err := ReadJSON[struct{ X int }](resp, nil); data.X != 4 {
-		t.Errorf("an answer: %+v, %v", data, err)
+		t.Errorf("an answer with a mark: %+v, %v", data, err)
 	}
 }
 

@@ -23,8 +23,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// iam plays Twilio's token validation: it accepts tokens that start with a role,
-// and counts requests.
+// iam imitates Twilio's token validation: it accepts any token, takes it for
+// the owner's role, and counts requests.
 type iam struct {
 	calls  atomic.Int64
 	answer func(token string) (status int, body string) // nil: valid, with the token as role
@@ -237,7 +237,7 @@ func TestTokenCache(t *testing.T) {
 		ask("bad", 403, 0)
 		time.Sleep(11 * time.Second)
 		ask("bad", 403, 1)
-		ask("down", 503, 1) // 500 is not retried, and not remembered
+		ask("down", 503, 1) // a 500 is neither retried nor cached
 		ask("down", 503, 1)
 	})
 }
@@ -256,7 +256,7 @@ func TestTokenStampede(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					req := httptest.NewRequestWithContext(ctx, "GET", "/f?Token=fresh", nil)
-					if n == 0 { // the first to come leaves while the question is under way
+					if n == 0 { // the first caller leaves while Twilio is being asked
 						time.AfterFunc(time.Second/2, cancel)
 					} else {
 						time.Sleep(time.Millisecond)
@@ -274,14 +274,14 @@ func TestTokenStampede(t *testing.T) {
 			}
 		}
 		stampede(1)
-		time.Sleep(2 * time.Minute) // what is remembered is stale now
+		time.Sleep(2 * time.Minute) // cached verdicts are stale now
 		stampede(2)
 	})
 }
 
-// The cache goes by wall time: a frozen instance wakes up with a monotonic clock
-// that stood still. This only tests that an expiration in the past is not cached
-// beyond the minimum.
+// The cache looks at wall time too, since a frozen instance wakes up with a
+// monotonic clock that stood still. Here only a token whose expiration is in
+// the past is tested: it is cached for the minimum.
 func TestTokenExpiredButValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &iam{answer: func(string) (int, string) {
@@ -386,7 +386,7 @@ func TestDeadline(t *testing.T) {
 				t.Errorf("%s: %d %v after %s, want %d %v after %s", c.path, status, body, time.Since(start), c.status, c.message, c.took)
 			}
 		}
-		// The handler that ignored its deadline is waited for, and found.
+		// Wait reports the handler that ignored its deadline.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := app.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -399,7 +399,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// When the caller leaves, the handler's ctx ends, but the request only ends when
+// When the caller leaves, the handler's ctx ends. The request ends only when
 // the handler does.
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -438,7 +438,7 @@ func TestPanic(t *testing.T) {
 	}
 	for _, want := range []string{id, "boom", "TestPanic", `"function":"/f"`} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not have %q: %s", want, &log)
+			t.Errorf("%q is not in the log: %s", want, &log)
 		}
 	}
 	if strings.Contains(log.String(), "15550100123") {
@@ -446,8 +446,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// One request's data never reaches the next: a field that one caller omits does
-// not keep another caller's value.
+// TestNoLeftovers: a field that one caller omits does not keep another
+// caller's value.
 func TestNoLeftovers(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	type in struct {
@@ -525,7 +525,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 			{"500", `TOKEN ` + testAuthToken + phone}, {"401", `TOKEN`}, {"503", `{"message": "TOKEN"}`}, {"200", `TOKEN`},
 		} {
 			answer.Store(iamSays)
-			time.Sleep(time.Hour) // forget
+			time.Sleep(time.Hour) // the cached token expires
 			for _, do := range []string{"", "error", "panic", "refuse", "hang"} {
 				post(t, app, "/f", url.Values{"Token": {"secret-flex-token"}, "do": {do}, "number": {phone}})
 				post(t, app, "/f?Token=secret-flex-token", url.Values{"do": {do}})
@@ -628,8 +628,8 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// TestManyFunctions checks that the cost of registering a function does not grow
-// with their number.
+// TestManyFunctions checks that registering a function does not cost more the
+// more functions there are.
 func TestManyFunctions(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	f := flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }, flexfn.OpenToAnyone())

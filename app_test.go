@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestAppIsLightToCompile: App contains no instantiated type of another module.
-// Every package that names App would compile that type's methods again.
+// TestAppIsLightToCompile: App does not contain an instantiated generic type of
+// another module. Every package that names App would compile the methods of
+// such a type again.
 func TestAppIsLightToCompile(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var visit func(t reflect.Type, path string)

@@ -62,7 +62,7 @@ func TestOnAttempt(t *testing.T) {
 			t.Errorf("log:\n%s", log.String())
 		}
 		if strings.Contains(log.String(), "5551234567") || strings.Contains(log.String(), "secret") || !strings.Contains(lines[0], "call.path=/v2/PhoneNumbers/{…}") {
-			t.Errorf("the log tells too much:\n%s", log.String())
+			t.Errorf("the log has personal data:\n%s", log.String())
 		}
 	})
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // BenchmarkServed is BenchmarkFunction behind net/http's server. The client
-// costs the same for all and allocates next to nothing; cpu-ns/op is the
+// costs the same in all cases and allocates almost nothing; cpu-ns/op is the
 // processor time of both ends.
 func BenchmarkServed(b *testing.B) {
 	app := newApp(b, testConfig(new(iam)))

@@ -27,7 +27,7 @@ import (
 // heldBody is a body that withholds its last byte until it is released.
 type heldBody struct {
 	sent    io.Reader
-	arrived chan struct{} // closed when all but the last byte were read
+	arrived chan struct{} // closed when all but the last byte have been read
 	letGo   <-chan struct{}
 	once    sync.Once
 }
@@ -43,8 +43,8 @@ func (b *heldBody) Read(p []byte) (int, error) {
 
 func (b *heldBody) Close() error { return nil }
 
-// holdBodies starts n requests with bodies of size bytes, and returns their
-// statuses once they are released.
+// holdBodies starts n requests with bodies of size bytes. The result releases
+// the bodies and returns the statuses.
 func holdBodies(t *testing.T, app http.Handler, n, size int, letGo <-chan struct{}) (statuses func() map[int]int) {
 	var holders sync.WaitGroup
 	var mu sync.Mutex
@@ -85,8 +85,8 @@ func bodyApp(t testing.TB, change func(*flexfn.Config)) *flexfn.App {
 }
 
 // TestBodiesAreBounded: long, ordinary and short bodies each have a share of the
-// memory. A class that is full leaves the shorter ones alone, and all memory is
-// returned.
+// memory. If one class is full, shorter bodies are still accepted. All memory
+// is returned at the end.
 func TestBodiesAreBounded(t *testing.T) {
 	app := bodyApp(t, func(c *flexfn.Config) { c.MaxBodiesBytes = 10 << 20 })
 	post := func(size int) int {
@@ -96,11 +96,11 @@ func TestBodiesAreBounded(t *testing.T) {
 	letGo := make(chan struct{})
 	long := holdBodies(t, app, 5, 3<<20, letGo)
 	if got := [3]int{post(100 << 10), post(60 << 10), post(7 << 10)}; got != [3]int{503, 200, 200} {
-		t.Errorf("next to long bodies, long, ordinary and short ones are answered %d", got)
+		t.Errorf("while long bodies arrive, long, ordinary and short ones are answered %d", got)
 	}
 	ordinary := holdBodies(t, app, 200, 60<<10, letGo)
 	if got := [2]int{post(60 << 10), post(7 << 10)}; got != [2]int{503, 200} {
-		t.Errorf("next to ordinary bodies, ordinary and short ones are answered %d", got)
+		t.Errorf("while ordinary bodies arrive, ordinary and short ones are answered %d", got)
 	}
 	close(letGo)
 	if got := long(); got[200] != 1 || got[503] != 4 {
@@ -116,8 +116,8 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 }
 
-// TestUnadmittedBodiesAreNotDecoded: until the caller is known, a body costs
-// only its bytes.
+// TestUnadmittedBodiesAreNotDecoded: until the caller has been accepted, a body
+// takes no more memory than its length.
 func TestUnadmittedBodiesAreNotDecoded(t *testing.T) {
 	app := bodyApp(t, nil)
 	app.Handle("/studio", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }))
@@ -133,7 +133,7 @@ func TestUnadmittedBodiesAreNotDecoded(t *testing.T) {
 	for _, c := range []struct {
 		name, path, kind, body string
 		want                   int
-		times                  uint64 // the body's length, at most
+		times                  uint64 // at most so many times the body's length
 	}{
 		{"many members", "/f", "application/json", many, 400, 3},
 		{"with a refused token", "/f", "application/json", `{"Token":"a b",` + one[1:], 403, 3},
@@ -160,8 +160,8 @@ func TestUnadmittedBodiesAreNotDecoded(t *testing.T) {
 	}
 }
 
-// TestTokenBeforeDecoding: the token found early is the one in the decoded
-// parameters.
+// TestTokenBeforeDecoding: the token that is found before decoding is the one
+// in the decoded parameters.
 func TestTokenBeforeDecoding(t *testing.T) {
 	app := bodyApp(t, nil)
 	const form, json = "application/x-www-form-urlencoded", "application/json"
@@ -201,8 +201,8 @@ func TestTokenBeforeDecoding(t *testing.T) {
 const memoryServer = "FLEXFN_TEST_MEMORY_SERVER"
 
 // TestMemoryUnderAttack: 64 attackers send bodies of 6 MiB over and over, with
-// and without the last byte, next to a worker. The server must stay below 128
-// MiB.
+// and without the last byte, while a worker makes calls. The server must stay
+// below 128 MiB.
 func TestMemoryUnderAttack(t *testing.T) {
 	if os.Getenv(memoryServer) != "" {
 		serveMemory(t)
@@ -283,11 +283,11 @@ func TestMemoryUnderAttack(t *testing.T) {
 	}
 	t.Logf("64 attackers: the server's memory was %d MiB at its highest; the worker's %d calls were answered %v, the slowest after %s", kib>>10, calls, statuses, slowest)
 	limit := 128 << 10
-	if raceDetector { // the race detector keeps several words for each of the program's
+	if raceDetector { // it keeps several words for each word of the program
 		limit *= 5
 	}
 	if kib > limit || calls == 0 || statuses[200] != calls {
-		t.Error("too much memory, or a worker who was not served")
+		t.Error("the server used too much memory, or the worker was not served")
 	}
 }
 

@@ -29,9 +29,9 @@ func TestRetryBudgetInAnOutage(t *testing.T) {
 			t.Errorf("%+v, %v", res, res.Err())
 		}
 		if !strings.Contains(res.Err().Error(), "client side") {
-			t.Errorf("does not say who refused: %v", res.Err())
+			t.Errorf("the error does not say who refused: %v", res.Err())
 		}
-		// Conflicts do not count as an outage.
+		// Conflicts do not use the budget.
 		if n := ExecuteWithRetry(ctx, always(status(412))).Attempts; n != 6 {
 			t.Errorf("%d attempts at a conflict", n)
 		}
@@ -41,7 +41,7 @@ func TestRetryBudgetInAnOutage(t *testing.T) {
 func TestRetryBudgetSparesTheHealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := testApp(t, nil).Context(t.Context())
-		for i := range 10_000 { // one call in twenty is refused once
+		for i := range 10_000 { // one call in twenty fails once
 			var errs []error
 			if i%20 == 0 {
 				errs = append(errs, status(429))

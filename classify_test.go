@@ -39,7 +39,7 @@ func TestKindsOfFailure(t *testing.T) {
 	}
 }
 
-// What ended is told in the words of an error that has some.
+// An error that has a message for the caller keeps it.
 func TestEndedBy(t *testing.T) {
 	for _, c := range []struct {
 		err  error

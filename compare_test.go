@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// BenchmarkTokenCache looks up a cached token, on all processors at once, and
-// compares with maps that never evict. All hash the token and check the time.
+// BenchmarkTokenCache looks up a cached token on all processors at once, in the
+// app's cache and in maps that never evict. Each case hashes the token and
+// checks the time.
 func BenchmarkTokenCache(b *testing.B) {
 	app, err := New(Config{
 		AccountSID: "AC00000000000000000000000000000001", AuthToken: "0123456789abcdef0123456789abcdef", Logger: slog.New(slog.DiscardHandler),
@@ -95,9 +96,9 @@ func BenchmarkEnvelope(b *testing.B) {
 	}
 }
 
-// BenchmarkGrowthOfTokens remembers n distinct Flex tokens, of which the cache
-// keeps the last maxTokens or so, and finds each right after. A single pass: run
-// it with -benchtime 1x.
+// BenchmarkGrowthOfTokens caches n distinct Flex tokens, of which the cache
+// keeps about the last maxTokens, and looks each up at once. It makes a single
+// pass: run it with -benchtime 1x.
 func BenchmarkGrowthOfTokens(b *testing.B) {
 	heap := func() float64 {
 		var m runtime.MemStats

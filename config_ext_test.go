@@ -39,7 +39,7 @@ func TestAllConfigurationFaultsAtOnce(t *testing.T) {
 		"PUBLIC_URL":                 "example.com",
 	}))
 	if err == nil {
-		t.Fatal("nonsense is accepted")
+		t.Fatal("a faulty configuration was accepted")
 	}
 	for _, want := range []string{
 		"ACCOUNT_SID is not an account SID",
@@ -123,7 +123,7 @@ func TestSecretsFromFiles(t *testing.T) {
 		file("long", strings.Repeat("verysecret", 10_000)): "is longer than 65536 bytes",
 		file("longer", strings.Repeat("x", 65537)):         "is longer than 65536 bytes",
 	} {
-		env["AUTH_TOKEN_FILE"], env["FLEXFN_FLEX_DEADLINE"] = path, "x" // told as well
+		env["AUTH_TOKEN_FILE"], env["FLEXFN_FLEX_DEADLINE"] = path, "x" // both faults are reported
 		_, err := flexfn.New(fromMap(env))
 		if err == nil || !strings.Contains(err.Error(), "AUTH_TOKEN_FILE: ") || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "FLEXFN_FLEX_DEADLINE") {
 			t.Errorf("%s: %v does not say %q", path, err, want)
@@ -197,7 +197,7 @@ func TestBoundsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "rewrite the generated parts of the documents")
+var update = flag.Bool("update", false, "rewrite the generated tables of docs/configuration.md")
 
 // The tables of docs/configuration.md are generated from the settings; -update
 // rewrites them.
@@ -235,12 +235,13 @@ func TestConfigurationIsDocumented(t *testing.T) {
 	}
 }
 
-// Each documented variable is read, and each variable read is documented.
+// TestSettingsAreRead: each documented variable is read, and each variable that
+// is read is documented.
 func TestSettingsAreRead(t *testing.T) {
 	asked := map[string]bool{}
 	flexfn.FromLookup(func(name string) (string, bool) {
 		asked[name] = true
-		return "1", true // panics if nothing reads it
+		return "1", true // FromLookup panics if no setter reads it
 	})
 	for _, s := range setting.App() {
 		for _, name := range s.Names {

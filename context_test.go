@@ -15,19 +15,20 @@ import (
 	"github.com/flexfn/flexfn/signature"
 )
 
-// What ctx tells: without an app, with one, and in a function.
-func TestWhatContextTells(t *testing.T) {
+// TestContextAccessors: what the accessors return without an app, with one, and
+// in a function.
+func TestContextAccessors(t *testing.T) {
 	if FromContext(t.Context()) != nil || RequestID(t.Context()) != "" || len(RequestHeader(t.Context())) != 0 {
-		t.Error("a ctx without an app tells of one")
+		t.Error("FromContext finds an app in a ctx without one")
 	}
 	if _, ok := TokenOwner(t.Context()); ok {
-		t.Error("a ctx without an app has an owner")
+		t.Error("TokenOwner finds an owner in a ctx without an app")
 	}
 	var attempts []Attempt
 	app := testApp(t, func(c *Config) { c.OnAttempt = func(_ context.Context, a Attempt) { attempts = append(attempts, a) } })
 	outside := app.Context(t.Context())
 	if _, ok := TokenOwner(outside); ok || FromContext(outside) != app || RequestID(outside) != "" || RequestHeader(outside) == nil || len(RequestHeader(outside)) != 0 || outside.Value(link.PeerKey{}) != nil {
-		t.Error("a ctx outside a request tells of one")
+		t.Error("the accessors find a request in a ctx outside one")
 	}
 	ExecuteWithRetry(outside, always(nil))
 
@@ -51,7 +52,8 @@ func TestWhatContextTells(t *testing.T) {
 	}
 }
 
-// In development jobs have a queue in memory, unless they have their own.
+// TestQueueOfAnApp: in development the app has a Queue in memory, unless its Config
+// has one.
 func TestQueueOfAnApp(t *testing.T) {
 	dev := func(c *Config) { c.devKey = strings.Repeat("k", shortestDevKey) }
 	if q := testApp(t, nil).config.Queue; q != nil {
@@ -62,11 +64,11 @@ func TestQueueOfAnApp(t *testing.T) {
 	}
 	own := new(memoryQueue)
 	if q := testApp(t, func(c *Config) { dev(c); c.Queue = own }).config.Queue; q != own {
-		t.Errorf("a queue of one's own became %T", q)
+		t.Errorf("the configured Queue became %T", q)
 	}
 }
 
-// The trace counts the attempts that it has no room for.
+// TestTraceIsBounded: the trace counts the attempts that it has no room for.
 func TestTraceIsBounded(t *testing.T) {
 	key := strings.Repeat("k", shortestDevKey)
 	app := testApp(t, func(c *Config) { c.devKey = key })
@@ -95,7 +97,7 @@ func traceOf(t *testing.T, w *httptest.ResponseRecorder) (trace link.Trace) {
 	return trace
 }
 
-// The trace shows which step failed.
+// TestTraceOfSteps: the trace shows which step failed.
 func TestTraceOfSteps(t *testing.T) {
 	key := strings.Repeat("k", shortestDevKey)
 	app := testApp(t, func(c *Config) {

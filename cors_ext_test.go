@@ -63,8 +63,8 @@ func TestCORSAllowList(t *testing.T) {
 	}
 }
 
-// TestCORSHeadersAreNotShared: whoever is in front of the app may change an
-// answer's headers; the next answer has its own.
+// TestCORSHeadersAreNotShared: a wrapper around the app may change the headers
+// of an answer without affecting the next one.
 func TestCORSHeadersAreNotShared(t *testing.T) {
 	app := newApp(t, testConfig(nil))
 	app.Handle("/f", flexfn.PrepareStudioFunction(func(context.Context, struct{}) (any, error) { return nil, nil }, flexfn.OpenToAnyone()))

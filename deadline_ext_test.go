@@ -25,11 +25,11 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
-// plainWriter only has the three methods that every writer has.
+// plainWriter has only the three methods of http.ResponseWriter.
 type plainWriter struct{ http.ResponseWriter }
 
-// keeper is a middleware's writer that buffers an answer until its handler
-// returns, yet offers Flush.
+// keeper is a middleware's writer that has Flush, but buffers the answer until
+// the handler returns.
 type keeper struct {
 	http.ResponseWriter
 	kept bytes.Buffer
@@ -100,7 +100,7 @@ var serving = map[string]func(t *testing.T, app http.Handler) *httptest.Server{
 	},
 }
 
-// inline lists those in which a call runs on its connection's goroutine.
+// inline lists those ways in which a call runs on its connection's goroutine.
 var inline = map[string]bool{"net/http": true, "TLS": true, "behind http.MaxBytesHandler": true, "host": true}
 
 func clientOf(s *httptest.Server) *http.Client {
@@ -180,7 +180,7 @@ func TestDeadlineHolds(t *testing.T) {
 	}
 }
 
-// TestGoexit calls a handler that ends its goroutine, as t.Fatal does in a test.
+// TestLateConnectionIsClosed calls a handler that ends its goroutine, as t.Fatal does in a test.
 // After a late answer the connection is closed, though the handler still runs.
 func TestLateConnectionIsClosed(t *testing.T) {
 	app := newApp(t, testConfig(nil))
@@ -244,8 +244,8 @@ func TestGoexit(t *testing.T) {
 }
 
 // TestLateTokenCheck: Twilio takes longer to check the token than the function
-// may take. The handler must not start after the caller was answered, and is not
-// blamed.
+// may take. The handler must not start after the caller was answered, and the
+// log must not blame it.
 func TestLateTokenCheck(t *testing.T) {
 	for _, delay := range []time.Duration{400 * time.Millisecond, 60 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -281,8 +281,8 @@ func TestLateTokenCheck(t *testing.T) {
 	}
 }
 
-// TestDeadlineIsNotTheCallersLeaving: the handler's error comes from a ctx of
-// its own.
+// TestDeadlineIsNotTheCallersLeaving: an error from a ctx that the handler made
+// is not mistaken for the caller's leaving.
 func TestDeadlineIsNotTheCallersLeaving(t *testing.T) {
 	for _, returned := range []error{context.Canceled, context.DeadlineExceeded, fmt.Errorf("child: %w", context.Canceled)} {
 		synctest.Test(t, func(t *testing.T) {
@@ -433,7 +433,7 @@ func TestStalledLog(t *testing.T) {
 			t.Errorf("20 calls took %s", took)
 		}
 		if err := app.Ready(); err == nil || !strings.Contains(err.Error(), "lines were lost") {
-			t.Errorf("with a log that is not read: Ready returns %v", err)
+			t.Errorf("while the log is not read: Ready returns %v", err)
 		}
 		close(release)
 		ended := make(chan error, 1)
@@ -504,7 +504,7 @@ func TestMaxCalls(t *testing.T) {
 			burst.Go(ask)
 		}
 		burst.Wait()
-		for range 5 { // their places are kept
+		for range 5 { // the places stay taken
 			ask()
 		}
 		if running.Load() != 3 || late.Load() != 3 || refused.Load() != 42 {
@@ -519,7 +519,7 @@ func TestMaxCalls(t *testing.T) {
 		}
 		for _, said := range []int{0, 1} { // only once no calls have been refused for a while
 			if code, _ := post(t, app, "/hangs", nil); code != 200 {
-				t.Errorf("when they have ended: %d", code)
+				t.Errorf("after the handlers have returned: %d", code)
 			}
 			synctest.Wait()
 			if n := strings.Count(logs.String(), "the function is called again"); n != said {

@@ -28,7 +28,7 @@ type (
 	}
 )
 
-// faultOf returns what is wrong with a function that has these parameters.
+// faultOf returns the fault of a function with In as its parameters.
 func faultOf[In any]() error {
 	return PrepareFlexFunction(func(context.Context, In) (any, error) { return nil, nil }).fault
 }
@@ -57,8 +57,8 @@ func TestFaultyParameters(t *testing.T) {
 	}
 }
 
-// Each kind of Go type is in the table of docs/parameters.md, or among those
-// listed there as impossible.
+// TestTypesAreDocumented: each kind of Go type is in the table of
+// docs/parameters.md or in its list of impossible types.
 func TestTypesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("docs/parameters.md")
 	if err != nil {
@@ -67,7 +67,7 @@ func TestTypesAreDocumented(t *testing.T) {
 	table, impossible, _ := strings.Cut(string(page), "\nNamed types such as")
 	_, table, _ = strings.Cut(table, "\n## Types\n")
 	impossible, _, _ = strings.Cut(impossible, "\n#")
-	written := map[string]string{ // as the page calls them, where that differs
+	written := map[string]string{ // names on the page, where they differ
 		"*int": "*T", "[]int": "[]T", "[1]int": "[N]T", "map[string]int": "map[string]T", "struct {}": "a struct", "interface {}": "any",
 		"[]uint8": "[]byte", "complex64": "complex", "complex128": "complex", "chan int": "channels", "func()": "functions",
 		"interface { M() }": "interfaces with methods", "unsafe.Pointer": "",

@@ -38,7 +38,7 @@ func TestSignedDeliveriesAreNotDropped(t *testing.T) {
 	app.CallStudioJSON("/untyped", []any{}).Refused(500, "cannot read what Twilio sent: The request body is JSON but not an object")
 	app.CallStudio("/refuses", nil).Refused(409, "not today")
 
-	// An unsigned request learns nothing about it.
+	// An unsigned request is answered 403, however long its body.
 	r := httptest.NewRequest(http.MethodPost, "/untyped", strings.NewReader(strings.Repeat("x", 5000)))
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)

@@ -14,7 +14,7 @@ import (
 	"github.com/flexfn/flexfn/internal/link"
 )
 
-// letterBox is the part of a function that keeps dead letters.
+// letterBox stands for the part of a function that keeps dead letters.
 type letterBox struct {
 	done []string
 	err  error
@@ -34,8 +34,8 @@ func (b *letterBox) Delete(_ context.Context, id string) error {
 	return b.err
 }
 
-// The dev server reads what was delivered and the dead letters, and acts on
-// one.
+// TestEventsOfTheDevServer: the dev server reads the deliveries and the dead letters,
+// and replays and deletes a letter.
 func TestEventsOfTheDevServer(t *testing.T) {
 	key := strings.Repeat("k", shortestDevKey)
 	config := testConfig()
@@ -93,8 +93,8 @@ func TestEventsOfTheDevServer(t *testing.T) {
 	}
 }
 
-// A function of package events reads the body itself, so one without parameters
-// does not fail.
+// TestPartsTakeAnyBody: a function of package events reads the body
+// itself, so a body without parameters is not an error.
 func TestPartsTakeAnyBody(t *testing.T) {
 	var got Event
 	post := studioApp(t, "/events", PrepareStudioFunction(func(_ context.Context, e Event) (any, error) {

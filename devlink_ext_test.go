@@ -29,8 +29,8 @@ func devApp(t *testing.T, key string) (*flexfn.App, error) {
 	return flexfn.New(c)
 }
 
-// TestDevLink tests the protocol with flexfn dev: without the key an app refuses
-// everything, preflights included; with it the answer carries a trace.
+// TestDevLink tests the protocol with flexfn dev: without the key an app
+// refuses everything, even preflights; with it, answers carry a trace.
 func TestDevLink(t *testing.T) {
 	if _, err := devApp(t, "short"); err == nil || !strings.Contains(err.Error(), "FLEXFN_DEV") {
 		t.Errorf("a short key: %v", err)
@@ -101,7 +101,7 @@ func TestDevLink(t *testing.T) {
 		t.Errorf("attempts are %+v", a)
 	}
 	if strings.Contains(string(text), "5550100001") || strings.Contains(string(text), "secret0") {
-		t.Errorf("the trace gives something away: %s", text)
+		t.Errorf("the trace has a secret: %s", text)
 	}
 
 	var said struct {
@@ -112,8 +112,9 @@ func TestDevLink(t *testing.T) {
 	}
 }
 
-// An app that only describes its functions needs no settings. It does nothing
-// else, and answers only the program itself or a caller with the key.
+// TestDescribing: an app that only describes its functions needs no settings.
+// It does nothing else, and answers only the program itself or a caller with
+// the key.
 func TestDescribing(t *testing.T) {
 	env := map[string]string{link.DescribeVariable: "title=Mine", link.KeyVariable: devKey, "ACCOUNT_SID": "wrong", "FLEXFN_TOKEN_TTL": "banana", "PUBLIC_URL": "::"}
 	config := flexfn.FromLookup(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
@@ -148,11 +149,12 @@ func TestDescribing(t *testing.T) {
 		t.Errorf("two functions of one name: %v", err)
 	}
 	if _, err := link.Document(t.Context(), http.NotFoundHandler(), "", nil); err == nil || !strings.Contains(err.Error(), "flexfn.FromEnv") {
-		t.Errorf("a handler that is no app: %v", err)
+		t.Errorf("a handler that is not an App: %v", err)
 	}
 }
 
-// TestNoDevLink: in production the header has no effect and nothing is reported.
+// TestNoDevLink: in production the header has no effect, and answers carry no
+// trace.
 func TestNoDevLink(t *testing.T) {
 	app, err := devApp(t, "")
 	if err != nil {
@@ -173,6 +175,6 @@ func TestNoDevLink(t *testing.T) {
 		}
 	}
 	if app.Config().Development {
-		t.Error("development without flexfn dev")
+		t.Error("the app is in development without flexfn dev")
 	}
 }

@@ -21,7 +21,8 @@ type marshalsItself struct{ A string }
 
 func (*marshalsItself) MarshalJSON() ([]byte, error) { return json.Marshal("x") }
 
-// Which keys an answer has is known from its type, or not before it is encoded.
+// TestKeysOfType: a type says which of the envelope's keys its values have, or
+// that they are known only once encoded.
 func TestKeysOfType(t *testing.T) {
 	for _, c := range []struct {
 		out  any
@@ -79,7 +80,8 @@ func TestStatusOfAResponse(t *testing.T) {
 	}
 }
 
-// A feature that is not set up is not logged as a failure; a service's 501 is.
+// TestNotSetUpIsNotLogged: the 501 of a feature that is not set up is not logged as a
+// failure; a service's 501 is.
 func TestNotSetUpIsNotLogged(t *testing.T) {
 	for _, c := range []struct {
 		err    *Error

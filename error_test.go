@@ -24,7 +24,8 @@ func TestStatusOfAnError(t *testing.T) {
 	}
 }
 
-// A ctx that a handler made and cancelled is not its caller's.
+// TestHandlersOwnContextEnds: that a ctx which the handler made has ended does not count as
+// the call's end.
 func TestHandlersOwnContextEnds(t *testing.T) {
 	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.DiscardHandler) })
 	for _, err := range []error{context.Canceled, context.DeadlineExceeded} {
@@ -37,7 +38,8 @@ func TestHandlersOwnContextEnds(t *testing.T) {
 	}
 }
 
-// An attempt is logged without the fields that do not apply to it.
+// TestLogValueOfAnAttempt: an attempt is logged without the fields that do not
+// apply to it.
 func TestLogValueOfAnAttempt(t *testing.T) {
 	for want, a := range map[string]Attempt{
 		"[attempt=1 duration=0s]": {Number: 1},
@@ -58,7 +60,8 @@ type hurriedBody struct {
 func (h hurriedBody) SetReadDeadline(time.Time) error { close(h.hurry); return nil }
 func (h hurriedBody) Read([]byte) (int, error)        { <-h.hurry; return 0, os.ErrDeadlineExceeded }
 
-// A body that is slow is told to end, and its reader answers.
+// TestSlowBodyIsHurried: at the deadline the read of a slow body is interrupted, and
+// the reader answers.
 func TestSlowBodyIsHurried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -77,7 +80,8 @@ func TestSlowBodyIsHurried(t *testing.T) {
 	})
 }
 
-// A value with a secret is written in its first form that has one.
+// TestMaskedValueIsText: a value with a secret is logged in the first written form
+// that contains the secret.
 func TestMaskedValueIsText(t *testing.T) {
 	var log bytes.Buffer
 	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -88,8 +92,8 @@ func TestMaskedValueIsText(t *testing.T) {
 	}
 }
 
-// What anyone can cause is logged sparsely; what an admitted caller causes, each
-// time.
+// TestSparseLines: lines that anyone can cause are logged sparsely; those of an
+// admitted caller, each time.
 func TestSparseLines(t *testing.T) {
 	var log bytes.Buffer
 	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })

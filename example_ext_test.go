@@ -122,16 +122,16 @@ func ExampleError() {
 	}) (any, error) {
 		switch in.To {
 		case "nobody":
-			return nil, flexfn.Errorf(409, "nobody is free")
+			return nil, flexfn.Errorf(409, "all agents are busy")
 		case "crm":
-			// The caller is told one thing, the log another.
+			// The caller and the log get different texts.
 			return nil, &flexfn.Error{Status: 502, Message: "the CRM is down", RetryAfter: 5 * time.Second, Err: errors.New("dial tcp 10.0.0.5: refused")}
 		}
 		return nil, nil
 	}))
 	call(app, "/transfer", "Token=dev-agent&to=nobody")
 	// Output:
-	// 409 {"success":false,"message":"nobody is free"}
+	// 409 {"success":false,"message":"all agents are busy"}
 }
 
 func ExampleResponse() {
@@ -174,7 +174,7 @@ func ExamplePrepareFlexFunction_validate() {
 }
 
 func ExampleNew() {
-	// Everything that is wrong is reported at once.
+	// All faults are reported at once.
 	_, err := flexfn.New(flexfn.FromLookup(func(name string) (string, bool) {
 		env := map[string]string{"ACCOUNT_SID": "AC123", "TWILIO_SERVICE_RETRY_LIMIT": "many"}
 		v, ok := env[name]

@@ -9,8 +9,9 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/exported"
 )
 
-// TestExportedNames holds the package to the names in testdata/exports.txt, at
-// most 48, each of which is used in an Example.
+// TestExportedNames checks that the package exports the names in
+// testdata/exports.txt and no others, at most 48, and that each is used in an
+// Example.
 func TestExportedNames(t *testing.T) {
 	const most = 48
 	list, err := os.ReadFile("testdata/exports.txt")

@@ -17,8 +17,8 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// fuzzed serves a typed and an untyped function, and records what their handlers
-// got.
+// fuzzed serves a typed and an untyped function, and records what their
+// handlers received.
 type fuzzed struct {
 	app   *flexfn.App
 	event flexfn.Event
@@ -39,7 +39,8 @@ func newFuzzed(f *testing.F) *fuzzed {
 	return z
 }
 
-// send checks what must hold for every answer, and returns its status.
+// send sends a request, checks what must hold for every answer, and returns the
+// status.
 func (z *fuzzed) send(t *testing.T, path, rawQuery, contentType string, body []byte) int {
 	t.Helper()
 	z.event, z.typed = nil, kinds{}
@@ -69,8 +70,8 @@ func (z *fuzzed) send(t *testing.T, path, rawQuery, contentType string, body []b
 
 // agrees checks that the untyped and the typed function read the same pairs.
 func (z *fuzzed) agrees(t *testing.T, send func(path string) int, pairs string) {
-	// If the standard library parses the text without an error, and all of it is
-	// UTF-8, the event is the same.
+	// If the standard library parses the text without an error, and the text is
+	// UTF-8, the event must equal its result.
 	want, err := url.ParseQuery(pairs)
 	if status := send("/event"); status == 200 && err == nil && utf8.ValidString(pairs) {
 		for key, list := range want {
@@ -172,9 +173,10 @@ func FuzzJSONParameters(f *testing.F) {
 	})
 }
 
-// FuzzContentType sends a body with any content type. Parameters of the type do
-// not change how forms and JSON are read. A body of any other type, multipart
-// and unknown types included, adds nothing to the query's parameters.
+// FuzzContentType sends a body with any content type. Parameters of the content
+// type do not change how forms and JSON are read. A body of any other type,
+// including multipart and unknown types, adds nothing to the parameters of the
+// query.
 func FuzzContentType(f *testing.F) {
 	multipart := "--x\r\nContent-Disposition: form-data; name=\"s\"\r\n\r\nfrom the body\r\n--x--\r\n"
 	for _, contentType := range []string{

@@ -7,7 +7,8 @@ import (
 	"github.com/flexfn/flexfn/internal/kind"
 )
 
-// The example of each kind, which the console fills in, is a valid value.
+// TestEveryKindBinds: the example of each kind, which the console fills in, is a
+// valid value.
 func TestEveryKindBinds(t *testing.T) {
 	for _, k := range kind.All() {
 		list, err := parametersOf(reflect.StructOf([]reflect.StructField{{

@@ -71,8 +71,8 @@ func TestLogLeaks(t *testing.T) {
 	}
 }
 
-// TestShortTokenInLog: masking a token too short to be real does not mangle the
-// log.
+// TestShortTokenInLog: a token that is too short to be real is not masked,
+// which would mangle the log.
 func TestShortTokenInLog(t *testing.T) {
 	var log bytes.Buffer
 	config := testConfig(new(iam))
@@ -91,8 +91,8 @@ func TestShortTokenInLog(t *testing.T) {
 	}
 }
 
-// TestTwilioURLIsNotPrinted: the error that refuses FLEXFN_TWILIO_URL does not
-// show its password.
+// TestTwilioURLIsNotPrinted: the error about a faulty FLEXFN_TWILIO_URL does
+// not show the password in it.
 func TestTwilioURLIsNotPrinted(t *testing.T) {
 	config := testConfig(nil)
 	config.TwilioURL = "https://user:hunter2@proxy.example.com"
@@ -101,8 +101,8 @@ func TestTwilioURLIsNotPrinted(t *testing.T) {
 	}
 }
 
-// TestStrangersCannotFillTheLog: requests that are not admitted leave a bounded
-// number of lines, for each function. What a handler causes is logged each time.
+// TestStrangersCannotFillTheLog: refused requests leave a bounded number of
+// lines for each function. A line that a handler causes is logged each time.
 func TestStrangersCannotFillTheLog(t *testing.T) {
 	const many = 500
 	synctest.Test(t, func(t *testing.T) {
@@ -167,8 +167,9 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 	})
 }
 
-// FuzzLog: whatever is around it, and however it is written, neither the auth
-// token nor the request's Flex token is in the log, nor a telephone number.
+// FuzzLog: neither the auth token, nor the request's Flex token, nor a
+// telephone number is in the log, whatever text surrounds it and however it is
+// written.
 func FuzzLog(f *testing.F) {
 	const token = "flex.token/1+=="
 	for _, s := range []string{"", "a", `\`, `"`, "%2", "\n", "(", "\u2028", "\xff", "Bearer ", "+1"} {
@@ -208,7 +209,7 @@ func FuzzLog(f *testing.F) {
 	})
 }
 
-// notDigit drops what could continue a number.
+// notDigit drops characters that could continue a number.
 func notDigit(r rune) rune {
 	if r < 'A' {
 		return ' '

@@ -66,7 +66,7 @@ func (c *click) Validate() error {
 	return nil
 }
 
-// clicks counts its runs and behaves as its input says.
+// clicks is a handler that counts its runs and does what its input says.
 type clicks struct{ runs atomic.Int64 }
 
 func (c *clicks) handle(ctx context.Context, in click) (any, error) {
@@ -128,7 +128,7 @@ func TestOnceOutcomes(t *testing.T) {
 		if w := two.agent("click=long&do=long"); w.Code != 409 {
 			t.Errorf("a long answer again: %d %s", w.Code, w.Body)
 		}
-		// Invalid parameters are not remembered.
+		// The refusal of invalid parameters is not kept.
 		if w := one.agent("click=v&do=invalid"); w.Code != 400 {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
@@ -215,8 +215,8 @@ func TestOnceByHeader(t *testing.T) {
 	})
 }
 
-// TestOnceDeadlines: a handler that outlives its deadline, a caller who leaves,
-// and a call that waits for another in vain.
+// TestOnceDeadlines: a handler runs past its deadline, a caller leaves, and a
+// call waits in vain for another.
 func TestOnceDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
@@ -227,7 +227,7 @@ func TestOnceDeadlines(t *testing.T) {
 		go func() { late <- one.agent("click=late&do=overstay") }()
 		time.Sleep(1500 * time.Millisecond)
 		if w := two.agent("click=late&do=overstay"); w.Code != 200 || c.runs.Load() != 1 {
-			t.Errorf("what came after the deadline: %d %s after %d runs", w.Code, w.Body, c.runs.Load())
+			t.Errorf("the call after the deadline: %d %s after %d runs", w.Code, w.Body, c.runs.Load())
 		}
 		if w := <-late; w.Code != 504 || !strings.Contains(w.Body.String(), `"outcomeUnknown":true`) {
 			t.Errorf("%d %s", w.Code, w.Body)
@@ -269,8 +269,8 @@ func TestOnceOutages(t *testing.T) {
 		if w := one.agent("click=1"); w.Code != 200 {
 			t.Errorf("afterwards: %d %s", w.Code, w.Body)
 		}
-		// After the handler: the caller gets the answer, which is recorded once
-		// the store is back.
+		// The Store fails after the handler: the caller gets the answer, which
+		// is recorded once the Store is back.
 		before := len(log.String())
 		go func() {
 			time.Sleep(time.Second)
@@ -293,7 +293,7 @@ func TestOnceOutages(t *testing.T) {
 	})
 }
 
-// TestOnceCrash: an instance dies during a call and never returns to its claim.
+// TestOnceCrash: an instance dies during a call and leaves its claim behind.
 func TestOnceCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
@@ -358,7 +358,7 @@ func TestDeduplicateByTwiliosToken(t *testing.T) {
 	})
 }
 
-// TestTokensInTheStore: instances share Twilio's verdicts on tokens.
+// TestTokensInTheStore: instances share Twilio's verdicts about tokens.
 func TestTokensInTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := flexfntest.NewStore()
@@ -396,7 +396,7 @@ func TestTokensInTheStore(t *testing.T) {
 			ask(app, fmt.Sprint(flexfntest.Invalid, i))
 		}
 		if n := shared.Calls() - before; n > 4 {
-			t.Errorf("a store that is down was asked %d times", n)
+			t.Errorf("a store that is down was called %d times", n)
 		}
 	})
 }
@@ -408,8 +408,8 @@ func TestStoreSecretIsLong(t *testing.T) {
 	}
 }
 
-// TestOnceRefused: a call is refused for lack of capacity; the next one with its
-// key runs the handler.
+// TestOnceRefused: after a call was refused for lack of capacity, the next one
+// with its key runs the handler.
 func TestOnceRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n clicks

@@ -39,15 +39,15 @@ func TestKeptAnswers(t *testing.T) {
 			t.Errorf("%s became %+v, %v", name, got, err)
 		}
 	}
-	// The bound counts all that is kept: here 8 bytes of type, and 1 + 1 of the
-	// header, with 4 for each length and 16 for the rest.
+	// The bound includes everything that is kept: here 8 bytes of content type
+	// and 1 + 1 of the header, with 4 for each length and 16 for the rest.
 	a := answer{status: 200, contentType: "text/xml", header: http.Header{"A": {"1"}}, body: make([]byte, maxKeptAnswer-8-10-16)}
 	if a.encode() == nil {
 		t.Error("the longest answer is not kept")
 	}
 	a.body = append(a.body, 0)
 	if a.encode() != nil {
-		t.Error("an answer is kept that is too long")
+		t.Error("an answer that is too long is kept")
 	}
 }
 
@@ -62,7 +62,8 @@ func TestBoundsOfKeep(t *testing.T) {
 	}
 }
 
-// A call runs on without its caller if the next one could find its answer.
+// TestCarriedOn: a call continues without its caller if the next one could find
+// its answer.
 func TestCarriedOn(t *testing.T) {
 	handler := func(context.Context, Event) (any, error) { return nil, nil }
 	keyed := http.Header{idempotencyKey: {"k"}, twilioKey: {"k"}}
@@ -97,8 +98,8 @@ func (o *orderedKey) Validate() error {
 	return nil
 }
 
-// Which parameters make up the key of a guarded call, by the number of times
-// that a handler ran for two calls.
+// TestKeyOfParameters finds out which parameters make up the key of a guarded
+// call, from the number of times that the handler ran for two calls.
 func TestKeyOfParameters(t *testing.T) {
 	runs := 0
 	run := func() (any, error) { runs++; return map[string]any{"run": runs}, nil }

@@ -16,8 +16,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// The caller gets an answer when the time is up. A handler that ignores its ctx
-// can be waited for before the program ends.
+// The caller gets an answer when the time is up. Before the program ends, it
+// can wait for a handler that ignored its ctx.
 func ExampleDeadline() {
 	app := exampleApp()
 	done := false
@@ -51,8 +51,8 @@ func ExampleTokenOwner() {
 	// 200 {"guest":true,"leads":false,"worker":"","success":true}
 }
 
-// Log lines carry the function and the request's id, and never a telephone
-// number.
+// Log lines have the function and the request's id, and telephone numbers in
+// them are masked.
 func ExampleLogger() {
 	var id string
 	config := studioConfig()
@@ -81,7 +81,7 @@ func ExampleLogger() {
 	// Output: level=INFO msg="a call" function=/hello request_id=flexfn.RequestID(ctx) from=(number)
 }
 
-// Only pages of the listed origins may call.
+// Only pages from the listed origins may call.
 func ExampleConfig_allowedOrigins() {
 	config := studioConfig()
 	config.AllowedOrigins = []string{"https://flex.twilio.com"}
@@ -104,7 +104,7 @@ func ExampleConfig_allowedOrigins() {
 }
 
 // While the auth token is being rotated, Twilio signs with the old or the new
-// one. A sub-account signs with its own.
+// one. A sub-account signs with its own token.
 func ExampleConfig_authTokens() {
 	const subaccount = "AC0000000000000000000000000000000b"
 	config := studioConfig()
@@ -143,8 +143,8 @@ func ExampleConfig_authTokens() {
 	// thesubaccounts 403 {"success":false,"message":"Unauthorized: the request does not carry Twilio's signature"}
 }
 
-// Instances that share a Store run a handler once among them, and ask Twilio
-// once about a Flex token.
+// Of all instances that share a Store, one runs the handler, and one asks
+// Twilio about a Flex token.
 func ExampleStore() {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
@@ -194,8 +194,8 @@ func ExampleOnce() {
 	// 200 {"task":2,"success":true}
 }
 
-// Options are values, so a program can keep sets of them. Some work for both
-// kinds of functions, some for only one.
+// Options are values, so a program can reuse a set of them. Some options fit
+// both kinds of functions, others only one.
 func Example_options() {
 	common := []flexfn.Option{flexfn.Doc("Greets someone."), flexfn.Deadline(2 * time.Second)}
 	forFlex := []flexfn.FlexOption{flexfn.Roles("admin")}
@@ -214,7 +214,8 @@ func Example_options() {
 	// /studio/greet is for ANYONE (no signature asked for)
 }
 
-// engine is a Queue in this process; riverflexfn and others have durable ones.
+// engine is a Queue in this process; riverflexfn and others have durable
+// Queues.
 type engine struct{ jobs [][]byte }
 
 func (e *engine) Add(_ context.Context, key string, job []byte, due time.Time) error {
@@ -222,7 +223,7 @@ func (e *engine) Add(_ context.Context, key string, job []byte, due time.Time) e
 	return nil
 }
 
-// An engine stores jobs and runs each when it is due, with App.RunJob.
+// An engine stores jobs and runs each with App.RunJob when it is due.
 func ExampleQueue() {
 	queue := new(engine)
 	var _ flexfn.Queue = queue

@@ -104,7 +104,7 @@ func ExamplePrepareFlexFunction_unmarshalText() {
 	// 400 {"success":false,"data":null,"message":"(/raise) Invalid priority: expected another value: low or high","invalid":[{"key":"priority","purpose":"how urgent it is","expected":"another value: low or high"}]}
 }
 
-// The log is JSON on standard output; each line of a function has the function's
+// The log is JSON on standard output. Each line of a handler has the function's
 // path and the request's id.
 func ExampleConfig_logger() {
 	fake, err := twiliofake.New(twiliofake.Config{})
@@ -139,8 +139,8 @@ func dropTimeAndID(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// accessLog writes a line for each request. It embeds the app, so that package
-// host still finds its methods Wait and Ready.
+// accessLog writes a line for each request. It embeds the app so that package
+// host finds the methods Wait and Ready.
 type accessLog struct {
 	*flexfn.App
 	log *slog.Logger
@@ -162,7 +162,7 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap lets http.ResponseController find the original writer.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func ExampleApp_accessLog() {

@@ -64,7 +64,7 @@ func (l *level) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// bindOne sends one request to a function with every kind of parameter.
+// bindOne sends one request to a function that has every kind of parameter.
 func bindOne(t *testing.T, contentType, target, body string) (got kinds, status int, message string) {
 	t.Helper()
 	app := newApp(t, testConfig(nil))
@@ -130,7 +130,7 @@ func TestParametersBind(t *testing.T) {
 	}
 }
 
-// plainKinds reads the expected values by the names of the fields.
+// plainKinds decodes expected values by the names of the fields.
 type plainKinds kinds
 
 func (p *plainKinds) UnmarshalJSON(b []byte) error {
@@ -206,7 +206,7 @@ func TestParametersThatDoNotFit(t *testing.T) {
 			t.Errorf("%s\n got %d %s\nwant %s", c.body, status, message, c.want)
 		}
 	}
-	// What may be personal is not repeated.
+	// Text that may be personal is not repeated.
 	if _, _, message := bindOne(t, formType, "/f", "phone=12025550100"); strings.Contains(message, "2025550100") {
 		t.Errorf("a telephone number is repeated: %s", message)
 	}

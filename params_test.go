@@ -11,7 +11,8 @@ type embeddedFields struct {
 	Inner string `json:"inner"`
 }
 
-// A field that is not a parameter does not hide those after it.
+// TestFieldsAfterOthers: a field that is not a parameter does not hide
+// those after it.
 func TestFieldsAfterOthers(t *testing.T) {
 	list, err := parametersOf(reflect.TypeFor[struct {
 		embeddedFields
@@ -103,6 +104,6 @@ func TestWhatWasSent(t *testing.T) {
 		}
 	}
 	if ValidSID("CA" + strings.Repeat("0", 32)) {
-		t.Error("a SID is valid for no resource")
+		t.Error("ValidSID accepts a SID although no prefix is given")
 	}
 }

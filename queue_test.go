@@ -17,23 +17,23 @@ func TestLaggards(t *testing.T) {
 	var l laggards
 	for range maxLaggards {
 		if _, ok := l.enter(); !ok {
-			t.Fatal("there was no place")
+			t.Fatal("there was no free place")
 		}
 	}
 	if _, ok := l.enter(); ok {
-		t.Error("there is no bound")
+		t.Error("the bound was exceeded")
 	}
 	l.leave()
 	end, ok := l.enter()
 	if !ok {
-		t.Fatal("a place was not given back")
+		t.Fatal("leave did not free a place")
 	}
 	if _, ok := l.enter(); ok {
-		t.Error("one that left gave back more than its place")
+		t.Error("leave freed more than one place")
 	}
 	select {
 	case <-end:
-		t.Error("the end came by itself")
+		t.Error("end is closed before hurry was called")
 	default:
 	}
 	l.hurry()
@@ -41,13 +41,13 @@ func TestLaggards(t *testing.T) {
 	<-end
 	l.leave()
 	if _, ok := l.enter(); ok {
-		t.Error("there is a place after the end")
+		t.Error("a laggard was accepted after hurry")
 	}
 	new(laggards).hurry()
 }
 
-// What failed is tried again after 1, 2, 4 … seconds, then each half minute,
-// for a quarter of an hour, and once more when the app ends.
+// TestTryAgain: failed work is tried again after 1, 2, 4 … seconds, then every
+// half minute for a quarter of an hour, and once more when the app ends.
 func TestTryAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		succeeds time.Duration // 0: never
@@ -78,12 +78,12 @@ func TestTryAgain(t *testing.T) {
 					}
 					return errors.New("no")
 				}) {
-					t.Fatal("there was no place")
+					t.Fatal("there was no free place")
 				}
 				if c.ends > 0 {
 					time.AfterFunc(c.ends, app.laggards.hurry)
 				}
-				time.Sleep(time.Hour) // Wait would hurry it
+				time.Sleep(time.Hour) // before Wait, which would cut the waits short
 				if err := app.Wait(t.Context()); err != nil {
 					t.Error(err)
 				}
@@ -101,7 +101,7 @@ func TestMemoryQueue(t *testing.T) {
 		var log bytes.Buffer
 		app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		q := &memoryQueue{app: app, jobs: map[string]bool{}}
-		for range 2 { // the second is the same job
+		for range 2 { // the second has the same key
 			if err := q.Add(t.Context(), "k", []byte("not a job"), time.Now().Add(-time.Hour)); err != nil {
 				t.Fatal(err)
 			}
@@ -117,12 +117,12 @@ func TestMemoryQueue(t *testing.T) {
 			q.jobs[fmt.Sprint(i)] = true
 		}
 		if err := q.Add(t.Context(), "one more", nil, time.Now()); err == nil {
-			t.Error("there is no bound")
+			t.Error("the bound was exceeded")
 		}
 	})
 }
 
-// Only the dev server is told of deliveries.
+// TestRuntimeOfAnApp: deliveries are noted only under flexfn dev.
 func TestRuntimeOfAnApp(t *testing.T) {
 	if rt := testApp(t, nil).runtime(); rt.Note != nil || rt.Queue != nil {
 		t.Error("in production deliveries are noted")

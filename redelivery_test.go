@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestRedeliveriesAreOfOneSignature sends Twilio's token, which is not signed,
-// along with another request that is.
+// TestRedeliveriesAreOfOneSignature sends Twilio's idempotency token, which is
+// not signed, with another signed request.
 func TestRedeliveriesAreOfOneSignature(t *testing.T) {
 	for _, option := range []Option{Once(time.Minute), Deduplicate(time.Minute)} {
 		runs := 0
@@ -30,8 +30,8 @@ func TestRedeliveriesAreOfOneSignature(t *testing.T) {
 	}
 }
 
-// FuzzKeptAnswer: what is read of a kept answer is an answer, or refused. An
-// answer that was written is read the same.
+// FuzzKeptAnswer: decoding any bytes gives a valid answer or an error, and
+// decoding an encoded answer gives the same answer.
 func FuzzKeptAnswer(f *testing.F) {
 	f.Add([]byte{}, 200, "X-A", "v", "application/json", []byte(`{"success":true}`))
 	f.Add(answer{status: 404, header: http.Header{"X-A": {"1", "2"}}, body: []byte("b")}.encode(), 204, "", "", "", []byte(nil))

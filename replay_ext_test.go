@@ -23,7 +23,7 @@ import (
 
 // TestReplay sends every recorded request of these topics to functions that do
 // what the recorded ones did, and compares status, headers, body and upstream
-// calls. What differs must be in the list of deliberate differences.
+// calls. A difference must be in the list of deliberate ones.
 func TestReplay(t *testing.T) {
 	for _, topic := range []string{"cors", "params", "required", "token", "handler"} {
 		cases, err := contract.Load(topic)
@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 			delete(differences, c.ID)
 		}
 		for id := range maps.Keys(differences) {
-			t.Errorf("a difference is listed for %s, which is not a case of topic %s", id, topic)
+			t.Errorf("differences.json lists %s, which is not a case of topic %s", id, topic)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func recordedConfig(c contract.Case, player *contract.Player) flexfn.Config {
 	return config
 }
 
-// recordedFunction is what the recorded function was, in Go.
+// recordedFunction is the recorded function, written in Go.
 func recordedFunction(c contract.Case) (*flexfn.Function, error) {
 	handler, err := recordedHandler(c.Function.Path)
 	if err != nil {
@@ -173,10 +173,10 @@ func recordedHandler(path string) (handler, error) {
 	if strings.HasPrefix(path, "/lab/req") {
 		return func(context.Context, flexfn.Event) (any, error) { return map[string]any{"ok": true}, nil }, nil
 	}
-	return nil, fmt.Errorf("replayed with the functions themselves, not here: %s", path)
+	return nil, fmt.Errorf("package functions replays this function: %s", path)
 }
 
-// fetch calls Twilio and passes its error on.
+// fetch calls Twilio and returns its error.
 func fetch(url string) handler {
 	return func(ctx context.Context, _ flexfn.Event) (any, error) {
 		config := flexfn.FromContext(ctx).Config()
@@ -273,7 +273,8 @@ func modes(ctx context.Context, e flexfn.Event) (any, error) {
 	}
 }
 
-// docs/differences.md has the reasons of all differences, and of no others.
+// TestDifferencesAreDocumented: docs/differences.md gives the reason of each
+// difference, and of no others.
 func TestDifferencesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("docs/differences.md")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
-// FuzzMembers: what is found in a JSON object before it is decoded is what
-// encoding/json finds in it.
+// FuzzMembers: the members that are found in a JSON object before it is decoded
+// are those that encoding/json finds.
 func FuzzMembers(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"Token":"a"}`, ` {"a":[1,{"Token":2}],"\u0054oken":"b\"}"} `, `{"Token":1,"Token":null}`, `{"a":"\\","Token":{}}`,
@@ -58,7 +58,7 @@ func TestDeleteEmptyKeys(t *testing.T) {
 	}
 }
 
-// The checksum of the parameters covers all but the token.
+// TestSumOfParameters: the checksum of the parameters covers all of them except the token.
 func TestSumOfParameters(t *testing.T) {
 	sum := func(vs values) claim.Sum { return vs.sum("Token") }
 	pair := func(key, value string) []form.Pair {
@@ -79,7 +79,7 @@ func TestSumOfParameters(t *testing.T) {
 		"value": {{json: object(`{"Token":"x","a":2,"b":2}`)}, {json: object(`{"a":2,"b":2}`)}},
 	} {
 		if sum(two[0]) != sum(two[1]) {
-			t.Errorf("%s: the token, or the order, makes a difference", name)
+			t.Errorf("%s: the checksum depends on the token or the order", name)
 		}
 		if other, ok := different[sum(two[0])]; ok {
 			t.Errorf("%s and %s have the same checksum", name, other)

@@ -12,7 +12,7 @@ import (
 	"github.com/flexfn/flexfn"
 )
 
-// busyTwice answers 503 twice, and then with JSON.
+// busyTwice answers 503 twice, and then sends JSON.
 func busyTwice() *httptest.Server {
 	n := 0
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -24,7 +24,7 @@ func busyTwice() *httptest.Server {
 	}))
 }
 
-// Customer is what the examples' web service knows.
+// Customer is what the web service in the examples returns.
 type Customer struct {
 	Name string `json:"name"`
 }
@@ -50,8 +50,8 @@ func ExampleExecuteWithRetry() {
 	// Ann <nil>
 }
 
-// A callback may turn some failures into a success, and return the rest,
-// which are then retried as ever.
+// A callback may turn some failures into a success, and return the others,
+// which are then retried as usual.
 func ExampleExecuteWithRetry_customErrorHandling() {
 	fetch := func(context.Context) (string, error) {
 		return "", &flexfn.Error{Status: 404, TwilioErrorCode: 20404}
@@ -101,7 +101,7 @@ func ExampleAttemptTimeout() {
 	// Output: 504 the service did not answer in time
 }
 
-// A POST that got no answer is not sent again by accident: say that it may be.
+// A POST that got no answer is not sent again unless the call is Repeatable.
 func ExampleRepeatable() {
 	lost := func(context.Context) (int, error) {
 		return 0, &flexfn.Error{Status: 502, OutcomeUnknown: true, Err: errors.New("connection reset")}
@@ -204,8 +204,8 @@ func ExampleAttempt() {
 	// 3 GET 127.0.0.1 /customers/{…} 200 false
 }
 
-// Sent through the app's client, a POST that gets no answer is not sent again,
-// and the result says that it may have happened.
+// A POST that is sent through the app's client and gets no answer is not sent
+// again, and the result says that it may have happened.
 func ExampleApp_HTTPClient() {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // closes the connection

@@ -138,8 +138,8 @@ func TestRepeatableRepeatsUnknownOutcomes(t *testing.T) {
 	})
 }
 
-// TestOnceOnly: a call that must not happen twice is only repeated after
-// failures that certainly had no effect.
+// TestOnceOnly: a call that must not happen twice is repeated only after
+// failures that are known to have had no effect.
 func TestOnceOnly(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, tt := range []struct {
@@ -239,7 +239,7 @@ func TestResultIsReadable(t *testing.T) {
 				t.Errorf("%d bytes, %v", len(body), err)
 			}
 			if attempt.Err() != context.Canceled {
-				t.Error("the attempt goes on after the end of the body")
+				t.Error("the attempt did not end at the end of the body")
 			}
 			body, err := ExecuteWithRetry(app.Context(t.Context()), func(ctx context.Context) (io.ReadCloser, error) {
 				resp, err := get("/")(ctx)
@@ -255,7 +255,7 @@ func TestResultIsReadable(t *testing.T) {
 				t.Errorf("%d bytes, %v; the attempt: %v", n, err, attempt.Err())
 			}
 			if err := body.Close(); err != nil || attempt.Err() != context.Canceled {
-				t.Errorf("%v; the attempt goes on after its body was closed", err)
+				t.Errorf("%v; the attempt did not end when its body was closed", err)
 			}
 			type wrapped struct{ resp *http.Response }
 			within, err := ExecuteWithRetry(app.Context(t.Context()), func(ctx context.Context) (wrapped, error) {
@@ -266,7 +266,7 @@ func TestResultIsReadable(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := ReadBody(within.resp); err == nil || !strings.Contains(err.Error(), "return the *http.Response or its body itself") || !errors.Is(err, context.Canceled) {
-				t.Errorf("one inside a struct: %v", err)
+				t.Errorf("reading a body inside a struct: %v", err)
 			}
 			resp, err = ExecuteWithRetry(app.Context(t.Context()), get("/never")).Get()
 			if err != nil {
@@ -274,7 +274,7 @@ func TestResultIsReadable(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			if _, err := io.ReadAll(resp.Body); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("a body that does not come ended with %v", err)
+				t.Errorf("reading a body that never arrives ended with %v", err)
 			}
 		})
 	}
@@ -336,7 +336,7 @@ func TestExecuteWithRetryKeepsTheDeadline(t *testing.T) {
 		}
 		e, ok := errors.AsType[*Error](res.Err())
 		if !ok || e.Status != 503 || !errors.Is(res.Err(), context.DeadlineExceeded) {
-			t.Errorf("want the last failure and DeadlineExceeded: %v", res.Err())
+			t.Errorf("the error does not wrap the last failure and DeadlineExceeded: %v", res.Err())
 		}
 	})
 }
@@ -351,7 +351,7 @@ func TestExecuteWithRetryStopsWhenCancelledInAWait(t *testing.T) {
 			t.Errorf("took %s: %+v", took, res)
 		}
 		if e, _ := errors.AsType[*Error](res.Err()); e == nil || e.Message != "upstream says 503" || !errors.Is(res.Err(), context.Canceled) {
-			t.Errorf("want the last failure and Canceled: %v", res.Err())
+			t.Errorf("the error does not wrap the last failure and Canceled: %v", res.Err())
 		}
 	})
 }
@@ -399,7 +399,7 @@ func TestAttemptTimeout(t *testing.T) {
 }
 
 func TestPanicPasses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which also finds what leaks
+	synctest.Test(t, func(t *testing.T) { // it also finds leaked goroutines
 		defer func() {
 			if v := recover(); v != "oops" {
 				t.Errorf("recovered %v", v)
@@ -641,8 +641,8 @@ func BenchmarkInApp(b *testing.B) {
 	}
 }
 
-// A wait that ends at the deadline is not begun, and neither is one that is
-// longer than a minute.
+// TestBoundsOfAWait: a call does not begin a wait that would end at its
+// deadline, or that is longer than a minute.
 func TestBoundsOfAWait(t *testing.T) {
 	for _, c := range []struct {
 		asked, deadline time.Duration
@@ -666,7 +666,8 @@ func TestBoundsOfAWait(t *testing.T) {
 	}
 }
 
-// A call whose ctx ended in an attempt says so, whatever the callback makes of it.
+// TestEndedInAnAttempt: if ctx ends during an attempt, the error says so,
+// whatever the callback returns.
 func TestEndedInAnAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	res := ExecuteWithRetry(ctx, func(ctx context.Context) (int, error) {
@@ -678,7 +679,8 @@ func TestEndedInAnAttempt(t *testing.T) {
 	}
 }
 
-// Conflicts that are counted apart do not lengthen the other waits.
+// TestBackoffAfterConflicts: conflicts that are counted apart do not
+// lengthen the waits after other failures.
 func TestBackoffAfterConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var waits []time.Duration

@@ -13,8 +13,8 @@ import (
 )
 
 // staleConns makes connections that can be told to refuse every byte, like one
-// that the other end has long forgotten, or to lose it, like one whose other end
-// has vanished.
+// that the other end has forgotten, or to lose every byte, like one whose other
+// end has vanished.
 type staleConns struct {
 	mu    sync.Mutex
 	conns []*staleConn

@@ -8,8 +8,8 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// Instances share what they keep if they have the same secret: StoreSecret, or
-// the auth token without one.
+// TestSecretOfTheStore: instances share entries if they have the same secret, which is
+// StoreSecret or, if that is empty, the auth token.
 func TestSecretOfTheStore(t *testing.T) {
 	key := func(token, secret string) string {
 		t.Helper()
@@ -21,9 +21,9 @@ func TestSecretOfTheStore(t *testing.T) {
 	}
 	one, two := strings.Repeat("1", shortestSecret), strings.Repeat("2", shortestSecret)
 	if key("a", one) != key("b", one) || key("a", one) == key("a", two) {
-		t.Error("the auth token counts beside a secret")
+		t.Error("the keys depend on the auth token although there is a secret")
 	}
 	if none := key("a", ""); none != key("a", "") || none == key("b", "") {
-		t.Error("without a secret the auth token does not count")
+		t.Error("without a secret the keys do not depend on the auth token")
 	}
 }

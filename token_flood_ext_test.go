@@ -22,7 +22,7 @@ import (
 // limitedIAM answers a limited number of requests at once, after a delay, and
 // 429 beyond that. It accepts tokens that start with "worker".
 type limitedIAM struct {
-	most  int64         // at once; 0 is any number
+	most  int64         // at once; 0 means any number
 	delay time.Duration // of an answer; negative never answers
 	down  atomic.Bool   // 503
 
@@ -81,9 +81,9 @@ func floodApp(t *testing.T, iam http.RoundTripper, change ...func(*flexfn.Config
 	}, app
 }
 
-// TestWorkersThroughAFlood: 50 strangers send one random token after another for
-// ten seconds, while Twilio answers 30 requests at once. Workers who are logged
-// in are not affected.
+// TestWorkersThroughAFlood: 50 strangers send one random token after another
+// for ten seconds, while Twilio answers at most 30 requests at once. Workers
+// who are logged in are not affected.
 func TestWorkersThroughAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{most: 30, delay: 40 * time.Millisecond}
@@ -128,8 +128,8 @@ func TestWorkersThroughAFlood(t *testing.T) {
 	})
 }
 
-// TestAbandonedQuestions: a token check that nobody waits for is not retried,
-// and frees its slot.
+// TestAbandonedQuestions: a token check without waiters is not retried, and
+// frees its place.
 func TestAbandonedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iam := &limitedIAM{delay: -1}
@@ -296,8 +296,8 @@ func TestRefusalText(t *testing.T) {
 	}
 }
 
-// TestOwnerIsTheCallersOwn: a handler that changes the roles does not affect
-// other calls.
+// TestOwnerIsTheCallersOwn: a handler that changes the roles does not affect other
+// calls.
 func TestOwnerIsTheCallersOwn(t *testing.T) {
 	app := newApp(t, testConfig(new(iam)))
 	app.Handle("/f", flexfn.PrepareFlexFunction(func(ctx context.Context, _ struct{}) (struct{}, error) {
@@ -320,8 +320,8 @@ func TestOwnerIsTheCallersOwn(t *testing.T) {
 	handlers.Wait()
 }
 
-// TestQuestionPanics: a transport or hook that panics only fails the requests
-// waiting for it.
+// TestQuestionPanics: a transport or hook that panics fails only the requests
+// that wait for it.
 func TestQuestionPanics(t *testing.T) {
 	i := new(iam)
 	config := testConfig(i)

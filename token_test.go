@@ -82,7 +82,7 @@ func TestNotAsked(t *testing.T) {
 	}
 }
 
-// asker asks an IAM that answers as answer says.
+// asker returns a validator whose Twilio answers with answer.
 func asker(t *testing.T, answer func() string) *tokenValidator {
 	t.Helper()
 	v, err := newTokenValidator(testApp(t, func(c *Config) {
@@ -112,7 +112,7 @@ func TestExpirationOfAToken(t *testing.T) {
 	}
 }
 
-// Who waits for a question, and how it ends.
+// TestQuestions: waiters join and leave a question.
 func TestQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -130,17 +130,17 @@ func TestQuestions(t *testing.T) {
 			t.Errorf("a caller out of time: %v", err)
 		}
 		if len(tokens.asking) != 0 {
-			t.Errorf("%d questions that nobody waits for can be joined", len(tokens.asking))
+			t.Errorf("%d questions without waiters can still be joined", len(tokens.asking))
 		}
 
-		// A renewal goes on when those who joined it leave.
+		// A renewal goes on when the waiters who joined it leave.
 		key := tokenKey{1}
 		tokens.renew(key, "c")
 		q := tokens.join(t.Context(), key, "c", true)
 		tokens.join(t.Context(), key, "c", true)
 		tokens.leave(key, q)
 		if tokens.asking[key] != q {
-			t.Error("a renewal was given up while one waits for it")
+			t.Error("a renewal was given up while a waiter was left")
 		}
 		close(release)
 		<-q.done

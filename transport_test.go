@@ -22,7 +22,7 @@ import (
 	"github.com/flexfn/flexfn/internal/testing/memnet"
 )
 
-// hits is a handler that counts requests and reports what it was asked.
+// hits is a handler that counts and records requests.
 type hits struct {
 	mu   sync.Mutex
 	seen []string
@@ -103,8 +103,8 @@ func TestTransportsOwnDial(t *testing.T) {
 	})
 }
 
-// TestSentOnce: a reused connection dies after it got the request, which is when
-// Go's own transport repeats some requests by itself.
+// TestSentOnce: a reused connection dies after it got the request. That is when
+// Go's transport repeats some requests.
 func TestSentOnce(t *testing.T) {
 	for _, tt := range []struct {
 		method, url, text string
@@ -133,7 +133,7 @@ func TestSentOnce(t *testing.T) {
 					app := testApp(t, func(c *Config) { c.Transport = upstream.Transport() })
 					defer app.HTTPClient().CloseIdleConnections()
 					if _, err := send(app.HTTPClient(), "GET", tt.url, ""); err != nil {
-						t.Fatal(err) // the connection is now there to be reused
+						t.Fatal(err) // now there is a connection to reuse
 					}
 					synctest.Wait()
 					h.next = fault
@@ -151,7 +151,8 @@ func TestSentOnce(t *testing.T) {
 	}
 }
 
-// TestGoRepeats shows that TestSentOnce can fail.
+// TestGoRepeats shows that Go's transport does repeat requests, so that
+// TestSentOnce can fail.
 func TestGoRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hits{}
@@ -346,8 +347,8 @@ func TestDeadlineOfARequest(t *testing.T) {
 	})
 }
 
-// TestWireForm checks that the measure that keeps Go from repeating a request
-// does not change it on the wire.
+// TestWireForm checks that keeping Go from repeating a request does not change
+// the request on the wire.
 func TestWireForm(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		var got *http.Request
@@ -436,8 +437,8 @@ func TestUpdatesInstance(t *testing.T) {
 	}
 }
 
-// TestCertificatesAreVerified: a server whose certificate no authority signed,
-// such as one posing as Twilio, learns nothing.
+// TestCertificatesAreVerified: a server without a trusted certificate, such as
+// one posing as Twilio, is sent nothing.
 func TestCertificatesAreVerified(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -471,7 +472,8 @@ func TestEndedBeforeSent(t *testing.T) {
 	}
 }
 
-// A request that is not sent has its body closed, as http.RoundTripper demands.
+// TestUnsentBodyIsClosed: the body of a request that is not sent is closed, as
+// http.RoundTripper demands.
 func TestUnsentBodyIsClosed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -503,7 +505,8 @@ func TestHostOfARequestToTwilio(t *testing.T) {
 	}
 }
 
-// The body of an answer that switches protocols can be written to.
+// TestSwitchedBodyIsKept: the body of an answer that switches protocols can be
+// written to.
 func TestSwitchedBodyIsKept(t *testing.T) {
 	for status, kept := range map[int]bool{101: true, 200: false} {
 		b := &body{}
@@ -517,8 +520,9 @@ func TestSwitchedBodyIsKept(t *testing.T) {
 	}
 }
 
-// Only a cancelled read after the end of its attempt is told as a late one.
-func TestLateReadIsTold(t *testing.T) {
+// TestLateReadIsReported: only a read that fails because its attempt has ended is
+// reported as late.
+func TestLateReadIsReported(t *testing.T) {
 	running, over := &lazyContext{parent: t.Context()}, &lazyContext{parent: t.Context()}
 	over.over.Store(true)
 	for _, c := range []struct {
@@ -548,7 +552,7 @@ func TestRedirectsAreBounded(t *testing.T) {
 	}
 }
 
-// No step of a request may take for ever.
+// TestStepsAreBounded: each step of a request has a timeout.
 func TestStepsAreBounded(t *testing.T) {
 	base := newBaseTransport()
 	for name, d := range map[string]time.Duration{
@@ -560,7 +564,7 @@ func TestStepsAreBounded(t *testing.T) {
 	}
 }
 
-// heedless is a transport that ignores the context.
+// heedless is a transport that ignores the ctx.
 type heedless func(*http.Request) (*http.Response, error)
 
 func (f heedless) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -166,9 +166,9 @@ func TestRetryAfterByTheServicesClock(t *testing.T) {
 	}
 }
 
-// TestCompressionBomb: a web service answers a few kilobytes that unpack to far
-// more than memory should hold. The transport unpacks them, and reading stops at
-// the limit, after a success and after a failure.
+// TestCompressionBomb: a web service sends a few kilobytes that decompress to
+// far more than memory should hold. Reading stops at the limit, both after a
+// success and after a failure.
 func TestCompressionBomb(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
@@ -225,8 +225,8 @@ func FuzzParseRetryAfter(f *testing.F) {
 	})
 }
 
-// FuzzTwilioError: whatever a service says, the error has a status, a code that
-// is one of Twilio's numbers or none, and text that JSON can carry.
+// FuzzTwilioError: whatever a service sends, the error has a status, a positive
+// code or zero, and text that JSON can express.
 func FuzzTwilioError(f *testing.F) {
 	f.Add(404, []byte(`{"code":20404,"message":"gone","more_info":"https://www.twilio.com/docs/errors/20404","status":404}`))
 	f.Add(400, []byte(`{"type":"https://www.twilio.com/docs/api/errors/20001","title":"Bad","detail":"worse","code":"20001"}`))
@@ -278,8 +278,8 @@ func TestTwiliosWords(t *testing.T) {
 	}
 }
 
-// TestUnavailableCreate: after a 503 that is not Twilio's it is unknown whether
-// a create happened; Twilio's own means that it did not.
+// TestUnavailableCreate: after a 503 that did not come from Twilio it is
+// unknown whether a create happened; Twilio's own 503 means that it did not.
 func TestUnavailableCreate(t *testing.T) {
 	for _, c := range []struct {
 		method, url, body string
