@@ -56,8 +56,8 @@ func (l *bounded) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 	}
-	// The slot is taken before the connection exists. If none comes, nobody
-	// else would give it back.
+	// The slot is taken before the connection exists. If no connection comes,
+	// it must be given back here.
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		<-l.free

@@ -81,7 +81,7 @@ type Config struct {
 	MaxConnections int
 
 	// EventBridge handles the events of Amazon EventBridge that invoke the
-	// Lambda function, those of schedules included. If it returns an error or
+	// Lambda function, including those of schedules. If it returns an error or
 	// panics, the invocation fails, and Lambda repeats it. Nil accepts
 	// scheduled events, and fails others.
 	EventBridge func(context.Context, events.EventBridgeEvent) error

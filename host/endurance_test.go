@@ -120,7 +120,8 @@ func status(t *testing.T, client *http.Client, path string) int {
 	return resp.StatusCode
 }
 
-// TestLogIsNotRead: the reader of standard error stops reading.
+// TestLogIsNotRead: the reader of standard error stops reading, and the server
+// goes on.
 func TestLogIsNotRead(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -152,7 +153,7 @@ func TestLogIsNotRead(t *testing.T) {
 		t.Errorf("the exit code is %d", code)
 	}
 	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("the end took %s of a drain of 2s", took)
+		t.Errorf("shutting down took %s with a drain of 2s", took)
 	}
 }
 
@@ -356,7 +357,7 @@ func TestAppBehindMiddleware(t *testing.T) {
 	}
 	s.end()
 	if err := <-s.ended; !errors.Is(err, ErrCutOff) {
-		t.Errorf("the end beside a handler that runs on: %v", err)
+		t.Errorf("shutting down while a handler runs on: %v", err)
 	}
 	s.ended <- nil
 }

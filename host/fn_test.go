@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// fnTransport plays Fn's agent and its HTTP trigger.
+// fnTransport imitates Fn's agent and its HTTP trigger.
 type fnTransport struct{ socket http.RoundTripper }
 
 const fnTestLimit = 2 * time.Second

@@ -10,20 +10,20 @@
 //		host.Main(app)
 //	}
 //
-// The same binary runs on each of them: the platform is found out from the
+// The same binary runs on each of them: the platform is detected from the
 // variables that it sets, see [Platform], and FLEXFN_PLATFORM overrides that.
-// The log says which one was found and why.
+// The log says which one was detected and why.
 //
 // # What it does
 //
-// It takes requests from the platform's own protocol, and hands them to the
-// handler as if they had come by HTTP, with path and query as they were sent
-// wherever the platform tells, since Twilio signs them. It ends each request's
-// ctx a little before the platform gives up on it. It bounds what slow and
-// greedy clients can hold: headers within 10 s and 64 KiB, a body within a
-// minute and [Config].MaxBodyBytes, idle connections for 2 minutes. When it is
-// told to stop, it finishes what is under way; see [Serve]. It answers the
-// health checks at [HealthPath] and [ReadyPath].
+// It takes requests in the platform's own protocol and passes them to the
+// handler as if they had come by HTTP. Path and query stay as they were sent,
+// as far as the platform reports that, since Twilio signs them. It ends each
+// request's ctx a little before the platform gives up on it. It bounds what
+// slow and greedy clients can hold: headers within 10 s and 64 KiB, a body
+// within a minute and [Config].MaxBodyBytes, idle connections for 2 minutes.
+// When it is told to stop, it finishes the requests in flight; see [Serve]. It
+// answers the health checks at [HealthPath] and [ReadyPath].
 //
 // # What it does not do
 //
@@ -186,10 +186,10 @@ func ExitCode(err error) int {
 	return ExitFailed
 }
 
-// Serve serves handler as config says until ctx ends. It then reports not
-// ready, answers the requests under way, waits for each [Waiter], and returns
-// nil. The error joins everything that is wrong with config, says why serving
-// failed, or wraps [ErrCutOff].
+// Serve serves handler as config says until ctx ends. It then reports that it
+// is not ready, answers the requests in flight, waits for each [Waiter], and
+// returns nil. The error joins everything that is wrong with config, says why
+// serving failed, or wraps [ErrCutOff].
 //
 // On AWS Lambda it does not return while the platform keeps the process, and
 // ends the process itself when the platform says so. Call it once in a

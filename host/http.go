@@ -76,7 +76,8 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 	}
 	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", append(config.found(), slog.String("address", address))...)
 
-	// Buffered, so that the goroutine ends even if nobody asks any more.
+	// The channel is buffered so that the goroutine ends even without a
+	// receiver.
 	failed := make(chan error, 1)
 	go func() {
 		if server.TLSConfig != nil {
@@ -104,7 +105,7 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 	defer cancel()
 	err = server.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.Join(fmt.Errorf("%w: they were still under way after %s; FLEXFN_DRAIN gives them longer", ErrCutOff, config.Drain), server.Close())
+		err = errors.Join(fmt.Errorf("%w: they were still running after %s; FLEXFN_DRAIN gives them longer", ErrCutOff, config.Drain), server.Close())
 	}
 	// Serve has returned already, as Shutdown closed the listener. Any other
 	// error came before that.

@@ -300,8 +300,9 @@ func TestHealthcheck(t *testing.T) {
 	}
 }
 
-// TestDrain sends without a pause while the program is told to end, as a load
-// balancer that learns of it from ReadyPath. Every request must be answered.
+// TestDrain sends requests without a pause while the program is told to end,
+// like a load balancer that learns of that from ReadyPath. Every request must
+// be answered.
 func TestDrain(t *testing.T) {
 	for name, protocol := range map[string]func(*http.Protocols){
 		"HTTP/1.1": func(p *http.Protocols) { p.SetHTTP1(true) },
@@ -368,9 +369,9 @@ func TestDrain(t *testing.T) {
 			senders.Wait()
 			s.ended <- <-s.ended
 			if after.Load() == 0 {
-				t.Error("no request came after the end was told")
+				t.Error("no request came after the program was told to end")
 			}
-			t.Logf("%d requests, %d of them after the end was told", sent.Load(), after.Load())
+			t.Logf("%d requests, %d of them after the program was told to end", sent.Load(), after.Load())
 		})
 	}
 }

@@ -27,7 +27,7 @@ import (
 //	flexfn.RequestHeader(ctx).Get(host.LambdaRequestID)
 //
 // On [LambdaWebAdapter] it is set too, if the adapter says which invocation it
-// is. Elsewhere it is what the caller sent.
+// is. Elsewhere a caller can set it to anything.
 const LambdaRequestID = "Lambda-Runtime-Aws-Request-Id"
 
 // How many bytes of a buffered answer Lambda and its front ends pass on.
@@ -46,7 +46,7 @@ func serveLambda(ctx context.Context, front *front, config Config) error {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this is not AWS Lambda; FLEXFN_PLATFORM chooses another platform")
 	}
 	config.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", config.found()...)
-	// Invocations do not end with ctx: the one under way is still answered.
+	// Invocations do not end with ctx: the current one is still answered.
 	base, stop := context.WithCancel(front.known(context.WithoutCancel(ctx)))
 	go func() {
 		defer stop()

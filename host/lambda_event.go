@@ -30,7 +30,7 @@ type event struct {
 	Cookies        []string `json:"cookies"`
 
 	// Format 1.0, and load balancers. Query has only the last of equal keys;
-	// MultiQuery has all, and is there unless the load balancer's multi-value
+	// MultiQuery has all, and is set unless the load balancer's multi-value
 	// headers are off.
 	HTTPMethod string  `json:"httpMethod"`
 	Path       string  `json:"path"`
@@ -277,8 +277,8 @@ func (e *event) header() http.Header {
 	}
 	for _, m := range headers {
 		for _, v := range m.values {
-			// Format 2.0 joins equal headers with commas; what a comma means
-			// is the reader's business, so they stay joined.
+			// Format 2.0 joins equal headers with commas; whether a comma
+			// separates values depends on the header, so they stay joined.
 			h.Add(m.name, v)
 		}
 	}

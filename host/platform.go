@@ -16,15 +16,15 @@ import (
 // Each constant's description says by which variables the platform is
 // recognised; they are tried in the order of docs/hosting.md.
 //
-// A value that is none of the constants makes [Serve] fail.
+// Any other value makes [Serve] fail.
 type Platform string
 
 // The platforms. Requests come as plain HTTP on all but [Lambda] and [Fn]; the
 // others differ in the address, the time limit of a request, and how they shut
 // down.
 const (
-	// HTTP is a laptop, a virtual machine or a container: whatever is not
-	// recognised as another. It listens on PORT, or on 8080.
+	// HTTP is a laptop, a virtual machine or a container: everything that is
+	// not recognised as another platform. It listens on PORT, or on 8080.
 	HTTP Platform = "http"
 	// Kubernetes is a pod behind a Service (KUBERNETES_SERVICE_HOST). After the
 	// signal to stop it accepts requests for 5 s more, since the cluster takes
@@ -104,7 +104,7 @@ var platforms = []platform{
 			return
 		}
 		c.Listen = "127.0.0.1:" + upstream.Port()
-		// The watchdog's own defaults.
+		// These are the watchdog's defaults.
 		c.RequestLimit = c.duration(env, "exec_timeout", 30*time.Second)
 		// When told to stop, it keeps passing on requests for this long; then it
 		// drains and ends with the container.

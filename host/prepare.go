@@ -35,10 +35,10 @@ func prepare(handler http.Handler, c Config) http.Handler {
 }
 
 // withMargin sets a deadline that leaves time to answer before the platform
-// gives up. Tried on simulated platforms: with the platform's own deadline none
-// of five handlers got an answer through, and with 20 ms less all did. The
-// margin is a tenth, since short limits cannot spare half a second. A deadline
-// that has passed stays as it is.
+// gives up. On simulated platforms, none of five handlers got an answer through
+// with the platform's own deadline, and all did with 20 ms less. The margin is
+// a tenth, since short limits cannot spare half a second. A deadline that has
+// passed stays as it is.
 func withMargin(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	left := time.Until(deadline)
 	return context.WithDeadline(ctx, deadline.Add(-min(max(left, 0)/10, 500*time.Millisecond)))

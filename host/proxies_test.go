@@ -297,8 +297,8 @@ func listenOnTCP(t *testing.T, address string, environ ...string) *program {
 	return nil
 }
 
-// TestLargeUploadsThroughAProxy: the caller reads why its body is refused,
-// whatever the proxy does with it meanwhile.
+// TestLargeUploadsThroughAProxy: the caller can read why its body is refused,
+// whatever the proxy does with the body.
 func TestLargeUploadsThroughAProxy(t *testing.T) {
 	p, _ := appServer(t, nil, "")
 	nginx := func(setting string) func(*testing.T) *proxy {

@@ -21,7 +21,7 @@ func TestSlowClients(t *testing.T) {
 		drip  bool          // then a byte a second
 		deaf  bool          // it reads nothing
 		after time.Duration // it is cut off
-		got   string        // the beginning of what it has been answered
+		got   string        // the beginning of the answer
 	}{
 		"says nothing":           {"", false, false, headerTime, ""},
 		"slow request line":      {"GE", true, false, headerTime, "HTTP/1.1 400 "},

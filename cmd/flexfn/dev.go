@@ -30,7 +30,7 @@ type devCommand struct {
 	Live  bool   `help:"Use the real Twilio, with your credentials, instead of the fake."`
 }
 
-// drainDev is how long requests under way may take after ctx ends. It is short,
+// drainDev is how long running requests may take after ctx ends. It is short,
 // because a developer who presses Ctrl-C wants the prompt back.
 const drainDev = 2 * time.Second
 
@@ -90,7 +90,7 @@ func (d *devCommand) Run(ctx context.Context, env environment) (err error) {
 		server.ShowFunctions()
 	}
 
-	// The functions outlive ctx until the requests under way are answered.
+	// The functions outlive ctx until the running requests are answered.
 	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)

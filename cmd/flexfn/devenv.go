@@ -40,8 +40,8 @@ type devVariables struct {
 	files map[string]string
 }
 
-// read reads the files again. A missing file is as good as an empty one. An
-// error keeps the values that were read before.
+// read reads the files again. A missing file counts as an empty one. If there
+// is an error, the values that were read before stay.
 func (v *devVariables) read() error {
 	files := map[string]string{}
 	for _, path := range v.paths() {
@@ -110,7 +110,8 @@ func (v *devVariables) set() map[string]string {
 		"FLEXFN_TWILIO_URL":            v.base,
 		link.KeyVariable:               v.key,
 
-		// What the features of the plugin need, from dev.AddDemoState.
+		// The settings that the plugin's features need; dev.AddDemoState adds
+		// what they refer to.
 		"TWILIO_API_KEY":                         "SK00000000000000000000000000000001",
 		"TWILIO_API_SECRET":                      "development",
 		"TWILIO_FLEX_SYNC_SID":                   "IS00000000000000000000000000000001",

@@ -26,8 +26,8 @@ import (
 
 // doctorCommand checks settings before a server is started with them. The
 // checks are the real ones: an app is made, requests are signed and sent to it,
-// and a preflight is answered, so that a finding is what would happen and not
-// what the settings suggest.
+// and a preflight is answered, so that a finding is what would happen in
+// production, not a guess from the settings.
 type doctorCommand struct {
 	EnvFile []string `name:"env-file" type:"existingfile" placeholder:"FILE" help:"Also read variables from this file; the environment takes precedence."`
 	Live    bool     `help:"Also check the credentials, the workspace and the clock with Twilio. Changes nothing there."`
@@ -177,8 +177,8 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 	return app
 }
 
-// unjoin lists the errors that errors.Join joined. A fault on a line of its own
-// is easier to mend than a paragraph.
+// unjoin lists the errors that errors.Join joined. Faults are easier to fix one
+// on a line than in a paragraph.
 func unjoin(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -208,8 +208,8 @@ func (r *report) regions(config flexfn.Config) {
 	}
 }
 
-// workspace warns if no workspace is set. Whether it exists is for --live to
-// say.
+// workspace warns if no workspace is set. Only --live can tell whether it
+// exists.
 func (r *report) workspace(config flexfn.Config) {
 	if config.WorkspaceSID == "" {
 		r.say(warning, "workspace", "TWILIO_FLEX_WORKSPACE_SID is not set: functions that use TaskRouter will fail", "set it to the SID of the workspace \"Flex Task Assignment\" (WS…)")
@@ -219,8 +219,8 @@ func (r *report) workspace(config flexfn.Config) {
 }
 
 // publicURL checks that PUBLIC_URL is set, and that Twilio can call it, over
-// TLS. Nothing is called: an address that Twilio cannot reach is told by its
-// form.
+// TLS. It makes no request: an address that Twilio cannot reach is recognised
+// by its form.
 func (r *report) publicURL(config flexfn.Config) {
 	const what = "public URL"
 	if config.PublicURL == "" {
@@ -243,8 +243,8 @@ func (r *report) publicURL(config flexfn.Config) {
 	}
 }
 
-// signatures tests which requests the signature check accepts behind common
-// kinds of proxies, with these settings.
+// signatures tests which requests pass the signature check behind common kinds
+// of proxies, with these settings.
 //
 // It signs a request as Twilio would and sends it to an app with these
 // settings, as each kind of proxy would pass it on. The first kind must work.
@@ -491,8 +491,9 @@ func (r *report) live(ctx context.Context, config flexfn.Config) {
 }
 
 // clock compares this machine's clock with the Date header of an answer. A
-// clock that is off makes tokens seem valid that have expired. A minute fails,
-// five seconds are worth a look; the answer's own way takes some.
+// clock that is off makes tokens seem valid that have expired. A minute is a
+// failure and five seconds a warning; part of the difference is the time that
+// the answer took to arrive.
 func (r *report) clock(date string, now time.Time) {
 	const what = "clock"
 	theirs, err := http.ParseTime(date)

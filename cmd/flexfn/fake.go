@@ -11,8 +11,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// fakeCommand serves a twiliofake.Twilio for programs in any language. What it
-// prints first can be pasted into a .env file.
+// fakeCommand serves a twiliofake.Twilio for programs in any language. The
+// first lines of its output can be pasted into a .env file.
 type fakeCommand struct {
 	Addr  string `default:"127.0.0.1:3002" help:"Address and port to listen on."`
 	State string `type:"existingfile" placeholder:"FILE" help:"Initial state, as GET ${control}state returns it; by default a small contact centre."`
@@ -21,7 +21,7 @@ type fakeCommand struct {
 
 // Run serves until ctx ends. The state is saved after the last request has
 // ended, even if serving failed. The file is locked from the start, so that an
-// unwritable one is found before an hour of work and not after it.
+// unwritable file is reported before an hour of work, not after it.
 func (f *fakeCommand) Run(ctx context.Context, env environment) (err error) {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {

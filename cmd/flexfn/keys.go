@@ -14,8 +14,8 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// isTerminal reports whether f is a terminal, and not a file, a pipe or a log
-// of CI.
+// isTerminal reports whether f is a terminal rather than a file, a pipe or a CI
+// log.
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // keysHelp is printed at the start and for every key that does nothing.
@@ -72,8 +72,7 @@ func (k *keyboard) listen(ctx context.Context) (restore func()) {
 }
 
 // pressed runs the actions of keys. It ignores arrows and the like, which
-// arrive as several bytes that begin with Escape. Capitals are as good as small
-// letters.
+// arrive as several bytes that begin with Escape. Case does not matter.
 func (k *keyboard) pressed(keys []byte) {
 	if bytes.HasPrefix(keys, []byte{0x1b}) {
 		return

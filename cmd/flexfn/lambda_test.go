@@ -89,7 +89,7 @@ func TestServeOnLambda(t *testing.T) {
 	}
 }
 
-// hold puts a participant on hold, for which the function calls Twilio.
+// hold puts a participant on hold; the function calls Twilio for that.
 func hold(t *testing.T, api *lambdatest.API, when string) {
 	t.Helper()
 	client := &http.Client{Transport: &lambdatest.Transport{API: api, Kind: lambdatest.FunctionURL}}

@@ -11,7 +11,7 @@ import (
 	"github.com/flexfn/flexfn/host"
 )
 
-// serveUntil serves on listener until ctx ends. Requests under way then have at
+// serveUntil serves on listener until ctx ends. Running requests then have at
 // most drain to finish.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger, drain time.Duration) error {
 	return host.Serve(ctx, handler, host.Config{Listener: listener, Logger: slog.New(warnings{log.Handler()}), Drain: drain})
@@ -24,8 +24,7 @@ type warnings struct{ slog.Handler }
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
 
 // listen opens a TCP port before anything else is started, so that a port in
-// use is the first thing that a developer hears of. The error says which flag
-// to change.
+// use is reported before anything else. The error says which flag to change.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {

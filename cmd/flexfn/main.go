@@ -9,12 +9,12 @@
 //	flexfn new app        starts a project; new function adds to one
 //	flexfn gen ts         writes a TypeScript client; gen openapi an OpenAPI document
 //	flexfn doctor         checks the settings as a server would have them, and
-//	                      with --migrate what of a Flex plugin they serve
+//	                      with --migrate the features of a Flex plugin that they serve
 //	flexfn version        prints the version
 //
-// Each explains itself with --help. The exit code is 0 for a success, 1 for a
-// failure (of doctor: something to fix; of gen --check: a stale file), 2 for a
-// mistake on the command line; "flexfn call" has more.
+// Run any of them with --help for its flags. The exit code is 0 for success, 1
+// for a failure (for doctor: something to fix; for gen --check: a stale file)
+// and 2 for a mistake on the command line; "flexfn call" has more.
 package main
 
 import (
@@ -49,8 +49,8 @@ func main() {
 }
 
 // environment holds what the commands use of the outside world, so that tests
-// can replace it. Standard input is not in it: only flexfn dev reads it, for
-// keys, and a test has no terminal.
+// can replace it. It leaves out standard input, which only flexfn dev reads,
+// for keys; tests have no terminal.
 type environment struct {
 	lookup         func(name string) (string, bool)
 	stdout, stderr io.Writer
@@ -159,7 +159,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 type usageError struct{ error }
 
 // exitCode makes the command exit with this code, without a message. The
-// command has printed what there is to say.
+// command has already printed its own.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) { runScripts(t, "testdata/script", func(*testscri
 
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 	// Under nohup this process ignores SIGHUP, and so would the programs that
-	// it starts. What it catches has its default action there.
+	// it starts. A signal that it catches has its default action in them.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,

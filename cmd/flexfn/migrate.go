@@ -53,7 +53,8 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 		return
 	}
 	for _, f := range served.Status(app.Config()) {
-		// What is left in on after the loop has no ready-made functions.
+		// The features that are left in on after the loop have no ready-made
+		// functions.
 		i := slices.Index(on, f.Name)
 		if i < 0 {
 			continue
@@ -79,8 +80,8 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 
 // featuresOn lists the features that are on, sorted, by their names in the
 // paths of their functions. The plugin's names have underscores where paths
-// have hyphens. enabled may be the text "true", as the substitution of a
-// variable leaves it.
+// have hyphens. enabled may be the string "true", which is what the
+// substitution of a variable leaves.
 func featuresOn(attributes json.RawMessage) ([]string, error) {
 	var config struct {
 		CustomData *struct {

@@ -16,11 +16,11 @@ type serveCommand struct {
 	Healthcheck bool   `help:"Serve nothing: check the health of the server on this machine, and fail if it is not healthy."`
 }
 
-// Run serves until ctx ends. Every function is logged at the start with who may
-// call it, and one that anyone may call as a warning: an open function should
-// never come as a surprise.
+// Run serves until ctx ends. At the start it logs each function and who may
+// call it. A function that anyone may call is logged as a warning, so that it
+// is never open by surprise.
 func (s *serveCommand) Run(ctx context.Context, env environment) error {
-	// The flag wins over what the platform says.
+	// The flag takes precedence over the platform's variable.
 	serving := host.FromLookup(env.lookup)
 	if s.Addr != "" {
 		serving.Listen = s.Addr

@@ -11,8 +11,8 @@ import (
 )
 
 // A stateFile keeps a fake's state from one run to the next. It is locked for
-// this process until close. The lock is a file next to it, since saving
-// replaces the file itself, and a lock on it would go with the old one.
+// this process until close. The lock is a separate file next to it, since
+// saving replaces the state file, and a lock on that would be lost.
 type stateFile struct {
 	path string // with symbolic links resolved
 	lock *os.File
@@ -30,7 +30,8 @@ func openState(path string) (*stateFile, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file: name a file for the state", path)
 	}
-	// The folder counts and not the file, since save makes a new file in it.
+	// What matters is the folder, not the file, since save makes a new file in
+	// it.
 	probe, err := os.CreateTemp(filepath.Dir(path), ".flexfn-state-*")
 	if err != nil {
 		return nil, fmt.Errorf("the state cannot be written to %s: %w", path, err)
@@ -62,8 +63,8 @@ func behindLinks(path string) (string, error) {
 	return "", fmt.Errorf("%s leads through too many links", path)
 }
 
-// errLocked is the error of a second flexfn with the same state: the last to
-// end would overwrite what the other has saved.
+// errLocked is the error of a second flexfn with the same state. Without the
+// lock, the last to end would overwrite what the other has saved.
 var errLocked = errors.New("another flexfn uses this state: end that one, or name another file")
 
 // close releases the lock and removes its file.
