@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Queue collects calls while others are under way. It is safe for concurrent
+// Queue collects calls while others are being sent. It is safe for concurrent
 // use; its fields must not change then.
 type Queue[C, R any] struct {
 	// Senders is how many batches are sent at once, and Most how many calls one
@@ -60,7 +60,7 @@ func (q *Queue[C, R]) Do(ctx context.Context, call C) (result R, err error) {
 	}
 }
 
-// work sends what waits, until nothing does.
+// work sends batches until no call is waiting.
 func (q *Queue[C, R]) work() {
 	for {
 		batch := q.take()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestQueue makes calls while the first batch is under way: they go together,
-// within the bounds, but for those that gave up before they were sent.
+// TestQueue makes calls while the first batch is being sent. They go together,
+// within the bounds, except those that gave up before they were sent.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent [][]int
@@ -59,7 +59,7 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// TestSenders: as many batches are under way as there may be.
+// TestSenders: Senders batches are sent at once, and no more.
 func TestSenders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := Queue[int, int]{Senders: 2, Most: 1}

@@ -132,7 +132,7 @@ func TestModel(t *testing.T) { liar.Run(model).Try(t, 200) }
 // TestModelFindsFaults plants faults in the store: the model must notice each.
 func TestModelFindsFaults(t *testing.T) { liar.Run(model).Notices(t, 300) }
 
-// FuzzStoreThatLies has the fuzzer choose what goes wrong with each call.
+// FuzzStoreThatLies lets the fuzzer choose what goes wrong with each call.
 func FuzzStoreThatLies(f *testing.F) { liar.Run(model).Fuzz(f) }
 
 func newClaims() *Claims {

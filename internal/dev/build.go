@@ -57,7 +57,7 @@ func (b *Build) release() {
 	b.mu.Unlock()
 }
 
-// retire says that no new request will use the build.
+// retire notes that no new request will use the build.
 func (b *Build) retire() {
 	b.mu.Lock()
 	b.retired = true
@@ -76,7 +76,7 @@ func (b *Build) endIfUnused() {
 }
 
 // gate lets requests through to the current build. While a new build is being
-// made, new requests wait; requests under way finish on the build they started
+// made, new requests wait; running requests finish on the build they started
 // on. It is safe for concurrent use.
 //
 // Requests wait because an answer from the old code right after a save is worse

@@ -43,8 +43,7 @@ const (
 
 // startChild runs binary and waits until it listens on the port it was given.
 // It returns a child even with an error, since the child has what the program
-// printed. That it listens is all that is checked: the answers are the
-// program's own business.
+// printed. It checks only that the program listens, not how it answers.
 func startChild(ctx context.Context, guard *proc.Guard, binary, dir string, env []string, out io.Writer) (*child, error) {
 	c, err := launch(guard, binary, dir, env, nil, out)
 	if err != nil {

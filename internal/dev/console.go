@@ -26,11 +26,11 @@ const ConsolePath = "/__flexfn/"
 //	GET    api/events         changes, as server-sent events
 //	GET    api/requests/{id}  one request with its timeline
 //	DELETE api/requests       an empty log
-//	POST   api/call           calls a function, or says how with curl
+//	POST   api/call           calls a function, or returns the curl command
 //	POST   api/replay/{id}    sends a request again
 //	POST   api/trigger        sends events as Twilio does
 //	GET    api/eventtypes     the events that can be sent
-//	GET    api/deliveries     what became of events, and the dead letters
+//	GET    api/deliveries     the outcomes of events, and the dead letters
 //	POST   api/letters/{id}   replays a dead letter; DELETE deletes it
 //	GET    openapi.json       the functions as an OpenAPI document
 //

@@ -91,8 +91,8 @@ type developer struct {
 // once makes a version and puts it in service, which releases hold. It reports
 // false if a file changed in the meantime and the version was abandoned. The
 // build runs on a goroutine of its own, so that a change during a long build
-// can cancel it. After the build it looks at the files once more, now also at
-// inputs that only this build has told of.
+// can cancel it. After the build it looks at the files once more, now including
+// inputs that only this build has revealed.
 func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error) {
 	making, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
@@ -150,7 +150,7 @@ func (d *developer) once(ctx context.Context, n, hold int) (made bool, err error
 }
 
 // sayItTakesLong is printed when waiting requests are about to be let go: after
-// patience they get the last good build, or an error.
+// waiting for patience they get the last good build, or an error.
 func (d *developer) sayItTakesLong(served bool) {
 	t := d.s.o.Terminal
 	what := "requests get an error that says so"

@@ -20,13 +20,13 @@ const (
 )
 
 // A Summary is a line of the log. Duration is in milliseconds. Attempts and
-// Retries count calls to Twilio, as the trace tells them.
+// Retries count calls to Twilio, as recorded in the trace.
 type Summary struct {
 	ID        string    `json:"id"`
 	Time      time.Time `json:"time"`
 	Method    string    `json:"method"`
 	Path      string    `json:"path"`
-	Status    int       `json:"status"` // zero while it is under way
+	Status    int       `json:"status"` // zero while the request is running
 	Duration  float64   `json:"duration"`
 	Attempts  int       `json:"attempts"`
 	Retries   int       `json:"retries"`
@@ -95,8 +95,8 @@ type requestLog struct {
 	bytes   int
 }
 
-// begin adds e, a request under way, gives it an id, and returns a copy of it
-// for end. The entry is there before the answer, so that a request which hangs
+// begin adds e, a running request, gives it an id, and returns a copy of it for
+// end. The entry is in the log before the answer, so that a request that hangs
 // can be seen.
 func (l *requestLog) begin(e *Entry) (soFar *Entry) {
 	l.mu.Lock()

@@ -80,10 +80,10 @@ func TestLogDropsTheOldest(t *testing.T) {
 	}
 }
 
-// TestLogShowsRequestsUnderWay checks that requests under way are listed in
-// their place, and that their result is listed even if newer requests have
-// pushed them out.
-func TestLogShowsRequestsUnderWay(t *testing.T) {
+// TestLogShowsRunningRequests checks that running requests are listed in their
+// place, and that their result is listed even if newer requests have pushed
+// them out.
+func TestLogShowsRunningRequests(t *testing.T) {
 	var l requestLog
 	slow := &Entry{Summary: Summary{Path: "/slow"}}
 	soFar := l.begin(slow)

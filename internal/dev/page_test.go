@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestPageParses has Node.js check the syntax of the page's scripts, which
-// otherwise only a browser reads.
+// TestPageParses checks the syntax of the page's scripts with Node.js;
+// otherwise only a browser parses them.
 func TestPageParses(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Person is a development user as whom the console and flexfn call can call.
+// A Person is a development user that the console and flexfn call can act as.
 // The token is not in the JSON: the console names a person, and the server adds
 // the token.
 type Person struct {
@@ -86,8 +86,8 @@ func Suitable(ctx context.Context, base, path string) string {
 	return ""
 }
 
-// person returns the name of whoever sent r: Twilio, Nobody, or a person of the
-// development state. It is empty if r has any other token. It looks for the
+// person returns the name of the sender of r: Twilio, Nobody, or a person of
+// the development state. It is empty if r has any other token. It looks for the
 // development tokens anywhere in the request, since they may be in a header, a
 // form or JSON.
 func (r *rawRequest) person() string {

@@ -78,8 +78,8 @@ func FindProgram(ctx context.Context, dir string) (*Program, error) {
 	return p, ctx.Err()
 }
 
-// choiceError says that there is not exactly one program to run. It is told
-// from an error of the go command, which the developer may mend while flexfn
+// choiceError says that there is not exactly one program to run. It is kept
+// apart from errors of the go command, which the developer may fix while flexfn
 // dev runs.
 type choiceError struct{ error }
 

@@ -201,7 +201,7 @@ func TestReload(t *testing.T) {
 		_, text := post(t, base+"/hello", "slow=1")
 		slow <- text
 	}()
-	time.Sleep(100 * time.Millisecond) // let the request get under way
+	time.Sleep(100 * time.Millisecond) // let the request begin
 	best := time.Hour
 	for i, word := range []string{"two", "three", "four"} {
 		before := answered.Load()

@@ -27,7 +27,7 @@ func NewKey() string { return rand.Text() + rand.Text() }
 type Options struct {
 	Base string // the URL of the server
 	Key  string
-	Fake *twiliofake.Twilio // plays Twilio; nil if the real Twilio is used
+	Fake *twiliofake.Twilio // nil if the real Twilio is used
 	// Account describes the real account; empty if the fake is used.
 	Account string
 	// SignWith is the auth token that signs requests sent as Twilio. With the

@@ -204,9 +204,9 @@ func token() string {
 
 // taker returns the path of the function at to or, if to is empty, of the only
 // one that takes events of source. stream says whether it takes batches of
-// Event Streams. t is the event's type, for messages. Several functions that
-// fit are an error and not a choice: sending an event to the wrong one would be
-// a riddle.
+// Event Streams. t is the event's type, for messages. If several functions fit,
+// it returns an error instead of choosing one: an event that reached the wrong
+// function would be hard to explain.
 func (s *Server) taker(to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
 	list := s.gate.functions()
 	var fit []string

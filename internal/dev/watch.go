@@ -54,8 +54,8 @@ type watcher struct {
 }
 
 // newWatcher returns a watcher that reports nothing until settle has set a
-// base. A system that cannot report changes at all is not an error, only
-// slower; limited is told.
+// base. A system that cannot report changes at all is not an error: limited is
+// called, and changes are noticed later.
 func newWatcher(in *inputs, changed func(), limited func(error)) *watcher {
 	w := &watcher{in: in, changed: changed, limited: limited, changes: make(chan string, 1)}
 	notify, err := fsnotify.NewWatcher()
@@ -204,8 +204,8 @@ func (w *watcher) learn(in *inputs) {
 }
 
 // watch asks the system for notices about the folders of the inputs, and only
-// those. The limit of the system is the developer's to raise, so it is reported
-// once and then lived with.
+// those. Only the developer can raise the system's limit, so it is reported
+// once, and the watcher then goes on without those notices.
 func (w *watcher) watch(l *look) {
 	if w.notify == nil {
 		return

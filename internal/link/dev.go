@@ -48,7 +48,7 @@ type Caller struct {
 	Roles    []string `json:"roles,omitempty"`
 }
 
-// A Span is a part of the work. End is zero while the part is under way.
+// A Span is a part of the work. End is zero while the part is running.
 type Span struct {
 	Name   string        `json:"name"`
 	Start  time.Duration `json:"start"`

@@ -28,9 +28,9 @@ type JobRunner interface {
 // that App.Context made.
 type RuntimeKey struct{}
 
-// ScopeKey is the context key of a string that identifies the work under way.
-// The string is the same for each try of that work, and empty outside such
-// work.
+// ScopeKey is the context key of a string that identifies the current piece of
+// work. The string is the same for each try of that work, and empty outside
+// such work.
 type ScopeKey struct{}
 
 // A Runtime is what the app offers to package events.

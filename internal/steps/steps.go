@@ -1,5 +1,5 @@
-// Package steps helps a function of several steps to finish, to undo its steps, or
-// to say which of them stand.
+// Package steps helps a function that takes several steps to finish, to undo
+// them, or to say which of them took effect.
 package steps
 
 import (
@@ -25,8 +25,8 @@ func (u *Undo) Add(what string, undo func(context.Context) error) {
 	*u = append(*u, step{what, undo})
 }
 
-// UndoTime bounds how long undoing may take. It starts when a step has failed,
-// and the request's own time may be over by then.
+// UndoTime bounds how long undoing may take. It counts from the failure of a
+// step, since the request's own deadline may have passed by then.
 const UndoTime = 5 * time.Second
 
 // Unless undoes the steps, the last one first, if err is not nil. A step that
@@ -51,8 +51,8 @@ func Refused(err error) bool {
 	return ok && !e.OutcomeUnknown && e.HTTPStatus() < http.StatusInternalServerError && e.TwilioErrorCode != 0
 }
 
-// Midway adds to the error of a later step what stands, for the caller, who may
-// call again: the steps that were taken are not taken twice.
+// Midway adds to the error of a later step what has been done. The caller may
+// call again, since steps that were taken are not repeated.
 func Midway(err error, stands string) *flexfn.Error {
 	told := flexfn.Error{Status: http.StatusBadGateway, Message: stands, Err: err}
 	if e, ok := errors.AsType[*flexfn.Error](err); ok {
@@ -63,7 +63,7 @@ func Midway(err error, stands string) *flexfn.Error {
 	return &told
 }
 
-// Unclear is Midway for a caller who must not simply call again.
+// Unclear is like Midway, for a caller who must not simply call again.
 func Unclear(err error, stands string) error {
 	told := Midway(err, stands)
 	told.OutcomeUnknown = true

@@ -119,7 +119,7 @@ func TestEntriesAreSealed(t *testing.T) {
 	if e, err := one.Get(t.Context(), key); err != nil || string(e.Value) != "agent-x" {
 		t.Errorf("%q, %v", e.Value, err)
 	}
-	// An entry moved here from another key, and one that was changed.
+	// One entry was moved from another key, and one was changed.
 	moved, _, _ := m.Get(t.Context(), swapped)
 	for name, value := range map[string][]byte{"moved": moved, "changed": append([]byte("x"), raw[1:]...), "cut": raw[:5]} {
 		if _, err := m.Swap(t.Context(), key, raw, value, time.Minute); err != nil {

@@ -19,7 +19,7 @@ var exceptions = map[string]string{
 	"POST voice.twilio.com/v2/Configurations/{}": "create",
 }
 
-// classify finds out what each operation does. The method's prefix is exact in
+// classify determines what each operation does. The method's prefix is exact in
 // twilio-go; the rest follows from which other paths the host has. An item is a
 // path that ends in a variable, a collection the path above it.
 //

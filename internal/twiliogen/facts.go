@@ -12,9 +12,9 @@ import (
 //	METHOD host/path [prefix=XX] [status=N] [etag] [required=A,B] [Parameter=a|b …]
 //
 // The path has {} for each variable. They come from Twilio's OpenAPI
-// description of its APIs, of which twilio-go is made too. Only what differs
-// from the rule is in it: a create answers 201, a delete 204 or, with a
-// body, 200, all else 200.
+// description of its APIs, from which twilio-go is generated too. Only
+// exceptions are listed. The rule is that a create answers 201, a delete 204
+// or, with a body, 200, and everything else 200.
 //
 //go:embed facts.txt
 var facts string

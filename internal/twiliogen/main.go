@@ -1,5 +1,5 @@
-// Command twiliogen makes package twiliofake's table of every operation out of
-// the source of twilio-go, in the version that go.mod names, and of facts.txt.
+// Command twiliogen generates package twiliofake's table of all operations from
+// facts.txt and from the source of twilio-go, in the version that go.mod names.
 //
 //	go run ./internal/twiliogen
 //

@@ -23,8 +23,8 @@ import (
 //	o any      m object    N7 model 7   lK list of K   pK map of K
 //
 // In models * marks a field that is not a pointer and ! one that a body must
-// have. Of parameters ! marks the required ones, ^ a header, @ the whole JSON
-// body, and =a|b follows the values of an enumeration.
+// have. In parameters ! marks the required ones, ^ a header, and @ the whole
+// JSON body; =a|b lists the values of an enumeration.
 func writeTable(pkgs []*apiPackage) ([]byte, error) {
 	var b bytes.Buffer
 	for _, p := range pkgs {
@@ -194,7 +194,7 @@ func compress(table []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// writeListing lists what the generator makes of each operation, for people
+// writeListing lists how the generator understands each operation, for people
 // who review a new version of twilio-go.
 func writeListing(all []*operation) []byte {
 	lines := make([]string, len(all))

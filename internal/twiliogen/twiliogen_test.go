@@ -11,7 +11,7 @@ import (
 )
 
 // TestFresh compares the committed table and listing with what the generator
-// makes of the twilio-go that go.mod names.
+// makes from the twilio-go that go.mod names.
 func TestFresh(t *testing.T) {
 	module, dir, err := modules()
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package contract reads the recordings of the Node.js template (the reference),
-// so that tests can send the same requests and play the same upstream.
+// so that tests can send the same requests and imitate the same upstream.
 // recordings/README.md says where they come from.
 package contract
 

@@ -37,7 +37,7 @@ type Seen struct {
 	Recorded int
 }
 
-// NewPlayer plays the upstream of c.
+// NewPlayer returns a Player for the upstream of c.
 func NewPlayer(c Case) *Player {
 	return &Player{c: c, played: make([]bool, len(c.UpstreamCalls))}
 }

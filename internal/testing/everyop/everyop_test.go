@@ -650,7 +650,7 @@ func fits(t *testing.T, what string, body []byte, model reflect.Type) {
 	}
 }
 
-// misfit tells where a JSON value differs from a Go type; "" if it does not.
+// misfit returns where a JSON value differs from a Go type; "" if it does not.
 func misfit(got any, typ reflect.Type) string {
 	if typ.Kind() == reflect.Pointer {
 		if got == nil {

@@ -1,5 +1,5 @@
-// Package exported tells what a package exports, and which of it no Example
-// shows.
+// Package exported finds out which names a package exports, and which of them
+// no Example uses.
 package exported
 
 import (

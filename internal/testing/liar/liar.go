@@ -1,5 +1,5 @@
-// Package liar has a store whose calls go wrong in every way that a server and
-// a network know, in virtual time.
+// Package liar has a store whose calls go wrong in every way that servers and
+// networks can fail, in virtual time.
 package liar
 
 import (
@@ -38,7 +38,8 @@ func Random(seed uint64, share float64) func() Lie {
 	}
 }
 
-// From takes the lies from a fuzzer's bytes, and is honest after the last.
+// From takes the lies from a fuzzer's bytes. After the last byte the store is
+// honest.
 func From(b []byte) func() Lie {
 	return func() Lie {
 		if len(b) == 0 {
@@ -52,7 +53,7 @@ func From(b []byte) func() Lie {
 
 // Store is a flexfn.Store that lies. It is safe for concurrent use.
 type Store struct {
-	Broken string // a rule of flexfn.Store that it breaks always: "left", "old" or "ttl"
+	Broken string // the rule of flexfn.Store that it always breaks: "left", "old" or "ttl"
 
 	memory *store.Memory
 	mu     sync.Mutex
@@ -73,7 +74,7 @@ func New(seed uint64, lies func() Lie) *Store {
 	return &Store{memory: store.NewMemory(1 << 20), rng: rand.New(rand.NewPCG(seed, 1)), lies: lies, was: map[string]seen{}}
 }
 
-// Reform makes the store honest, once everything that was late is done.
+// Reform waits for everything that was late, and then makes the store honest.
 func (s *Store) Reform() {
 	s.mu.Lock()
 	s.lies = func() Lie { return Honest }
@@ -90,7 +91,8 @@ func (s *Store) Forgot() bool {
 
 var errLost = errors.New("connection lost")
 
-// begin waits like a call of a server, which may go on when the caller has left.
+// begin waits as a call of a server does, which may go on after the caller has
+// left.
 func (s *Store) begin(ctx context.Context) (lie Lie, d time.Duration, err error) {
 	s.mu.Lock()
 	lie, d = s.lies(), time.Duration(s.rng.IntN(20))*time.Millisecond

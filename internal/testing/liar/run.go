@@ -6,12 +6,13 @@ import (
 	"testing"
 )
 
-// Run runs a program over a store made of these arguments, and returns what went
-// wrong, or "".
+// Run runs a program over a Store that New makes from the arguments. It returns
+// what went wrong, or "".
 type Run func(t *testing.T, seed uint64, broken string, lies func() Lie) string
 
-// Try runs over stores of which up to a third of all calls go wrong, with as many
-// seeds as FLEXFN_CLAIM_SEEDS says, or else seeds. Each fault is an error.
+// Try calls run with stores of which up to a third of all calls go wrong. It
+// tries as many seeds as FLEXFN_CLAIM_SEEDS says, or seeds if that is unset.
+// Each fault fails the test.
 func (run Run) Try(t *testing.T, seeds int) {
 	if n, err := strconv.Atoi(os.Getenv("FLEXFN_CLAIM_SEEDS")); err == nil {
 		seeds = n
@@ -23,8 +24,8 @@ func (run Run) Try(t *testing.T, seeds int) {
 	}
 }
 
-// Notices runs over stores that break each rule of flexfn.Store, until the rule
-// is found to be broken. One that is not found in so many seeds is an error.
+// Notices calls run with stores that break one rule of flexfn.Store each, until
+// run notices. If it does not within seeds tries, the test fails.
 func (run Run) Notices(t *testing.T, seeds uint64) {
 	for _, broken := range []string{"left", "old", "ttl"} {
 		found := false
@@ -37,7 +38,7 @@ func (run Run) Notices(t *testing.T, seeds uint64) {
 	}
 }
 
-// Fuzz has the fuzzer choose what goes wrong with each call.
+// Fuzz lets the fuzzer choose what goes wrong with each call.
 func (run Run) Fuzz(f *testing.F) {
 	f.Add(uint64(1), []byte{})
 	f.Add(uint64(2), []byte{byte(Late), byte(Unsaid), byte(Stale), byte(Repeats), byte(Slow), byte(Fails)})

@@ -1,4 +1,4 @@
-// Command mutants tells which changes of a package's code its own tests do not
+// Command mutants finds changes of a package's code that its own tests do not
 // notice:
 //
 //	mutants [-exec COMMAND] [-run REGEXP] [-list FILE] FOLDER...
@@ -81,7 +81,7 @@ func parseList(text string) (map[string]bool, error) {
 	return listed, nil
 }
 
-// complaints says what is wrong with what came of p's mutants.
+// complaints returns what is wrong with the results of p's mutants.
 func (p *pkg) complaints(listed map[string]bool) []string {
 	var list []string
 	alive := map[string]bool{}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// changes are those of go-gremlins: each operator, and what takes its place.
+// changes are those of go-gremlins: each operator and its replacement.
 var changes = map[token.Token][]token.Token{
 	token.ADD:      {token.SUB},
 	token.SUB:      {token.ADD},
@@ -52,7 +52,7 @@ func (m *mutant) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", m.fn.file, m.at.Line, m.change, m.line)
 }
 
-// A function is one that stands in no other function.
+// A function is a top-level function: one that is not inside another.
 type function struct {
 	file       string // below the module's folder
 	results    string
@@ -106,7 +106,7 @@ func parse(file string, src []byte) (fns []*function, outside int, err error) {
 	return fns, outside, nil
 }
 
-// operators calls found for each operator below n that changes has.
+// operators calls found for each operator below n that is in changes.
 func operators(n ast.Node, found func(token.Pos, token.Token)) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		pos, op := token.NoPos, token.ILLEGAL

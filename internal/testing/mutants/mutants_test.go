@@ -93,8 +93,8 @@ func TestMutants(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("survivors: %q, want %q", got, want)
 	}
-	// Besides: / to *, > to <=, < to >=, i++ to i-- and n++ to n--, == to !=,
-	// break to continue. "hello " - name does not compile.
+	// Others change / to *, > to <=, < to >=, i++ to i--, n++ to n--, == to !=,
+	// and break to continue. "hello " - name does not compile.
 	if p.tried != 10 || p.broken != 1 || p.outside != 1 {
 		t.Errorf("%v", p)
 	}

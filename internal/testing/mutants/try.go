@@ -36,7 +36,7 @@ type pkg struct {
 	tests     []test
 	work      string // folder for temporary files
 
-	// What came of it.
+	// The results.
 	tried, hung, broken, outside int
 	survivors                    []*mutant
 	took                         time.Duration
@@ -156,8 +156,8 @@ func (p *pkg) build() (tests, covering string, err error) {
 	return tests, covering, err
 }
 
-// overlay writes an overlay that puts the mutants into sources. It returns, for
-// each file's base name, the lines that are part of a mutant.
+// overlay writes a build overlay that adds the mutants to sources. It returns
+// the lines that are part of a mutant, by each file's base name.
 func (p *pkg) overlay(name, pkg string, sources map[string][]byte) (map[string]map[int]*mutant, error) {
 	lines := map[string]map[int]*mutant{}
 	replace := map[string]string{}
@@ -193,7 +193,7 @@ var %s, _ = strconv.Atoi(os.Getenv(%q))
 
 var place = regexp.MustCompile(`(?m)^(?:\S*[/\\])?(\S+\.go):(\d+):`)
 
-// drop drops the mutants with an error of the compiler's, and tells how many.
+// drop drops the mutants that do not compile, and returns how many there were.
 func (p *pkg) drop(errors string, lines map[string]map[int]*mutant) (n int) {
 	broken := map[*mutant]bool{}
 	for _, match := range place.FindAllStringSubmatch(errors, -1) {
@@ -268,8 +268,8 @@ func (p *pkg) cover(tests, covering string) error {
 	return nil
 }
 
-// mark notes for the mutants of fns that the profile of a test has a block, and
-// whether the test ran it.
+// mark notes, for the mutants of fns, that the coverage profile of a test has a
+// block, and whether the test ran it.
 func mark(fns []*function, from, to token.Position, test int, ran bool) {
 	for _, fn := range fns {
 		if !within(from, fn.start, fn.end) {
@@ -296,7 +296,7 @@ func within(at, from, to token.Position) bool {
 	return before(from, at) && before(at, to)
 }
 
-// noticed reports whether a test fails with m, and whether that was since it
+// noticed reports whether a test fails with m, and whether it failed because it
 // hung.
 func (p *pkg) noticed(binary string, m *mutant) (noticed, hung bool) {
 	limit := 250 * time.Millisecond // for the tests of one process
@@ -308,7 +308,7 @@ func (p *pkg) noticed(binary string, m *mutant) (noticed, hung bool) {
 			sum += p.tests[rest[0]].time
 			rest = rest[1:]
 		}
-		// Three times as long as alone, and some for a machine that is busy.
+		// Three times as long as on its own, and more for a busy machine.
 		cmd := p.command(binary, pattern(names...), "-test.short", "-test.failfast", "-test.timeout="+(3*sum+5*time.Second).String())
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", variable, m.id))
 		if out, err := cmd.CombinedOutput(); err != nil {

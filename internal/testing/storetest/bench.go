@@ -14,9 +14,9 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// Claims measures a claim and the record of its outcome, two calls of a Store,
-// made by 64 instances with a connection each: at a thousand claims a second,
-// and at rate=0 as many as the machine can make. open connects an instance.
+// Claims measures a claim and the record of its outcome, which are two calls of
+// a Store. 64 instances with a connection each make a thousand claims a second,
+// or, with rate=0, as many as the machine can. open connects an instance.
 func Claims(b *testing.B, open func() flexfn.Store) {
 	const instances = 64
 	var each [instances]*claim.Claims

@@ -46,7 +46,7 @@ type Deliveries struct {
 	Configure func(c *flexfn.Config, address string) (work func(ctx context.Context, app *flexfn.App) error, err error)
 	// Restart restarts the store; nil leaves it alone.
 	Restart func()
-	// AfterAnswer has the listeners run from the queue.
+	// AfterAnswer makes the listeners run from the queue.
 	AfterAnswer bool
 	// Batch is the maximum number of events in a batch, and Clients how many
 	// clients deliver at once; zero means 100 and 16.
@@ -54,15 +54,15 @@ type Deliveries struct {
 	// OneInHand has each process handle one event at a time, so that a kill
 	// can double only that one.
 	OneInHand bool
-	// Freeze stops processes for this long instead of killing them. Longer than
-	// a claim, it has others take over what they had in hand, which they then
-	// go on with.
+	// Freeze stops processes for this long instead of killing them. If it is
+	// longer than a claim, other processes take over what they had in hand, and
+	// the frozen ones then continue with it as well.
 	Freeze time.Duration
 	// Short is how many events there are without the variable; zero stands for
 	// 500. They must outlast the first kills.
 	Short int
-	// Settle is how long nothing may happen, after the last delivery, before
-	// the remaining jobs count as lost.
+	// Settle is how long after the last delivery nothing must happen before the
+	// remaining jobs count as lost.
 	Settle time.Duration
 }
 

@@ -115,7 +115,7 @@ func (o *Outage) Want(what string, once int) {
 	o.t.Errorf("%s: Once is answered %d, want %d", what, got, once)
 }
 
-// Logged fails the test unless the log has reported an outage this often.
+// Logged fails the test unless the log has reported an outage this many times.
 func (o *Outage) Logged(what string, fails, works int) {
 	o.t.Helper()
 	var f, w int

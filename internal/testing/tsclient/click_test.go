@@ -84,9 +84,9 @@ func createTask(before func()) *flexfn.Function {
 	}, flexfn.Once(10*time.Minute))
 }
 
-// TestClick has the generated client click twice at once, and again after each
-// failure. One task is created, on either of two instances, even if an answer is
-// lost or an instance is killed during the call.
+// TestClick makes the generated client click twice at once, and again after
+// each failure. One task is created, on either of two instances, even if an
+// answer is lost or an instance is killed during the call.
 func TestClick(t *testing.T) {
 	dir := t.TempDir()
 	generated := filepath.Join(dir, "functions.ts")

@@ -21,7 +21,7 @@ import (
 
 const one = "00000000000000000000000000000001"
 
-// TestPlugin serves the ready-made functions over the fake, and has plugin.mjs
+// TestPlugin serves the ready-made functions over the fake, and lets plugin.mjs
 // call them as a Flex plugin does.
 func TestPlugin(t *testing.T) {
 	twilio := startFake(t, dev.AddDemoState)
