@@ -13,8 +13,8 @@ import (
 //
 //	sid := app.CallFlex(flexfntest.Agent, "/flex/callback", params).OK().Field("taskSid")
 //
-// It does not change. Status, Header and Body are as they were sent; Body is
-// the whole body, and may be empty.
+// An Answer never changes. Status, Header and Body are as they were sent; Body
+// is the whole body and may be empty.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -25,9 +25,9 @@ type Answer struct {
 }
 
 // Redeliver sends the same request once more, byte for byte and with the same
-// headers, as Twilio does when it got no answer in time, and a plugin after a
-// lost one. It returns the new answer. Options of the first call are part of
-// the request.
+// headers, as Twilio does when it got no answer in time and a plugin does after
+// a lost answer. It returns the new answer. The options of the first call are
+// part of the request.
 func (a *Answer) Redeliver() *Answer {
 	a.t.Helper()
 	return a.again()

@@ -21,16 +21,16 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// Double has handler answer the app's requests to a web service other than
+// Double makes handler answer the app's requests to a web service other than
 // Twilio, whatever their scheme:
 //
 //	app.Double("crm.example.com", flexfntest.JSON(201, map[string]any{"ticket": "T-7"}))
 //
 // host is as in the URL, with its port if it has one. A handler that panics
 // with [http.ErrAbortHandler] gives no answer: the connection is lost. A
-// second Double of a host replaces the first. [App.Saw] tells what a double
-// was asked. The handler may be called concurrently, and fails the test as any
-// code of the test does.
+// second Double of a host replaces the first. [App.Saw] checks what a double
+// was asked. The handler may be called concurrently, and can fail the test like
+// any other test code.
 func (a *App) Double(host string, handler http.Handler) {
 	a.doubles.mu.Lock()
 	defer a.doubles.mu.Unlock()
@@ -63,7 +63,7 @@ type doubles struct {
 	requests  []twiliofake.Request // those that the doubles got
 }
 
-// use takes the URL under which the app reaches Twilio; empty for Twilio's own.
+// use sets the URL under which the app reaches Twilio; empty for Twilio's own.
 func (d *doubles) use(twilioURL string) {
 	if u, err := url.Parse(twilioURL); err == nil {
 		d.mu.Lock()
@@ -73,7 +73,7 @@ func (d *doubles) use(twilioURL string) {
 }
 
 // RoundTrip implements [http.RoundTripper]. A request to a service without a
-// double fails the test: it would otherwise have gone out into the world.
+// double fails the test, since it would otherwise go out to the network.
 func (d *doubles) RoundTrip(r *http.Request) (*http.Response, error) {
 	host, name := strings.ToLower(r.URL.Host), strings.ToLower(r.URL.Hostname())
 	d.mu.Lock()
@@ -93,7 +93,7 @@ func (d *doubles) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// ask has a double answer.
+// ask lets a double answer.
 func (d *doubles) ask(handler http.Handler, r *http.Request) (res *http.Response, err error) {
 	var body []byte
 	if r.Body != nil {

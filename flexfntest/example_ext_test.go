@@ -32,7 +32,7 @@ func Example() {
 	// Output: true
 }
 
-// Only supervisors may call; Twilio must not be bothered by others.
+// Only supervisors may call; for others, no request may go to Twilio.
 func ExampleAnswer_Refused() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -69,8 +69,8 @@ func ExampleApp_CallStudioJSON() {
 	// Output: 7
 }
 
-// Twilio delivers a webhook again when it got no answer. The function is
-// prepared for that.
+// Twilio delivers a webhook again when it got no answer. The function guards
+// against that.
 func ExampleAnswer_Redeliver() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -87,7 +87,7 @@ func ExampleAnswer_Redeliver() {
 	// Output: 1 1
 }
 
-// Another web service than Twilio has a double.
+// A double stands in for a web service other than Twilio.
 func ExampleApp_Double() {
 	t := exampletb.T{} // in a test: t *testing.T
 
@@ -105,7 +105,7 @@ func ExampleApp_Double() {
 	// Output: T-7
 }
 
-// A plugin sends a key of its own.
+// A plugin sends an Idempotency-Key.
 func ExampleHeader() {
 	t := exampletb.T{} // in a test: t *testing.T
 

@@ -15,15 +15,16 @@
 //
 // # Failures
 //
-// [twiliofake.Twilio.AddFault] has the fake fail as Twilio does; waits before
-// retries are zero unless [New] is told otherwise. [App.CallFlex] with an
-// empty token, with [Guest] or with [Expired] shows how strangers are refused.
+// [twiliofake.Twilio.AddFault] makes the fake fail as Twilio does; waits before
+// retries are zero unless a change given to [New] sets them. To see how
+// strangers are refused, use [App.CallFlex] with an empty token, [Guest] or
+// [Expired].
 //
 // # Time
 //
-// Nothing of it uses the network or a port, so it works in the bubbles of
-// testing/synctest, where deadlines and keeping times pass at once. Other web
-// services than Twilio have doubles: see [App.Double].
+// The package uses neither network nor ports, so it works in the bubbles of
+// testing/synctest, where deadlines and waits pass at once. For web services
+// other than Twilio, see [App.Double].
 //
 // Assertions fail the test that [New] was given and let it go on, unless their
 // documentation says that they stop it.
@@ -51,10 +52,10 @@ const (
 	Agent      = "dev-agent"      // a worker
 	Supervisor = "dev-supervisor" // another worker
 	Admin      = "dev-admin"      // another worker
-	Guest      = "dev-guest"      // no worker, as in a web chat
+	Guest      = "dev-guest"      // not a worker: a visitor of a web chat
 	Expired    = "dev-expired"    // refused
 	Invalid    = "dev-invalid"    // refused
-	Outage     = "dev-outage"     // about which Twilio does not answer
+	Outage     = "dev-outage"     // Twilio does not answer when asked about it
 )
 
 // PublicURL is the URL at which Studio calls the app under test. Signatures are made
@@ -84,7 +85,7 @@ type App struct {
 //		c.Store = flexfntest.NewStore()
 //	})
 //
-// Each New has a fake and a state of its own, so tests may run in parallel.
+// Each New has its own fake and state, so tests may run in parallel.
 func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 	t.Helper()
 	fake, err := twiliofake.New(twiliofake.Config{})
@@ -123,7 +124,7 @@ func New(t testing.TB, change ...func(*flexfn.Config)) *App {
 
 // Params are the parameters of a request. A string is sent unchanged, and
 // anything else as JSON, as a plugin does with JSON.stringify; nil is sent as
-// null. Leave a parameter out to have it absent.
+// null. To send no value, leave the parameter out.
 type Params map[string]any
 
 // form encodes them as a plugin does: strings unchanged, anything else as
@@ -137,7 +138,8 @@ func (p Params) form(t testing.TB) url.Values {
 	return form
 }
 
-// text is v as a form has it. It stops the test if v cannot be JSON.
+// text returns v as a form would hold it. It stops the test if v cannot be
+// JSON.
 func text(t testing.TB, v any) string {
 	t.Helper()
 	if s, ok := v.(string); ok {

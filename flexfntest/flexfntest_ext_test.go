@@ -69,8 +69,8 @@ func TestAssertionsFail(t *testing.T) {
 	}
 }
 
-// TestUnexpectedRequest: a request that the test has prepared nothing for fails
-// it, and says which one that was.
+// TestUnexpectedRequest: a request to a service without a double fails the
+// test, with a message that names the request.
 func TestUnexpectedRequest(t *testing.T) {
 	fails := &failures{TB: t}
 	app := flexfntest.New(fails)

@@ -24,10 +24,9 @@ import (
 //		"Attributes": map[string]any{"priority": 1},
 //	})
 //
-// If there was none, the failure lists every request that was seen. Attempts
-// that the app repeated count, so Saw does not tell how often something was
-// asked; [twiliofake.Twilio.Requests] does. The test goes on with an empty
-// Request.
+// If there was none, the failure lists every request that was seen. Saw does
+// not count requests; use [twiliofake.Twilio.Requests] for that. The test goes
+// on with an empty Request.
 func (a *App) Saw(method, path string, params Params) twiliofake.Request {
 	a.t.Helper()
 	want := map[string]any{}
@@ -108,8 +107,8 @@ func sent(r twiliofake.Request, want map[string]any) bool {
 	return true
 }
 
-// plain is a text's value as JSON has it, unless like is a string and the value
-// stays a text.
+// plain returns the JSON value of a text, or the text itself if like is a
+// string.
 func plain(text string, like any) any {
 	if _, ok := like.(string); ok {
 		return text

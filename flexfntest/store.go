@@ -121,8 +121,8 @@ func (c *storeCheck) swaps(t *testing.T, i int, key string, old, new []byte, ttl
 	}
 }
 
-// swap checks the rules of Swap one by one, each step on another connection:
-// what one has written, the other must see.
+// swap checks the rules of Swap one by one, each step on another connection, so
+// that each must see what the other has written.
 func (c *storeCheck) swap(t *testing.T) {
 	one, two := []byte("one\x00\xff\r\n"), []byte("two'\"\\")
 	c.want(t, 0, "swap", nil, 0)
@@ -194,7 +194,7 @@ func (c *storeCheck) size(t *testing.T) {
 	c.swaps(t, 0, "small", []byte{0}, nil, 0, true)
 }
 
-// writers lets many goroutines count up one entry: each step must be seen
+// writers lets many goroutines increment one entry: each increment must happen
 // exactly once.
 func (c *storeCheck) writers(t *testing.T) {
 	const writers, each = 64, 10

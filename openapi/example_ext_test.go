@@ -39,8 +39,8 @@ func Example() {
 	// "description": "who to greet",
 }
 
-// In development an app can show its document; to strangers it would show what
-// the app can do.
+// In development an app can serve its document. In production that would tell
+// strangers what the app can do.
 func ExampleHandler() {
 	app, err := flexfn.New(flexfn.Config{AccountSID: twiliofake.DevelopmentAccountSID, AuthToken: twiliofake.DevelopmentAuthToken})
 	if err != nil {

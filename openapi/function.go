@@ -9,11 +9,11 @@ import "reflect"
 //		fmt.Printf("%-30s %s\n", f.Path, f.Access)
 //	}
 //
-// Changing one changes nothing in the app. Fields may be added in later
+// Changing a Function does not change the app. Fields may be added in later
 // versions, so write literals with names.
 type Function struct {
-	// Path is where the function answers; empty where a function is described
-	// that is not part of an app.
+	// Path is the path of the function; empty for a function that is not part
+	// of an app.
 	Path string
 	// Doc is the sentence given by the option flexfn.Doc.
 	Doc string
@@ -25,11 +25,11 @@ type Function struct {
 	// Guests says that callers without a worker may call; see
 	// flexfn.AdmitGuests.
 	Guests bool
-	// Roles are those of which a caller must have at least one; empty admits
-	// any role.
+	// Roles lists the roles of which a caller must have at least one; empty
+	// admits any role.
 	Roles []string
-	// Once says that the function runs once per key, so that a caller that got
-	// no answer may call again with the same key; see flexfn.Once.
+	// Once says that the function runs once per key, so a caller that got no
+	// answer may call again with the same key; see flexfn.Once.
 	Once bool
 	// Events says which of Twilio's deliveries the function takes: the name of
 	// the function of package events that made it, such as TaskRouter; empty for

@@ -21,9 +21,9 @@
 //
 // # Beyond the types
 //
-// Roles, [Function.Once] and the kinds of parameters have no place in OpenAPI;
-// they stand in fields whose names begin with x-flexfn. Other tools ignore
-// them.
+// OpenAPI has no fields for roles, [Function.Once] and the kinds of parameters.
+// The document puts them in fields whose names begin with x-flexfn, which other
+// tools ignore.
 package openapi
 
 import (
@@ -38,8 +38,8 @@ import (
 	"github.com/flexfn/flexfn/internal/oas"
 )
 
-// Info is what the functions themselves do not say. Its zero value is valid,
-// and nothing in it is checked.
+// Info has the parts of the document that do not come from the functions. The
+// zero value is valid, and nothing in it is checked.
 type Info struct {
 	// Title names the API; empty is "Functions".
 	Title string
@@ -83,7 +83,7 @@ func Document(functions []Function, info Info) ([]byte, error) {
 	}
 	g := &schemas{components: d.Components.Schemas, names: map[typeUse]string{}}
 	functions = slices.SortedFunc(slices.Values(functions), func(a, b Function) int { return strings.Compare(a.Path, b.Path) })
-	// The names of inputs and results come first: they are a client's.
+	// Inputs and results get their names first, since clients use those.
 	ids, paths := make([]string, len(functions)), map[string]string{}
 	for i, f := range functions {
 		if f.Path == "" {
@@ -128,7 +128,7 @@ func Handler(app Described, info Info) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(b) // a caller who is gone cannot be told
+		_, _ = w.Write(b) // an error means that the caller has left
 	})
 }
 
@@ -146,8 +146,8 @@ func operationID(path string) string {
 // answers, and who may call.
 //
 // An operation has the statuses that flexfn itself answers with, and a default
-// for those that a handler chooses. Open functions have no 403: there is
-// nothing to refuse.
+// for those that a handler chooses. Open functions have no 403, since they
+// refuse nobody.
 func (g *schemas) operation(id string, f Function) *oas.Operation {
 	op := &oas.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
@@ -199,7 +199,7 @@ func (g *schemas) parameters(f Function) *oas.Schema {
 		}
 	}
 	if f.Input == nil {
-		s.AdditionalProperties = &oas.Schema{} // an untyped function reads what it likes
+		s.AdditionalProperties = &oas.Schema{} // an untyped function may read any parameter
 	}
 	slices.Sort(s.Required)
 	return s
@@ -318,9 +318,9 @@ func failures() map[string]*oas.Response {
 	return list
 }
 
-// securitySchemes are the three ways to prove who calls. OpenAPI has no place
-// for a token in the body, which is where plugins put it; the description says
-// so.
+// securitySchemes are the three ways to authenticate. OpenAPI cannot describe a
+// token in the body, which is where plugins put it; the scheme's description
+// says so.
 func securitySchemes() map[string]oas.SecurityScheme {
 	return map[string]oas.SecurityScheme{
 		"flexToken": {Type: "http", Scheme: "bearer", BearerFormat: "JWE", Description: "The Flex token of a worker who is logged in."},

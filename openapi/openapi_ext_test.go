@@ -23,7 +23,7 @@ import (
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
-// schemaOf gives the components of a document to an independent validator.
+// schemaOf compiles the components of a document with an independent validator.
 func schemaOf(t *testing.T, document []byte, name string) *jsonschema.Resolved {
 	t.Helper()
 	var d struct {
@@ -60,8 +60,8 @@ func document(t *testing.T, routes []flexfn.Route) []byte {
 	return d
 }
 
-// What an app answers, and what it accepts and refuses, is what the document
-// says.
+// TestAppKeepsToDocument: what an app answers, accepts and refuses agrees with the
+// document.
 func TestAppKeepsToDocument(t *testing.T) {
 	fake, err := twiliofake.New(twiliofake.Config{})
 	if err != nil {
@@ -139,7 +139,7 @@ func TestAppKeepsToDocument(t *testing.T) {
 	}
 }
 
-// The JSON of every value of a type fits the schema.
+// TestValuesFitSchemas: the JSON of every value of a type fits the schema.
 func TestValuesFitSchemas(t *testing.T) {
 	d := document(t, kinds.Routes())
 	seed := rand.Uint64()
@@ -244,7 +244,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What nothing refers to would be a type that nobody can use.
+// TestEverySchemaIsReferredTo: each schema is referred to.
 func TestEverySchemaIsReferredTo(t *testing.T) {
 	for _, routes := range [][]flexfn.Route{kinds.Routes(), functions.Routes()} {
 		document, err := openapi.Document(kinds.Describe(routes), openapi.Info{})
@@ -278,7 +278,7 @@ func TestEverySchemaIsReferredTo(t *testing.T) {
 			}
 		}
 		if len(d.Components.Schemas) < 20 || idle != nil {
-			t.Errorf("of %d schemas nothing refers to %q", len(d.Components.Schemas), idle)
+			t.Errorf("of %d schemas, %q are not referred to", len(d.Components.Schemas), idle)
 		}
 	}
 }

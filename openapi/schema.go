@@ -19,16 +19,16 @@ import (
 )
 
 // schemas makes JSON schemas of Go types, as encoding/json reads and writes
-// them. Structs with a name become components. A component is taken before its
-// fields are looked at, so that a type may contain itself.
+// them. Structs with a name become components. A component's name is reserved
+// before its fields are looked at, so that a type may contain itself.
 type schemas struct {
 	components map[string]*oas.Schema
 	names      map[typeUse]string
 }
 
-// typeUse says whether a type is written or read. What is read may lack any
-// field, since encoding/json leaves a missing one alone, while what is written
-// has them all; so a type used for both has two schemas.
+// typeUse says whether a type is written or read. A value that is read may lack
+// any field, since encoding/json leaves missing fields alone, while a written
+// value has them all; so a type used for both has two schemas.
 type typeUse struct {
 	t    reflect.Type
 	read bool
@@ -74,7 +74,7 @@ func (g *schemas) parameter(p Parameter) *oas.Schema {
 		s = g.input(p.Type, p.Kind)
 	}
 	if s.Ref != "" && (p.Purpose+p.Doc != "" || p.Example != "") {
-		s = &oas.Schema{Ref: s.Ref} // others may use the same
+		s = &oas.Schema{Ref: s.Ref} // the schema may be shared
 	}
 	s.Description = cmp.Or(p.Purpose, p.Doc, s.Description)
 	if p.Required && slices.Equal(s.Type, oas.Types{"string"}) && s.Pattern == "" {
@@ -231,7 +231,7 @@ func (g *schemas) inline(t reflect.Type, read bool) *oas.Schema {
 		return &oas.Schema{Type: oas.Types{"array", "null"}, Items: g.schema(t.Elem(), read)}
 	case reflect.Array:
 		s := &oas.Schema{Type: oas.Types{"array"}, Items: g.schema(t.Elem(), read)}
-		if !read { // reading, encoding/json fills up and cuts off
+		if !read { // when reading, encoding/json pads and truncates arrays
 			s.MinItems, s.MaxItems = t.Len(), new(t.Len())
 		}
 		return s
@@ -343,9 +343,9 @@ func identifier(s string) string {
 
 // structure returns the schema of a struct's fields.
 //
-// Required are the fields that are always written: not those with omitempty or
-// omitzero, and not those of an embedded pointer, which may be nil. When
-// reading, none is.
+// Fields that are always written are required: not those with omitempty or
+// omitzero, nor those of an embedded pointer, which may be nil. In a type that
+// is read, none is required.
 func (g *schemas) structure(t reflect.Type, read bool) *oas.Schema {
 	s := typed("object")
 	fields := map[string]field{}

@@ -354,7 +354,7 @@ func TestIgnored(t *testing.T) {
 }
 
 // TestSystemd checks that the token comes from a credential, which the program
-// finds as a file, and that systemd starts it again however often it was killed.
+// finds as a file, and that systemd restarts it however often it is killed.
 func TestSystemd(t *testing.T) {
 	unit := string(read(t, "systemd/flexfn.service"))
 	for _, line := range []string{

@@ -1,6 +1,6 @@
 // Package function is an app as a Cloud Run function, built from source by
-// Google's buildpack. A container with host.Main needs none of this, and ends
-// more gently; see docs/hosting.md.
+// Google's buildpack. A container with host.Main does not need this package,
+// and shuts down more gently; see docs/hosting.md.
 package function
 
 import (
@@ -12,7 +12,7 @@ import (
 	readymade "github.com/flexfn/flexfn/functions"
 )
 
-// The framework finds functions by what init registers.
+// The framework finds the functions that init registers.
 func init() {
 	app, err := flexfn.New(flexfn.FromEnv())
 	if err == nil {

@@ -33,8 +33,8 @@ func requestCallback(crmURL string) *flexfn.Function {
 				return callbackReply{}, err
 			}
 			req.Header.Set("Content-Type", "application/json")
-			// The CRM makes one ticket for each key, however often it is sent:
-			// with that, the call may be repeated even if an answer was lost.
+			// The CRM makes one ticket per key, however often the key is sent,
+			// so the call may be repeated even after a lost answer.
 			req.Header.Set("Idempotency-Key", flexfn.RequestID(ctx))
 			return flexfn.ReadJSON[callbackReply](client.Do(req))
 		}, flexfn.Repeatable()).Get()

@@ -10,7 +10,7 @@ import (
 func TestRequestCallback(t *testing.T) {
 	app := flexfntest.New(t)
 	app.Handle("/flex/request-callback", requestCallback("https://crm.example.com"))
-	statuses := []int{503, 429, 0, 200} // of the CRM's answers; 0 is none
+	statuses := []int{503, 429, 0, 200} // of the CRM's answers; 0: it does not answer
 	keys := map[string]int{}
 	app.Double("crm.example.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		keys[r.Header.Get("Idempotency-Key")]++
@@ -32,7 +32,7 @@ func TestRequestCallback(t *testing.T) {
 	}
 	app.Saw("POST", "crm.example.com/callbacks", call)
 
-	// What the CRM refuses is not tried again.
+	// A call that the CRM refuses is not tried again.
 	statuses = []int{409, 200}
 	app.CallFlex(flexfntest.Agent, "/flex/request-callback", call).Refused(409, "")
 	if len(statuses) != 1 {

@@ -1,5 +1,5 @@
 // Command crmcallback puts callbacks into a CRM, which may be slow, busy or
-// away. CRM_URL says where it is.
+// down. CRM_URL is the CRM's address.
 package main
 
 import (

@@ -8,15 +8,15 @@ import (
 	"github.com/flexfn/flexfn/events"
 )
 
-// systems are what the listeners write to. Each takes a key that is the same
-// whenever an event is delivered again.
+// systems are the systems that the listeners write to. Each call takes a key
+// that stays the same when an event is delivered again.
 type systems struct {
 	crm, wallboard, warehouse func(ctx context.Context, key, what string) error
 	call                      func(ctx context.Context, number string) error
 }
 
-// bus hands TaskRouter's events to three listeners. When one fails, the others
-// are done all the same.
+// bus passes TaskRouter's events to three listeners. If one fails, the others
+// still run.
 func bus(s systems) *flexfn.Function {
 	return events.TaskRouter(
 		events.On("reservation.accepted", func(ctx context.Context, e events.TaskRouterEvent) error {
@@ -45,16 +45,16 @@ type callback struct {
 	Task     string `json:"task" kind:"WT" purpose:"the task that it is about"`
 }
 
-// reminder is a job.
+// reminder is the data of a job.
 type reminder struct{ Customer, Task string }
 
-// callMeTomorrow asks for a call in 24 hours. Clicked twice for one task, it
-// asks once.
+// callMeTomorrow schedules a call in 24 hours; only one per task, however often
+// the agent clicks.
 var callMeTomorrow = flexfn.PrepareFlexFunction(func(ctx context.Context, in callback) (struct{}, error) {
 	return struct{}{}, events.Later(ctx, reminder(in), 24*time.Hour)
 }, flexfn.Once(24*time.Hour, "task"))
 
-// remind runs when the time has come.
+// remind runs when the job is due.
 func remind(s systems) *flexfn.Function {
 	return events.Job(func(ctx context.Context, r reminder) error { return s.call(ctx, r.Customer) })
 }
@@ -74,7 +74,7 @@ func keepUp(ctx context.Context, app *flexfn.App) {
 	}
 }
 
-// replayAll runs what could not be done again, after a system was down.
+// replayAll runs failed events again, for instance after a system was down.
 func replayAll(ctx context.Context, app *flexfn.App) error {
 	ctx = app.Context(ctx)
 	for letter, err := range events.DeadLetters(ctx) {

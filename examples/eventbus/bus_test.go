@@ -17,7 +17,7 @@ import (
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 )
 
-// record are systems that remember their calls.
+// record implements systems and remembers the calls.
 type record struct {
 	mu    sync.Mutex
 	told  []string
@@ -67,7 +67,7 @@ func TestBus(t *testing.T) {
 		r := &record{fault: errors.New("the CRM is down")}
 		app := newApp(t, r)
 		accepted := flexfntest.Params{"Sid": "EV1", "ReservationSid": "WR1", "WorkerName": "Bob", "TaskAttributes": map[string]any{"customer": "Ann"}}
-		for range 3 { // it comes three times
+		for range 3 { // the event is delivered three times
 			app.TaskRouterEvent("/events/taskrouter", "reservation.accepted", accepted)
 		}
 		r.fault = nil
@@ -104,7 +104,7 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-// TestKeepUp has TaskRouter make events that never arrive.
+// TestKeepUp makes TaskRouter create events that are never delivered.
 func TestKeepUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := new(record)

@@ -1,7 +1,7 @@
-// Command eventbus hands TaskRouter's events to a CRM, a wallboard and a data
-// warehouse, answers assignment callbacks, and calls customers back a day later.
-// Run it with flexfn dev, which has a Queue in memory; in production give its
-// Config a Store and a Queue.
+// Command eventbus passes TaskRouter's events to a CRM, a wallboard and a data
+// warehouse, answers assignment callbacks, and calls customers back a day
+// later. Run it with flexfn dev, which has a Queue in memory; in production
+// give its Config a Store and a Queue.
 package main
 
 import (

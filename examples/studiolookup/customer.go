@@ -16,12 +16,11 @@ type customerParams struct {
 // customerReply is widgets.NAME.parsed in the flow.
 type customerReply struct {
 	Country string `json:"country"`
-	Known   bool   `json:"known"` // false when the country could not be found out
+	Known   bool   `json:"known"` // false if the look-up failed
 }
 
-// customer fails open: a caller should not hear an error because a look-up
-// failed. The flow gets an answer that it can use, in time, and the log says
-// what happened.
+// customer fails open, so that a failed look-up does not end a call with an
+// error. The flow gets a usable answer in time, and the log says what happened.
 var customer = flexfn.PrepareStudioFunction(func(ctx context.Context, in customerParams) (customerReply, error) {
 	lookup, cancel := context.WithTimeout(ctx, 2*time.Second) // the caller is waiting
 	defer cancel()

@@ -27,7 +27,7 @@ func TestCustomer(t *testing.T) {
 		t.Errorf("the answer is %s", answer.Body)
 	}
 
-	// It is lenient about Twilio's failures, not about the caller.
+	// Only Twilio's failures are tolerated, not mistakes of the caller.
 	app.CallFlex(flexfntest.Agent, "/studio/customer", from).Refused(403, "")
 	app.CallStudio("/studio/customer", nil).Refused(400, "Missing from")
 }

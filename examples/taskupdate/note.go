@@ -23,8 +23,9 @@ var addNote = flexfn.PrepareFlexFunction(func(ctx context.Context, in noteParams
 	if err != nil {
 		return noteReply{}, err
 	}
-	// Reads the task, merges, and writes with If-Match: when someone else was
-	// faster, Twilio answers 412 and it starts again. No note is lost.
+	// UpdateTaskAttributes reads the task, merges, and writes with If-Match. If
+	// another update was faster, Twilio answers 412 and it starts again, so no
+	// note is lost.
 	attributes, err := twilioapi.UpdateTaskAttributes(ctx, in.Task, update).Get()
 	return noteReply{attributes}, err
 }, flexfn.Doc("Adds a note to a task, among those that others add."))

@@ -15,7 +15,7 @@ func TestAddNote(t *testing.T) {
 	app := flexfntest.New(t)
 	app.Handle("/flex/add-note", addNote)
 
-	// Someone outside of this app is faster, twice.
+	// Another program is faster, twice.
 	if err := app.Twilio.SetFaults(twiliofake.Fault{
 		Match: twiliofake.Match{Method: "POST", Path: "/v1/Workspaces/*/Tasks/*"}, Action: twiliofake.Status, Status: 412, Times: 2,
 	}); err != nil {

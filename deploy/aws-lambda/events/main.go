@@ -1,5 +1,5 @@
-// Command bootstrap handles Twilio's events on AWS Lambda: what was done is
-// remembered in Redis, and what outlasts the answer comes back from SQS.
+// Command bootstrap handles Twilio's events on AWS Lambda. Redis holds the
+// record of handled events, and work that outlasts the answer goes through SQS.
 package main
 
 import (
@@ -57,7 +57,8 @@ type feedback struct {
 	Task string `json:"task"`
 }
 
-// askForFeedback asks for a job in an hour; once, however often the event comes.
+// askForFeedback schedules a job in an hour; only one, however often the event
+// is delivered.
 func askForFeedback(ctx context.Context, e events.TaskRouterEvent) error {
 	return events.Later(ctx, feedback{e.Task.SID}, time.Hour)
 }

@@ -1,6 +1,6 @@
-// Command flexfn handles Twilio's events on Kubernetes. PostgreSQL remembers
-// what was done, and keeps the work that outlasts an answer. It runs as
-// ../flexfn.yaml says, with the environment of patch.yaml.
+// Command flexfn handles Twilio's events on Kubernetes. PostgreSQL holds the
+// record of handled events and the work that outlasts an answer. ../flexfn.yaml
+// deploys it, with the environment of patch.yaml.
 package main
 
 import (
@@ -65,8 +65,8 @@ func serve(ctx context.Context) error {
 	return host.Serve(ctx, app, host.FromEnv())
 }
 
-// catchUp looks each minute for events that did not arrive. Each process calls
-// it; one at a time works.
+// catchUp looks every minute for events that did not arrive. Each process calls
+// it, and one at a time does the work.
 func catchUp(ctx context.Context) {
 	for tick := time.NewTicker(time.Minute); ; {
 		if n, err := events.CatchUp(ctx); err != nil || n > 0 {
@@ -85,7 +85,8 @@ type feedback struct {
 	Task string `json:"task"`
 }
 
-// askForFeedback asks for a job in an hour; once, however often the event comes.
+// askForFeedback schedules a job in an hour; only one, however often the event
+// is delivered.
 func askForFeedback(ctx context.Context, e events.TaskRouterEvent) error {
 	return events.Later(ctx, feedback{e.Task.SID}, time.Hour)
 }
