@@ -26,8 +26,8 @@ async function step(name, check) {
   console.log(`ok   ${name} (${Date.now() - start} ms)`);
 }
 
-// newPage opens a page. What its console reports, requests that fail, and requests
-// to other hosts fail the test.
+// newPage opens a page. Console messages, failed requests and requests to other
+// hosts fail the test.
 const complaints = [];
 async function newPage(theme) {
   const page = await browser.newPage();
@@ -159,7 +159,7 @@ for (const theme of ['light', 'dark']) {
     await accessible(page, 'a result');
     await picture(page, `timeline-${theme}`);
 
-    // It has struck as often as it may: it is off, says so, and can be
+    // The fault has struck as often as it may. It is shown as off, and can be
     // switched on again and off.
     await go(page, '/twilio');
     await page.getByText('Spent: it struck 1 time.').waitFor();
@@ -223,7 +223,7 @@ for (const theme of ['light', 'dark']) {
     await page.getByLabel('name required').fill('Edited');
     await page.getByRole('button', { name: 'Call', exact: true }).click();
     await page.getByRole('group', { name: 'Answer body' }).getByText('Hello Edited!').waitFor();
-    // Below its own form, with what was sent and the chosen person, not with the sample.
+    // The form has the parameters that were sent and the chosen person, not the sample.
     await page.getByLabel('Call as').selectOption('guest');
     await page.getByLabel('Send as').selectOption('json');
     await page.getByRole('button', { name: 'Call', exact: true }).click();

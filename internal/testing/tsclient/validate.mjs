@@ -1,4 +1,4 @@
-// Asks an independent validator about OpenAPI documents, each a file.
+// Checks OpenAPI documents, one per file, with an independent validator.
 import { Validator } from "@seriousme/openapi-schema-validator";
 
 for (const file of process.argv.slice(2)) {

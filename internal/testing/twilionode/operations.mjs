@@ -13,7 +13,7 @@ const [sync, verify, serverless, trunk] = fake.map((item) => item.sid);
 const flow = { states: [], initial_state: 'Trigger', description: 'd', flags: {} };
 const address = { customerName: 'a', street: 's', city: 'c', region: 'r', postalCode: 'p', isoCountry: 'US' };
 
-// Of each: the collection, what makes an item, and what then changes it.
+// For each: the collection, the parameters that make an item, and those that change it.
 const collections = {
   applications: [c.applications, { friendlyName: 'a' }, { friendlyName: 'b' }],
   addresses: [c.addresses, address, { city: 'd' }],

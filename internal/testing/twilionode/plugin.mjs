@@ -1,6 +1,6 @@
 // Calls every ready-made function at APP_URL as a Flex plugin of the template
 // does, and compares the resources in the answers with what Twilio's own
-// library makes of the fake at FAKE_URL. It exits with 1 if anything differs from
+// library returns for the fake at FAKE_URL. It exits with 1 if anything differs from
 // what is expected.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -70,7 +70,7 @@ class FakeClient extends twilio.RequestClient {
 const c = twilio(ACCOUNT_SID, AUTH_TOKEN, { httpClient: new FakeClient() });
 const workspace = c.taskrouter.v1.workspaces(WORKSPACE_SID);
 
-// What a function of the template would send of a resource.
+// What a function of the template would send for a resource.
 const asJSON = (resource) => JSON.parse(JSON.stringify(resource));
 function same(got, resource, except = []) {
   const want = asJSON(resource);
@@ -227,7 +227,7 @@ const checks = {
     assert.equal((await missing.json()).data, null);
   },
 
-  // What holds for all of them.
+  // Checks that apply to all of them.
   async 'tokens'() {
     const path = `${router}get-queues`;
     for (const token of ['', 'dev-guest', 'dev-expired', 'dev-invalid', 'unknown']) {
