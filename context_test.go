@@ -52,8 +52,8 @@ func TestContextAccessors(t *testing.T) {
 	}
 }
 
-// TestQueueOfAnApp: in development the app has a Queue in memory, unless its Config
-// has one.
+// TestQueueOfAnApp: in development the app has a Queue in memory, unless its
+// Config has one.
 func TestQueueOfAnApp(t *testing.T) {
 	dev := func(c *Config) { c.devKey = strings.Repeat("k", shortestDevKey) }
 	if q := testApp(t, nil).config.Queue; q != nil {

@@ -180,8 +180,9 @@ func TestDeadlineHolds(t *testing.T) {
 	}
 }
 
-// TestLateConnectionIsClosed calls a handler that ends its goroutine, as t.Fatal does in a test.
-// After a late answer the connection is closed, though the handler still runs.
+// TestLateConnectionIsClosed calls a handler that ends its goroutine, as
+// t.Fatal does in a test. After a late answer the connection is closed, though
+// the handler still runs.
 func TestLateConnectionIsClosed(t *testing.T) {
 	app := newApp(t, testConfig(nil))
 	release := make(chan struct{})

@@ -34,8 +34,8 @@ func (b *letterBox) Delete(_ context.Context, id string) error {
 	return b.err
 }
 
-// TestEventsOfTheDevServer: the dev server reads the deliveries and the dead letters,
-// and replays and deletes a letter.
+// TestEventsOfTheDevServer: the dev server reads the deliveries and the dead
+// letters, and replays and deletes a letter.
 func TestEventsOfTheDevServer(t *testing.T) {
 	key := strings.Repeat("k", shortestDevKey)
 	config := testConfig()

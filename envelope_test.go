@@ -80,8 +80,8 @@ func TestStatusOfAResponse(t *testing.T) {
 	}
 }
 
-// TestNotSetUpIsNotLogged: the 501 of a feature that is not set up is not logged as a
-// failure; a service's 501 is.
+// TestNotSetUpIsNotLogged: the 501 of a feature that is not set up is not
+// logged as a failure; a service's 501 is.
 func TestNotSetUpIsNotLogged(t *testing.T) {
 	for _, c := range []struct {
 		err    *Error

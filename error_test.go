@@ -24,8 +24,8 @@ func TestStatusOfAnError(t *testing.T) {
 	}
 }
 
-// TestHandlersOwnContextEnds: that a ctx which the handler made has ended does not count as
-// the call's end.
+// TestHandlersOwnContextEnds: that a ctx which the handler made has ended does
+// not count as the call's end.
 func TestHandlersOwnContextEnds(t *testing.T) {
 	app := testApp(t, func(c *Config) { c.Logger = slog.New(slog.DiscardHandler) })
 	for _, err := range []error{context.Canceled, context.DeadlineExceeded} {
@@ -60,8 +60,8 @@ type hurriedBody struct {
 func (h hurriedBody) SetReadDeadline(time.Time) error { close(h.hurry); return nil }
 func (h hurriedBody) Read([]byte) (int, error)        { <-h.hurry; return 0, os.ErrDeadlineExceeded }
 
-// TestSlowBodyIsHurried: at the deadline the read of a slow body is interrupted, and
-// the reader answers.
+// TestSlowBodyIsHurried: at the deadline the read of a slow body is
+// interrupted, and the reader answers.
 func TestSlowBodyIsHurried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

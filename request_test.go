@@ -58,7 +58,8 @@ func TestDeleteEmptyKeys(t *testing.T) {
 	}
 }
 
-// TestSumOfParameters: the checksum of the parameters covers all of them except the token.
+// TestSumOfParameters: the checksum of the parameters covers all of them except
+// the token.
 func TestSumOfParameters(t *testing.T) {
 	sum := func(vs values) claim.Sum { return vs.sum("Token") }
 	pair := func(key, value string) []form.Pair {

@@ -8,8 +8,8 @@ import (
 	"github.com/flexfn/flexfn/internal/store"
 )
 
-// TestSecretOfTheStore: instances share entries if they have the same secret, which is
-// StoreSecret or, if that is empty, the auth token.
+// TestSecretOfTheStore: instances share entries if they have the same secret,
+// which is StoreSecret or, if that is empty, the auth token.
 func TestSecretOfTheStore(t *testing.T) {
 	key := func(token, secret string) string {
 		t.Helper()

@@ -58,10 +58,10 @@ func ends(endings ...string) func(string) bool {
 
 var block = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 
-// TestDocuments: every block of code in the README and below docs is part of something that
-// is compiled and run: Go of the examples and tests, TypeScript of the
-// client's checks, commands of the command's scripts and of CI, states and
-// faults that the fake takes. What no test can run (commands of other
+// TestDocuments: every block of code in the README and below docs is part of
+// something that is compiled and run: Go of the examples and tests, TypeScript
+// of the client's checks, commands of the command's scripts and of CI, states
+// and faults that the fake takes. What no test can run (commands of other
 // companies' clouds) leads to files that are there, which deploy/check checks.
 func TestDocuments(t *testing.T) {
 	documents, err := filepath.Glob(root + "/docs/*.md")

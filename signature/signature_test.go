@@ -628,8 +628,8 @@ func TestFormLimits(t *testing.T) {
 	}
 }
 
-// TestProofHasTheForm: the parameters are the signed ones, in the order in which they
-// were sent.
+// TestProofHasTheForm: the parameters are the signed ones, in the order in
+// which they were sent.
 func TestProofHasTheForm(t *testing.T) {
 	v, err := New(Config{AccountSID: "AC" + strings.Repeat("a", 32), AuthTokens: []string{"a0b1c2d3"}})
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/flexfn/flexfn/internal/form"
 )
 
-// TestSubaccountsSignForThemselves: an account's own signature is valid only for requests that
-// name that account, however and wherever they name it.
+// TestSubaccountsSignForThemselves: an account's own signature is valid only
+// for requests that name that account, however and wherever they name it.
 func TestSubaccountsSignForThemselves(t *testing.T) {
 	const mainToken, ownToken, otherToken = "maintoken", "owntoken", "othertoken"
 	mainSID, own, other := "AC"+strings.Repeat("0", 32), "AC"+strings.Repeat("a", 32), "AC"+strings.Repeat("b", 32)
@@ -82,8 +82,8 @@ func TestSubaccountsSignForThemselves(t *testing.T) {
 	}
 }
 
-// TestPublicURLIsTheOnlyCandidate: with a public URL, headers do not decide scheme or
-// host.
+// TestPublicURLIsTheOnlyCandidate: with a public URL, headers do not decide
+// scheme or host.
 func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com", ProxyTrust: TrustXForwardedFromAnyone()})
 	if err != nil {
@@ -100,8 +100,8 @@ func TestPublicURLIsTheOnlyCandidate(t *testing.T) {
 	}
 }
 
-// TestNumberSignIsRefused: a # in a request line ends the URL that is signed but not the
-// query that a server reads, so a request with one is refused.
+// TestNumberSignIsRefused: a # in a request line ends the URL that is signed
+// but not the query that a server reads, so a request with one is refused.
 func TestNumberSignIsRefused(t *testing.T) {
 	v, err := New(Config{AuthTokens: []string{"token"}, PublicURL: "https://example.com"})
 	if err != nil {

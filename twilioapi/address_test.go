@@ -87,8 +87,8 @@ func TestNewRequest(t *testing.T) {
 	}
 }
 
-// TestResponseHeaderOfAnotherClient: for a client that does not come from ExecuteTwilio
-// there are no headers.
+// TestResponseHeaderOfAnotherClient: for a client that does not come from
+// ExecuteTwilio there are no headers.
 func TestResponseHeaderOfAnotherClient(t *testing.T) {
 	if got := ResponseHeader(&Client{Client: &client.Client{}}); got == nil || len(got) != 0 {
 		t.Errorf("%v", got)

@@ -61,7 +61,8 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-// TestMergeManyMembers: an object finds each of its members, whether it has few or many.
+// TestMergeManyMembers: an object finds each of its members, whether it has few
+// or many.
 func TestMergeManyMembers(t *testing.T) {
 	for n := range 2 * few {
 		var old, update, want []string
