@@ -147,7 +147,7 @@ func operationID(path string) string {
 //
 // An operation has the statuses that flexfn itself answers with, and a default
 // for those that a handler chooses. Open functions have no 403, since they
-// refuse nobody.
+// admit everyone.
 func (g *schemas) operation(id string, f Function) *oas.Operation {
 	op := &oas.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
