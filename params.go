@@ -29,6 +29,7 @@ type parameter struct {
 	openapi.Parameter
 	index []int
 	set   setter
+	one   bool // takes one value, not a list
 }
 
 // setter sets field to v. If v does not fit, it returns the end of the sentence
@@ -100,6 +101,7 @@ func (d *definition) add(t reflect.Type, parent []int) {
 			fault("the parameter %q is also field %s", p.Name, other)
 		}
 		d.names[p.Name] = f.Name
+		p.one = f.Type.Kind() != reflect.Slice && f.Type.Kind() != reflect.Interface
 		var err error
 		if p.set, err = setterFor(f.Type, p.Kind); err != nil {
 			fault("%v", err)
@@ -538,6 +540,9 @@ func bind(path string, list []parameter, vs *values, in reflect.Value) error {
 	for i := range list {
 		p := &list[i]
 		v := vs.get(p.Name)
+		if p.one {
+			v = v.agreed()
+		}
 		if v.missing() {
 			if v.kind == absentValue {
 				vs.hint(p.Name)

@@ -65,6 +65,21 @@ func (v value) missing() bool {
 	return false
 }
 
+// agreed returns the one value of a key that was given several times with the
+// same one, and otherwise v. Twilio appends its parameters to the query of a
+// link whose method is GET, so that a link with the CallSid has it twice.
+func (v value) agreed() value {
+	if v.kind != listValue {
+		return v
+	}
+	for _, s := range v.list {
+		if s != v.list[0] {
+			return v
+		}
+	}
+	return value{kind: stringValue, text: v.list[0]}
+}
+
 // get returns the parameter key: the body's if the body has it, and otherwise
 // the query's.
 func (vs *values) get(key string) value {
