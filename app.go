@@ -106,6 +106,9 @@ func New(config Config) (*App, error) {
 		return nil, err
 	}
 	a.claims = claim.New(a.entries)
+	if !a.entries.Private() {
+		a.turns.Shared = a.takeTurn
+	}
 	a.alone = claim.New(store.InMemory(store.NewMemory(ownMemoryBytes), a.log))
 	if a.tokens, err = newTokenValidator(a); err != nil {
 		return nil, err

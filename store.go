@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/flexfn/flexfn/internal/claim"
 	"github.com/flexfn/flexfn/internal/store"
 )
 
@@ -78,6 +79,36 @@ func checkStoreSecret(secret string) error {
 		return fmt.Errorf("FLEXFN_STORE_SECRET has %d characters: it must have at least %d, drawn at random", len(secret), shortestSecret)
 	}
 	return nil
+}
+
+// longestTurn bounds a turn in a ctx without a deadline, such as that of a job.
+const longestTurn = time.Minute
+
+// takeTurn takes the turn for key among the instances that share the Store. A
+// turn of an instance that has died ends a little after its deadline would have.
+//
+// While the Store fails there are no turns among instances, and the log says so:
+// a caller who waits is worth more than a change that two make at once. The
+// error is ctx's.
+func (a *App) takeTurn(ctx context.Context, key string) (done func(), err error) {
+	lease := longestTurn
+	if at, ok := ctx.Deadline(); ok {
+		lease = max(time.Until(at), 0) + leaseMargin
+	}
+	mine, _, err := a.claims.Take(ctx, claim.Request{Key: a.entries.Key("turn", key), Keep: time.Second, Lease: lease})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	default:
+		Logger(ctx).Warn("turns are taken within this instance alone: an update at the same time by another one may be lost", "key", key, "error", err)
+		return func() {}, nil
+	}
+	return func() {
+		if err := mine.Free(context.WithoutCancel(ctx), func([]byte) []byte { return nil }); err != nil {
+			Logger(ctx).Warn("a turn could not be given back: other instances wait until it ends by itself", "key", key, "ends", mine.Ends(), "error", err)
+		}
+	}, nil
 }
 
 // sharedTokens shares with other instances which Flex tokens Twilio accepted.

@@ -135,10 +135,20 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 // takeTurn waits until no other update of the same key is running in this app.
 // Without turns, most updates of a busy task would conflict.
 func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
+	return turnFrom(ctx, conflict.Take, key, what)
+}
+
+// takeSharedTurn is takeTurn for what Twilio does not version: the turn is taken
+// among all instances that share a Store.
+func takeSharedTurn(ctx context.Context, key, what string) (done func(), err error) {
+	return turnFrom(ctx, conflict.TakeShared, key, what)
+}
+
+func turnFrom(ctx context.Context, take func(context.Context, string) (func(), error), key, what string) (done func(), err error) {
 	if flexfn.FromContext(ctx) == nil {
 		return nil, noApp()
 	}
-	done, err = conflict.Take(ctx, key)
+	done, err = take(ctx, key)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other updates of this " + what + " took too long", RetryAfter: time.Second, Err: err}

@@ -22,9 +22,9 @@ func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.R
 // than once, so its result must depend on its argument only. An error of change
 // ends the call.
 //
-// Twilio's configuration has no version (ETag). Updates take turns within an app,
-// but a change by another process, or in Twilio's console, between reading and
-// storing is overwritten.
+// Twilio's configuration has no version (ETag). Updates take turns, among all
+// instances of the app that share a Store, but a change by another program, or in
+// Twilio's console, between reading and storing is overwritten.
 //
 //	res := twilioapi.UpdateFlexConfiguration(ctx, func(old json.RawMessage) (json.RawMessage, error) {
 //		return twilioapi.MergeAttributes(old, json.RawMessage(`{"custom_data":{"greeting":"Hello"}}`))
@@ -32,7 +32,7 @@ func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.R
 //
 // The result of change replaces the whole, so start from old.
 func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
-	done, err := takeTurn(ctx, "Flex configuration", "Flex configuration")
+	done, err := takeSharedTurn(ctx, "Flex configuration", "Flex configuration")
 	if err != nil {
 		return failed[json.RawMessage](err)
 	}

@@ -92,14 +92,14 @@ func ConversationAttributes(ctx context.Context, conversationSID string, opts ..
 
 // UpdateConversationAttributes merges update, a JSON object, into the attributes of
 // a conversation, as [MergeAttributes] does, and returns the result. Twilio
-// does not version these attributes, so updates within one app take turns, and
-// each reads right before it writes. An update that another program makes at
-// the same time can be lost.
+// does not version these attributes, so updates take turns among all instances
+// of the app that share a Store, and each reads right before it writes. An
+// update that another program makes at the same time can be lost.
 func UpdateConversationAttributes(ctx context.Context, conversationSID string, update json.RawMessage, opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
 	if err := checkSID("conversation", "CH", conversationSID); err != nil {
 		return failed[json.RawMessage](err)
 	}
-	done, err := takeTurn(ctx, conversationSID, "conversation")
+	done, err := takeSharedTurn(ctx, conversationSID, "conversation")
 	if err != nil {
 		return failed[json.RawMessage](err)
 	}

@@ -224,7 +224,7 @@ type Unparking struct {
 // not parked any more, as when Twilio reports a second message or an agent
 // clicks twice, the invite and the error are nil.
 func UnparkInteraction(ctx context.Context, u Unparking) (*flexapi.FlexV1InteractionChannelInvite, error) {
-	done, err := takeTurn(ctx, "unpark "+u.ConversationSID, "conversation")
+	done, err := takeSharedTurn(ctx, "unpark "+u.ConversationSID, "conversation")
 	if err != nil {
 		return nil, err
 	}

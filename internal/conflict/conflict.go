@@ -12,6 +12,10 @@ import (
 // Turns makes the updates of one resource take turns. The zero value is ready
 // to use. It is safe for concurrent use.
 type Turns struct {
+	// Shared, unless nil, takes the turn for key among the instances that share
+	// a Store. It fails only if ctx ends. Set it before the first use.
+	Shared func(ctx context.Context, key string) (done func(), err error)
+
 	mu    sync.Mutex
 	taken map[string]*turn
 }
@@ -45,6 +49,23 @@ func (s *Turns) Take(ctx context.Context, key string) (done func(), err error) {
 // see [Turns.Take].
 func Take(ctx context.Context, key string) (done func(), err error) {
 	return ctx.Value(TurnsKey{}).(*Turns).Take(ctx, key)
+}
+
+// TakeShared takes the turn for key as [Take] does, and among all instances that
+// share the app's Store too. Use it for what Twilio does not version (ETag).
+func TakeShared(ctx context.Context, key string) (done func(), err error) {
+	turns := ctx.Value(TurnsKey{}).(*Turns)
+	here, err := turns.Take(ctx, key)
+	if err != nil || turns.Shared == nil {
+		return here, err
+	}
+	// One waiter of each instance asks the Store.
+	everywhere, err := turns.Shared(ctx, key)
+	if err != nil {
+		here()
+		return nil, err
+	}
+	return func() { everywhere(); here() }, nil
 }
 
 func (s *Turns) join(key string) *turn {
