@@ -10,9 +10,9 @@ import (
 
 // adminUI lets administrators change the plugin's settings. Flex keeps them in
 // its configuration's ui_attributes, which Twilio does not version. Changes
-// within one program therefore take turns, and each reads before it writes.
-// Another program, or Twilio's console, can still overwrite a change in
-// between.
+// therefore take turns, among instances that share a Store, and each reads
+// before it writes. Another program, or Twilio's console, can still overwrite a
+// change in between.
 func adminUI(*Config) []flexfn.Route {
 	const path = "/features/admin-ui/flex/"
 	return []flexfn.Route{

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -52,6 +53,17 @@ func (c *Config) assets() fs.FS {
 		return assets{nil, pages}
 	}
 	return assets{c.assetsRoot.FS(), pages}
+}
+
+// withoutVideoPage says that the video page cannot show a call. A page of the
+// user's own is taken to have all that it needs.
+func (c *Config) withoutVideoPage() string {
+	for _, name := range []string{"index.html", "twilio-video.min.js"} {
+		if _, err := os.Stat(filepath.Join(c.AssetsDir, "features/chat-to-video-escalation", name)); err == nil && c.AssetsDir != "" {
+			return ""
+		}
+	}
+	return "the video page needs Twilio's library in FLEXFN_ASSETS_DIR, as features/chat-to-video-escalation/twilio-video.min.js"
 }
 
 // openAssets opens the user's folder. Links that lead out of it are not

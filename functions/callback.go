@@ -198,8 +198,8 @@ func override(field *string, by string) {
 // them. The recording may instead come under the names that Twilio posts; see
 // twilioRecording.
 type createCallbackParams struct {
-	Number        string       `json:"numberToCall" purpose:"the number of the customer to call" example:"+15550001111"`
-	From          string       `json:"numberToCallFrom" purpose:"the number to call the customer from" example:"+15550002222"`
+	Number        given        `json:"numberToCall" purpose:"the number of the customer to call" example:"+15550001111"`
+	From          given        `json:"numberToCallFrom" purpose:"the number to call the customer from" example:"+15550002222"`
 	FlowExecution optional     `json:"flexFlowSid" doc:"the execution of the flow that asks"`
 	Workflow      optional     `json:"workflowSid" doc:"workflow of the task; the configured one when left out"`
 	Timeout       optionalInt  `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
@@ -234,7 +234,7 @@ func (p createCallbackParams) Validate() error {
 func (c *Config) createCallback(ctx context.Context, in createCallbackParams) (taskReply, error) {
 	posted := in.twilioRecording
 	return createdTask(c.createCallbackTask(ctx, callback{
-		Number: in.Number, From: in.From, Workflow: string(in.Workflow), Channel: string(in.Channel), FlowExecution: string(in.FlowExecution),
+		Number: string(in.Number), From: string(in.From), Workflow: string(in.Workflow), Channel: string(in.Channel), FlowExecution: string(in.FlowExecution),
 		LinkID: string(in.LinkID), Timeout: in.Timeout.n, Priority: in.Priority.n, Attempts: in.Attempts.n, Received: string(in.Received), Deleted: bool(in.Deleted),
 		Recording: in.Recording.or(string(posted.Recording)), RecordingURL: in.RecordingURL.or(string(posted.RecordingURL)),
 		TranscriptSID: in.TranscriptSID.or(string(posted.TranscriptSID)), Words: in.Transcript.or(string(posted.Transcript)),

@@ -180,15 +180,15 @@ type createRoomReply struct {
 
 // createRoom creates the room and marks the task with it. If the task cannot be
 // marked, the room is closed. VideoCodeTTL counts from when the last
-// participant leaves. A room that stays empty ends after a time that Twilio
-// sets.
+// participant leaves, and from the start if nobody enters.
 func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
 	var undo steps.Undo
 	defer func() { undo.Unless(ctx, err) }()
 	reply := createRoomReply{Name: randomName(c.videoCodeLength())}
 	room := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*video.VideoV1Room, error) {
 		params := &video.CreateRoomParams{
-			UniqueName: &reply.Name, RecordParticipantsOnConnect: &c.VideoRecord, EmptyRoomTimeout: new(c.videoCodeTTL()),
+			UniqueName: &reply.Name, RecordParticipantsOnConnect: &c.VideoRecord,
+			EmptyRoomTimeout: new(c.videoCodeTTL()), UnusedRoomTimeout: new(c.videoCodeTTL()),
 		}
 		if c.VideoRoomType != "" {
 			params.Type = &c.VideoRoomType

@@ -33,11 +33,11 @@ func chatTransfer(c *Config) []flexfn.Route {
 // transferTaskParams are the plugin's, with its spelling. Empty optional ones,
 // and the words undefined and null, count as left out.
 type transferTaskParams struct {
-	LinkID     string          `json:"conversationId" purpose:"conversation_id to link tasks for reporting" example:"WT00000000000000000000000000000001"`
+	LinkID     optional        `json:"conversationId" purpose:"conversation_id to link tasks for reporting" example:"WT00000000000000000000000000000001"`
 	Attributes json.RawMessage `json:"jsonAttributes" purpose:"JSON calling tasks attributes to perpetuate onto new task" example:"{\"channelSid\":\"CH00000000000000000000000000000001\"}"`
 	Target     string          `json:"transferTargetSid" purpose:"sid of target worker or target queue" kind:"WK|WQ"`
 	QueueName  optional        `json:"transferQueueName" doc:"name of the queue if transfering to a queue, otherwise empty string"`
-	Ignore     string          `json:"ignoreWorkerContactUri" purpose:"woker Contact Uri to ignore when transfering" example:"client:agent"`
+	Ignore     optional        `json:"ignoreWorkerContactUri" purpose:"woker Contact Uri to ignore when transfering" example:"client:agent"`
 	Workflow   optional        `json:"workflowSid" doc:"workflow of the task; the configured one when left out"`
 	Timeout    optionalInt     `json:"timeout" doc:"seconds after which the task is canceled; 86400 when left out"`
 	Priority   optionalInt     `json:"priority" doc:"priority of the task; 0 when left out"`
@@ -69,7 +69,7 @@ func (c *Config) createTransferTask(ctx context.Context, in transferTaskParams) 
 	if strings.HasPrefix(in.Target, "WQ") {
 		target = "queue"
 	}
-	attributes, err := transferAttributes(in.Attributes, in.LinkID, map[string]any{
+	attributes, err := transferAttributes(in.Attributes, string(in.LinkID), map[string]any{
 		"ignoreWorkerContactUri": in.Ignore, "transferTargetSid": in.Target, "transferQueueName": in.QueueName,
 		"transferTargetType": target, "workerSidsInConversation": []string{},
 	})

@@ -55,7 +55,7 @@ type Config struct {
 	// 128. Zero is 32.
 	VideoCodeLength int
 	// VideoCodeTTL is how many minutes an empty video room is kept, from 1 to
-	// 60. Zero means 60.
+	// 60, whether it was left or nobody has entered it yet. Zero means 60.
 	VideoCodeTTL int
 	// VideoRoomType is Twilio's type of video rooms, such as "group"; empty
 	// means the account's default.
@@ -236,7 +236,7 @@ func (c *Config) fault() error {
 			continue
 		}
 		if err := s.check(c); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", s.name, err))
+			faults = append(faults, each(s.name, err))
 		}
 	}
 	return errors.Join(faults...)
@@ -282,12 +282,18 @@ func (c *Config) checkTimeZone() error {
 }
 
 // loadPrompts reads the prompts over the defaults, so that a file needs only
-// those that differ.
+// those that differ. The default menu follows what the file offers.
 func (c *Config) loadPrompts() error {
-	if c.words = defaultPrompts(); c.PromptsFile == "" {
+	c.words = defaultPrompts()
+	if c.PromptsFile == "" {
 		return nil
 	}
-	return readFile(c.PromptsFile, &c.words)
+	menu := c.words.Menu
+	err := readFile(c.PromptsFile, &c.words)
+	if c.words.Menu == menu {
+		c.words.Menu = menuOf(c.words.Offers...)
+	}
+	return err
 }
 
 func (c *Config) loadCanned() error {

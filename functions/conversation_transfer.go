@@ -34,13 +34,13 @@ func conversationTransfer(c *Config) []flexfn.Route {
 // itself win over both.
 type inviteParams struct {
 	Task         string                     `json:"taskSid" purpose:"task sid of transferring task" kind:"WT"`
-	LinkID       string                     `json:"conversationId" purpose:"for linking transfer task in insights (CHxxx or WTxxx sid)" example:"WT00000000000000000000000000000001"`
+	LinkID       optional                   `json:"conversationId" purpose:"for linking transfer task in insights (CHxxx or WTxxx sid)" example:"WT00000000000000000000000000000001"`
 	Attributes   json.RawMessage            `json:"jsonAttributes" purpose:"string representation of transferring task" example:"{\"from\":\"web\"}"`
 	Target       string                     `json:"transferTargetSid" purpose:"worker or queue sid" kind:"WK|WQ"`
 	Ignore       map[string]json.RawMessage `json:"workersToIgnore" purpose:"json object with key indicating task attribute to set as an array of workers to ignore. eg {'workersToIgnore':['Alice','Bob']}. This gets copied to task attributes." example:"{\"workersToIgnore\":[\"Alice\",\"Bob\"]}"`
 	Interaction  string                     `json:"flexInteractionSid" purpose:"KDxxx sid for inteactions API" kind:"KD"`
 	Channel      string                     `json:"flexInteractionChannelSid" purpose:"UOxxx sid for interactions API" kind:"UO"`
-	TaskChannel  string                     `json:"taskChannelUniqueName" purpose:"task channel to use for the new task" example:"chat"`
+	TaskChannel  given                      `json:"taskChannelUniqueName" purpose:"task channel to use for the new task" example:"chat"`
 	Conversation optional                   `json:"conversationSid" doc:"the conversation, for the list of its open invites"`
 	QueueName    optional                   `json:"transferQueueName" doc:"name of the queue, when one is invited"`
 	WorkerName   optional                   `json:"transferWorkerName" doc:"name of the worker, when one is invited"`
@@ -68,7 +68,7 @@ func (c *Config) inviteParticipant(ctx context.Context, in inviteParams) (invite
 	if strings.HasPrefix(in.Target, "WQ") {
 		target, name = "queue", string(in.QueueName)
 	}
-	attributes, err := transferAttributes(in.Attributes, in.LinkID, map[string]any{
+	attributes, err := transferAttributes(in.Attributes, string(in.LinkID), map[string]any{
 		"transferTargetSid": in.Target, "transferQueueName": in.QueueName, "transferTargetType": target,
 	}, object(in.Ignore))
 	if err != nil {
@@ -129,9 +129,12 @@ func invitedTask(i *flexapi.FlexV1InteractionChannelInvite) string {
 }
 
 // transferAttributes returns the attributes for a task that takes over a
-// conversation, linked to it for reports. It changes transfer.
+// conversation, linked to it for reports unless linkID is "". It changes
+// transfer.
 func transferAttributes(old json.RawMessage, linkID string, transfer map[string]any, more ...json.RawMessage) (json.RawMessage, error) {
-	transfer["conversations"] = map[string]any{"conversation_id": linkID}
+	if linkID != "" {
+		transfer["conversations"] = map[string]any{"conversation_id": linkID}
+	}
 	// Merging into an empty object checks that old is one.
 	attributes, err := twilioapi.MergeAttributes(json.RawMessage("{}"), old)
 	for _, update := range append(more, object(transfer)) {

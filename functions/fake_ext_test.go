@@ -19,6 +19,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
+	"github.com/flexfn/flexfn/internal/dev"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -317,6 +318,9 @@ func TestCreateTaskAttributes(t *testing.T) {
 
 func TestTaskStatus(t *testing.T) {
 	app := newApp(t)
+	if err := dev.AddDemoState(app.Twilio); err != nil {
+		t.Fatal(err)
+	}
 	const path = flex + "taskrouter/update-task-assignment-status"
 	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + missing, "assignmentStatus": "completed"}).OK() // 20404
 	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + one, "assignmentStatus": "wrapping"}).OK()
@@ -324,6 +328,13 @@ func TestTaskStatus(t *testing.T) {
 	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + one, "assignmentStatus": "complete"}).Refused(400, "must be one of pending")
 	if requests := app.Twilio.Requests(twiliofake.Match{Host: "taskrouter", Method: "POST"}); len(requests) != 3 || !strings.Contains(requests[0].Answer, "20404") || requests[1].Status != 200 || !strings.Contains(requests[2].Answer, "20001") {
 		t.Errorf("%+v", requests)
+	}
+	app.CallFlex(flexfntest.Agent, path, params{"taskSid": "WT" + one, "assignmentStatus": "completed", "reason": "sold"}).OK()
+	app.CallFlex(flexfntest.Agent, path, params{"taskSid": waitingTask, "assignmentStatus": "canceled", "reason": "undefined"}).OK()
+	for sid, want := range map[string]string{"WT" + one: "sold", waitingTask: "Set to canceled by the Flex plugin"} {
+		if got := field(app, "tasks", sid, "reason"); got != want {
+			t.Errorf("the task %s has the reason %q, want %q", sid, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,6 +26,8 @@ type feature struct {
 	// voice are the routes that answer telephone calls. They are served even
 	// while settings are missing, and always answer with TwiML.
 	voice func(*Config) []flexfn.Route
+	// limited says what does not work while the feature is on, "" if all does.
+	limited func(*Config) string
 }
 
 // need is a setting that a feature needs, from the app's configuration or this
@@ -54,13 +57,13 @@ func features() []feature {
 		{name: "admin-ui", routes: adminUI},
 		{name: "callback-and-voicemail", needs: []need{needWorkspace, needCallback, needPublicURL}, routes: callbacks, voice: waitExperience},
 		{name: "canned-responses", routes: cannedResponses},
-		{name: "chat-to-video-escalation", needs: []need{needWorkspace, needAPIKey}, routes: chatToVideo},
+		{name: "chat-to-video-escalation", needs: []need{needWorkspace, needAPIKey}, routes: chatToVideo, limited: (*Config).withoutVideoPage},
 		{name: "chat-transfer", needs: []need{needWorkspace, needTransfer, needChat}, routes: chatTransfer},
 		{name: "conversation-transfer", needs: []need{needWorkspace, needTransfer}, routes: conversationTransfer},
 		{name: "dual-channel-recording", routes: dualChannelRecording},
 		{name: "hang-up-by", routes: hangUpBy},
 		{name: "internal-call", needs: []need{needWorkspace, needInternal}, routes: internalCall, voice: internalCallVoice},
-		{name: "park-interaction", needs: []need{needWorkspace, needPublicURL}, routes: parkInteraction},
+		{name: "park-interaction", needs: []need{needWorkspace, needPublicURL}, routes: parkInteraction, limited: (*Config).withoutList},
 		{name: "pause-recording", routes: pauseRecording},
 		{name: "schedule-manager", needs: []need{needSchedules}, routes: scheduleManager},
 		{name: "supervisor-barge-coach", routes: supervisorBargeCoach},
@@ -77,6 +80,14 @@ func (f feature) missing(app flexfn.Config, c *Config) (names []string) {
 		}
 	}
 	return names
+}
+
+// limits is limited as a list, which is empty if everything works.
+func (f feature) limits(c *Config) []string {
+	if f.limited == nil || f.limited(c) == "" {
+		return nil
+	}
+	return []string{f.limited(c)}
 }
 
 // disabled lists the paths of the feature's functions that c disables.
@@ -143,6 +154,20 @@ func (o *optional) UnmarshalText(text []byte) error {
 
 // or returns o, or standIn if it is missing.
 func (o optional) or(standIn string) string { return cmp.Or(string(o), standIn) }
+
+// given is a required parameter that may not be one of the words undefined and
+// null, which the plugin sends for a value that it does not have. They are
+// refused with 400.
+type given string
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (g *given) UnmarshalText(text []byte) error {
+	*g = given(text)
+	if *g == "undefined" || *g == "null" {
+		return fmt.Errorf("%s is what JavaScript writes for a missing one", text)
+	}
+	return nil
+}
 
 // optionalInt is a whole number that may be missing, as an optional may. A
 // value that is not a whole number is refused with 400. Twilio checks the
@@ -241,14 +266,15 @@ func value(s *string) string {
 }
 
 // rewriteAttributes changes attributes that Twilio does not version. Changes
-// take turns within the app, and each reads the attributes right before it
-// writes them. A repeated attempt begins with reading, so change may run more
-// than once. key is the resource's SID. Only changes within the process take
-// turns; a change that another process makes in between is lost.
+// rewriteAttributes changes attributes that Twilio does not version. Changes
+// take turns among all instances that share a Store, and each reads the
+// attributes right before it writes them. A repeated attempt begins with
+// reading, so change may run more than once. key is the resource's SID. A change
+// that anyone else makes in between is lost.
 func rewriteAttributes(ctx context.Context, key string, change func(json.RawMessage) (json.RawMessage, error),
 	read func(*twilioapi.Client) (*string, error), write func(client *twilioapi.Client, attributes string) error,
 ) error {
-	done, err := conflict.Take(ctx, key)
+	done, err := conflict.TakeShared(ctx, key)
 	if err != nil {
 		return &flexfn.Error{Status: http.StatusServiceUnavailable, Message: "other changes took too long", Err: err}
 	}

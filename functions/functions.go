@@ -115,7 +115,7 @@ func (c Config) Add(app *flexfn.App) error {
 		return err
 	}
 	routes := c.common()
-	var off []string
+	var off, limited []string
 	for _, s := range c.status(app.Config()) {
 		switch {
 		case !s.Chosen:
@@ -124,6 +124,9 @@ func (c Config) Add(app *flexfn.App) error {
 		// without settings.
 		case len(s.Missing) == 0 || c.describing:
 			routes = append(routes, s.feature.all(&c)...)
+			if len(s.Limits) > 0 {
+				limited = append(limited, s.String())
+			}
 			continue
 		case c.Features != nil:
 			return fmt.Errorf("FLEXFN_FEATURES names %s, which needs %s: set it, or leave the feature out", s.Name, strings.Join(s.Missing, ", "))
@@ -134,6 +137,9 @@ func (c Config) Add(app *flexfn.App) error {
 	app.HandleFiles("/features/", c.assets())
 	if len(off) > 0 {
 		app.Config().Logger.Info("features of the Flex plugin are off, since settings are missing", "features", strings.Join(off, "; "))
+	}
+	if len(limited) > 0 {
+		app.Config().Logger.Info("features of the Flex plugin are limited", "features", strings.Join(limited, "; "))
 	}
 	for _, r := range routes {
 		if !slices.Contains(c.Disabled, r.Path) {
@@ -155,6 +161,9 @@ type FeatureStatus struct {
 	// Disabled lists the paths of its functions that [Config].Disabled switches
 	// off.
 	Disabled []string
+	// Limits says what of the feature does not work although it is on, and
+	// why, each in a clause.
+	Limits []string
 
 	feature feature
 }
@@ -166,6 +175,8 @@ func (s FeatureStatus) String() string {
 		return s.Name + " is not in FLEXFN_FEATURES"
 	case len(s.Missing) > 0:
 		return s.Name + " needs " + strings.Join(s.Missing, ", ")
+	case len(s.Limits) > 0:
+		return s.Name + " is limited: " + strings.Join(s.Limits, "; ")
 	}
 	return s.Name
 }
@@ -180,7 +191,7 @@ func (c *Config) status(app flexfn.Config) []FeatureStatus {
 	var list []FeatureStatus
 	for _, f := range features() {
 		list = append(list, FeatureStatus{
-			f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f.disabled(c), f,
+			f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f.disabled(c), f.limits(c), f,
 		})
 	}
 	return list

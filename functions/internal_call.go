@@ -22,9 +22,9 @@ import (
 // have joined, the called agent gets a task that leads there. Twilio may report
 // the join twice, so the caller's task is marked with what the first report
 // did. If the called agent's task cannot be created, the conference ends, so
-// that the caller does not wait in it alone. Reports take turns only within one
-// instance: two instances that get the report at the same moment could both
-// create a task. Later reports see the mark.
+// that the caller does not wait in it alone. Reports about one call take turns,
+// among all instances that share a Store. Without a Store, two instances that
+// get the report at the same moment could both create a task.
 func internalCall(c *Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
@@ -44,29 +44,30 @@ func internalCallVoice(*Config) []flexfn.Route {
 }
 
 type joinParams struct {
-	Conference string `json:"conferenceName" doc:"name of the conference" example:"WT00000000000000000000000000000001"`
+	Conference optional `json:"conferenceName" doc:"name of the conference" example:"WT00000000000000000000000000000001"`
 }
 
 // joinConference leads the called agent into the conference, which ends when
 // either of the two leaves.
 func joinConference(_ context.Context, in joinParams) (*flexfn.Response, error) {
-	return intoConference(&twiml.VoiceConference{Name: in.Conference, EndConferenceOnExit: "true"})
+	return intoConference(&twiml.VoiceConference{Name: string(in.Conference), EndConferenceOnExit: "true"})
 }
 
 type joinOutboundParams struct {
-	Task string `json:"taskSid" doc:"the task, whose SID names the conference" example:"WT00000000000000000000000000000001"`
+	Task optional `json:"taskSid" doc:"the task, whose SID names the conference" example:"WT00000000000000000000000000000001"`
 }
 
 // joinOutbound leads the calling agent into the conference. Only this leg asks
 // for status callbacks, at a URL relative to this function's.
 func joinOutbound(_ context.Context, in joinOutboundParams) (*flexfn.Response, error) {
 	return intoConference(&twiml.VoiceConference{
-		Name: in.Task, EndConferenceOnExit: "true", StatusCallback: "call-outbound-join", StatusCallbackEvent: "join end",
+		Name: string(in.Task), EndConferenceOnExit: "true", StatusCallback: "call-outbound-join", StatusCallbackEvent: "join end",
 	})
 }
 
 // intoConference puts a caller into a conference. Without a name, which Twilio
-// would refuse, the call ends.
+// would refuse, the call ends. The word undefined is not a name: strangers would
+// meet in that conference.
 func intoConference(c *twiml.VoiceConference) (*flexfn.Response, error) {
 	if strings.TrimSpace(c.Name) == "" {
 		return twilioapi.TwiML(&twiml.VoiceHangup{})
@@ -134,7 +135,7 @@ func (c *Config) participantJoined(ctx context.Context, in conferenceEventParams
 	if !strings.HasPrefix(value(call.Data.To), "client") {
 		return nil // not an agent's
 	}
-	turn, err := conflict.Take(ctx, "internal call "+in.Name)
+	turn, err := conflict.TakeShared(ctx, "internal call "+in.Name)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,15 @@ func parkInteraction(c *Config) []flexfn.Route {
 	}
 }
 
+// withoutList says that agents cannot list what they have parked. Park
+// refuses a plugin that asks for the list.
+func (c *Config) withoutList() string {
+	if c.SyncServiceSID != "" {
+		return ""
+	}
+	return "the list of parked interactions (show_list in the plugin) needs TWILIO_FLEX_SYNC_SID"
+}
+
 // unparkPath is also part of the URL that Twilio gets when a conversation is
 // parked. If it changed, conversations parked before could not be unparked.
 const unparkPath = "/features/park-interaction/common/unpark-interaction"
@@ -39,7 +48,7 @@ type parkParams struct {
 	ChannelType  string                     `json:"channelType" purpose:"channel type" example:"web"`
 	Task         string                     `json:"taskSid" purpose:"task sid" kind:"WT"`
 	Workflow     string                     `json:"workflowSid" purpose:"workflow sid" kind:"WW"`
-	TaskChannel  string                     `json:"taskChannelUniqueName" purpose:"task channel unique name" example:"chat"`
+	TaskChannel  given                      `json:"taskChannelUniqueName" purpose:"task channel unique name" example:"chat"`
 	QueueName    string                     `json:"queueName" purpose:"current queue name" example:"Support"`
 	Queue        string                     `json:"queueSid" purpose:"current queue sid" kind:"WQ"`
 	Attributes   map[string]json.RawMessage `json:"taskAttributes" purpose:"task attributes to copy"`
@@ -64,7 +73,7 @@ func (c *Config) park(ctx context.Context, in parkParams) (parkReply, error) {
 	}
 	webhook, err := twilioapi.ParkInteraction(ctx, twilioapi.Parking{
 		InteractionSID: in.Interaction, ChannelSID: in.Channel, ParticipantSID: in.Participant, ConversationSID: in.Conversation,
-		TaskSID: in.Task, WorkflowSID: in.Workflow, TaskChannel: in.TaskChannel, Attributes: object(in.Attributes),
+		TaskSID: in.Task, WorkflowSID: in.Workflow, TaskChannel: string(in.TaskChannel), Attributes: object(in.Attributes),
 		QueueSID: in.Queue, QueueName: in.QueueName, WorkerSID: in.Worker, WebhookURL: publicURL(ctx, unparkPath),
 		ListServiceSID: service, ChannelType: in.ChannelType,
 	})

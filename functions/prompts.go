@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +41,19 @@ type prompts struct {
 	Goodbye      string `json:"goodbye"`      // after repeated silence
 
 	Failed string `json:"failed"` // a request failed; the caller keeps waiting
+
+	// Offers are what a caller may choose instead of waiting: a callback with
+	// 1, a voicemail with 2. Menu has to name the same.
+	Offers []string `json:"offers"`
 }
+
+// The choices in the menu.
+const (
+	offerCallback  = "callback"
+	offerVoicemail = "voicemail"
+)
+
+func (p prompts) offers(what string) bool { return slices.Contains(p.Offers, what) }
 
 // defaultPrompts returns flexfn's own texts. Language is empty, so that Twilio
 // uses the voice's. The music is one of Twilio's samples.
@@ -51,7 +65,8 @@ func defaultPrompts() prompts {
 		Greeting: "Thanks for calling. All of our people are busy right now, and you have a place in line.",
 		Offer:    "If you would rather not wait on the phone, press star to hear what else we can do.",
 		Notice:   "Please hold on. Someone will be with you as soon as possible.",
-		Menu:     "Press 1 and we will call you back when it is your turn. Press 2 to leave us a message. To keep waiting, press any other key.",
+		Menu:     menuOf(offerCallback, offerVoicemail),
+		Offers:   []string{offerCallback, offerVoicemail},
 
 		ConfirmNumber:     "Press 1 if we should call the number that you are calling from. Press 2 to give us another number.",
 		EnterNumber:       "Enter the number, beginning with the country code, and then press the pound key.",
@@ -69,14 +84,34 @@ func defaultPrompts() prompts {
 	}
 }
 
+// menuOf returns flexfn's own words for a menu with these offers.
+func menuOf(offers ...string) string {
+	menu := ""
+	if slices.Contains(offers, offerCallback) {
+		menu += "Press 1 and we will call you back when it is your turn. "
+	}
+	if slices.Contains(offers, offerVoicemail) {
+		menu += "Press 2 to leave us a message. "
+	}
+	return menu + "To keep waiting, press any other key."
+}
+
 // check returns an error for prompts that Twilio could not play. It goes
 // through all fields by reflection, so that a prompt added later is checked
-// too. Only language may be empty.
+// too. Only language and offers may be empty.
 func (p prompts) check() error {
 	var faults []error
+	for _, offer := range p.Offers {
+		if offer != offerCallback && offer != offerVoicemail {
+			faults = append(faults, fmt.Errorf("%q in \"offers\" cannot be offered: write %s, %s, or both", offer, offerCallback, offerVoicemail))
+		}
+	}
 	v := reflect.ValueOf(p)
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if v.Field(i).Kind() != reflect.String {
+			continue
+		}
 		if name != "language" && strings.TrimSpace(v.Field(i).String()) == "" {
 			faults = append(faults, fmt.Errorf("%q is empty: leave it out for the default", name))
 		}
@@ -131,25 +166,68 @@ func (c canned) check() error {
 const maxFile = 1 << 20
 
 // readFile reads a JSON file into into, which holds the defaults. Unknown keys
-// are errors, since they are probably typos. Anything after the object is
-// refused too, since it would be ignored otherwise. into may be changed even if
-// it fails.
+// are errors, since they are probably typos. The error names all faults, each on
+// a line with the path. into may be changed even if it fails.
 func readFile(path string, into interface{ check() error }) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	d := json.NewDecoder(io.LimitReader(file, maxFile))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	switch {
+	case err != nil:
+		return err
+	case len(text) > maxFile:
+		return fmt.Errorf("%s: it is longer than %d bytes", path, maxFile)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if d.More() {
-		return fmt.Errorf("%s: something follows the JSON object, or it is longer than %d bytes", path, maxFile)
+	return each(path, errors.Join(append(unknownKeys(text, reflect.TypeOf(into).Elem(), ""), into.check())...))
+}
+
+// each puts what before every fault that err joins, since an operator may see
+// only one of the lines. It is nil if err is.
+func each(what string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	if err := into.check(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	var faults []error
+	for _, fault := range joined.Unwrap() {
+		faults = append(faults, each(what, fault))
 	}
-	return nil
+	return errors.Join(faults...)
+}
+
+// unknownKeys returns an error for every key of a JSON value that its type t
+// lacks. at is where the value stands in the file.
+func unknownKeys(text json.RawMessage, t reflect.Type, at string) (faults []error) {
+	var object map[string]json.RawMessage
+	var list []json.RawMessage
+	switch {
+	case t.Kind() == reflect.Slice && json.Unmarshal(text, &list) == nil:
+		for i, item := range list {
+			faults = append(faults, unknownKeys(item, t.Elem(), fmt.Sprintf("%s[%d]", at, i))...)
+		}
+	case t.Kind() == reflect.Struct && json.Unmarshal(text, &object) == nil:
+		known := map[string]reflect.Type{"$schema": reflect.TypeFor[string]()} // for editors
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			known[name] = t.Field(i).Type
+		}
+		for _, key := range slices.Sorted(maps.Keys(object)) {
+			if field, ok := known[key]; ok {
+				faults = append(faults, unknownKeys(object[key], field, strings.TrimPrefix(at+"."+key, "."))...)
+			} else {
+				faults = append(faults, fmt.Errorf("%q is unknown (typo?): the keys are %s", strings.TrimPrefix(at+"."+key, "."),
+					strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
+			}
+		}
+	}
+	return faults
 }

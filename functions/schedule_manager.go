@@ -24,10 +24,15 @@ import (
 // The version of the file is a hash of its bytes. An update names the version
 // that it is based on, and is refused with 409 if the file has changed since.
 // It replaces the whole file and takes effect at once, so the plugin's build
-// and publish steps have nothing left to do. Only one program should write the
-// file; any number may read it. The paths are the template's, which lie outside
-// /features/. Anyone with a worker's token can list the schedules; changing
-// them takes the role admin.
+// and publish steps have nothing left to do. Instances that write the
+// file need a common Store, in which they take turns; any number may read it.
+// The paths are the template's, which lie outside /features/. Anyone with a
+// worker's token can list the schedules; changing them takes the role admin.
+//
+// The template's add-on has a sixth function, admin/fetch-config. Its
+// deployment script alone calls it, with the account's API key and secret in
+// the address, to save the schedules from being overwritten by the next build.
+// There is no build here, so it is not served.
 func scheduleManager(c *Config) []flexfn.Route {
 	return []flexfn.Route{
 		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
@@ -55,7 +60,7 @@ func (c *Config) loadSchedules() (s schedules, version string, err error) {
 		return schedules{}, "", fmt.Errorf("the schedules in %s: %w", c.SchedulesFile, err)
 	}
 	sum := sha256.Sum256(text)
-	return s, hex.EncodeToString(sum[:8]), s.check()
+	return s, hex.EncodeToString(sum[:8]), each("the schedules in "+c.SchedulesFile, s.check())
 }
 
 type checkScheduleParams struct {
@@ -144,7 +149,14 @@ type updateSchedulesParams struct {
 
 // Validate implements [flexfn.Validator]. If there is a fault, nothing is
 // written, and the answer is a 400 that lists every fault.
-func (p updateSchedulesParams) Validate() error { return p.Data.check() }
+func (p updateSchedulesParams) Validate() error {
+	err := p.Data.check()
+	if p.Data.Rules == nil || p.Data.Schedules == nil {
+		// What is left out would be deleted, and that is hardly meant.
+		return errors.Join(errors.New("data needs both lists, rules and schedules: send an empty one to delete all"), err)
+	}
+	return err
+}
 
 // buildReply gives the file's version as the build that the plugin then asks
 // about.
@@ -156,7 +168,7 @@ type buildReply struct {
 // that the update is based on. It reads the file again after writing, since the
 // version is of the bytes as they are stored.
 func (c *Config) updateSchedules(ctx context.Context, in updateSchedulesParams) (buildReply, error) {
-	done, err := conflict.Take(ctx, "the schedules")
+	done, err := conflict.TakeShared(ctx, "the schedules")
 	if err != nil {
 		return buildReply{}, err
 	}

@@ -115,14 +115,16 @@ func TestFaultySchedules(t *testing.T) {
 	app := newScheduleApp(t)
 	version := app.CallFlex(flexfntest.Agent, "/admin/list", nil).OK().Field("version")
 	for data, want := range map[string]string{
-		`{"rules":[{"id":"a","dateRRule":"FREQ=SOMETIMES"}]}`:                "dateRRule",
-		`{"rules":[{"id":"a","dateRRule":"FREQ=HOURLY"}]}`:                   "startTime and endTime",
-		`{"rules":[{"id":"a","dateRRule":"FREQ=WEEKLY"}]}`:                   "give the rule a startDate",
-		`{"rules":[{"id":"a","dateRRule":"FREQ=DAILY;COUNT=3"}]}`:            "give the rule a startDate",
-		`{"rules":[{"id":"a","startTime":"8:30"}]}`:                          "is not a time of day",
-		`{"rules":[{"id":"a","startDate":"24.12.2026"}]}`:                    "is not a date",
-		`{"schedules":[{"name":"S","timeZone":"Mars/Olympus","rules":[]}]}`:  "is not a time zone",
-		`{"schedules":[{"name":"S","timeZone":"UTC","rules":["none"]}]}`:     "does not exist",
+		`{"rules":[{"id":"a","dateRRule":"FREQ=SOMETIMES"}]}`:               "dateRRule",
+		`{"rules":[{"id":"a","dateRRule":"FREQ=HOURLY"}]}`:                  "startTime and endTime",
+		`{"rules":[{"id":"a","dateRRule":"FREQ=WEEKLY"}]}`:                  "give the rule a startDate",
+		`{"rules":[{"id":"a","dateRRule":"FREQ=DAILY;COUNT=3"}]}`:           "give the rule a startDate",
+		`{"rules":[{"id":"a","startTime":"8:30"}]}`:                         "is not a time of day",
+		`{"rules":[{"id":"a","startDate":"24.12.2026"}]}`:                   "is not a date",
+		`{"schedules":[{"name":"S","timeZone":"Mars/Olympus","rules":[]}]}`: "is not a time zone",
+		`{"schedules":[{"name":"S","timeZone":"UTC","rules":["none"]}]}`:    "does not exist",
+		`{"rules":[]}`: "data needs both lists",
+		`null`:         "data needs both lists",
 		`{"rules":[{"id":"a"},{"id":"a"}],"schedules":[{"timeZone":"UTC"}]}`: "has no name",
 	} {
 		app.CallFlex(flexfntest.Admin, "/admin/update", params{"data": data, "version": version}).Refused(400, want)

@@ -110,17 +110,23 @@ func updateTaskAttributes(ctx context.Context, in taskAttributesParams) (done, e
 // or can no longer change to that status. Its path is
 // /common/flex/taskrouter/update-task-assignment-status.
 //
-// An unknown status is answered 400. No reason is sent, although Twilio's
-// documentation asks for one with "completed" and "canceled".
+// An unknown status is answered 400. Twilio's documentation asks for a reason
+// with "completed" and "canceled"; unless the caller gives one, it says that the
+// plugin asked for it.
 var UpdateTaskAssignmentStatus = flexfn.PrepareFlexFunction(updateTaskAssignmentStatus, flexfn.Doc("Sets the assignment status of a task."))
 
 type taskStatusParams struct {
-	Task   string `json:"taskSid" purpose:"unique ID of task to update" kind:"WT"`
-	Status string `json:"assignmentStatus" purpose:"Set task to assignemnt status of: pending, reserved, assigned, canceled, wrapping, or completed" example:"wrapping"`
+	Task   string   `json:"taskSid" purpose:"unique ID of task to update" kind:"WT"`
+	Status string   `json:"assignmentStatus" purpose:"Set task to assignemnt status of: pending, reserved, assigned, canceled, wrapping, or completed" example:"wrapping"`
+	Reason optional `json:"reason" doc:"why the task is completed or canceled"`
 }
 
 func updateTaskAssignmentStatus(ctx context.Context, in taskStatusParams) (done, error) {
-	return done{}, twilioapi.SetTaskStatus(ctx, in.Task, in.Status, "").Err()
+	reason := ""
+	if in.Status == "completed" || in.Status == "canceled" {
+		reason = in.Reason.or("Set to " + in.Status + " by the Flex plugin")
+	}
+	return done{}, twilioapi.SetTaskStatus(ctx, in.Task, in.Status, reason).Err()
 }
 
 // UpdateWorkerAttributes sets each key of attributesUpdate in a worker's

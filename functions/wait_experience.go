@@ -45,6 +45,9 @@ const (
 	// that there is always time for an answer.
 	waitDeadline = 13 * time.Second
 	waitUpstream = 11 * time.Second
+	// Callers hear nothing while their task is looked for. It is looked for again
+	// after the music.
+	waitSearch = 5 * time.Second
 )
 
 // The modes are states; each link leads to one. They have the template's names,
@@ -83,6 +86,7 @@ type waitParams struct {
 	Silences      string   `json:"silences" doc:"how often no message was left"`
 	Recording     optional `json:"RecordingSid" doc:"the voicemail's recording"`
 	RecordingURL  optional `json:"RecordingUrl" doc:"address of the recording"`
+	Duration      string   `json:"RecordingDuration" doc:"length of the recording, in seconds"`
 	TranscriptSID optional `json:"TranscriptionSid" doc:"the voicemail's transcription"`
 	Transcript    optional `json:"TranscriptionText" doc:"what the transcription says"`
 }
@@ -146,10 +150,10 @@ func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 			return []twiml.Element{w.gather(2, 0, w.link(waitChosen), w.words.Menu), w.back()}
 		}
 	case waitChosen:
-		switch w.Digits {
-		case "1":
+		switch {
+		case w.Digits == "1" && w.words.offers(offerCallback):
 			return []twiml.Element{w.gather(5, 1, w.link(waitNumberChosen), w.words.ConfirmNumber), w.back()}
-		case "2":
+		case w.Digits == "2" && w.words.offers(offerVoicemail):
 			return w.toVoicemail(ctx)
 		}
 	case waitNumberChosen:
@@ -179,6 +183,10 @@ func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 	case waitRecord:
 		return w.record()
 	case waitRecorded:
+		if seconds, err := strconv.Atoi(w.Duration); err == nil && seconds <= 2 {
+			// Twilio transcribes nothing so short, and then no one would get it.
+			return []twiml.Element{w.say(w.words.NoMessage), w.askAgain()}
+		}
 		return []twiml.Element{w.say(w.words.MessageSaved), &twiml.VoiceHangup{}}
 	default:
 		return w.sorry()
@@ -201,6 +209,8 @@ func (w *waiting) greeted() []string {
 // again. Like the template, it looks at the 50 newest waiting tasks. A caller
 // whose task cannot be found just waits; a failure is only logged.
 func (w *waiting) findTask(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, waitSearch)
+	defer cancel()
 	queue := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) (*api.ApiV2010Queue, error) {
 		if w.Queue == "" || w.Call == "" {
 			return nil, errors.New("the request has no CallSid or no QueueSid, so the place in the queue is unknown")
@@ -229,13 +239,16 @@ func (w *waiting) findTask(ctx context.Context) string {
 // loop plays music. The menu is offered only if the task is known; if not, the
 // task is looked for again after the music. The music is inside the Gather that
 // offers the menu, so that star works while it plays. When it ends, Twilio asks
-// for the loop again.
+// for the loop again. If nothing is ever offered, there is only the music.
 func (w *waiting) loop() []twiml.Element {
 	var verbs []twiml.Element
 	if w.SkipGreeting != "true" {
 		verbs = append(verbs, w.say(w.words.Greeting))
 	}
-	if w.Task == "" {
+	switch {
+	case len(w.words.Offers) == 0:
+		return append(verbs, w.say(w.words.Notice), &twiml.VoicePlay{Url: w.words.Music}, w.back())
+	case w.Task == "":
 		return append(verbs, w.say(w.words.Notice), &twiml.VoicePlay{Url: w.words.Music}, w.goTo(waitFind, "skipGreeting", "true"))
 	}
 	offer := w.gather(2, 0, w.link(waitPressed), w.words.Offer)
@@ -345,24 +358,38 @@ func (w *waiting) toVoicemail(ctx context.Context) []twiml.Element {
 
 // record asks for the message. It gives up after three prompts, since a silent
 // caller has hung up or has changed their mind; the template never gives up.
-// Twilio's Record ends a message after 10 s of silence, or with star.
+// Twilio's Record ends a message after 10 s of silence, with star, or after
+// 119 s: Twilio transcribes only recordings of less than two minutes (its warning
+// 13617), and the message becomes a task when Twilio reports the transcription.
 func (w *waiting) record() []twiml.Element {
-	silences, err := strconv.Atoi(w.Silences)
-	if err != nil || silences < 0 {
-		silences = 0
-	}
-	if silences >= mostSilentMessages {
+	if w.silent() >= mostSilentMessages {
 		return []twiml.Element{w.say(w.words.Goodbye), &twiml.VoiceHangup{}}
+	}
+	silences := "" // none so far
+	if w.silent() > 0 {
+		silences = strconv.Itoa(w.silent())
 	}
 	return []twiml.Element{
 		w.say(w.words.LeaveMessage),
 		&twiml.VoiceRecord{
-			Action: w.link(waitRecorded), Method: http.MethodGet, PlayBeep: "true", Timeout: "10", FinishOnKey: "*", Transcribe: "true",
+			Action: w.link(waitRecorded, "silences", silences), Method: http.MethodGet,
+			PlayBeep: "true", Timeout: "10", FinishOnKey: "*", MaxLength: "119", Transcribe: "true",
 			TranscribeCallback: w.link(waitSaveVoicemail, "calledNumber", string(w.Called), "callerNumber", string(w.Caller)),
 		},
 		w.say(w.words.NoMessage),
-		w.goTo(waitRecord, "silences", strconv.Itoa(silences+1)),
+		w.askAgain(),
 	}
+}
+
+// silent returns how often the caller has left no message so far.
+func (w *waiting) silent() int {
+	n, _ := strconv.Atoi(w.Silences) // anything else is 0
+	return max(n, 0)
+}
+
+// askAgain asks for the message once more.
+func (w *waiting) askAgain() twiml.Element {
+	return w.goTo(waitRecord, "silences", strconv.Itoa(w.silent()+1))
 }
 
 // saveVoicemail creates the task of a recorded message. The caller has hung up,

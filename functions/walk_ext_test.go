@@ -121,7 +121,7 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 func walk(t *testing.T, app *flexfntest.App, u *upstream) string {
 	t.Helper()
 	u.status, u.moved, u.callbacks, u.messages = "pending", "", 0, 0
-	next, form := "https://functions.example.com/features/callback-and-voicemail/studio/wait-experience", url.Values{}
+	method, next, form := "", "https://functions.example.com/features/callback-and-voicemail/studio/wait-experience", url.Values{}
 	for range 60 {
 		if u.status == "pending" && u.random.IntN(40) == 0 {
 			u.status = "assigned"
@@ -130,17 +130,17 @@ func walk(t *testing.T, app *flexfntest.App, u *upstream) string {
 		form.Set("QueueSid", "QU"+one)
 		form.Set("Caller", []string{"+15550001111", "anonymous", ""}[u.random.IntN(3)])
 		form.Set("Called", "+15550002222")
-		text := ask(t, app, next, form)
+		text := ask(t, app, method, next, form)
 		if text == "" {
 			return "failed"
 		}
 		if u.moved != "" {
-			next, form = u.moved, url.Values{}
+			method, next, form = http.MethodPost, u.moved, url.Values{}
 			u.moved = ""
 			continue
 		}
 		var end string
-		next, form, end = listen(t, app, u, text)
+		method, next, form, end = listen(t, app, u, text)
 		switch {
 		case end == "hung up" && u.callbacks > 0:
 			return "callback"
@@ -160,12 +160,17 @@ func walk(t *testing.T, app *flexfntest.App, u *upstream) string {
 }
 
 // ask gets TwiML, as Twilio does.
-func ask(t *testing.T, app *flexfntest.App, u string, form url.Values) string {
+func ask(t *testing.T, app *flexfntest.App, method, u string, form url.Values) string {
 	t.Helper()
 	const kind = "application/x-www-form-urlencoded"
 	r := httptest.NewRequest(http.MethodPost, u, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", kind)
 	r.Header.Set("X-Twilio-Signature", signature.Sign(app.Config().AuthToken, u, kind, []byte(form.Encode())))
+	if method == http.MethodGet { // Twilio adds its parameters to the link's own
+		u += "&" + form.Encode()
+		r = httptest.NewRequest(method, u, nil)
+		r.Header.Set("X-Twilio-Signature", signature.Sign(app.Config().AuthToken, u, "", nil))
+	}
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)
 	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/xml") {
@@ -176,7 +181,7 @@ func ask(t *testing.T, app *flexfntest.App, u string, form url.Values) string {
 }
 
 // listen runs TwiML as Twilio does, with a caller who presses random keys.
-func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next string, form url.Values, end string) {
+func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (method, next string, form url.Values, end string) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(text))
 	attribute := func(e xml.StartElement, name string) string {
@@ -190,7 +195,7 @@ func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next s
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return "", nil, ""
+			return "", "", nil, ""
 		}
 		e, ok := token.(xml.StartElement)
 		if !ok {
@@ -199,25 +204,28 @@ func listen(t *testing.T, app *flexfntest.App, u *upstream, text string) (next s
 		switch e.Name.Local {
 		case "Gather":
 			if digits := []string{"", "*", "*", "*", "1", "1", "1", "2", "2", "3", "15550003333", "5550003333"}[u.random.IntN(12)]; digits != "" {
-				return attribute(e, "action"), url.Values{"Digits": {digits}}, ""
+				return attribute(e, "method"), attribute(e, "action"), url.Values{"Digits": {digits}}, ""
 			}
 		case "Record":
 			if u.random.IntN(2) == 0 {
 				saved := attribute(e, "transcribeCallback")
+				if u.random.IntN(4) == 0 { // Twilio does not transcribe what is so short
+					return attribute(e, "method"), attribute(e, "action"), url.Values{"RecordingDuration": {"1"}}, ""
+				}
 				r := url.Values{"RecordingSid": {"RE" + one}}
 				const kind = "application/x-www-form-urlencoded"
 				req := httptest.NewRequest(http.MethodPost, saved, strings.NewReader(r.Encode()))
 				req.Header.Set("Content-Type", kind)
 				req.Header.Set("X-Twilio-Signature", signature.Sign(app.Config().AuthToken, saved, kind, []byte(r.Encode())))
 				app.ServeHTTP(httptest.NewRecorder(), req) // the caller has hung up, so it may fail
-				return attribute(e, "action"), url.Values{}, ""
+				return attribute(e, "method"), attribute(e, "action"), url.Values{"RecordingDuration": {"7"}}, ""
 			}
 		case "Redirect":
 			var u string
 			_ = d.DecodeElement(&u, &e)
-			return u, url.Values{}, ""
+			return "", u, url.Values{}, ""
 		case "Hangup":
-			return "", nil, "hung up"
+			return "", "", nil, "hung up"
 		}
 	}
 }
