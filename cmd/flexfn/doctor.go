@@ -150,17 +150,24 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 		}
 	}
 	features := functions.FromLookup(lookup)
-	if err := features.Add(app); err != nil {
-		for _, fault := range unjoin(err) {
+	wrong := features.Add(app)
+	if wrong != nil {
+		for _, fault := range unjoin(wrong) {
 			r.say(failed, "environment", fault.Error(), "")
 		}
 	}
 	for _, f := range features.Status(app.Config()) {
-		if f.Chosen && len(f.Missing) > 0 {
+		switch {
+		case !f.Chosen:
+		case len(f.Missing) > 0:
 			r.say(skipped, "feature "+f.Name, "off: it needs "+strings.Join(f.Missing, ", "), "")
+		case len(f.Limits) > 0:
+			r.say(skipped, "feature "+f.Name, "on, but "+strings.Join(f.Limits, "; "), "")
 		}
 	}
-	r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")
+	if wrong == nil {
+		r.say(fine, "environment", fmt.Sprintf("%d settings are set, and a server would start", set), "")
+	}
 	host.FromLookup(func(name string) (string, bool) {
 		known = append(known, name) // variables that package host reads
 		return "", false
