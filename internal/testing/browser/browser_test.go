@@ -95,14 +95,8 @@ func TestBrowser(t *testing.T) {
 	}))
 	defer other.Close()
 
-	chromium, err := exec.LookPath("chromium-headless-shell")
-	if err != nil {
-		if chromium, err = exec.LookPath("chromium"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	cmd := exec.CommandContext(t.Context(), "node", "check.mjs")
-	cmd.Env = append(os.Environ(), "BASE="+front.URL, "OTHER="+other.URL, "CHROMIUM="+chromium)
+	cmd.Env = append(os.Environ(), "BASE="+front.URL, "OTHER="+other.URL, "CHROMIUM="+findChromium(t))
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
