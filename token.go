@@ -64,7 +64,7 @@ type tokenValidator struct {
 	budget    *retryBudget  // of these questions only
 	strangers chan struct{} // a place for each question about a token never seen valid
 	known     chan struct{} // and for each about a token that was
-	pace      pace.Pace     // of the former
+	turns     pace.Turns    // of the former
 
 	mu     sync.Mutex
 	asking map[tokenKey]*question
@@ -127,6 +127,7 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 		budget:    newRetryBudget(0),
 		strangers: make(chan struct{}, strangersAtOnce),
 		known:     make(chan struct{}, knownAtOnce),
+		turns:     pace.Turns{Each: strangersEach, Burst: strangersBurst, Most: strangersWaiting},
 		asking:    map[tokenKey]*question{},
 	}
 	t.shared = newSharedTokens(a, t.url)

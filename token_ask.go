@@ -12,19 +12,24 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+
+	"github.com/flexfn/flexfn/internal/pace"
 )
 
 // Bounds on the requests to Twilio that strangers can cause. Anyone can send
 // any number of tokens, and each unknown one costs a request with the account's
 // credentials; Twilio limits how many of those run at once. Tokens that were
 // valid when Twilio was last asked have their own places, which strangers
-// cannot take.
+// cannot take. A worker's new token cannot be told from a stranger's, but
+// waits in another line if it comes from another address.
 const (
 	strangersAtOnce = 10               // of the concurrent requests that Twilio allows the account
 	strangersEach   = time.Second / 20 // between two, once the burst is used up
 	strangersBurst  = 200              // after a quiet time, as when a shift begins
 	strangersWait   = 2 * time.Second  // the longest wait for a turn
 	knownAtOnce     = 10
+
+	strangersWaiting = int(strangersWait / strangersEach) // at once; with more, the last would wait for nothing
 
 	iamTimeout = 3 * time.Second // of one attempt
 	iamTotal   = 6 * time.Second // of all attempts
@@ -55,10 +60,14 @@ func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, k
 	defer t.mu.Unlock()
 	q := t.asking[key]
 	if q == nil {
+		var from pace.Address
+		if c := callFrom(ctx); c != nil && c.request != nil {
+			from = pace.AddressOf(c.request.RemoteAddr, c.request.Header)
+		}
 		// The question is asked for all waiters: if the first one leaves, the
 		// others must still get the answer.
 		q = t.begin(context.WithoutCancel(ctx), key, func(ctx context.Context) (tokenVerdict, error) {
-			return t.find(ctx, token, known)
+			return t.find(ctx, token, known, from)
 		})
 	}
 	q.waiting++
@@ -137,22 +146,21 @@ func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(cont
 // and then for a place, so that turns, which are cheap to wait for, bound how
 // many wait for places. Tokens that were valid lately have their own places and
 // need no turn.
-func (t *tokenValidator) find(ctx context.Context, token string, known bool) (tokenVerdict, error) {
+func (t *tokenValidator) find(ctx context.Context, token string, known bool, from pace.Address) (tokenVerdict, error) {
 	if v, ok := t.shared.get(ctx, token); ok {
 		return v, nil
 	}
 	places := t.known
 	if !known {
 		places = t.strangers
-		wait, ok := t.pace.Take(strangersEach, strangersBurst, strangersWait)
-		if !ok {
+		switch err := t.turns.Wait(ctx, from, strangersWait); {
+		case err == pace.ErrBusy:
 			return tokenVerdict{}, &Error{
 				Status:     http.StatusTooManyRequests,
 				Message:    "Too many new Flex tokens are being checked at the moment; try again",
 				RetryAfter: strangersWait,
 			}
-		}
-		if err := pause(ctx, wait, nil); err != nil {
+		case err != nil:
 			return tokenVerdict{}, err
 		}
 	}

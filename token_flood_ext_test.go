@@ -128,6 +128,63 @@ func TestWorkersThroughAFlood(t *testing.T) {
 	})
 }
 
+// TestNewWorkersThroughAFlood: 200 clients at two addresses send one random token
+// after another. Workers whose tokens are new get through in two seconds if
+// strangers do not share their address, several of them from one office, or if a
+// proxy tells them apart.
+func TestNewWorkersThroughAFlood(t *testing.T) {
+	for name, address := range map[string]func(r *http.Request, worker bool, i int){
+		"direct": func(r *http.Request, worker bool, i int) {
+			if r.RemoteAddr = fmt.Sprintf("203.0.113.%d:%d", i%2, 1000+i); worker {
+				r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1000", i%5)
+			}
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d", i)) // made up
+		},
+		"behind a proxy": func(r *http.Request, worker bool, i int) {
+			client := fmt.Sprintf("2001:db8:f:%d::%d", i%2, i)
+			if worker {
+				client = fmt.Sprintf("192.0.2.%d", i%5)
+			}
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d, %s", i, client))
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			iam := &limitedIAM{most: 30, delay: 40 * time.Millisecond}
+			_, app := floodApp(t, iam)
+			ask := func(token string, worker bool, i int) int {
+				r := httptest.NewRequestWithContext(t.Context(), "GET", "/f?Token="+token, nil)
+				address(r, worker, i)
+				w := httptest.NewRecorder()
+				app.ServeHTTP(w, r)
+				return w.Code
+			}
+			start := time.Now()
+			var everyone sync.WaitGroup
+			for s := range 200 {
+				everyone.Go(func() {
+					for n := 0; time.Since(start) < 10*time.Second; n++ {
+						ask(fmt.Sprintf("bad%d.%d", s, n), false, s)
+						time.Sleep(10 * time.Millisecond)
+					}
+				})
+			}
+			for i := range 100 { // one of each office every half a second
+				everyone.Go(func() {
+					time.Sleep(time.Duration(i/5) * time.Second / 2)
+					began := time.Now()
+					if status := ask(fmt.Sprint("worker", i), true, i); status != 200 || time.Since(began) > 2*time.Second {
+						t.Errorf("%s: worker %d: %d after %s", name, i, status, time.Since(began))
+					}
+				})
+			}
+			everyone.Wait()
+			if asked := iam.asked.Load(); asked > 200+20*12 || iam.refused.Load() > 0 {
+				t.Errorf("%s: Twilio was asked %d times, and refused %d", name, asked, iam.refused.Load())
+			}
+		})
+	}
+}
+
 // TestAbandonedQuestions: a token check without waiters is not retried, and
 // frees its place.
 func TestAbandonedQuestions(t *testing.T) {

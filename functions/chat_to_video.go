@@ -7,15 +7,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/pace"
 	"github.com/flexfn/flexfn/internal/steps"
 	"github.com/flexfn/flexfn/twilioapi"
 	video "github.com/twilio/twilio-go/rest/video/v1"
@@ -64,25 +63,6 @@ const (
 	tokensPerPeer   = 1000
 )
 
-// addresses returns the peer's address and, if the peer is a proxy, the
-// caller's address that it reports. A peer that makes up addresses still counts
-// as one peer. Only the last entry of X-Forwarded-For counts, which the peer
-// added. It is cut to 64 bytes, which hold any address and limit the memory
-// used.
-func addresses(ctx context.Context) (peer, caller string) {
-	peer, _ = ctx.Value(link.PeerKey{}).(string)
-	if host, _, err := net.SplitHostPort(peer); err == nil {
-		peer = host
-	}
-	chain := flexfn.RequestHeader(ctx).Values("X-Forwarded-For")
-	if len(chain) == 0 {
-		return peer, peer
-	}
-	last := chain[len(chain)-1]
-	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-	return peer, peer + " " + last[:min(len(last), 64)]
-}
-
 // videoTokens returns the handler that hands out tokens to customers, with its
 // own rate limits. They apply before Twilio is asked, so that strangers cannot
 // use up the account's own limits. An unknown name is answered 404, and one
@@ -90,8 +70,9 @@ func addresses(ctx context.Context) (peer, caller string) {
 func (c *Config) videoTokens() func(context.Context, videoTokenParams) (videoTokenReply, error) {
 	callers, peers := newRateLimit(tokensPerMinute, time.Minute), newRateLimit(tokensPerPeer, time.Minute)
 	return func(ctx context.Context, in videoTokenParams) (videoTokenReply, error) {
-		peer, caller := addresses(ctx)
-		if wait := max(peers.take(peer), callers.take(caller)); wait > 0 {
+		peer, _ := ctx.Value(link.PeerKey{}).(string)
+		from := pace.AddressOf(peer, flexfn.RequestHeader(ctx))
+		if wait := max(peers.take(from.Peer), callers.take(from.Peer+" "+from.Caller)); wait > 0 {
 			return videoTokenReply{}, &flexfn.Error{Status: http.StatusTooManyRequests, Message: "Too many tokens were asked for; try again in a minute", RetryAfter: wait}
 		}
 		if !c.VideoAllowCreate {
