@@ -44,8 +44,13 @@ const (
 	readTime       = time.Minute
 	writeTime      = 2 * time.Minute // at least; handlers that stream longer extend it
 	idleTime       = 2 * time.Minute
-	maxHeaderBytes = 64 << 10
+	maxHeaderBytes = 32 << 10
 	maxStreams     = 250 // at once, on one HTTP/2 connection
+
+	// maxHeaders bounds the names of header fields. In memory a short field takes
+	// twenty times its bytes, which a client who sends no body could hold in each
+	// of an HTTP/2 connection's streams.
+	maxHeaders = 200
 )
 
 // serveHTTP serves on config's address until ctx ends, and then until the
@@ -255,6 +260,12 @@ func (f *front) unready() error {
 // server is shutting down, and after a chunked request, it closes HTTP/1
 // connections.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.Header) > maxHeaders {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // net/http would wait for the body
+		http.Error(w, fmt.Sprintf("The request has more than %d header fields", maxHeaders), http.StatusRequestHeaderFieldsTooLarge)
+		return
+	}
 	ending := f.ending.Load()
 	if r.ProtoMajor == 1 && (ending || len(r.TransferEncoding) > 0) {
 		// When ending, the next request of this connection belongs to another

@@ -465,3 +465,45 @@ func TestBodyLimit(t *testing.T) {
 		t.Errorf("80 KiB of headers: %s", resp.Status)
 	}
 }
+
+// TestHeaderFields: a request with many header fields is answered at once, even
+// if its body does not come, so that nobody can hold the fields in memory.
+func TestHeaderFields(t *testing.T) {
+	for name, protocol := range map[string]func(*http.Protocols){
+		"HTTP/1.1": func(p *http.Protocols) { p.SetHTTP1(true) },
+		"HTTP/2":   func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },
+	} {
+		s := start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Config{})
+		for fields, want := range map[int]int{maxHeaders - 20: 200, maxHeaders + 1: 431} {
+			transport := s.transport()
+			transport.Protocols = new(http.Protocols)
+			protocol(transport.Protocols)
+			var body io.Reader = strings.NewReader("body")
+			if want == http.StatusRequestHeaderFieldsTooLarge {
+				r, w := io.Pipe()
+				defer w.Close()
+				body = r // never comes
+			}
+			req, err := http.NewRequest("POST", "http://flexfn.test/", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.ContentLength = 4
+			for i := range fields {
+				req.Header.Set(fmt.Sprint("X-", i), "")
+			}
+			began := time.Now()
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatalf("%s with %d fields: %v", name, fields, err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("%s with %d fields: %s, want %d", name, fields, resp.Status, want)
+			}
+			if took := time.Since(began); want == 431 && took > 10*time.Second {
+				t.Errorf("%s: the answer took %s", name, took)
+			}
+		}
+	}
+}
