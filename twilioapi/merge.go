@@ -38,7 +38,7 @@ func MergeAttributes(old, update json.RawMessage) (json.RawMessage, error) {
 	var kept, from object
 	from.parse(update)
 	jsonshape.EachMember(old, func(name, value []byte) {
-		m := member{memberName(name), value}
+		m := member{memberName(name), name, value}
 		if i := from.find(m.name); i < 0 || kind(from.members[i].value) != 'n' {
 			kept.set(m)
 		}
@@ -165,8 +165,9 @@ type object struct {
 }
 
 type member struct {
-	name  string
-	value json.RawMessage
+	name    string
+	written []byte // the name as it came, and as it is written again
+	value   json.RawMessage
 }
 
 // few is the number of members up to which an object has no index.
@@ -213,7 +214,7 @@ func (o *object) merge(m member, depth int) (err error) {
 
 // parse adds the members of raw, a valid object.
 func (o *object) parse(raw json.RawMessage) {
-	jsonshape.EachMember(raw, func(name, value []byte) { o.set(member{memberName(name), value}) })
+	jsonshape.EachMember(raw, func(name, value []byte) { o.set(member{memberName(name), name, value}) })
 }
 
 // memberName reads a name as it is written in valid JSON.
@@ -228,18 +229,15 @@ func memberName(written []byte) (name string) {
 func (o *object) json() json.RawMessage {
 	size := 2
 	for _, m := range o.members {
-		size += len(m.name) + len(m.value) + 4
+		size += len(m.written) + len(m.value) + 2
 	}
 	b := bytes.NewBuffer(make([]byte, 0, size))
-	names := json.NewEncoder(b)
-	names.SetEscapeHTML(false)
 	b.WriteByte('{')
 	for i, m := range o.members {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		names.Encode(m.name) // a string cannot fail
-		b.Truncate(b.Len() - 1)
+		b.Write(m.written)
 		b.WriteByte(':')
 		b.Write(m.value)
 	}
