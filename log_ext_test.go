@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
@@ -196,7 +197,7 @@ func FuzzLog(f *testing.F) {
 	if len(writers) != 2 {
 		f.Fatal("the token was not accepted")
 	}
-	f.Fuzz(func(t *testing.T, before, after string) {
+	blind.Fuzz(f, func(t *testing.T, before, after string) {
 		for _, write := range writers {
 			write(before + testAuthToken + after + token + strings.Map(notDigit, before) + "+15550100123")
 			text := log.String()

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // TestRedeliveriesAreOfOneSignature sends Twilio's idempotency token, which is
@@ -35,7 +37,9 @@ func TestRedeliveriesAreOfOneSignature(t *testing.T) {
 func FuzzKeptAnswer(f *testing.F) {
 	f.Add([]byte{}, 200, "X-A", "v", "application/json", []byte(`{"success":true}`))
 	f.Add(answer{status: 404, header: http.Header{"X-A": {"1", "2"}}, body: []byte("b")}.encode(), 204, "", "", "", []byte(nil))
-	f.Fuzz(func(t *testing.T, kept []byte, status int, name, value, contentType string, body []byte) {
+	f.Add(answer{status: 200, contentType: "text/xml; charset=utf-8", header: http.Header{"A": {""}, "B-C": {"é", ",", "\r\n"}}, body: []byte("<Response/>")}.encode(), 599, "x", "", "text/xml", []byte{0, 255})
+	f.Add(answer{status: 503}.encode(), 503, "Retry-After", "1", "a", []byte("{}"))
+	blind.Fuzz(f, func(t *testing.T, kept []byte, status int, name, value, contentType string, body []byte) {
 		if a, err := decodeAnswer(kept); err == nil && (a.status < 200 || a.status > 599) {
 			t.Errorf("%q is read as %+v", kept, a)
 		}

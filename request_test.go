@@ -8,6 +8,7 @@ import (
 	"github.com/flexfn/flexfn/internal/claim"
 	"github.com/flexfn/flexfn/internal/form"
 	"github.com/flexfn/flexfn/internal/jsonshape"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // FuzzMembers: the members that are found in a JSON object before it is decoded
@@ -20,7 +21,7 @@ func FuzzMembers(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
+	blind.Fuzz(f, func(t *testing.T, body []byte) {
 		object, err := checkObject(body)
 		if err != nil || object == nil {
 			return

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // body records whether it was read to its end and closed.
@@ -216,9 +218,14 @@ func (b *countingBody) Read(p []byte) (int, error) {
 }
 
 func FuzzParseRetryAfter(f *testing.F) {
-	f.Add("1")
-	f.Add("Wed, 04 Mar 2026 05:06:37 GMT")
-	f.Fuzz(func(t *testing.T, v string) {
+	for _, s := range []string{
+		"", "0", "1", "120", "-1", "+5", "1.5", "007", "1e3", " 3 ", "3, 5", "9223372036854775807", "9223372036854775808", "99999999999999999999", "NaN", "0x10", "Infinity",
+		"Wed, 04 Mar 2026 05:06:37 GMT", "Wednesday, 04-Mar-26 05:06:37 GMT", "Wed Mar  4 05:06:37 2026", "Wed, 04 Mar 2026 05:06:37 +0100",
+		"Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Wed, 29 Feb 2027 00:00:00 GMT", "2026-03-04T05:06:37Z",
+	} {
+		f.Add(s)
+	}
+	blind.Fuzz(f, func(t *testing.T, v string) {
 		if d := parseRetryAfter(v, time.Unix(0, 0)); d < 0 || d > maxRetryAfter {
 			t.Errorf("%q: %s", v, d)
 		}
@@ -232,11 +239,15 @@ func FuzzTwilioError(f *testing.F) {
 	f.Add(400, []byte(`{"type":"https://www.twilio.com/docs/api/errors/20001","title":"Bad","detail":"worse","code":"20001"}`))
 	f.Add(503, []byte(`{"code":1e400,"message":["a"],"moreInfo":{}}`))
 	f.Add(302, []byte("\xef\xbb\xbf<html>"))
+	f.Add(429, []byte(`{"code":20429.0,"message":"Too Many Requests","more_info":"javascript:alert(1)","details":{"a":[1]}}`))
+	f.Add(200, []byte(`[]`))
+	f.Add(500, []byte(`{"code":"internal","message":"\ud800\u0000","detail":null,"title":true}`))
+	f.Add(401, []byte(`{"Code":70051,"MESSAGE":"Authorization Error","userError":true,"httpStatusCode":401}`))
 	request, err := http.NewRequest("POST", "https://taskrouter.twilio.com/v1/Workspaces", nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, status int, body []byte) {
+	blind.Fuzz(f, func(t *testing.T, status int, body []byte) {
 		resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: request}
 		_, err := CheckResponse(resp, nil)
 		if err == nil {

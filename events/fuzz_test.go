@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // FuzzEvent has every source read any body. Only a malformed batch may be an
@@ -15,7 +17,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add(`[{"id":"1","type":"x","data":"{\"payload\":\"[]\"}"}]`)
 	f.Add("EventType=reservation.accepted&TaskAttributes=%7B%7D&TaskAge=x&TimestampMs=1700000000123")
 	f.Add("CallSid=CA1&CallStatus=completed&SequenceNumber=99999999999999999999")
-	f.Fuzz(func(t *testing.T, body string) {
+	blind.Fuzz(f, func(t *testing.T, body string) {
 		list, err := streamEvents(context.Background(), []byte(body))
 		if err == nil && !json.Valid([]byte(body)) && !json.Valid([]byte("["+body+"]")) {
 			t.Error("a malformed batch was accepted")
@@ -63,7 +65,7 @@ func FuzzEvent(f *testing.F) {
 func FuzzProgress(f *testing.F) {
 	f.Add(progress{"crm": {succeeded, 3}}.encode())
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
-	f.Fuzz(func(t *testing.T, b []byte) {
+	blind.Fuzz(f, func(t *testing.T, b []byte) {
 		p := readProgress(b)
 		again := readProgress(p.encode())
 		for name, s := range p {

@@ -20,6 +20,7 @@ import (
 	"github.com/flexfn/flexfn/flexfntest"
 	"github.com/flexfn/flexfn/functions"
 	"github.com/flexfn/flexfn/internal/dev"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -474,7 +475,7 @@ func FuzzColdTransfer(f *testing.F) {
 	}
 	app := flexfntest.New(f, func(c *flexfn.Config) { c.Logger = slog.New(slog.DiscardHandler) })
 	app.Handle("/transfer", functions.ColdTransfer)
-	f.Fuzz(func(t *testing.T, to, from string) {
+	blind.Fuzz(f, func(t *testing.T, to, from string) {
 		form := url.Values{"Token": {flexfntest.Agent}, "callSid": {"CA" + one}, "to": {to}, "from": {from}}
 		r := httptest.NewRequest("POST", "/transfer", strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 	"github.com/flexfn/flexfn/internal/testing/lambdatest"
 	"github.com/flexfn/flexfn/signature"
 )
@@ -105,7 +106,7 @@ func FuzzLambdaEvent(f *testing.F) {
 		_, _ = io.Copy(w, r.Body)
 	})
 	l := &lambdaHandler{next: prepare(echo, config), config: config}
-	f.Fuzz(func(t *testing.T, payload []byte) {
+	blind.Fuzz(f, func(t *testing.T, payload []byte) {
 		seen = nil
 		answer, err := l.invoke(t.Context(), payload)
 		if err != nil {

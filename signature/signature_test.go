@@ -28,6 +28,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // signatureVector is one request in testdata/signatures.json.
@@ -355,7 +356,7 @@ func FuzzSignature(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, text, address, contentType string, body []byte) {
+	blind.Fuzz(f, func(t *testing.T, text, address, contentType string, body []byte) {
 		mac := hmac.New(sha1.New, []byte(token))
 		mac.Write([]byte(text))
 		signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
@@ -386,7 +387,7 @@ func FuzzSignature(f *testing.F) {
 			}}
 			if _, err := verifier.Verify(context.Background(), r, body); err == nil {
 				url, ok := strings.CutSuffix(text, form)
-				if !ok || !isTaken || !strings.HasSuffix(url, requestTarget(r)) || !vouchedFor(url, contentType, body) {
+				if !ok || !isTaken || !strings.HasSuffix(bareQuotes(url), bareQuotes(requestTarget(r))) || !vouchedFor(url, contentType, body) {
 					t.Fatalf("the signature of %q was accepted for %q", text, target)
 				}
 			}
@@ -461,8 +462,18 @@ func isAddress(address string) bool {
 
 // sameFunction reports whether two URLs differ only in port, user and fragment.
 func sameFunction(a, b string) bool {
-	x, y := addressParts.FindStringSubmatch(a), addressParts.FindStringSubmatch(b)
+	x, y := addressParts.FindStringSubmatch(bareQuotes(a)), addressParts.FindStringSubmatch(bareQuotes(b))
 	return x != nil && y != nil && slices.Equal(x[1:], y[1:])
+}
+
+// bareQuotes returns a URL with the apostrophes of its query not escaped, which
+// Twilio signs in one way and may send in the other.
+func bareQuotes(address string) string {
+	before, query, ok := strings.Cut(address, "?")
+	if !ok {
+		return address
+	}
+	return before + "?" + strings.ReplaceAll(query, "%27", "'")
 }
 
 // FuzzForm compares the package's form parser with net/url on every input that
@@ -473,7 +484,7 @@ func FuzzForm(f *testing.F) {
 			f.Add(v.Request.Body)
 		}
 	}
-	f.Fuzz(func(t *testing.T, body string) {
+	blind.Fuzz(f, func(t *testing.T, body string) {
 		values, err := url.ParseQuery(body)
 		if err != nil || len(values) > 500 {
 			return

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // TestSubaccountsSignForThemselves: an account's own signature is valid only
@@ -150,7 +151,7 @@ func FuzzAccount(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, query string, isJSON bool, body []byte, settings string) {
+	blind.Fuzz(f, func(t *testing.T, query string, isJSON bool, body []byte, settings string) {
 		contentType, target := form.MediaType, "/x?"+query
 		if isJSON {
 			contentType, target = "application/json", AddBodyHash("/x?"+query, body)
@@ -209,10 +210,8 @@ func accountsIn(query string, isJSON bool, body []byte) (list []string) {
 	}
 	if body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")); isJSON && json.Valid(body) {
 		d := json.NewDecoder(bytes.NewReader(body))
-		if begin, _ := d.Token(); begin != json.Delim('{') {
-			return list
-		}
-		for d.More() {
+		begin, _ := d.Token()
+		for begin == json.Delim('{') && d.More() {
 			name, _ := d.Token()
 			var value any
 			_ = d.Decode(&value)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // expressionVectors is testdata/expressions.json.
@@ -155,7 +157,7 @@ func FuzzExpression(f *testing.F) {
 		}
 	}
 	f.Add("worker.a ASC, worker.b.c[0] DESC", `{"worker":{"a":1e400}}`)
-	f.Fuzz(func(t *testing.T, src, attributes string) {
+	blind.Fuzz(f, func(t *testing.T, src, attributes string) {
 		m, _ := decodeObject([]byte(attributes))
 		s := scope{attributes: m, names: map[string]any{"worker": m}}
 		e, err := parseExpression(src)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flexfn/flexfn/internal/testing/blind"
 	"github.com/flexfn/flexfn/twiliofake"
 )
 
@@ -47,7 +48,7 @@ func FuzzForm(f *testing.F) {
 			fakes[product] = newFuzzed(f, product)
 		}
 	}
-	f.Fuzz(func(t *testing.T, place uint8, body string, isJSON bool) {
+	blind.Fuzz(f, func(t *testing.T, place uint8, body string, isJSON bool) {
 		header := []string{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}
 		if isJSON {
 			header[1] = "application/json"
@@ -176,7 +177,7 @@ func FuzzControl(f *testing.F) {
 	on.before.Faults = []twiliofake.Fault{{Name: "before", Skip: 1 << 30}}
 	on.print = 0
 	on.reset(f)
-	f.Fuzz(func(t *testing.T, method, path, body string) {
+	blind.Fuzz(f, func(t *testing.T, method, path, body string) {
 		r := httptest.NewRequest("GET", twiliofake.ControlPath, strings.NewReader(body))
 		r.Host = "localhost"
 		r.Method = method

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/store"
+	"github.com/flexfn/flexfn/internal/testing/blind"
 	"github.com/flexfn/flexfn/internal/testing/liar"
 )
 
@@ -205,7 +206,7 @@ func TestLostClaim(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	f.Add((&record{state: claimed, tries: 3, lease: time.Second, ttl: time.Minute, data: []byte("x")}).encode())
 	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
+	blind.Fuzz(f, func(t *testing.T, b []byte) {
 		r, err := decode(b)
 		if err != nil {
 			return

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // TestVectors compares with what npm's dotenv read from the same files; see
@@ -54,7 +56,7 @@ func TestLineError(t *testing.T) {
 
 func FuzzEnvFile(f *testing.F) {
 	f.Add("A=b # c\nB=\"x\ny\"\n")
-	f.Fuzz(func(t *testing.T, text string) {
+	blind.Fuzz(f, func(t *testing.T, text string) {
 		vars, err := Parse(text)
 		if err != nil {
 			return

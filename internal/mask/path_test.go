@@ -3,6 +3,8 @@ package mask
 import (
 	"strings"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 func TestPath(t *testing.T) {
@@ -37,7 +39,12 @@ func TestPath(t *testing.T) {
 func FuzzPath(f *testing.F) {
 	f.Add("lookups.twilio.com", "/v2/PhoneNumbers/+15550001111")
 	f.Add("crm.example.com", "/v1/customers/(555)%200001111.json")
-	f.Fuzz(func(t *testing.T, host, path string) {
+	f.Add("API.twilio.com:443", "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls/CA1.json")
+	f.Add("taskrouter.twilio.com", "/v1/Workspaces/WS1/Tasks/WT1/Reservations")
+	f.Add("sync.us1.twilio.com", "//v1/../Services/default/Documents/ada@example.com/")
+	f.Add("twilio.com", "/v2/555.0001.mp3/..%2f5550001")
+	f.Add("", "/a/reset/abcdefghijklmnopqrstuvwxy/é/\xff/%")
+	blind.Fuzz(f, func(t *testing.T, host, path string) {
 		got := Path(host, path)
 		if strings.Count(got, "/") != strings.Count(path, "/") {
 			t.Errorf("%q became %q", path, got)

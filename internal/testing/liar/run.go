@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 // Run runs a program over a Store that New makes from the arguments. It returns
@@ -43,7 +45,7 @@ func (run Run) Fuzz(f *testing.F) {
 	f.Add(uint64(1), []byte{})
 	f.Add(uint64(2), []byte{byte(Late), byte(Unsaid), byte(Stale), byte(Repeats), byte(Slow), byte(Fails)})
 	f.Add(uint64(3), []byte{byte(Honest), byte(Forgets), byte(Stale)})
-	f.Fuzz(func(t *testing.T, seed uint64, lies []byte) {
+	blind.Fuzz(f, func(t *testing.T, seed uint64, lies []byte) {
 		if fault := run(t, seed, "", From(lies)); fault != "" {
 			t.Error(fault)
 		}
