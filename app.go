@@ -41,6 +41,7 @@ type App struct {
 	origins                     map[string]bool // nil: any
 	allowHeaders, exposeHeaders string          // values of the CORS headers
 	bodies                      *bodyRoom
+	uploads                     uploads
 	tokens                      tokenChecker
 	signed                      *signature.Verifier
 	claims                      *claim.Claims // over the Store

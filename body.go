@@ -75,6 +75,77 @@ func (l *bodyLease) release() {
 	}
 }
 
+// mostUploads bounds the calls whose bodies are being received. Each takes some
+// 20 KB with its connection, even if its body does not come.
+const mostUploads = 1000
+
+// uploads lists the calls whose bodies are being received, in the order of their
+// beginning. When there are too many, the oldest is given up: whoever holds back
+// bodies can hold only so many, and those that do come are not locked out.
+type uploads struct {
+	mu          sync.Mutex
+	first, last *call
+	n           int
+}
+
+// upload is a call's place among the uploads.
+type upload struct {
+	before, after *call
+	listed        bool
+	crowdedOut    bool
+}
+
+// enter adds a call that has a body.
+func (u *uploads) enter(c *call) {
+	if c.request.ContentLength == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c.upload = upload{before: u.last, listed: true}
+	if u.last == nil {
+		u.first = c
+	} else {
+		u.last.upload.after = c
+	}
+	u.last = c
+	if u.n++; u.n > mostUploads {
+		oldest := u.first
+		u.remove(oldest)
+		oldest.upload.crowdedOut = oldest.interrupt()
+	}
+}
+
+// leave removes a call, and reports whether it was given up. If so, nothing more
+// can be read from its connection.
+func (u *uploads) leave(c *call) (crowdedOut bool) {
+	if c.request.ContentLength == 0 {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c.upload.listed {
+		u.remove(c)
+	}
+	return c.upload.crowdedOut
+}
+
+func (u *uploads) remove(c *call) {
+	before, after := c.upload.before, c.upload.after
+	if before == nil {
+		u.first = after
+	} else {
+		before.upload.after = after
+	}
+	if after == nil {
+		u.last = before
+	} else {
+		after.upload.before = before
+	}
+	c.upload = upload{}
+	u.n--
+}
+
 // readBody reads the whole body, at most limit bytes, if lease has room for it.
 // Memory is taken as bytes arrive, not as Content-Length announces them. A body
 // that is too slow ends when tooLate sets the connection's read deadline. The

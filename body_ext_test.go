@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flexfn/flexfn"
@@ -329,4 +330,65 @@ func serveMemory(t *testing.T) {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		t.Fatal(err)
 	}
+}
+
+// withheld is a connection whose caller sends no more than the headers.
+type withheld struct {
+	httptest.ResponseRecorder
+	end  chan struct{}
+	once sync.Once
+}
+
+func (w *withheld) SetReadDeadline(time.Time) error {
+	w.once.Do(func() { close(w.end) })
+	return nil
+}
+
+func (w *withheld) Read([]byte) (int, error) {
+	<-w.end
+	return 0, os.ErrDeadlineExceeded
+}
+
+// TestWithheldBodies: of more than a thousand bodies that do not come, the oldest
+// is given up, and a body that comes is read.
+func TestWithheldBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t, testConfig(new(iam)))
+		app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+		const most, more = 1000, 50
+		var calls []*withheld
+		var all sync.WaitGroup
+		for i := range most + more {
+			w := &withheld{ResponseRecorder: *httptest.NewRecorder(), end: make(chan struct{})}
+			calls = append(calls, w)
+			all.Go(func() {
+				r := httptest.NewRequest("POST", "/f", w)
+				r.ContentLength = 100
+				app.ServeHTTP(w, r)
+			})
+			if i < more || i >= most {
+				synctest.Wait()
+			}
+		}
+		for i, w := range calls {
+			select {
+			case <-w.end:
+				if i >= more || w.Code != 503 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "slowest") {
+					t.Errorf("call %d: %d %v %s", i, w.Code, w.Header(), w.Body)
+				}
+			default:
+				if i < more {
+					t.Errorf("call %d still waits", i)
+				}
+			}
+		}
+		if status, _ := post(t, app, "/f", url.Values{"Token": {"agent"}}); status != 200 {
+			t.Errorf("a body that comes: %d", status)
+		}
+		time.Sleep(time.Hour) // their deadlines
+		all.Wait()
+		if w := calls[most+more-1]; w.Code != 408 {
+			t.Errorf("at the deadline: %d %s", w.Code, w.Body)
+		}
+	})
 }

@@ -33,6 +33,7 @@ type call struct {
 	body     []byte                 // for package events; nil otherwise
 
 	exchange
+	upload upload // guarded by the app's uploads
 
 	id atomic.Pointer[string] // made when it is first asked for
 }

@@ -188,6 +188,14 @@ func (c *call) tooLate() {
 	c.logFrom(phase, slog.LevelError, what, "deadline", c.limit)
 }
 
+// interrupt ends the reading of the call's body, and reports whether the server
+// can do that. The call answers itself.
+func (c *call) interrupt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.answered && http.NewResponseController(c.w).SetReadDeadline(time.Now()) == nil
+}
+
 // lingering is how long a connection stays open after a late answer. Closing it
 // while it has unread bytes would reset it, and the client could lose the
 // answer.
@@ -282,7 +290,15 @@ func (c *call) run() (ans answer) {
 	}
 	lease := bodyLease{room: c.app.bodies}
 	defer lease.release()
+	c.app.uploads.enter(c)
 	body, err := readBody(c.request, c.app.config.MaxBodyBytes, c.at, &lease)
+	if c.app.uploads.leave(c) {
+		err = &Error{
+			Status:     http.StatusServiceUnavailable,
+			Message:    "Too many request bodies are under way, and this one was the slowest; try again",
+			RetryAfter: time.Second, Err: err,
+		}
+	}
 	if err != nil {
 		if c.fn.studio && c.request.Header.Get(signature.Header) != "" {
 			err = unreadable(err) // the status tells a stranger nothing

@@ -38,14 +38,15 @@ const (
 )
 
 // Limits on what a slow or greedy client can hold. RFC 9113, section 6.5.2,
-// recommends at least 100 streams.
+// recommends at least 100 streams; each takes some 20 KB while its body is
+// awaited.
 const (
 	headerTime     = 10 * time.Second
 	readTime       = time.Minute
 	writeTime      = 2 * time.Minute // at least; handlers that stream longer extend it
 	idleTime       = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
-	maxStreams     = 250 // at once, on one HTTP/2 connection
+	maxStreams     = 100 // at once, on one HTTP/2 connection
 
 	// maxHeaders bounds the names of header fields. In memory a short field takes
 	// twenty times its bytes, which a client who sends no body could hold in each
