@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
 var steps = flag.Int("steps", 3000, "how many operations TestSequences carries out")
@@ -35,7 +37,7 @@ func FuzzSequences(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	shared := newListModel(f, nil) // a fake takes longer than the operations
-	f.Fuzz(func(t *testing.T, choices []byte) {
+	blind.Fuzz(f, func(t *testing.T, choices []byte) {
 		at := 0
 		m := shared.again(t, func(n int) int {
 			if at == len(choices) {
