@@ -83,7 +83,7 @@ func TestDeliveries(t *testing.T) {
 
 func BenchmarkClaims(b *testing.B) {
 	server := start(b)
-	storetest.Claims(b, func() flexfn.Store { return open(b, server.URL()+"&pool_max_conns=1") })
+	storetest.Claims(b, func() flexfn.Store { return open(b, server.URL()+"&pool_max_conns=1") }, nil)
 }
 
 // TestGivenUp: a call that is given up does not cost its connection, and calls

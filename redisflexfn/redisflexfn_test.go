@@ -1,6 +1,7 @@
 package redisflexfn
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -162,7 +163,25 @@ func TestFrozenProcesses(t *testing.T) {
 
 func BenchmarkClaims(b *testing.B) {
 	server := startRedis(b)
-	storetest.Claims(b, func() flexfn.Store { return server.store(b) })
+	storetest.Claims(b, func() flexfn.Store { return server.store(b) }, func() func() error {
+		c, err := net.Dial("tcp", "127.0.0.1:"+server.port)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = c.Close() })
+		answers := bufio.NewReader(c)
+		return func() error {
+			for range 2 {
+				if _, err := fmt.Fprintf(c, "SET bare %0200d PX 60000\r\n", 0); err != nil {
+					return err
+				}
+				if _, err := answers.ReadSlice('\n'); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	})
 }
 
 // TestHugeValue: a value that is too long to be the app's is not read into

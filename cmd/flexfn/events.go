@@ -121,7 +121,11 @@ func (c *eventsDeliveries) Run(ctx context.Context, env environment) error {
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	for _, d := range l.Deliveries {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\ttry %d\t%s\t%s\n", d.Time.Local().Format(time.TimeOnly), d.Outcome, d.Type, d.Listener, d.Try, d.Key, d.Error)
+		try := "" // the listener did not run
+		if d.Try > 0 {
+			try = fmt.Sprint("try ", d.Try)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Time.Local().Format(time.TimeOnly), d.Outcome, d.Type, d.Listener, try, d.Key, d.Error)
 	}
 	return w.Flush()
 }

@@ -134,8 +134,11 @@ func TestTrigger(t *testing.T) {
 		t.Error(out)
 	}
 	for _, c := range []struct{ args, want string }{
-		{"task.creatd", "unknown event"},
+		{"task.creatd", "did you mean task.created?"},
 		{"task.creat", "did you mean task.created?"},
+		{"Reservation.Acepted", "did you mean reservation.accepted?"},
+		{"accepted", "did you mean reservation.accepted?"},
+		{"hello", "--list"},
 		{"onMessageAdded", "no function takes onMessageAdded: add an events.Conversations"},
 		{"incoming.message", "say which function"},
 		{"task.created --to=/nowhere", "there is no function at /nowhere"},

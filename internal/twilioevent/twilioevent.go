@@ -3,6 +3,7 @@
 package twilioevent
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -95,27 +96,42 @@ func Types(yield func(Source, []string) bool) {
 }
 
 // SourceOf returns the source of events of type t. The error for an unknown
-// type names similar ones.
+// type names those that begin like it for longest, or end like it.
 func SourceOf(t string) (Source, error) {
-	var alike []string
+	var begin, end []string
+	longest := 3 // at least
 	_, last, _ := strings.Cut(t, ".")
 	for _, of := range types {
 		if slices.Contains(of.Types, t) {
 			return of.Source, nil
 		}
 		for _, known := range of.Types {
-			if strings.EqualFold(known, t) || strings.HasPrefix(known, t) || last != "" && strings.HasSuffix(known, last) {
-				alike = append(alike, known)
+			n := 0
+			for n < min(len(known), len(t)) && strings.EqualFold(known[n:n+1], t[n:n+1]) {
+				n++
+			}
+			if n > longest {
+				longest, begin = n, nil
+			}
+			if n == longest {
+				begin = append(begin, known)
+			}
+			if strings.HasSuffix(known, cmp.Or(last, t)) {
+				end = append(end, known)
 			}
 		}
 	}
 	if strings.HasPrefix(t, "com.twilio.") {
 		return Stream, nil // Event Streams has more types than are listed
 	}
+	alike := begin
+	if len(alike) == 0 && t != "" {
+		alike = end
+	}
 	if len(alike) > 0 {
 		return "", fmt.Errorf("unknown event %q; did you mean %s?", t, strings.Join(alike[:min(len(alike), 5)], ", "))
 	}
-	return "", fmt.Errorf("unknown event %q", t)
+	return "", fmt.Errorf("unknown event %q: flexfn trigger --list names all", t)
 }
 
 // Story is the subject of a sequence of samples, which all have the same SIDs.
