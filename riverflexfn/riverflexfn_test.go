@@ -14,6 +14,7 @@ import (
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/events"
 	"github.com/flexfn/flexfn/flexfntest"
+	"github.com/flexfn/flexfn/internal/store"
 	"github.com/flexfn/flexfn/internal/testing/storetest"
 )
 
@@ -159,7 +160,7 @@ func TestDeliveries(t *testing.T) {
 			if err := q.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			return server.URL() + "\n" + storetest.Share(t, flexfntest.NewStore())
+			return server.URL() + "\n" + storetest.Share(t, store.NewMemory(1<<30)) // a million events need more than flexfntest's
 		},
 		Configure: func(c *flexfn.Config, address string) (func(context.Context, *flexfn.App) error, error) {
 			url, shared, _ := strings.Cut(address, "\n")
