@@ -96,21 +96,18 @@ func removeConversationUser(c *call, rec *record) *apiError {
 	return nil
 }
 
-// viewConversationUser shows whether a user is online, if the service tracks
-// that. Users never connect to the fake, so they are never online. is_online is
-// null unless the service's reachability_enabled is set, according to
-// twilio-go's comment.
+// viewConversationUser shows whether a user is online and can be notified: only
+// where a single user is asked for, and if the service's reachability_enabled is
+// set, as twilio-go's comments on the fields say. A user who was never online is
+// null too, and nobody connects to the fake, so the values come from the state.
 func viewConversationUser(c *call, rec *record, m map[string]any) {
 	service := c.account.child(servicesPath).find(rec.text("chat_service_sid"), nil)
-	if service == nil {
-		return
+	if c.item && service != nil {
+		if conf := settings(service); conf != nil && conf.flag("reachability_enabled") {
+			return
+		}
 	}
-	if conf := settings(service); conf == nil || !conf.flag("reachability_enabled") {
-		return
-	}
-	for _, name := range []string{"is_online", "is_notifiable"} {
-		m[name] = rec.flag(name)
-	}
+	m["is_online"], m["is_notifiable"] = nil, nil
 }
 
 // needUser adds the user of an identity to a service if there is none. A

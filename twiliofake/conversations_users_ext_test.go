@@ -11,7 +11,8 @@ import (
 // TestConversationUsers follows a user from the first participant, which
 // creates it, until it is deleted with all its participants.
 func TestConversationUsers(t *testing.T) {
-	api := conversations.NewApiService(newClient(newFake(t)))
+	fake := newFake(t)
+	api := conversations.NewApiService(newClient(fake))
 	p := must[*conversations.ConversationsV1ConversationParticipant](t)(api.CreateConversationParticipant(talk,
 		new(conversations.CreateConversationParticipantParams).SetIdentity("grace")))
 	const conversationUser, serviceUser = "RL00000000000000000000000000000004", "RL00000000000000000000000000000002"
@@ -24,8 +25,21 @@ func TestConversationUsers(t *testing.T) {
 	}
 	must[*conversations.ConversationsV1ServiceConfiguration](t)(api.UpdateServiceConfiguration(chatService,
 		new(conversations.UpdateServiceConfigurationParams).SetReachabilityEnabled(true)))
-	if user := must[*conversations.ConversationsV1User](t)(api.FetchUser("grace")); user.IsOnline == nil || *user.IsOnline || *user.IsNotifiable {
-		t.Errorf("with reachability the user is online: %v", user.IsOnline)
+	if user := must[*conversations.ConversationsV1User](t)(api.FetchUser("grace")); user.IsOnline != nil || user.IsNotifiable != nil {
+		t.Errorf("a user who was never online is online: %v", user.IsOnline)
+	}
+	seen, _ := fake.Resource("conversation_users", *user.Sid)
+	seen["is_online"], seen["is_notifiable"] = true, false
+	if err := fake.SetResource("conversation_users", seen); err != nil {
+		t.Fatal(err)
+	}
+	if user := must[*conversations.ConversationsV1User](t)(api.FetchUser("grace")); user.IsOnline == nil || !*user.IsOnline || *user.IsNotifiable {
+		t.Errorf("the user is online: %v", user.IsOnline)
+	}
+	for _, user := range must[[]conversations.ConversationsV1User](t)(api.ListUser(nil)) {
+		if user.IsOnline != nil || user.IsNotifiable != nil {
+			t.Errorf("a list says that %s is online: %v", *user.Identity, *user.IsOnline)
+		}
 	}
 	other := *must[*conversations.ConversationsV1Conversation](t)(api.CreateConversation(new(conversations.CreateConversationParams).SetUniqueName("other"))).Sid
 	must[*conversations.ConversationsV1ConversationParticipant](t)(api.CreateConversationParticipant(other,

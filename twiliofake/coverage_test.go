@@ -14,7 +14,7 @@ var updateFiles = flag.Bool("update", false, "write COVERAGE.md")
 
 // leastModelled is the least number of operations that have rows. Raise it when
 // you add some.
-const leastModelled = 520
+const leastModelled = 563
 
 // TestCoverage checks that COVERAGE.md is up to date, and that the number of
 // modelled operations does not fall.

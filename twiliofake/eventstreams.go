@@ -5,18 +5,18 @@ import "net/http"
 // eventStreamRows are the sinks and subscriptions of events.twilio.com. The
 // fake never delivers events to them. Apps test their handlers with package
 // flexfntest or with flexfn trigger, which make the events that Twilio would
-// send. A sink can be used as soon as it exists, while at Twilio it must be
-// active first.
+// send.
 func eventStreamRows() []resource {
 	return []resource{
 		{
-			// A sink starts as initialized and becomes active when it is
-			// validated.
+			// A sink is active from the start: it no longer needs to be
+			// validated, says
+			// https://www.twilio.com/docs/events/event-streams/sink-resource/validate.
 			name: "event_sinks", host: "events", prefix: "DG", table: true, can: all,
 			paths: []string{"/v1/Sinks/{sid}"},
 			fields: []field{
 				{"sink_configuration", value, map[string]any{}, never},
-				{"status", text, "initialized", never},
+				{"status", text, "active", never},
 			},
 			filters: []string{"status"},
 			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"InUse": sinksInUse},
@@ -62,8 +62,8 @@ func removeSink(c *call, rec *record) *apiError {
 	return nil
 }
 
-// validateSink activates a sink. Any test ID is accepted, since the fake does
-// not send one to the sink as Twilio does.
+// validateSink activates a sink that a state document has with another status.
+// Any test ID is accepted, and the answer is always valid.
 func validateSink(c *call) (*response, *apiError) {
 	if _, err := c.parameters(); err != nil {
 		return nil, err
@@ -72,12 +72,18 @@ func validateSink(c *call) (*response, *apiError) {
 	return jsonResponse(http.StatusCreated, map[string]any{"result": "valid"}), nil
 }
 
-// createSubscription adds the event types of a subscription. Each type becomes
-// an item below it, with version 1 of the schema unless the type says
-// otherwise.
+// createSubscription adds the event types of a subscription to an active sink;
+// 91100 is for any other (https://www.twilio.com/docs/api/errors/91100). Each
+// type becomes an item below it, with version 1 of the schema unless the type
+// says otherwise.
 func createSubscription(c *call, rec *record) *apiError {
-	if sid := rec.text("sink_sid"); c.one("event_sinks", map[string]any{"sid": sid}) == nil {
+	sid := rec.text("sink_sid")
+	sink := c.one("event_sinks", map[string]any{"sid": sid})
+	if sink == nil {
 		return invalid("SinkSid %.40s is not valid", sid)
+	}
+	if s := sink.text("status"); s != "active" {
+		return refuse(http.StatusBadRequest, 91100, "Subscription could not be created: sink %s is %s, not active", sid, s)
 	}
 	types, _ := rec.get("types").([]any)
 	kind := c.rows.byName["subscribed_events"]

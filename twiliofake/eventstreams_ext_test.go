@@ -16,7 +16,7 @@ func TestEventStreams(t *testing.T) {
 	api := streams.NewApiService(newClient(fake))
 	sink := must[*streams.EventsV1Sink](t)(api.CreateSink(new(streams.CreateSinkParams).SetDescription("d").SetSinkType("webhook").
 		SetSinkConfiguration(map[string]any{"destination": "https://example.com", "method": "POST"})))
-	if *sink.Status != "initialized" || *sink.SinkType != "webhook" {
+	if *sink.Status != "active" || *sink.SinkType != "webhook" {
 		t.Errorf("the sink is %+v", sink)
 	}
 	must[*streams.EventsV1SinkTest](t)(api.CreateSinkTest(*sink.Sid))
@@ -36,6 +36,13 @@ func TestEventStreams(t *testing.T) {
 	must[*streams.EventsV1SubscribedEvent](t)(api.CreateSubscribedEvent(*s.Sid, new(streams.CreateSubscribedEventParams).SetType("com.twilio.taskrouter.task.deleted")))
 	_, err := subscribe("DG00000000000000000000000000000009", map[string]any{"type": "a"})
 	refused(t, err, "SinkSid")
+	if err := fake.SetResource("event_sinks", twiliofake.Resource{"sid": "DG00000000000000000000000000000008", "status": "failed"}); err != nil {
+		t.Fatal(err)
+	}
+	inactive := "Description=d&SinkSid=DG00000000000000000000000000000008&Types=%7B%22type%22%3A+%22a%22%7D"
+	ask(t, fake, "POST", "https://events.twilio.com/v1/Subscriptions", inactive).want(t, 400, "code", 91100)
+	must[*streams.EventsV1SinkValidate](t)(api.CreateSinkValidate("DG00000000000000000000000000000008", new(streams.CreateSinkValidateParams).SetTestId("1")))
+	ask(t, fake, "POST", "https://events.twilio.com/v1/Subscriptions", inactive).want(t, 201)
 	refused(t, api.DeleteSink(*sink.Sid), "in use")
 	if err := api.DeleteSubscription(*s.Sid); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // and Insights. Each account has one configuration, which comes from the state,
 // or is made when a request first changes it.
 func flexRows() []resource {
-	return slices.Concat(flexUserRows(), []resource{
+	return slices.Concat(flexUserRows(), flexPluginRows(), flexChannelRows(), []resource{
 		{
 			name: "flex_provisioning", host: "flex-api", table: true, can: fetch, bare: true,
 			paths:  []string{"/v1/account/provision/status"},

@@ -7,10 +7,6 @@ var initialFields = map[string][]fieldValue{
 	// voice/api/siprec-resource, voice/api/stream-resource
 	"api/Calls/Siprec":  {{"status", "in-progress"}},
 	"api/Calls/Streams": {{"status", "in-progress"}},
-	// phone-numbers/api/incomingphonenumber-resource
-	"api/IncomingPhoneNumbers/Local":    {{"status", "in-use"}, {"emergency_address_status", "unregistered"}},
-	"api/IncomingPhoneNumbers/Mobile":   {{"status", "in-use"}, {"emergency_address_status", "unregistered"}},
-	"api/IncomingPhoneNumbers/TollFree": {{"status", "in-use"}, {"emergency_address_status", "unregistered"}},
 	// conversations/v2: ConversationsV2ConversationStatus, ConversationsV2ActionStatus
 	"conversations/v2/Conversations":         {{"status", "ACTIVE"}},
 	"conversations/v2/Conversations/Actions": {{"status", "PENDING"}},

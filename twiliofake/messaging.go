@@ -108,17 +108,6 @@ func addPhoneNumber(c *call, rec *record) *apiError {
 	return nil
 }
 
-// leaveServices removes a number that the account no longer has from the
-// senders.
-func leaveServices(c *call, before, after *record) {
-	if after != nil {
-		return
-	}
-	for _, sender := range c.where("messaging_phone_numbers", map[string]any{"sid": before.id}) {
-		c.drop(sender)
-	}
-}
-
 // addShortCode adds one of the account's short codes to a service's senders.
 // Short codes have no row of their own; the generic layer keeps them.
 func addShortCode(c *call, rec *record) *apiError {
@@ -130,12 +119,13 @@ func addShortCode(c *call, rec *record) *apiError {
 }
 
 // joinService returns the account's item that becomes a sender. It can be in
-// one service only. 404 is for one that the account does not have, 21712 for
-// one in another service.
+// one service only. The codes are those of
+// https://www.twilio.com/docs/api/errors: 21421 is for one that the account does
+// not have, 21712 for one in another service.
 func (c *call) joinService(rec *record, collection string) (*record, *apiError) {
 	item := c.account.child(collection).find(rec.id, nil)
 	if item == nil {
-		return nil, notFound(c.path)
+		return nil, refuse(http.StatusBadRequest, 21421, "%.40s is not a number or short code of the account", rec.id)
 	}
 	for range c.store.where(rec.kind.kind, c.account, map[string]any{"sid": rec.id}) {
 		return nil, refuse(http.StatusConflict, 21712, "Phone Number or Short Code is associated with another Messaging Service")

@@ -53,7 +53,7 @@ func TestMessagingServices(t *testing.T) {
 			_, err := api.CreatePhoneNumber(other, new(messaging.CreatePhoneNumberParams).SetPhoneNumberSid(number))
 			return err
 		}},
-		{"another's number", "404 20404", func() error {
+		{"another's number", "400 21421", func() error {
 			_, err := api.CreatePhoneNumber(other, new(messaging.CreatePhoneNumberParams).SetPhoneNumberSid("PN000000000000000000000000000000ff"))
 			return err
 		}},

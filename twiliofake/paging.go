@@ -103,6 +103,9 @@ func (c *call) sequence() (sequence, *apiError) {
 	if c.resource != nil && c.sorted {
 		s = in.byIdentity()
 	}
+	if c.resource != nil && c.newest {
+		s = s.reversed()
+	}
 	if c.resource == nil || !c.turned {
 		return s, nil
 	}

@@ -22,7 +22,7 @@ func queueRows() []resource {
 				{"average_wait_time", integer, 0, never},
 				{"current_size", integer, 0, never},
 				{"friendly_name", text, nil, always},
-				{"max_size", integer, 100, always},
+				{"max_size", integer, 1000, always},
 			},
 			create: saveQueue,
 			update: saveQueue,
@@ -58,8 +58,8 @@ func queueRows() []resource {
 	}
 }
 
-// saveQueue checks the size of a queue. The upper bound is that of twilio-go's
-// comment on MaxSize.
+// saveQueue checks the size of a queue. The upper bound and the default, 1000,
+// are those of https://www.twilio.com/docs/voice/api/queue-resource.
 func saveQueue(_ *call, rec *record) *apiError {
 	if n := rec.number("max_size"); n < 1 || n > 5000 {
 		return refuse(http.StatusBadRequest, 20001, "MaxSize must be from 1 to 5000, not %d", n)

@@ -17,7 +17,7 @@ func TestQueues(t *testing.T) {
 		fake := newFake(t)
 		api := openapi.NewApiService(newClient(fake))
 		q := must[*openapi.ApiV2010Queue](t)(api.CreateQueue(new(openapi.CreateQueueParams).SetFriendlyName("waiting")))
-		if q.MaxSize != 100 || q.CurrentSize != 0 || (*q.Sid)[:2] != "QU" {
+		if q.MaxSize != 1000 || q.CurrentSize != 0 || (*q.Sid)[:2] != "QU" {
 			t.Errorf("the queue is %+v", q)
 		}
 		_, err := api.CreateQueue(new(openapi.CreateQueueParams).SetFriendlyName("waiting"))

@@ -116,8 +116,9 @@ type resource struct {
 	// orders lists the fields that the parameter Ordering accepts.
 	orders []string
 	// sorted lists the items by their identity instead of in the order they were
-	// created. turned lists take the parameter Order, asc or desc.
-	sorted, turned bool
+	// created, newest from the last to the first. turned lists take the parameter
+	// Order, asc or desc.
+	sorted, newest, turned bool
 	// media answers a path with an extension other than .json, such as a
 	// recording's .mp3.
 	media func(c *call, rec *record, extension string) (*response, *apiError)

@@ -305,6 +305,12 @@ func TestCalls(t *testing.T) {
 	if got, _ := fake.Resource("calls", "CA00000000000000000000000000000001"); got["_twiml"] != twiml {
 		t.Errorf("the fake keeps %v, want the TwiML", got["_twiml"])
 	}
+	both := "Url=https%3A%2F%2Fexample.com%2Fa&Twiml=%3CResponse%2F%3E"
+	ask(t, fake, "POST", api+"/Calls/CA00000000000000000000000000000001.json", both).want(t, 400, "code", 20001)
+	dialled := ask(t, fake, "POST", api+"/Calls.json", "To=%2B15550001111&From=%2B15550002222&"+both).want(t, 201)
+	if got, _ := fake.Resource("calls", dialled.sid(t)); got["_twiml"] != nil || got["_url"] != "https://example.com/a" {
+		t.Errorf("of URL and TwiML the fake keeps %v and %v, want the URL", got["_url"], got["_twiml"])
+	}
 	ask(t, fake, "GET", customer, "").want(t, 404) // it left the conference
 	ask(t, fake, "POST", item, "Status=canceled").want(t, 400, "code", 21220)
 	ask(t, fake, "POST", item, "Status=completed").want(t, 200, "status", "completed")

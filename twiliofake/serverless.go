@@ -154,13 +154,17 @@ func deploy(c *call, rec *record) *apiError {
 }
 
 // uploadVersion checks an upload, which only serverless-upload.twilio.com
-// accepts. The upload is a multipart form; its Content is kept as _content.
+// accepts. The upload is a multipart form; its Content is kept as _content. A
+// path without a leading slash gets one, as twilio-go's comment on Path says.
 func uploadVersion(c *call, rec *record) *apiError {
 	if c.node.product != "serverless-upload" {
 		return refuse(http.StatusMethodNotAllowed, 20004, "Method POST is not allowed on %s; upload to serverless-upload.twilio.com", c.path)
 	}
-	if !strings.HasPrefix(rec.text("path"), "/") {
-		return invalid("Path must begin with /, not %.100q", rec.text("path"))
+	if path := rec.text("path"); !strings.HasPrefix(path, "/") {
+		rec.set("path", "/"+path)
+	}
+	if n := len(rec.text("path")); n > 255 {
+		return invalid("Path must have at most 255 characters, not %d", n)
 	}
 	if v := rec.text("visibility"); v != "public" && v != "protected" && v != "private" {
 		return invalid("Visibility must be public, protected or private, not %.40q", v)

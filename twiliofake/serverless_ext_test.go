@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"mime/multipart"
+	"strings"
 	"testing"
 
 	serverless "github.com/twilio/twilio-go/rest/serverless/v1"
@@ -49,7 +50,8 @@ func TestServerless(t *testing.T) {
 	functionPath, assetPath := *service.Sid+"/Functions/"+function, *service.Sid+"/Assets/"+asset
 	code1 := upload(t, fake, "serverless-upload", functionPath, "Path", "/check", "Visibility", "protected").want(t, 201, "path", "/check", "function_sid", function).sid(t)
 	config1 := upload(t, fake, "serverless-upload", assetPath, "Path", "/config.json", "Visibility", "private").want(t, 201, "visibility", "private").sid(t)
-	upload(t, fake, "serverless-upload", assetPath, "Path", "config.json", "Visibility", "private").want(t, 400)
+	upload(t, fake, "serverless-upload", assetPath, "Path", "config.json", "Visibility", "private").want(t, 201, "path", "/config.json")
+	upload(t, fake, "serverless-upload", assetPath, "Path", strings.Repeat("x", 255), "Visibility", "private").want(t, 400)
 	upload(t, fake, "serverless-upload", assetPath, "Path", "/x", "Visibility", "secret").want(t, 400)
 	upload(t, fake, "serverless-upload", assetPath, "Visibility", "private").want(t, 400)
 	upload(t, fake, "serverless-upload", *service.Sid+"/Assets/ZH404", "Path", "/x", "Visibility", "private").want(t, 404)

@@ -104,11 +104,12 @@ func createCall(c *call, rec *record) *apiError {
 
 // redirect records the TwiML or URL that a call was redirected to, for tests to
 // inspect. _twiml and _url hold the latest, in the state and in
-// [Twilio.Resource].
+// [Twilio.Resource]. If both are given, Url counts: a create ignores Twiml, as
+// twilio-go's comment on it says, and an update is refused.
 func (c *call) redirect(rec *record) {
 	rec.drop("_twiml")
 	rec.drop("_url")
-	if v := c.form.Get("Twiml"); v != "" {
+	if v := c.form.Get("Twiml"); v != "" && c.form.Get("Url") == "" {
 		rec.set("_twiml", v)
 	} else {
 		rec.set("_url", c.form.Get("Url"))
@@ -129,6 +130,9 @@ func updateCall(c *call, rec *record) *apiError {
 	status := c.before.text("status")
 	if !live(status) {
 		return refuse(http.StatusBadRequest, 21220, "Call is not in-progress. Cannot redirect.")
+	}
+	if c.form.Get("Twiml") != "" && c.form.Get("Url") != "" {
+		return invalid("Twiml and Url are mutually exclusive")
 	}
 	redirected := c.form.Has("Twiml") || c.form.Has("Url")
 	if redirected && status != "in-progress" {
@@ -384,22 +388,6 @@ func viewRecording(c *call, rec *record, m map[string]any) {
 		m["media_url"] = c.base() + strings.TrimSuffix(c.itemPath(rec), ".json")
 		delete(m, "track")
 	}
-}
-
-// createNumber buys a number. 21421 is for an invalid number, 21422 for one
-// that the account already has.
-func createNumber(c *call, rec *record) *apiError {
-	number := rec.text("phone_number")
-	if !e164.MatchString(number) {
-		return refuse(http.StatusBadRequest, 21421, "PhoneNumber %s is invalid", number)
-	}
-	if c.one("incoming_phone_numbers", map[string]any{"phone_number": number}) != nil {
-		return refuse(http.StatusBadRequest, 21422, "%s is not available", number)
-	}
-	if rec.text("friendly_name") == "" {
-		rec.set("friendly_name", national(number))
-	}
-	return nil
 }
 
 // createMessage checks a message. Missing parameters are reported before

@@ -5,6 +5,7 @@ package everyop
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -223,7 +224,7 @@ func (r *run) fill(op operation, params reflect.Value) {
 		if !required && !body || tag == "limit" {
 			continue
 		}
-		v := r.sample(f.Name, typ, 0)
+		v := r.sample(cmp.Or(sampledAs[op.String()+" "+f.Name], f.Name), typ, 0)
 		if v.Kind() == reflect.Interface && strings.HasPrefix(r.text(f.Name), "{\"") {
 			var object any
 			if err := json.Unmarshal([]byte(r.text(f.Name)), &object); err != nil {
@@ -261,6 +262,14 @@ var alsoSent = map[string][]string{
 	"flex/v1.CreateInteractionTransfer":                       {"Body"},
 	"flex/v1.UpdateInteractionTransfer":                       {"Body"},
 	"voice/v1.CreateDialingPermissionsCountryBulkUpdate":      {"UpdateRequest"},
+}
+
+// sampledAs are parameters whose values rows check more closely than the name
+// tells: the operation and the parameter, and the name that text knows.
+var sampledAs = map[string]string{
+	"api/v2010.CreateIncomingPhoneNumberMobile PhoneNumber":   "Mobile",
+	"api/v2010.CreateIncomingPhoneNumberTollFree PhoneNumber": "TollFree",
+	"flex/v1.CreateFlexFlow ChatServiceSid":                   "ChatService",
 }
 
 // bodies are JSON bodies whose values rows check.
@@ -322,6 +331,20 @@ func (r *run) text(name string) string {
 		return "+15550002222"
 	case "PhoneNumber":
 		return fmt.Sprintf("+1212555%04d", r.n%10000)
+	case "TollFree":
+		return fmt.Sprintf("+1800555%04d", r.n%10000)
+	case "Mobile":
+		return fmt.Sprintf("+447005%06d", r.n)
+	case "ChatService":
+		return twiliofake.DevelopmentChatServiceSID
+	case "PluginUrl":
+		return "https://example.com/bundle.js"
+	case "FlexFlowSid":
+		return r.made("FO", "flex_flows", twiliofake.Resource{
+			"friendly_name": "f", "chat_service_sid": twiliofake.DevelopmentChatServiceSID, "channel_type": "web",
+		})
+	case "ConfigurationId":
+		return r.made("FJ", "flex_plugin_configurations", twiliofake.Resource{"name": "c"})
 	case "SchemaVersion", "version", "Version":
 		return "1"
 	case "Status":
@@ -340,17 +363,10 @@ func (r *run) text(name string) string {
 		return "editOwnMessage"
 	case "AlphaSender":
 		return fmt.Sprintf("Sender%d", r.n)
-	case "PhoneNumberSid", "ShortCodeSid": // the account must have it
-		kind, sid := "incoming_phone_numbers", fmt.Sprintf("PN%032d", r.n)
-		item := twiliofake.Resource{"phone_number": fmt.Sprintf("+1212556%04d", r.n%10000)}
-		if name == "ShortCodeSid" {
-			kind, sid, item = "api/SMS/ShortCodes", fmt.Sprintf("SC%032d", r.n), twiliofake.Resource{"short_code": fmt.Sprint(10000 + r.n%10000)}
-		}
-		item["sid"] = sid
-		if err := r.fake.SetResource(kind, item); err != nil {
-			r.t.Fatal(err)
-		}
-		return sid
+	case "PhoneNumberSid": // the account must have it
+		return r.made("PN", "incoming_phone_numbers", twiliofake.Resource{"phone_number": fmt.Sprintf("+1212556%04d", r.n%10000)})
+	case "ShortCodeSid":
+		return r.made("SC", "api/SMS/ShortCodes", twiliofake.Resource{"short_code": fmt.Sprint(10000 + r.n%10000)})
 	case "AddressSid":
 		return "IG00000000000000000000000000000001"
 	case "SinkSid":
@@ -359,6 +375,16 @@ func (r *run) text(name string) string {
 		return "WW00000000000000000000000000000001"
 	}
 	return fmt.Sprintf("%s%d", strings.ToLower(name), r.n)
+}
+
+// made adds an item that another one names, and returns its SID.
+func (r *run) made(prefix, kind string, item twiliofake.Resource) string {
+	sid := fmt.Sprintf("%s%032d", prefix, r.n)
+	item["sid"] = sid
+	if err := r.fake.SetResource(kind, item); err != nil {
+		r.t.Fatal(err)
+	}
+	return sid
 }
 
 // identity returns an item's identity from a body: the field named like the
