@@ -42,7 +42,10 @@ func TestEventStreams(t *testing.T) {
 	inactive := "Description=d&SinkSid=DG00000000000000000000000000000008&Types=%7B%22type%22%3A+%22a%22%7D"
 	ask(t, fake, "POST", "https://events.twilio.com/v1/Subscriptions", inactive).want(t, 400, "code", 91100)
 	must[*streams.EventsV1SinkValidate](t)(api.CreateSinkValidate("DG00000000000000000000000000000008", new(streams.CreateSinkValidateParams).SetTestId("1")))
-	ask(t, fake, "POST", "https://events.twilio.com/v1/Subscriptions", inactive).want(t, 201)
+	valid := ask(t, fake, "POST", "https://events.twilio.com/v1/Subscriptions", inactive).want(t, 201)
+	if err := api.DeleteSubscription(valid.sid(t)); err != nil {
+		t.Fatal(err)
+	}
 	refused(t, api.DeleteSink(*sink.Sid), "in use")
 	if err := api.DeleteSubscription(*s.Sid); err != nil {
 		t.Fatal(err)

@@ -100,7 +100,8 @@ func createRoom(_ *call, rec *record) *apiError {
 }
 
 // updateRoom ends a room, the only change that the API allows. Everyone in the
-// room is disconnected. 53112 is the code for any other status.
+// room is disconnected. 53112 is the code for any other status, and for a room
+// that is not in progress (https://www.twilio.com/docs/api/errors/53112).
 func updateRoom(c *call, rec *record) *apiError {
 	if c.before.text("status") != "in-progress" || rec.text("status") != "completed" {
 		return refuse(http.StatusBadRequest, 53112, "Status is invalid")

@@ -91,6 +91,26 @@ const checks = {
     const prefixes = await c.voice.v1.dialingPermissions.countries('GB').highriskSpecialPrefixes.list();
     assert.deepEqual(prefixes.map((p) => p.prefix), ['+44870', '+44871']);
   },
+  async buyingNumbers() {
+    const [local] = await c.availablePhoneNumbers('US').local.list({ areaCode: 510, limit: 1 });
+    const bought = await c.incomingPhoneNumbers.create({ phoneNumber: local.phoneNumber, voiceUrl: 'https://example.com/voice' });
+    assert.equal(bought.phoneNumber, local.phoneNumber);
+    await refused(c.incomingPhoneNumbers.create({ phoneNumber: local.phoneNumber }), 400, 21422);
+    assert.equal((await c.incomingPhoneNumbers.local.list()).length, 3);
+    assert.equal(await c.incomingPhoneNumbers(bought.sid).remove(), true);
+  },
+  async plugins() {
+    const service = c.flexApi.v1;
+    await service.plugins.create({ uniqueName: 'plugin-sample' });
+    const version = await service.plugins('plugin-sample').pluginVersions.create({ version: '1.0.0', pluginUrl: 'https://example.com/bundle.js' });
+    const configured = await service.pluginConfigurations.create({ name: 'one', plugins: [{ plugin_version: version.sid }] });
+    await service.pluginReleases.create({ configurationId: configured.sid });
+    assert.equal((await service.pluginReleases('Active').fetch()).configurationSid, configured.sid);
+    const [plugin] = await service.pluginConfigurations(configured.sid).plugins.list();
+    assert.equal(plugin.version, '1.0.0');
+    assert.equal(plugin.phase, 3);
+    await refused(service.pluginArchive('plugin-sample').update(), 400, 20001);
+  },
   async configuration() {
     const configuration = await c.flexApi.v1.configuration().fetch();
     assert.equal(configuration.taskrouterWorkspaceSid, WORKSPACE_SID);

@@ -35,6 +35,7 @@ const collections = {
     { friendlyName: 'a', weight: 1, priority: 2, enabled: true, sipUrl: 'sip:a@example.com' }, { weight: 3 }],
   proxyServices: [c.proxy.v1.services, { uniqueName: 'p', defaultTtl: 5 }, { defaultTtl: 6 }],
   endUsers: [c.trusthub.v1.endUsers, { friendlyName: 'a', type: 'customer_profile' }, { friendlyName: 'b' }],
+  flexFlows: [c.flexApi.v1.flexFlow, { friendlyName: 'a', chatServiceSid: `IS${'1'.padStart(32, '0')}`, channelType: 'web' }, { enabled: false }],
   bundles: [c.numbers.v2.regulatoryCompliance.bundles, { friendlyName: 'a', email: 'a@example.com' }, { friendlyName: 'b' }],
 };
 
