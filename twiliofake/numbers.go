@@ -1,6 +1,7 @@
 package twiliofake
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -133,7 +134,7 @@ func (c *call) lookUpNumber() (map[string]any, *apiError) {
 			}
 		}
 	}
-	number := c.vars["phone_number"]
+	number := c.international(c.vars["phone_number"])
 	answer := map[string]any{
 		"phone_number": number, "national_format": national(number), "calling_country_code": nil, "country_code": nil,
 		"validation_errors": []string{}, "valid": true, "url": c.base() + "/v2/PhoneNumbers/" + url.PathEscape(number),
@@ -173,6 +174,26 @@ func (c *call) lookUpNumber() (map[string]any, *apiError) {
 		}
 	}
 	return answer, nil
+}
+
+// international returns a number in E.164 if it is in national format: of the
+// country that CountryCode names, or of the United States. See
+// https://www.twilio.com/docs/lookup/v2-api. Anything else is returned as it is.
+func (c *call) international(number string) string {
+	digits := strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", ".", "").Replace(number)
+	iso := cmp.Or(strings.ToUpper(c.query.Get("CountryCode")), "US")
+	country := c.one("dialing_permissions_countries", map[string]any{"iso_code": iso})
+	if country == nil || digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return number
+	}
+	codes, _ := country.get("country_codes").([]string)
+	switch {
+	case len(codes) == 0 || codes[0] == "1" && len(digits) != 10:
+		return number
+	case codes[0] != "1":
+		digits = strings.TrimPrefix(digits, "0")
+	}
+	return "+" + codes[0] + digits
 }
 
 // country returns the country whose calling code the digits start with. Codes

@@ -144,3 +144,11 @@ func TestNumbersOfSubaccounts(t *testing.T) {
 		t.Errorf("the account lists %s numbers, want 2", got)
 	}
 }
+
+// TestMediaOfMessage counts what a message brings along.
+func TestMediaOfMessage(t *testing.T) {
+	fake := newFake(t)
+	message := "To=%2B15550001111&From=%2B15550002222&Body=x"
+	ask(t, fake, "POST", api+"/Messages.json", message).want(t, 201, "num_media", "0")
+	ask(t, fake, "POST", api+"/Messages.json", message+"&MediaUrl=https://example.com/a.png&MediaUrl=https://example.com/b.png").want(t, 201, "num_media", "2")
+}

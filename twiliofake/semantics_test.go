@@ -370,6 +370,9 @@ func TestLookupAndDialingPermissions(t *testing.T) {
 	}
 	look("+15550001111").want(t, 200, "valid", true, "country_code", "US", "calling_country_code", "1", "national_format", "(555) 000-1111")
 	look("+353871234567").want(t, 200, "valid", true, "country_code", "IE")
+	look("(555)%20000-1111").want(t, 200, "valid", true, "country_code", "US", "phone_number", "+15550001111")
+	look("0871234567?CountryCode=ie").want(t, 200, "valid", true, "country_code", "IE", "phone_number", "+353871234567")
+	look("0871234567?CountryCode=ZZ").want(t, 200, "valid", false, "phone_number", "0871234567")
 	for number, want := range map[string]string{
 		"+1555bad": "[NOT_A_NUMBER]", "+1555": "[TOO_SHORT]", "+99912345678": "[INVALID_COUNTRY_CODE]", "%2015550001111": "[NOT_A_NUMBER]", "+155500011112": "[TOO_LONG]",
 	} {

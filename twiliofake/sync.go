@@ -25,8 +25,11 @@ func syncRows() []resource {
 	return []resource{
 		{
 			name: "sync_services", host: "sync", prefix: "IS", table: true, can: all,
-			paths: []string{"/v1/Services/{sid}"},
+			// _default is "default" for the service that can be named so, which
+			// defaultSyncService makes when it is first asked for.
+			paths: []string{"/v1/Services/{sid}"}, alias: []string{"_default"}, scope: defaultSyncService,
 			fields: []field{
+				{"_default", text, nil, never},
 				{"acl_enabled", boolean, false, never},
 				{"reachability_webhooks_enabled", boolean, false, never},
 				{"reachability_debouncing_enabled", boolean, false, never},
@@ -92,6 +95,23 @@ func syncPermissions(name, item string) resource {
 	}
 }
 
+// defaultSyncService makes the account's default service if the path names it
+// and there is none. See https://www.twilio.com/docs/sync/api/service.
+func defaultSyncService(c *call) *collection {
+	services := c.account.makeChild("sync/v1/Services")
+	named := len(c.node.vars) > 0 && c.vars[c.node.vars[0]] == "default"
+	if named && services.find("default", []string{"_default"}) == nil {
+		service := c.blank("sync_services", c.account)
+		service.setAll(map[string]any{"_default": "default", "friendly_name": "Default Service"})
+		c.add(service)
+	}
+	return services
+}
+
+// maxSyncData is how large the data of a document or an item can be, in bytes,
+// as twilio-go's comment on Data says.
+const maxSyncData = 16 << 10
+
 // maxStreamMessage is how large the data of a stream's message can be, in bytes.
 const maxStreamMessage = 4 << 10
 
@@ -125,6 +145,9 @@ func saveSync(c *call, rec *record) *apiError {
 		v, _ := rec.raw("data")
 		if p, ok := v.(packed); !ok || p[0] != '{' {
 			return invalid("Data must be a JSON object, not %.100q", c.form.Get("Data"))
+		}
+		if len(c.form.Get("Data")) > maxSyncData {
+			return refuse(http.StatusRequestEntityTooLarge, 54006, "The data is larger than %d bytes", maxSyncData)
 		}
 	}
 	for _, param := range []string{"ItemTtl", "Ttl"} {

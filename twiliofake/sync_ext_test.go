@@ -3,6 +3,7 @@ package twiliofake_test
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -247,4 +248,23 @@ func TestSyncStreams(t *testing.T) {
 			t.Errorf("a stream that has expired: %v", err)
 		}
 	})
+}
+
+// TestDefaultSyncService uses the service that needs no SID, as functions do
+// that have none configured.
+func TestDefaultSyncService(t *testing.T) {
+	fake := newFake(t)
+	const services = "https://sync.twilio.com/v1/Services"
+	if got := ask(t, fake, "GET", services, "").items(t, "services"); len(got) != 0 {
+		t.Errorf("there are services already: %v", got)
+	}
+	ask(t, fake, "POST", services+"/default/Documents", "UniqueName=d&Data=%7B%22a%22%3A1%7D").want(t, 201, "unique_name", "d")
+	service := ask(t, fake, "GET", services+"/default", "").want(t, 200, "friendly_name", "Default Service")
+	ask(t, fake, "GET", services+"/"+service.sid(t)+"/Documents/d", "").want(t, 200, "service_sid", service.sid(t))
+	if got := ask(t, fake, "GET", services, "").items(t, "services"); len(got) != 1 {
+		t.Errorf("there are %d services, want 1", len(got))
+	}
+	big := url.Values{"Data": {`{"a": "` + strings.Repeat("x", 16<<10) + `"}`}}.Encode()
+	ask(t, fake, "POST", services+"/default/Documents", big).want(t, 413, "code", 54006)
+	ask(t, fake, "POST", services+"/default/Documents/d", big).want(t, 413, "code", 54006)
 }

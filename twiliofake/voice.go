@@ -414,6 +414,7 @@ func createMessage(c *call, rec *record) *apiError {
 	if from == "" { // the service chooses the sender later
 		rec.set("status", "accepted")
 	}
+	rec.set("num_media", strconv.Itoa(len(c.form["MediaUrl"])))
 	return nil
 }
 
