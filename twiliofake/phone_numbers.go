@@ -27,13 +27,12 @@ func numberRows() []resource {
 			scope: func(c *call) *collection { return c.countriesWithNumbers() },
 			view: func(c *call, rec *record, m map[string]any) {
 				m["country"], m["beta"] = rec.get("_name"), false
-				links, _ := m["subresource_uris"].(map[string]any)
-				for _, kind := range []string{"national", "voip", "shared_cost", "machine_to_machine"} {
-					delete(links, kind)
+				path := strings.TrimSuffix(c.itemPath(rec), ".json")
+				links := map[string]any{"local": path + "/Local.json", "toll_free": path + "/TollFree.json"}
+				if rec.text("_code") != "1" {
+					links["mobile"] = path + "/Mobile.json"
 				}
-				if rec.text("_code") == "1" {
-					delete(links, "mobile")
-				}
+				m["subresource_uris"] = links
 			},
 		},
 		{
@@ -123,9 +122,11 @@ func typeOf(number string) string {
 	return "local"
 }
 
-// countriesWithNumbers are the countries of the dialing permissions.
+// countriesWithNumbers are the countries of the dialing permissions, with the
+// numbers of other types that a state document puts below them.
 func (c *call) countriesWithNumbers() *collection {
 	in := &collection{byID: map[string]*record{}}
+	stored := c.account.child(c.rows.byName["available_phone_number_countries"].home())
 	for i, country := range c.where("dialing_permissions_countries", nil) {
 		rec := c.store.record(c.rows.byName["available_phone_number_countries"], c.account, country.id)
 		codes, _ := country.get("country_codes").([]string)
@@ -133,6 +134,9 @@ func (c *call) countriesWithNumbers() *collection {
 		rec.set("_code", "1")
 		if len(codes) > 0 {
 			rec.set("_code", codes[0])
+		}
+		if same := stored.find(rec.id, nil); same != nil {
+			rec.below = same.below
 		}
 		rec.seq = i + 1
 		in.order = append(in.order, slot{rec.seq, rec})
@@ -160,12 +164,13 @@ func availableNumbers(c *call) *collection {
 }
 
 // numbersOffered refuses a search for an area code that is not one, and for a
-// type that the country does not have.
+// type that the country does not have. A country without dialing permissions has
+// none.
 func numbersOffered(c *call, _ []string) (func(*record) bool, *apiError) {
 	if area := c.query.Get("AreaCode"); area != "" && !areaCode.MatchString(area) {
 		return nil, invalid("Invalid value for parameter AreaCode: %.100q", area)
 	}
-	if c.node.segment == "Mobile" && c.parent.text("_code") == "1" {
+	if code := c.parent.text("_code"); code == "" || code == "1" && c.node.segment == "Mobile" {
 		return nil, notFound(c.path)
 	}
 	return everyItem(c, nil)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
+
+	"github.com/flexfn/flexfn/twiliofake"
 )
 
 // TestBuyNumber searches for numbers and buys them, as onboarding functions do.
@@ -95,6 +97,19 @@ func TestBuyNumber(t *testing.T) {
 	ask(t, fake, "DELETE", api+"/IncomingPhoneNumbers/"+mobile.sid(t)+".json", "").want(t, 204)
 	if got := ask(t, fake, "GET", api+"/IncomingPhoneNumbers/Mobile.json", "").items(t, "incoming_phone_numbers"); len(got) != 0 {
 		t.Errorf("a number that was given back is still listed: %v", got)
+	}
+}
+
+// TestOtherNumberTypes lists numbers of the types that have no stock: those of
+// the state document.
+func TestOtherNumberTypes(t *testing.T) {
+	fake := newFake(t)
+	if err := fake.SetResource("api/AvailablePhoneNumbers/National", twiliofake.Resource{"country_code": "GB", "sid": "1", "phone_number": "+443300550100"}); err != nil {
+		t.Fatal(err)
+	}
+	national := ask(t, fake, "GET", api+"/AvailablePhoneNumbers/GB/National.json", "").items(t, "available_phone_numbers")
+	if len(national) != 1 || national[0]["phone_number"] != "+443300550100" {
+		t.Errorf("the national numbers are %v", national)
 	}
 }
 

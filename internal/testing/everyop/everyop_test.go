@@ -424,6 +424,10 @@ func (r *run) reach(op operation, fresh bool) ([]string, error) {
 			vars = append(vars, twiliofake.DevelopmentAccountSID)
 			continue
 		}
+		if name == "CountryCode" && strings.HasSuffix(op.path, "/Mobile") {
+			vars = append(vars, "GB") // North America has no mobile numbers to sell
+			continue
+		}
 		last := i == len(parts)-1
 		if last && slices.Contains([]string{"create-at", "upsert", "oracle"}, op.class) {
 			vars = append(vars, r.text(name))
