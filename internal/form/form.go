@@ -6,6 +6,7 @@ package form
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,8 +31,12 @@ type Pair struct{ Key, Value string }
 // It returns [ErrTooMany], without decoding anything, if there would be more
 // than [MaxPairs] pairs.
 func Append(pairs []Pair, s string) ([]Pair, error) {
-	if len(pairs)+strings.Count(s, "&") >= MaxPairs && len(pairs)+count(s) > MaxPairs {
+	most := strings.Count(s, "&") + 1
+	if len(pairs)+most > MaxPairs && len(pairs)+count(s) > MaxPairs {
 		return nil, ErrTooMany
+	}
+	if s != "" {
+		pairs = slices.Grow(pairs, min(most, MaxPairs))
 	}
 	for s != "" {
 		var item string
@@ -110,8 +115,9 @@ func unescape(s string) string {
 	if i == len(s) {
 		return s
 	}
-	b := make([]byte, i, len(s))
-	copy(b, s)
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:i])
 	for ; i < len(s); i++ {
 		c := s[i]
 		switch c {
@@ -127,9 +133,9 @@ func unescape(s string) string {
 				}
 			}
 		}
-		b = append(b, c)
+		b.WriteByte(c)
 	}
-	return string(b)
+	return b.String()
 }
 
 func fromHex(c byte) (byte, bool) {
