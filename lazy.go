@@ -2,7 +2,6 @@ package flexfn
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,12 +18,16 @@ type lazyContext struct {
 	parent context.Context
 	at     time.Time // zero: only the parent's deadline, if any
 
-	made   atomic.Bool // std is set
-	making sync.Mutex
-	std    context.Context
-	cancel context.CancelFunc
+	// made is nil until something waits or end is called; the first to set it
+	// wins.
+	made atomic.Pointer[madeContext]
+}
 
-	over atomic.Bool // end was called
+// madeContext is the standard context of a lazyContext.
+type madeContext struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	over   atomic.Bool // end was called
 }
 
 // lazyKey is the key of the innermost lazyContext.
@@ -32,10 +35,12 @@ type lazyKey struct{}
 
 // endedContext is shared by all lazyContexts that end before anything has
 // waited for them.
-var endedContext = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
+var endedContext = func() *madeContext {
+	m := new(madeContext)
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.cancel()
+	m.over.Store(true)
+	return m
 }()
 
 // within makes l, which must be new, end after d, or at parent's deadline if
@@ -49,34 +54,36 @@ func (l *lazyContext) within(parent context.Context, d time.Duration) {
 
 // standard returns the standard context, making it on the first call.
 func (l *lazyContext) standard() context.Context {
-	switch {
-	case l.at.IsZero():
+	if l.at.IsZero() {
 		return l.parent
-	case l.made.Load():
-		return l.std
 	}
-	l.making.Lock()
-	defer l.making.Unlock()
-	if !l.made.Load() {
-		l.std, l.cancel = context.WithDeadline(l.parent, l.at)
-		l.made.Store(true)
+	if m := l.made.Load(); m != nil {
+		return m.ctx
 	}
-	return l.std
+	m := new(madeContext)
+	m.ctx, m.cancel = context.WithDeadline(l.parent, l.at)
+	if !l.made.CompareAndSwap(nil, m) {
+		m.cancel()
+		m = l.made.Load()
+	}
+	return m.ctx
 }
 
 // end cancels l, and releases its timer.
 func (l *lazyContext) end() {
-	l.over.Store(true)
-	l.making.Lock()
-	defer l.making.Unlock()
-	if l.made.Load() {
-		if l.cancel != nil {
-			l.cancel()
-		}
+	if l.made.CompareAndSwap(nil, endedContext) {
 		return
 	}
-	l.std = endedContext
-	l.made.Store(true)
+	if m := l.made.Load(); m != endedContext {
+		m.over.Store(true)
+		m.cancel()
+	}
+}
+
+// over reports whether end was called.
+func (l *lazyContext) over() bool {
+	m := l.made.Load()
+	return m != nil && m.over.Load()
 }
 
 // Done makes the standard context, since a caller that asks for the channel
@@ -89,7 +96,7 @@ func (l *lazyContext) Err() error {
 	if l.at.IsZero() {
 		return l.parent.Err()
 	}
-	if !l.made.Load() && l.parent.Err() == nil && time.Now().Before(l.at) {
+	if l.made.Load() == nil && l.parent.Err() == nil && time.Now().Before(l.at) {
 		return nil
 	}
 	return l.standard().Err()
@@ -106,8 +113,8 @@ func (l *lazyContext) Value(key any) any {
 	if key == (lazyKey{}) {
 		return l
 	}
-	if l.made.Load() && l.std != endedContext {
-		return l.std.Value(key) // package context looks for its own kind there
+	if m := l.made.Load(); m != nil && m != endedContext {
+		return m.ctx.Value(key) // package context looks for its own kind there
 	}
 	return l.parent.Value(key)
 }

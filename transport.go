@@ -188,7 +188,7 @@ type answerBody struct {
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && errors.Is(err, context.Canceled) {
-		if l, _ := b.ctx.Value(lazyKey{}).(*lazyContext); l != nil && l.over.Load() {
+		if l, _ := b.ctx.Value(lazyKey{}).(*lazyContext); l != nil && l.over() {
 			err = &readLateError{err}
 		}
 	}

@@ -524,7 +524,7 @@ func TestSwitchedBodyIsKept(t *testing.T) {
 // reported as late.
 func TestLateReadIsReported(t *testing.T) {
 	running, over := &lazyContext{parent: t.Context()}, &lazyContext{parent: t.Context()}
-	over.over.Store(true)
+	over.end()
 	for _, c := range []struct {
 		ctx  context.Context
 		err  error
