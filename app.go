@@ -111,9 +111,7 @@ func New(config Config) (*App, error) {
 		a.turns.Shared = a.takeTurn
 	}
 	a.alone = claim.New(store.InMemory(store.NewMemory(ownMemoryBytes), a.log))
-	if a.tokens, err = newTokenValidator(a); err != nil {
-		return nil, err
-	}
+	a.tokens = newTokenValidator(a)
 	if config.developed() && config.Queue == nil {
 		a.config.Queue = &memoryQueue{app: a, jobs: map[string]bool{}}
 	}

@@ -25,7 +25,7 @@ func BenchmarkTokenCache(b *testing.B) {
 	const token = "eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSIsImVuYyI6IkEyNTZHQ00ifQ"
 	key := tokenKey(sha256.Sum256([]byte(token)))
 	kept := newVerdict(&Owner{WorkerSID: "WK00000000000000000000000000000001"}, "", time.Hour)
-	app.tokens.(*tokenValidator).cache.Set(key, kept)
+	app.tokens.(*tokenValidator).cache.set(key, kept)
 	var syncMap sync.Map
 	syncMap.Store(key, kept)
 	var mu sync.Mutex
@@ -119,7 +119,7 @@ func BenchmarkGrowthOfTokens(b *testing.B) {
 			before, began := heap(), time.Now()
 			for i := range n {
 				token := fmt.Sprintf("eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSJ9.%d", i)
-				tokens.cache.Set(sha256.Sum256([]byte(token)), newVerdict(&Owner{WorkerSID: "WK00000000000000000000000000000001"}, "", time.Hour))
+				tokens.cache.set(sha256.Sum256([]byte(token)), newVerdict(&Owner{WorkerSID: "WK00000000000000000000000000000001"}, "", time.Hour))
 				if v, err := tokens.verdict(b.Context(), token); err != nil || v.owner == nil {
 					b.Fatalf("token %d: %v, %v", i, v.owner, err)
 				}

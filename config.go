@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -236,65 +235,79 @@ func FromLookup(lookup func(name string) (string, bool)) Config {
 		if name == "" {
 			continue
 		}
-		if err := setters[s.Names[0]](&c, value); err != nil {
+		if err := setterOf(s.Names[0])(&c, value); err != nil {
 			c.faults = append(c.faults, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return c
 }
 
-// setters maps the first name of each variable of package setting to the
-// function that sets its field. A test keeps the two lists in step.
-var setters = map[string]func(*Config, string) error{
-	"ACCOUNT_SID":               func(c *Config, v string) error { c.AccountSID = v; return nil },
-	"AUTH_TOKEN":                func(c *Config, v string) error { c.AuthToken = v; return nil },
-	"TWILIO_API_KEY":            func(c *Config, v string) error { c.APIKeySID = v; return nil },
-	"TWILIO_API_SECRET":         func(c *Config, v string) error { c.APIKeySecret = v; return nil },
-	"TWILIO_REGION":             func(c *Config, v string) error { c.Region = v; return nil },
-	"TWILIO_EDGE":               func(c *Config, v string) error { c.Edge = v; return nil },
-	"TWILIO_FLEX_WORKSPACE_SID": func(c *Config, v string) error { c.WorkspaceSID = v; return nil },
-	"FLEXFN_TWILIO_URL":         func(c *Config, v string) error { c.TwilioURL = v; return nil },
-	"FLEXFN_ALLOWED_ORIGINS":    func(c *Config, v string) error { c.AllowedOrigins = splitList(v); return nil },
-	"FLEXFN_ALLOWED_HEADERS":    func(c *Config, v string) error { c.AllowedHeaders = splitList(v); return nil },
-	"FLEXFN_EXPOSED_HEADERS":    func(c *Config, v string) error { c.ExposedHeaders = splitList(v); return nil },
-	"FLEXFN_FLEX_DEADLINE":      func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err },
-	"FLEXFN_STUDIO_DEADLINE":    func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err },
-	"FLEXFN_MAX_CALLS": func(c *Config, v string) error {
+// setters lists, by the first name of each variable of package setting, the
+// functions that set its field. A test keeps the two lists in step. It is not a
+// map, which every program would fill when it starts.
+var setters = []struct {
+	name string
+	set  func(*Config, string) error
+}{
+	{"ACCOUNT_SID", func(c *Config, v string) error { c.AccountSID = v; return nil }},
+	{"AUTH_TOKEN", func(c *Config, v string) error { c.AuthToken = v; return nil }},
+	{"TWILIO_API_KEY", func(c *Config, v string) error { c.APIKeySID = v; return nil }},
+	{"TWILIO_API_SECRET", func(c *Config, v string) error { c.APIKeySecret = v; return nil }},
+	{"TWILIO_REGION", func(c *Config, v string) error { c.Region = v; return nil }},
+	{"TWILIO_EDGE", func(c *Config, v string) error { c.Edge = v; return nil }},
+	{"TWILIO_FLEX_WORKSPACE_SID", func(c *Config, v string) error { c.WorkspaceSID = v; return nil }},
+	{"FLEXFN_TWILIO_URL", func(c *Config, v string) error { c.TwilioURL = v; return nil }},
+	{"FLEXFN_ALLOWED_ORIGINS", func(c *Config, v string) error { c.AllowedOrigins = splitList(v); return nil }},
+	{"FLEXFN_ALLOWED_HEADERS", func(c *Config, v string) error { c.AllowedHeaders = splitList(v); return nil }},
+	{"FLEXFN_EXPOSED_HEADERS", func(c *Config, v string) error { c.ExposedHeaders = splitList(v); return nil }},
+	{"FLEXFN_FLEX_DEADLINE", func(c *Config, v string) (err error) { c.FlexDeadline, err = parseDuration(v); return err }},
+	{"FLEXFN_STUDIO_DEADLINE", func(c *Config, v string) (err error) { c.StudioDeadline, err = parseDuration(v); return err }},
+	{"FLEXFN_MAX_CALLS", func(c *Config, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
 			return fmt.Errorf("%q is not a number above zero", v)
 		}
 		c.MaxCalls = n
 		return nil
-	},
-	"FLEXFN_MAX_BODY_BYTES":      func(c *Config, v string) (err error) { c.MaxBodyBytes, err = parseBytes(v); return err },
-	"FLEXFN_MAX_BODIES_BYTES":    func(c *Config, v string) (err error) { c.MaxBodiesBytes, err = parseBytes(v); return err },
-	"FLEXFN_TOKEN_TTL":           func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err },
-	"FLEXFN_STORE_SECRET":        func(c *Config, v string) error { c.StoreSecret = v; return nil },
-	"TWILIO_SERVICE_RETRY_LIMIT": func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) },
-	"TWILIO_SERVICE_MIN_BACKOFF": func(c *Config, v string) error {
+	}},
+	{"FLEXFN_MAX_BODY_BYTES", func(c *Config, v string) (err error) { c.MaxBodyBytes, err = parseBytes(v); return err }},
+	{"FLEXFN_MAX_BODIES_BYTES", func(c *Config, v string) (err error) { c.MaxBodiesBytes, err = parseBytes(v); return err }},
+	{"FLEXFN_TOKEN_TTL", func(c *Config, v string) (err error) { c.TokenTTL, err = parseDuration(v); return err }},
+	{"FLEXFN_STORE_SECRET", func(c *Config, v string) error { c.StoreSecret = v; return nil }},
+	{"TWILIO_SERVICE_RETRY_LIMIT", func(c *Config, v string) error { return addRetry(c, v, "retries", RetryLimit) }},
+	{"TWILIO_SERVICE_MIN_BACKOFF", func(c *Config, v string) error {
 		return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return minBackoff(time.Duration(ms) * time.Millisecond) })
-	},
-	"TWILIO_SERVICE_MAX_BACKOFF": func(c *Config, v string) error {
+	}},
+	{"TWILIO_SERVICE_MAX_BACKOFF", func(c *Config, v string) error {
 		return addRetry(c, v, "milliseconds", func(ms int) RetryOption { return maxBackoff(time.Duration(ms) * time.Millisecond) })
-	},
-	"FLEXFN_ATTEMPT_TIMEOUT": func(c *Config, v string) (err error) {
+	}},
+	{"FLEXFN_ATTEMPT_TIMEOUT", func(c *Config, v string) (err error) {
 		var d time.Duration // 0: no timeout, as for AttemptTimeout
 		if v != "0" {
 			d, err = parseDuration(v)
 		}
 		c.Retry = append(c.Retry, AttemptTimeout(d))
 		return err
-	},
-	"FLEXFN_RETRY_BUDGET":         func(c *Config, v string) (err error) { c.RetryBudget, err = parseBudget(v); return err },
-	"ENABLE_LOCAL_LOGGING":        func(c *Config, v string) (err error) { c.LogAttempts, err = parseSwitch(v); return err },
-	"PUBLIC_URL":                  func(c *Config, v string) error { c.PublicURL = v; return nil },
-	"FLEXFN_ADDED_PATH_PREFIX":    func(c *Config, v string) error { c.AddedPathPrefix = v; return nil },
-	"FLEXFN_TRUSTED_PROXIES":      func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil },
-	"FLEXFN_PREVIOUS_AUTH_TOKENS": func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil },
-	"FLEXFN_SHARED_KEYS":          parseSharedKeys,
-	link.KeyVariable:              (*Config).setDevKey,
-	link.DescribeVariable:         (*Config).setDescribing,
+	}},
+	{"FLEXFN_RETRY_BUDGET", func(c *Config, v string) (err error) { c.RetryBudget, err = parseBudget(v); return err }},
+	{"ENABLE_LOCAL_LOGGING", func(c *Config, v string) (err error) { c.LogAttempts, err = parseSwitch(v); return err }},
+	{"PUBLIC_URL", func(c *Config, v string) error { c.PublicURL = v; return nil }},
+	{"FLEXFN_ADDED_PATH_PREFIX", func(c *Config, v string) error { c.AddedPathPrefix = v; return nil }},
+	{"FLEXFN_TRUSTED_PROXIES", func(c *Config, v string) error { c.ProxyTrust = parseProxyTrust(v); return nil }},
+	{"FLEXFN_PREVIOUS_AUTH_TOKENS", func(c *Config, v string) error { c.PreviousAuthTokens = splitList(v); return nil }},
+	{"FLEXFN_SHARED_KEYS", parseSharedKeys},
+	{link.KeyVariable, (*Config).setDevKey},
+	{link.DescribeVariable, (*Config).setDescribing},
+}
+
+// setterOf returns the function that sets the field of a variable.
+func setterOf(name string) func(*Config, string) error {
+	for _, s := range setters {
+		if s.name == name {
+			return s.set
+		}
+	}
+	panic("no setter of " + name)
 }
 
 // maxSecretBytes bounds the size of a file with a secret.
@@ -374,11 +387,24 @@ func parseDuration(v string) (time.Duration, error) {
 	return d, nil
 }
 
-var (
-	authToken    = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
-	headerName   = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
-	locationName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-)
+// wordOf reports whether s has one character or more, all of them ASCII letters,
+// digits or among more.
+func wordOf(s, more string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(more, c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// locationName reports whether s can be a region or an edge, such as
+// dublin-ix: it becomes part of a host's name.
+func locationName(s string) bool {
+	return wordOf(s, "-") && s == strings.ToLower(s) && s[0] != '-' && s[len(s)-1] != '-' && !strings.Contains(s, "--")
+}
 
 const (
 	defaultMaxCalls = 1000
@@ -409,7 +435,7 @@ func (c Config) withDefaults() (Config, []error) {
 	switch {
 	case c.AuthToken == "":
 		fault("AUTH_TOKEN is not set: give the auth token of your Twilio account (shown on the console's first page)")
-	case !authToken.MatchString(c.AuthToken):
+	case !wordOf(c.AuthToken, ""):
 		fault("AUTH_TOKEN has characters other than letters and digits: copy it again from the console, without quotes or spaces")
 	}
 	if (c.APIKeySID == "") != (c.APIKeySecret == "") {
@@ -417,10 +443,10 @@ func (c Config) withDefaults() (Config, []error) {
 	} else if c.APIKeySID != "" && !sid.Valid(c.APIKeySID, "SK") {
 		fault("TWILIO_API_KEY is not an API key's SID: it must be %s", sid.Words("SK"))
 	}
-	if c.Region != "" && !locationName.MatchString(c.Region) {
+	if c.Region != "" && !locationName(c.Region) {
 		fault("TWILIO_REGION %q is not the name of a region: write one such as ie1 or au1, or unset it", c.Region)
 	}
-	if c.Edge != "" && !locationName.MatchString(c.Edge) {
+	if c.Edge != "" && !locationName(c.Edge) {
 		fault("TWILIO_EDGE %q is not the name of an edge: write one such as dublin, or unset it", c.Edge)
 	}
 	if c.WorkspaceSID != "" && !sid.Valid(c.WorkspaceSID, "WS") {
@@ -437,13 +463,13 @@ func (c Config) withDefaults() (Config, []error) {
 		names    []string
 	}{{"FLEXFN_ALLOWED_HEADERS", c.AllowedHeaders}, {"FLEXFN_EXPOSED_HEADERS", c.ExposedHeaders}} {
 		for _, name := range list.names {
-			if !headerName.MatchString(name) {
+			if !wordOf(name, "-") {
 				fault("%s: %q is not a header's name", list.variable, name)
 			}
 		}
 	}
 	for _, token := range c.PreviousAuthTokens {
-		if !authToken.MatchString(token) {
+		if !wordOf(token, "") {
 			fault("FLEXFN_PREVIOUS_AUTH_TOKENS has a token with characters other than letters and digits: copy it again, without quotes or spaces")
 			break
 		}

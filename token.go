@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/flexfn/flexfn/internal/pace"
 )
 
@@ -57,7 +55,7 @@ const (
 type tokenValidator struct {
 	app   *App
 	url   string
-	cache *otter.Cache[tokenKey, tokenVerdict]
+	cache tokenCache
 	// shared is asked before Twilio; nil without a Store.
 	shared *sharedTokens
 
@@ -110,20 +108,15 @@ func (v tokenVerdict) known() bool { return v.owner != nil && !v.owner.Guest() }
 
 // newTokenValidator makes an app's validator. The address of IAM depends on
 // the region; a region such as us1-ix counts as us1.
-func newTokenValidator(a *App) (*tokenValidator, error) {
+func newTokenValidator(a *App) *tokenValidator {
 	host := "iam.twilio.com"
 	if a.config.Region != "" {
 		region, _, _ := strings.Cut(a.config.Region, "-")
 		host = "iam." + region + ".twilio.com"
 	}
-	cache, err := otter.New(&otter.Options[tokenKey, tokenVerdict]{MaximumSize: maxTokens})
-	if err != nil {
-		return nil, err
-	}
 	t := &tokenValidator{
 		app:       a,
 		url:       "https://" + host + "/v1/Accounts/" + a.config.AccountSID + "/Tokens/validate",
-		cache:     cache,
 		budget:    newRetryBudget(0),
 		strangers: make(chan struct{}, strangersAtOnce),
 		known:     make(chan struct{}, knownAtOnce),
@@ -131,7 +124,7 @@ func newTokenValidator(a *App) (*tokenValidator, error) {
 		asking:    map[tokenKey]*question{},
 	}
 	t.shared = newSharedTokens(a, t.url)
-	return t, nil
+	return t
 }
 
 // admit finds the request's token and decides whether its owner may call.
@@ -182,14 +175,7 @@ func bearer(r *http.Request) (credential string, ok bool) {
 // 6750, section 2.1, b64token). Flex tokens are JWEs today, but Twilio does not
 // promise that.
 func possibleToken(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~+/=", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return true
+	return wordOf(s, "-._~+/=")
 }
 
 // verdict returns Twilio's answer about token, from the cache if it is recent.
@@ -199,7 +185,7 @@ func possibleToken(s string) bool {
 // of its time, so that workers who call all day never wait for Twilio.
 func (t *tokenValidator) verdict(ctx context.Context, token string) (tokenVerdict, error) {
 	key := tokenKey(sha256.Sum256([]byte(token)))
-	old, found := t.cache.GetIfPresent(key)
+	old, found := t.cache.get(key)
 	if age := old.age(); found && age < old.ttl {
 		if old.known() && age >= old.renew {
 			t.renew(key, token)

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/flexfn/flexfn/internal/pace"
 )
 
@@ -104,10 +102,12 @@ func (t *tokenValidator) renew(key tokenKey, token string) {
 		defer func() { <-t.known }()
 		v, err := t.ask(ctx, token, RetryLimit(0))
 		if err != nil {
-			t.cache.ComputeIfPresent(key, func(old tokenVerdict) (tokenVerdict, otter.ComputeOp) {
+			t.mu.Lock()
+			if old, ok := t.cache.get(key); ok {
 				old.renew += old.ttl / 8
-				return old, otter.WriteOp
-			})
+				t.cache.set(key, old)
+			}
+			t.mu.Unlock()
 		}
 		return v, err
 	})
@@ -128,7 +128,7 @@ func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(cont
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			if q.err == nil {
-				t.cache.Set(key, q.verdict)
+				t.cache.set(key, q.verdict)
 			}
 			if t.asking[key] == q {
 				delete(t.asking, key)

@@ -85,16 +85,12 @@ func TestNotAsked(t *testing.T) {
 // asker returns a validator whose Twilio answers with answer.
 func asker(t *testing.T, answer func() string) *tokenValidator {
 	t.Helper()
-	v, err := newTokenValidator(testApp(t, func(c *Config) {
+	return newTokenValidator(testApp(t, func(c *Config) {
 		c.Transport = heedless(func(r *http.Request) (*http.Response, error) {
 			res, _ := reply("iam.twilio.com", 200, answer())
 			return res, nil
 		})
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 func TestExpirationOfAToken(t *testing.T) {
@@ -151,11 +147,11 @@ func TestQuestions(t *testing.T) {
 		// After a failure it is due again an eighth of the time later.
 		answer.Store("nonsense")
 		old := newVerdict(&Owner{WorkerSID: "WK1"}, "", time.Minute)
-		tokens.cache.Set(key, old)
+		tokens.cache.set(key, old)
 		tokens.renew(key, "c")
 		synctest.Wait()
 		time.Sleep(time.Minute)
-		if v, ok := tokens.cache.GetIfPresent(key); !ok || v.renew != old.renew+old.ttl/8 {
+		if v, ok := tokens.cache.get(key); !ok || v.renew != old.renew+old.ttl/8 {
 			t.Errorf("due again at the age of %s, after %s", v.renew, old.renew)
 		}
 	})
