@@ -118,21 +118,21 @@ func removeConversationService(c *call, rec *record) *apiError {
 	return nil
 }
 
-// permissions are what a role of each type can grant; see
+// These are the permissions that a role of each type can grant; see
 // https://www.twilio.com/docs/conversations/api/role-resource. A role of type
 // service is for users, one of type conversation for participants.
-var permissions = map[string][]string{
-	"service": {
+var (
+	servicePermissions = []string{
 		"addParticipant", "createConversation", "deleteAnyMessage", "deleteConversation", "editAnyMessage", "editAnyMessageAttributes",
 		"editAnyUserInfo", "editConversationAttributes", "editConversationName", "editOwnMessage", "editOwnMessageAttributes",
 		"editOwnUserInfo", "joinConversation", "removeParticipant",
-	},
-	"conversation": {
+	}
+	conversationPermissions = []string{
 		"addParticipant", "deleteAnyMessage", "deleteOwnMessage", "deleteConversation", "editAnyMessage", "editAnyMessageAttributes",
 		"editAnyUserInfo", "editConversationAttributes", "editConversationName", "editOwnMessage", "editOwnMessageAttributes",
 		"editOwnUserInfo", "leaveConversation", "removeParticipant", "sendMediaMessage", "sendMessage",
-	},
-}
+	}
+)
 
 // defaultRoles are the roles of a new service, by the settings that name them.
 // The role without a setting is not a default.
@@ -140,9 +140,9 @@ var defaultRoles = []struct {
 	name, kind, setting string
 	permissions         []string
 }{
-	{"service admin", "service", "", permissions["service"]},
+	{"service admin", "service", "", servicePermissions},
 	{"service user", "service", "default_chat_service_role_sid", []string{"createConversation", "editOwnUserInfo", "joinConversation"}},
-	{"channel admin", "conversation", "default_conversation_creator_role_sid", permissions["conversation"]},
+	{"channel admin", "conversation", "default_conversation_creator_role_sid", conversationPermissions},
 	{"channel user", "conversation", "default_conversation_role_sid", []string{
 		"deleteOwnMessage", "editOwnMessage", "editOwnMessageAttributes", "editOwnUserInfo", "leaveConversation", "sendMediaMessage", "sendMessage",
 	}},
@@ -228,8 +228,15 @@ func createRole(c *call, rec *record) *apiError {
 // saveRole replaces a role's permissions. Permission is repeated in the
 // request; afterwards the role has exactly those permissions.
 func saveRole(c *call, rec *record) *apiError {
+	var known []string
+	switch rec.text("type") {
+	case "service":
+		known = servicePermissions
+	case "conversation":
+		known = conversationPermissions
+	}
 	for _, p := range c.form["Permission"] {
-		if !slices.Contains(permissions[rec.text("type")], p) {
+		if !slices.Contains(known, p) {
 			return invalid("Permission %.40q does not exist for roles of type %s", p, rec.text("type"))
 		}
 	}

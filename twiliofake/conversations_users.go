@@ -3,8 +3,9 @@ package twiliofake
 import (
 	"cmp"
 	"net/http"
-	"regexp"
 	"slices"
+
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // conversationUserRows are the users of chat, and the conversations in which a
@@ -55,10 +56,6 @@ func conversationUserRows() []resource {
 	}
 }
 
-// userSID matches the SID of a user. An identity of that form could not be told
-// from a SID in a path, so it is refused (50206).
-var userSID = regexp.MustCompile(`^US[0-9a-f]{32}$`)
-
 // createConversationUser puts a user in its service. Without RoleSid the user
 // gets the service's default role.
 func createConversationUser(c *call, rec *record) *apiError {
@@ -66,7 +63,7 @@ func createConversationUser(c *call, rec *record) *apiError {
 	rec.set("chat_service_sid", service.id)
 	identity := rec.text("identity")
 	switch {
-	case userSID.MatchString(identity):
+	case sid.Valid(identity, "US"): // in a path it would be taken for one
 		return refuse(http.StatusBadRequest, 50206, "Identity should not match user SID pattern")
 	case len(identity) > maxIdentity:
 		return invalid("Identity must have at most %d characters", maxIdentity)

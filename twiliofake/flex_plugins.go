@@ -3,9 +3,10 @@ package twiliofake
 import (
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // flexPluginRows are the Plugins API: plugins with their versions,
@@ -95,9 +96,6 @@ func createPluginVersion(c *call, rec *record) *apiError {
 	return checkURL("PluginUrl", rec.text("plugin_url"))
 }
 
-// pluginVersion matches the SID of a version, by which configurations name it.
-var pluginVersion = regexp.MustCompile(`^FV[0-9a-f]{32}$`)
-
 // createPluginConfiguration puts versions of plugins together, at most one of
 // each. Plugins is a JSON object or an array of them, repeated or not. Without
 // any, the configuration turns all plugins off.
@@ -116,10 +114,10 @@ func createPluginConfiguration(c *call, rec *record) *apiError {
 	var made []*record
 	for _, v := range wanted {
 		m, _ := v.(map[string]any)
-		sid := textOf(m["plugin_version"])
-		version := c.one("flex_plugin_versions", map[string]any{"sid": sid})
-		if !pluginVersion.MatchString(sid) || version == nil {
-			return invalid("Plugins: plugin_version %.40q is not the SID of a version", sid)
+		name := textOf(m["plugin_version"])
+		version := c.one("flex_plugin_versions", map[string]any{"sid": name})
+		if !sid.Valid(name, "FV") || version == nil {
+			return invalid("Plugins: plugin_version %.40q is not the SID of a version", name)
 		}
 		plugin := version.owner
 		if version.flag("archived") || plugin.flag("archived") {

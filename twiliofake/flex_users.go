@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/sid"
 )
 
 // flexUserRows are the users of Flex, each above a worker of TaskRouter.
@@ -77,7 +79,7 @@ func updateFlexUser(c *call, rec *record) *apiError {
 	if e := rec.text("email"); c.form.Has("Email") && !strings.Contains(e, "@") {
 		return invalid("Invalid value for parameter Email: %.100q", e)
 	}
-	if u := rec.text("user_sid"); c.form.Has("UserSid") && !userSID.MatchString(u) {
+	if u := rec.text("user_sid"); c.form.Has("UserSid") && !sid.Valid(u, "US") {
 		return invalid("Invalid value for parameter UserSid: %.100q", u)
 	}
 	c.changeUser(rec)

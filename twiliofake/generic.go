@@ -83,7 +83,7 @@ func (c *call) genericCreate(values []argument) (*response, *apiError) {
 	if c.kind.singleton && c.op.prefix != "" {
 		rec.set("sid", c.op.prefix+c.store.hex32())
 	}
-	for _, f := range initialFields[c.kind.name] {
+	for _, f := range initialFields()[c.kind.name] {
 		rec.set(f.name, f.value)
 	}
 	c.fill(rec, values)

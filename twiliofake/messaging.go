@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // messagingRows are the messaging services and their senders. A service can
@@ -135,13 +136,13 @@ func (c *call) joinService(rec *record, collection string) (*record, *apiError) 
 
 // alphaSender matches the characters of an alphanumeric sender. The characters
 // and the length are those in twilio-go's comment on AlphaSender.
-var alphaSender = regexp.MustCompile(`^[A-Za-z0-9 &+_-]{1,11}$`)
+var alphaSender = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9 &+_-]{1,11}$`) })
 
 // checkAlphaSender checks an alphanumeric sender. A name that has only digits
 // would look like a number.
 func checkAlphaSender(_ *call, rec *record) *apiError {
 	name := rec.text("alpha_sender")
-	if !alphaSender.MatchString(name) || !strings.ContainsFunc(name, func(r rune) bool { return r >= 'A' && r != '_' }) {
+	if !alphaSender().MatchString(name) || !strings.ContainsFunc(name, func(r rune) bool { return r >= 'A' && r != '_' }) {
 		return invalid("AlphaSender must have 1 to 11 letters, digits and spaces, and at least one letter, not %.40q", name)
 	}
 	return nil

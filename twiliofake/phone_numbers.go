@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // numberRows are the numbers that can be bought and those that an account has.
@@ -110,7 +111,7 @@ var numberTypes = map[string]string{"Local": "local", "Mobile": "mobile", "TollF
 var tollFree = []string{"800", "833", "844", "855", "866", "877", "888"}
 
 // areaCode matches an area code of North America.
-var areaCode = regexp.MustCompile(`^[2-9]\d\d$`)
+var areaCode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[2-9]\d\d$`) })
 
 // typeOf returns the type of a number, which follows from its digits.
 func typeOf(number string) string {
@@ -167,7 +168,7 @@ func availableNumbers(c *call) *collection {
 // type that the country does not have. A country without dialing permissions has
 // none.
 func numbersOffered(c *call, _ []string) (func(*record) bool, *apiError) {
-	if area := c.query.Get("AreaCode"); area != "" && !areaCode.MatchString(area) {
+	if area := c.query.Get("AreaCode"); area != "" && !areaCode().MatchString(area) {
 		return nil, invalid("Invalid value for parameter AreaCode: %.100q", area)
 	}
 	if code := c.parent.text("_code"); code == "" || code == "1" && c.node.segment == "Mobile" {
@@ -310,7 +311,7 @@ func createNumber(c *call, rec *record) *apiError {
 	case number != "":
 	case kind != "":
 		return refuse(http.StatusBadRequest, 21457, "AreaCode is not supported on %s; use PhoneNumber", c.path)
-	case !areaCode.MatchString(area):
+	case !areaCode().MatchString(area):
 		return refuse(http.StatusBadRequest, 21451, "%.40q is not a valid North American area code", area)
 	default:
 		of := "local"
@@ -325,7 +326,7 @@ func createNumber(c *call, rec *record) *apiError {
 		rec.set("phone_number", number)
 	}
 	own := typeOf(number)
-	if !e164.MatchString(number) {
+	if !e164().MatchString(number) {
 		return refuse(http.StatusBadRequest, 21421, "PhoneNumber %s is invalid", number)
 	}
 	// Only North American numbers tell their type.

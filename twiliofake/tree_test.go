@@ -172,14 +172,14 @@ func TestInitialStatuses(t *testing.T) {
 			if given || !strings.HasSuffix(f.key, "status") && f.key != "state" {
 				continue
 			}
-			known := slices.ContainsFunc(initialFields[n.kind.name], func(v fieldValue) bool { return v.name == f.name })
+			known := slices.ContainsFunc(initialFields()[n.kind.name], func(v fieldValue) bool { return v.name == f.name })
 			if !known && !undocumented[n.kind.name+" "+f.name] && op.product != "flex-api" {
 				t.Errorf("%s: %s has no initial value", n.kind.name, f.name)
 			}
 			needed[n.kind.name+" "+f.name] = true
 		}
 	}
-	for kind, fields := range initialFields {
+	for kind, fields := range initialFields() {
 		for _, f := range fields {
 			if k := theWorld().kinds[kind]; k == nil || k.row == nil && !needed[kind+" "+f.name] {
 				t.Errorf("%s: no create needs %s", kind, f.name)

@@ -91,7 +91,7 @@ func verifyRows() []resource {
 // except for channels that take others, such as email.
 func createVerification(c *call, rec *record) *apiError {
 	to := rec.text("to")
-	if channel := rec.text("channel"); (channel == "sms" || channel == "call" || channel == "whatsapp") && !e164.MatchString(to) {
+	if channel := rec.text("channel"); (channel == "sms" || channel == "call" || channel == "whatsapp") && !e164().MatchString(to) {
 		return refuse(http.StatusBadRequest, 60200, "Invalid parameter To: %.40q", to)
 	}
 	rec.set("_code", c.newCode())
@@ -114,7 +114,7 @@ func createVerification(c *call, rec *record) *apiError {
 	attempt := c.make("verification_attempts", map[string]any{
 		"channel": rec.text("channel"), "channel_data": map[string]any{"to": to}, "verification_sid": rec.id, "service_sid": c.parent.id,
 	})
-	if country, _ := c.country(strings.TrimPrefix(to, "+")); country != nil && e164.MatchString(to) {
+	if country, _ := c.country(strings.TrimPrefix(to, "+")); country != nil && e164().MatchString(to) {
 		attempt.set("_country", country.text("iso_code"))
 	}
 	c.add(attempt)

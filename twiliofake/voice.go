@@ -5,25 +5,26 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // e164 matches a telephone number in E.164. The number begins with + and a
 // country code, and has 7 to 15 digits
 // (https://www.twilio.com/docs/glossary/what-e164).
-var e164 = regexp.MustCompile(`^\+[1-9]\d{6,14}$`)
+var e164 = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\+[1-9]\d{6,14}$`) })
 
 // reachable reports whether an address can be called: a number, a SIP address or
 // a client.
 func reachable(to string) bool {
-	return e164.MatchString(to) || strings.HasPrefix(to, "sip:") || strings.HasPrefix(to, "client:")
+	return e164().MatchString(to) || strings.HasPrefix(to, "sip:") || strings.HasPrefix(to, "client:")
 }
 
 // mayCallFrom reports whether the account can use an address as the caller ID:
 // a client, a SIP address, or a number that it owns or has verified.
 // twilio-go's comment on the parameter From says this about phone numbers.
 func (c *call) mayCallFrom(from string) bool {
-	if !e164.MatchString(from) {
+	if !e164().MatchString(from) {
 		return reachable(from)
 	}
 	number := map[string]any{"account_sid": c.account.text("sid"), "phone_number": from}
@@ -404,9 +405,9 @@ func createMessage(c *call, rec *record) *apiError {
 		return refuse(http.StatusBadRequest, 21603, "A 'From' phone number is required.")
 	case rec.text("body") == "" && c.form.Get("MediaUrl") == "" && c.form.Get("ContentSid") == "":
 		return refuse(http.StatusBadRequest, 21602, "Message body is required.")
-	case !e164.MatchString(number):
+	case !e164().MatchString(number):
 		return refuse(http.StatusBadRequest, 21211, "Invalid 'To' Phone Number: %s", to)
-	case from != "" && e164.MatchString(from) && !c.mayCallFrom(from):
+	case from != "" && e164().MatchString(from) && !c.mayCallFrom(from):
 		return refuse(http.StatusBadRequest, 21606, "The 'From' phone number provided (%s) is not a valid message-capable Twilio phone number for this destination.", from)
 	case from == "" && !c.hasSender(rec.text("messaging_service_sid")):
 		return refuse(http.StatusBadRequest, 21703, "The Messaging Service does not have a phone number available to send a message")

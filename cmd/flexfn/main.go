@@ -59,8 +59,8 @@ type environment struct {
 // commands is the command line, as kong reads it from the tags. A command has a
 // Run method that gets what it needs by type; see the bindings in run.
 type commands struct {
-	Dev     devCommand     `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
-	Serve   serveCommand   `cmd:"" help:"Serve the functions in production, configured by the environment."`
+	Dev     devCommand `cmd:"" help:"Serve the functions on this machine, with a fake Twilio: no account needed."`
+	serving `embed:""`
 	Call    callCommand    `cmd:"" help:"Call a function, as a Flex user or as Twilio."`
 	Trigger triggerCommand `cmd:"" help:"Send events to the functions of flexfn dev as Twilio does: signed; twice, late, out of order or cut on request."`
 	Events  eventsCommand  `cmd:"" help:"List, replay and delete the events that could not be handled, and list the latest deliveries."`
@@ -71,6 +71,23 @@ type commands struct {
 
 	Version     versionCommand   `cmd:"" help:"Print the version."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
+}
+
+// serving is the part of the command line that flexfn serve needs: reading all
+// of it takes several times as long, at each start.
+type serving struct {
+	Serve serveCommand `cmd:"" help:"Serve the functions in production, configured by the environment."`
+}
+
+// grammar returns the part of the command line that args need.
+func grammar(args []string) any {
+	if len(args) > 0 && args[0] == "serve" {
+		return &struct {
+			serving     `embed:""`
+			VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
+		}{}
+	}
+	return new(commands)
 }
 
 type versionCommand struct{}
@@ -117,7 +134,7 @@ func run(ctx context.Context, args []string, env environment) (code int) {
 			panic(e)
 		}
 	}()
-	parser, err := kong.New(new(commands),
+	parser, err := kong.New(grammar(args),
 		kong.Name("flexfn"),
 		kong.Description("Backend functions for Twilio Flex plugins and Studio flows."),
 		kong.UsageOnError(),

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/mask"
@@ -91,7 +92,7 @@ func (m masker) parts(body, boundary string) string {
 		if !ok {
 			continue
 		}
-		if name := partName.FindStringSubmatch(head); name != nil && mask.Key(name[1]) {
+		if name := partName().FindStringSubmatch(head); name != nil && mask.Key(name[1]) {
 			content = masked + "\r\n"
 		}
 		parts[i] = head + "\r\n\r\n" + m.text(content)
@@ -99,7 +100,7 @@ func (m masker) parts(body, boundary string) string {
 	return m.account(strings.Join(parts, boundary))
 }
 
-var partName = regexp.MustCompile(`(?i)\bname="?([^";\r\n]*)`)
+var partName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\bname="?([^";\r\n]*)`) })
 
 // json hides secrets in v, and reports whether there were any.
 func (m masker) json(v any) (found bool) {

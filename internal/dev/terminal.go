@@ -149,13 +149,13 @@ func (t *Terminal) detail(b *strings.Builder, s string) {
 // readable decodes a Twilio identity: _40 is @. What only looks like an escape
 // is decoded as well; this is for reading.
 func readable(identity string) string {
-	return escaped.ReplaceAllStringFunc(identity, func(s string) string {
+	return escaped().ReplaceAllStringFunc(identity, func(s string) string {
 		b, _ := hex.DecodeString(s[1:]) // two hex digits
 		return string(b)
 	})
 }
 
-var escaped = regexp.MustCompile("_[0-9A-F]{2}")
+var escaped = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("_[0-9A-F]{2}") })
 
 // printable removes control characters, which could move the cursor: strangers
 // choose some of the text. A caller could otherwise forge lines of the log or

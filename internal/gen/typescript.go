@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/flexfn/flexfn/internal/kind"
 	"github.com/flexfn/flexfn/internal/oas"
@@ -116,19 +117,21 @@ type writer struct {
 }
 
 var (
-	word     = regexp.MustCompile(`\w+`)
-	declared = regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:function|const|class|interface|type) (\w+)`)
+	word     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\w+`) })
+	declared = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:function|const|class|interface|type) (\w+)`)
+	})
 )
 
 // reserved returns the names that generated code must not declare: TypeScript's
 // keywords, what body declares, and the globals that body uses.
 func reserved(body string, react bool) map[string]bool {
 	taken := map[string]bool{}
-	for _, m := range declared.FindAllStringSubmatch(body, -1) {
+	for _, m := range declared().FindAllStringSubmatch(body, -1) {
 		taken[m[1]] = true
 	}
 	if react {
-		for _, m := range word.FindAllString(imports+" Awaited Map Parameters Pick ReturnType Set WeakMap", -1) {
+		for _, m := range word().FindAllString(imports+" Awaited Map Parameters Pick ReturnType Set WeakMap", -1) {
 			taken[m] = true
 		}
 	}
@@ -343,11 +346,11 @@ func union(types []string) string {
 }
 
 // plainKey matches the names that need no quotes as a key.
-var plainKey = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
+var plainKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`) })
 
 // key returns a property name, in quotes if it needs them.
 func key(name string) string {
-	if plainKey.MatchString(name) {
+	if plainKey().MatchString(name) {
 		return name
 	}
 	return jsString(name)

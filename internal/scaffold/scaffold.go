@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/doc"
 	"go/format"
 	"go/parser"
 	"go/token"
-	"go/types"
 	"io/fs"
 	"os"
 	"path"
@@ -168,7 +168,7 @@ func (f Function) names() (exported, handler, file string, err error) {
 		return "", "", "", errors.New("the name Routes is taken by the list of functions: choose another with --name")
 	}
 	handler = strings.ToLower(exported[:1]) + exported[1:]
-	if token.IsKeyword(handler) || types.Universe.Lookup(handler) != nil || slices.Contains(packageNames, handler) {
+	if token.IsKeyword(handler) || doc.IsPredeclared(handler) || slices.Contains(packageNames, handler) {
 		handler += "Handler"
 	}
 	var b strings.Builder

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -31,7 +32,8 @@ const (
 // https://www.twilio.com/docs/taskrouter/api/event/reference; of those from
 // Event Streams, https://www.twilio.com/docs/events/event-types. TaskRouter
 // also sends reservation.updated, which is not documented.
-var taskRouterTypes = strings.Fields(`
+var taskRouterTypes = sync.OnceValue(func() []string {
+	return strings.Fields(`
 	activity.created activity.updated activity.deleted
 	reservation.created reservation.accepted reservation.rejected reservation.timeout reservation.canceled
 	reservation.rescinded reservation.completed reservation.wrapup reservation.failed reservation.updated
@@ -44,15 +46,14 @@ var taskRouterTypes = strings.Fields(`
 	workflow.created workflow.updated workflow.deleted workflow.entered workflow.target-matched workflow.timeout
 	workflow.skipped workflow.rejected
 	workspace.created workspace.updated workspace.deleted`)
+})
 
 // types lists the types of events by source.
-var types = []struct {
-	Source Source
-	Types  []string
-}{
-	{TaskRouter, taskRouterTypes},
-	{Assignment, []string{"assignment"}},
-	{Status, strings.Fields(`
+var types = sync.OnceValue(func() []typesOf {
+	return []typesOf{
+		{TaskRouter, taskRouterTypes()},
+		{Assignment, []string{"assignment"}},
+		{Status, strings.Fields(`
 		call.initiated call.ringing call.in-progress call.completed call.busy call.no-answer call.failed call.canceled call.amd
 		conference.start conference.end conference.participant-join conference.participant-leave conference.participant-mute
 		conference.participant-unmute conference.participant-hold conference.participant-unhold conference.participant-modify
@@ -60,35 +61,41 @@ var types = []struct {
 		recording.in-progress recording.completed recording.absent
 		transcription.started transcription.content transcription.stopped transcription.error
 		message.queued message.sent message.delivered message.undelivered message.failed message.read`)},
-	{Before, strings.Fields(`
+		{Before, strings.Fields(`
 		onConversationAdd onConversationUpdate onConversationRemove onMessageAdd onMessageUpdate onMessageRemove
 		onParticipantAdd onParticipantUpdate onParticipantRemove onUserUpdate`)},
-	{Conversations, strings.Fields(`
+		{Conversations, strings.Fields(`
 		onConversationAdded onConversationUpdated onConversationRemoved onConversationStateUpdated
 		onMessageAdded onMessageUpdated onMessageRemoved onParticipantAdded onParticipantUpdated onParticipantRemoved
 		onDeliveryUpdated onUserAdded onUserUpdated`)},
-	{Interactions, strings.Fields(`
+		{Interactions, strings.Fields(`
 		onInteractionCreated onChannelCreated onChannelCreateFailed onChannelStatusUpdated
 		onParticipantJoined onParticipantLeft`)},
-	{Stream, strings.Fields(`
+		{Stream, strings.Fields(`
 		com.twilio.conversations.conversation.added com.twilio.conversations.message.added com.twilio.conversations.participant.added
 		com.twilio.voice.status-callback.call.initiated com.twilio.voice.status-callback.call.completed
 		com.twilio.voice.status-callback.recording.processed com.twilio.voice.twiml.enqueue.finished
 		com.twilio.messaging.message.sent com.twilio.messaging.message.delivered com.twilio.messaging.inbound-message.received
 		com.twilio.studio.flow.execution.started com.twilio.studio.flow.step.ended com.twilio.studio.flow.execution.ended
 		com.twilio.error-logs.error.logged com.twilio.eventstreams.test-event`)},
-	{Webhook, strings.Fields(`
+		{Webhook, strings.Fields(`
 		incoming.call incoming.message sync.document_updated sync.map_item_added
 		video.room-created video.participant-connected video.room-ended verify.factor.verified verify.challenge.approved`)},
+	}
+})
+
+type typesOf struct {
+	Source Source
+	Types  []string
 }
 
 // TaskRouterTypes returns the types of TaskRouter events. The caller must not
 // change the list.
-func TaskRouterTypes() []string { return taskRouterTypes }
+func TaskRouterTypes() []string { return taskRouterTypes() }
 
 // Types calls yield with the types of each source.
 func Types(yield func(Source, []string) bool) {
-	for _, of := range types {
+	for _, of := range types() {
 		if !yield(of.Source, of.Types) {
 			return
 		}
@@ -101,7 +108,7 @@ func SourceOf(t string) (Source, error) {
 	var begin, end []string
 	longest := 3 // at least
 	_, last, _ := strings.Cut(t, ".")
-	for _, of := range types {
+	for _, of := range types() {
 		if slices.Contains(of.Types, t) {
 			return of.Source, nil
 		}
