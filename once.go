@@ -188,7 +188,7 @@ func (c *call) guard(vs *values, in any) (req claim.Request, guarded bool, err e
 		req.Key, req.Check, guarded = keys.Key("once", parts...), sumOf(caller), given
 	} else if key := c.headerKey(); key != "" {
 		if len(key) > maxHeaderKey {
-			return req, false, Errorf(http.StatusBadRequest, "%s has %d bytes: it may have %d", idempotencyKey, len(key), maxHeaderKey)
+			return req, false, Errorf(http.StatusBadRequest, "%s has %d bytes; it may have at most %d", idempotencyKey, len(key), maxHeaderKey)
 		}
 		req.Key, guarded = keys.Key("key", c.path, caller, signed, key), true
 		if !c.fn.studio {

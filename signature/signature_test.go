@@ -404,7 +404,7 @@ func formByUTF16(contentType string, body []byte) (text string, ok bool) {
 	type pair struct{ name, value string }
 	var pairs []pair
 	valid := true
-	for item := range strings.SplitSeq(string(body), "&") {
+	for item := range strings.SplitSeq(string(form.TrimBOM(body)), "&") {
 		if item == "" {
 			continue
 		}

@@ -54,6 +54,8 @@ func TestSubaccountsSignForThemselves(t *testing.T) {
 		"twice":                     {"", form.MediaType, "AccountSid=" + own + "&AccountSid=" + other, ""},
 		"other case":                {"accountsid=" + own, form.MediaType, "AccountSid=" + other, ""},
 		"other case in JSON":        {"", jsonType, `{"AccountSid":"` + own + `","accountsid":"` + other + `"}`, ""},
+		"equal names in JSON":       {"", jsonType, `{"AccountSid":"` + other + `","AccountSid":"` + own + `"}`, ""},
+		"one of them empty":         {"", jsonType, `{"AccountSid":"` + other + `","AccountSid":""}`, other},
 		"escaped":                   {"Account%53id=" + own, form.MediaType, "AccountSid=" + other, ""},
 		"escaped alone":             {"Account%53id=" + own, "", "", own},
 		"no account":                {"AccountSid=AC..", "", "", ""},

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha1"
@@ -298,21 +299,24 @@ func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (a
 	for _, p := range append(sent, pairs...) {
 		add(p.Key, p.Value)
 	}
-	if media, _ := form.SplitContentType(contentType); media == "application/json" && jsonshape.Check(body) == nil {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(form.TrimBOM(body), &object) == nil {
-			for name, raw := range object {
-				var value *string
-				switch {
-				case !strings.EqualFold(name, accountParameter):
-				case json.Unmarshal(raw, &value) != nil:
-					return "", errAccounts
-				case value != nil:
-					add(name, *value)
-				}
-			}
-		}
+	object := bytes.TrimSpace(form.TrimBOM(body))
+	media, _ := form.SplitContentType(contentType)
+	if media != "application/json" || len(object) == 0 || object[0] != '{' || jsonshape.Check(object) != nil || !json.Valid(object) {
+		return account, err
 	}
+	// Each of equal names counts: decoders differ in which one they take.
+	jsonshape.EachMember(object, func(quoted, raw []byte) {
+		var name string
+		var value *string
+		switch {
+		case len(quoted) > 6*len(accountParameter)+2: // longer than with each letter escaped
+		case json.Unmarshal(quoted, &name) != nil || !strings.EqualFold(name, accountParameter):
+		case json.Unmarshal(raw, &value) != nil:
+			err = errAccounts
+		case value != nil:
+			add(name, *value)
+		}
+	})
 	return account, err
 }
 

@@ -46,7 +46,7 @@ func checkSwap(key string, value []byte, ttl time.Duration) error {
 	case key == "" || len(key) > 128:
 		return fmt.Errorf("the key has %d bytes: it must have 1 to 128", len(key))
 	case len(value) > maxValue:
-		return fmt.Errorf("the value has %d bytes: it may have %d", len(value), maxValue)
+		return fmt.Errorf("the value has %d bytes; it may have at most %d", len(value), maxValue)
 	case value != nil && (ttl < time.Millisecond || ttl > maxTTL):
 		return fmt.Errorf("the ttl is %s: it must be from 1ms to %s", ttl, maxTTL)
 	}
