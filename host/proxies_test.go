@@ -323,7 +323,7 @@ func TestLargeUploadsThroughAProxy(t *testing.T) {
 					if chunked {
 						body = io.MultiReader(body)
 					}
-					req, err := http.NewRequest("POST", scheme+"://flexfn.test/fine", body)
+					req, err := http.NewRequest("POST", scheme+"://flexfn.test/slow", body)
 					if err != nil {
 						t.Fatal(err)
 					}
