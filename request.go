@@ -256,7 +256,7 @@ func deleteEmptyKeys(pairs []form.Pair) []form.Pair {
 // The bounds are checked before json.Valid, which takes longer, and before
 // anything is decoded, which takes memory.
 func checkObject(body []byte) ([]byte, error) {
-	body = bytes.TrimSpace(body)
+	body = bytes.Trim(body, jsonshape.Space)
 	if len(body) == 0 {
 		return nil, nil
 	}

@@ -299,7 +299,7 @@ func namedAccount(pairs []form.Pair, target, contentType string, body []byte) (a
 	for _, p := range append(sent, pairs...) {
 		add(p.Key, p.Value)
 	}
-	object := bytes.TrimSpace(form.TrimBOM(body))
+	object := bytes.Trim(form.TrimBOM(body), jsonshape.Space)
 	media, _ := form.SplitContentType(contentType)
 	if media != "application/json" || len(object) == 0 || object[0] != '{' || jsonshape.Check(object) != nil || !json.Valid(object) {
 		return account, err

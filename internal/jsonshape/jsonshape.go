@@ -11,6 +11,10 @@ const (
 	MaxValues = 100_000 // of the whole text
 )
 
+// Space is what JSON allows around a value: less than Unicode's white space,
+// which bytes.TrimSpace would remove.
+const Space = " \t\r\n"
+
 // Check returns an error if text exceeds a bound. The message completes a
 // sentence about the text: "JSON with …". Text within the bounds passes even if
 // it is not JSON. Check reads text once and allocates nothing.

@@ -8,13 +8,13 @@ import "strings"
 func EachMember(object []byte, do func(name, value []byte)) {
 	i := 1 // after the brace
 	for {
-		i = skip(object, i, " \t\r\n,")
+		i = skip(object, i, Space+",")
 		if i >= len(object) || object[i] != '"' {
 			return
 		}
 		end := endOfValue(object, i)
 		name := object[i:end]
-		i = skip(object, end, " \t\r\n:")
+		i = skip(object, end, Space+":")
 		end = endOfValue(object, i)
 		do(name, object[i:end])
 		i = end
@@ -52,7 +52,7 @@ func endOfValue(text []byte, i int) int {
 			if depth--; depth == 0 {
 				return i + 1
 			}
-		case depth == 0 && strings.IndexByte(" \t\r\n,", c) >= 0:
+		case depth == 0 && strings.IndexByte(Space+",", c) >= 0:
 			return i
 		}
 	}
