@@ -14,6 +14,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/internal/jsonshape"
 	"github.com/flexfn/flexfn/internal/link"
 	"github.com/flexfn/flexfn/internal/twilioevent"
 )
@@ -268,7 +269,7 @@ type cloudEvent struct {
 // it is skipped. The test event comes from Twilio's check of a sink, and no
 // listener waits for it.
 func streamEvents(ctx context.Context, body []byte) ([]Event, error) {
-	body = bytes.TrimSpace(form.TrimBOM(body))
+	body = bytes.Trim(form.TrimBOM(body), jsonshape.Space)
 	if len(body) > 0 && body[0] == '{' {
 		body = append(append([]byte{'['}, body...), ']')
 	}
