@@ -58,6 +58,8 @@ func TestTurns(t *testing.T) {
 				t.Errorf("%s: %d of the flood had a turn, %d had none", name, passed.Load(), busy.Load())
 			}
 			time.Sleep(time.Second)
+			turns.mu.Lock() // the last turn was given by a timer
+			defer turns.mu.Unlock()
 			if len(turns.waiting) != 0 || turns.pending {
 				t.Errorf("%s: %d still wait", name, len(turns.waiting))
 			}
