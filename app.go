@@ -42,7 +42,7 @@ type App struct {
 	allowHeaders, exposeHeaders string          // values of the CORS headers
 	bodies                      *bodyRoom
 	uploads                     uploads
-	tokens                      tokenChecker
+	tokens                      *tokenValidator
 	signed                      *signature.Verifier
 	claims                      *claim.Claims // over the Store
 	alone                       *claim.Claims // in this process; for Deduplicate while the Store fails
@@ -60,12 +60,6 @@ type App struct {
 	laggards   laggards
 	deliveries deliveries
 	met        atomic.Bool // whether the host of the first request was noted
-}
-
-// tokenChecker hides the generic token cache behind an interface. Otherwise each
-// package that names App would compile the cache's 1,700 methods again.
-type tokenChecker interface {
-	admit(*call, *values) (*Owner, error)
 }
 
 // New makes an App. If config is faulty, the App is nil and the error joins all

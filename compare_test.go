@@ -25,7 +25,7 @@ func BenchmarkTokenCache(b *testing.B) {
 	const token = "eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSIsImVuYyI6IkEyNTZHQ00ifQ"
 	key := tokenKey(sha256.Sum256([]byte(token)))
 	kept := newVerdict(&Owner{WorkerSID: "WK00000000000000000000000000000001"}, "", time.Hour)
-	app.tokens.(*tokenValidator).cache.set(key, kept)
+	app.tokens.cache.set(key, kept)
 	var syncMap sync.Map
 	syncMap.Store(key, kept)
 	var mu sync.Mutex
@@ -35,7 +35,7 @@ func BenchmarkTokenCache(b *testing.B) {
 		find func() bool
 	}{
 		{"flexfn", func() bool {
-			v, err := app.tokens.(*tokenValidator).verdict(b.Context(), token)
+			v, err := app.tokens.verdict(b.Context(), token)
 			return err == nil && v.owner != nil
 		}},
 		{"sync.Map", func() bool {
@@ -115,7 +115,7 @@ func BenchmarkGrowthOfTokens(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			tokens := app.tokens.(*tokenValidator)
+			tokens := app.tokens
 			before, began := heap(), time.Now()
 			for i := range n {
 				token := fmt.Sprintf("eyJhbGciOiJkaXIiLCJjdHkiOiJ0d2lsaW8tZnBhO3Y9MSJ9.%d", i)

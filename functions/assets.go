@@ -58,9 +58,11 @@ func (c *Config) assets() fs.FS {
 // withoutVideoPage says that the video page cannot show a call. A page of the
 // user's own is taken to have all that it needs.
 func (c *Config) withoutVideoPage() string {
-	for _, name := range []string{"index.html", "twilio-video.min.js"} {
-		if _, err := os.Stat(filepath.Join(c.AssetsDir, "features/chat-to-video-escalation", name)); err == nil && c.AssetsDir != "" {
-			return ""
+	if c.AssetsDir != "" {
+		for _, name := range []string{"index.html", "twilio-video.min.js"} {
+			if _, err := os.Stat(filepath.Join(c.AssetsDir, "features/chat-to-video-escalation", name)); err == nil {
+				return ""
+			}
 		}
 	}
 	return "the video page needs Twilio's library in FLEXFN_ASSETS_DIR, as features/chat-to-video-escalation/twilio-video.min.js"

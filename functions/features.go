@@ -26,7 +26,8 @@ type feature struct {
 	// voice are the routes that answer telephone calls. They are served even
 	// while settings are missing, and always answer with TwiML.
 	voice func(*Config) []flexfn.Route
-	// limited says what does not work while the feature is on, "" if all does.
+	// limited says what does not work while the feature is on, "" if all does;
+	// nil if nothing can be limited.
 	limited func(*Config) string
 }
 
@@ -82,12 +83,12 @@ func (f feature) missing(app flexfn.Config, c *Config) (names []string) {
 	return names
 }
 
-// limits is limited as a list, which is empty if everything works.
-func (f feature) limits(c *Config) []string {
-	if f.limited == nil || f.limited(c) == "" {
-		return nil
+// limit returns what does not work while the feature is on, "" if all does.
+func (f feature) limit(c *Config) string {
+	if f.limited == nil {
+		return ""
 	}
-	return []string{f.limited(c)}
+	return f.limited(c)
 }
 
 // disabled lists the paths of the feature's functions that c disables.
@@ -265,7 +266,6 @@ func value(s *string) string {
 	return *s
 }
 
-// rewriteAttributes changes attributes that Twilio does not version. Changes
 // rewriteAttributes changes attributes that Twilio does not version. Changes
 // take turns among all instances that share a Store, and each reads the
 // attributes right before it writes them. A repeated attempt begins with

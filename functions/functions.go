@@ -124,7 +124,7 @@ func (c Config) Add(app *flexfn.App) error {
 		// without settings.
 		case len(s.Missing) == 0 || c.describing:
 			routes = append(routes, s.feature.all(&c)...)
-			if len(s.Limits) > 0 {
+			if s.Limit != "" {
 				limited = append(limited, s.String())
 			}
 			continue
@@ -161,9 +161,9 @@ type FeatureStatus struct {
 	// Disabled lists the paths of its functions that [Config].Disabled switches
 	// off.
 	Disabled []string
-	// Limits says what of the feature does not work although it is on, and
-	// why, each in a clause.
-	Limits []string
+	// Limit says what of the feature does not work although it is on, and why;
+	// empty if all of it works.
+	Limit string
 
 	feature feature
 }
@@ -175,8 +175,8 @@ func (s FeatureStatus) String() string {
 		return s.Name + " is not in FLEXFN_FEATURES"
 	case len(s.Missing) > 0:
 		return s.Name + " needs " + strings.Join(s.Missing, ", ")
-	case len(s.Limits) > 0:
-		return s.Name + " is limited: " + strings.Join(s.Limits, "; ")
+	case s.Limit != "":
+		return s.Name + " is limited: " + s.Limit
 	}
 	return s.Name
 }
@@ -191,7 +191,7 @@ func (c *Config) status(app flexfn.Config) []FeatureStatus {
 	var list []FeatureStatus
 	for _, f := range features() {
 		list = append(list, FeatureStatus{
-			f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f.disabled(c), f.limits(c), f,
+			f.name, c.Features == nil || slices.Contains(c.Features, f.name), f.missing(app, c), f.disabled(c), f.limit(c), f,
 		})
 	}
 	return list

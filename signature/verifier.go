@@ -271,9 +271,9 @@ func (v *Verifier) unknownKey(id, account string) error {
 	return fmt.Errorf("the request is signed with HMAC_SHA256 and the SharedKey %.40q, whose secret is not known: add it as %q to Config.SharedKeys (FLEXFN_SHARED_KEYS)", id, owner+"…")
 }
 
-// errFragment refuses a # in the request line, which HTTP clients never send.
-// Twilio's signature ends at the #, but Go's server takes the rest for a part
-// of the query, so the handler would read more than was signed.
+// errFragment refuses a # in the request line, which HTTP clients never send. A
+// signer's URL ends its query at the #, and Go's server does not, so bodySHA256
+// would be looked for in less than the handler reads.
 var errFragment = errors.New("the request line has a #, which ends a URL before it is sent: a client sends %23")
 
 var errAccounts = errors.New("the request names several accounts, or one that is not an account's SID, so the account that signed is unclear")

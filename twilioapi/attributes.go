@@ -121,7 +121,7 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	if err != nil {
 		return failed[json.RawMessage](err)
 	}
-	done, err := takeTurn(ctx, sid, kind.name)
+	done, err := takeTurn(ctx, conflict.Take, sid, kind.name)
 	if err != nil {
 		return failed[json.RawMessage](err)
 	}
@@ -132,19 +132,11 @@ func updateAttributes(ctx context.Context, kind attributed, sid string, change f
 	}, opts...)
 }
 
-// takeTurn waits until no other update of the same key is running in this app.
-// Without turns, most updates of a busy task would conflict.
-func takeTurn(ctx context.Context, key, what string) (done func(), err error) {
-	return turnFrom(ctx, conflict.Take, key, what)
-}
-
-// takeSharedTurn is takeTurn for what Twilio does not version: the turn is taken
-// among all instances that share a Store.
-func takeSharedTurn(ctx context.Context, key, what string) (done func(), err error) {
-	return turnFrom(ctx, conflict.TakeShared, key, what)
-}
-
-func turnFrom(ctx context.Context, take func(context.Context, string) (func(), error), key, what string) (done func(), err error) {
+// takeTurn waits until no other update of the same key is running: with
+// conflict.Take in this app, without which most updates of a busy task would
+// conflict; with conflict.TakeShared in all instances that share a Store, for
+// what Twilio does not version.
+func takeTurn(ctx context.Context, take func(context.Context, string) (func(), error), key, what string) (done func(), err error) {
 	if flexfn.FromContext(ctx) == nil {
 		return nil, noApp()
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
 )
 
 // FlexConfiguration reads the ui_attributes of the account's Flex
@@ -32,7 +33,7 @@ func FlexConfiguration(ctx context.Context, opts ...flexfn.RetryOption) flexfn.R
 //
 // The result of change replaces the whole, so start from old.
 func UpdateFlexConfiguration(ctx context.Context, change func(old json.RawMessage) (json.RawMessage, error), opts ...flexfn.RetryOption) flexfn.Result[json.RawMessage] {
-	done, err := takeSharedTurn(ctx, "Flex configuration", "Flex configuration")
+	done, err := takeTurn(ctx, conflict.TakeShared, "Flex configuration", "Flex configuration")
 	if err != nil {
 		return failed[json.RawMessage](err)
 	}

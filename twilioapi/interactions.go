@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
 	api "github.com/twilio/twilio-go/rest/api/v2010"
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
@@ -99,7 +100,7 @@ func UpdateConversationAttributes(ctx context.Context, conversationSID string, u
 	if err := checkSID("conversation", "CH", conversationSID); err != nil {
 		return failed[json.RawMessage](err)
 	}
-	done, err := takeSharedTurn(ctx, conversationSID, "conversation")
+	done, err := takeTurn(ctx, conflict.TakeShared, conversationSID, "conversation")
 	if err != nil {
 		return failed[json.RawMessage](err)
 	}

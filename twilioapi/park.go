@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/conflict"
 	"github.com/flexfn/flexfn/internal/steps"
 	conversations "github.com/twilio/twilio-go/rest/conversations/v1"
 	flexapi "github.com/twilio/twilio-go/rest/flex/v1"
@@ -224,7 +225,7 @@ type Unparking struct {
 // not parked any more, as when Twilio reports a second message or an agent
 // clicks twice, the invite and the error are nil.
 func UnparkInteraction(ctx context.Context, u Unparking) (*flexapi.FlexV1InteractionChannelInvite, error) {
-	done, err := takeSharedTurn(ctx, "unpark "+u.ConversationSID, "conversation")
+	done, err := takeTurn(ctx, conflict.TakeShared, "unpark "+u.ConversationSID, "conversation")
 	if err != nil {
 		return nil, err
 	}

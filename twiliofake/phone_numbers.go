@@ -314,11 +314,7 @@ func createNumber(c *call, rec *record) *apiError {
 	case !areaCode().MatchString(area):
 		return refuse(http.StatusBadRequest, 21451, "%.40q is not a valid North American area code", area)
 	default:
-		of := "local"
-		if slices.Contains(tollFree, area) {
-			of = "toll-free"
-		}
-		stock := c.stock("1", of, area, "")
+		stock := c.stock("1", typeOf("+1"+area+"5550100"), area, "")
 		if len(stock) == 0 {
 			return refuse(http.StatusBadRequest, 21452, "No phone numbers found in area code %s", area)
 		}

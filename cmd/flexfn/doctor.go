@@ -161,8 +161,8 @@ func (r *report) environment(config flexfn.Config, lookup func(string) (string, 
 		case !f.Chosen:
 		case len(f.Missing) > 0:
 			r.say(skipped, "feature "+f.Name, "off: it needs "+strings.Join(f.Missing, ", "), "")
-		case len(f.Limits) > 0:
-			r.say(skipped, "feature "+f.Name, "on, but "+strings.Join(f.Limits, "; "), "")
+		case f.Limit != "":
+			r.say(skipped, "feature "+f.Name, "on, but "+f.Limit, "")
 		}
 	}
 	if wrong == nil {

@@ -68,8 +68,8 @@ func (r *report) migrate(ctx context.Context, app *flexfn.App, served functions.
 			r.say(failed, what, "on in the plugin, and not served: "+strings.Join(f.Missing, ", ")+" not set", "set what is missing (docs/configuration.md), or switch the feature off in the plugin")
 		case len(f.Disabled) > 0:
 			r.say(warning, what, "served, without "+strings.Join(f.Disabled, ", "), "take them out of FLEXFN_DISABLED_FUNCTIONS, unless functions of yours have their paths")
-		case len(f.Limits) > 0:
-			r.say(warning, what, "served, but "+strings.Join(f.Limits, "; "), "look at its settings in docs/migrate.md, and at the plugin's")
+		case f.Limit != "":
+			r.say(warning, what, "served, but "+f.Limit, "look at its settings in docs/migrate.md, and at the plugin's")
 		default:
 			r.say(fine, what, "served", "")
 		}

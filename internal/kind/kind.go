@@ -5,8 +5,10 @@ package kind
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/flexfn/flexfn/internal/sid"
 )
@@ -32,7 +34,7 @@ const (
 var named = []Kind{
 	{
 		Name:     "e164",
-		Check:    isE164,
+		Check:    func(s string) bool { return e164Pattern().MatchString(s) },
 		Expected: "a telephone number in E.164 form, such as " + e164Example,
 		Example:  e164Example,
 		Format:   "e164",
@@ -41,11 +43,8 @@ var named = []Kind{
 	},
 }
 
-// isE164 is the pattern e164 without a regexp, which every program would compile
-// when it starts.
-func isE164(s string) bool {
-	return len(s) >= 3 && len(s) <= 16 && s[0] == '+' && s[1] != '0' && strings.Trim(s[1:], "0123456789") == ""
-}
+// e164Pattern is compiled when it is first used, not by every program that starts.
+var e164Pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(e164) })
 
 // SID returns the kind of SIDs that begin with one of prefixes.
 func SID(prefixes ...string) Kind {
