@@ -1,6 +1,7 @@
 package flexfn
 
 import (
+	"container/list"
 	"io"
 	"net/http"
 	"sync"
@@ -79,20 +80,19 @@ func (l *bodyLease) release() {
 // 20 KB with its connection, even if its body does not come.
 const mostUploads = 1000
 
-// uploads lists the calls whose bodies are being received, in the order of their
-// beginning. When there are too many, the oldest is given up: whoever holds back
-// bodies can hold only so many, and those that do come are not locked out.
+// uploads lists the calls whose bodies are being received, in the order in which
+// they began. When there are too many, the oldest is given up, so that callers
+// who withhold their bodies cannot lock out those who send them.
 type uploads struct {
-	mu          sync.Mutex
-	first, last *call
-	n           int
+	mu    sync.Mutex
+	calls list.List // of *call
 }
 
-// upload is a call's place among the uploads.
+// upload is a call's place among the uploads. Its zero value is for a call that
+// is not among them.
 type upload struct {
-	before, after *call
-	listed        bool
-	crowdedOut    bool
+	place      *list.Element
+	crowdedOut bool
 }
 
 // enter adds a call that has a body.
@@ -102,16 +102,9 @@ func (u *uploads) enter(c *call) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	c.upload = upload{before: u.last, listed: true}
-	if u.last == nil {
-		u.first = c
-	} else {
-		u.last.upload.after = c
-	}
-	u.last = c
-	if u.n++; u.n > mostUploads {
-		oldest := u.first
-		u.remove(oldest)
+	c.upload.place = u.calls.PushBack(c)
+	if u.calls.Len() > mostUploads {
+		oldest := u.calls.Remove(u.calls.Front()).(*call)
 		oldest.upload.crowdedOut = oldest.interrupt()
 	}
 }
@@ -119,31 +112,13 @@ func (u *uploads) enter(c *call) {
 // leave removes a call, and reports whether it was given up. If so, nothing more
 // can be read from its connection.
 func (u *uploads) leave(c *call) (crowdedOut bool) {
-	if c.request.ContentLength == 0 {
+	if c.upload.place == nil { // it never entered
 		return false
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if c.upload.listed {
-		u.remove(c)
-	}
+	u.calls.Remove(c.upload.place) // no effect on a call that was given up
 	return c.upload.crowdedOut
-}
-
-func (u *uploads) remove(c *call) {
-	before, after := c.upload.before, c.upload.after
-	if before == nil {
-		u.first = after
-	} else {
-		before.upload.after = after
-	}
-	if after == nil {
-		u.last = before
-	} else {
-		after.upload.before = before
-	}
-	c.upload = upload{}
-	u.n--
 }
 
 // readBody reads the whole body, at most limit bytes, if lease has room for it.

@@ -161,7 +161,7 @@ type createRoomReply struct {
 
 // createRoom creates the room and marks the task with it. If the task cannot be
 // marked, the room is closed. VideoCodeTTL counts from when the last
-// participant leaves, and from the start if nobody enters.
+// participant leaves, or from the creation of a room that is never entered.
 func (c *Config) createRoom(ctx context.Context, in createRoomParams) (_ createRoomReply, err error) {
 	var undo steps.Undo
 	defer func() { undo.Unless(ctx, err) }()

@@ -55,7 +55,7 @@ type Config struct {
 	// 128. Zero is 32.
 	VideoCodeLength int
 	// VideoCodeTTL is how many minutes an empty video room is kept, from 1 to
-	// 60, whether it was left or nobody has entered it yet. Zero means 60.
+	// 60, also before the first participant enters. Zero means 60.
 	VideoCodeTTL int
 	// VideoRoomType is Twilio's type of video rooms, such as "group"; empty
 	// means the account's default.

@@ -165,7 +165,7 @@ type given string
 func (g *given) UnmarshalText(text []byte) error {
 	*g = given(text)
 	if *g == "undefined" || *g == "null" {
-		return fmt.Errorf("%s is what JavaScript writes for a missing one", text)
+		return fmt.Errorf("%s is what JavaScript writes for a missing value", text)
 	}
 	return nil
 }

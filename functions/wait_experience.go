@@ -184,7 +184,8 @@ func (w *waiting) verbs(ctx context.Context) []twiml.Element {
 		return w.record()
 	case waitRecorded:
 		if seconds, err := strconv.Atoi(w.Duration); err == nil && seconds <= 2 {
-			// Twilio transcribes nothing so short, and then no one would get it.
+			// Twilio does not transcribe so short a message, and it would never
+			// reach an agent.
 			return []twiml.Element{w.say(w.words.NoMessage), w.askAgain()}
 		}
 		return []twiml.Element{w.say(w.words.MessageSaved), &twiml.VoiceHangup{}}

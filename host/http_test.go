@@ -467,7 +467,7 @@ func TestBodyLimit(t *testing.T) {
 }
 
 // TestHeaderFields: a request with many header fields is answered at once, even
-// if its body does not come, so that nobody can hold the fields in memory.
+// if its body does not come, so that its fields are not held in memory.
 func TestHeaderFields(t *testing.T) {
 	for name, protocol := range map[string]func(*http.Protocols){
 		"HTTP/1.1": func(p *http.Protocols) { p.SetHTTP1(true) },

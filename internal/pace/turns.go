@@ -12,8 +12,8 @@ import (
 
 // Turns gives one turn each so often, after a burst, to callers who wait for it.
 // They wait in one line for each address, and the lines take their turns one
-// after the other: whoever floods one address waits behind that address's own
-// callers only. It is safe for concurrent use.
+// after the other, so that a flood from one address delays only callers from that
+// address. It is safe for concurrent use.
 type Turns struct {
 	Each  time.Duration
 	Burst int
@@ -112,8 +112,8 @@ func (t *Turns) expect() {
 	time.AfterFunc(wait, t.give)
 }
 
-// give gives the turn to the line that has waited longest for one. A turn that
-// nobody waits for any more is lost.
+// give gives the turn to the line that has waited longest for one. If all waiters
+// have left, the turn is lost.
 func (t *Turns) give() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -174,8 +174,8 @@ func AddressOf(remoteAddr string, h http.Header) Address {
 	return a
 }
 
-// network returns an address without its port, and of IPv6 its /64. What is no
-// address stays as it is, up to 64 bytes, which bound what is remembered.
+// network returns an address without its port, and the /64 of an IPv6
+// address. Other text is kept as it is, up to 64 bytes, which bounds the memory.
 func network(s string) string {
 	var ip netip.Addr
 	if at, err := netip.ParseAddrPort(s); err == nil {

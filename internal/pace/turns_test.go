@@ -67,8 +67,8 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestTurnsPace: a burst, then one at a time in the order of arrival; whoever has
-// left takes no turn.
+// TestTurnsPace: a burst, then one at a time in the order of arrival. A
+// caller who has left takes no turn.
 func TestTurnsPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns, began := &Turns{Each: time.Second, Burst: 3, Most: 3}, time.Now()
