@@ -76,6 +76,7 @@ func New(url string) (*Queue, error) {
 	if err != nil {
 		return nil, errors.New("the database URL is faulty: write one such as postgres://user:password@db.example.com:5432/flex") // its own text may hold the password
 	}
+	config.AfterConnect = endWithProcess
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, fmt.Errorf("riverflexfn: %w", err)
@@ -90,6 +91,16 @@ func New(url string) (*Queue, error) {
 	q.adds.Size = func(p river.InsertManyParams) int { return len(p.Args.(jobArgs).Job) }
 	q.adds.Send = q.send
 	return q, nil
+}
+
+// endWithProcess has PostgreSQL look every 2 s whether conn is still open while
+// a statement runs. Otherwise the statements of a killed process run on, wait
+// for locks, and keep theirs: one that River's leader left behind for minutes
+// stopped the retries of all jobs. Servers before PostgreSQL 14, and some
+// platforms, cannot look; their error is ignored.
+func endWithProcess(ctx context.Context, conn *pgx.Conn) error {
+	_, _ = conn.Exec(ctx, "SET client_connection_check_interval = '2s'")
+	return nil
 }
 
 // Close closes the connections. Afterwards Add fails.

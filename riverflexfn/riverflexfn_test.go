@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/events"
@@ -144,6 +147,78 @@ func TestDueNow(t *testing.T) {
 			t.Errorf("a job due at %s is %s, want %s: %v", due, state, want, err)
 		}
 	}
+}
+
+// TestKilledProcess loses a connection whose statement waits for a lock, as when
+// its process is killed: PostgreSQL gives the statement up.
+func TestKilledProcess(t *testing.T) {
+	server := storetest.StartPostgres(t)
+	q, err := New(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.Close)
+	if err := q.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := q.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback(context.Background())
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE river_job"); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(want int) {
+		t.Helper()
+		var n int
+		for range 300 {
+			if err := q.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			if n == want {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Fatalf("%d statements wait for a lock, want %d", n, want)
+	}
+	// A killed process cannot ask the server to cancel the statement, for which
+	// pgx would make another connection.
+	config := q.pool.Config()
+	dialed := make(chan net.Conn, 1)
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			select {
+			case dialed <- conn:
+			default:
+				_ = conn.Close()
+				err = errors.New("killed")
+			}
+		}
+		return conn, err
+	}
+	config.ConnConfig.TLSConfig, config.ConnConfig.Fallbacks = nil, nil // which would need another connection, too
+	killed, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer killed.Close()
+	var statement sync.WaitGroup
+	defer statement.Wait()
+	statement.Go(func() {
+		if _, err := killed.Exec(t.Context(), "SELECT FROM river_job"); err == nil {
+			t.Error("the statement was answered")
+		}
+	})
+	waiting(1)
+	conn := <-dialed
+	dialed <- nil // no more connections
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waiting(0)
 }
 
 // TestDeliveries delivers events whose listeners run from the queue while
