@@ -406,7 +406,7 @@ func Before(otherwise Verdict, handler func(context.Context, ConversationEvent) 
 	} else if _, err := otherwise.verdict(); err != nil {
 		def.err = fmt.Errorf("events.Before: the default verdict: %w", err)
 	}
-	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{def, flexfn.Doc("Judges changes in conversations.")}, options...)...)
+	return flexfn.PrepareStudioFunction(serve, append([]flexfn.StudioOption{def, flexfn.Doc("Accepts or rejects changes in conversations before Twilio makes them.")}, options...)...)
 }
 
 // judge returns the answer that handler's verdict makes, or why there is none.

@@ -17,7 +17,7 @@ func adminUI(*Config) []flexfn.Route {
 	const path = "/features/admin-ui/flex/"
 	return []flexfn.Route{
 		{Path: path + "fetch-config", Function: flexfn.PrepareFlexFunction(fetchConfig, flexfn.Roles("admin"), flexfn.Doc("Reads the settings of the Flex plugins."))},
-		{Path: path + "update-config", Function: flexfn.PrepareFlexFunction(updateConfig, flexfn.Roles("admin"), flexfn.Doc("Merges into the settings of the Flex plugins."))},
+		{Path: path + "update-config", Function: flexfn.PrepareFlexFunction(updateConfig, flexfn.Roles("admin"), flexfn.Doc("Merges values into the settings of the Flex plugins."))},
 	}
 }
 

@@ -19,7 +19,7 @@ func callbacks(c *Config) []flexfn.Route {
 	const path = "/features/callback-and-voicemail/"
 	return []flexfn.Route{
 		{Path: path + "flex/fetch-voicemail", Function: flexfn.PrepareFlexFunction(fetchVoicemail, flexfn.Doc("Downloads a voicemail."))},
-		{Path: path + "flex/requeue-callback", Function: flexfn.PrepareFlexFunction(c.requeueCallback, flexfn.Doc("Puts a callback that was not reached into its queue again."))},
+		{Path: path + "flex/requeue-callback", Function: flexfn.PrepareFlexFunction(c.requeueCallback, flexfn.Doc("Queues a callback again after the customer was not reached."))},
 		{Path: path + "studio/create-callback", Function: flexfn.PrepareStudioFunction(c.createCallback, flexfn.Doc("Creates the task of a callback or a voicemail."))},
 	}
 }

@@ -30,7 +30,7 @@ func chatToVideo(c *Config) []flexfn.Route {
 	const path = "/features/chat-to-video-escalation/"
 	return []flexfn.Route{
 		{Path: path + "common/client-get-token", Function: flexfn.PrepareStudioFunction(c.videoTokens(), flexfn.OpenToAnyone(), flexfn.Doc("Gives a customer's page the token for a video room that exists."))},
-		{Path: path + "flex/generate-unique-code", Function: flexfn.PrepareFlexFunction(c.createRoom, flexfn.Doc("Makes a video room for a task."))},
+		{Path: path + "flex/generate-unique-code", Function: flexfn.PrepareFlexFunction(c.createRoom, flexfn.Doc("Creates a video room for a task."))},
 		{Path: path + "flex/complete-room", Function: flexfn.PrepareFlexFunction(completeRoom, flexfn.Doc("Closes a video room."))},
 	}
 }

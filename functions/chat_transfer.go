@@ -25,8 +25,8 @@ func chatTransfer(c *Config) []flexfn.Route {
 	const path = "/features/chat-transfer/"
 	return []flexfn.Route{
 		{Path: path + "flex/create-transfer-task", Function: flexfn.PrepareFlexFunction(c.createTransferTask, flexfn.Doc("Creates the task to which a chat is transferred."))},
-		{Path: path + "flex/complete-task-for-transfer", Function: flexfn.PrepareFlexFunction(c.completeTaskForTransfer, flexfn.Doc("Completes a task whose chat goes on in another one."))},
-		{Path: path + "studio/add-task-to-chat-channel-data", Function: flexfn.PrepareStudioFunction(c.markChannelFromStudio, flexfn.Doc("Marks a chat channel with a task that is under way."))},
+		{Path: path + "flex/complete-task-for-transfer", Function: flexfn.PrepareFlexFunction(c.completeTaskForTransfer, flexfn.Doc("Completes a task whose chat continues in another."))},
+		{Path: path + "studio/add-task-to-chat-channel-data", Function: flexfn.PrepareStudioFunction(c.markChannelFromStudio, flexfn.Doc("Records on a chat channel that a task is in progress."))},
 	}
 }
 

@@ -123,7 +123,7 @@ func (f feature) off(c *Config, missing []string) []flexfn.Route {
 	}
 	list := f.routes(c)
 	for i, r := range list {
-		doc := flexfn.Doc("Says that the feature " + f.name + " is off.")
+		doc := flexfn.Doc("Answers 501: the feature " + f.name + " is off.")
 		switch {
 		case r.Function.Describe().Open:
 			list[i].Function = flexfn.PrepareStudioFunction(answer, flexfn.OpenToAnyone(), doc)

@@ -14,7 +14,7 @@ import (
 func hangUpBy(*Config) []flexfn.Route {
 	return []flexfn.Route{{
 		Path:     "/features/hang-up-by/flex/fetch-conference-participant",
-		Function: flexfn.PrepareFlexFunction(fetchParticipant, flexfn.Doc("Tells about a participant of a conference.")),
+		Function: flexfn.PrepareFlexFunction(fetchParticipant, flexfn.Doc("Fetches a participant of a conference.")),
 	}}
 }
 

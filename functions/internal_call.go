@@ -38,8 +38,8 @@ func internalCall(c *Config) []flexfn.Route {
 func internalCallVoice(*Config) []flexfn.Route {
 	const path = "/features/internal-call/"
 	return []flexfn.Route{
-		{Path: path + "common/agent-join-conference", Function: flexfn.PrepareStudioFunction(joinConference, flexfn.Doc("TwiML that leads an agent into a conference."))},
-		{Path: path + "common/agent-outbound-join", Function: flexfn.PrepareStudioFunction(joinOutbound, flexfn.Doc("TwiML that leads the agent who calls into the conference of their task."))},
+		{Path: path + "common/agent-join-conference", Function: flexfn.PrepareStudioFunction(joinConference, flexfn.Doc("Joins an agent to a conference with TwiML."))},
+		{Path: path + "common/agent-outbound-join", Function: flexfn.PrepareStudioFunction(joinOutbound, flexfn.Doc("Joins the calling agent to the conference of their task with TwiML."))},
 	}
 }
 

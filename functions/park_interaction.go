@@ -19,9 +19,9 @@ import (
 func parkInteraction(c *Config) []flexfn.Route {
 	const path = "/features/park-interaction/"
 	return []flexfn.Route{
-		{Path: path + "flex/park-interaction", Function: flexfn.PrepareFlexFunction(c.park, flexfn.Doc("Puts a conversation aside until the customer writes again."))},
-		{Path: path + "flex/unpark-interaction", Function: flexfn.PrepareFlexFunction(c.unparkByAgent, flexfn.Doc("Takes a parked conversation up again."))},
-		{Path: unparkPath, Function: flexfn.PrepareStudioFunction(c.unparkByMessage, flexfn.Doc("Takes a parked conversation up again when the customer writes."))},
+		{Path: path + "flex/park-interaction", Function: flexfn.PrepareFlexFunction(c.park, flexfn.Doc("Parks a conversation until the customer writes again."))},
+		{Path: path + "flex/unpark-interaction", Function: flexfn.PrepareFlexFunction(c.unparkByAgent, flexfn.Doc("Resumes a parked conversation."))},
+		{Path: unparkPath, Function: flexfn.PrepareStudioFunction(c.unparkByMessage, flexfn.Doc("Resumes a parked conversation when the customer writes."))},
 	}
 }
 

@@ -69,7 +69,7 @@ func listPhoneNumbers(ctx context.Context, in numbersParams) (numbersReply, erro
 //
 // Parameter phoneNumber is a number in E.164 form, such as +15550001111.
 // Dialing permissions can change, so do not keep the answer.
-var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Says whether a telephone number can be called."))
+var ValidatePhoneNumber = flexfn.PrepareFlexFunction(validatePhoneNumber, flexfn.Doc("Checks whether a telephone number can be called."))
 
 type validateParams struct {
 	PhoneNumber string `json:"phoneNumber" purpose:"phone number to validate" example:"+15550001111"`

@@ -35,11 +35,11 @@ import (
 // There is no build here, so it is not served.
 func scheduleManager(c *Config) []flexfn.Route {
 	return []flexfn.Route{
-		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Says whether a schedule is open."))},
+		{Path: "/check-schedule", Function: flexfn.PrepareStudioFunction(c.checkSchedule, flexfn.Doc("Checks whether a schedule is open."))},
 		{Path: "/admin/list", Function: flexfn.PrepareFlexFunction(c.listSchedules, flexfn.Doc("Lists the schedules and whether they are open."))},
 		{Path: "/admin/update", Function: flexfn.PrepareFlexFunction(c.updateSchedules, flexfn.Roles("admin"), flexfn.Doc("Replaces the schedules."))},
-		{Path: "/admin/update-status", Function: flexfn.PrepareFlexFunction(c.schedulesBuilt, flexfn.Roles("admin"), flexfn.Doc("Says whether an update of the schedules is complete."))},
-		{Path: "/admin/publish", Function: flexfn.PrepareFlexFunction(c.publishSchedules, flexfn.Roles("admin"), flexfn.Doc("Says that an update of the schedules holds."))},
+		{Path: "/admin/update-status", Function: flexfn.PrepareFlexFunction(c.schedulesBuilt, flexfn.Roles("admin"), flexfn.Doc("Checks whether an update of the schedules is complete."))},
+		{Path: "/admin/publish", Function: flexfn.PrepareFlexFunction(c.publishSchedules, flexfn.Roles("admin"), flexfn.Doc("Confirms an update of the schedules; 409 if they have changed since."))},
 	}
 }
 

@@ -71,7 +71,7 @@ func muteParticipant(ctx context.Context, in muteParams) (participantReply, erro
 // UpdateParticipant sets whether the conference ends when a participant
 // leaves, and answers with the participant as participantsResponse. Its path
 // is /common/flex/programmable-voice/update-participant.
-var UpdateParticipant = flexfn.PrepareFlexFunction(endConferenceOnExit, flexfn.Doc("Says whether a conference ends when a participant leaves it."))
+var UpdateParticipant = flexfn.PrepareFlexFunction(endConferenceOnExit, flexfn.Doc("Sets whether a conference ends when a participant leaves it."))
 
 type endOnExitParams struct {
 	participantParams
@@ -149,7 +149,7 @@ func removeParticipant(ctx context.Context, in removeParams) (removeReply, error
 // GetCallProperties answers with a call as callProperties: its numbers,
 // status, times and price. Its path is
 // /common/flex/programmable-voice/get-call-properties.
-var GetCallProperties = flexfn.PrepareFlexFunction(getCallProperties, flexfn.Doc("Tells about a call."))
+var GetCallProperties = flexfn.PrepareFlexFunction(getCallProperties, flexfn.Doc("Fetches a call."))
 
 type callParams struct {
 	Call string `json:"callSid" purpose:"unique ID of call to fetch" kind:"CA"`
@@ -178,7 +178,7 @@ func getCallProperties(ctx context.Context, in callParams) (callReply, error) {
 // that Twilio has accepted the new instructions, not that anyone has answered.
 // It does not check that the agent may call that number: see
 // [ValidatePhoneNumber].
-var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Connects a call to someone else."))
+var ColdTransfer = flexfn.PrepareFlexFunction(coldTransfer, flexfn.Doc("Transfers a call to a number, a SIP address or a TwiML application."))
 
 type transferParams struct {
 	Call string `json:"callSid" purpose:"unique ID of call to update" kind:"CA" example:"CA00000000000000000000000000000003"`

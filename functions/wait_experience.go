@@ -35,7 +35,7 @@ func waitExperience(c *Config) []flexfn.Route {
 		Function: flexfn.PrepareStudioFunction(func(ctx context.Context, in waitParams) (*flexfn.Response, error) {
 			w := waiting{Config: c, waitParams: in.sane()}
 			return w.answer(ctx)
-		}, flexfn.Deadline(waitDeadline), flexfn.Deduplicate(time.Minute), flexfn.Doc("TwiML for callers in a queue, who may ask for a callback or leave a voicemail.")),
+		}, flexfn.Deadline(waitDeadline), flexfn.Deduplicate(time.Minute), flexfn.Doc("Plays TwiML to callers in a queue, who may ask for a callback or leave a voicemail.")),
 	}}
 }
 
