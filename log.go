@@ -29,8 +29,8 @@ func newRequestID() string { return rand.Text() }
 // Other loggers, such as slog's default, do not use it.
 type redactor struct {
 	next    slog.Handler
-	secrets []string // of the app's Config, and the credentials made from them
-	call    *call    // whose token is masked too; nil outside a request
+	secrets []mask.Secret // of the app's Config, and the credentials made from them
+	call    *call         // whose token is masked too; nil outside a request
 }
 
 // newLogger returns the app's logger. It masks each line and hands it to the
@@ -46,8 +46,8 @@ func newLogger(c Config, lines *spool.Queue) *slog.Logger {
 	for _, s := range slices.AppendSeq(append([]string{
 		c.AuthToken, c.APIKeySecret, c.StoreSecret, basic(c.AccountSID, c.AuthToken), basic(c.APIKeySID, c.APIKeySecret),
 	}, c.PreviousAuthTokens...), maps.Values(c.SharedKeys)) {
-		if s != "" {
-			r.secrets = append(r.secrets, s)
+		if secret := mask.NewSecret(s); secret != nil {
+			r.secrets = append(r.secrets, secret)
 		}
 	}
 	return slog.New(r)
@@ -146,11 +146,11 @@ func written(v any) []string {
 // the search.
 func (r *redactor) text(s string) string {
 	for _, secret := range r.secrets {
-		s = mask.Secret(s, secret, "(secret)")
+		s = secret.Replace(s, "(secret)")
 	}
 	if r.call != nil {
 		if token := r.call.token.Load(); token != nil {
-			s = mask.Secret(s, *token, "(token)")
+			s = mask.NewSecret(*token).Replace(s, "(token)")
 		}
 	}
 	return mask.PhoneNumbers(s)

@@ -38,21 +38,16 @@ func PhoneNumbers(s string) string {
 // Twilio's are all longer, and shorter ones would match unrelated text.
 const shortest = 8
 
-// Secret replaces secret in s with word, also where it is escaped for a URL, in
-// JSON or in Go. It ignores secrets that are too short to be one of Twilio's.
-func Secret(s, secret, word string) string {
-	if len(secret) < shortest {
-		return s
-	}
-	for _, form := range written(secret) {
-		s = strings.ReplaceAll(s, form, word)
-	}
-	return s
-}
+// A Secret is a text to look for, plain and escaped for a URL, in JSON or in Go.
+type Secret []string
 
-// written returns the ways in which secret may be written: plain and escaped.
-func written(secret string) []string {
-	forms := []string{secret}
+// NewSecret returns the forms of secret. One that is too short to be one of
+// Twilio's has none: nothing is looked for.
+func NewSecret(secret string) Secret {
+	if len(secret) < shortest {
+		return nil
+	}
+	forms := Secret{secret}
 	quoted, _ := json.Marshal(secret)
 	for _, form := range []string{url.QueryEscape(secret), url.PathEscape(secret), inner(string(quoted)), inner(strconv.Quote(secret))} {
 		if !slices.Contains(forms, form) {
@@ -60,6 +55,14 @@ func written(secret string) []string {
 		}
 	}
 	return forms
+}
+
+// Replace replaces each form of the secret in text with word.
+func (s Secret) Replace(text, word string) string {
+	for _, form := range s {
+		text = strings.ReplaceAll(text, form, word)
+	}
+	return text
 }
 
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }

@@ -27,12 +27,12 @@ func TestPhoneNumbers(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	const secret = `ey.SECRET+/="<q`
-	for _, s := range append(written(secret), "a "+secret+" b") {
-		if got := Secret(s, secret, "(token)"); got != "(token)" && got != "a (token) b" {
+	for _, s := range append(NewSecret(secret), "a "+secret+" b") {
+		if got := NewSecret(secret).Replace(s, "(token)"); got != "(token)" && got != "a (token) b" {
 			t.Errorf("%q became %q", s, got)
 		}
 	}
-	if got := Secret("/index/x", "x", "(token)"); got != "/index/x" {
+	if got := NewSecret("x").Replace("/index/x", "(token)"); got != "/index/x" {
 		t.Errorf("a short token mangles %q", got)
 	}
 }
