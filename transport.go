@@ -38,7 +38,7 @@ func (a *App) HTTPClient() *http.Client { return a.client }
 
 // newHTTPClient makes the app's client. c must have been checked.
 func newHTTPClient(c Config) *http.Client {
-	t := &transport{base: c.Transport}
+	t := &transport{base: c.Transport, observed: c.attemptHook() != nil}
 	switch base := c.Transport.(type) {
 	case nil:
 		t.base = newBaseTransport()
@@ -101,9 +101,10 @@ const frozenAfter = 4 * time.Second
 
 // transport is the http.RoundTripper of [App.HTTPClient].
 type transport struct {
-	base    http.RoundTripper
-	twilio  *url.URL     // receives Twilio's requests instead; nil for none
-	lastUse atomic.Int64 // wall clock, in nanoseconds
+	base     http.RoundTripper
+	twilio   *url.URL     // receives Twilio's requests instead; nil for none
+	observed bool         // attempts have records, which name their requests
+	lastUse  atomic.Int64 // wall clock, in nanoseconds
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -111,7 +112,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.distrustIdle()
 	resp, err := t.exchange(req)
 	t.lastUse.Store(time.Now().UnixNano())
-	noteExchange(req, resp)
+	if t.observed {
+		noteExchange(req, resp)
+	}
 	return resp, err
 }
 
@@ -215,6 +218,11 @@ func (t *transport) send(req *http.Request, body io.ReadCloser) (*http.Response,
 	out.Body = body
 	if (body == nil || body == http.NoBody) && goRepeats(req) {
 		out.Body = io.NopCloser(strings.NewReader(""))
+		if req.Method == http.MethodGet && out.TransferEncoding == nil {
+			// It means the same as none, but for none net/http starts a goroutine
+			// that looks whether there is a body.
+			out.TransferEncoding = []string{"identity"}
+		}
 	}
 	if t.twilio != nil && isTwilio(req.URL.Hostname()) {
 		u := *req.URL

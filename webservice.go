@@ -139,7 +139,7 @@ func CheckResponse(resp *http.Response, err error) (*http.Response, error) {
 // decompressed. Read a longer body from resp.Body yourself. ReadBody does not look
 // at the status.
 func ReadBody(resp *http.Response) ([]byte, error) {
-	defer closeBody(resp)
+	defer resp.Body.Close() // at its end the connection can be used again
 	body, err := readAll(io.LimitReader(resp.Body, maxAnswerBytes+1), resp.ContentLength)
 	if late, ok := errors.AsType[*readLateError](err); ok {
 		return nil, late // a mistake in the program, not a fault of the service
@@ -168,9 +168,19 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 	if length < 0 || length > 64<<10 {
 		return io.ReadAll(r)
 	}
-	b := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
-	_, err := b.ReadFrom(r)
-	return b.Bytes(), err
+	b := make([]byte, 0, length+1) // one more, to see the end
+	for len(b) < cap(b) {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	rest, err := io.ReadAll(r)
+	return append(b, rest...), err
 }
 
 // readTwilio reads code, message and page from the body of an error of Twilio,

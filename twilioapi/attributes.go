@@ -80,9 +80,14 @@ var (
 // the answer: decoding twilio-go's whole resource would take half of an
 // update's time (BenchmarkUpdateTaskAttributes).
 func (k attributed) exchange(client *Client, method, workspace, sid string, data url.Values, headers map[string]any) (*string, error) {
-	address, err := client.BuildUrl("https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/" + k.collection + "/" + sid)
+	base, err := client.BuildUrl("https://taskrouter.twilio.com") // with region and edge
 	if err != nil {
 		return nil, err
+	}
+	// Both SIDs have been checked, so there is nothing to parse.
+	address := &url.URL{
+		Scheme: "https", Host: strings.TrimPrefix(base, "https://"),
+		Path: "/v1/Workspaces/" + workspace + "/" + k.collection + "/" + sid,
 	}
 	resp, answer, err := client.Client.(*sender).send(method, address, data, headers, nil)
 	if err != nil {

@@ -115,8 +115,12 @@ func newClient(ctx context.Context) (*Client, error) {
 		return nil, noApp()
 	}
 	config := app.Config()
+	user, password := config.AccountSID, config.AuthToken
+	if config.APIKeySID != "" {
+		user, password = config.APIKeySID, config.APIKeySecret
+	}
 	return &Client{
-		Client: &sender{ctx: ctx, config: config, client: app.HTTPClient()},
+		Client: &sender{ctx: ctx, client: app.HTTPClient(), account: config.AccountSID, user: user, password: password},
 		Region: config.Region,
 		Edge:   config.Edge,
 	}, nil

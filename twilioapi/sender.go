@@ -22,16 +22,17 @@ const userAgent = "flexfn twilio-go/" + client.LibraryVersion
 // sender is the client.BaseClient of one attempt: it sends twilio-go's
 // requests instead of twilio-go's own client.
 type sender struct {
-	ctx    context.Context
-	config flexfn.Config
-	client *http.Client
-	header http.Header // of the last answer
-	limit  time.Duration
+	ctx            context.Context
+	client         *http.Client
+	account        string      // its SID
+	user, password string      // of the account, or an API key's
+	header         http.Header // of the last answer
+	limit          time.Duration
 }
 
 var _ client.BaseClient = (*sender)(nil)
 
-func (s *sender) AccountSid() string { return s.config.AccountSID }
+func (s *sender) AccountSid() string { return s.account }
 
 // SetTimeout bounds each request, in addition to ctx and the attempt timeout.
 func (s *sender) SetTimeout(d time.Duration) { s.limit = d }
@@ -42,7 +43,11 @@ func (s *sender) SetOauth(client.OAuth) {}
 func (s *sender) OAuth() client.OAuth { return nil }
 
 func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map[string]any, body ...byte) (*http.Response, error) {
-	resp, answer, err := s.send(method, rawURL, data, headers, body)
+	u, err := parseAddress(rawURL, data == nil && headers == nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, answer, err := s.send(method, u, data, headers, body)
 	if err != nil {
 		return nil, err
 	}
@@ -63,27 +68,26 @@ func notJSON(resp *http.Response, answer []byte) error {
 	}
 }
 
-// send sends a request and reads its answer.
-func (s *sender) send(method, rawURL string, data url.Values, headers map[string]any, body []byte) (*http.Response, []byte, error) {
+// send sends a request to u, which must be Twilio's, and reads its answer.
+func (s *sender) send(method string, u *url.URL, data url.Values, headers map[string]any, body []byte) (*http.Response, []byte, error) {
 	ctx := s.ctx
 	if s.limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.limit)
 		defer cancel() // the body has been read by then
 	}
-	req, err := newRequest(ctx, method, rawURL, data, headers, body)
+	req, err := newRequest(ctx, method, u, data, headers, body)
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.config.APIKeySID != "" {
-		req.SetBasicAuth(s.config.APIKeySID, s.config.APIKeySecret)
-	} else {
-		req.SetBasicAuth(s.config.AccountSID, s.config.AuthToken)
-	}
+	req.SetBasicAuth(s.user, s.password)
 	req.Header.Set("User-Agent", userAgent)
 
-	resp, err := s.client.Do(req)
-	if resp != nil {
+	// Without Do, which copies the headers for redirects; none is followed.
+	resp, err := s.client.Transport.RoundTrip(req)
+	if err != nil {
+		err = &url.Error{Op: method, URL: u.Redacted(), Err: err} // as Do does
+	} else {
 		s.header = resp.Header
 	}
 	resp, err = flexfn.CheckResponse(resp, err)
@@ -97,22 +101,26 @@ func (s *sender) send(method, rawURL string, data url.Values, headers map[string
 	return resp, answer, nil
 }
 
-// newRequest makes the request that twilio-go's arguments describe. It differs from
-// twilio-go's own client in that values such as "1.5" in a query are not cut off.
-func newRequest(ctx context.Context, method, rawURL string, data url.Values, headers map[string]any, body []byte) (*http.Request, error) {
+// parseAddress parses and checks the address of a request. Only that of a next
+// page, which comes without parameters, may have a query.
+func parseAddress(rawURL string, nextPage bool) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, bentAddress(err)
 	}
-	// Only the address of a next page, which comes without parameters, already
-	// has a query.
-	nextPage := data == nil && headers == nil
 	if err := checkAddress(u, nextPage); err != nil {
 		if nextPage && u.RawQuery != "" { // Twilio's fault, not the caller's
 			return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent the address of a next page that is not Twilio's", Err: err}
 		}
 		return nil, err
 	}
+	return u, nil
+}
+
+// newRequest makes the request that twilio-go's arguments describe. It sets the
+// query of u. It differs from twilio-go's own client in that values such as
+// "1.5" in a query are not cut off.
+func newRequest(ctx context.Context, method string, u *url.URL, data url.Values, headers map[string]any, body []byte) (*http.Request, error) {
 	var reader io.Reader = http.NoBody
 	contentType, _ := headers["Content-Type"].(string)
 	switch {
