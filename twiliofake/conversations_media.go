@@ -80,7 +80,7 @@ func mediaContent(c *call) (*response, *apiError) {
 	if err != nil {
 		return nil, invalid("The _content of %s is not base64: %v", c.parent.id, err)
 	}
-	return &response{http.StatusOK, http.Header{"Content-Type": {c.parent.text("content_type")}}, b}, nil
+	return &response{http.StatusOK, headers{"Content-Type", c.parent.text("content_type")}, b}, nil
 }
 
 // attach adds the file that MediaSid names to a message. The file then knows

@@ -77,7 +77,7 @@ func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	defer t.mu.Unlock()
 	c := &call{
 		Twilio: t, method: r.Method, host: r.Host, path: r.URL.Path,
-		header: r.Header, body: body, now: time.Now().UTC(),
+		header: r.Header, body: body, now: time.Now().UTC(), vars: t.vars,
 	}
 	t.store.expire(c.now)
 	res, err := c.run(r)
@@ -88,10 +88,10 @@ func (t *Twilio) carryOut(r *http.Request, body []byte) *response {
 	if c.op != nil && c.resource == nil {
 		fidelity = "generic"
 	}
-	res.header[Fidelity] = []string{fidelity}
+	res.header.set(Fidelity, fidelity)
 	if len(c.ignored) > 0 {
 		slices.Sort(c.ignored)
-		res.header.Set("Twiliofake-Ignored", strings.Join(c.ignored, ", "))
+		res.header.set("Twiliofake-Ignored", strings.Join(c.ignored, ", "))
 	}
 	return res
 }
@@ -430,26 +430,18 @@ func (c *call) blank(kind string, owner *record) *record {
 			rec.set("sid", sid)
 		}
 	}
-	c.stamp(rec, r.bare, r.date(c.now))
+	c.stamp(rec, r.bare)
 	return rec
 }
 
 // stamp sets the dates of a new record. Bare rows have no dates, or dates under
 // other names that their hooks set.
-func (c *call) stamp(rec *record, bare bool, date string) {
+func (c *call) stamp(rec *record, bare bool) {
 	if !bare {
-		var at any = date
-		rec.set("date_created", at)
-		rec.set("date_updated", at)
+		date := c.store.dateOf(c.now, rec.kind.product)
+		rec.set("date_created", date)
+		rec.set("date_updated", date)
 	}
-}
-
-// date formats a time as the resource's API does.
-func (r *resource) date(t time.Time) string {
-	if r.classic() {
-		return t.Format(time.RFC1123Z)
-	}
-	return t.Format(time.RFC3339)
 }
 
 // update checks If-Match and changes an item. If a hook fails, the item stays
@@ -484,11 +476,7 @@ func (c *call) update() (*response, *apiError) {
 func (c *call) touch(rec *record) {
 	rec.version++
 	if r := rec.kind.row; r == nil || !r.bare {
-		date := c.now.Format(time.RFC3339)
-		if rec.kind.product == "api" {
-			date = c.now.Format(time.RFC1123Z)
-		}
-		rec.set("date_updated", date)
+		rec.set("date_updated", c.store.dateOf(c.now, rec.kind.product))
 	}
 }
 
@@ -551,7 +539,7 @@ func (c *call) remove() (*response, *apiError) {
 	if c.resource == nil && !c.op.model.none() {
 		res = c.answer(c.op.status, rec)
 	} else {
-		res = &response{status: http.StatusNoContent, header: http.Header{}}
+		res = &response{status: http.StatusNoContent}
 		if c.resource == nil {
 			res.status = c.op.status
 		}

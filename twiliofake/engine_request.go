@@ -87,7 +87,7 @@ func (c *call) route(top *node, u *url.URL) *apiError {
 		}
 		return refuse(http.StatusMethodNotAllowed, 20004, "Method %s is not allowed on %s", c.method, c.path)
 	}
-	c.vars = make(map[string]string, len(c.node.wilds))
+	clear(c.vars)
 	for i, w := range c.node.wilds {
 		c.vars[c.node.vars[i]] = path[w.depth-1]
 	}

@@ -51,8 +51,33 @@ func unmodelled(format string, args ...any) *apiError {
 // gives that.
 type response struct {
 	status int
-	header http.Header
+	header headers
 	body   []byte
+}
+
+// headers are names and values in turn. An answer has two or three, for which a
+// map would be large.
+type headers []string
+
+// set sets a header. Setting it again replaces the value.
+func (h *headers) set(name, value string) {
+	for i := 0; i < len(*h); i += 2 {
+		if (*h)[i] == name {
+			(*h)[i+1] = value
+			return
+		}
+	}
+	*h = append(*h, name, value)
+}
+
+// get returns a header, or "".
+func (h headers) get(name string) string {
+	for i := 0; i < len(h); i += 2 {
+		if h[i] == name {
+			return h[i+1]
+		}
+	}
+	return ""
 }
 
 // jsonResponse returns a response with a JSON body. The body is no larger than
@@ -65,10 +90,10 @@ func jsonResponse(status int, body any) *response {
 	if err != nil { // records hold only values that came from JSON
 		return refuse(http.StatusInternalServerError, 20500, "twiliofake cannot write its answer: %v", err).response(false)
 	}
-	return &response{status, http.Header{"Content-Type": {"application/json"}}, bytes.Clone(b)}
+	return &response{status, headers{"Content-Type", "application/json"}, bytes.Clone(b)}
 }
 
-// rooms are buffers in which answers are written.
+// rooms are buffers into which requests are read and answers written.
 var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
 // response renders the error as an API of the v1.0 standard does, or as all

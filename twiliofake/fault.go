@@ -231,15 +231,15 @@ func (f *Fault) spoil(res *response) *response {
 	}
 	switch f.action() {
 	case Cut:
-		res.header.Set("Content-Length", strconv.Itoa(len(res.body)))
+		res.header.set("Content-Length", strconv.Itoa(len(res.body)))
 		res.body = res.body[:len(res.body)/2]
 		return res
 	case HTML:
 		page := fmt.Sprintf("<html><head><title>%d %s</title></head><body><h1>%[2]s</h1></body></html>\n", status, http.StatusText(status))
-		res = &response{status, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, []byte(page)}
+		res = &response{status, headers{"Content-Type", "text/html; charset=utf-8"}, []byte(page)}
 	case RateLimit:
 		res = refuse(http.StatusTooManyRequests, 20429, "Too Many Requests").response(false)
-		res.header.Set("Retry-After", "1")
+		res.header.set("Retry-After", "1")
 	default:
 		code, message := f.Code, f.Message
 		if code == 0 {
@@ -251,7 +251,7 @@ func (f *Fault) spoil(res *response) *response {
 		res = refuse(status, code, "%s", message).response(false)
 	}
 	if f.RetryAfter != "" {
-		res.header.Set("Retry-After", f.RetryAfter)
+		res.header.set("Retry-After", f.RetryAfter)
 	}
 	return res
 }

@@ -128,7 +128,7 @@ func createWebChat(c *call) (*response, *apiError) {
 	}
 	identity := c.form.Get("Identity")
 	if identity == "" {
-		identity = c.store.hex32()
+		identity = c.store.hex32("")
 	}
 	fields := map[string]any{"attributes": string(b)}
 	if name := c.form.Get("ChatFriendlyName"); name != "" {

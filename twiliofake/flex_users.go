@@ -264,5 +264,5 @@ func deprovision(c *call) (*response, *apiError) {
 	next.setAll(map[string]any{"worker_sid": nil, "_deactivated_date": c.now.Format(time.RFC3339)})
 	c.changeUser(next)
 	c.commit(user, next)
-	return &response{status: http.StatusNoContent, header: http.Header{}}, nil
+	return &response{status: http.StatusNoContent}, nil
 }

@@ -1,9 +1,7 @@
 package twiliofake
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -82,7 +80,7 @@ func (k valueKind) parse(values []string) (any, bool) {
 	case document:
 		return s, s == "" || json.Valid([]byte(s))
 	case value:
-		v, err := decodeJSON(strings.NewReader(s))
+		v, err := decodeJSON(s)
 		return v, err == nil
 	case many:
 		return slices.Clone(values), true
@@ -155,19 +153,19 @@ func copyJSON(v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeJSON(bytes.NewReader(b))
+	return decodeJSON(string(b))
 }
 
 // decodeJSON reads one JSON value and keeps numbers as written. A number stays
 // a json.Number: as a float64, 20-digit ids would lose digits.
-func decodeJSON(r io.Reader) (any, error) {
-	d := json.NewDecoder(r)
+func decodeJSON(text string) (any, error) {
+	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if strings.Trim(text[d.InputOffset():], " \t\r\n") != "" {
 		return nil, errTrailing
 	}
 	return v, nil
@@ -175,7 +173,7 @@ func decodeJSON(r io.Reader) (any, error) {
 
 // decodeObject reads one JSON object.
 func decodeObject(b []byte) (map[string]any, error) {
-	v, err := decodeJSON(bytes.NewReader(b))
+	v, err := decodeJSON(string(b))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The generic layer answers the operations that have no row, by their class in
@@ -50,7 +49,7 @@ func (c *call) generic() (*response, *apiError) {
 		if rec.id == "" {
 			rec.id = c.identify(values)
 		}
-		c.stamp(rec, false, c.now.Format(time.RFC3339))
+		c.stamp(rec, false)
 	}
 	c.fill(rec, values)
 	return c.answer(c.op.status, rec), nil
@@ -75,13 +74,9 @@ func (c *call) genericCreate(values []argument) (*response, *apiError) {
 		}
 		c.store.remove(old)
 	}
-	date := c.now.Format(time.RFC3339)
-	if c.product == "api" {
-		date = c.now.Format(time.RFC1123Z)
-	}
-	c.stamp(rec, false, date)
+	c.stamp(rec, false)
 	if c.kind.singleton && c.op.prefix != "" {
-		rec.set("sid", c.op.prefix+c.store.hex32())
+		rec.set("sid", c.store.hex32(c.op.prefix))
 	}
 	for _, f := range initialFields()[c.kind.name] {
 		rec.set(f.name, f.value)
@@ -156,7 +151,7 @@ func (c *call) genericUpdate(values []argument) (*response, *apiError) {
 			return nil, notFound(c.path)
 		}
 		rec = c.fresh(c.identity())
-		c.stamp(rec, false, c.now.Format(time.RFC3339))
+		c.stamp(rec, false)
 		c.store.add(rec)
 	} else if err := c.precondition(rec); err != nil {
 		return nil, err

@@ -2,10 +2,10 @@ package twiliofake
 
 import (
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // appendJSON appends v as [json.Marshal] writes it. It knows the types that
@@ -32,7 +32,9 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 		if v == nil {
 			return append(b, "null"...), nil
 		}
-		return appendArray(b, v)
+		return appendArray(b, slices.Values(v))
+	case array:
+		return appendArray(b, iter.Seq[any](v))
 	}
 	other, err := json.Marshal(v)
 	return append(b, other...), err
@@ -61,11 +63,15 @@ func appendObject(b []byte, m map[string]any) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func appendArray(b []byte, l []any) ([]byte, error) {
+// An array is a list whose elements are made while it is written.
+type array iter.Seq[any]
+
+func appendArray(b []byte, elements iter.Seq[any]) ([]byte, error) {
 	b = append(b, '[')
+	start := len(b)
 	var err error
-	for i, e := range l {
-		if i > 0 {
+	for e := range elements {
+		if len(b) > start {
 			b = append(b, ',')
 		}
 		if b, err = appendJSON(b, e); err != nil {
@@ -114,7 +120,7 @@ func pack(v any) any {
 // unpack decodes the object or list. Each call makes a new value, which the
 // caller may change.
 func (p packed) unpack() any {
-	v, err := decodeJSON(strings.NewReader(string(p)))
+	v, err := decodeJSON(string(p))
 	if err != nil {
 		panic("twiliofake: " + err.Error()) // pack wrote it
 	}

@@ -64,11 +64,7 @@ func (c *call) page() (*response, *apiError) {
 	}
 	w.fill(listed, keep)
 
-	bodies := make([]any, len(w.records))
-	for i, rec := range w.records {
-		bodies[i] = c.render(rec)
-	}
-	return jsonResponse(http.StatusOK, c.envelope(style, &w, bodies)), nil
+	return jsonResponse(http.StatusOK, c.envelope(style, &w)), nil
 }
 
 // A sequence is a collection in the order of a list. In the usual order it is a
@@ -263,8 +259,15 @@ func (c *call) ordering() (func(a, b *record) int, *apiError) {
 // envelope wraps a page the way the API does. Links repeat the request's query,
 // so that its filters apply to all pages. In the API of 2010 they are paths;
 // elsewhere they are URLs.
-func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
+func (c *call) envelope(style string, w *window) map[string]any {
 	key := c.listName()
+	items := array(func(yield func(any) bool) {
+		for _, rec := range w.records {
+			if !yield(c.render(rec)) {
+				return
+			}
+		}
+	})
 	link := func(number int, token string) string {
 		q := url.Values{}
 		for k, v := range c.query {
@@ -301,23 +304,23 @@ func (c *call) envelope(style string, w *window, bodies []any) map[string]any {
 	switch style {
 	case "uri":
 		return map[string]any{
-			key: bodies, "page": w.number, "page_size": w.size,
-			"start": w.first, "end": max(w.first+len(bodies)-1, 0),
+			key: items, "page": w.number, "page_size": w.size,
+			"start": w.first, "end": max(w.first+len(w.records)-1, 0),
 			"uri": link(w.number, w.token), "first_page_uri": link(0, ""),
 			"next_page_uri": next, "previous_page_uri": previous,
 		}
 	case "nextToken":
-		return map[string]any{key: bodies, "meta": map[string]any{
+		return map[string]any{key: items, "meta": map[string]any{
 			"key": key, "pageSize": w.size, "nextToken": token(w.next), "previousToken": token(w.previous),
 		}}
 	case "next_token":
-		return map[string]any{key: bodies, "meta": map[string]any{
+		return map[string]any{key: items, "meta": map[string]any{
 			"key": key, "page_size": w.size, "next_token": token(w.next), "previous_token": token(w.previous),
 		}}
 	case "none":
-		return map[string]any{key: bodies}
+		return map[string]any{key: items}
 	}
-	return map[string]any{key: bodies, "meta": map[string]any{
+	return map[string]any{key: items, "meta": map[string]any{
 		"key": key, "page": w.number, "page_size": w.size,
 		"url": link(w.number, w.token), "first_page_url": link(0, ""),
 		"next_page_url": next, "previous_page_url": previous,

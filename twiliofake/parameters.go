@@ -111,11 +111,11 @@ func (s shape) parse(text string) (any, bool) {
 		m, err := decodeObject([]byte(text))
 		return m, err == nil
 	case 'o':
-		if v, err := decodeJSON(strings.NewReader(text)); err == nil {
+		if v, err := decodeJSON(text); err == nil {
 			return v, true
 		}
 	case 'l':
-		v, err := decodeJSON(strings.NewReader(text))
+		v, err := decodeJSON(text)
 		l, ok := v.([]any)
 		return l, ok && err == nil
 	}
@@ -130,7 +130,7 @@ func (c *call) jsonParameters() ([]argument, *apiError) {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
-	v, err := decodeJSON(strings.NewReader(string(body)))
+	v, err := decodeJSON(string(body))
 	if err != nil {
 		return nil, invalid("The body is not JSON: %v", err)
 	}

@@ -168,5 +168,5 @@ func recordingMedia(_ *call, rec *record, extension string) (*response, *apiErro
 	default:
 		return nil, notFound("Recordings/" + rec.id + extension)
 	}
-	return &response{http.StatusOK, http.Header{"Content-Type": {kind}, "Content-Length": {strconv.Itoa(len(body))}}, body}, nil
+	return &response{http.StatusOK, headers{"Content-Type", kind, "Content-Length", strconv.Itoa(len(body))}, body}, nil
 }

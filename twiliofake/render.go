@@ -3,7 +3,6 @@ package twiliofake
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,11 +14,11 @@ import (
 // model answers with an empty body. The ETag is the item's after the request.
 func (c *call) answer(status int, rec *record) *response {
 	if c.resource == nil && c.op.model.none() {
-		return &response{status: status, header: http.Header{}}
+		return &response{status: status}
 	}
 	res := jsonResponse(status, c.render(rec))
 	if c.tagged() {
-		res.header.Set("ETag", rec.etag())
+		res.header.set("ETag", rec.etag())
 	}
 	return res
 }
@@ -28,26 +27,29 @@ func (c *call) answer(status int, rec *record) *response {
 // for a row, those that the model lacks. The model comes from twilio-go, so its
 // structs decode every answer. Without an operation, it has only the row's
 // fields. The row's view hook comes last.
+//
+// The body must be written before render is called again, which uses the same
+// map: one for each item would be a tenth of the memory that a request takes.
 func (c *call) render(rec *record) any {
-	var m map[string]any
+	var model *model
 	if c.op != nil {
-		model := c.op.model.model()
+		model = c.op.model.model()
 		if model == nil && c.resource == nil { // a list of names
 			return c.op.model.convert(rec.id)
 		}
-		if model != nil {
-			m = make(map[string]any, len(model.fields))
-			for i := range model.fields {
-				f := &model.fields[i]
-				m[f.name] = c.value(rec, f)
-			}
+	}
+	m := c.rendered
+	clear(m)
+	if model != nil {
+		for i := range model.fields {
+			f := &model.fields[i]
+			m[f.name] = c.value(rec, f)
 		}
 	}
 	if c.resource == nil {
 		return m
 	}
-	if m == nil {
-		m = map[string]any{}
+	if model == nil {
 		for _, name := range []string{"sid", "account_sid", "date_created", "date_updated"} {
 			if v, ok := rec.lookup(name); ok && !c.bare {
 				m[name] = v
@@ -85,7 +87,7 @@ func (c *call) value(rec *record, f *modelField) any {
 	case c.op.identity:
 		return f.shape.convert(rec.id)
 	}
-	if v, ok := rec.raw(f.name); ok {
+	if v, ok := rec.raw(f.key); ok {
 		if v != nil && c.resource == nil {
 			v = f.shape.convert(v)
 		}
@@ -94,7 +96,7 @@ func (c *call) value(rec *record, f *modelField) any {
 		}
 	} else if c.resource == nil && rec.seq == 0 && rec.owner != nil && rec.owner.owner != nil {
 		// A view or a verb shows the fields of the item above it.
-		if v, ok := rec.owner.raw(f.name); ok {
+		if v, ok := rec.owner.raw(f.key); ok {
 			return f.shape.convert(v)
 		}
 	}
@@ -237,7 +239,7 @@ func (s shape) convert(v any) any {
 		return []any{s.elem().convert(v)}
 	case 'm', 'p', 'N':
 		if text, ok := v.(string); ok {
-			v, _ = decodeJSON(strings.NewReader(text))
+			v, _ = decodeJSON(text)
 		}
 		if m, ok := v.(map[string]any); ok {
 			return s.complete(m)
@@ -347,18 +349,17 @@ func (c *call) links(rec *record) packed {
 		extension = ".json"
 		below = strings.TrimSuffix(c.itemPath(rec), extension)
 	}
-	quoted, err := appendText(nil, below+"/")
-	if err != nil {
-		return "{}" // cannot be: a string can always be written
-	}
-	quoted = quoted[:len(quoted)-1] // the segment follows
-	b := append(make([]byte, 0, len(n.links)*(len(quoted)+64)), '{')
+	var room [1024]byte
+	b := append(room[:0], '{')
+	start := len(b)
 	for _, l := range n.links {
-		if len(b) > 1 {
+		if len(b) > start {
 			b = append(b, ',')
 		}
 		b = append(append(append(b, '"'), l.name...), `":`...)
-		b = append(append(append(append(b, quoted...), l.segment...), extension...), '"')
+		b, _ = appendText(b, below)   // cannot fail
+		b = append(b[:len(b)-1], '/') // instead of the quote
+		b = append(append(append(b, l.segment...), extension...), '"')
 	}
 	return packed(append(b, '}'))
 }

@@ -1,8 +1,6 @@
 package twiliofake
 
 import (
-	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
@@ -90,11 +88,7 @@ func (l *requestLog) begin(r *http.Request, now time.Time, faults []string) *log
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var b [16]byte
-	for i := range b {
-		b[i] = byte(l.ids.Uint32())
-	}
-	e.ID = "RQ" + hex.EncodeToString(b[:])
+	e.ID = randomHex(l.ids, "RQ")
 	if len(l.entries) < l.max {
 		l.entries = append(l.entries, e)
 	} else {
@@ -114,7 +108,7 @@ func (l *requestLog) end(e *logEntry, status int, body []byte, res *response) {
 	}
 	fidelity := ""
 	if res != nil {
-		answerBody, fidelity = res.body, res.header.Get(Fidelity)
+		answerBody, fidelity = res.body, res.header.get(Fidelity)
 	}
 	if len(answerBody) > maxLogged {
 		answer, answerBody = maskBody(answerBody), nil
@@ -221,7 +215,7 @@ func maskBody(b []byte) string {
 	cut := ""
 	if len(b) > maxLogged {
 		b, cut = b[:maxLogged], "…"
-	} else if v, err := decodeJSON(bytes.NewReader(b)); err == nil {
+	} else if v, err := decodeJSON(string(b)); err == nil {
 		if maskJSON(v) {
 			if out, err := json.Marshal(v); err == nil {
 				return string(out)

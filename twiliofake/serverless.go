@@ -221,7 +221,7 @@ func createBuild(c *call, rec *record) *apiError {
 		rec.set(of.field, chosen)
 	}
 	if c.form.Has("Dependencies") {
-		v, err := decodeJSON(strings.NewReader(c.form.Get("Dependencies")))
+		v, err := decodeJSON(c.form.Get("Dependencies"))
 		list, ok := v.([]any)
 		if err != nil || !ok {
 			return invalid("Dependencies must be a JSON array")

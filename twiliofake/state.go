@@ -224,12 +224,9 @@ func (s *store) review(k *kind) {
 // row's kinds here, since hooks rely on them.
 func (s *store) load(k *kind, item Resource, account string, now time.Time) error {
 	rec := s.record(k, nil, "")
-	date := now.Format(time.RFC3339)
-	if k.product == "api" {
-		date = now.Format(time.RFC1123Z)
-	}
 	r := k.row
 	if r == nil || !r.bare {
+		date := s.dateOf(now, k.product)
 		rec.set("date_created", date)
 		rec.set("date_updated", date)
 	}

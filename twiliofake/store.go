@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The state is one tree that follows the paths of the API. Below the root are
@@ -161,10 +162,10 @@ func (r *record) set(name string, v any) {
 		}
 		return
 	}
+	if i >= cap(r.vals) { // room for all columns, so that it seldom has to grow again
+		r.vals = append(make([]any, 0, len(r.kind.names)), r.vals...)
+	}
 	for len(r.vals) <= i {
-		if cap(r.vals) == len(r.vals) {
-			r.vals = slices.Grow(r.vals, i+1-len(r.vals))
-		}
 		r.vals = append(r.vals, unset)
 	}
 	r.vals[i] = pack(v)
@@ -432,8 +433,23 @@ type store struct {
 	kinds map[*kind]*columns
 	sids  *rand.Rand
 	seq   int
+	// second and date are the current second and its text in both formats. The
+	// items that are made in one second share it.
+	second int64
+	date   struct{ iso, classic any }
 	// expiring holds the records that lapse.
 	expiring expiries
+}
+
+// dateOf returns a time as a product writes it, as the value of a field.
+func (s *store) dateOf(t time.Time, product string) any {
+	if now := t.Unix(); s.date.iso == nil || s.second != now {
+		s.second, s.date.iso, s.date.classic = now, t.Format(time.RFC3339), t.Format(time.RFC1123Z)
+	}
+	if product == "api" {
+		return s.date.classic
+	}
+	return s.date.iso
 }
 
 // newStore makes an empty store. The second word of the seed keeps SIDs apart
@@ -654,14 +670,18 @@ func (r *record) matches(want map[string]any) bool {
 	return true
 }
 
-// hex32 returns 32 random hex digits. It uses the seeded generator, so that
-// equal runs make equal SIDs, tokens and codes.
-func (s *store) hex32() string {
+// hex32 returns a prefix and 32 random hex digits. It uses the seeded generator,
+// so that equal runs make equal SIDs, tokens and codes.
+func (s *store) hex32(prefix string) string { return randomHex(s.sids, prefix) }
+
+// randomHex returns a prefix and 32 hex digits from a generator.
+func randomHex(from *rand.Rand, prefix string) string {
 	var b [16]byte
 	for i := range b {
-		b[i] = byte(s.sids.Uint32())
+		b[i] = byte(from.Uint32())
 	}
-	return hex.EncodeToString(b[:])
+	var room [48]byte
+	return string(hex.AppendEncode(append(room[:0], prefix...), b[:]))
 }
 
 // newSID returns a SID that no item of the collection has. The generator starts
@@ -669,7 +689,7 @@ func (s *store) hex32() string {
 // next SID.
 func (s *store) newSID(prefix string, in *collection) string {
 	for {
-		if sid := prefix + s.hex32(); in.find(sid, nil) == nil {
+		if sid := s.hex32(prefix); in.find(sid, nil) == nil {
 			return sid
 		}
 	}

@@ -87,7 +87,7 @@ func createExecution(c *call, rec *record) *apiError {
 		data = map[string]any{}
 	}
 	rec.set("contact_channel_address", to)
-	rec.set("contact_sid", "FC"+c.store.hex32())
+	rec.set("contact_sid", c.store.hex32("FC"))
 	rec.set("flow_version", c.parent.number("revision"))
 	rec.set("context", map[string]any{
 		"contact": map[string]any{"channel": map[string]any{"address": to}},

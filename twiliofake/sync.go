@@ -128,7 +128,7 @@ func publish(c *call) (*response, *apiError) {
 	if len(c.form.Get("Data")) > maxStreamMessage {
 		return nil, refuse(http.StatusRequestEntityTooLarge, 54006, "The data is larger than %d bytes", maxStreamMessage)
 	}
-	return jsonResponse(http.StatusCreated, map[string]any{"sid": "TZ" + c.store.hex32(), "data": data}), nil
+	return jsonResponse(http.StatusCreated, map[string]any{"sid": c.store.hex32("TZ"), "data": data}), nil
 }
 
 // viewSync adds the revision to an answer. It is a string, as twilio-go's model

@@ -1,6 +1,7 @@
 package twiliofake
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,10 @@ type Twilio struct {
 	store  *store
 	tokens map[string]Token
 	seed   uint64
+	// Requests use the same maps one after the other, since new ones would be
+	// large.
+	vars     map[string]string // of the call
+	rendered map[string]any    // by render
 
 	faults faults
 	log    requestLog
@@ -73,7 +78,7 @@ func New(cfg Config) (*Twilio, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Twilio{rows: rows, strict: cfg.Strict, seed: cfg.Seed}
+	t := &Twilio{rows: rows, strict: cfg.Strict, seed: cfg.Seed, vars: map[string]string{}, rendered: map[string]any{}}
 	t.log.max = cfg.MaxRequests
 	if t.log.max <= 0 {
 		t.log.max = 1000
@@ -128,7 +133,7 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body []byte
 	var err error
 	if r.Body != http.NoBody {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err = readBody(http.MaxBytesReader(w, r.Body, maxBody))
 	}
 	var res *response
 	switch {
@@ -164,6 +169,17 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// readBody reads the body of a request. It is no larger than it must be, since
+// the request log keeps it.
+func readBody(r io.Reader) ([]byte, error) {
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	buffer := bytes.NewBuffer((*room)[:0])
+	_, err := buffer.ReadFrom(r)
+	*room = buffer.Bytes()
+	return bytes.Clone(*room), err
+}
+
 // wait waits for d and reports whether the client is still there. It does not
 // hold a lock, so other requests continue.
 func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
@@ -187,8 +203,8 @@ func (t *Twilio) wait(r *http.Request, d time.Duration) bool {
 // at a time, and a measured duration would make two runs differ.
 func (res *response) write(w http.ResponseWriter, requestID string) {
 	h := w.Header()
-	for k, v := range res.header {
-		h[k] = v
+	for i := 0; i < len(res.header); i += 2 {
+		h.Set(res.header[i], res.header[i+1])
 	}
 	h.Set("Twilio-Request-Id", requestID)
 	h.Set("Twilio-Concurrent-Requests", "1")

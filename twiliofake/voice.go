@@ -438,7 +438,7 @@ func createAccount(c *call, rec *record) *apiError {
 		return refuse(http.StatusUnauthorized, 20003, "Authenticate")
 	}
 	rec.set("owner_account_sid", c.account.text("sid"))
-	rec.set("auth_token", c.store.hex32())
+	rec.set("auth_token", c.store.hex32(""))
 	return nil
 }
 
@@ -449,7 +449,7 @@ func viewAccount(_ *call, _ *record, m map[string]any) { delete(m, "account_sid"
 // createKey makes the secret of an API key. A test can read the secret in the
 // state, as _secret.
 func createKey(c *call, rec *record) *apiError {
-	rec.set("_secret", c.store.hex32())
+	rec.set("_secret", c.store.hex32(""))
 	return nil
 }
 
