@@ -38,16 +38,14 @@ func Append(pairs []Pair, s string) ([]Pair, error) {
 	if s != "" {
 		pairs = slices.Grow(pairs, min(most, MaxPairs))
 	}
-	var d decoder
 	for s != "" {
-		d.rest = len(s)
 		var item string
 		item, s, _ = strings.Cut(s, "&")
 		if item == "" {
 			continue
 		}
 		k, v, _ := strings.Cut(item, "=")
-		pairs = append(pairs, Pair{d.unescape(k), d.unescape(v)})
+		pairs = append(pairs, Pair{unescape(k), unescape(v)})
 	}
 	return pairs, nil
 }
@@ -107,15 +105,9 @@ func First(pairs []Pair, key string) (value string, ok bool) {
 	return "", false
 }
 
-// decoder decodes the parts of one text into one allocation.
-type decoder struct {
-	b    strings.Builder // all that was decoded
-	rest int             // the bytes from here to the end of the text
-}
-
 // unescape decodes percent escapes and plus signs. It keeps malformed escapes,
 // as Twilio's Node.js library does.
-func (d *decoder) unescape(s string) string {
+func unescape(s string) string {
 	i := 0
 	for i < len(s) && s[i] != '%' && s[i] != '+' { // faster than strings.IndexAny on short values
 		i++
@@ -123,11 +115,8 @@ func (d *decoder) unescape(s string) string {
 	if i == len(s) {
 		return s
 	}
-	b := &d.b
-	if b.Cap() == 0 {
-		b.Grow(max(d.rest, len(s))) // nothing gets longer by decoding
-	}
-	start := b.Len()
+	var b strings.Builder
+	b.Grow(len(s))
 	b.WriteString(s[:i])
 	for ; i < len(s); i++ {
 		c := s[i]
@@ -146,10 +135,8 @@ func (d *decoder) unescape(s string) string {
 		}
 		b.WriteByte(c)
 	}
-	return b.String()[start:]
+	return b.String()
 }
-
-func unescape(s string) string { return new(decoder).unescape(s) }
 
 func fromHex(c byte) (byte, bool) {
 	switch {
