@@ -80,15 +80,16 @@ var (
 // the answer: decoding twilio-go's whole resource would take half of an
 // update's time (BenchmarkUpdateTaskAttributes).
 func (k attributed) exchange(client *Client, method, workspace, sid string, data url.Values, headers map[string]any) (*string, error) {
-	base, err := client.BuildUrl("https://taskrouter.twilio.com") // with region and edge
-	if err != nil {
-		return nil, err
+	host := "taskrouter.twilio.com"
+	if client.Region != "" || client.Edge != "" {
+		base, err := client.BuildUrl("https://" + host)
+		if err != nil {
+			return nil, err
+		}
+		host = strings.TrimPrefix(base, "https://")
 	}
 	// Both SIDs have been checked, so there is nothing to parse.
-	address := &url.URL{
-		Scheme: "https", Host: strings.TrimPrefix(base, "https://"),
-		Path: "/v1/Workspaces/" + workspace + "/" + k.collection + "/" + sid,
-	}
+	address := &url.URL{Scheme: "https", Host: host, Path: "/v1/Workspaces/" + workspace + "/" + k.collection + "/" + sid}
 	resp, answer, err := client.Client.(*sender).send(method, address, data, headers, nil)
 	if err != nil {
 		return nil, err

@@ -126,6 +126,11 @@ func TestRegionAndEdge(t *testing.T) {
 		if res := twilioapi.ExecuteTwilio(ctx, fetchTask); !res.Success || u.last.Host != tt.host {
 			t.Errorf("%+v: %v, asked %s", tt, res.Err(), u.seen)
 		}
+		u.last = nil
+		twilioapi.UpdateTaskAttributes(ctx, taskSID, []byte("{}")) // fails, since the answer has no version
+		if u.last == nil || u.last.Host != tt.host {
+			t.Errorf("%+v: an update asked %v", tt, u.last)
+		}
 	}
 }
 

@@ -54,3 +54,15 @@ func TestRetriedStatuses(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerWithoutABody: a transport of the user, such as a test's, may leave
+// out the body of an answer that has none.
+func TestAnswerWithoutABody(t *testing.T) {
+	app := newApp(t, roundTrip(func(*http.Request) *http.Response { return &http.Response{StatusCode: http.StatusNoContent} }), nil)
+	res := twilioapi.ExecuteTwilio(app.Context(t.Context()), func(client *twilioapi.Client) (struct{}, error) {
+		return struct{}{}, taskrouter.NewApiService(client).DeleteTask(workspaceSID, taskSID, nil)
+	})
+	if !res.Success {
+		t.Error(res.Err())
+	}
+}

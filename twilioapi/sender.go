@@ -83,11 +83,8 @@ func (s *sender) send(method string, u *url.URL, data url.Values, headers map[st
 	req.SetBasicAuth(s.user, s.password)
 	req.Header.Set("User-Agent", userAgent)
 
-	// Without Do, which copies the headers for redirects; none is followed.
-	resp, err := s.client.Transport.RoundTrip(req)
-	if err != nil {
-		err = &url.Error{Op: method, URL: u.Redacted(), Err: err} // as Do does
-	} else {
+	resp, err := s.client.Do(req)
+	if resp != nil {
 		s.header = resp.Header
 	}
 	resp, err = flexfn.CheckResponse(resp, err)
