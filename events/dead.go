@@ -294,6 +294,9 @@ func (d DeadLetter) replay(ctx context.Context, at *delivery, l *listener) error
 		e.Try++
 		steps := progress{id: {dead, e.Try}}
 		err = at.try(scoped{ctx, string(name[:]) + "\x00" + id}, e, l)
+		if errors.Is(err, errOutdated) {
+			err = nil
+		}
 		if err == nil {
 			steps[id] = step{succeeded, e.Try}
 		}

@@ -310,6 +310,10 @@ func (d *delivery) step(ctx context.Context, id string, e Event, l *listener, s 
 			d.note(e, l, s, link.Done, nil)
 			s.state = succeeded
 			return s, nil
+		case errors.Is(err, errOutdated):
+			s.tries--
+			d.note(e, l, step{}, link.Skipped, nil)
+			return step{succeeded, s.tries}, nil
 		// Another event of the subject has the claim, or the Store failed.
 		case errors.Is(err, errNotTried):
 			s.tries--
@@ -350,6 +354,10 @@ func (d *delivery) leave(ctx context.Context, e Event, l *listener, s step, job 
 // errNotTried marks failures that do not count as a try.
 var errNotTried = errors.New("the listener did not run")
 
+// errOutdated is returned for an event of a [NewestOnly] listener that has
+// handled a newer one. Nothing is left to do.
+var errOutdated = errors.New("a newer event was handled")
+
 // try runs the listener once. With [NewestOnly] it holds a claim on the subject
 // meanwhile, so that all instances handle its events one at a time.
 func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
@@ -370,8 +378,8 @@ func (d *delivery) try(ctx context.Context, e Event, l *listener) (err error) {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errNotTried, err)
-	case mine == nil: // something newer was handled
-		return nil
+	case mine == nil:
+		return errOutdated
 	}
 	err = l.run(ctx, e)
 	// Only a success moves the position on, so that a failed event does not

@@ -121,6 +121,9 @@ func TestTrigger(t *testing.T) {
 		t.Error(out)
 	}
 	d.want("message delivered")
+	if out := d.run(0, "events", "deliveries"); !strings.Contains(out, "skipped") {
+		t.Errorf("the older event is not listed as skipped:\n%s", out)
+	}
 	if out := d.run(0, "trigger", "task.created", "task.updated", "--stream", "--times=3"); strings.Count(out, "200  task.created, task.updated → /events/both") != 3 {
 		t.Error(out)
 	}

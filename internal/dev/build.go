@@ -181,6 +181,18 @@ func (g *gate) functions() []Function {
 	return g.current.functions
 }
 
+// built returns the functions of the current build. It waits like a request, so
+// that a call sent during the first build is not told that its function does
+// not exist. The error is a refusal.
+func (g *gate) built(ctx context.Context) ([]Function, error) {
+	b, err := g.acquire(ctx)
+	if err != nil {
+		return nil, refused{http.StatusServiceUnavailable, err.Error()}
+	}
+	defer b.release()
+	return b.functions, nil
+}
+
 // document returns the OpenAPI document of the current build. It waits like a
 // request, so a client that is generated right after a save describes the new
 // code.

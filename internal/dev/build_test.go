@@ -2,6 +2,9 @@ package dev
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,6 +89,22 @@ func TestPatience(t *testing.T) {
 		start = time.Now()
 		if b, err := g.acquire(t.Context()); b != one || err != nil || time.Since(start) != patience {
 			t.Errorf("with a good build: %v, %v after %s", b, err, time.Since(start))
+		}
+	})
+}
+
+// TestCallDuringBuild: a call or an event that is sent during the first build
+// waits for it, instead of being told that there is no such function.
+func TestCallDuringBuild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Server
+		s.gate.hold()
+		for what, ask := range map[string]func(*http.Request) (any, error){`{"types":["task.created"]}`: s.trigger, `{"path":"/hello"}`: s.call} {
+			start := time.Now()
+			_, err := ask(httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader(what)))
+			if r, ok := errors.AsType[refused](err); !ok || r.status != 503 || time.Since(start) != patience || !strings.Contains(err.Error(), "still being built") {
+				t.Errorf("%s: %v after %s", what, err, time.Since(start))
+			}
 		}
 	})
 }

@@ -173,7 +173,10 @@ func (s *Server) call(r *http.Request) (any, error) {
 	if err := d.Decode(&order); err != nil {
 		return nil, err
 	}
-	list := s.gate.functions()
+	list, err := s.gate.built(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	i := slices.IndexFunc(list, func(f Function) bool { return f.Path == order.Path })
 	if i < 0 {
 		return nil, refused{http.StatusNotFound, "no function at this path"}

@@ -86,7 +86,11 @@ func (s *Server) trigger(r *http.Request) (any, error) {
 	if err := d.Decode(&o); err != nil {
 		return nil, err
 	}
-	list, err := s.deliveries(o)
+	functions, err := s.gate.built(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.deliveries(o, functions)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +131,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // and their times follow the order of Types. Events of Event Streams are
 // collected in one batch, the last delivery; each other event is a delivery of
 // its own.
-func (s *Server) deliveries(o Trigger) ([]delivery, error) {
+func (s *Server) deliveries(o Trigger, functions []Function) ([]delivery, error) {
 	switch {
 	case len(o.Types) == 0 || len(o.Types) > maxTriggered:
 		return nil, fmt.Errorf("name 1 to %d events", maxTriggered)
@@ -158,7 +162,7 @@ func (s *Server) deliveries(o Trigger) ([]delivery, error) {
 			}
 			source = twilioevent.Stream
 		}
-		path, asStream, err := s.taker(o.To, source, t)
+		path, asStream, err := taker(functions, o.To, source, t)
 		if err != nil {
 			return nil, err
 		}
@@ -202,13 +206,12 @@ func token() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// taker returns the path of the function at to or, if to is empty, of the only
-// one that takes events of source. stream says whether it takes batches of
-// Event Streams. t is the event's type, for messages. If several functions fit,
-// it returns an error instead of choosing one: an event that reached the wrong
-// function would be hard to explain.
-func (s *Server) taker(to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
-	list := s.gate.functions()
+// taker returns the path of the function of list at to or, if to is empty, of
+// the only one that takes events of source. stream says whether it takes
+// batches of Event Streams. t is the event's type, for messages. If several
+// functions fit, it returns an error instead of choosing one: an event that
+// reached the wrong function would be hard to explain.
+func taker(list []Function, to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
 	var fit []string
 	for _, f := range list {
 		if to != "" && f.Path == to {

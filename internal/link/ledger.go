@@ -32,6 +32,7 @@ type Outcome string
 const (
 	Done       Outcome = "done"
 	DoneBefore Outcome = "done before" // the listener did not run again
+	Skipped    Outcome = "skipped"     // something newer was handled before
 	Queued     Outcome = "queued"
 	Failed     Outcome = "failed"
 	Dead       Outcome = "dead letter"

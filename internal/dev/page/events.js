@@ -3,7 +3,7 @@
 import { announce, clock, h, statusChip } from './dom.js';
 import { deadLetter, eventTypes, ledger, on, state, trigger } from './server.js';
 
-const outcomeClass = { done: 'good', 'done before': '', queued: '', failed: 'odd', 'dead letter': 'bad' };
+const outcomeClass = { done: 'good', 'done before': '', skipped: '', queued: '', failed: 'odd', 'dead letter': 'bad' };
 
 export function eventsView(main, signal) {
   const letters = h('div');
