@@ -131,9 +131,10 @@ func (e *Entries) Get(ctx context.Context, key string) (Entry, error) {
 	if !e.reads.works() {
 		return Entry{}, errDown
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	raw, left, err := e.store.Get(ctx, key)
+	raw, left, err := e.store.Get(limited, key)
+	err = silence(ctx, limited, err)
 	e.note(&e.reads, err)
 	if err != nil || raw == nil {
 		return Entry{}, err
@@ -148,28 +149,35 @@ func (e *Entries) Get(ctx context.Context, key string) (Entry, error) {
 // Swap replaces old with value for ttl, or deletes it if value is nil, and
 // reports whether it did. No two values may be equal. After a failure it reads
 // the entry again to find out; an error means that it still does not know
-// whether the swap happened.
+// whether the swap happened, or that it did not. While writes fail it only
+// reads: if the entry is not old, it reports that it did nothing.
 func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte, ttl time.Duration) (Entry, bool, error) {
 	if e.private {
 		ok, err := e.store.Swap(ctx, key, old.raw, value, ttl)
 		return Entry{value, value, ttl}, ok, err
 	}
-	if !e.writes.works() {
-		return Entry{}, false, errDown
-	}
 	next := Entry{Value: value, Left: ttl}
 	if value != nil {
 		next.raw = e.aead.Seal(nil, nil, value, []byte(key))
 	}
-	limited, cancel := context.WithTimeout(ctx, wait)
-	ok, err := e.store.Swap(limited, key, old.raw, next.raw, ttl)
-	cancel()
-	e.note(&e.writes, err)
-	if err == nil {
-		return next, ok, nil
+	err := errDown
+	if e.writes.works() {
+		limited, cancel := context.WithTimeout(ctx, wait)
+		var ok bool
+		ok, err = e.store.Swap(limited, key, old.raw, next.raw, ttl)
+		err = silence(ctx, limited, err)
+		cancel()
+		e.note(&e.writes, err)
+		if err == nil {
+			return next, ok, nil
+		}
+	} else if !e.reads.works() {
+		return Entry{}, false, err
 	}
-	// It may have happened, and the caller must know, even if ctx has ended.
-	limited, cancel = context.WithTimeout(context.WithoutCancel(ctx), wait)
+	// It may have happened, and the caller must know, even if ctx has ended. Or
+	// there is another entry already, which a store that is full or read-only
+	// still shows.
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	now, left, lookErr := e.store.Get(limited, key)
 	e.note(&e.reads, lookErr)
@@ -183,6 +191,15 @@ func (e *Entries) Swap(ctx context.Context, key string, old Entry, value []byte,
 		return Entry{}, false, err // it may still happen
 	}
 	return Entry{}, false, nil
+}
+
+// silence says what a Store did whose error is that of the limited ctx. If ctx
+// has ended as well, it is the caller who waits no longer.
+func silence(ctx, limited context.Context, err error) error {
+	if err == nil || limited.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("it did not answer within %s: %w", wait, err)
 }
 
 // works reports whether to call the Store. While it is down, one call per pause

@@ -154,6 +154,9 @@ func TestOutages(t *testing.T) {
 		if s.calls != failsToDown+1 {
 			t.Errorf("a second later it was asked %d times in all", s.calls)
 		}
+		if text := log.String(); !strings.Contains(text, "it did not answer within 250ms") {
+			t.Errorf("the log says %s", text)
+		}
 		s.hangs = false
 		time.Sleep(2 * pause)
 		for range 10 {
@@ -181,5 +184,38 @@ func TestSwapLooks(t *testing.T) {
 	s.fault, s.late = errors.New("down"), false
 	if _, _, err := e.Swap(t.Context(), "k", Entry{}, []byte("v"), time.Minute); err == nil {
 		t.Error("no error")
+	}
+}
+
+// full is a Store that refuses writes.
+type full struct{ *Memory }
+
+func (full) Swap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
+	return false, errFull
+}
+
+// TestFull: a store that takes no more writes still shows its entries, to those
+// who expected none, too.
+func TestFull(t *testing.T) {
+	m := NewMemory(1 << 20)
+	var log bytes.Buffer
+	known, _, err := mustOpen(t, m, "secret", &log).Swap(t.Context(), "known", Entry{}, []byte("answer"), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := mustOpen(t, full{m}, "secret", &log)
+	for range 3 * failsToDown {
+		if _, ok, err := e.Swap(t.Context(), "known", Entry{}, []byte("other"), time.Hour); ok || err != nil {
+			t.Fatalf("a known key: %t, %v", ok, err)
+		}
+		if _, ok, err := e.Swap(t.Context(), "new", Entry{}, []byte("answer"), time.Hour); ok || err == nil {
+			t.Fatalf("a new key: %t, %v", ok, err)
+		}
+		if _, ok, err := e.Swap(t.Context(), "known", known, []byte("next"), time.Hour); ok || err == nil {
+			t.Fatalf("the next value of a known key: %t, %v", ok, err)
+		}
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 {
+		t.Errorf("the log says %s", text)
 	}
 }
