@@ -83,7 +83,7 @@ func TestDeliveries(t *testing.T) {
 
 func BenchmarkClaims(b *testing.B) {
 	server := start(b)
-	storetest.Claims(b, func() flexfn.Store { return open(b, server.URL()+"&pool_max_conns=1") }, nil)
+	storetest.Claims(b, func() flexfn.Store { return open(b, server.URL()+"&pool_max_conns=1") }, nil, 1000)
 }
 
 // TestGivenUp: a call that is given up does not cost its connection, and calls

@@ -181,7 +181,7 @@ func BenchmarkClaims(b *testing.B) {
 			}
 			return nil
 		}
-	})
+	}, 1000, 5000, 10000)
 }
 
 // TestHugeValue: a value that is too long to be the app's is not read into
