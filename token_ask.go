@@ -3,6 +3,7 @@ package flexfn
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 // credentials; Twilio limits how many of those run at once. Tokens that were
 // valid when Twilio was last asked have their own places, which strangers
 // cannot take. A worker's new token cannot be told from a stranger's, but
-// waits in another line if it comes from another address.
+// waits in another line if it comes from another address, and keeps its place
+// if it is refused and comes again.
 const (
 	strangersAtOnce = 10               // of the concurrent requests that Twilio allows the account
 	strangersEach   = time.Second / 20 // between two, once the burst is used up
@@ -65,7 +67,7 @@ func (t *tokenValidator) join(ctx context.Context, key tokenKey, token string, k
 		// The question is asked for all waiters: if the first one leaves, the
 		// others must still get the answer.
 		q = t.begin(context.WithoutCancel(ctx), key, func(ctx context.Context) (tokenVerdict, error) {
-			return t.find(ctx, token, known, from)
+			return t.find(ctx, key, token, known, from)
 		})
 	}
 	q.waiting++
@@ -146,14 +148,14 @@ func (t *tokenValidator) begin(ctx context.Context, key tokenKey, find func(cont
 // and then for a place, so that turns, which are cheap to wait for, bound how
 // many wait for places. Tokens that were valid lately have their own places and
 // need no turn.
-func (t *tokenValidator) find(ctx context.Context, token string, known bool, from pace.Address) (tokenVerdict, error) {
+func (t *tokenValidator) find(ctx context.Context, key tokenKey, token string, known bool, from pace.Address) (tokenVerdict, error) {
 	if v, ok := t.shared.get(ctx, token); ok {
 		return v, nil
 	}
 	places := t.known
 	if !known {
 		places = t.strangers
-		switch err := t.turns.Wait(ctx, from, strangersWait); {
+		switch err := t.turns.Wait(ctx, from, binary.LittleEndian.Uint64(key[:]), strangersWait); {
 		case err == pace.ErrBusy:
 			return tokenVerdict{}, &Error{
 				Status:     http.StatusTooManyRequests,

@@ -164,7 +164,7 @@ func TestNewWorkersThroughAFlood(t *testing.T) {
 				everyone.Go(func() {
 					for n := 0; time.Since(start) < 10*time.Second; n++ {
 						ask(fmt.Sprintf("bad%d.%d", s, n), false, s)
-						time.Sleep(10 * time.Millisecond)
+						time.Sleep(25 * time.Millisecond)
 					}
 				})
 			}
@@ -181,6 +181,62 @@ func TestNewWorkersThroughAFlood(t *testing.T) {
 			if asked := iam.asked.Load(); asked > 200+20*12 || iam.refused.Load() > 0 {
 				t.Errorf("%s: Twilio was asked %d times, and refused %d", name, asked, iam.refused.Load())
 			}
+		})
+	}
+}
+
+// TestNewWorkersWithoutAnAddress: 200 clients send one random token after another,
+// from the address of the workers, or each from its own. A worker's plugin that
+// tries the same token again after a 429 gets through.
+func TestNewWorkersWithoutAnAddress(t *testing.T) {
+	for name, stranger := range map[string]string{"the workers' address": "192.0.2.0", "many addresses": "203.0.113.%d"} {
+		synctest.Test(t, func(t *testing.T) {
+			iam := &limitedIAM{most: 30, delay: 40 * time.Millisecond}
+			_, app := floodApp(t, iam)
+			ask := func(token, address string) int {
+				r := httptest.NewRequestWithContext(t.Context(), "GET", "/f?Token="+token, nil)
+				r.RemoteAddr = address + ":1000"
+				w := httptest.NewRecorder()
+				app.ServeHTTP(w, r)
+				return w.Code
+			}
+			start := time.Now()
+			var everyone sync.WaitGroup
+			for s := range 200 {
+				address := stranger
+				if strings.Contains(address, "%") {
+					address = fmt.Sprintf(address, s)
+				}
+				everyone.Go(func() {
+					for n := 0; time.Since(start) < 10*time.Second; n++ {
+						ask(fmt.Sprintf("bad%d.%d", s, n), address)
+						time.Sleep(25 * time.Millisecond)
+					}
+				})
+			}
+			var tries atomic.Int64
+			const workers = 50
+			for i := range workers {
+				everyone.Go(func() {
+					time.Sleep(time.Duration(i)*100*time.Millisecond + 777*time.Microsecond)
+					status := 0
+					for range 4 {
+						tries.Add(1)
+						if status = ask(fmt.Sprint("worker", i), "192.0.2.0"); status != 429 {
+							break
+						}
+						time.Sleep(2 * time.Second) // as Retry-After says
+					}
+					if status != 200 {
+						t.Errorf("%s: worker %d: %d after %s", name, i, status, time.Since(start))
+					}
+				})
+			}
+			everyone.Wait()
+			if tries.Load() == workers {
+				t.Errorf("%s: no worker had to try again", name)
+			}
+			t.Logf("%s: %.1f tries each", name, float64(tries.Load())/workers)
 		})
 	}
 }

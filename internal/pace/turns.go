@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +14,9 @@ import (
 // Turns gives one turn each so often, after a burst, to callers who wait for it.
 // They wait in one line for each address, and the lines take their turns one
 // after the other, so that a flood from one address delays only callers from that
-// address. It is safe for concurrent use.
+// address. A caller who had to leave without a turn keeps the place in line, and
+// has it when the same caller comes again: one who tries again is ahead of a flood
+// of ever new ones. It is safe for concurrent use.
 type Turns struct {
 	Each  time.Duration
 	Burst int
@@ -21,14 +24,23 @@ type Turns struct {
 
 	mu      sync.Mutex
 	pace    Pace
-	waiting []*waiter // in the order of arrival
+	waiting []*waiter // in the order of their places
 	given   uint64    // turns to callers who waited
 	pending bool      // a turn is due, and goes to one of those waiting
+
+	// The places of callers who left without a turn: those of the last maxKept
+	// or more.
+	places            uint64 // that were given out
+	kept, keptEarlier map[uint64]uint64
 }
+
+// maxKept bounds the memory for kept places, to some four megabytes.
+const maxKept = 1 << 15
 
 // A waiter is one caller in a line. The last turns are those of its line, and are
 // equal for all in it.
 type waiter struct {
+	who, place       uint64
 	from             Address
 	lastPeer, lastOf uint64
 	answer           chan error
@@ -37,18 +49,19 @@ type waiter struct {
 // ErrBusy means that others of the same address take all the turns that it has.
 var ErrBusy = errors.New("too many are waiting for their turn")
 
-// Wait returns when it is the turn of a caller from an address. It fails with
-// ErrBusy if that cannot be, or is not so after the given time, and with ctx's
-// error when ctx ends.
-func (t *Turns) Wait(ctx context.Context, from Address, most time.Duration) error {
+// Wait returns when it is the turn of a caller from an address; who tells callers
+// apart. It fails with ErrBusy if that cannot be, or is not so after the given
+// time, and with ctx's error when ctx ends.
+func (t *Turns) Wait(ctx context.Context, from Address, who uint64, most time.Duration) error {
 	t.mu.Lock()
 	if len(t.waiting) == 0 {
 		if _, ok := t.pace.Take(t.Each, t.Burst, 0); ok {
+			t.forget(who)
 			t.mu.Unlock()
 			return nil
 		}
 	}
-	w := t.join(from)
+	w := t.join(from, who)
 	t.mu.Unlock()
 	late := time.NewTimer(most)
 	defer late.Stop()
@@ -64,10 +77,10 @@ func (t *Turns) Wait(ctx context.Context, from Address, most time.Duration) erro
 	}
 }
 
-// join adds a waiter to its address's line. If that is one too many, the newest
-// in the longest line has to go, which may be this one.
-func (t *Turns) join(from Address) *waiter {
-	w := &waiter{from: from, answer: make(chan error, 1)}
+// join adds a waiter to its address's line. If that is one too many, the last in
+// the longest line has to go, which may be this one.
+func (t *Turns) join(from Address, who uint64) *waiter {
+	w := &waiter{who: who, place: t.placeOf(who), from: from, answer: make(chan error, 1)}
 	for _, other := range t.waiting {
 		if other.from.Peer == from.Peer {
 			w.lastPeer = other.lastPeer
@@ -76,17 +89,48 @@ func (t *Turns) join(from Address) *waiter {
 			}
 		}
 	}
-	t.waiting = append(t.waiting, w)
+	at := len(t.waiting)
+	for at > 0 && t.waiting[at-1].place > w.place {
+		at--
+	}
+	t.waiting = slices.Insert(t.waiting, at, w)
 	if len(t.waiting) > t.Most {
 		longest := t.longest()
 		t.remove(longest)
+		t.keep(longest)
 		longest.answer <- ErrBusy
 	}
 	t.expect()
 	return w
 }
 
-// longest returns the newest of those who wait in the longest line.
+// placeOf returns the place that a caller kept, or a new one.
+func (t *Turns) placeOf(who uint64) uint64 {
+	if place, ok := t.kept[who]; ok {
+		return place
+	}
+	if place, ok := t.keptEarlier[who]; ok {
+		return place
+	}
+	t.places++
+	return t.places
+}
+
+// keep keeps the place of a waiter who leaves without a turn.
+func (t *Turns) keep(w *waiter) {
+	if t.kept == nil || len(t.kept) == maxKept {
+		t.kept, t.keptEarlier = map[uint64]uint64{}, t.kept
+	}
+	t.kept[w.who] = w.place
+}
+
+// forget gives up the kept place of a caller who has a turn.
+func (t *Turns) forget(who uint64) {
+	delete(t.kept, who)
+	delete(t.keptEarlier, who)
+}
+
+// longest returns the last of those who wait in the longest line.
 func (t *Turns) longest() (last *waiter) {
 	peers, callers := map[string]int{}, map[Address]int{}
 	for _, w := range t.waiting {
@@ -128,6 +172,7 @@ func (t *Turns) give() {
 		}
 	}
 	t.remove(next)
+	t.forget(next.who)
 	next.answer <- nil
 	t.given++
 	for _, w := range t.waiting {
@@ -145,16 +190,18 @@ func (t *Turns) give() {
 func (t *Turns) leave(w *waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(w)
+	if t.remove(w) {
+		t.keep(w)
+	}
 }
 
-func (t *Turns) remove(w *waiter) {
-	for i, other := range t.waiting {
-		if other == w {
-			t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
-			return
-		}
+// remove removes w, and reports whether it was still waiting.
+func (t *Turns) remove(w *waiter) bool {
+	i := slices.Index(t.waiting, w)
+	if i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
 	}
+	return i >= 0
 }
 
 // Address is where a request comes from: the peer of its connection and, if that

@@ -25,15 +25,16 @@ func TestTurns(t *testing.T) {
 			ctx, end := context.WithCancel(t.Context())
 			var flood sync.WaitGroup
 			var passed, busy atomic.Int64
+			var tokens atomic.Uint64
 			for i := range 100 {
 				flood.Go(func() {
 					for ctx.Err() == nil {
-						switch err := turns.Wait(ctx, flooder(i), 2*time.Second); {
+						switch err := turns.Wait(ctx, flooder(i), tokens.Add(1), 2*time.Second); {
 						case err == nil:
 							passed.Add(1)
 						case errors.Is(err, ErrBusy):
 							busy.Add(1)
-							time.Sleep(time.Millisecond)
+							time.Sleep(10 * time.Millisecond)
 						}
 					}
 				})
@@ -45,7 +46,7 @@ func TestTurns(t *testing.T) {
 					from := Address{"proxy", fmt.Sprint("other ", i)}
 					for range 5 {
 						began := time.Now()
-						if err := turns.Wait(ctx, from, 2*time.Second); err != nil || time.Since(began) > 1200*time.Millisecond {
+						if err := turns.Wait(ctx, from, tokens.Add(1), 2*time.Second); err != nil || time.Since(began) > 1200*time.Millisecond {
 							t.Errorf("%s: caller %d after %s: %v", name, i, time.Since(began), err)
 						}
 					}
@@ -71,10 +72,11 @@ func TestTurns(t *testing.T) {
 // caller who has left takes no turn.
 func TestTurnsPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns, began := &Turns{Each: time.Second, Burst: 3, Most: 3}, time.Now()
+		turns, began, callers := &Turns{Each: time.Second, Burst: 3, Most: 3}, time.Now(), uint64(0)
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := func(ctx context.Context, most time.Duration, after time.Duration, want error) {
-			err := turns.Wait(ctx, Address{}, most)
+			callers++
+			err := turns.Wait(ctx, Address{}, callers, most)
 			if !errors.Is(err, want) || time.Since(began) != after {
 				t.Errorf("%v after %s, want %v after %s", err, time.Since(began), want, after)
 			}
@@ -95,6 +97,61 @@ func TestTurnsPace(t *testing.T) {
 		cancel()
 		all.Wait()
 	})
+}
+
+// TestTurnsKeepPlaces: who tries again is ahead of those who came later, from the
+// same address and from as many addresses as may wait, and has no such place once
+// a turn was given.
+func TestTurnsKeepPlaces(t *testing.T) {
+	for name, address := range map[string]func(who uint64) Address{
+		"one address":     func(uint64) Address { return Address{} },
+		"an address each": func(who uint64) Address { return Address{Peer: fmt.Sprint(who)} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			turns, began := &Turns{Each: time.Second, Burst: 1, Most: 3}, time.Now()
+			var all sync.WaitGroup
+			come := func(who uint64, most, after time.Duration, want error) {
+				all.Go(func() {
+					err := turns.Wait(t.Context(), address(who), who, most)
+					if !errors.Is(err, want) || time.Since(began) != after {
+						t.Errorf("%s: caller %d: %v after %s, want %v after %s", name, who, err, time.Since(began), want, after)
+					}
+				})
+				synctest.Wait()
+			}
+			const long = time.Hour
+			come(1, long, 0, nil)
+			come(2, long, time.Second, nil)
+			come(3, time.Second/4, time.Second/4, ErrBusy) // waited long enough
+			come(4, long, 3*time.Second, nil)
+			come(5, long, 0, ErrBusy) // the room is full
+			time.Sleep(time.Second / 2)
+			come(6, long, time.Second/2, ErrBusy) // for caller 3, who is back
+			come(3, long, 2*time.Second, nil)
+			all.Wait()
+			if len(turns.kept) != 2 || turns.kept[5] == 0 || turns.kept[6] == 0 {
+				t.Errorf("%s: the kept places are %v, want those of 5 and 6", name, turns.kept)
+			}
+		})
+	}
+}
+
+// TestTurnsKeepFewPlaces: a flood does not fill the memory, and the latest places
+// stay.
+func TestTurnsKeepFewPlaces(t *testing.T) {
+	turns := new(Turns)
+	const callers = 5*maxKept + 1
+	for who := range uint64(callers) {
+		w := &waiter{who: who, place: turns.placeOf(who)}
+		turns.keep(w)
+		turns.keep(w) // came again
+	}
+	if n := len(turns.kept) + len(turns.keptEarlier); n > 2*maxKept {
+		t.Errorf("%d places are kept", n)
+	}
+	if place := turns.placeOf(callers - maxKept); place != callers-maxKept+1 {
+		t.Errorf("the place of one of the latest is %d", place)
+	}
 }
 
 func TestAddressOf(t *testing.T) {
