@@ -41,7 +41,7 @@ func apiRows() []resource {
 			// A conference begins with its first participant, so none can be
 			// created; it ends with the last one, or when status becomes
 			// completed.
-			name: "conferences", host: "api", prefix: "CF",
+			name: "conferences", host: "api", prefix: "CF", newest: true,
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Conferences/{sid}.json"},
 			can:   fetch | update | list,
 			fields: []field{
@@ -82,7 +82,7 @@ func apiRows() []resource {
 		{
 			// A call is answered as soon as it is made, so it is in progress
 			// from the start. Other statuses come from the state document.
-			name: "calls", host: "api", prefix: "CA",
+			name: "calls", host: "api", prefix: "CA", newest: true,
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json"},
 			can:   all,
 			fields: []field{
@@ -116,7 +116,7 @@ func apiRows() []resource {
 		{
 			// A recording belongs to the account, and is also listed below its
 			// call and its conference, by the SIDs in its fields.
-			name: "recordings", host: "api", prefix: "RE",
+			name: "recordings", host: "api", prefix: "RE", newest: true,
 			paths: []string{
 				"/2010-04-01/Accounts/{account_sid}/Recordings/{sid}.json",
 				"/2010-04-01/Accounts/{account_sid}/Calls/{call_sid}/Recordings/{sid}.json",
@@ -176,7 +176,7 @@ func apiRows() []resource {
 			// Nothing is sent. A message stays queued, or accepted if a
 			// messaging service chooses its sender, until a test changes its
 			// status.
-			name: "messages", host: "api", prefix: "SM",
+			name: "messages", host: "api", prefix: "SM", newest: true,
 			paths: []string{"/2010-04-01/Accounts/{account_sid}/Messages/{sid}.json"},
 			can:   all,
 			fields: []field{

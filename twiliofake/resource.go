@@ -116,8 +116,10 @@ type resource struct {
 	// orders lists the fields that the parameter Ordering accepts.
 	orders []string
 	// sorted lists the items by their identity instead of in the order they were
-	// created, newest from the last to the first. turned lists take the parameter
-	// Order, asc or desc.
+	// created, newest from the last to the first: Twilio's calls, messages and
+	// recordings (https://github.com/twilio/twilio-oai/issues/22), its
+	// conferences and Flex's plugins. turned lists take the parameter Order, asc
+	// or desc.
 	sorted, newest, turned bool
 	// media answers a path with an extension other than .json, such as a
 	// recording's .mp3.

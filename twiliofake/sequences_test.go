@@ -61,10 +61,12 @@ type listKind struct {
 	update    string
 	unique    bool // a second create with the form is refused
 	below     []*listKind
+	newest    bool // lists begin with the newest
 }
 
 // listKinds has kinds of both layers, of the API of 2010 and of the others,
-// with children and without, sorted by creation, key and index.
+// with children and without, sorted by creation, key and index, oldest and
+// newest first.
 var listKinds = []*listKind{
 	{path: "sync.twilio.com/v1/Services", key: "services", form: "FriendlyName=x", update: "FriendlyName=y", below: []*listKind{
 		{path: "Documents", key: "documents", form: "UniqueName=d%d", update: "Data={}", unique: true},
@@ -87,6 +89,10 @@ var listKinds = []*listKind{
 	{
 		path: "taskrouter.twilio.com/v1/Workspaces/" + DevelopmentWorkspaceSID + "/Tasks", key: "tasks",
 		form: "WorkflowSid=WW00000000000000000000000000000001", update: "Priority=2",
+	},
+	{
+		path: "api.twilio.com/2010-04-01/Accounts/" + DevelopmentAccountSID + "/Messages", key: "messages",
+		form: "To=%%2B15005550006&From=whatsapp:%%2B15005550001&Body=%d", update: "Body=", newest: true,
 	},
 	{path: "api.twilio.com/2010-04-01/Accounts/" + DevelopmentAccountSID + "/Queues", key: "queues", form: "FriendlyName=q%d", update: "MaxSize=9", unique: true},
 }
@@ -293,6 +299,9 @@ func (m *listModel) create(t testing.TB, l *listNode) {
 		t.Fatalf("POST %s: %s exists", l.path, item.id)
 	}
 	l.items = append(l.items, item)
+	if l.kind.newest {
+		l.items = slices.Insert(l.items[:len(l.items)-1], 0, item)
+	}
 	if l.kind.id == "key" {
 		slices.SortFunc(l.items, func(a, b *listItem) int { return cmp.Compare(a.id, b.id) })
 	}
