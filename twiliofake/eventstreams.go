@@ -1,11 +1,16 @@
 package twiliofake
 
-import "net/http"
+import (
+	"net/http"
+	"strconv"
 
-// eventStreamRows are the sinks and subscriptions of events.twilio.com. The
-// fake never delivers events to them. Apps test their handlers with package
-// flexfntest or with flexfn trigger, which make the events that Twilio would
-// send.
+	"github.com/flexfn/flexfn/internal/twilioevent"
+)
+
+// eventStreamRows are the sinks and subscriptions of events.twilio.com, and the
+// types of events that there are. The fake never delivers events to them. Apps
+// test their handlers with package flexfntest or with flexfn trigger, which
+// make the events that Twilio would send; /v1/Types lists the same types.
 func eventStreamRows() []resource {
 	return []resource{
 		{
@@ -35,7 +40,32 @@ func eventStreamRows() []resource {
 			// An event is identified by its type.
 			name: "subscribed_events", host: "events", table: true, can: all, list: "types",
 			paths:  []string{"/v1/Subscriptions/{subscription_sid}/SubscribedEvents/{type}"},
-			fields: []field{{"schema_version", integer, 1, never}},
+			fields: []field{{"schema_version", integer, nil, never}},
+			create: func(_ *call, rec *record) *apiError { latestSchema(rec); return nil },
+		},
+		{
+			name: "event_types", host: "events", table: true, can: readOnly,
+			paths: []string{"/v1/Types/{type}"},
+			fields: []field{
+				{"schema_id", text, nil, never},
+				{"status", text, "available", never},
+			},
+			scope: eventTypes,
+			view: func(c *call, rec *record, m map[string]any) {
+				m["links"] = map[string]any{"schema": c.base() + "/v1/Schemas/" + rec.text("schema_id")}
+			},
+		},
+		{
+			name: "event_schemas", host: "events", table: true, can: fetch,
+			paths:  []string{"/v1/Schemas/{id}"},
+			fields: []field{{"latest_version", integer, 1, never}},
+			scope:  eventSchemas,
+		},
+		{
+			name: "event_schema_versions", host: "events", table: true, can: readOnly,
+			paths:  []string{"/v1/Schemas/{schema_id}/Versions/{schema_version}"},
+			fields: []field{{"id", text, nil, never}, {"raw", text, nil, never}},
+			scope:  schemaVersions,
 		},
 	}
 }
@@ -74,8 +104,9 @@ func validateSink(c *call) (*response, *apiError) {
 
 // createSubscription adds the event types of a subscription to an active sink;
 // 91100 is for any other (https://www.twilio.com/docs/api/errors/91100). Each
-// type becomes an item below it, with version 1 of the schema unless the type
-// says otherwise.
+// type becomes an item below it, with the latest version of its schema unless
+// the type says otherwise. A type that the fake does not know is accepted, since
+// Twilio has more.
 func createSubscription(c *call, rec *record) *apiError {
 	sid := rec.text("sink_sid")
 	sink := c.one("event_sinks", map[string]any{"sid": sid})
@@ -97,7 +128,65 @@ func createSubscription(c *call, rec *record) *apiError {
 		if n, ok := integer.fits(m["schema_version"]); ok && n != nil {
 			event.set("schema_version", n)
 		}
+		latestSchema(event)
 		c.add(event)
 	}
 	return nil
+}
+
+// latestSchema gives a subscribed event without a version the latest one, or
+// the first if the fake does not know the type.
+func latestSchema(event *record) {
+	if event.get("schema_version") == nil {
+		event.set("schema_version", max(twilioevent.SchemaOf(event.id).Latest, 1))
+	}
+}
+
+// computed returns a collection that is not part of the state. Each request
+// makes it anew.
+func (c *call) computed(kind string, owner *record, ids []string, fields func(id string) map[string]any) *collection {
+	in := &collection{}
+	k := c.rows.byName[kind]
+	for i, id := range ids {
+		rec := c.store.record(k, owner, id)
+		rec.setAll(fields(id))
+		rec.seq = i + 1
+		in.put(rec)
+	}
+	return in
+}
+
+func eventTypes(c *call) *collection {
+	return c.computed("event_types", c.account, twilioevent.StreamTypes(), func(t string) map[string]any {
+		return map[string]any{"schema_id": twilioevent.SchemaOf(t).ID}
+	})
+}
+
+// eventSchemas returns the schemas of all types.
+func eventSchemas(c *call) *collection {
+	latest := map[string]any{}
+	var ids []string
+	for _, t := range twilioevent.StreamTypes() {
+		if s := twilioevent.SchemaOf(t); latest[s.ID] == nil {
+			ids, latest[s.ID] = append(ids, s.ID), s.Latest
+		}
+	}
+	return c.computed("event_schemas", c.account, ids, func(id string) map[string]any {
+		return map[string]any{"latest_version": latest[id]}
+	})
+}
+
+func schemaVersions(c *call) *collection {
+	if c.parent == nil || c.parent.kind.name != "event_schemas" {
+		return nil
+	}
+	var numbers []string
+	for n := range c.parent.number("latest_version") {
+		numbers = append(numbers, strconv.Itoa(n+1))
+	}
+	schema := twilioevent.Schema{ID: c.parent.id}
+	return c.computed("event_schema_versions", c.parent, numbers, func(number string) map[string]any {
+		n, _ := strconv.Atoi(number)
+		return map[string]any{"id": schema.ID, "raw": schema.URL(n)}
+	})
 }

@@ -2,6 +2,8 @@ package twiliofake_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,7 +32,7 @@ func TestEventStreams(t *testing.T) {
 	s := must[*streams.EventsV1Subscription](t)(subscribe(*sink.Sid,
 		map[string]any{"type": "com.twilio.taskrouter.task.created", "schema_version": 4}, map[string]any{"type": "com.twilio.taskrouter.task.canceled"}))
 	types := must[[]streams.EventsV1SubscribedEvent](t)(api.ListSubscribedEvent(*s.Sid, nil))
-	if len(types) != 2 || *types[0].Type != "com.twilio.taskrouter.task.created" || types[0].SchemaVersion != 4 || types[1].SchemaVersion != 1 {
+	if len(types) != 2 || *types[0].Type != "com.twilio.taskrouter.task.created" || types[0].SchemaVersion != 4 || types[1].SchemaVersion != 4 {
 		t.Errorf("the types are %+v", types)
 	}
 	must[*streams.EventsV1SubscribedEvent](t)(api.CreateSubscribedEvent(*s.Sid, new(streams.CreateSubscribedEventParams).SetType("com.twilio.taskrouter.task.deleted")))
@@ -55,6 +57,48 @@ func TestEventStreams(t *testing.T) {
 	}
 	if n := len(fake.State().Resources["subscribed_events"]); n != 0 {
 		t.Errorf("%d types outlive their subscription", n)
+	}
+}
+
+// TestEventTypes lists the types of events with their schemas.
+func TestEventTypes(t *testing.T) {
+	fake := newFake(t)
+	api := streams.NewApiService(newClient(fake))
+	all := must[[]streams.EventsV1EventType](t)(api.ListEventType(new(streams.ListEventTypeParams).SetPageSize(7)))
+	if len(all) < 40 || !slices.IsSortedFunc(all, func(a, b streams.EventsV1EventType) int { return strings.Compare(*a.Type, *b.Type) }) {
+		t.Errorf("%d types: %+v", len(all), all)
+	}
+	for _, e := range all {
+		if e.SchemaId == nil || *e.Status != "available" {
+			t.Errorf("%s is %+v", *e.Type, e)
+			continue
+		}
+		schema := must[*streams.EventsV1Schema](t)(api.FetchSchema(*e.SchemaId))
+		versions := must[[]streams.EventsV1SchemaVersion](t)(api.ListSchemaVersion(*schema.Id, nil))
+		if len(versions) != schema.LatestVersion {
+			t.Errorf("%s has %d versions, want %d", *schema.Id, len(versions), schema.LatestVersion)
+		}
+	}
+	const created = "com.twilio.taskrouter.task.created"
+	one := must[*streams.EventsV1EventType](t)(api.FetchEventType(created))
+	if *one.Type != created || *one.SchemaId != "TaskRouter.WDSEvent" || *one.Url != "https://events.twilio.com/v1/Types/"+created {
+		t.Errorf("the type is %+v", one)
+	}
+	of := must[[]streams.EventsV1EventType](t)(api.ListEventType(new(streams.ListEventTypeParams).SetSchemaId("Studio.FlowExecution")))
+	if len(of) != 2 {
+		t.Errorf("the types of a schema are %+v", of)
+	}
+	if v := must[*streams.EventsV1SchemaVersion](t)(api.FetchSchemaVersion("TaskRouter.WDSEvent", 4)); *v.Id != "TaskRouter.WDSEvent" || v.SchemaVersion != 4 {
+		t.Errorf("the version is %+v", v)
+	}
+	if _, err := api.FetchSchemaVersion("TaskRouter.WDSEvent", 5); code(t, err) != "404 20404" {
+		t.Errorf("an unknown version: %v", err)
+	}
+	if _, err := api.FetchEventType("com.twilio.nothing"); code(t, err) != "404 20404" {
+		t.Errorf("an unknown type: %v", err)
+	}
+	if _, err := api.FetchSchema("Nothing"); code(t, err) != "404 20404" {
+		t.Errorf("an unknown schema: %v", err)
 	}
 }
 

@@ -93,6 +93,91 @@ type typesOf struct {
 // change the list.
 func TaskRouterTypes() []string { return taskRouterTypes() }
 
+// StreamTypes returns the types of events that [Story.CloudEvent] makes, by
+// their names in Event Streams, which does not have all of TaskRouter's. The
+// caller must not change the list.
+var StreamTypes = sync.OnceValue(func() []string {
+	var all []string
+	for _, of := range types() {
+		switch of.Source {
+		case TaskRouter:
+			for _, t := range of.Types {
+				if kind, what, _ := strings.Cut(t, "."); slices.Contains(streamKinds(), kind) && !slices.Contains(callbackOnly(), kind+"."+what) {
+					all = append(all, streamType(t))
+				}
+			}
+		case Stream:
+			all = append(all, of.Types...)
+		}
+	}
+	slices.Sort(all)
+	return all
+})
+
+func streamKinds() []string {
+	return []string{"reservation", "task", "task-queue", "worker", "workflow"}
+}
+
+// callbackOnly lists the types of those kinds that Event Streams does not have.
+func callbackOnly() []string {
+	return []string{"reservation.updated", "workflow.created", "workflow.deleted", "workflow.updated"}
+}
+
+// streamType returns the name in Event Streams of a type of TaskRouter event.
+func streamType(t string) string {
+	if t == "task-queue.expression.updated" {
+		t = "task-queue.expression-updated"
+	}
+	return "com.twilio.taskrouter." + t
+}
+
+// A Schema describes the data of events. Its versions count from 1.
+type Schema struct {
+	ID     string
+	Latest int // version
+}
+
+// SchemaOf returns the schema of a type of Event Streams' events, and the
+// latest version that Twilio's pages show. The ID is "" if none is known.
+// Source: https://www.twilio.com/docs/events/event-types.
+func SchemaOf(t string) Schema {
+	t, _ = strings.CutPrefix(t, "com.twilio.")
+	product, rest, _ := strings.Cut(t, ".")
+	switch product {
+	case "taskrouter":
+		return Schema{"TaskRouter.WDSEvent", 4}
+	case "voice":
+		return Schema{"Voice.WebhookEvent", 1}
+	case "messaging":
+		if strings.HasPrefix(rest, "inbound-message.") {
+			return Schema{"Messaging.InboundMessageV1", 5}
+		}
+		return Schema{"Messaging.MessageStatus", 3}
+	case "studio":
+		if strings.HasPrefix(rest, "flow.step.") {
+			return Schema{"Studio.FlowStep", 1}
+		}
+		return Schema{"Studio.FlowExecution", 1}
+	case "conversations": // each type has its own
+		id := "Conversations."
+		for word := range strings.FieldsFuncSeq(rest, func(r rune) bool { return r == '.' || r == '-' }) {
+			id += strings.ToUpper(word[:1]) + word[1:]
+		}
+		return Schema{id, 2}
+	case "error-logs":
+		return Schema{"ErrorLogs.Error", 1}
+	case "eventstreams":
+		return Schema{"EventStreams.TestSink", 1}
+	}
+	return Schema{}
+}
+
+// URL returns the address of a version of the schema, as in an event's
+// dataschema.
+func (s Schema) URL(version int) string {
+	return "https://events-schemas.twilio.com/" + s.ID + "/" + strconv.Itoa(version)
+}
+
 // Types calls yield with the types of each source.
 func Types(yield func(Source, []string) bool) {
 	for _, of := range types() {
@@ -310,10 +395,7 @@ func (s Story) Sample(t string, n int) map[string]string {
 func (s Story) CloudEvent(t string, n int, fields map[string]string) map[string]any {
 	data := map[string]any{}
 	if source, _ := SourceOf(t); source == TaskRouter {
-		if t == "task-queue.expression.updated" {
-			t = "task-queue.expression-updated"
-		}
-		t = "com.twilio.taskrouter." + t
+		t = streamType(t)
 		payload := map[string]any{}
 		for name, v := range fields {
 			payload[snake(name)] = v
@@ -326,8 +408,9 @@ func (s Story) CloudEvent(t string, n int, fields map[string]string) map[string]
 			}
 		}
 	}
+	schema := SchemaOf(t)
 	return map[string]any{
-		"specversion": "1.0", "id": s.own("EZ", n), "type": t, "source": "/v1/events/" + s.own("EZ", n), "datacontenttype": "application/json",
+		"specversion": "1.0", "id": s.own("EZ", n), "type": t, "dataschema": schema.URL(schema.Latest), "source": "/v1/events/" + s.own("EZ", n), "datacontenttype": "application/json",
 		"time": s.Time.Add(time.Duration(n) * time.Second).UTC().Format("2006-01-02T15:04:05.000Z"), "data": data,
 	}
 }
