@@ -2,6 +2,7 @@ package twiliofake
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -29,6 +30,7 @@ func studioRows() []resource {
 			name: "studio_executions", host: "studio", prefix: "FN", table: true, can: all,
 			paths: []string{flow + "/Executions/{sid}"},
 			fields: []field{
+				{"_from", text, nil, never},
 				{"context", value, map[string]any{}, never},
 				{"initiated_by", text, "api", never},
 				{"status", text, "active", never},
@@ -42,6 +44,15 @@ func studioRows() []resource {
 			// its identity. It cannot be changed.
 			name: "studio_revisions", host: "studio", table: true, can: readOnly,
 			paths: []string{flow + "/Revisions/{revision}"},
+			find: func(c *call, name string) *record {
+				switch name { // see https://www.twilio.com/docs/api/errors/81021
+				case "LatestRevision":
+					return c.collection().last()
+				case "LatestPublished":
+					return published(c.parent)
+				}
+				return nil
+			},
 		},
 	}
 }
@@ -71,14 +82,51 @@ func saveFlow(c *call, rec *record) *apiError {
 	return nil
 }
 
-// createExecution starts a flow, unless the contact has an active execution of
-// it. The context has what widgets would see: {{contact.channel.address}},
+// published returns the latest published revision of a flow, or nil.
+func published(flow *record) *record {
+	var latest *record
+	for revision := range flow.child("Revisions").all() {
+		if revision.text("status") == "published" {
+			latest = revision
+		}
+	}
+	return latest
+}
+
+// runnable returns the revision of a flow that an execution for a contact runs:
+// the latest published one or, for the flow's test users, the latest one, as
+// https://www.twilio.com/docs/studio/rest-api/v2/test-user says. It is 0 if the
+// flow was never published. A flow of a state document has no revisions and
+// counts as published unless it is a draft.
+func runnable(flow *record, contact string) int {
+	if users := flow.child("TestUsers").find("", nil); users != nil {
+		if list, _ := users.get("test_users").([]any); slices.Contains(list, any(contact)) {
+			return flow.number("revision")
+		}
+	}
+	if flow.text("status") != "draft" {
+		return flow.number("revision")
+	}
+	if revision := published(flow); revision != nil {
+		n, _ := strconv.Atoi(revision.id)
+		return n
+	}
+	return 0
+}
+
+// createExecution starts a flow, unless it is a draft that was never published,
+// or the pair of To and From has an active execution of it. Twilio does not
+// document its answer for a draft; the fake's is 404. The context has what widgets would see: {{contact.channel.address}},
 // {{flow.data.…}} and {{flow.channel.address}} are documented with the
 // parameters To, Parameters and From in twilio-go.
 func createExecution(c *call, rec *record) *apiError {
-	to := c.form.Get("To")
+	to, from := c.form.Get("To"), c.form.Get("From")
+	revision := runnable(c.parent, to)
+	if revision == 0 && c.parent.text("status") == "draft" {
+		return refuse(http.StatusNotFound, 20404, "The requested resource %s was not found: flow %s was never published, and %.40q is not one of its test users", c.path, c.parent.id, to)
+	}
 	for other := range c.parent.child("Executions").all() {
-		if other.text("status") == "active" && other.text("contact_channel_address") == to {
+		if other.text("status") == "active" && other.text("contact_channel_address") == to && other.text("_from") == from {
 			return refuse(http.StatusConflict, 20409, "Execution %s is already active for this contact", other.id)
 		}
 	}
@@ -88,14 +136,15 @@ func createExecution(c *call, rec *record) *apiError {
 	}
 	rec.set("contact_channel_address", to)
 	rec.set("contact_sid", c.store.hex32("FC"))
-	rec.set("flow_version", c.parent.number("revision"))
+	rec.set("_from", from)
+	rec.set("flow_version", revision)
 	rec.set("context", map[string]any{
 		"contact": map[string]any{"channel": map[string]any{"address": to}},
 		"flow": map[string]any{
 			"sid": rec.id, "flow_sid": c.parent.id, "data": data, "variables": map[string]any{},
-			"channel": map[string]any{"address": c.form.Get("From")},
+			"channel": map[string]any{"address": from},
 		},
-		"trigger": map[string]any{"request": map[string]any{"to": to, "from": c.form.Get("From"), "parameters": data}},
+		"trigger": map[string]any{"request": map[string]any{"to": to, "from": from, "parameters": data}},
 		"widgets": map[string]any{},
 	})
 	return nil

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,11 +88,17 @@ func verifyRows() []resource {
 //
 // The verification keeps its SID, its count of checks and the date from which
 // it expires; the sixth code that is asked for is 60203. Every code is also an
-// item of verification_attempts. An address that is not a number is 60200,
-// except for channels that take others, such as email.
+// item of verification_attempts. A channel that Verify does not have is 60200,
+// and so is an address that the channel cannot reach. Unlike most of Twilio's
+// enumerations, channels are in lower case only.
 func createVerification(c *call, rec *record) *apiError {
 	to := rec.text("to")
-	if channel := rec.text("channel"); (channel == "sms" || channel == "call" || channel == "whatsapp") && !e164().MatchString(to) {
+	reaches, ok := verifyChannels[rec.text("channel")]
+	if !ok {
+		return refuse(http.StatusBadRequest, 60200, "Invalid parameter: Channel %.40q is not one of %s", rec.text("channel"),
+			strings.Join(slices.Sorted(maps.Keys(verifyChannels)), ", "))
+	}
+	if !reaches(to) {
 		return refuse(http.StatusBadRequest, 60200, "Invalid parameter To: %.40q", to)
 	}
 	rec.set("_code", c.newCode())
@@ -122,6 +129,19 @@ func createVerification(c *call, rec *record) *apiError {
 		"time": c.now.Format(time.RFC3339), "channel": rec.text("channel"), "attempt_sid": attempt.id,
 	}))
 	return nil
+}
+
+// verifyChannels has a check of addresses for each channel. twilio-go lists the
+// channels at CreateVerificationParams. auto picks one of those for numbers.
+var verifyChannels = map[string]func(to string) bool{
+	"auto": isNumber, "call": isNumber, "email": isMailAddress, "sms": isNumber, "sna": isNumber, "whatsapp": isNumber,
+}
+
+func isNumber(to string) bool { return e164().MatchString(to) }
+
+func isMailAddress(to string) bool {
+	a, err := mail.ParseAddress(to)
+	return err == nil && a.Address == to
 }
 
 // newCode makes a code of the service's code length. The shortest is four

@@ -68,8 +68,14 @@ func TestVerify(t *testing.T) {
 		if _, err := check(to, "4711"); code(t, err) != "404 20404" {
 			t.Errorf("a canceled verification: %v", err)
 		}
-		if _, err := start("nobody"); code(t, err) != "400 60200" {
-			t.Errorf("to an invalid address: %v", err)
+		for _, c := range []struct{ to, channel string }{
+			{"nobody", "sms"}, {"ada@example.com", "sms"}, {"nobody", "auto"}, {"nobody", "sna"},
+			{to, "email"}, {"Ada <ada@example.com>", "email"}, {to, "pigeon"}, {to, "SMS"},
+		} {
+			_, err := api.CreateVerification(service, new(verify.CreateVerificationParams).SetTo(c.to).SetChannel(c.channel))
+			if code(t, err) != "400 60200" {
+				t.Errorf("%s to %s: %v", c.channel, c.to, err)
+			}
 		}
 	})
 }
@@ -79,6 +85,16 @@ func TestStudio(t *testing.T) {
 	api := studio.NewApiService(newClient(fake))
 	definition := map[string]any{"states": []any{}, "initial_state": "Trigger"}
 	flow := must[*studio.StudioV2Flow](t)(api.CreateFlow(new(studio.CreateFlowParams).SetFriendlyName("f").SetStatus("draft").SetDefinition(definition)))
+	draft := new(studio.CreateExecutionParams).SetTo("+15550001111").SetFrom("+15550002222")
+	if _, err := api.CreateExecution(*flow.Sid, draft); code(t, err) != "404 20404" {
+		t.Errorf("a flow that was never published: %v", err)
+	}
+	must[*studio.StudioV2TestUser](t)(api.UpdateTestUser(*flow.Sid, new(studio.UpdateTestUserParams).SetTestUsers([]string{"+15550003333"})))
+	if tester := must[*studio.StudioV2Execution](t)(api.CreateExecution(*flow.Sid, draft.SetTo("+15550003333"))); *tester.FlowVersion != 1 {
+		t.Errorf("a test user runs %+v", tester)
+	} else if err := api.DeleteExecution(*flow.Sid, *tester.Sid); err != nil {
+		t.Error(err)
+	}
 	flow = must[*studio.StudioV2Flow](t)(api.UpdateFlow(*flow.Sid, new(studio.UpdateFlowParams).SetStatus("published")))
 	if flow.Revision != 2 || *flow.Status != "published" || !*flow.Valid {
 		t.Errorf("the flow is %+v", flow)
@@ -94,6 +110,21 @@ func TestStudio(t *testing.T) {
 	}
 	if _, err := api.CreateExecution(*flow.Sid, start); code(t, err) != "409 20409" {
 		t.Errorf("a second execution for the same contact: %v", err)
+	}
+	// A later draft runs only for test users, and another sender is another
+	// execution.
+	must[*studio.StudioV2Flow](t)(api.UpdateFlow(*flow.Sid, new(studio.UpdateFlowParams).SetStatus("draft")))
+	other := must[*studio.StudioV2Execution](t)(api.CreateExecution(*flow.Sid, draft.SetTo("+15550001111").SetFrom("+15550004444")))
+	if *other.FlowVersion != 2 {
+		t.Errorf("after a later draft, version %v runs", *other.FlowVersion)
+	}
+	if err := api.DeleteExecution(*flow.Sid, *other.Sid); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]int{"LatestPublished": 2, "LatestRevision": 3} {
+		if r := must[*studio.StudioV2FlowRevision](t)(api.FetchFlowRevision(*flow.Sid, name)); r.Revision != want {
+			t.Errorf("%s is %d, want %d", name, r.Revision, want)
+		}
 	}
 	context := must[*studio.StudioV2ExecutionContext](t)(api.FetchExecutionContext(*flow.Sid, *run.Sid))
 	if got := fmt.Sprint((*context.Context).(map[string]any)["flow"].(map[string]any)["data"]); got != "map[name:Ada]" || *context.ExecutionSid != *run.Sid {
