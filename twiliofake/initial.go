@@ -2,8 +2,9 @@ package twiliofake
 
 import "sync"
 
-// initialFields are the statuses that Twilio gives new items of the generic
-// layer, by kind. Each comment names the page of https://www.twilio.com/docs
+// initialFields are the values that Twilio gives new items of the generic layer
+// where no parameter does, by kind: statuses, and parameters whose documentation
+// names a default. Each comment names the page of https://www.twilio.com/docs
 // that lists them, or the model of twilio-go whose comments or constants do.
 var initialFields = sync.OnceValue(func() map[string][]fieldValue {
 	return map[string][]fieldValue{
@@ -63,13 +64,34 @@ var initialFields = sync.OnceValue(func() map[string][]fieldValue {
 		"verify/v2/Services/Entities/Challenges": {{"status", "pending"}},
 		"verify/v2/Services/Entities/Factors":    {{"status", "unverified"}},
 		// video/api/compositions-resource, video/api/transcriptions
-		"video/v1/Compositions":         {{"status", "enqueued"}},
+		"video/v1/CompositionHooks":     {{"resolution", "640x480"}, {"trim", true}},
+		"video/v1/Compositions":         {{"status", "enqueued"}, {"resolution", "640x480"}, {"trim", true}},
 		"video/v1/Rooms/Transcriptions": {{"status", "started"}},
 		// voice/v3: VoiceV3LongRunningOperationResponse
 		"voice/v3/Transcriptions": {{"status", "PENDING"}},
+		// proxy/api/session
+		"proxy/v1/Services/Sessions": {{"status", "open"}, {"mode", "voice-and-message"}},
 		// iot/wireless/api/command-resource
-		"wireless/v1/Commands": {{"status", "queued"}},
+		"wireless/v1/Commands": {{"status", "queued"}, {"delivery_receipt_requested", true}},
+
+		// Defaults that twilio-go's comments on the parameters name.
+		"api/SIP/IpAccessControlLists/IpAddresses": {{"cidr_prefix_length", 32}},
+		"api/Usage/Triggers":                       {{"callback_method", "POST"}},
+		"intelligence/v2/Services":                 {{"language_code", "en-US"}},
+		"notify/v1/Services":                       {{"log_enabled", true}, {"delivery_callback_enabled", false}},
+		"supersim/v1/Fleets": {
+			{"data_enabled", true}, {"data_limit", 1000}, {"ip_commands_method", "POST"},
+			{"sms_commands_enabled", true}, {"sms_commands_method", "POST"},
+		},
+		"verify/v2/Services/AccessTokens":     {{"ttl", 60}},
+		"verify/v2/Services/Webhooks":         {{"status", "enabled"}},
+		"voice/v1/ConnectionPolicies/Targets": {{"enabled", true}, {"priority", 10}, {"weight", 10}},
+		"voice/v1/IpRecords":                  {{"cidr_prefix_length", 32}},
+		"wireless/v1/RatePlans":               {{"data_limit", 1000}},
 	}
 })
 
-type fieldValue struct{ name, value string }
+type fieldValue struct {
+	name  string
+	value any
+}

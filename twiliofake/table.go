@@ -8,6 +8,6 @@ func table() []resource {
 	return slices.Concat(
 		apiRows(), taskRouterRows(), iamRows(), conversationRows(), chatRows(), lookupRows(), dialingRows(), flexRows(),
 		interactionRows(), syncRows(), videoRows(), queueRows(), verifyRows(), studioRows(), eventStreamRows(),
-		messagingRows(), serverlessRows(), numberRows(),
+		messagingRows(), serverlessRows(), numberRows(), exportRows(),
 	)
 }

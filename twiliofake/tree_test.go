@@ -168,8 +168,13 @@ func TestInitialStatuses(t *testing.T) {
 			continue
 		}
 		for _, f := range model.fields {
-			given := slices.ContainsFunc(op.params, func(p param) bool { return p.key == f.key })
-			if given || !strings.HasSuffix(f.key, "status") && f.key != "state" {
+			if i := slices.IndexFunc(op.params, func(p param) bool { return p.key == f.key }); i >= 0 {
+				if op.params[i].required {
+					continue
+				}
+				needed[n.kind.name+" "+f.name] = true
+			}
+			if !strings.HasSuffix(f.key, "status") && f.key != "state" {
 				continue
 			}
 			known := slices.ContainsFunc(initialFields()[n.kind.name], func(v fieldValue) bool { return v.name == f.name })
@@ -189,6 +194,78 @@ func TestInitialStatuses(t *testing.T) {
 	fake := freshFake(t)
 	if _, _, sim := callFake(t, fake, "POST", "supersim.twilio.com/v1/Sims", "Iccid=1&RegistrationCode=x"); sim["status"] != "new" {
 		t.Errorf("the SIM is %v", sim)
+	}
+	_, _, service := callFake(t, fake, "POST", "proxy.twilio.com/v1/Services", "UniqueName=p")
+	sessions := fmt.Sprint("proxy.twilio.com/v1/Services/", service["sid"], "/Sessions")
+	if _, _, session := callFake(t, fake, "POST", sessions, ""); session["status"] != "open" || session["mode"] != "voice-and-message" {
+		t.Errorf("the session is %v", session)
+	}
+	if _, _, session := callFake(t, fake, "POST", sessions, "Status=in-progress&Mode=voice-only"); session["status"] != "in-progress" || session["mode"] != "voice-only" {
+		t.Errorf("the session is %v", session)
+	}
+	if _, _, record := callFake(t, fake, "POST", "voice.twilio.com/v1/IpRecords", "IpAddress=192.0.2.1"); record["cidr_prefix_length"] != 32.0 {
+		t.Errorf("the record is %v", record)
+	}
+}
+
+// TestIdentities finds creates whose answers do not show what the new item is
+// called.
+func TestIdentities(t *testing.T) {
+	without := map[string]bool{ // twilio-go's models have no such field
+		"outgoing_caller_ids":                                         true, // the answer is a validation
+		"conversations/v2/ControlPlane/Configurations":                true, // has a statusUrl, as those below
+		"knowledge/v2/ControlPlane/KnowledgeBases":                    true,
+		"memory/v1/ControlPlane/Stores":                               true,
+		"memory/v1/ControlPlane/Stores/DataMappings":                  true,
+		"memory/v1/ControlPlane/Stores/TraitGroups":                   true,
+		"memory/v1/Stores/Profiles/ConversationSummaries":             true,
+		"memory/v1/Stores/Profiles/Identifiers":                       true,
+		"memory/v1/Stores/Profiles/Observations":                      true,
+		"voice/v3/Transcriptions":                                     true,
+		"lookups/v2/PhoneNumbers/Overrides":                           true,
+		"numbers/v1/Porting/Configuration/Webhook":                    true,
+		"numbers/v1/SigningRequest/Configuration":                     true,
+		"flex-api/v1/Insights/QualityManagement/Assessments/Comments": true,
+		"voice/v2/AccountDefaultConfiguration":                        true,
+		"voice/v2/Configurations":                                     true,
+		"voice/v2/Configurations/Recording":                           true,
+		"voice/v2/Configurations/Transcription":                       true,
+	}
+	for _, op := range operations() {
+		n := theWorld().node(op.product, op.path)
+		if !strings.Contains(op.class, "create") || op.model.model() == nil || n.kind.singleton {
+			continue
+		}
+		if op.identity == "" && !without[n.kind.name] {
+			t.Errorf("%s %s: the answer has no identity", op.method, op.path)
+		}
+		if op.identity != "" && without[n.kind.name] {
+			t.Errorf("%s: the answer has %s", n.kind.name, op.identity)
+		}
+	}
+}
+
+// TestExportJobs creates an export below its type of resource, and finds it by
+// its SID alone.
+func TestExportJobs(t *testing.T) {
+	fake := freshFake(t)
+	const exports = "bulkexports.twilio.com/v1/Exports/"
+	status, _, job := callFake(t, fake, "POST", exports+"Messages/Jobs", "StartDay=2026-01-01&EndDay=2026-01-02&FriendlyName=x")
+	sid, _ := job["job_sid"].(string)
+	if status != 201 || !strings.HasPrefix(sid, "JS") || job["resource_type"] != "Messages" || job["job_queue_position"] != "1" {
+		t.Fatalf("the job is %d %v", status, job)
+	}
+	if status, _, got := callFake(t, fake, "GET", exports+"Jobs/"+sid, ""); status != 200 || got["job_sid"] != sid || got["url"] != "https://"+exports+"Jobs/"+sid {
+		t.Errorf("by its SID it is %d %v", status, got)
+	}
+	if _, _, page := callFake(t, fake, "GET", exports+"Messages/Jobs", ""); len(page["jobs"].([]any)) != 1 {
+		t.Errorf("the jobs are %v", page)
+	}
+	if status, _, _ := callFake(t, fake, "DELETE", exports+"Jobs/"+sid, ""); status != 204 {
+		t.Errorf("DELETE is %d", status)
+	}
+	if status, _, _ := callFake(t, fake, "GET", exports+"Jobs/"+sid, ""); status != 404 {
+		t.Errorf("a deleted job is %d", status)
 	}
 }
 
