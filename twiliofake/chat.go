@@ -50,6 +50,7 @@ func chatRows() []resource {
 				{"unique_name", text, nil, always},
 			},
 			filters: []string{"type"},
+			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"": byDefault("Type", "public")},
 			unique:  []unique{{field: "unique_name", code: 50307}},
 			create:  saveChannel,
 			update:  saveChannel,

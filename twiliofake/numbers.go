@@ -64,7 +64,15 @@ func lookupRows() []resource {
 				{"valid", boolean, true, never},
 				{"validation_errors", many, nil, never},
 				{"caller_name", value, nil, never},
+				{"sim_swap", value, nil, never},
+				{"call_forwarding", value, nil, never},
 				{"line_type_intelligence", value, nil, never},
+				{"line_status", value, nil, never},
+				{"identity_match", value, nil, never},
+				{"reassigned_number", value, nil, never},
+				{"sms_pumping_risk", value, nil, never},
+				{"phone_number_quality_score", value, nil, never},
+				{"pre_fill", value, nil, never},
 			},
 		},
 		{
@@ -75,12 +83,33 @@ func lookupRows() []resource {
 }
 
 // lookup answers from the format of a number and the countries of the dialing
-// permissions. An item in the state overrides both. Packages that cost money at
-// Twilio are null, unless the state has them.
+// permissions. An item in the state overrides both. A package that Fields asks
+// for and that the state does not have is an object with the error 60606, as for
+// an account that the package is not enabled for
+// (https://www.twilio.com/docs/api/errors/60606). Other packages are null.
 func lookup(c *call) (*response, *apiError) {
 	answer, err := c.lookUpNumber()
 	if err != nil {
 		return nil, err
+	}
+	for name := range strings.SplitSeq(c.query.Get("Fields"), ",") {
+		if name == "" || name == "validation" {
+			continue
+		}
+		f := c.op.model.model().field(key(name))
+		if own, ok := c.resource.field(pascal(name)); !ok || own.kind != value || f == nil {
+			return nil, invalid("Invalid value for parameter Fields: %.40q", name)
+		}
+		if answer[name] == nil {
+			disabled := map[string]any{}
+			if model := f.shape.model(); model != nil {
+				for i := range model.fields {
+					disabled[model.fields[i].name] = nil
+				}
+			}
+			disabled["error_code"] = 60606
+			answer[name] = disabled
+		}
 	}
 	return jsonResponse(http.StatusOK, answer), nil
 }
@@ -124,16 +153,8 @@ func lookupV1(c *call) (*response, *apiError) {
 //
 // A number is valid if it is in E.164, has 8 to 15 digits and begins with the
 // calling code of a country in the state. North American numbers (code 1) have
-// a fixed length. A field that the row lacks is answered 501, since an answer
-// without it would mean that Twilio knows nothing.
+// a fixed length.
 func (c *call) lookUpNumber() (map[string]any, *apiError) {
-	if f := c.query.Get("Fields"); f != "" && f != "validation" {
-		for name := range strings.SplitSeq(f, ",") {
-			if _, ok := c.resource.field(pascal(name)); !ok {
-				return nil, unmodelled("the lookup field %.40q", name)
-			}
-		}
-	}
 	number := c.international(c.vars["phone_number"])
 	answer := map[string]any{
 		"phone_number": number, "national_format": national(number), "calling_country_code": nil, "country_code": nil,

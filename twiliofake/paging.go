@@ -389,6 +389,19 @@ func (c *call) filters() (func(*record) bool, *apiError) {
 	}, nil
 }
 
+// byDefault returns an entry for [resource.narrow] with an empty name: without
+// the parameter, a list has only the items whose field has the value. The
+// defaults are those of twilio-go's comments on the parameters.
+func byDefault(param, value string) func(*call, []string) (func(*record) bool, *apiError) {
+	return func(c *call, _ []string) (func(*record) bool, *apiError) {
+		if c.query.Get(param) != "" {
+			return everyItem(c, nil)
+		}
+		name := snake(param)
+		return func(rec *record) bool { return rec.text(name) == value }, nil
+	}
+}
+
 // filter returns a test for one parameter of the query. A nil test means that
 // the parameter is known but filters nothing.
 func (c *call) filter(param string, values []string) (func(*record) bool, *apiError) {

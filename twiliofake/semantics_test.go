@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/flexfn/flexfn/twiliofake"
 )
@@ -355,6 +356,29 @@ func TestNumbersAndMessages(t *testing.T) {
 
 	m := ask(t, fake, "POST", api+"/Messages.json", "From=%2B15550002222&To=%2B12125550001&Body=hi").want(t, 201, "status", "queued", "body", "hi")
 	ask(t, fake, "POST", api+"/Messages/"+m.sid(t)+".json", "Body=").want(t, 200, "body", "")
+	const message = "From=%2B15550002222&To=%2B12125550001"
+	for body, segments := range map[string]string{
+		strings.Repeat("x", 160): "1", strings.Repeat("x", 161): "2", strings.Repeat("x", 307): "3",
+		strings.Repeat("€", 80): "1", strings.Repeat("€", 81): "2", // an escape and a character
+		strings.Repeat("ł", 70): "1", strings.Repeat("ł", 71): "2", strings.Repeat("😀", 36): "2",
+	} {
+		ask(t, fake, "POST", api+"/Messages.json", message+"&Body="+url.QueryEscape(body)).want(t, 201, "num_segments", segments)
+	}
+	if a := ask(t, fake, "POST", api+"/Messages.json", message+"&MediaUrl=u").want(t, 201); !strings.HasPrefix(a.sid(t), "MM") {
+		t.Errorf("a message with media is %s", a.sid(t))
+	}
+	at := func(d time.Duration) string {
+		return "&ScheduleType=fixed&SendAt=" + time.Now().UTC().Add(d).Format(time.RFC3339)
+	}
+	const service = "&MessagingServiceSid=MG00000000000000000000000000000001"
+	later := ask(t, fake, "POST", api+"/Messages.json", "Body=hi&To=%2B12125550001"+service+at(time.Hour)).want(t, 201, "status", "scheduled")
+	ask(t, fake, "POST", api+"/Messages/"+later.sid(t)+".json", "Status=canceled").want(t, 200, "status", "canceled")
+	for form, code := range map[string]int{
+		"&Body=" + strings.Repeat("x", 1601): 21617, strings.Repeat("&MediaUrl=u", 11): 21623, "&Body=hi" + at(time.Hour): 35118,
+		"&Body=hi&ScheduleType=fixed" + service: 35111, "&Body=hi" + service + at(time.Minute): 35114, "&Body=hi" + service + at(36*24*time.Hour): 35114,
+	} {
+		ask(t, fake, "POST", api+"/Messages.json", message+form).want(t, 400, "code", code)
+	}
 	for form, code := range map[string]int{
 		"Body=hi&From=%2B15550002222": 21604, "Body=hi&To=%2B12125550001": 21603, "From=%2B15550002222&To=%2B12125550001": 21602,
 		"Body=hi&From=%2B15559999999&To=%2B12125550001": 21606, "Body=hi&From=%2B15550002222&To=x": 21211,
@@ -383,11 +407,24 @@ func TestLookupAndDialingPermissions(t *testing.T) {
 	}
 	if err := fake.SetResource("lookups", twiliofake.Resource{
 		"phone_number": "+15550001111", "valid": false, "validation_errors": []string{"INVALID_LENGTH"},
+		"line_type_intelligence": map[string]any{"type": "mobile"},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	look("+15550001111").want(t, 200, "valid", false)
-	ask(t, fake, "GET", "https://lookups.twilio.com/v2/PhoneNumbers/+15550001111?Fields=sim_swap", "").want(t, 501)
+	const fields = "https://lookups.twilio.com/v2/PhoneNumbers/+15550001111?Fields="
+	packages := ask(t, fake, "GET", fields+"sim_swap,pre_fill,line_type_intelligence", "").want(t, 200, "caller_name", nil).body
+	for name, want := range map[string]string{
+		"line_type_intelligence": "map[type:mobile]", "pre_fill": "map[error_code:60606]",
+		"sim_swap": "map[carrier_name:<nil> error_code:60606 last_sim_swap:<nil>",
+	} {
+		if got := fmt.Sprint(packages[name]); !strings.HasPrefix(got, want) {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"nonsense", "valid", "country_code", "sim_swap,x"} {
+		ask(t, fake, "GET", fields+name, "").want(t, 400, "code", 20001)
+	}
 
 	voice := "https://voice.twilio.com/v1/DialingPermissions/"
 	if got := ask(t, fake, "GET", voice+"Countries?CountryCode=44", "").items(t, "content"); len(got) != 1 || got[0]["iso_code"] != "GB" || got[0]["high_risk_special_numbers_enabled"] != false {
@@ -433,6 +470,11 @@ func TestChat(t *testing.T) {
 	item := base + "/CH00000000000000000000000000000001"
 	ask(t, fake, "POST", item, "Attributes=%7B%22status%22%3A%22INACTIVE%22%7D").want(t, 200, "attributes", `{"status":"INACTIVE"}`, "members_count", 1)
 	ask(t, fake, "POST", base, "UniqueName=a&Type=private").want(t, 201, "type", "private")
+	for query, want := range map[string]int{"": 0, "?Type=public": 0, "?Type=private": 2, "?Type=private&Type=public": 2} { // public is the default
+		if n := len(ask(t, fake, "GET", base+query, "").want(t, 200).items(t, "channels")); n != want {
+			t.Errorf("%d channels for %q, want %d", n, query, want)
+		}
+	}
 	ask(t, fake, "POST", base, "UniqueName=a").want(t, 409, "code", 50307)
 	ask(t, fake, "POST", base, "Type=odd").want(t, 400)
 	ask(t, fake, "POST", base+"/a/Members", "Identity=bob").want(t, 201)

@@ -73,7 +73,7 @@ func serverlessRows() []resource {
 				{"message", text, "", never},
 				{"request_sid", text, nil, never},
 			},
-			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){"StartDate": since, "EndDate": until},
+			narrow: map[string]func(*call, []string) (func(*record) bool, *apiError){"": logsOfToday, "StartDate": since, "EndDate": until},
 		},
 		{
 			name: "serverless_functions", host: "serverless", prefix: "ZH", table: true, can: all,
@@ -240,6 +240,15 @@ func versionIn(items *collection, sid string) *record {
 		}
 	}
 	return nil
+}
+
+// logsOfToday keeps the logs of the last day if the request does not say since
+// when.
+func logsOfToday(c *call, _ []string) (func(*record) bool, *apiError) {
+	if c.query.Has("StartDate") {
+		return everyItem(c, nil)
+	}
+	return since(c, []string{c.now.AddDate(0, 0, -1).Format(time.RFC3339)})
 }
 
 // since and until keep what was created not earlier and not later than a time.

@@ -136,7 +136,9 @@ func TestServerless(t *testing.T) {
 	}
 	logs := "https://serverless.twilio.com/v1/Services/" + *service.Sid + "/Environments/" + *environment.Sid + "/Logs"
 	for query, want := range map[string]int{
-		"": 2, "?FunctionSid=ZH00000000000000000000000000000001": 1, "?StartDate=2026-01-01T12:00:00Z": 1, "?EndDate=2026-01-01T12:00:00Z": 1,
+		"":                                0, // the last day is the default
+		"?StartDate=2025-12-31T00:00:00Z": 2, "?StartDate=2025-12-31T00:00:00Z&FunctionSid=ZH00000000000000000000000000000001": 1,
+		"?StartDate=2026-01-01T12:00:00Z": 1, "?StartDate=2025-12-31T00:00:00Z&EndDate=2026-01-01T12:00:00Z": 1,
 		"?StartDate=2026-01-03T00:00:00Z": 0,
 	} {
 		if n := len(ask(t, fake, "GET", logs+query, "").want(t, 200).items(t, "logs")); n != want {

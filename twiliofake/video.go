@@ -1,6 +1,7 @@
 package twiliofake
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -48,8 +49,8 @@ func videoRows() []resource {
 				{"unused_room_timeout", integer, 5, never},
 				{"video_codecs", many, nil, never},
 			},
-			filters: []string{"unique_name"},
-			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"": roomsInProgress, "Status": everyItem},
+			filters: []string{"unique_name", "status"},
+			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"": byDefault("Status", "in-progress")},
 			create:  createRoom,
 			update:  updateRoom,
 		},
@@ -63,7 +64,9 @@ func videoRows() []resource {
 				{"duration", integer, nil, never},
 				{"status", text, "connected", never},
 			},
-			update: updateRoomParticipant,
+			filters: []string{"identity"},
+			narrow:  map[string]func(*call, []string) (func(*record) bool, *apiError){"": participantsOfRoom, "Status": everyItem},
+			update:  updateRoomParticipant,
 		},
 		{
 			name: "video_recordings", host: "video", prefix: "RT", table: true,
@@ -78,13 +81,13 @@ func videoRows() []resource {
 	}
 }
 
-// roomsInProgress implements Twilio's default for a list without Status. It is
-// a filter that always runs, since without Status only rooms in progress are
-// listed.
-func roomsInProgress(c *call, _ []string) (func(*record) bool, *apiError) {
-	want := c.query.Get("Status")
-	if want == "" {
-		want = "in-progress"
+// participantsOfRoom keeps those who are connected to a room in progress unless
+// Status says otherwise. In a completed room everybody is disconnected, whatever
+// it says.
+func participantsOfRoom(c *call, _ []string) (func(*record) bool, *apiError) {
+	want := cmp.Or(c.query.Get("Status"), "connected")
+	if c.parent.text("status") != "in-progress" {
+		want = "disconnected"
 	}
 	return func(rec *record) bool { return rec.text("status") == want }, nil
 }

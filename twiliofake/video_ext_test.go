@@ -44,6 +44,16 @@ func TestVideoRooms(t *testing.T) {
 		if n := list(new(video.ListRoomParams).SetUniqueName("abc1234")); n != 1 {
 			t.Errorf("%d rooms of that name, want 1", n)
 		}
+		there := func(p *video.ListRoomParticipantParams, want int) {
+			t.Helper()
+			if n := len(must[[]video.VideoV1RoomParticipant](t)(api.ListRoomParticipant(*room.Sid, p))); n != want {
+				t.Errorf("%d participants, want %d", n, want)
+			}
+		}
+		connected := new(video.ListRoomParticipantParams).SetStatus("connected")
+		there(nil, 1)
+		there(connected, 1)
+		there(new(video.ListRoomParticipantParams).SetStatus("disconnected"), 1)
 		time.Sleep(90 * time.Second)
 		done := new(video.UpdateRoomParams).SetStatus("completed")
 		room = must[*video.VideoV1Room](t)(api.UpdateRoom("abc1234", done))
@@ -60,6 +70,8 @@ func TestVideoRooms(t *testing.T) {
 		if p := must[*video.VideoV1RoomParticipant](t)(api.FetchRoomParticipant(*room.Sid, "PA00000000000000000000000000000001")); *p.Status != "disconnected" || *p.Duration != 90 {
 			t.Errorf("the participant is %s after %v", *p.Status, p.Duration)
 		}
+		there(nil, 2)
+		there(connected, 2) // of a completed room, all are listed as disconnected
 		must[*video.VideoV1Room](t)(api.CreateRoom(new(video.CreateRoomParams).SetUniqueName("abc1234")))
 		if n := list(new(video.ListRoomParams).SetUniqueName("abc1234")); n != 1 {
 			t.Errorf("%d rooms in progress of that name, want 1", n)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // e164 matches a telephone number in E.164. The number begins with + and a
@@ -273,6 +275,7 @@ func createParticipant(c *call, rec *record) *apiError {
 		c.store.add(conference)
 	}
 	rec.owner = conference
+	c.vars["conference_sid"] = conference.id // the answer's uri has it
 	rec.set("call_sid", c.dial(from, to).id)
 	return nil
 }
@@ -409,14 +412,89 @@ func createMessage(c *call, rec *record) *apiError {
 		return refuse(http.StatusBadRequest, 21211, "Invalid 'To' Phone Number: %s", to)
 	case from != "" && e164().MatchString(from) && !c.mayCallFrom(from):
 		return refuse(http.StatusBadRequest, 21606, "The 'From' phone number provided (%s) is not a valid message-capable Twilio phone number for this destination.", from)
+	case utf8.RuneCountInString(rec.text("body")) > maxMessage:
+		return refuse(http.StatusBadRequest, 21617, "The concatenated message body exceeds the %d character limit.", maxMessage)
+	case len(c.form["MediaUrl"]) > maxMedia:
+		return refuse(http.StatusBadRequest, 21623, "Number of media files exceeds allowed limit.")
 	case from == "" && !c.hasSender(rec.text("messaging_service_sid")):
 		return refuse(http.StatusBadRequest, 21703, "The Messaging Service does not have a phone number available to send a message")
 	}
-	if from == "" { // the service chooses the sender later
+	if err := c.checkSchedule(rec); err != nil {
+		return err
+	}
+	switch {
+	case c.form.Get("ScheduleType") != "":
+		rec.set("status", "scheduled")
+	case from == "": // the service chooses the sender later
 		rec.set("status", "accepted")
 	}
-	rec.set("num_media", strconv.Itoa(len(c.form["MediaUrl"])))
+	if n := len(c.form["MediaUrl"]); n > 0 {
+		rec.set("num_media", strconv.Itoa(n))
+		rec.id = c.store.newSID("MM", c.collection())
+	}
+	rec.set("num_segments", strconv.Itoa(segmentsOf(rec.text("body"))))
 	return nil
+}
+
+// The limits of a message; see https://www.twilio.com/docs/api/errors/21617 and
+// https://www.twilio.com/docs/api/errors/21623.
+const (
+	maxMessage = 1600
+	maxMedia   = 10
+)
+
+// checkSchedule checks when a message is to be sent: from five minutes to 35
+// days from now, by a messaging service. See
+// https://www.twilio.com/docs/messaging/features/message-scheduling. The fake
+// never sends it.
+func (c *call) checkSchedule(rec *record) *apiError {
+	kind, at := c.form.Get("ScheduleType"), c.form.Get("SendAt")
+	if kind == "" {
+		return nil
+	}
+	if !strings.EqualFold(kind, "fixed") {
+		return invalid("Invalid value for parameter ScheduleType: %.40q", kind)
+	}
+	if rec.text("messaging_service_sid") == "" {
+		return refuse(http.StatusBadRequest, 35118, "MessagingServiceSid is required to schedule a message")
+	}
+	if at == "" {
+		return refuse(http.StatusBadRequest, 35111, "SendAt timestamp is missing")
+	}
+	t, err := parseTime(at)
+	if wait := t.Sub(c.now); err != nil || wait < 5*time.Minute || wait > 35*24*time.Hour {
+		return refuse(http.StatusBadRequest, 35114, "SendAt must be from 300 seconds to 35 days in the future, not %.40q", at)
+	}
+	return nil
+}
+
+// segmentsOf returns how many segments a text takes: of 160 characters of GSM-7
+// or 70 of UCS-2, a few less if there are more segments than one. See
+// https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding and
+// https://www.twilio.com/docs/glossary/what-is-ucs-2-character-encoding.
+func segmentsOf(body string) int {
+	const (
+		basic = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+		extra = "\f^{}\\[~]|€" // each takes an escape character, too
+	)
+	n, one, many := 0, 160, 153
+	for _, r := range body {
+		switch {
+		case strings.ContainsRune(basic, r):
+			n++
+		case strings.ContainsRune(extra, r):
+			n += 2
+		default:
+			one, many = 70, 67
+		}
+	}
+	if one == 70 {
+		n = len(utf16.Encode([]rune(body)))
+	}
+	if n <= one {
+		return 1
+	}
+	return (n + many - 1) / many
 }
 
 // updateMessage checks a change of a message. A message can only be canceled,
