@@ -135,9 +135,9 @@ async function showLog(into, refresh) {
       h('button', { type: 'button', onclick: async () => { await clearTwilioRequests(); await refresh(); } }, 'Clear')),
     requests.length ? '' : h('p', { class: 'hint' }, 'Nothing yet.'),
     ...requests.map((r) => h('details', { 'data-key': r.id, open: open.has(r.id) },
-      h('summary', null, `${clock(r.time)} `, statusChip(r.status), ` ${milliseconds(r.duration / 1e6)} `,
+      h('summary', null, `${clock(r.time)} `, statusChip(r.status), ` ${milliseconds(r.duration / 1e6)} `, fidelityChip(r.fidelity), ' ',
         h('span', { class: 'path', title: r.path }, shortened(`${r.method} ${r.host ?? ''}${r.path ?? ''}`)),
-        ' ', fidelityChip(r.fidelity), (r.faults ?? []).map((name) => h('span', { class: 'chip odd' }, `fault: ${name}`))),
+        ' ', (r.faults ?? []).map((name) => h('span', { class: 'chip odd' }, `fault: ${name}`))),
       block([...Object.entries(r.query ?? {}), ...Object.entries(r.form ?? {})].map(([k, v]) => `${k} = ${v.join(', ')}`).join('\n') || r.body || 'No parameters.', 'What was asked'),
       block(pretty(r.answer ?? '') || 'No answer.', 'What was answered'))));
 }
