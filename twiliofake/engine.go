@@ -24,7 +24,8 @@ import (
 //     request knows the item above what it asks for.
 //   - A row that has the method takes the request: fetch, page, create,
 //     update and remove in this file and in paging.go do what all resources
-//     have in common, and the row's hooks add the rules of its product. Without // such a row, generic.go answers the operation by its class.
+//     have in common, and the row's hooks add the rules of its product. Without
+//     such a row, generic.go answers the operation by its class.
 //   - render.go writes the item by the model of the operation.
 //
 // The product files (taskrouter.go, conversations.go and so on) are rows and

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Limits of a verification; see
@@ -18,6 +19,8 @@ const (
 	verificationTTL = 10 * time.Minute
 	maxCodesSent    = 5
 	maxCodesChecked = 5
+	minCode         = 4 // characters
+	maxCode         = 10
 )
 
 // verifyRows are the resources of verify.twilio.com that start and check
@@ -40,6 +43,8 @@ func verifyRows() []resource {
 				{"psd2_enabled", boolean, false, never},
 				{"skip_sms_to_landlines", boolean, false, never},
 			},
+			create: checkVerifyService,
+			update: checkVerifyService,
 		},
 		{
 			name: "verifications", host: "verify", prefix: "VE", table: true, can: create | fetch | update,
@@ -83,6 +88,27 @@ func verifyRows() []resource {
 	}
 }
 
+// checkVerifyService checks the lengths of the name and of the codes. See
+// https://www.twilio.com/docs/api/errors/60200 and
+// https://www.twilio.com/docs/verify/api/service.
+func checkVerifyService(_ *call, rec *record) *apiError {
+	if name := rec.text("friendly_name"); utf8.RuneCountInString(name) > 30 {
+		return refuse(http.StatusBadRequest, 60200, "Invalid parameter: FriendlyName %.40q is longer than 30 characters", name)
+	}
+	if n := rec.number("code_length"); n < minCode || n > maxCode {
+		return refuse(http.StatusBadRequest, 60200, "Invalid parameter: CodeLength must be from %d to %d, not %d", minCode, maxCode, n)
+	}
+	return nil
+}
+
+// checkCode refuses a code of another length than codes can have.
+func checkCode(param, code string) *apiError {
+	if n := utf8.RuneCountInString(code); n < minCode || n > maxCode {
+		return refuse(http.StatusBadRequest, 60200, "Invalid parameter: %s must have %d to %d characters, not %d", param, minCode, maxCode, n)
+	}
+	return nil
+}
+
 // createVerification makes a code. While a verification of the address is
 // pending, it reuses that one's code.
 //
@@ -100,6 +126,11 @@ func createVerification(c *call, rec *record) *apiError {
 	}
 	if !reaches(to) {
 		return refuse(http.StatusBadRequest, 60200, "Invalid parameter To: %.40q", to)
+	}
+	if c.form.Has("CustomCode") {
+		if err := checkCode("CustomCode", c.form.Get("CustomCode")); err != nil {
+			return err
+		}
 	}
 	rec.set("_code", c.newCode())
 	attempts := []any{}
@@ -217,6 +248,11 @@ func checkVerification(c *call) (*response, *apiError) {
 	}
 	if rec.number("_checks") >= maxCodesChecked {
 		return nil, refuse(http.StatusTooManyRequests, 60202, "Max check attempts reached")
+	}
+	if rec.text("channel") != "sna" || c.form.Has("Code") { // sna has no codes
+		if err := checkCode("Code", c.form.Get("Code")); err != nil {
+			return nil, err
+		}
 	}
 	fields := map[string]any{"_checks": rec.number("_checks") + 1}
 	if c.form.Get("Code") == rec.text("_code") {

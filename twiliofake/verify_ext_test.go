@@ -2,6 +2,7 @@ package twiliofake_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +68,27 @@ func TestVerify(t *testing.T) {
 		must[*verify.VerifyV2Verification](t)(api.UpdateVerification(service, *third.Sid, new(verify.UpdateVerificationParams).SetStatus("canceled")))
 		if _, err := check(to, "4711"); code(t, err) != "404 20404" {
 			t.Errorf("a canceled verification: %v", err)
+		}
+		if _, err := check(to, "12"); code(t, err) != "404 20404" {
+			t.Errorf("a short code for nothing: %v", err)
+		}
+		must[*verify.VerifyV2Verification](t)(start(to))
+		for _, short := range []string{"", "12", "12345678901"} {
+			if _, err := check(to, short); code(t, err) != "400 60200" {
+				t.Errorf("the code %q: %v", short, err)
+			}
+		}
+		custom := new(verify.CreateVerificationParams).SetTo(to).SetChannel("sms").SetCustomCode("12")
+		if _, err := api.CreateVerification(service, custom); code(t, err) != "400 60200" {
+			t.Errorf("a short custom code: %v", err)
+		}
+		for _, p := range []*verify.CreateServiceParams{
+			new(verify.CreateServiceParams).SetFriendlyName(strings.Repeat("x", 31)),
+			new(verify.CreateServiceParams).SetFriendlyName("s").SetCodeLength(3), new(verify.CreateServiceParams).SetFriendlyName("s").SetCodeLength(11),
+		} {
+			if _, err := api.CreateService(p); code(t, err) != "400 60200" {
+				t.Errorf("a service: %v", err)
+			}
 		}
 		for _, c := range []struct{ to, channel string }{
 			{"nobody", "sms"}, {"ada@example.com", "sms"}, {"nobody", "auto"}, {"nobody", "sna"},
