@@ -99,9 +99,22 @@ func (s *Store) Close() {
 	s.pool.Close()
 }
 
-// CreateTable runs [Schema]. It does nothing if the table exists.
+// creating is the number of the advisory lock that CreateTable holds: of two
+// processes that created the table at the same time, one would fail in spite of
+// IF NOT EXISTS.
+const creating = 0x666c6578666e00
+
+// CreateTable runs [Schema]. It does nothing if the table exists, and can be
+// called by several processes at the same time.
 func (s *Store) CreateTable(ctx context.Context) error {
-	if _, err := s.pool.Exec(ctx, Schema); err != nil {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(creating)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, Schema)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("creating the table flexfn_store: %w", err)
 	}
 	return nil

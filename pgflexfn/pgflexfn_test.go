@@ -28,11 +28,15 @@ func start(t testing.TB) *storetest.Postgres {
 	t.Helper()
 	server := storetest.StartPostgres(t)
 	s := open(t, server.URL())
-	for range 2 {
-		if err := s.CreateTable(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	var together sync.WaitGroup
+	for range 8 {
+		together.Go(func() {
+			if err := s.CreateTable(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	together.Wait()
 	return server
 }
 

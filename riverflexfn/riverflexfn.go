@@ -106,9 +106,22 @@ func endWithProcess(ctx context.Context, conn *pgx.Conn) error {
 // Close closes the connections. Afterwards Add fails.
 func (q *Queue) Close() { q.pool.Close() }
 
-// Migrate creates or updates River's tables. It can be run again.
+// migrating is the number of the advisory lock that Migrate holds: of two
+// processes that created a table at the same time, one would fail.
+const migrating = 0x666c6578666e01
+
+// Migrate creates or updates River's tables. It can be run again, and by
+// several processes at the same time.
 func (q *Queue) Migrate(ctx context.Context) error {
-	migrator, err := rivermigrate.New(riverpgxv5.New(q.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	lock, err := pgx.ConnectConfig(ctx, q.pool.Config().ConnConfig) // the pool may have only one
+	if err == nil {
+		defer func() { _ = lock.Close(context.WithoutCancel(ctx)) }() // ends the lock
+		_, err = lock.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrating))
+	}
+	var migrator *rivermigrate.Migrator[pgx.Tx]
+	if err == nil {
+		migrator, err = rivermigrate.New(riverpgxv5.New(q.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	}
 	if err == nil {
 		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	}

@@ -127,6 +127,25 @@ func TestAddTogether(t *testing.T) {
 	}
 }
 
+// TestMigrateTogether has processes that start together create the tables.
+func TestMigrateTogether(t *testing.T) {
+	url := storetest.StartPostgres(t).URL()
+	var together sync.WaitGroup
+	for range 4 {
+		together.Go(func() {
+			q, err := New(url)
+			if err == nil {
+				defer q.Close()
+				err = q.Migrate(t.Context())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	together.Wait()
+}
+
 // TestDueNow adds jobs that are due and one that is not: only that one is left to
 // River's scheduler, which looks each 5 s.
 func TestDueNow(t *testing.T) {
