@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -75,7 +76,7 @@ func newModule(t *testing.T) module {
 	}
 	_, requires, _ := strings.Cut(string(own), "\nrequire ")
 	requires, _, _ = strings.Cut(requires, "\ntool ")
-	m.write("go.mod", "module example.com/app\n\ngo 1.26.0\n\nrequire github.com/flexfn/flexfn v0.0.0\n\nreplace github.com/flexfn/flexfn => "+root+"\n\nrequire "+requires)
+	m.write("go.mod", "module example.com/app\n\ngo 1.26.0\n\nrequire github.com/flexfn/flexfn v0.0.0\n\nreplace github.com/flexfn/flexfn => "+strconv.Quote(root)+"\n\nrequire "+requires)
 	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	if err != nil {
 		t.Fatal(err)
