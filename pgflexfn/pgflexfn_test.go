@@ -28,6 +28,17 @@ func start(t testing.TB) *storetest.Postgres {
 	t.Helper()
 	server := storetest.StartPostgres(t)
 	s := open(t, server.URL())
+	for range 2 {
+		if err := s.CreateTable(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return server
+}
+
+// TestCreateTogether has processes that start together create the table.
+func TestCreateTogether(t *testing.T) {
+	s := open(t, storetest.StartPostgres(t).URL()+"&connect_timeout=60") // the machine may be slow
 	var together sync.WaitGroup
 	for range 8 {
 		together.Go(func() {
@@ -37,7 +48,6 @@ func start(t testing.TB) *storetest.Postgres {
 		})
 	}
 	together.Wait()
-	return server
 }
 
 func (s *Store) exec(t *testing.T, sql string) {
