@@ -164,7 +164,7 @@ func TestNewWorkersThroughAFlood(t *testing.T) {
 				everyone.Go(func() {
 					for n := 0; time.Since(start) < 10*time.Second; n++ {
 						ask(fmt.Sprintf("bad%d.%d", s, n), false, s)
-						time.Sleep(25 * time.Millisecond)
+						time.Sleep(250 * time.Millisecond)
 					}
 				})
 			}
@@ -210,7 +210,7 @@ func TestNewWorkersWithoutAnAddress(t *testing.T) {
 				everyone.Go(func() {
 					for n := 0; time.Since(start) < 10*time.Second; n++ {
 						ask(fmt.Sprintf("bad%d.%d", s, n), address)
-						time.Sleep(25 * time.Millisecond)
+						time.Sleep(250 * time.Millisecond)
 					}
 				})
 			}
