@@ -128,6 +128,20 @@ func TestWorkersThroughAFlood(t *testing.T) {
 	})
 }
 
+// strangers has 200 clients ask with one new token after another for ten seconds,
+// four of them a second each.
+func strangers(all *sync.WaitGroup, ask func(token string, client int)) {
+	start := time.Now()
+	for client := range 200 {
+		all.Go(func() {
+			for n := 0; time.Since(start) < 10*time.Second; n++ {
+				ask(fmt.Sprintf("bad%d.%d", client, n), client)
+				time.Sleep(250 * time.Millisecond)
+			}
+		})
+	}
+}
+
 // TestNewWorkersThroughAFlood: 200 clients at two addresses send one random token
 // after another. Workers whose tokens are new get through in two seconds if
 // strangers do not share their address, several of them from one office, or if a
@@ -158,16 +172,8 @@ func TestNewWorkersThroughAFlood(t *testing.T) {
 				app.ServeHTTP(w, r)
 				return w.Code
 			}
-			start := time.Now()
 			var everyone sync.WaitGroup
-			for s := range 200 {
-				everyone.Go(func() {
-					for n := 0; time.Since(start) < 10*time.Second; n++ {
-						ask(fmt.Sprintf("bad%d.%d", s, n), false, s)
-						time.Sleep(250 * time.Millisecond)
-					}
-				})
-			}
+			strangers(&everyone, func(token string, client int) { ask(token, false, client) })
 			for i := range 100 { // one of each office every half a second
 				everyone.Go(func() {
 					time.Sleep(time.Duration(i/5) * time.Second / 2)
@@ -202,18 +208,13 @@ func TestNewWorkersWithoutAnAddress(t *testing.T) {
 			}
 			start := time.Now()
 			var everyone sync.WaitGroup
-			for s := range 200 {
+			strangers(&everyone, func(token string, client int) {
 				address := stranger
 				if strings.Contains(address, "%") {
-					address = fmt.Sprintf(address, s)
+					address = fmt.Sprintf(address, client)
 				}
-				everyone.Go(func() {
-					for n := 0; time.Since(start) < 10*time.Second; n++ {
-						ask(fmt.Sprintf("bad%d.%d", s, n), address)
-						time.Sleep(250 * time.Millisecond)
-					}
-				})
-			}
+				ask(token, address)
+			})
 			var tries atomic.Int64
 			const workers = 50
 			for i := range workers {

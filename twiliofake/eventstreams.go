@@ -142,8 +142,8 @@ func latestSchema(event *record) {
 	}
 }
 
-// computed returns a collection that is not part of the state. Each request
-// makes it anew.
+// computed returns a collection that is not part of the state, but made for each
+// request.
 func (c *call) computed(kind string, owner *record, ids []string, fields func(id string) map[string]any) *collection {
 	in := &collection{}
 	k := c.rows.byName[kind]

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flexfn/flexfn/internal/jsonshape"
 )
 
 // assign stores form parameters in a record. Like Twilio, it ignores parameters
@@ -165,7 +167,7 @@ func decodeJSON(text string) (any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
-	if strings.Trim(text[d.InputOffset():], " \t\r\n") != "" {
+	if strings.Trim(text[d.InputOffset():], jsonshape.Space) != "" {
 		return nil, errTrailing
 	}
 	return v, nil

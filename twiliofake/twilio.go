@@ -169,7 +169,7 @@ func (t *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readBody reads the body of a request. It is no larger than it must be, since
+// readBody reads the body of a request into a slice of exactly its length, since
 // the request log keeps it.
 func readBody(r io.Reader) ([]byte, error) {
 	room := rooms.Get().(*[]byte)

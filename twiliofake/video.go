@@ -82,8 +82,8 @@ func videoRows() []resource {
 }
 
 // participantsOfRoom keeps those who are connected to a room in progress unless
-// Status says otherwise. In a completed room everybody is disconnected, whatever
-// it says.
+// Status says otherwise. In a completed room all of them are disconnected,
+// whatever Status says.
 func participantsOfRoom(c *call, _ []string) (func(*record) bool, *apiError) {
 	want := cmp.Or(c.query.Get("Status"), "connected")
 	if c.parent.text("status") != "in-progress" {

@@ -93,8 +93,8 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// TestCallDuringBuild: a call or an event that is sent during the first build
-// waits for it, instead of being told that there is no such function.
+// TestCallDuringBuild: a call or an event sent during the first build waits for
+// the build. It is not refused for naming an unknown function.
 func TestCallDuringBuild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Server

@@ -408,11 +408,14 @@ func (s Story) CloudEvent(t string, n int, fields map[string]string) map[string]
 			}
 		}
 	}
-	schema := SchemaOf(t)
-	return map[string]any{
-		"specversion": "1.0", "id": s.own("EZ", n), "type": t, "dataschema": schema.URL(schema.Latest), "source": "/v1/events/" + s.own("EZ", n), "datacontenttype": "application/json",
+	event := map[string]any{
+		"specversion": "1.0", "id": s.own("EZ", n), "type": t, "source": "/v1/events/" + s.own("EZ", n), "datacontenttype": "application/json",
 		"time": s.Time.Add(time.Duration(n) * time.Second).UTC().Format("2006-01-02T15:04:05.000Z"), "data": data,
 	}
+	if schema := SchemaOf(t); schema.ID != "" {
+		event["dataschema"] = schema.URL(schema.Latest)
+	}
+	return event
 }
 
 // snake converts names such as TaskSid to task_sid.
