@@ -37,16 +37,13 @@ const (
 	ReadyPath = "/-/ready"
 )
 
-// Limits on what a slow or greedy client can hold. RFC 9113, section 6.5.2,
-// recommends at least 100 streams; each takes some 20 KB while its body is
-// awaited.
+// Limits on what a slow or greedy client can hold.
 const (
 	headerTime     = 10 * time.Second
 	readTime       = time.Minute
 	writeTime      = 2 * time.Minute // at least; handlers that stream longer extend it
 	idleTime       = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
-	maxStreams     = 100 // at once, on one HTTP/2 connection
 
 	// maxHeaders bounds the names of header fields. In memory a short field takes
 	// twenty times its bytes, which a client who sends no body could hold in each
@@ -77,6 +74,7 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 	server.Handler = front
 	// Not ctx: requests do not end when the program is told to stop.
 	server.BaseContext = func(net.Listener) context.Context { return front.known(context.Background()) }
+	listener = &http2Listener{Listener: listener}
 	if config.MaxConnections > 0 {
 		listener = bound(listener, server, config.MaxConnections)
 	}
@@ -161,6 +159,7 @@ func newServer(config Config) (*http.Server, error) {
 			return nil, err
 		}
 		server.TLSConfig = &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
+		server.TLSConfig.GetConfigForClient = configFor(server.TLSConfig)
 	}
 	return server, nil
 }

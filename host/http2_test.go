@@ -1,0 +1,236 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flexfn/flexfn/internal/testing/memnet"
+)
+
+// http2Frame returns a frame.
+func http2Frame(kind, flags byte, stream uint32, payload string) string {
+	head := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags, 0, 0, 0, 0}
+	binary.BigEndian.PutUint32(head[5:], stream)
+	return string(head) + payload
+}
+
+const (
+	magic     = preface + "\r\n\r\nSM\r\n\r\n"
+	noSetting = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+)
+
+// refusesHTTP2 sends text, part by part, and reports whether the server refuses
+// HTTP/2. A server begins with its settings; a refusal has none.
+func refusesHTTP2(t *testing.T, conn net.Conn, text ...string) bool {
+	t.Helper()
+	go func() {
+		for _, part := range text {
+			_, _ = io.WriteString(conn, part)
+			time.Sleep(time.Millisecond) // until it was read
+		}
+	}()
+	head := make([]byte, 9)
+	if _, err := io.ReadFull(conn, head); err != nil || head[3] != 4 {
+		t.Fatalf("the server began with %q, %v", head, err)
+	}
+	if head[2] > 0 { // the settings of a server that serves
+		return false
+	}
+	rest, err := io.ReadAll(conn)
+	if want := http2Frame(7, 0, 0, "\x00\x00\x00\x00\x00\x00\x00\x0d"); err != nil || string(rest) != want {
+		t.Fatalf("a refusal goes on with %q, %v", rest, err)
+	}
+	return true
+}
+
+// serveInMemory serves in a synctest bubble until the test ends.
+func serveInMemory(t *testing.T, config Config) (dial func() net.Conn, transport *http.Transport) {
+	t.Helper()
+	network := memnet.NewNetwork(t)
+	config.Listener, config.Logger = network.Listener(), slog.New(slog.DiscardHandler)
+	ctx, end := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Serve(ctx, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), config)
+	}()
+	dial = func() net.Conn {
+		conn, err := network.Dial(t.Context(), "tcp", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	transport = &http.Transport{DialContext: network.Dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return dial, transport
+}
+
+// TestHTTP2Connections: HTTP/2 is spoken on a few connections at once. Others
+// use HTTP/1.1.
+func TestHTTP2Connections(t *testing.T) {
+	byHTTP1 := func(t *testing.T, transport *http.Transport, url string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != 200 || resp.ProtoMajor != 1 {
+			t.Errorf("the next client: %s %s", resp.Proto, resp.Status)
+		}
+	}
+	t.Run("without TLS", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			dial, transport := serveInMemory(t, Config{})
+			var last net.Conn
+			for i := range maxHTTP2Connections {
+				if last = dial(); refusesHTTP2(t, last, magic+noSetting) {
+					t.Fatalf("connection %d was refused", i)
+				}
+			}
+			for name, text := range map[string][]string{"at once": {magic + noSetting}, "in parts": {"P", "RI * HTTP/2", ".0\r\n\r\nSM\r\n\r\n" + noSetting}} {
+				if !refusesHTTP2(t, dial(), text...) {
+					t.Errorf("one more connection is served, sent %s", name)
+				}
+			}
+			byHTTP1(t, transport, "http://flexfn.test/")
+			_ = last.Close()
+			synctest.Wait()
+			if refusesHTTP2(t, dial(), magic+noSetting) {
+				t.Error("no place was given back")
+			}
+		})
+	})
+	t.Run("TLS", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			cert, key := keyFiles(t, t.TempDir(), "flexfn.test")
+			dial, transport := serveInMemory(t, Config{TLSCertFile: cert, TLSKeyFile: key})
+			open := func(protocols ...string) (conn *tls.Conn, speaks string) {
+				t.Helper()
+				conn = tls.Client(dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
+				if err := conn.Handshake(); err != nil {
+					t.Fatal(err)
+				}
+				return conn, conn.ConnectionState().NegotiatedProtocol
+			}
+			for range maxHTTP2Connections + 5 {
+				open("http/1.1") // takes no place
+			}
+			var last *tls.Conn
+			for i := range maxHTTP2Connections {
+				conn, speaks := open("h2", "http/1.1")
+				if last = conn; speaks != "h2" {
+					t.Fatalf("connection %d speaks %q", i, speaks)
+				}
+			}
+			if _, speaks := open("h2", "http/1.1"); speaks != "http/1.1" {
+				t.Errorf("one more connection speaks %q", speaks)
+			}
+			byHTTP1(t, transport, "https://flexfn.test/")
+			_ = last.Close()
+			synctest.Wait()
+			if _, speaks := open("h2", "http/1.1"); speaks != "h2" {
+				t.Error("no place was given back")
+			}
+		})
+	})
+}
+
+// TestMemoryUnderResets: 64 clients open HTTP/2 streams, send a little of a long
+// body, and reset them at once, for three seconds.
+func TestMemoryUnderResets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes three seconds")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	p, client := appServer(t, nil, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var everyone sync.WaitGroup
+	for range 64 {
+		everyone.Go(func() {
+			for ctx.Err() == nil {
+				reset(ctx, p.socket)
+			}
+		})
+	}
+	calls, statuses := 0, map[int]int{}
+	for ctx.Err() == nil {
+		statuses[status(t, client, "/fine")]++
+		calls++
+		time.Sleep(20 * time.Millisecond)
+	}
+	everyone.Wait()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, peak, _ := strings.Cut(string(text), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(peak)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the server's memory was %d MiB at its highest; %d calls were answered %v", kib>>10, calls, statuses)
+	limit := 128 << 10
+	if raceDetector { // it keeps several words for each word of the program
+		limit *= 5
+	}
+	if kib > limit || calls == 0 || statuses[200] != calls {
+		t.Error("the server used too much memory, or did not serve others")
+	}
+}
+
+// reset opens and resets streams on one connection until the server closes it.
+func reset(ctx context.Context, socket string) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with conn
+	field := func(name, value string) string {
+		return "\x00" + string(rune(len(name))) + name + string(rune(len(value))) + value
+	}
+	head := field(":method", "POST") + field(":scheme", "http") + field(":path", "/fine") + field(":authority", "x") +
+		field("content-type", "application/json") + field("content-length", "6000000")
+	var text bytes.Buffer
+	text.WriteString(magic + noSetting)
+	for stream := uint32(1); ; stream += 2 {
+		text.WriteString(http2Frame(1, 4, stream, head) + http2Frame(0, 0, stream, `{"a":"`) + http2Frame(3, 0, stream, "\x00\x00\x00\x08"))
+		if text.Len() > 4<<10 {
+			if _, err := text.WriteTo(conn); err != nil {
+				return
+			}
+		}
+	}
+}
