@@ -11,7 +11,8 @@ export interface Client {
   /**
    * Whether to repeat a call that got no answer, although the first attempt may have done its work.
    * By default only calls of functions that are defined to run once per key are repeated; every
-   * attempt then carries the same key. A 429 is always repeated, since nothing was done.
+   * attempt then carries the same key. A 429 is always repeated, since nothing was done, and so is a
+   * 503 with Retry-After that answers a call with a key, unless its outcome is unknown.
    */
   retryUnanswered?: boolean;
   /** Sends the requests. The default is the global fetch. */
@@ -138,7 +139,9 @@ async function call(
         if (!(e instanceof FunctionError)) throw e;
         failure = e;
       }
-      const again = failure.status === 429 || (failure.status === 0 && retryUnanswered);
+      // Whoever sent the 503, the key keeps a repeated call from doing its work twice.
+      const unavailable = failure.status === 503 && failure.retryAfterMs !== undefined && !failure.outcomeUnknown;
+      const again = failure.status === 429 || (failure.status === 0 && retryUnanswered) || (unavailable && key !== undefined);
       const wait = Math.max(Math.random() * Math.min(3000, 200 * 2 ** (attempt - 1)), failure.retryAfterMs ?? 0);
       if (!again || attempt > retries || Date.now() + wait >= deadline) throw failure;
       await pause(wait, ending.signal);

@@ -155,6 +155,29 @@ export async function run(baseUrl: string): Promise<string[]> {
   const { runs } = await api.kindsOnce(lossy);
   same("lost answers of a function that runs once", [sent, (await api.kindsOnce(client)).runs - runs], [3, 1]);
   same("one key for a call", [new Set(keys).size, typeof keys[0], String(keys[0]).length], [1, "string", 32]);
+
+  // So is a 503 with Retry-After, after that time and with the same key, but not one whose outcome is unknown.
+  const unavailable = (header: Record<string, string>, body = "{}"): api.Client => ({
+    ...client,
+    fetch: async (url, init) => {
+      keys.push(new Headers(init?.headers).get("Idempotency-Key"));
+      return ++sent < 3 ? new Response(body, { status: 503, headers: header }) : fetch(url, init);
+    },
+  });
+  const patient = { "Retry-After": "0.2" };
+  sent = keys.length = 0;
+  const asked = Date.now();
+  await api.kindsOnce(unavailable(patient));
+  same("503 with Retry-After", [sent, new Set(keys).size, Date.now() - asked > 390], [3, 1, true]);
+  for (const [what, answer] of [
+    ["503 without Retry-After", () => api.kindsOnce(unavailable({}))],
+    ["503 with an unknown outcome", () => api.kindsOnce(unavailable(patient, '{"outcomeUnknown":true}'))],
+    ["503 without a key", () => api.kindsOptional(unavailable(patient))],
+    ["503 and no retries", () => api.kindsOnce(unavailable(patient), {}, { retries: 0 })],
+  ] as const) {
+    sent = 0;
+    await fails(what, answer(), (e) => same(what, [e.status, e.attempts, sent], [503, 1, 1]));
+  }
   await api.kindsProto(client);
   await fails("nobody there", api.kindsOptional({ ...client, baseUrl: "http://127.0.0.1:9", retries: 1, retryUnanswered: true }), (e) => same("nobody there", [e.status, e.attempts], [0, 2]));
   await fails("no JSON", api.kindsOptional({ ...client, fetch: async () => new Response("<html>") }), (e) => same("no JSON", e.status, 200));
