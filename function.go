@@ -307,7 +307,7 @@ func (e *validationError) Unwrap() error { return e.error }
 func (f *Function) Describe() openapi.Function {
 	d := openapi.Function{
 		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),
-		Once:       f.once != nil && !f.once.alone,
+		Once:       f.once != nil && f.once.always(f),
 		Events:     f.source,
 		Parameters: f.describeParameters(), Input: f.in, Output: f.out,
 	}

@@ -126,6 +126,18 @@ func (o *onceRule) finish(f *Function) {
 	}
 }
 
+// always reports whether every call with an Idempotency-Key is guarded, so that
+// a client may repeat one. If the key is made of optional parameters, a call
+// that leaves them all out runs unguarded.
+func (o *onceRule) always(f *Function) bool {
+	if o.alone || len(o.parameters) == 0 {
+		return !o.alone
+	}
+	return slices.ContainsFunc(f.describeParameters(), func(p openapi.Parameter) bool {
+		return p.Required && slices.Contains(o.parameters, p.Name)
+	})
+}
+
 // carriedOn reports whether the call continues if its caller leaves, so that
 // the next call finds its answer.
 func (c *call) carriedOn() bool {

@@ -426,3 +426,30 @@ func TestOnceRefused(t *testing.T) {
 		}
 	})
 }
+
+// The description says that calls may be repeated only if each of them is
+// guarded: a call without any of the key's parameters runs unguarded.
+func TestOnceDescribed(t *testing.T) {
+	type in struct {
+		Task  string `json:"task" purpose:"the task"`
+		Click string `json:"click"`
+		Note  string `json:"note"`
+	}
+	typed := func(context.Context, in) (struct{}, error) { return struct{}{}, nil }
+	untyped := func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }
+	for _, c := range []struct {
+		f    *flexfn.Function
+		want bool
+	}{
+		{flexfn.PrepareFlexFunction(typed), false},
+		{flexfn.PrepareFlexFunction(typed, flexfn.Once(time.Minute)), true},
+		{flexfn.PrepareFlexFunction(typed, flexfn.Once(time.Minute, "click", "task")), true},
+		{flexfn.PrepareFlexFunction(typed, flexfn.Once(time.Minute, "click", "note")), false},
+		{flexfn.PrepareFlexFunction(typed, flexfn.Deduplicate(time.Minute, "task")), false},
+		{flexfn.PrepareFlexFunction(untyped, flexfn.Require("click", "the click"), flexfn.Once(time.Minute, "click")), true},
+	} {
+		if got := c.f.Describe().Once; got != c.want {
+			t.Errorf("the description says %v, want %v: %+v", got, c.want, c.f.Describe().Parameters)
+		}
+	}
+}
