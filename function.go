@@ -35,6 +35,8 @@ type Function struct {
 	// source says which of Twilio's deliveries it takes; empty for functions
 	// that take none.
 	source string
+	// types are the types of events that it takes, if source is set.
+	types []string
 
 	required []openapi.Parameter // of Require
 	bind     func(*call, *values) (in any, err error)
@@ -193,7 +195,7 @@ func PrepareStudioFunction[In, Out any](handler func(context.Context, In) (Out, 
 	for _, o := range options {
 		if d, ok := o.(link.Definition); ok {
 			if s, ok := o.(link.Sourced); ok {
-				f.source = s.Source()
+				f.source, f.types = s.Source(), s.Types()
 			}
 			part, err := d.Define()
 			if f.part = part; err != nil {
@@ -309,6 +311,7 @@ func (f *Function) Describe() openapi.Function {
 		Doc: f.doc, Studio: f.studio, Open: f.open, Guests: f.guests, Roles: slices.Clone(f.roles), Access: f.access(),
 		Once:       f.once != nil && f.once.always(f),
 		Events:     f.source,
+		Types:      slices.Clone(f.types),
 		Parameters: f.describeParameters(), Input: f.in, Output: f.out,
 	}
 	if f.in == reflect.TypeFor[Event]() {
@@ -333,6 +336,8 @@ func (f *Function) access() string {
 	switch {
 	case f.open:
 		return "ANYONE (no signature asked for)"
+	case f.source == link.JobSource:
+		return "the app's Queue; requests get 404"
 	case f.studio:
 		return "Twilio (signature)"
 	case len(f.roles) > 0:

@@ -327,8 +327,12 @@ var (
 	_ link.Letters   = (*part)(nil)
 )
 
-// Letters implements [link.Letters].
+// Letters implements [link.Letters]. The newest letters come first, also if an
+// error ends the list early.
 func (*part) Letters(ctx context.Context) (list []link.Letter, err error) {
+	defer func() {
+		slices.SortStableFunc(list, func(a, b link.Letter) int { return b.Time.Compare(a.Time) })
+	}()
 	for d, err := range DeadLetters(ctx) {
 		if err != nil {
 			return list, err

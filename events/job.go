@@ -31,7 +31,7 @@ import (
 // handler may run twice for a job, and concurrently for several.
 func Job[In any](handler func(context.Context, In) error, options ...flexfn.StudioOption) *flexfn.Function {
 	p := &part{source: &source{name: "Job", family: "job", doc: "Runs jobs.", deadline: jobTime, order: func(Event) (string, order) { return "", order{} }}}
-	def := &definition{StudioOption: flexfn.Deadline(jobTime), part: p}
+	def := &definition{StudioOption: flexfn.Deadline(jobTime), source: link.JobSource, part: p}
 	rest := p.split(options)
 	if len(p.listeners) > 0 {
 		def.err = errors.New("events.Job takes no listeners")

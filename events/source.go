@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,6 +102,23 @@ type definition struct {
 
 // Source implements [link.Sourced].
 func (d *definition) Source() string { return string(d.source) }
+
+// Types implements [link.Sourced]: the types that listeners take, as they were
+// given to [On], each once.
+func (d *definition) Types() (list []string) {
+	p, _ := d.part.(*part)
+	if p == nil {
+		return nil
+	}
+	for _, l := range p.listeners {
+		for _, t := range l.types {
+			if !slices.Contains(list, t) {
+				list = append(list, t)
+			}
+		}
+	}
+	return list
+}
 
 // Define implements [link.Definition]. An error makes [flexfn.App.Handle]
 // panic.

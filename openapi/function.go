@@ -35,6 +35,10 @@ type Function struct {
 	// the function of package events that made it, such as TaskRouter; empty for
 	// others.
 	Events string
+	// Types lists the types of events that the function's listeners take, such
+	// as reservation.accepted. A type may end in "*". Empty means all types, if
+	// Events is set.
+	Types []string
 	// Access says in words who may call. It is for people; decide by Studio,
 	// Open, Guests and Roles.
 	Access string

@@ -151,7 +151,7 @@ func operationID(path string) string {
 func (g *schemas) operation(id string, f Function) *oas.Operation {
 	op := &oas.Operation{
 		OperationID: id, Summary: f.Doc, Description: "For " + f.Access + ".",
-		Security: []map[string][]string{}, Access: f.Access, Roles: f.Roles, Once: f.Once, Events: f.Events,
+		Security: []map[string][]string{}, Access: f.Access, Roles: f.Roles, Once: f.Once, Events: f.Events, Types: f.Types,
 		Responses: map[string]*oas.Response{},
 	}
 	statuses := []string{"400", "404", "405", "408", "413", "415", "429", "500", "502", "503", "504"}

@@ -72,6 +72,9 @@ func (c *triggerCommand) Run(ctx context.Context, env environment) error {
 		if d.Body != "" {
 			fmt.Fprintf(env.stdout, "     %s\n", d.Body)
 		}
+		if len(d.Unheard) > 0 {
+			fmt.Fprintf(env.stdout, "     no listener takes %s\n", strings.Join(d.Unheard, ", "))
+		}
 		// A cut counts as worse than any status that a function can choose.
 		if d.Status == 499 { // cut
 			d.Status = 599
@@ -119,6 +122,9 @@ func (c *eventsDeliveries) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
+	if len(l.Deliveries) == 0 {
+		fmt.Fprintln(env.stderr, "There are no deliveries yet. If the program was rebuilt, it has forgotten them.")
+	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	for _, d := range l.Deliveries {
 		try := "" // the listener did not run
@@ -141,12 +147,23 @@ func (c *eventsList) Run(ctx context.Context, env environment) error {
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	for _, d := range l.Letters {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d tries\t%s\t%s\n", d.ID, d.Time.Local().Format(time.DateTime), d.Type, d.Listener, d.Tries, d.Key, d.Error)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Time.Local().Format(time.DateTime), d.Type, d.Listener, counted(d.Tries), d.Key, d.Error)
+	}
+	if len(l.Letters) == 0 && l.Error == "" {
+		fmt.Fprintln(env.stderr, "There are no dead letters.")
 	}
 	if err := w.Flush(); err != nil || l.Error == "" {
 		return err
 	}
 	return fmt.Errorf("the list is not complete: %s", l.Error)
+}
+
+// counted says how often a listener was run.
+func counted(tries int) string {
+	if tries == 1 {
+		return "1 try"
+	}
+	return fmt.Sprint(tries, " tries")
 }
 
 // letters selects the dead letters that a command works on. Neither ids nor
@@ -185,6 +202,9 @@ func (c *letters) each(ctx context.Context, env environment, method, done string
 		if len(chosen) != n+1 {
 			return usageError{fmt.Errorf("%d dead letters begin with %q", len(chosen)-n, id)}
 		}
+	}
+	if len(chosen) == 0 {
+		fmt.Fprintln(env.stderr, "There are no dead letters.")
 	}
 	failed := 0
 	for _, id := range chosen {

@@ -16,7 +16,9 @@ import (
 // from the program's own OpenAPI document, so the console shows what runs.
 type Function struct {
 	Path       string      `json:"path"`
-	Source     string      `json:"source,omitempty"` // of Twilio's events; see package twilioevent
+	Source     string      `json:"source,omitempty"`  // of Twilio's events; see package twilioevent
+	Types      []string    `json:"types,omitempty"`   // of events that it takes; a type may end in "*"; empty for all
+	Trigger    string      `json:"trigger,omitempty"` // a type of event that it takes, to try it with
 	Studio     bool        `json:"studio"`
 	Open       bool        `json:"open"`
 	Roles      []string    `json:"roles,omitempty"`
@@ -69,9 +71,10 @@ func functionsOf(document []byte) ([]Function, error) {
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		op := d.Paths[path].Post
 		f := Function{
-			Path: path, Doc: op.Summary, Access: op.Access, Source: op.Events, Roles: op.Roles, Parameters: []Parameter{},
+			Path: path, Doc: op.Summary, Access: op.Access, Source: op.Events, Types: op.Types, Roles: op.Roles, Parameters: []Parameter{},
 			Open: slices.Contains(op.Tags, oas.Open), Studio: !slices.Contains(op.Tags, oas.Flex),
 		}
+		f.Trigger = f.example()
 		in := resolve(&d, op.RequestBody.Content[jsonType].Schema)
 		f.Untyped = in.AdditionalProperties != nil
 		for _, name := range in.Order {

@@ -78,6 +78,7 @@ func (t *Terminal) functions(list []Function, base string, fake bool) {
 			fmt.Fprintf(&b, "    %s\n", f.Doc)
 		}
 		switch {
+		case f.Source == link.JobSource:
 		case f.Source != "": // Twilio sends more than the parameters
 			fmt.Fprintf(&b, "    %s\n", t.paint(grey, triggerCommand(f, base)))
 		case fake:

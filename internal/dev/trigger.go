@@ -58,6 +58,8 @@ type Triggered struct {
 	Status   int      `json:"status"`   // 499: the call was cut before the answer
 	Duration float64  `json:"duration"` // in milliseconds
 	Body     string   `json:"body,omitempty"`
+	// Unheard are those of Types that no listener of the function takes.
+	Unheard []string `json:"unheard,omitempty"`
 }
 
 // Bounds of a [Trigger], which is answered only once everything is delivered.
@@ -75,6 +77,8 @@ type delivery struct {
 	body              []byte
 	token             string // value of I-Twilio-Idempotency-Token
 	types, keys       []string
+	unheard           []string
+	telling           bool // its answer says more than that it arrived
 }
 
 // trigger sends the events of a [Trigger]. Repetitions come after the whole
@@ -156,13 +160,17 @@ func (s *Server) deliveries(o Trigger, functions []Function) ([]delivery, error)
 		if err != nil {
 			return nil, err
 		}
-		if o.Stream {
+		asBatch := o.Stream
+		if plain, ok := twilioevent.Plain(t); ok {
+			t, source, asBatch = plain, twilioevent.TaskRouter, true
+		}
+		if asBatch {
 			if source != twilioevent.TaskRouter && source != twilioevent.Stream {
 				return nil, fmt.Errorf("type %s is not one of Event Streams: leave out --stream", t)
 			}
 			source = twilioevent.Stream
 		}
-		path, asStream, err := taker(functions, o.To, source, t)
+		f, err := taker(functions, o.To, source, t)
 		if err != nil {
 			return nil, err
 		}
@@ -170,10 +178,16 @@ func (s *Server) deliveries(o Trigger, functions []Function) ([]delivery, error)
 		for name, v := range o.Fields {
 			fields[name] = v
 		}
-		if asStream {
+		telling := f.Source == "" || f.Source == string(twilioevent.Assignment) || f.Source == string(twilioevent.Before)
+		var unheard []string
+		if len(o.Fields) == 0 && !f.takes(t) { // fields may change the type
+			unheard = []string{t}
+		}
+		if f.Source == string(twilioevent.Stream) {
 			event := story.CloudEvent(t, n, fields)
 			id, _ := event["id"].(string)
-			batch.path, events = path, append(events, event)
+			batch.path, events = f.Path, append(events, event)
+			batch.unheard = append(batch.unheard, unheard...)
 			batch.types, batch.keys = append(batch.types, t), append(batch.keys, cmp.Or(fields["Sid"], id))
 			continue
 		}
@@ -182,7 +196,7 @@ func (s *Server) deliveries(o Trigger, functions []Function) ([]delivery, error)
 			form.Set(name, v)
 		}
 		one := token()
-		list = append(list, delivery{path, formType, []byte(form.Encode()), one, []string{t}, []string{cmp.Or(fields["Sid"], one)}})
+		list = append(list, delivery{f.Path, formType, []byte(form.Encode()), one, []string{t}, []string{cmp.Or(fields["Sid"], one)}, unheard, telling})
 	}
 	if len(events) > 0 {
 		if o.OutOfOrder {
@@ -206,32 +220,32 @@ func token() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// taker returns the path of the function of list at to or, if to is empty, of
-// the only one that takes events of source. stream says whether it takes
-// batches of Event Streams. t is the event's type, for messages. If several
+// taker returns the function of list at to or, if to is empty, the only one
+// that takes events of source. t is the event's type, for messages. If several
 // functions fit, it returns an error instead of choosing one: an event that
 // reached the wrong function would be hard to explain.
-func taker(list []Function, to string, source twilioevent.Source, t string) (path string, stream bool, err error) {
-	var fit []string
-	for _, f := range list {
+func taker(list []Function, to string, source twilioevent.Source, t string) (*Function, error) {
+	var fit []*Function
+	var paths []string
+	for i, f := range list {
 		if to != "" && f.Path == to {
-			return to, f.Source == string(twilioevent.Stream), nil
+			return &list[i], nil
 		}
 		if f.Source == string(source) {
-			fit = append(fit, f.Path)
+			fit, paths = append(fit, &list[i]), append(paths, f.Path)
 		}
 	}
 	switch {
 	case to != "":
-		return "", false, refused{http.StatusNotFound, fmt.Sprintf("there is no function at %s", to)}
+		return nil, refused{http.StatusNotFound, fmt.Sprintf("there is no function at %s", to)}
 	case source == twilioevent.Webhook:
-		return "", false, fmt.Errorf("say which function %s goes to: give its path", t)
+		return nil, fmt.Errorf("say which function %s goes to: give its path", t)
 	case len(fit) == 0:
-		return "", false, refused{http.StatusNotFound, fmt.Sprintf("no function takes %s: add an events.%s, or say which function it goes to", t, source)}
+		return nil, refused{http.StatusNotFound, fmt.Sprintf("no function takes %s: add an events.%s, or say which function it goes to", t, source)}
 	case len(fit) > 1:
-		return "", false, fmt.Errorf("several functions take %s: say which it goes to, %s", t, strings.Join(fit, " or "))
+		return nil, fmt.Errorf("several functions take %s: say which it goes to, %s", t, strings.Join(paths, " or "))
 	}
-	return fit[0], source == twilioevent.Stream, nil
+	return fit[0], nil
 }
 
 // deliver signs d and lets the function answer. It does not use the network:
@@ -253,13 +267,13 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 	r.Header.Set("I-Twilio-Idempotency-Token", d.token)
 	r.Header.Set(signature.Header, signature.Sign(s.o.SignWith, address, d.contentType, d.body))
 	e := s.send(r)
-	t := Triggered{Request: e.ID, Path: d.path, Types: d.types, Keys: d.keys, Status: e.Status, Duration: e.Duration}
+	t := Triggered{Request: e.ID, Path: d.path, Types: d.types, Keys: d.keys, Status: e.Status, Duration: e.Duration, Unheard: d.unheard}
 	// An answer after Twilio hung up does not count. The clock is checked as
 	// well, since the function may notice its deadline before ctx ends.
 	if deadline, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(deadline) {
 		t.Status = statusGivenUp
 	}
-	if e.Status >= 300 {
+	if e.Status >= 300 || d.telling {
 		t.Body = e.Answer.Body
 	}
 	return t, nil
@@ -268,13 +282,66 @@ func (s *Server) deliver(ctx context.Context, d delivery, waits time.Duration) (
 // triggerCommand returns a command line that sends f an event. The example is
 // one of the types that f takes.
 func triggerCommand(f Function, base string) string {
-	example := "task.created --stream"
-	for source, types := range twilioevent.Types {
-		if f.Source == string(source) && source != twilioevent.Stream {
-			example = types[0]
-		}
+	example := f.Trigger
+	if f.Source == string(twilioevent.Stream) && !strings.HasPrefix(example, "com.twilio.") {
+		example += " --stream"
 	}
 	return "flexfn trigger " + example + " --to " + Quote(f.Path) + " --url " + Quote(base)
+}
+
+// example returns a type of event that f takes and that can be triggered: the
+// first that fits the types of f's listeners, in their order. It is "" if f
+// takes no events.
+func (f *Function) example() string {
+	var known []string // what Twilio may send to f
+	for source, types := range twilioevent.Types {
+		switch {
+		case f.Source == string(twilioevent.Stream) && source == twilioevent.TaskRouter, f.Source == string(source) && source == twilioevent.TaskRouter:
+			known = append(append(known, "task.created"), types...) // for "*"
+		case f.Source == string(source):
+			known = append(known, types...)
+		}
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	for _, pattern := range f.Types {
+		for _, t := range known {
+			if f.matches(pattern, t) {
+				return t
+			}
+		}
+	}
+	// Event Streams has more types than are listed.
+	for _, pattern := range f.Types {
+		if strings.HasPrefix(pattern, "com.twilio.") && !strings.HasSuffix(pattern, "*") {
+			return pattern
+		}
+	}
+	return known[0]
+}
+
+// takes reports whether a listener of f takes events of type t. A function
+// without listeners, such as one for assignments, takes all; the test event of
+// Event Streams needs no listener.
+func (f *Function) takes(t string) bool {
+	return len(f.Types) == 0 || t == twilioevent.TestEvent || slices.ContainsFunc(f.Types, func(pattern string) bool { return f.matches(pattern, t) })
+}
+
+// matches reports whether t matches pattern, which may end in "*". Listeners of
+// Event Streams may name TaskRouter's types in either form.
+func (f *Function) matches(pattern, t string) bool {
+	if f.Source == string(twilioevent.Stream) && matches(pattern, twilioevent.StreamType(t)) {
+		return true
+	}
+	return matches(pattern, t)
+}
+
+func matches(pattern, t string) bool {
+	if start, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(t, start)
+	}
+	return pattern == t
 }
 
 // eventTypes lists the events that can be triggered, by source.

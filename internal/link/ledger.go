@@ -50,7 +50,7 @@ type Letter struct {
 	Error    string    `json:"error"`
 }
 
-// A Ledger lists an app's deliveries, the newest first, and its dead letters.
+// A Ledger lists an app's deliveries and its dead letters, the newest first.
 type Ledger struct {
 	Deliveries []Delivery `json:"deliveries"`
 	Letters    []Letter   `json:"letters"`
@@ -67,8 +67,13 @@ type Letters interface {
 	Delete(ctx context.Context, id string) error
 }
 
+// JobSource is the source of functions that run jobs, which nobody calls.
+const JobSource = "Job"
+
 // Sourced is a [Definition] that knows which source of Twilio's events calls
-// the function; see package twilioevent for the names.
+// the function, and which types of events it takes; see package twilioevent for
+// the names. A type may end in "*". No types means that it takes all.
 type Sourced interface {
 	Source() string
+	Types() []string
 }

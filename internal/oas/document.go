@@ -40,10 +40,11 @@ type Operation struct {
 	Description string                `json:"description,omitempty"`
 	Tags        []string              `json:"tags,omitempty"`
 	Security    []map[string][]string `json:"security"`
-	Access      string                `json:"x-flexfn-access"`           // describes who may call
-	Roles       []string              `json:"x-flexfn-roles,omitempty"`  // the caller needs one of these roles
-	Once        bool                  `json:"x-flexfn-once,omitempty"`   // runs once per Idempotency-Key
-	Events      string                `json:"x-flexfn-events,omitempty"` // of Twilio's; see package twilioevent
+	Access      string                `json:"x-flexfn-access"`                // describes who may call
+	Roles       []string              `json:"x-flexfn-roles,omitempty"`       // the caller needs one of these roles
+	Once        bool                  `json:"x-flexfn-once,omitempty"`        // runs once per Idempotency-Key
+	Events      string                `json:"x-flexfn-events,omitempty"`      // of Twilio's; see package twilioevent
+	Types       []string              `json:"x-flexfn-event-types,omitempty"` // that listeners take
 	RequestBody *RequestBody          `json:"requestBody,omitempty"`
 	Responses   map[string]*Response  `json:"responses"`
 }

@@ -103,7 +103,7 @@ var StreamTypes = sync.OnceValue(func() []string {
 		case TaskRouter:
 			for _, t := range of.Types {
 				if kind, what, _ := strings.Cut(t, "."); slices.Contains(streamKinds(), kind) && !slices.Contains(callbackOnly(), kind+"."+what) {
-					all = append(all, streamType(t))
+					all = append(all, StreamType(t))
 				}
 			}
 		case Stream:
@@ -123,12 +123,26 @@ func callbackOnly() []string {
 	return []string{"reservation.updated", "workflow.created", "workflow.deleted", "workflow.updated"}
 }
 
-// streamType returns the name in Event Streams of a type of TaskRouter event.
-func streamType(t string) string {
+// StreamType returns the name in Event Streams of a type of TaskRouter event.
+func StreamType(t string) string {
 	if t == "task-queue.expression.updated" {
 		t = "task-queue.expression-updated"
 	}
 	return "com.twilio.taskrouter." + t
+}
+
+// TestEvent is the type of the event by which Event Streams tests a sink.
+const TestEvent = "com.twilio.eventstreams.test-event"
+
+// Plain returns the name in callbacks of a type of TaskRouter event that is
+// given by its name in Event Streams, and whether t is such a name.
+func Plain(t string) (string, bool) {
+	for _, known := range taskRouterTypes() {
+		if t == StreamType(known) {
+			return known, true
+		}
+	}
+	return t, false
 }
 
 // A Schema describes the data of events. Its versions count from 1.
@@ -395,7 +409,7 @@ func (s Story) Sample(t string, n int) map[string]string {
 func (s Story) CloudEvent(t string, n int, fields map[string]string) map[string]any {
 	data := map[string]any{}
 	if source, _ := SourceOf(t); source == TaskRouter {
-		t = streamType(t)
+		t = StreamType(t)
 		payload := map[string]any{}
 		for name, v := range fields {
 			payload[snake(name)] = v

@@ -27,6 +27,11 @@ export function clock(time) {
   return new Date(time).toLocaleTimeString([], { hour12: false });
 }
 
+// dayAndClock is for what may be older than a day.
+export function dayAndClock(time) {
+  return new Date(time).toLocaleString([], { hour12: false });
+}
+
 // statusClass returns good, odd or bad.
 export function statusClass(status) {
   if (status === 0 || status >= 500) return 'bad';

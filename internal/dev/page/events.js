@@ -1,6 +1,6 @@
 // Twilio's events: sending them, their deliveries, and the dead letters.
 
-import { announce, clock, h, statusChip } from './dom.js';
+import { announce, clock, dayAndClock, h, statusChip } from './dom.js';
 import { deadLetter, eventTypes, ledger, on, state, trigger } from './server.js';
 
 const outcomeClass = { done: 'good', 'done before': '', skipped: '', queued: '', failed: 'odd', 'dead letter': 'bad' };
@@ -29,7 +29,7 @@ export function eventsView(main, signal) {
 
 // sendForm sends events as Twilio does.
 function sendForm() {
-  const types = h('input', { id: 'event-types', list: 'known-types', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': 'event-hint', value: 'reservation.accepted' });
+  const types = h('input', { id: 'event-types', list: 'known-types', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': 'event-hint' });
   const known = h('datalist', { id: 'known-types' });
   const fields = h('textarea', { id: 'event-fields', rows: '3', spellcheck: 'false' });
   const to = h('select', { id: 'event-to' }, h('option', { value: '' }, 'the one that takes it'));
@@ -40,6 +40,17 @@ function sendForm() {
   const reverse = h('input', { id: 'event-reverse', type: 'checkbox' });
   const fault = h('p', { class: 'fault', role: 'alert', hidden: true });
   const sent = h('ul', { 'aria-label': 'What was answered' });
+  // Until something else is typed, the event is one that the function takes.
+  let example = null;
+  const suggest = () => {
+    if (example !== null && types.value !== example) return;
+    const takers = state.functions.filter((f) => f.trigger);
+    const f = takers.find((f) => f.path === to.value) ?? takers.find((f) => f.source === 'TaskRouter') ?? takers[0];
+    types.value = example = f?.trigger ?? 'reservation.accepted';
+    stream.checked = f?.source === 'Stream' && !example.startsWith('com.twilio.');
+  };
+  to.addEventListener('change', suggest);
+  suggest();
   to.append(...state.functions.filter((f) => f.studio).map((f) => h('option', { value: f.path }, f.path)));
   eventTypes().then((list) => known.append(...list.flatMap((of) => of.types).map((t) => h('option', { value: t })))).catch(() => {});
   const seconds = (input) => Math.round(Number(input.value) * 1e9);
@@ -54,7 +65,8 @@ function sendForm() {
         times: Number(times.value), outOfOrder: reverse.checked, delay: seconds(delay), cut: seconds(cut),
       });
       sent.replaceChildren(...answers.map((a) => h('li', null, statusChip(a.status === 499 ? 0 : a.status), ' ',
-        h('a', { href: `#/requests/${a.request}` }, `${a.types.join(', ')} → ${a.path}`))));
+        h('a', { href: `#/requests/${a.request}` }, `${a.types.join(', ')} → ${a.path}`),
+        a.unheard ? h('p', { class: 'hint' }, `No listener takes ${a.unheard.join(', ')}.`) : null)));
       announce(`${answers.length} sent`);
     } catch (error) {
       fault.textContent = error.message;
@@ -89,7 +101,7 @@ function showLetters(into, known, refresh) {
     known.error ? h('p', { class: 'fault' }, known.error) : '',
     known.letters.length ? '' : h('p', { class: 'hint' }, 'None: each event was handled, or is still being tried.'),
     ...known.letters.map((l) => h('div', { class: 'letter' },
-      h('p', null, `${clock(l.time)} `, h('b', null, l.type), ` ${l.listener}, ${l.tries} tries`),
+      h('p', null, `${dayAndClock(l.time)} `, h('b', null, l.type), ` ${l.listener}, ${l.tries} ${l.tries === 1 ? 'try' : 'tries'}`),
       h('p', { class: 'hint' }, h('span', { class: 'path' }, l.key)),
       h('p', { class: 'fault' }, l.error),
       h('div', { class: 'buttons' },
@@ -98,7 +110,14 @@ function showLetters(into, known, refresh) {
   if (focused) into.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
 }
 
+// showDeliveries redraws the table only if it changed, and keeps its scroll
+// position and focus, since it is called every other second.
 function showDeliveries(into, list) {
+  const text = JSON.stringify(list);
+  if (text === into.dataset.list) return;
+  into.dataset.list = text;
+  const old = into.querySelector('.scrolled');
+  const [left, focused] = [old?.scrollLeft ?? 0, old !== null && old === document.activeElement];
   if (!list.length) {
     into.replaceChildren(h('p', { class: 'hint' }, 'Nothing yet.'));
     return;
@@ -110,4 +129,6 @@ function showDeliveries(into, list) {
       h('td', null, clock(d.time)), h('td', null, h('span', { class: `chip ${outcomeClass[d.outcome] ?? ''}` }, d.outcome)),
       h('td', null, d.type), h('td', null, d.listener, d.error ? h('p', { class: 'hint' }, d.error) : null),
       h('td', null, d.try ? String(d.try) : ''), h('td', { class: 'path' }, d.key)))))));
+  into.firstChild.scrollLeft = left;
+  if (focused) into.firstChild.focus();
 }
