@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/flexfn/flexfn/internal/form"
+	"github.com/flexfn/flexfn/internal/jsonshape"
 	"github.com/flexfn/flexfn/internal/testing/blind"
 )
 
@@ -40,6 +41,10 @@ func TestSubaccountsSignForThemselves(t *testing.T) {
 		t.Fatal(err)
 	}
 	const jsonType = "application/json"
+	var escapedName string
+	for _, letter := range accountParameter {
+		escapedName += fmt.Sprintf(`\u%04x`, letter)
+	}
 	for name, c := range map[string]struct{ query, contentType, body, signer string }{
 		"form":                      {"", form.MediaType, "AccountSid=" + own, own},
 		"query":                     {"AccountSid=" + own, "", "", own},
@@ -62,6 +67,14 @@ func TestSubaccountsSignForThemselves(t *testing.T) {
 		"not a string":              {"", jsonType, `{"AccountSid":["` + own + `"]}`, ""},
 		"JSON of another type":      {"AccountSid=" + own, "text/plain", `{"AccountSid":"` + other + `"}`, own},
 		"JSON with byte order mark": {"AccountSid=" + own, jsonType, "\xef\xbb\xbf" + `{"AccountSid":"` + other + `"}`, ""},
+		"JSON with other members":   {"", jsonType, `{"a":1,"b":null,"AccountSid":"` + own + `","c":{"AccountSid":"` + other + `"}}`, own},
+		"escaped in JSON":           {"", jsonType, `{"Account\u0053id":"` + own + `"}`, own},
+		"all escaped in JSON":       {"AccountSid=" + own, jsonType, `{"` + escapedName + `":"` + other + `"}`, ""},
+		// Nothing reads parameters from these.
+		"JSON without a body": {"AccountSid=" + own, jsonType, "", own},
+		"JSON of a list":      {"AccountSid=" + own, jsonType, `[{"AccountSid":"` + other + `"}]`, own},
+		"JSON that is cut":    {"AccountSid=" + own, jsonType, `{"AccountSid":"` + other + `"`, own},
+		"JSON of many keys":   {"AccountSid=" + own, jsonType, `{"AccountSid":"` + other + `"` + strings.Repeat(`,"a":1`, jsonshape.MaxKeys) + `}`, own},
 	} {
 		url := "https://example.com/x"
 		if c.query != "" {
