@@ -75,6 +75,9 @@ func TestNewRequest(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err != nil {
+			if _, sent := new(sender).SendRequest(tt.method, tt.url, tt.data, tt.headers); sent == nil || sent.Error() != err.Error() {
+				t.Errorf("%s: SendRequest: %v, want %v", name, sent, err)
+			}
 			continue
 		}
 		r, err := newRequest(t.Context(), tt.method, u, tt.data, tt.headers, []byte("{}"))
