@@ -28,6 +28,8 @@ func TestKindsOfFailure(t *testing.T) {
 		{wrapped(context.DeadlineExceeded), false, true, false},
 		{&net.OpError{Op: "read", Err: fmt.Errorf("wrapped: %w", context.DeadlineExceeded)}, false, true, false},
 		{&net.OpError{Op: "read", Err: fmt.Errorf("wrapped: %w", os.ErrDeadlineExceeded)}, false, true, false},
+		{errors.Join(&net.OpError{Op: "read", Err: errors.New("reset")}, context.DeadlineExceeded), false, true, false},
+		{errors.Join(&net.OpError{Op: "read", Err: errors.New("reset")}, os.ErrDeadlineExceeded), false, true, false},
 		{errors.New("stream error: stream ID 3; REFUSED_STREAM"), false, false, true},
 		{errors.New("http2: Transport received Server's graceful shutdown GOAWAY"), false, false, true},
 	} {
