@@ -79,6 +79,12 @@ type Config struct {
 	// of open files leaves, so that handlers can open the other half. A
 	// negative number means no limit. (FLEXFN_MAX_CONNECTIONS)
 	MaxConnections int
+	// MaxHTTP2Connections bounds those of them that speak HTTP/2 at once, which
+	// can take 2.3 MB each if their clients open streams and reset them. Later
+	// clients are offered HTTP/1.1 or, without TLS, told to use it. Raise it
+	// where a proxy that speaks nothing but HTTP/2 opens more. Zero means 16. A
+	// negative number means no limit. (FLEXFN_MAX_HTTP2_CONNECTIONS)
+	MaxHTTP2Connections int
 
 	// EventBridge handles the events of Amazon EventBridge that invoke the
 	// Lambda function, including those of schedules. If it returns an error or
@@ -152,14 +158,8 @@ var settings = []struct {
 	{"FLEXFN_REQUEST_LIMIT", func(c *Config, v string) (err error) { c.RequestLimit, err = parseTime(v); return err }},
 	{"FLEXFN_LAME_DUCK", func(c *Config, v string) (err error) { c.LameDuck, err = parseTime(v); return err }},
 	{"FLEXFN_DRAIN", func(c *Config, v string) (err error) { c.Drain, err = parseTime(v); return err }},
-	{"FLEXFN_MAX_CONNECTIONS", func(c *Config, v string) error {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 {
-			return fmt.Errorf("%q is not a number above zero", v)
-		}
-		c.MaxConnections = n
-		return nil
-	}},
+	{"FLEXFN_MAX_CONNECTIONS", func(c *Config, v string) (err error) { c.MaxConnections, err = parseCount(v); return err }},
+	{"FLEXFN_MAX_HTTP2_CONNECTIONS", func(c *Config, v string) (err error) { c.MaxHTTP2Connections, err = parseCount(v); return err }},
 	{"FLEXFN_LAMBDA_STREAMING", func(c *Config, v string) (err error) {
 		if c.LambdaStreaming, err = strconv.ParseBool(v); err != nil {
 			err = fmt.Errorf("%q is neither true nor false", v)
@@ -195,6 +195,14 @@ func parseTime(v string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not a time; write one such as 500ms or 8s", v)
 	}
 	return d, nil
+}
+
+func parseCount(v string) (int, error) {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a number above zero", v)
+	}
+	return n, nil
 }
 
 const (
@@ -247,6 +255,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxConnections == 0 {
 		c.MaxConnections = files.Half()
+	}
+	if c.MaxHTTP2Connections == 0 {
+		c.MaxHTTP2Connections = defaultHTTP2Connections
 	}
 	c.faults = nil
 	return c, errors.Join(faults...)

@@ -74,7 +74,9 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 	server.Handler = front
 	// Not ctx: requests do not end when the program is told to stop.
 	server.BaseContext = func(net.Listener) context.Context { return front.known(context.Background()) }
-	listener = &http2Listener{Listener: listener}
+	if config.MaxHTTP2Connections > 0 {
+		listener = &http2Listener{Listener: listener, most: int64(config.MaxHTTP2Connections)}
+	}
 	if config.MaxConnections > 0 {
 		listener = bound(listener, server, config.MaxConnections)
 	}

@@ -17,8 +17,8 @@ import (
 // is 36 MB with the queues. A browser queues what goes beyond the streams, and a
 // proxy opens another connection. What goes beyond the connections uses HTTP/1.1.
 const (
-	maxStreams          = 25 // at once, on one connection
-	maxHTTP2Connections = 16 // at once
+	maxStreams              = 25 // at once, on one connection
+	defaultHTTP2Connections = 16 // at once
 
 	refusalTime = 500 * time.Millisecond // for a client to read that it is refused
 )
@@ -26,10 +26,11 @@ const (
 // http2Listener counts the HTTP/2 connections that it accepts.
 //
 // With TLS, a client that comes when there are enough is offered HTTP/1.1 alone
-// by [configFor]. Without TLS, HTTP/2 cannot be
-// negotiated: the client is told to use HTTP/1.1, and disconnected.
+// by [configFor]. Without TLS, HTTP/2 cannot be negotiated: the client is told to
+// use HTTP/1.1, and disconnected.
 type http2Listener struct {
 	net.Listener
+	most int64
 	open atomic.Int64
 }
 
@@ -76,7 +77,7 @@ const useHTTP1 = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x08\x07\x00\
 
 // take counts c as an HTTP/2 connection, and reports whether it may be one.
 func (c *http2Conn) take() bool {
-	if c.listener.open.Add(1) > maxHTTP2Connections {
+	if c.listener.open.Add(1) > c.listener.most {
 		c.listener.open.Add(-1)
 		return false
 	}

@@ -109,7 +109,7 @@ func TestHTTP2Connections(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			dial, transport := serveInMemory(t, Config{})
 			var last net.Conn
-			for i := range maxHTTP2Connections {
+			for i := range defaultHTTP2Connections {
 				if last = dial(); refusesHTTP2(t, last, magic+noSetting) {
 					t.Fatalf("connection %d was refused", i)
 				}
@@ -127,10 +127,21 @@ func TestHTTP2Connections(t *testing.T) {
 			}
 		})
 	})
+	t.Run("unbounded", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			dial, _ := serveInMemory(t, Config{MaxHTTP2Connections: -1})
+			for i := range defaultHTTP2Connections + 1 {
+				if refusesHTTP2(t, dial(), magic+noSetting) {
+					t.Fatalf("connection %d was refused", i)
+				}
+			}
+		})
+	})
 	t.Run("TLS", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
+			const most = 3
 			cert, key := keyFiles(t, t.TempDir(), "flexfn.test")
-			dial, transport := serveInMemory(t, Config{TLSCertFile: cert, TLSKeyFile: key})
+			dial, transport := serveInMemory(t, Config{TLSCertFile: cert, TLSKeyFile: key, MaxHTTP2Connections: most})
 			open := func(protocols ...string) (conn *tls.Conn, speaks string) {
 				t.Helper()
 				conn = tls.Client(dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
@@ -139,11 +150,11 @@ func TestHTTP2Connections(t *testing.T) {
 				}
 				return conn, conn.ConnectionState().NegotiatedProtocol
 			}
-			for range maxHTTP2Connections + 5 {
+			for range most + 5 {
 				open("http/1.1") // takes no place
 			}
 			var last *tls.Conn
-			for i := range maxHTTP2Connections {
+			for i := range most {
 				conn, speaks := open("h2", "http/1.1")
 				if last = conn; speaks != "h2" {
 					t.Fatalf("connection %d speaks %q", i, speaks)

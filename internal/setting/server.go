@@ -15,5 +15,6 @@ func Server() []Setting {
 		{Names: []string{"FLEXFN_DRAIN"}, Doc: "how long requests under way may take after that; 8s on Cloud Run, otherwise 20s"},
 		{Names: []string{"FLEXFN_LAMBDA_STREAMING"}, Doc: "true if, and only if, the Lambda function URL's invoke mode is RESPONSE_STREAM, or the REST API's response transfer mode is STREAM"},
 		{Names: []string{"FLEXFN_MAX_CONNECTIONS"}, Doc: "how many connections of callers may be open at once; further ones wait, and idle ones are closed to make room; when unset, half of what the limit of open files leaves, so that functions can still reach Twilio"},
+		{Names: []string{"FLEXFN_MAX_HTTP2_CONNECTIONS"}, Doc: "how many of them may speak HTTP/2 at once; later clients use HTTP/1.1; 16 when unset; more if a proxy that speaks nothing but HTTP/2 opens more"},
 	}
 }
