@@ -14,14 +14,18 @@ import (
 )
 
 // phoneNumbers matches anything that looks like a telephone number: a plus sign
-// and seven or more digits, ten or more digits on their own, or groups of
+// or 00 and seven or more digits, ten or more digits on their own, or groups of
 // digits such as (555) 000-1111 or 555.000.1111. Spaces, brackets and the plus
 // sign may be escaped as in a URL. It does not match the digits of SIDs, which
 // have letters around them.
-var phoneNumbers = compile(`(?:\+|%2B)\d(?:(?:[ .()/-]|%20|%28|%29){0,3}\d){6,14}` +
-	`|(?:\(|%28)\d{2,5}(?:\)|%29)(?:[ .-]|%20)?\d{2,4}(?:(?:[ .-]|%20)?\d{2,4}){1,3}` +
-	`|\b\d{3}(?:[ .-]|%20)\d{3}(?:[ .-]|%20)\d{4}\b` +
+var phoneNumbers = compile(`(?:(?:\+|%2B)\d|\b00` + between + `?[1-9])(?:(?:` + between + `|[()/]|%28|%29){0,3}\d){6,14}` +
+	`|(?:\(|%28)\d{2,5}(?:\)|%29)` + between + `?\d{2,4}(?:` + between + `?\d{2,4}){1,3}` +
+	`|\b\d{3}` + between + `\d{3}` + between + `\d{4}\b` +
 	`|\b\d{10,15}\b`)
+
+// between matches what separates groups of digits: a space, a dot or a hyphen,
+// also those that word processors write, which do not break lines.
+const between = `(?:[ .\x{a0}\x{202f}\x{2010}-\x{2013}-]|%20)`
 
 // compile returns a function that compiles pattern when it is first called:
 // programs start faster without it, and many never log anything.
