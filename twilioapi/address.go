@@ -16,7 +16,7 @@ import (
 // longer: check SIDs where they enter the program, and names with
 // [CheckSegment].
 func checkAddress(u *url.URL, queryAllowed bool) error {
-	if u.Scheme != "https" || u.User != nil || u.Port() != "" && u.Port() != "443" || !strings.HasSuffix(u.Hostname(), ".twilio.com") {
+	if !twilios(u) {
 		return bentAddress(fmt.Errorf("%s is not Twilio's", u.Redacted()))
 	}
 	if u.Fragment != "" || u.RawFragment != "" || !queryAllowed && (u.RawQuery != "" || u.ForceQuery) {
@@ -32,6 +32,11 @@ func checkAddress(u *url.URL, queryAllowed bool) error {
 		}
 	}
 	return nil
+}
+
+// twilios reports whether u is at one of Twilio's servers.
+func twilios(u *url.URL) bool {
+	return u.Scheme == "https" && u.User == nil && (u.Port() == "" || u.Port() == "443") && strings.HasSuffix(u.Hostname(), ".twilio.com")
 }
 
 // CheckSegment returns an error unless name can be one segment of the path of a

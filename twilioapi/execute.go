@@ -74,7 +74,7 @@ func ExecuteTwilio[T any](ctx context.Context, callback func(client *Client) (T,
 			err = bentAddress(err) // twilio-go found it before sending
 		}
 		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == io.EOF { // nothing or a list instead of a resource
-			err = &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent an answer without the resource", Err: err}
+			err = noResource(err)
 		}
 		return data, err
 	}, opts...)

@@ -348,7 +348,7 @@ func TestPaging(t *testing.T) {
 // elsewhere is not reported as the caller's fault.
 func TestOddAnswers(t *testing.T) {
 	u, ctx := serve(t, nil)
-	for _, answer := range []string{"[]", ""} {
+	for _, answer := range []string{"[]", "", "null", " null\n"} {
 		u.next = func(w http.ResponseWriter, r *http.Request) {
 			if answer == "" {
 				w.WriteHeader(http.StatusNoContent)
@@ -362,13 +362,16 @@ func TestOddAnswers(t *testing.T) {
 			t.Errorf("%q: %d %s %v", answer, res.Status, res.Message, res.Err())
 		}
 	}
-	for next, want := range map[string]int{"https://taskrouter.twilio.com:443": 200, "https://taskrouter.example.com": 502} {
+	for next, want := range map[string]int{
+		"https://taskrouter.twilio.com:443/v1/TaskQueues?Page=1": 200, "https://taskrouter.example.com/v1/TaskQueues?Page=1": 502,
+		"https://taskrouter.example.com/v1/TaskQueues": 502, "http://taskrouter.twilio.com/v1/TaskQueues": 502, "/v1/TaskQueues": 502, "x": 502,
+	} {
 		u.next = func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("Page") == "1" {
 				io.WriteString(w, `{"task_queues":[{"sid":"WQ2"}],"meta":{"key":"task_queues","next_page_url":null}}`)
 				return
 			}
-			fmt.Fprintf(w, `{"task_queues":[{"sid":"WQ1"}],"meta":{"key":"task_queues","next_page_url":"%s/v1/Workspaces/%s/TaskQueues?Page=1"}}`, next, workspaceSID)
+			fmt.Fprintf(w, `{"task_queues":[{"sid":"WQ1"}],"meta":{"key":"task_queues","next_page_url":"%s"}}`, next)
 		}
 		res := twilioapi.ExecuteTwilio(ctx, func(client *twilioapi.Client) ([]taskrouter.TaskrouterV1TaskQueue, error) {
 			return taskrouter.NewApiService(client).ListTaskQueue(workspaceSID, nil)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,12 +52,22 @@ func (s *sender) SendRequest(method, rawURL string, data url.Values, headers map
 	if err != nil {
 		return nil, err
 	}
-	wantsJSON := resp.Request.Header.Get("Accept") == jsonType
-	if wantsJSON && !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated) {
-		return nil, notJSON(resp, answer)
+	if resp.Request.Header.Get("Accept") == jsonType {
+		switch {
+		case !json.Valid(answer) && (len(answer) > 0 || resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated):
+			return nil, notJSON(resp, answer)
+		case string(bytes.TrimSpace(answer)) == "null": // twilio-go would return a resource without a value
+			return nil, noResource(errors.New("the answer is null"))
+		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(answer))
 	return resp, nil
+}
+
+// noResource is the error for an answer that has nothing, or something else,
+// instead of a resource.
+func noResource(err error) error {
+	return &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent an answer without the resource", Err: err}
 }
 
 func notJSON(resp *http.Response, answer []byte) error {
@@ -106,7 +117,9 @@ func parseAddress(rawURL string, nextPage bool) (*url.URL, error) {
 		return nil, bentAddress(err)
 	}
 	if err := checkAddress(u, nextPage); err != nil {
-		if nextPage && u.RawQuery != "" { // Twilio's fault, not the caller's
+		// Only Twilio chooses the query of a next page, and the host of any
+		// address; the caller's parameters are in the path.
+		if nextPage && (u.RawQuery != "" || !twilios(u)) {
 			return nil, &flexfn.Error{Status: http.StatusBadGateway, Message: "Twilio sent the address of a next page that is not Twilio's", Err: err}
 		}
 		return nil, err
