@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/signature"
 )
 
 // heldBody is a body that withholds its last byte until it is released.
@@ -90,6 +91,7 @@ func bodyApp(t testing.TB, change func(*flexfn.Config)) *flexfn.App {
 // is returned at the end.
 func TestBodiesAreBounded(t *testing.T) {
 	app := bodyApp(t, func(c *flexfn.Config) { c.MaxBodiesBytes = 10 << 20 })
+	app.Handle("/studio", flexfn.PrepareStudioFunction(func(context.Context, flexfn.Event) (struct{}, error) { return struct{}{}, nil }))
 	post := func(size int) int {
 		status, _ := post(t, app, "/f", url.Values{"Token": {"agent"}, "x": {strings.Repeat("x", size)}})
 		return status
@@ -98,6 +100,13 @@ func TestBodiesAreBounded(t *testing.T) {
 	long := holdBodies(t, app, 5, 3<<20, letGo)
 	if got := [3]int{post(100 << 10), post(60 << 10), post(7 << 10)}; got != [3]int{503, 200, 200} {
 		t.Errorf("while long bodies arrive, long, ordinary and short ones are answered %d", got)
+	}
+	// A signature does not change that: nothing is wrong with what Twilio sent.
+	r := httptest.NewRequest("POST", "/studio", strings.NewReader("x="+strings.Repeat("x", 100<<10)))
+	r.Header.Set(signature.Header, "not checked yet")
+	w := httptest.NewRecorder()
+	if app.ServeHTTP(w, r); w.Code != 503 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `"Too many long`) {
+		t.Errorf("from Twilio, a long one is answered %d %v %s", w.Code, w.Header(), w.Body)
 	}
 	ordinary := holdBodies(t, app, 200, 60<<10, letGo)
 	if got := [2]int{post(60 << 10), post(7 << 10)}; got != [2]int{503, 200} {

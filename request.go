@@ -302,7 +302,7 @@ func isName(name []byte, key string) bool {
 // Source: https://www.twilio.com/docs/events/event-delivery-and-duplication.
 func unreadable(bad error) error {
 	told, ok := errors.AsType[*Error](bad)
-	if !ok {
+	if !ok || told.Status >= http.StatusInternalServerError { // such as a 503 with Retry-After: nothing is wrong with the body
 		return bad
 	}
 	return &Error{
