@@ -371,6 +371,39 @@ func TestWireForm(t *testing.T) {
 	}
 }
 
+// TestNoLookForABody: a GET without a body is sent such that net/http starts no
+// goroutine to look for one. Other requests, and a GET that chose its encoding,
+// stay as they are.
+func TestNoLookForABody(t *testing.T) {
+	var got []string
+	app := testApp(t, func(c *Config) {
+		c.Transport = heedless(func(r *http.Request) (*http.Response, error) {
+			got = r.TransferEncoding
+			resp, _ := reply("crm.test", 200, "")
+			return resp, nil
+		})
+	})
+	for _, c := range []struct {
+		method    string
+		own, want []string
+	}{
+		{"GET", nil, []string{"identity"}},
+		{"GET", []string{"chunked"}, []string{"chunked"}},
+		{"HEAD", nil, nil},
+		{"DELETE", nil, nil},
+		{"POST", nil, nil},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, "http://crm.test/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.TransferEncoding = c.own
+		if _, err := app.HTTPClient().Do(req); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s, %q: %q, %v", c.method, c.own, got, err)
+		}
+	}
+}
+
 // TestHTTP2Lost: an HTTP/2 stream ends without an answer, over TLS.
 func TestHTTP2Lost(t *testing.T) {
 	h := &hits{next: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }}
