@@ -1,12 +1,14 @@
 // Command mutants finds changes of a package's code that its own tests do not
 // notice:
 //
-//	mutants [-exec COMMAND] [-run REGEXP] [-list FILE] FOLDER...
+//	mutants [-exec COMMAND] [-run REGEXP] [-slack DURATION] [-list FILE] FOLDER...
 //
 // The changes are those of go-gremlins, one operator at a time. go-gremlins
 // rebuilds a package's tests for each; this builds all changes into one test
 // binary, where an environment variable turns one of them on. Each is tried with
 // the tests that cover its line, fast ones first, until one fails or hangs.
+// Changes that make a test hang are logged: on a busy machine some only seem to,
+// so try those again with -run and a longer -slack.
 //
 // The list has a line for each change that may survive: the file, the line's
 // text, the change and the reason, with tabs between them. The command fails if
@@ -21,6 +23,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 )
 
 const enough = 95 // per cent
@@ -29,6 +32,7 @@ func main() {
 	log.SetFlags(log.Ltime)
 	exec := flag.String("exec", "", "run test binaries with `COMMAND`, for example \"nice -n 19\"")
 	only := flag.String("run", "", "try only what `REGEXP` matches of the lines that are printed, and judge nothing")
+	slack := flag.Duration("slack", 5*time.Second, "a test hangs if it takes three times as long as without a change, and `DURATION`")
 	name := flag.String("list", "", "`FILE` with the changes that may survive")
 	flag.Parse()
 	listed := map[string]bool{}
@@ -43,7 +47,7 @@ func main() {
 	}
 	failed := false
 	for _, dir := range flag.Args() {
-		p := &pkg{dir: dir, exec: strings.Fields(*exec), only: regexp.MustCompile(*only), log: log.Printf}
+		p := &pkg{dir: dir, exec: strings.Fields(*exec), only: regexp.MustCompile(*only), slack: *slack, log: log.Printf}
 		if err := p.try(); err != nil {
 			log.Fatalf("%s: %v", dir, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The package whose mutants TestMutants tries.
@@ -77,7 +78,7 @@ func TestMutants(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := &pkg{dir: dir, only: regexp.MustCompile(""), log: t.Logf}
+	p := &pkg{dir: dir, only: regexp.MustCompile(""), slack: 5 * time.Second, log: t.Logf}
 	if err := p.try(); err != nil {
 		t.Fatal(err)
 	}

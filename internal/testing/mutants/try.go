@@ -26,10 +26,11 @@ const (
 
 // A pkg is a package whose mutants are tried.
 type pkg struct {
-	dir  string
-	exec []string       // begins the command that runs a test binary
-	only *regexp.Regexp // matches the mutants to try
-	log  func(format string, args ...any)
+	dir   string
+	exec  []string       // begins the command that runs a test binary
+	only  *regexp.Regexp // matches the mutants to try
+	slack time.Duration  // for a busy machine, before a test counts as hung
+	log   func(format string, args ...any)
 
 	sources   map[string]bool // names of files
 	functions []*function
@@ -297,7 +298,7 @@ func within(at, from, to token.Position) bool {
 }
 
 // noticed reports whether a test fails with m, and whether it failed because it
-// hung.
+// hung. A test that passes when it is tried again does not count as failed.
 func (p *pkg) noticed(binary string, m *mutant) (noticed, hung bool) {
 	limit := 250 * time.Millisecond // for the tests of one process
 	for rest := m.tests; len(rest) > 0; limit *= 4 {
@@ -308,11 +309,19 @@ func (p *pkg) noticed(binary string, m *mutant) (noticed, hung bool) {
 			sum += p.tests[rest[0]].time
 			rest = rest[1:]
 		}
-		// Three times as long as on its own, and more for a busy machine.
-		cmd := p.command(binary, pattern(names...), "-test.short", "-test.failfast", "-test.timeout="+(3*sum+5*time.Second).String())
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", variable, m.id))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return true, bytes.Contains(out, []byte("panic: test timed out"))
+		failed := func() bool {
+			cmd := p.command(binary, pattern(names...), "-test.short", "-test.failfast", "-test.timeout="+(3*sum+p.slack).String())
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", variable, m.id))
+			out, err := cmd.CombinedOutput()
+			hung = err != nil && bytes.Contains(out, []byte("panic: test timed out"))
+			return err != nil
+		}
+		switch {
+		case !failed():
+		case hung || failed():
+			return true, hung
+		default:
+			p.log("failed once, and passed then: %v", m)
 		}
 	}
 	return false, false
