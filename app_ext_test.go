@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/testing/syncbuf"
 )
 
 // iam imitates Twilio's token validation: it accepts any token, takes it for
@@ -328,6 +329,27 @@ func TestIAMOutage(t *testing.T) {
 			t.Errorf("after the outage: %d", status)
 		}
 	})
+}
+
+// TestIAMRefusesTheApp: if Twilio refuses the app's own credentials, the answer
+// is not one that logs workers out or makes them wait, and the log says what to
+// check.
+func TestIAMRefusesTheApp(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		var log syncbuf.Buffer
+		config := testConfig(&iam{answer: func(string) (int, string) { return status, `{"code": 20003, "message": "Authenticate"}` }})
+		config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		app := newApp(t, config)
+		app.Handle("/f", flexfn.PrepareFlexFunction(func(context.Context, struct{}) (any, error) { return nil, nil }))
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("GET", "/f?Token=t", nil))
+		if w.Code != 500 || w.Header().Get("Retry-After") != "" || strings.Contains(w.Body.String(), "Authenticate") {
+			t.Errorf("%d: %d %v %s", status, w.Code, w.Header(), w.Body)
+		}
+		if err := app.Wait(t.Context()); err != nil || log.Count("are ACCOUNT_SID and AUTH_TOKEN right?") != 1 {
+			t.Errorf("%d: %v, logged %s", status, err, log.String())
+		}
+	}
 }
 
 func TestRegions(t *testing.T) {
