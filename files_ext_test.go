@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -81,6 +83,23 @@ func TestHandleFilesThatCannotSeek(t *testing.T) {
 	app.ServeHTTP(w, httptest.NewRequest("GET", "/features/a.txt", nil))
 	if w.Code != 200 || w.Body.String() != "text" {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestFolderCalledIndex: it is not sent as a page.
+func TestFolderCalledIndex(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "features/a/index.html"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	app := flexfntest.New(t)
+	app.HandleFiles("/features/", os.DirFS(dir))
+	for _, path := range []string{"/features/a/", "/features/a/index.html"} {
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 404 {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
 	}
 }
 
