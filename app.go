@@ -348,7 +348,7 @@ func (c *call) admit(body []byte) (*values, error) {
 // admitSigned checks Twilio's signature, and then reads the parameters. A
 // signed request whose body cannot be read is answered 500, since Event
 // Streams drops events after a 4xx; an open function, which anyone may call,
-// keeps the 4xx. A function of package events reads the body itself, so a body
+// keeps the 4xx. A function that takes batches reads the body itself, so a body
 // without parameters is not an error there.
 func (c *call) admitSigned(body []byte) (*values, error) {
 	mend := unreadable
@@ -371,7 +371,7 @@ func (c *call) admitSigned(body []byte) (*values, error) {
 		}
 		err = vs.decode()
 	}
-	if c.fn.part != nil { // a function of package events
+	if p, ok := c.fn.part.(link.BodyReader); ok && p.ReadsBody() {
 		c.body = body
 		if err != nil {
 			return new(values), nil

@@ -130,6 +130,30 @@ func TestTaskRouterForms(t *testing.T) {
 	}
 }
 
+// TestNotAForm: a delivery that is not a form, such as a batch that Event
+// Streams sends to the wrong URL, is neither acknowledged nor refused for good.
+func TestNotAForm(t *testing.T) {
+	var c counter
+	all := events.On("*", func(context.Context, events.Event) error {
+		c.add("run")
+		return nil
+	})
+	for name, f := range map[string]*flexfn.Function{
+		"TaskRouter": events.TaskRouter(all), "Status": events.Status(all),
+		"Conversations": events.Conversations(all), "Interactions": events.Interactions(all),
+	} {
+		app := newApp(t, "/f", f)
+		batch := []any{flexfntest.CloudEvent("EZ1", "com.twilio.studio.flow.step.ended", map[string]string{})}
+		if a := app.CallStudioJSON("/f", batch); a.Status != http.StatusInternalServerError {
+			t.Errorf("%s answers a batch with %d %s", name, a.Status, a.Body)
+		}
+		if a := app.CallStudio("/f", nil); a.Status != http.StatusInternalServerError {
+			t.Errorf("%s answers nothing with %d %s", name, a.Status, a.Body)
+		}
+	}
+	c.want(t, "run", 0)
+}
+
 // TestListenersAreAlone: one listener fails, and the others run once.
 func TestListenersAreAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -216,6 +216,10 @@ func (p *part) Mount(_ string, app *link.Runtime) error {
 	return nil
 }
 
+// ReadsBody implements [link.BodyReader]: a batch is not an object with
+// parameters.
+func (p *part) ReadsBody() bool { return p.source.batch }
+
 func runtimeOf(ctx context.Context) (*link.Runtime, error) {
 	rt, ok := ctx.Value(link.RuntimeKey{}).(*link.Runtime)
 	if !ok {
@@ -239,7 +243,11 @@ func (p *part) serve(ctx context.Context, in flexfn.Event) (*flexfn.Response, er
 			return nil, err
 		}
 	} else {
-		list = []Event{p.source.event(formFields(in), flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))}
+		f := formFields(in)
+		if len(f) == 0 { // such as multipart
+			return nil, fmt.Errorf("the delivery has no fields; events.%s takes forms", p.source.name)
+		}
+		list = []Event{p.source.event(f, flexfn.RequestHeader(ctx).Get("I-Twilio-Idempotency-Token"))}
 	}
 	d := &delivery{part: p, rt: rt, path: rt.Path}
 	errs := make([]error, len(list))

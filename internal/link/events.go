@@ -19,6 +19,11 @@ type Mounted interface {
 	Mount(path string, app *Runtime) error
 }
 
+// A BodyReader is a part that may read the request's body itself.
+type BodyReader interface {
+	ReadsBody() bool
+}
+
 // A JobRunner is a part that runs jobs from the queue.
 type JobRunner interface {
 	RunJob(ctx context.Context, job []byte) error
@@ -39,8 +44,8 @@ type Runtime struct {
 	Queue  Queue // nil if the app has no queue
 	// Workspace is the TaskRouter workspace's SID, or empty.
 	Workspace string
-	// Path is the function's path and Body the request's body. Both are empty
-	// outside a request.
+	// Path is the function's path and Body, for a [BodyReader], the request's
+	// body. Both are empty outside a request.
 	Path string
 	Body []byte
 	// Deadline is the function's own deadline; zero means the app's.
