@@ -16,7 +16,11 @@ import (
 // still open: net/http does not report when that ends.
 func bound(listener net.Listener, server *http.Server, n int) net.Listener {
 	l := &bounded{Listener: listener, server: server, free: make(chan struct{}, n), closed: make(chan struct{})}
-	server.ConnState = func(_ net.Conn, s http.ConnState) {
+	before := server.ConnState
+	server.ConnState = func(conn net.Conn, s http.ConnState) {
+		if before != nil {
+			before(conn, s)
+		}
 		if s == http.StateClosed || s == http.StateHijacked {
 			<-l.free
 		}

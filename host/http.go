@@ -45,10 +45,12 @@ const (
 	idleTime       = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
 
-	// maxHeaders bounds the names of header fields. In memory a short field takes
-	// twenty times its bytes, which a client who sends no body could hold in each
-	// of an HTTP/2 connection's streams.
-	maxHeaders = 200
+	// maxHeaders bounds the header fields. In memory a short field takes twenty
+	// times its bytes, which a client could hold on each connection by not ending
+	// them, or in each of an HTTP/2 connection's streams by sending no body. It is
+	// part of fieldsMessage.
+	maxHeaders    = 200
+	fieldsMessage = "The request has more than 200 header fields"
 )
 
 // serveHTTP serves on config's address until ctx ends, and then until the
@@ -74,9 +76,7 @@ func serveHTTP(ctx context.Context, front *front, config Config) error {
 	server.Handler = front
 	// Not ctx: requests do not end when the program is told to stop.
 	server.BaseContext = func(net.Listener) context.Context { return front.known(context.Background()) }
-	if config.MaxHTTP2Connections > 0 {
-		listener = &http2Listener{Listener: listener, most: int64(config.MaxHTTP2Connections)}
-	}
+	listener = newClientListener(listener, server, config)
 	if config.MaxConnections > 0 {
 		listener = bound(listener, server, config.MaxConnections)
 	}
@@ -265,7 +265,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.Header) > maxHeaders {
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // net/http would wait for the body
-		http.Error(w, fmt.Sprintf("The request has more than %d header fields", maxHeaders), http.StatusRequestHeaderFieldsTooLarge)
+		http.Error(w, fieldsMessage, http.StatusRequestHeaderFieldsTooLarge)
 		return
 	}
 	ending := f.ending.Load()

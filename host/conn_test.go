@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,6 +175,63 @@ func TestHTTP2Connections(t *testing.T) {
 	})
 }
 
+// TestHead counts the fields of a request as it arrives in pieces of each size.
+func TestHead(t *testing.T) {
+	for text, want := range map[string]head{
+		"":                               {},
+		"GET / HT":                       {begun: true},
+		"GET / HTTP/1.1\r\n":             {lines: 1},
+		"GET / HTTP/1.1\r\nA: b\r\n\r":   {lines: 2},
+		"GET / HTTP/1.1\r\nA: b\r\n\r\n": {lines: 2, ended: true},
+		"GET / HTTP/1.1\r\nA: b\r\n\r\nb\nc\nd\n": {lines: 2, ended: true},
+		"GET / HTTP/1.1\nA: b\n c\nD:\n\nbody\n":  {lines: 4, ended: true},
+	} {
+		for size := 1; size <= max(1, len(text)); size++ {
+			var h head
+			for part := range slices.Chunk([]byte(text), size) {
+				h.add(part)
+			}
+			if h != want {
+				t.Errorf("%q in pieces of %d: %+v, want %+v", text, size, h, want)
+			}
+		}
+	}
+}
+
+// TestFieldsAreCounted: a client is answered before its header fields end, in
+// the first request on a connection or a later one. What a body has is not
+// counted.
+func TestFieldsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dial, _ := serveInMemory(t, Config{})
+		body := strings.Repeat("\n", 2*maxHeaders)
+		whole := "POST / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", maxHeaders-1) + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+		for _, earlier := range []int{0, 1, 3} {
+			conn := dial()
+			answers := bufio.NewReader(conn)
+			for range earlier {
+				if _, err := io.WriteString(conn, whole); err != nil {
+					t.Fatal(err)
+				}
+				if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != 200 {
+					t.Fatalf("a request with %d fields: %v, %v", maxHeaders, resp, err)
+				}
+			}
+			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", maxHeaders+1))
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil || resp.StatusCode != 431 {
+				t.Fatalf("after %d requests: %v, %v", earlier, resp, err)
+			}
+			if text, err := io.ReadAll(resp.Body); err != nil || string(text) != fieldsMessage+"\n" {
+				t.Errorf("after %d requests: %q, %v", earlier, text, err)
+			}
+		}
+		if !strings.Contains(fieldsMessage, fmt.Sprint(maxHeaders)) {
+			t.Errorf("the message says %q", fieldsMessage)
+		}
+	})
+}
+
 // TestMemoryUnderResets: 64 clients open HTTP/2 streams, send a little of a long
 // body, and reset them at once, for three seconds.
 func TestMemoryUnderResets(t *testing.T) {
@@ -193,13 +252,68 @@ func TestMemoryUnderResets(t *testing.T) {
 			}
 		})
 	}
+	checkOthers(t, ctx, p, client)
+	everyone.Wait()
+}
+
+// TestMemoryUnderEndlessHeads: 500 clients send header fields for three seconds
+// without ending them, and many of them send a request first.
+func TestMemoryUnderEndlessHeads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes three seconds")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	p, client := appServer(t, nil, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var fields strings.Builder
+	for i := range 6000 {
+		fmt.Fprintf(&fields, "%x:\r\n", i)
+	}
+	var everyone sync.WaitGroup
+	for i := range 500 {
+		everyone.Go(func() {
+			for ctx.Err() == nil {
+				endless(ctx, p.socket, i%2 == 0, fields.String()[:35000])
+			}
+		})
+	}
+	checkOthers(t, ctx, p, client)
+	everyone.Wait()
+}
+
+// endless sends the beginning of a request, and holds the connection until the
+// server closes it.
+func endless(ctx context.Context, socket string, second bool, fields string) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if second {
+		_, _ = io.WriteString(conn, "GET /fine HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			return
+		}
+	}
+	go func() { _, _ = io.WriteString(conn, "GET /fine HTTP/1.1\r\n"+fields) }() // ends with conn
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// checkOthers calls a server until ctx ends, and checks the answers and the most
+// memory that the server has used by then.
+func checkOthers(t *testing.T, ctx context.Context, p *program, client *http.Client) {
+	t.Helper()
 	calls, statuses := 0, map[int]int{}
 	for ctx.Err() == nil {
 		statuses[status(t, client, "/fine")]++
 		calls++
 		time.Sleep(20 * time.Millisecond)
 	}
-	everyone.Wait()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
