@@ -16,9 +16,12 @@ import (
 
 // letterBox stands for the part of a function that keeps dead letters.
 type letterBox struct {
-	done []string
-	err  error
+	reads bool // the body
+	done  []string
+	err   error
 }
+
+func (b *letterBox) ReadsBody() bool { return b.reads }
 
 func (b *letterBox) applyStudio(*Function) {}
 func (b *letterBox) Define() (any, error)  { return b, nil }
@@ -93,18 +96,25 @@ func TestEventsOfTheDevServer(t *testing.T) {
 	}
 }
 
-// TestPartsTakeAnyBody: a function of package events reads the body
-// itself, so a body without parameters is not an error.
+// TestPartsTakeAnyBody: a function that takes batches reads the body itself, so
+// a body without parameters is not an error. To other functions of package
+// events it is, so that nothing unread is acknowledged.
 func TestPartsTakeAnyBody(t *testing.T) {
 	var got Event
-	post := studioApp(t, "/events", PrepareStudioFunction(func(_ context.Context, e Event) (any, error) {
-		got = e
-		return nil, nil
-	}, OpenToAnyone(), new(letterBox)))
-	if w := post("a=1"); w.Code != 200 || got.String("a") != "1" {
-		t.Errorf("%d, %v", w.Code, got)
-	}
-	if w := post(`[{"a":`, "Content-Type", "application/json"); w.Code != 200 || len(got) != 0 {
-		t.Errorf("%d %s, %v", w.Code, w.Body, got)
+	for _, c := range []struct {
+		reads  bool
+		status int
+	}{{true, 200}, {false, 400}} {
+		post := studioApp(t, "/events", PrepareStudioFunction(func(_ context.Context, e Event) (any, error) {
+			got = e
+			return nil, nil
+		}, OpenToAnyone(), &letterBox{reads: c.reads}))
+		if w := post("a=1"); w.Code != 200 || got.String("a") != "1" {
+			t.Errorf("%d, %v", w.Code, got)
+		}
+		got = nil
+		if w := post(`[{"a":`, "Content-Type", "application/json"); w.Code != c.status || len(got) != 0 {
+			t.Errorf("%d %s, %v", w.Code, w.Body, got)
+		}
 	}
 }
