@@ -182,6 +182,10 @@ func (c *clientConn) Close() error {
 	return c.Conn.Close()
 }
 
+// ReadFrom lets net/http send files without copying them, as it does with a
+// [net.TCPConn].
+func (c *clientConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
 // CloseWrite lets net/http end its half of the connection, as it does with a
 // [net.TCPConn].
 func (c *clientConn) CloseWrite() error {
