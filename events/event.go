@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -224,7 +225,7 @@ func set(v reflect.Value, raw json.RawMessage) error {
 	case t == durationType:
 		// Twilio's durations are in seconds. The limits keep them within an
 		// int64 of nanoseconds.
-		seconds, err := strconv.ParseFloat(text, 64)
+		seconds, err := parseNumber(text, 64)
 		if err != nil || seconds < -1e9 || seconds > 1e9 {
 			return errors.New("it is not a number of seconds")
 		}
@@ -257,9 +258,9 @@ func set(v reflect.Value, raw json.RawMessage) error {
 		v.SetInt(n)
 		return nil
 	case v.CanFloat():
-		n, err := strconv.ParseFloat(text, t.Bits())
+		n, err := parseNumber(text, t.Bits())
 		if err != nil {
-			return errors.New("it is not a number")
+			return err
 		}
 		v.SetFloat(n)
 		return nil
@@ -268,6 +269,16 @@ func set(v reflect.Value, raw json.RawMessage) error {
 		return errors.New("it does not fit into " + v.Type().String())
 	}
 	return nil
+}
+
+// parseNumber reads a finite number. strconv also takes "NaN" and "Inf", which
+// no bound holds off and JSON cannot write.
+func parseNumber(s string, bits int) (float64, error) {
+	n, err := strconv.ParseFloat(s, bits)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, errors.New("it is not a number")
+	}
+	return n, nil
 }
 
 // parseTime reads the formats of Twilio's products: seconds or milliseconds

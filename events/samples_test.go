@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,21 @@ func TestStrangersHaveKeys(t *testing.T) {
 		one, two := s.event(formFields(map[string]any{"New": "1"}), ""), s.event(formFields(map[string]any{"New": "2"}), "")
 		if one.Key == two.Key || one.Key != s.event(formFields(map[string]any{"New": "1"}), "").Key {
 			t.Errorf("%s: the keys are %q and %q", name, one.Key, two.Key)
+		}
+	}
+}
+
+// TestNumbers: what is not a finite number, or not a duration that fits, is left
+// out of an event.
+func TestNumbers(t *testing.T) {
+	for text, fits := range map[string]bool{"1.5": true, "-3": true, "NaN": false, "Inf": false, "-infinity": false, "1e400": false, "1e30": false, "x": false} {
+		var number float64
+		if err := set(valueOf(&number), json.RawMessage(strconv.Quote(text))); (err == nil) != (fits || text == "1e30") || err != nil && number != 0 {
+			t.Errorf("the number %s: %v, %v", text, number, err)
+		}
+		var duration time.Duration
+		if err := set(valueOf(&duration), json.RawMessage(strconv.Quote(text))); (err == nil) != fits || err != nil && duration != 0 {
+			t.Errorf("the duration %s: %v, %v", text, duration, err)
 		}
 	}
 }
