@@ -9,6 +9,7 @@ import (
 
 	"github.com/flexfn/flexfn"
 	"github.com/flexfn/flexfn/internal/link"
+	"github.com/flexfn/flexfn/internal/twilioevent"
 )
 
 // On adds a listener to [TaskRouter], [Stream], [Status], [Conversations] or
@@ -132,18 +133,11 @@ func (l *listener) id(path string) string {
 // that of Event Streams.
 func (l *listener) wants(e Event) bool {
 	for _, t := range l.types {
-		if matches(t, e.Type) || matches(t, e.fields.text(streamType)) {
+		if twilioevent.Matches(t, e.Type) || twilioevent.Matches(t, e.fields.text(streamType)) {
 			return true
 		}
 	}
 	return false
-}
-
-func matches(pattern, t string) bool {
-	if start, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(t, start)
-	}
-	return pattern == t && t != ""
 }
 
 // ours maps the event types of this package to their sources.

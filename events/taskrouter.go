@@ -147,7 +147,7 @@ type Transfer struct {
 // matches. It catches typos; an event of an unknown type still reaches the
 // listeners of "*".
 func knownTaskRouterType(pattern string) bool {
-	return slices.ContainsFunc(twilioevent.TaskRouterTypes(), func(t string) bool { return matches(pattern, t) })
+	return slices.ContainsFunc(twilioevent.TaskRouterTypes(), func(t string) bool { return twilioevent.Matches(pattern, t) })
 }
 
 // taskRouterEvent reads an event of TaskRouter from any of its sources. The key

@@ -331,17 +331,10 @@ func (f *Function) takes(t string) bool {
 // matches reports whether t matches pattern, which may end in "*". Listeners of
 // Event Streams may name TaskRouter's types in either form.
 func (f *Function) matches(pattern, t string) bool {
-	if f.Source == string(twilioevent.Stream) && matches(pattern, twilioevent.StreamType(t)) {
+	if f.Source == string(twilioevent.Stream) && twilioevent.Matches(pattern, twilioevent.StreamType(t)) {
 		return true
 	}
-	return matches(pattern, t)
-}
-
-func matches(pattern, t string) bool {
-	if start, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(t, start)
-	}
-	return pattern == t
+	return twilioevent.Matches(pattern, t)
 }
 
 // eventTypes lists the events that can be triggered, by source.

@@ -192,6 +192,15 @@ func (s Schema) URL(version int) string {
 	return "https://events-schemas.twilio.com/" + s.ID + "/" + strconv.Itoa(version)
 }
 
+// Matches reports whether a listener's pattern takes events of type t: it is the
+// type, or a beginning of it followed by "*".
+func Matches(pattern, t string) bool {
+	if start, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(t, start)
+	}
+	return pattern == t && t != ""
+}
+
 // Types calls yield with the types of each source.
 func Types(yield func(Source, []string) bool) {
 	for _, of := range types() {
