@@ -40,12 +40,14 @@ const (
 // HTTP/2. A server begins with its settings; a refusal has none.
 func refusesHTTP2(t *testing.T, conn net.Conn, text ...string) bool {
 	t.Helper()
-	go func() {
+	var sending sync.WaitGroup
+	defer sending.Wait() // a bubble ends only after its goroutines
+	sending.Go(func() {
 		for _, part := range text {
 			_, _ = io.WriteString(conn, part)
 			time.Sleep(time.Millisecond) // until it was read
 		}
-	}()
+	})
 	head := make([]byte, 9)
 	if _, err := io.ReadFull(conn, head); err != nil || head[3] != 4 {
 		t.Fatalf("the server began with %q, %v", head, err)
@@ -204,6 +206,8 @@ func TestHead(t *testing.T) {
 func TestFieldsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dial, _ := serveInMemory(t, Config{})
+		var sending sync.WaitGroup
+		defer sending.Wait()
 		body := strings.Repeat("\n", 2*maxHeaders)
 		whole := "POST / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", maxHeaders-1) + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 		for _, earlier := range []int{0, 1, 3} {
@@ -217,7 +221,9 @@ func TestFieldsAreCounted(t *testing.T) {
 					t.Fatalf("a request with %d fields: %v, %v", maxHeaders, resp, err)
 				}
 			}
-			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", maxHeaders+1))
+			sending.Go(func() {
+				_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", maxHeaders+1))
+			})
 			resp, err := http.ReadResponse(answers, nil)
 			if err != nil || resp.StatusCode != 431 {
 				t.Fatalf("after %d requests: %v, %v", earlier, resp, err)
