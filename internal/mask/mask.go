@@ -18,14 +18,19 @@ import (
 // digits such as (555) 000-1111 or 555.000.1111. Spaces, brackets and the plus
 // sign may be escaped as in a URL. It does not match the digits of SIDs, which
 // have letters around them.
-var phoneNumbers = compile(`(?:(?:\+|%2B)\d|\b00` + between + `?[1-9])(?:(?:` + between + `|[()/]|%28|%29){0,3}\d){6,14}` +
+//
+// regexp is several times as fast with at most 500 instructions; these are 408.
+var phoneNumbers = compile(`(?:(?:\+|%2B)\d|\b00` + between + `?[1-9])(?:(?:[()/` + blanks + `]|%2[089]){0,3}\d){6,14}` +
 	`|(?:\(|%28)\d{2,5}(?:\)|%29)` + between + `?\d{2,4}(?:` + between + `?\d{2,4}){1,3}` +
 	`|\b\d{3}` + between + `\d{3}` + between + `\d{4}\b` +
 	`|\b\d{10,15}\b`)
 
-// between matches what separates groups of digits: a space, a dot or a hyphen,
-// also those that word processors write, which do not break lines.
-const between = `(?:[ .\x{a0}\x{202f}\x{2010}-\x{2013}-]|%20)`
+// between matches what separates groups of digits. blanks are a space, a dot and
+// a hyphen, and those that word processors write.
+const (
+	between = `(?:[` + blanks + `]|%20)`
+	blanks  = ` .\x{a0}\x{202f}\x{2010}-\x{2013}-`
+)
 
 // compile returns a function that compiles pattern when it is first called:
 // programs start faster without it, and many never log anything.
@@ -33,8 +38,20 @@ func compile(pattern string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }
 
+// fewestDigits is how many digits a telephone number has at least: (12)34 56.
+const fewestDigits = 6
+
 // PhoneNumbers replaces telephone numbers in s.
 func PhoneNumbers(s string) string {
+	digits := 0
+	for i := range len(s) {
+		if '0' <= s[i] && s[i] <= '9' {
+			digits++
+		}
+	}
+	if digits < fewestDigits { // most messages
+		return s
+	}
 	return phoneNumbers().ReplaceAllString(s, "(number)")
 }
 

@@ -1,6 +1,9 @@
 package mask
 
-import "testing"
+import (
+	"regexp/syntax"
+	"testing"
+)
 
 func TestPhoneNumbers(t *testing.T) {
 	for s, want := range map[string]string{
@@ -9,6 +12,7 @@ func TestPhoneNumbers(t *testing.T) {
 		"(555) 000-1111":                        "(number)",
 		"555-000-1111, 555.000.1111":            "(number), (number)",
 		"+49.30.1234567":                        "(number)",
+		"(12)34 56":                             "(number)",
 		"/v2/PhoneNumbers/%2B15550001111":       "/v2/PhoneNumbers/(number)",
 		"/v2/PhoneNumbers/%28555%29%20000-1111": "/v2/PhoneNumbers/(number)",
 		"15550001111":                           "(number)",
@@ -26,6 +30,31 @@ func TestPhoneNumbers(t *testing.T) {
 		if got := PhoneNumbers(s); got != want {
 			t.Errorf("%q became %q, want %q", s, got, want)
 		}
+	}
+}
+
+// TestPatternIsShort: regexp uses its slow engine for a longer one.
+func TestPatternIsShort(t *testing.T) {
+	parsed, err := syntax.Parse(phoneNumbers().String(), syntax.Perl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := syntax.Compile(parsed.Simplify()); err != nil || len(p.Inst) > 500 {
+		t.Errorf("the pattern has %d instructions: %v", len(p.Inst), err)
+	}
+}
+
+// BenchmarkPhoneNumbers masks a message without digits, and one with a SID.
+func BenchmarkPhoneNumbers(b *testing.B) {
+	for name, text := range map[string]string{
+		"plain": "the handler took longer than its deadline",
+		"sid":   "Twilio answered 404 to GET /v1/Workspaces/WS00000000000000000000000000000001/Tasks/{Sid}",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				PhoneNumbers(text)
+			}
+		})
 	}
 }
 
