@@ -157,11 +157,12 @@ export async function run(baseUrl: string): Promise<string[]> {
   same("one key for a call", [new Set(keys).size, typeof keys[0], String(keys[0]).length], [1, "string", 32]);
 
   // So is a 503 with Retry-After, after that time and with the same key, but not one whose outcome is unknown.
-  const unavailable = (header: Record<string, string>, body = "{}"): api.Client => ({
+  const refusal = '{"success":false}';
+  const unavailable = (headers: Record<string, string>, body = refusal, status = 503): api.Client => ({
     ...client,
     fetch: async (url, init) => {
       keys.push(new Headers(init?.headers).get("Idempotency-Key"));
-      return ++sent < 3 ? new Response(body, { status: 503, headers: header }) : fetch(url, init);
+      return ++sent < 3 ? new Response(body, { status, headers }) : fetch(url, init);
     },
   });
   const patient = { "Retry-After": "0.2" };
@@ -171,13 +172,26 @@ export async function run(baseUrl: string): Promise<string[]> {
   same("503 with Retry-After", [sent, new Set(keys).size, Date.now() - asked > 390], [3, 1, true]);
   for (const [what, answer] of [
     ["503 without Retry-After", () => api.kindsOnce(unavailable({}))],
-    ["503 with an unknown outcome", () => api.kindsOnce(unavailable(patient, '{"outcomeUnknown":true}'))],
+    ["503 with an unknown outcome", () => api.kindsOnce(unavailable(patient, '{"success":false,"outcomeUnknown":true}'))],
     ["503 without a key", () => api.kindsOptional(unavailable(patient))],
     ["503 and no retries", () => api.kindsOnce(unavailable(patient), {}, { retries: 0 })],
   ] as const) {
     sent = 0;
     await fails(what, answer(), (e) => same(what, [e.status, e.attempts, sent], [503, 1, 1]));
   }
+
+  // A proxy's answer, as when the instance that had the call was killed, is none of the function's.
+  for (const [status, body] of [[502, "<html>"], [503, ""], [504, '{"message":"Endpoint request timed out"}']] as const) {
+    sent = keys.length = 0;
+    await api.kindsOnce(unavailable({}, body, status));
+    same(`a proxy's ${status}`, [sent, new Set(keys).size], [3, 1]);
+    sent = 0;
+    await fails(`a proxy's ${status} without a key`, api.kindsOptional(unavailable({}, body, status)), (e) =>
+      same(`a proxy's ${status} without a key`, [e.status, e.answered, e.outcomeUnknown, sent], [status, false, true, 1]));
+  }
+  sent = 0;
+  await fails("the function's 502", api.kindsOnce(unavailable({}, refusal, 502)), (e) =>
+    same("the function's 502", [e.status, e.answered, e.outcomeUnknown, sent], [502, true, false, 1]));
   await api.kindsProto(client);
   await fails("nobody there", api.kindsOptional({ ...client, baseUrl: "http://127.0.0.1:9", retries: 1, retryUnanswered: true }), (e) => same("nobody there", [e.status, e.attempts], [0, 2]));
   await fails("no JSON", api.kindsOptional({ ...client, fetch: async () => new Response("<html>") }), (e) => same("no JSON", e.status, 200));

@@ -488,6 +488,8 @@ export class FunctionError extends Error {
   override readonly name = "FunctionError";
   /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
+  /** False if there was no answer, or if one of 502, 503 or 504 came from a proxy instead of the function. */
+  readonly answered: boolean;
   /** Twilio's error code, if Twilio refused. */
   readonly twilioErrorCode: number | undefined;
   /** The page that explains twilioErrorCode. */
@@ -506,11 +508,16 @@ export class FunctionError extends Error {
   readonly attempts: number;
 
   constructor(status: number, body: Partial<Failure>, attempts: number, retryAfterMs?: number, cause?: unknown) {
-    super(body.message ?? `The function answered with status ${status}`, { cause } as ErrorOptions);
+    // The function's own failures say so; a proxy's do not.
+    const proxys = status >= 502 && status <= 504 && body.success !== false;
+    super(body.message ?? (proxys ? `A proxy answered with status ${status}; the function did not` : `The function answered with status ${status}`), {
+      cause,
+    } as ErrorOptions);
     this.status = status;
+    this.answered = status !== 0 && !proxys;
     this.twilioErrorCode = body.twilioErrorCode;
     this.twilioDocPage = body.twilioDocPage;
-    this.outcomeUnknown = body.outcomeUnknown ?? false;
+    this.outcomeUnknown = body.outcomeUnknown ?? proxys;
     this.requestId = body.requestId;
     this.missing = body.missing ?? [];
     this.invalid = body.invalid ?? [];
@@ -553,9 +560,9 @@ async function call(
         if (!(e instanceof FunctionError)) throw e;
         failure = e;
       }
-      // Whoever sent the 503, the key keeps a repeated call from doing its work twice.
+      // The key keeps a repeated call from doing its work twice.
       const unavailable = failure.status === 503 && failure.retryAfterMs !== undefined && !failure.outcomeUnknown;
-      const again = failure.status === 429 || (failure.status === 0 && retryUnanswered) || (unavailable && key !== undefined);
+      const again = failure.status === 429 || (!failure.answered && retryUnanswered) || (unavailable && key !== undefined);
       const wait = Math.max(Math.random() * Math.min(3000, 200 * 2 ** (attempt - 1)), failure.retryAfterMs ?? 0);
       if (!again || attempt > retries || Date.now() + wait >= deadline) throw failure;
       await pause(wait, ending.signal);
