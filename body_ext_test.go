@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +22,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn"
+	"github.com/flexfn/flexfn/internal/testing/peak"
 	"github.com/flexfn/flexfn/signature"
 )
 
@@ -221,9 +221,6 @@ func TestMemoryUnderAttack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes four seconds")
 	}
-	if runtime.GOOS != "linux" {
-		t.Skip("reads /proc")
-	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -248,6 +245,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := strings.TrimSpace(line)
+	peak.MiB(t, server.Process) // or skip
 
 	const attackers, size = 64, 6_200_000
 	var object bytes.Buffer
@@ -282,21 +280,12 @@ func TestMemoryUnderAttack(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	everyone.Wait()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", server.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, peak, _ := strings.Cut(string(status), "VmHWM:")
-	kib, err := strconv.Atoi(strings.Fields(peak)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("64 attackers: the server's memory was %d MiB at its highest; the worker's %d calls were answered %v, the slowest after %s", kib>>10, calls, statuses, slowest)
-	limit := 128 << 10
+	mib, limit := peak.MiB(t, server.Process), 128
+	t.Logf("64 attackers: the server's memory was %d MiB at its highest; the worker's %d calls were answered %v, the slowest after %s", mib, calls, statuses, slowest)
 	if raceDetector { // it keeps several words for each word of the program
 		limit *= 5
 	}
-	if kib > limit || calls == 0 || statuses[200] != calls {
+	if mib > limit || calls == 0 || statuses[200] != calls {
 		t.Error("the server used too much memory, or the worker was not served")
 	}
 }

@@ -11,10 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +19,7 @@ import (
 	"time"
 
 	"github.com/flexfn/flexfn/internal/testing/memnet"
+	"github.com/flexfn/flexfn/internal/testing/peak"
 )
 
 // http2Frame returns a frame.
@@ -238,56 +236,57 @@ func TestFieldsAreCounted(t *testing.T) {
 	})
 }
 
-// TestMemoryUnderResets: 64 clients open HTTP/2 streams, send a little of a long
-// body, and reset them at once, for three seconds.
+// TestMemoryUnderResets: clients open HTTP/2 streams, send a little of a long
+// body, and reset them at once.
 func TestMemoryUnderResets(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes three seconds")
-	}
-	if runtime.GOOS != "linux" {
-		t.Skip("reads /proc")
-	}
-	p, client := appServer(t, nil, "")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	var everyone sync.WaitGroup
-	for range 64 {
-		everyone.Go(func() {
-			for ctx.Err() == nil {
-				reset(ctx, p.socket)
-			}
-		})
-	}
-	checkOthers(t, ctx, p, client)
-	everyone.Wait()
+	besiege(t, 64, func(ctx context.Context, _ int, socket string) { reset(ctx, socket) })
 }
 
-// TestMemoryUnderEndlessHeads: 500 clients send header fields for three seconds
-// without ending them, and many of them send a request first.
+// TestMemoryUnderEndlessHeads: clients send header fields without ending them,
+// and half of them send a request first.
 func TestMemoryUnderEndlessHeads(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes three seconds")
-	}
-	if runtime.GOOS != "linux" {
-		t.Skip("reads /proc")
-	}
-	p, client := appServer(t, nil, "")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
 	var fields strings.Builder
 	for i := range 6000 {
 		fmt.Fprintf(&fields, "%x:\r\n", i)
 	}
+	besiege(t, 500, func(ctx context.Context, i int, socket string) {
+		endless(ctx, socket, i%2 == 0, fields.String()[:35000])
+	})
+}
+
+// besiege runs clients against a server for three seconds, each over and over.
+// The server must answer other calls meanwhile, and stay below 128 MiB.
+func besiege(t *testing.T, clients int, client func(ctx context.Context, i int, socket string)) {
+	if testing.Short() {
+		t.Skip("takes three seconds")
+	}
+	p, other := appServer(t, nil, "")
+	peak.MiB(t, p.Process) // or skip
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
 	var everyone sync.WaitGroup
-	for i := range 500 {
+	for i := range clients {
 		everyone.Go(func() {
 			for ctx.Err() == nil {
-				endless(ctx, p.socket, i%2 == 0, fields.String()[:35000])
+				client(ctx, i, p.socket)
 			}
 		})
 	}
-	checkOthers(t, ctx, p, client)
+	calls, statuses := 0, map[int]int{}
+	for ctx.Err() == nil {
+		statuses[status(t, other, "/fine")]++
+		calls++
+		time.Sleep(20 * time.Millisecond)
+	}
 	everyone.Wait()
+	mib, limit := peak.MiB(t, p.Process), 128
+	if raceDetector { // it keeps several words for each word of the program
+		limit *= 5
+	}
+	t.Logf("the server's memory was %d MiB at its highest; %d calls were answered %v", mib, calls, statuses)
+	if mib > limit || calls == 0 || statuses[200] != calls {
+		t.Error("the server used too much memory, or did not serve others")
+	}
 }
 
 // endless sends the beginning of a request, and holds the connection until the
@@ -308,35 +307,6 @@ func endless(ctx context.Context, socket string, second bool, fields string) {
 	}
 	go func() { _, _ = io.WriteString(conn, "GET /fine HTTP/1.1\r\n"+fields) }() // ends with conn
 	_, _ = io.Copy(io.Discard, conn)
-}
-
-// checkOthers calls a server until ctx ends, and checks the answers and the most
-// memory that the server has used by then.
-func checkOthers(t *testing.T, ctx context.Context, p *program, client *http.Client) {
-	t.Helper()
-	calls, statuses := 0, map[int]int{}
-	for ctx.Err() == nil {
-		statuses[status(t, client, "/fine")]++
-		calls++
-		time.Sleep(20 * time.Millisecond)
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, peak, _ := strings.Cut(string(text), "VmHWM:")
-	kib, err := strconv.Atoi(strings.Fields(peak)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("the server's memory was %d MiB at its highest; %d calls were answered %v", kib>>10, calls, statuses)
-	limit := 128 << 10
-	if raceDetector { // it keeps several words for each word of the program
-		limit *= 5
-	}
-	if kib > limit || calls == 0 || statuses[200] != calls {
-		t.Error("the server used too much memory, or did not serve others")
-	}
 }
 
 // reset opens and resets streams on one connection until the server closes it.
