@@ -2,6 +2,7 @@ package flexfn
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 
@@ -87,5 +88,16 @@ func TestSumOfParameters(t *testing.T) {
 			t.Errorf("%s and %s have the same checksum", name, other)
 		}
 		different[sum(two[0])] = name
+	}
+}
+
+// TestUnreadable: Twilio gets a 5xx in place of a 4xx, and a 5xx as it is.
+func TestUnreadable(t *testing.T) {
+	for status, want := range map[int]int{400: 500, 413: 500, 499: 500, 500: 500, 503: 503} {
+		bad := Errorf(status, "bad")
+		got, _ := errors.AsType[*Error](unreadable(bad))
+		if got.Status != want || (error(got) == bad) != (status >= 500) {
+			t.Errorf("%d became %d: %v", status, got.Status, got)
+		}
 	}
 }
