@@ -365,6 +365,7 @@ func TestOddAnswers(t *testing.T) {
 	for next, want := range map[string]int{
 		"https://taskrouter.twilio.com:443/v1/TaskQueues?Page=1": 200, "https://taskrouter.example.com/v1/TaskQueues?Page=1": 502,
 		"https://taskrouter.example.com/v1/TaskQueues": 502, "http://taskrouter.twilio.com/v1/TaskQueues": 502, "/v1/TaskQueues": 502, "x": 502,
+		"https://taskrouter.twilio.com/v1/../TaskQueues?Page=1": 502, "https://taskrouter.twilio.com/v1/../TaskQueues": 400,
 	} {
 		u.next = func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("Page") == "1" {
