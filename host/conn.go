@@ -97,7 +97,8 @@ type head struct {
 }
 
 // add takes the next bytes, of which those after the end of the head are
-// ignored. Like net/http it takes lines that end without a carriage return.
+// ignored. Like net/http it takes lines that end without a carriage return, and
+// empty lines before the request line.
 func (h *head) add(p []byte) {
 	for i := 0; i < len(p) && !h.ended; i++ {
 		switch {
@@ -107,7 +108,7 @@ func (h *head) add(p []byte) {
 			h.lines++
 			h.begun = false
 		default:
-			h.ended = true
+			h.ended = h.lines > 0
 		}
 	}
 }

@@ -178,11 +178,13 @@ func TestHTTP2Connections(t *testing.T) {
 // TestHead counts the fields of a request as it arrives in pieces of each size.
 func TestHead(t *testing.T) {
 	for text, want := range map[string]head{
-		"":                               {},
-		"GET / HT":                       {begun: true},
-		"GET / HTTP/1.1\r\n":             {lines: 1},
-		"GET / HTTP/1.1\r\nA: b\r\n\r":   {lines: 2},
-		"GET / HTTP/1.1\r\nA: b\r\n\r\n": {lines: 2, ended: true},
+		"":                                   {},
+		"GET / HT":                           {begun: true},
+		"\r\n\n":                             {},
+		"\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n": {lines: 2, ended: true},
+		"GET / HTTP/1.1\r\n":                 {lines: 1},
+		"GET / HTTP/1.1\r\nA: b\r\n\r":       {lines: 2},
+		"GET / HTTP/1.1\r\nA: b\r\n\r\n":     {lines: 2, ended: true},
 		"GET / HTTP/1.1\r\nA: b\r\n\r\nb\nc\nd\n": {lines: 2, ended: true},
 		"GET / HTTP/1.1\nA: b\n c\nD:\n\nbody\n":  {lines: 4, ended: true},
 	} {
@@ -219,8 +221,12 @@ func TestFieldsAreCounted(t *testing.T) {
 					t.Fatalf("a request with %d fields: %v, %v", maxHeaders, resp, err)
 				}
 			}
+			leading := ""
+			if earlier > 0 { // net/http ignores it after a POST
+				leading = "\r\n"
+			}
 			sending.Go(func() {
-				_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", maxHeaders+1))
+				_, _ = io.WriteString(conn, leading+"GET / HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", maxHeaders+1))
 			})
 			resp, err := http.ReadResponse(answers, nil)
 			if err != nil || resp.StatusCode != 431 {
