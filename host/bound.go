@@ -18,9 +18,7 @@ func bound(listener net.Listener, server *http.Server, n int) net.Listener {
 	l := &bounded{Listener: listener, server: server, free: make(chan struct{}, n), closed: make(chan struct{})}
 	before := server.ConnState
 	server.ConnState = func(conn net.Conn, s http.ConnState) {
-		if before != nil {
-			before(conn, s)
-		}
+		before(conn, s)
 		if s == http.StateClosed || s == http.StateHijacked {
 			<-l.free
 		}

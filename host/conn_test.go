@@ -94,16 +94,7 @@ func serveInMemory(t *testing.T, config Config) (dial func() net.Conn, transport
 func TestHTTP2Connections(t *testing.T) {
 	byHTTP1 := func(t *testing.T, transport *http.Transport, url string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := transport.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != 200 || resp.ProtoMajor != 1 {
+		if resp := get(t, transport, url); resp.StatusCode != 200 || resp.ProtoMajor != 1 {
 			t.Errorf("the next client: %s %s", resp.Proto, resp.Status)
 		}
 	}
@@ -245,7 +236,7 @@ func TestFieldsAreCounted(t *testing.T) {
 // TestMemoryUnderResets: clients open HTTP/2 streams, send a little of a long
 // body, and reset them at once.
 func TestMemoryUnderResets(t *testing.T) {
-	besiege(t, 64, func(ctx context.Context, _ int, socket string) { reset(ctx, socket) })
+	besiege(t, 64, func(_ int, conn net.Conn) { reset(conn) })
 }
 
 // TestMemoryUnderEndlessHeads: clients send header fields without ending them,
@@ -255,14 +246,13 @@ func TestMemoryUnderEndlessHeads(t *testing.T) {
 	for i := range 6000 {
 		fmt.Fprintf(&fields, "%x:\r\n", i)
 	}
-	besiege(t, 500, func(ctx context.Context, i int, socket string) {
-		endless(ctx, socket, i%2 == 0, fields.String()[:35000])
-	})
+	besiege(t, 500, func(i int, conn net.Conn) { endless(conn, i%2 == 0, fields.String()[:35000]) })
 }
 
-// besiege runs clients against a server for three seconds, each over and over.
-// The server must answer other calls meanwhile, and stay below 128 MiB.
-func besiege(t *testing.T, clients int, client func(ctx context.Context, i int, socket string)) {
+// besiege runs clients against a server for three seconds, each over and over
+// with a new connection. The server must answer other calls meanwhile, and stay
+// below 128 MiB.
+func besiege(t *testing.T, clients int, client func(i int, conn net.Conn)) {
 	if testing.Short() {
 		t.Skip("takes three seconds")
 	}
@@ -274,7 +264,14 @@ func besiege(t *testing.T, clients int, client func(ctx context.Context, i int, 
 	for i := range clients {
 		everyone.Go(func() {
 			for ctx.Err() == nil {
-				client(ctx, i, p.socket)
+				conn, err := net.Dial("unix", p.socket)
+				if err != nil {
+					continue
+				}
+				stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+				client(i, conn)
+				stop()
+				_ = conn.Close()
 			}
 		})
 	}
@@ -297,14 +294,7 @@ func besiege(t *testing.T, clients int, client func(ctx context.Context, i int, 
 
 // endless sends the beginning of a request, and holds the connection until the
 // server closes it.
-func endless(ctx context.Context, socket string, second bool, fields string) {
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
+func endless(conn net.Conn, second bool, fields string) {
 	if second {
 		_, _ = io.WriteString(conn, "GET /fine HTTP/1.1\r\nHost: x\r\n\r\n")
 		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
@@ -316,14 +306,7 @@ func endless(ctx context.Context, socket string, second bool, fields string) {
 }
 
 // reset opens and resets streams on one connection until the server closes it.
-func reset(ctx context.Context, socket string) {
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
+func reset(conn net.Conn) {
 	go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with conn
 	field := func(name, value string) string {
 		return "\x00" + string(rune(len(name))) + name + string(rune(len(value))) + value

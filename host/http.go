@@ -47,8 +47,9 @@ const (
 
 	// maxHeaders bounds the header fields. In memory a short field takes twenty
 	// times its bytes, which a client could hold on each connection by not ending
-	// them, or in each of an HTTP/2 connection's streams by sending no body. It is
-	// part of fieldsMessage.
+	// them, or in each of an HTTP/2 connection's streams by sending no body. With
+	// TLS or HTTP/2, fields of the same name count as one. It is part of
+	// fieldsMessage.
 	maxHeaders    = 200
 	fieldsMessage = "The request has more than 200 header fields"
 )
