@@ -424,6 +424,7 @@ export interface Client {
   retries?: number;
   /**
    * Whether to repeat a call that got no answer, although the first attempt may have done its work.
+   * A 502, 503 or 504 from a proxy counts as no answer.
    * By default only calls of functions that are defined to run once per key are repeated; every
    * attempt then carries the same key. A 429 is always repeated, since nothing was done, and so is a
    * 503 with Retry-After that answers a call with a key, unless its outcome is unknown.
@@ -488,7 +489,7 @@ export class FunctionError extends Error {
   override readonly name = "FunctionError";
   /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** False if there was no answer, or if one of 502, 503 or 504 came from a proxy instead of the function. */
+  /** Whether the function itself answered. A 502, 503 or 504 may come from a proxy instead. */
   readonly answered: boolean;
   /** Twilio's error code, if Twilio refused. */
   readonly twilioErrorCode: number | undefined;
@@ -508,16 +509,14 @@ export class FunctionError extends Error {
   readonly attempts: number;
 
   constructor(status: number, body: Partial<Failure>, attempts: number, retryAfterMs?: number, cause?: unknown) {
-    // The function's own failures say so; a proxy's do not.
-    const proxys = status >= 502 && status <= 504 && body.success !== false;
-    super(body.message ?? (proxys ? `A proxy answered with status ${status}; the function did not` : `The function answered with status ${status}`), {
-      cause,
-    } as ErrorOptions);
+    // The function's own failures say success: false.
+    const fromProxy = status >= 502 && status <= 504 && body.success !== false;
+    super(body.message ?? `${fromProxy ? "A proxy, not the function," : "The function"} answered with status ${status}`, { cause } as ErrorOptions);
     this.status = status;
-    this.answered = status !== 0 && !proxys;
+    this.answered = status !== 0 && !fromProxy;
     this.twilioErrorCode = body.twilioErrorCode;
     this.twilioDocPage = body.twilioDocPage;
-    this.outcomeUnknown = body.outcomeUnknown ?? proxys;
+    this.outcomeUnknown = body.outcomeUnknown ?? fromProxy;
     this.requestId = body.requestId;
     this.missing = body.missing ?? [];
     this.invalid = body.invalid ?? [];
