@@ -130,10 +130,10 @@ func (o *onceRule) finish(f *Function) {
 // a client may repeat one. If the key is made of optional parameters, a call
 // that leaves them all out runs unguarded.
 func (o *onceRule) always(f *Function) bool {
-	if o.alone || len(o.parameters) == 0 {
-		return !o.alone
+	if o.alone {
+		return false
 	}
-	return slices.ContainsFunc(f.describeParameters(), func(p openapi.Parameter) bool {
+	return len(o.parameters) == 0 || slices.ContainsFunc(f.describeParameters(), func(p openapi.Parameter) bool {
 		return p.Required && slices.Contains(o.parameters, p.Name)
 	})
 }

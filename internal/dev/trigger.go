@@ -295,12 +295,14 @@ func triggerCommand(f Function, base string) string {
 func (f *Function) example() string {
 	var known []string // what Twilio may send to f
 	for source, types := range twilioevent.Types {
-		switch {
-		case f.Source == string(twilioevent.Stream) && source == twilioevent.TaskRouter, f.Source == string(source) && source == twilioevent.TaskRouter:
-			known = append(append(known, "task.created"), types...) // for "*"
-		case f.Source == string(source):
-			known = append(known, types...)
+		fromTaskRouter := source == twilioevent.TaskRouter
+		if f.Source != string(source) && !(fromTaskRouter && f.Source == string(twilioevent.Stream)) {
+			continue
 		}
+		if fromTaskRouter {
+			known = append(known, "task.created") // the first that fits "*"
+		}
+		known = append(known, types...)
 	}
 	if len(known) == 0 {
 		return ""
