@@ -91,7 +91,8 @@ func TestSumOfParameters(t *testing.T) {
 	}
 }
 
-// TestUnreadable: Twilio gets a 5xx in place of a 4xx, and a 5xx as it is.
+// TestUnreadable checks that Twilio is answered 500 instead of a 4xx, and that a
+// 5xx is kept.
 func TestUnreadable(t *testing.T) {
 	for status, want := range map[int]int{400: 500, 413: 500, 499: 500, 500: 500, 503: 503} {
 		bad := Errorf(status, "bad")

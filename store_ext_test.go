@@ -17,7 +17,7 @@ import (
 
 // TestTurnsAmongInstances: instances that share a Store take turns. One that
 // does not give its turn back keeps it until shortly after its deadline. While
-// the Store fails, nobody waits, and the log says so.
+// the Store fails, calls do not wait, and the log says so.
 func TestTurnsAmongInstances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log syncbuf.Buffer

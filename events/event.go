@@ -271,8 +271,8 @@ func set(v reflect.Value, raw json.RawMessage) error {
 	return nil
 }
 
-// parseNumber reads a finite number. strconv also takes "NaN" and "Inf", which
-// no bound holds off and JSON cannot write.
+// parseNumber reads a finite number. strconv also accepts "NaN" and "Inf": NaN
+// passes any check of bounds, and JSON can write neither.
 func parseNumber(s string, bits int) (float64, error) {
 	n, err := strconv.ParseFloat(s, bits)
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {

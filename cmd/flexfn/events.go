@@ -123,7 +123,7 @@ func (c *eventsDeliveries) Run(ctx context.Context, env environment) error {
 		return err
 	}
 	if len(l.Deliveries) == 0 {
-		fmt.Fprintln(env.stderr, "There are no deliveries yet. If the program was rebuilt, it has forgotten them.")
+		fmt.Fprintln(env.stderr, "No deliveries yet. Rebuilding the program discards them.")
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	for _, d := range l.Deliveries {
@@ -150,7 +150,7 @@ func (c *eventsList) Run(ctx context.Context, env environment) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Time.Local().Format(time.DateTime), d.Type, d.Listener, counted(d.Tries), d.Key, d.Error)
 	}
 	if len(l.Letters) == 0 && l.Error == "" {
-		fmt.Fprintln(env.stderr, "There are no dead letters.")
+		fmt.Fprintln(env.stderr, "No dead letters.")
 	}
 	if err := w.Flush(); err != nil || l.Error == "" {
 		return err
@@ -204,7 +204,7 @@ func (c *letters) each(ctx context.Context, env environment, method, done string
 		}
 	}
 	if len(chosen) == 0 {
-		fmt.Fprintln(env.stderr, "There are no dead letters.")
+		fmt.Fprintln(env.stderr, "No dead letters.")
 	}
 	failed := 0
 	for _, id := range chosen {

@@ -178,7 +178,7 @@ func TestEvents(t *testing.T) {
 	if out := d.run(0, "events", "replay", id[:8]); !strings.Contains(out, "done") {
 		t.Error(out)
 	}
-	if out := d.run(0, "events", "list"); out != "There are no dead letters.\n" {
+	if out := d.run(0, "events", "list"); out != "No dead letters.\n" {
 		t.Errorf("after the replay: %s", out)
 	}
 	d.broken = true
@@ -188,7 +188,7 @@ func TestEvents(t *testing.T) {
 	if out := d.run(0, "events", "delete", "--all"); !strings.Contains(out, "deleted") {
 		t.Error(out)
 	}
-	if out := d.run(0, "events", "list"); out != "There are no dead letters.\n" {
+	if out := d.run(0, "events", "list"); out != "No dead letters.\n" {
 		t.Errorf("after the deletion: %s", out)
 	}
 }

@@ -14,7 +14,7 @@ import (
 func noted(context.Context, events.Event) error { return nil }
 
 // The hint names an event that a listener takes, in a form that the function
-// gets; jobs, which nobody sends, have none.
+// gets. A function of jobs has none, since Twilio does not call it.
 func TestTriggerCommand(t *testing.T) {
 	stream := func(types string) *flexfn.Function { return events.Stream(events.On(types, noted)) }
 	functions := map[string]*flexfn.Function{

@@ -67,7 +67,8 @@ type Letters interface {
 	Delete(ctx context.Context, id string) error
 }
 
-// JobSource is the source of functions that run jobs, which nobody calls.
+// JobSource is the source of functions that run jobs from the queue and answer
+// no requests.
 const JobSource = "Job"
 
 // Sourced is a [Definition] that knows which source of Twilio's events calls

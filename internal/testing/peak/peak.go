@@ -1,4 +1,4 @@
-// Package peak tells how much memory a process has taken.
+// Package peak reads the peak memory of a process.
 package peak
 
 import (
@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// MiB returns the most memory that a running process has had so far. Off Linux,
-// whose /proc it reads, it skips the test.
+// MiB returns the peak memory of a running process so far. It reads Linux's
+// /proc, and skips the test on other systems.
 func MiB(t testing.TB, process *os.Process) int {
 	t.Helper()
 	if runtime.GOOS != "linux" {
